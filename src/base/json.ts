@@ -1,0 +1,163 @@
+/** @file JSON from untrusted places: bounded in size and depth, checked against a schema, written atomically. */
+import { open } from "node:fs/promises";
+import type { z } from "zod";
+import { writeFileAtomic } from "./atomic-file.ts";
+import { AppError } from "./errors.ts";
+import { ioError } from "./io-error.ts";
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+
+/** Bounds for JSON that says nothing else. */
+export const jsonLimits = { maxBytes: 64 * 2 ** 20, maxDepth: 64 } as const;
+
+export interface JsonLimits {
+  readonly maxBytes?: number;
+  /** How deep arrays and objects may nest; `[]` has depth 1. */
+  readonly maxDepth?: number;
+}
+
+export interface ParseJsonOptions extends JsonLimits {
+  /** What the text is, for messages: a path, or "gates of …". */
+  readonly what: string;
+  /** Refuse objects that name a key twice (JSON.parse keeps the last one silently). */
+  readonly uniqueKeys?: boolean;
+}
+
+/** Parses a text. Throws E_LIMIT beyond the bounds and E_FORMAT on anything that is not JSON. */
+export function parseJson(
+  text: string,
+  { what, maxBytes = jsonLimits.maxBytes, maxDepth = jsonLimits.maxDepth, uniqueKeys = false }: ParseJsonOptions,
+): JsonValue {
+  if (text.length > maxBytes || Buffer.byteLength(text) > maxBytes)
+    throw new AppError("E_LIMIT", `${what}: JSON of more than ${maxBytes} bytes`);
+  scan(text, what, maxDepth, uniqueKeys);
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (error) {
+    throw new AppError("E_FORMAT", `${what}: not valid JSON (${(error as Error).message})`, { cause: error });
+  }
+}
+
+export interface SchemaOptions {
+  readonly what: string;
+  /** E_CONFIG for what a user writes, E_FORMAT for what a program wrote. */
+  readonly code?: "E_CONFIG" | "E_FORMAT";
+}
+
+/** Checks a parsed value against a schema; the error lists the first failing keys by path. */
+export function checkSchema<Schema extends z.ZodType>(
+  value: unknown,
+  schema: Schema,
+  { what, code = "E_FORMAT" }: SchemaOptions,
+): z.infer<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const { issues } = result.error;
+  const lines = issues.slice(0, 5).map(({ path, message }) => `${keyPath(path)}: ${message}`);
+  if (issues.length > 5) lines.push(`and ${issues.length - 5} more`);
+  throw new AppError(code, `${what}: ${lines.join("; ")}`);
+}
+
+/** Reads, parses and checks a file. Throws E_NOT_FOUND, E_IO, E_LIMIT, E_FORMAT, or `code` when the schema fails. */
+export async function readJsonFile<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+  { code = "E_FORMAT", ...limits }: JsonLimits & Pick<SchemaOptions, "code"> = {},
+): Promise<z.infer<Schema>> {
+  const text = decodeUtf8(await readFileBounded(path, limits.maxBytes ?? jsonLimits.maxBytes), path);
+  return checkSchema(parseJson(text, { what: path, ...limits }), schema, { what: path, code });
+}
+
+/** Writes a value as indented JSON, atomically. Throws E_IO. */
+export async function writeJsonFile(path: string, value: unknown): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** A whole file of at most `maxBytes`. Throws E_NOT_FOUND, E_IO, E_LIMIT; E_FORMAT for devices, pipes and the like. */
+export async function readFileBounded(path: string, maxBytes: number): Promise<Uint8Array> {
+  try {
+    const file = await open(path, "r");
+    try {
+      const stat = await file.stat();
+      if (stat.isDirectory()) throw new AppError("E_IO", `cannot read ${path}: is a folder, expected a file`);
+      if (!stat.isFile()) throw new AppError("E_FORMAT", `${path}: not a regular file`);
+      if (stat.size > maxBytes)
+        throw new AppError("E_LIMIT", `${path}: ${stat.size} bytes, the limit is ${maxBytes} bytes`);
+      return await file.readFile();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw ioError(error, "read", path);
+  }
+}
+
+/** Strict UTF-8 (a byte order mark is dropped). Throws E_FORMAT. */
+export function decodeUtf8(bytes: Uint8Array, what: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new AppError("E_FORMAT", `${what}: not valid UTF-8`, { cause: error });
+  }
+}
+
+/** Looks at brackets and keys only, before any parser recurses; what is malformed is left for JSON.parse to name. */
+function scan(text: string, what: string, maxDepth: number, uniqueKeys: boolean): void {
+  const open: (Set<string> | undefined)[] = []; // per open bracket: the object's keys, or undefined for an array
+  let expectKey = false;
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case 0x22: {
+        const end = stringEnd(text, i);
+        const keys = open.at(-1);
+        if (expectKey && keys !== undefined) {
+          const key = decodeKey(text.slice(i, end + 1));
+          if (keys.has(key)) throw new AppError("E_FORMAT", `${what}: duplicate key ${JSON.stringify(key)}`);
+          keys.add(key);
+        }
+        expectKey = false;
+        i = end;
+        break;
+      }
+      case 0x7b: // {
+      case 0x5b: {
+        if (open.length >= maxDepth)
+          throw new AppError("E_LIMIT", `${what}: JSON nested deeper than ${maxDepth} levels`);
+        const isObject = text.charCodeAt(i) === 0x7b;
+        open.push(isObject && uniqueKeys ? new Set() : undefined);
+        expectKey = isObject;
+        break;
+      }
+      case 0x7d: // }
+      case 0x5d:
+        open.pop();
+        expectKey = false;
+        break;
+      case 0x2c: // , — after it an object has its next key; in an array the keys are undefined
+        expectKey = true;
+        break;
+    }
+  }
+}
+
+/** Index of the quote that closes the string opened at `start`; the text's end when none does. */
+function stringEnd(text: string, start: number): number {
+  for (let i = start + 1; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x22) return i;
+    if (code === 0x5c) i++; // what follows a backslash cannot close it
+  }
+  return text.length;
+}
+
+function decodeKey(quoted: string): string {
+  if (!quoted.includes("\\")) return quoted.slice(1, -1);
+  try {
+    return JSON.parse(quoted) as string;
+  } catch {
+    return quoted; // malformed: JSON.parse of the whole text will say so
+  }
+}
+
+const keyPath = (path: readonly PropertyKey[]): string =>
+  path.length === 0 ? "top level" : path.map(String).join(".");
