@@ -1,0 +1,279 @@
+/** @file Lowering: a graph to an ONNX model, one rule per op, with ONNX Runtime's fused operators. */
+import { AppError } from "../base/errors.ts";
+import { dimFactors } from "../graph/dims.ts";
+import { leavesOf, topological } from "../graph/tree.ts";
+import type { Dim, Graph, Node, Op, OpParams } from "../graph/types.ts";
+import { createEmitter, type DimSource, type Emitter } from "./emitter.ts";
+import { encodeModel, type OnnxInitializer, type OnnxNode, onnxTypeCode } from "./proto.ts";
+
+/** Where the value of a weight lies: a span of a file, or bytes that travel inside the model. */
+export type WeightPlacement = OnnxInitializer["value"];
+
+type Lowering<P extends Op> = (
+  context: Emitter,
+  inputs: readonly string[],
+  node: Node<P>,
+) => string | readonly string[];
+
+const plain =
+  (opType: string) =>
+  (context: Emitter, inputs: readonly string[]): string =>
+    context.emit(opType, inputs);
+
+const contrib = "com.microsoft";
+
+function reduce(opType: string) {
+  return (context: Emitter, [x]: readonly string[], { params }: Node<"sum" | "max">): string =>
+    context.emit(opType, [x!, context.ints(params.axes)], { attributes: { keepdims: params.keepDims ? 1 : 0 } });
+}
+
+/** Reshape needs a run-time shape only where neither 0 (copy) nor one -1 (infer) can say it. */
+function lowerReshape(
+  context: Emitter,
+  [x]: readonly string[],
+  { inputs, params: { shape } }: Node<"reshape">,
+): string {
+  const from = inputs[0]!.shape;
+  const target = shape.map((dim, i): Dim => (typeof dim !== "number" && from[i] === dim ? 0 : dim));
+  const open = target.filter((dim) => typeof dim !== "number").length;
+  if (open > 1 || shape.includes(0)) return context.emit("Reshape", [x!, context.shapeVector(shape)]);
+  return context.emit("Reshape", [x!, context.ints(target.map((dim) => (typeof dim === "number" ? dim : -1)))]);
+}
+
+function lowerMatmul(context: Emitter, inputs: readonly string[], { params }: Node<"matmul">): string {
+  const { transA, transB, alpha } = params;
+  if (!transA && !transB && alpha === 1) return context.emit("MatMul", inputs);
+  const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } };
+  return context.emit("FusedMatMul", inputs, { domain: contrib, attributes });
+}
+
+function lowerTopKMask(context: Emitter, [x]: readonly string[], { inputs, params: { k } }: Node<"topKMask">): string {
+  const n = inputs[0]!.shape.at(-1) as number;
+  const [, indices] = context.emitMany(2, "TopK", [x!, context.ints([k])], {
+    attributes: { axis: -1, largest: 1, sorted: 1 },
+  });
+  const hot = context.emit("OneHot", [indices!, context.ints([n]), context.literal([0, 1], [2], "f32")], {
+    attributes: { axis: -1 },
+  });
+  return context.emit("ReduceSum", [hot, context.ints([-2])], { attributes: { keepdims: 0 } });
+}
+
+/** Zeros of the target shape, rows added at their index. */
+function lowerScatterAdd(context: Emitter, [indices, updates]: readonly string[], node: Node<"scatterAdd">): string {
+  const zeros = context.emit("Expand", [context.literal([0], [], "f32"), context.shapeVector(node.shape)]);
+  const column = context.emit("Unsqueeze", [indices!, context.ints([-1])]);
+  return context.emit("ScatterND", [zeros, column, updates!], { attributes: { reduction: "add" } });
+}
+
+function lowerRmsNorm(context: Emitter, inputs: readonly string[], { params }: Node<"rmsNorm">): string {
+  return context.emit("SimplifiedLayerNormalization", inputs, {
+    attributes: { axis: -1, epsilon: { float: params.epsilon } },
+  });
+}
+
+function lowerCrossEntropy(context: Emitter, inputs: readonly string[]): string {
+  return context.emitMany(2, "SoftmaxCrossEntropyLoss", inputs, { attributes: { reduction: "none" } })[0]!;
+}
+
+function lowerMatmulNBits(context: Emitter, inputs: readonly string[], { params }: Node<"matmulNBits">): string {
+  const { n, k, bits, blockSize } = params;
+  // accuracy_level 4 (int8 activations) is what makes it fast on a CPU.
+  const attributes = { N: n, K: k, bits, block_size: blockSize, accuracy_level: 4 };
+  return context.emit("MatMulNBits", inputs, { domain: contrib, attributes });
+}
+
+/** (n, k) f32 = (q − zero) · scale by blocks, unpacked with ordinary operators. */
+function lowerDequantize(
+  context: Emitter,
+  [packed, scales, zeros]: readonly string[],
+  { params }: Node<"dequantize">,
+): string {
+  const { n, k, bits, blockSize } = params;
+  const blocks = Math.ceil(k / blockSize);
+  const unpack = (x: string, dims: readonly number[]): string => {
+    if (bits === 8)
+      return context.emit("Reshape", [
+        context.emit("Cast", [x], { attributes: { to: onnxTypeCode("f32") } }),
+        context.ints(dims),
+      ]);
+    const low = context.emit("BitwiseAnd", [x, context.literal([15], [], "u8")]);
+    const high = context.emit("BitShift", [x, context.literal([4], [], "u8")], { attributes: { direction: "RIGHT" } });
+    const parts = [low, high].map((part) => context.emit("Unsqueeze", [part, context.ints([-1])]));
+    const both = context.emit("Concat", parts, { attributes: { axis: -1 } });
+    return context.emit("Reshape", [
+      context.emit("Cast", [both], { attributes: { to: onnxTypeCode("f32") } }),
+      context.ints(dims),
+    ]);
+  };
+  const values = unpack(packed!, [n, blocks, blockSize]);
+  const zeroWidth = bits === 4 ? 2 * Math.ceil(blocks / 2) : blocks;
+  let zero = context.literal([2 ** (bits - 1)], [], "f32");
+  if (zeros !== undefined) {
+    const wide = unpack(zeros, [n, zeroWidth]);
+    const cut =
+      zeroWidth === blocks
+        ? wide
+        : context.emit("Slice", [wide, context.ints([0]), context.ints([blocks]), context.ints([1])]);
+    zero = context.emit("Reshape", [cut, context.ints([n, blocks, 1])]);
+  }
+  const scale = context.emit("Reshape", [scales!, context.ints([n, blocks, 1])]);
+  const product = context.emit("Mul", [context.emit("Sub", [values, zero]), scale]);
+  const flat = context.emit("Reshape", [product, context.ints([n, blocks * blockSize])]);
+  return blocks * blockSize === k
+    ? flat
+    : context.emit("Slice", [flat, context.ints([0]), context.ints([k]), context.ints([1])]);
+}
+
+/** GroupQueryAttention without its own rotary: a growing cache that may be written in place. */
+function lowerCachedAttention(
+  context: Emitter,
+  inputs: readonly string[],
+  { params }: Node<"cachedAttention">,
+): readonly string[] {
+  const [q, k, v, pastK, pastV, last, total] = inputs as [string, string, string, string, string, string, string];
+  const toInt32 = (x: string) => context.emit("Cast", [x], { attributes: { to: onnxTypeCode("i32") } });
+  const attributes = {
+    num_heads: params.heads,
+    kv_num_heads: params.kvHeads,
+    scale: { float: params.scale },
+    ...(params.window > 0 ? { local_window_size: params.window } : {}),
+  };
+  return context.emitMany(3, "GroupQueryAttention", [q, k, v, pastK, pastV, toInt32(last), toInt32(total)], {
+    domain: contrib,
+    attributes,
+  });
+}
+
+export const lowerings: { readonly [P in Exclude<Op, "input" | "weight" | "result">]: Lowering<P> } = {
+  constant: (context, _, { params, shape, dtype }) => context.literal(params.data, shape as readonly number[], dtype),
+  add: plain("Add"),
+  sub: plain("Sub"),
+  mul: plain("Mul"),
+  div: plain("Div"),
+  neg: plain("Neg"),
+  exp: plain("Exp"),
+  log: plain("Log"),
+  sqrt: plain("Sqrt"),
+  sigmoid: plain("Sigmoid"),
+  silu: (context, inputs) =>
+    context.emit("QuickGelu", inputs, { domain: contrib, attributes: { alpha: { float: 1 } } }),
+  relu: plain("Relu"),
+  less: plain("Less"),
+  equal: plain("Equal"),
+  where: plain("Where"),
+  cast: (context, inputs, { params }) =>
+    context.emit("Cast", inputs, { attributes: { to: onnxTypeCode(params.dtype) } }),
+  sum: reduce("ReduceSum"),
+  max: reduce("ReduceMax"),
+  reshape: lowerReshape,
+  transpose: (context, inputs, { params }) => context.emit("Transpose", inputs, { attributes: { perm: params.perm } }),
+  broadcast: (context, [x], { params }) => context.emit("Expand", [x!, context.shapeVector(params.shape)]),
+  concat: (context, inputs, { params }) => context.emit("Concat", inputs, { attributes: { axis: params.axis } }),
+  slice: (context, [x], { params: { axis, start, end } }) =>
+    context.emit("Slice", [x!, context.ints([start]), context.ints([end]), context.ints([axis])]),
+  pad: (context, [x], { shape, params: { axis, before, after } }) => {
+    const pads = [...shape.map((_, i) => (i === axis ? before : 0)), ...shape.map((_, i) => (i === axis ? after : 0))];
+    return context.emit("Pad", [x!, context.ints(pads)]);
+  },
+  iota: (context, _, { params }) => {
+    const count = context.emit("Squeeze", [context.dimVector(params.dim)]);
+    return context.emit("Range", [context.ints([0], { scalar: true }), count, context.ints([1], { scalar: true })]);
+  },
+  size: (context, _, { params }) => {
+    const factors = params.dims.map((dim) => context.dimVector(dim));
+    const product = factors.reduce((left, right) => context.emit("Mul", [left, right]));
+    return context.emit("Cast", [context.emit("Squeeze", [product])], { attributes: { to: onnxTypeCode("f32") } });
+  },
+  gather: (context, inputs) => context.emit("Gather", inputs, { attributes: { axis: 0 } }),
+  scatterAdd: lowerScatterAdd,
+  topKMask: lowerTopKMask,
+  matmul: lowerMatmul,
+  matmulNBits: lowerMatmulNBits,
+  dequantize: lowerDequantize,
+  softmax: (context, inputs) => context.emit("Softmax", inputs, { attributes: { axis: -1 } }),
+  rmsNorm: lowerRmsNorm,
+  rope: (context, [x, positions, cos, sin]) =>
+    context.emit("RotaryEmbedding", [x!, positions!, cos!, sin!], { domain: contrib }),
+  crossEntropy: lowerCrossEntropy,
+  cachedAttention: lowerCachedAttention,
+};
+
+/** The graph inputs from which each symbol can be read at run time. */
+function findDimSources(graph: Graph): Map<string, DimSource> {
+  const sources = new Map<string, DimSource>();
+  for (const [name, node] of leavesOf(graph, "input")) {
+    node.shape.forEach((dim, axis) => {
+      const { coefficient, symbols } = dimFactors(dim);
+      if (coefficient === 1 && symbols.length === 1 && !sources.has(symbols[0]!))
+        sources.set(symbols[0]!, { name, axis });
+    });
+  }
+  return sources;
+}
+
+/**
+ * Lowers a graph to the bytes of an ONNX model.
+ * @param place tells where each weight's bytes lie; its length must fit the declared shape
+ * @throws E_SHAPE where a weight has a symbolic shape
+ */
+export function lower(graph: Graph, place: (name: string, node: Node<"weight">) => WeightPlacement): Uint8Array {
+  const inputs = leavesOf(graph, "input");
+  const weights = leavesOf(graph, "weight");
+  const context = createEmitter(findDimSources(graph));
+  const names = new Map<Node, readonly string[]>();
+  for (const node of topological(Object.values(graph.outputs))) names.set(node, lowerNode(context, node, names));
+  const outputs = Object.entries(graph.outputs).map(([name, node]) => ({
+    name,
+    source: names.get(node)![0]!,
+    type: { shape: node.shape, dtype: node.dtype },
+  }));
+  return encodeModel({
+    nodes: nameOutputs(context.nodes, outputs),
+    initializers: [
+      ...context.initializers,
+      ...[...weights].map(([name, node]) => initializer(name, node, place(name, node))),
+    ],
+    inputs: [...inputs].map(([name, node]) => ({ name, type: { shape: node.shape, dtype: node.dtype } })),
+    outputs,
+  });
+}
+
+/** Gives each output its public name: its producer is renamed, or an Identity added where a value is a leaf or named already. */
+function nameOutputs(
+  nodes: readonly OnnxNode[],
+  outputs: readonly { readonly name: string; readonly source: string }[],
+): OnnxNode[] {
+  const produced = new Set(nodes.flatMap((node) => node.outputs));
+  const renamed = new Map<string, string>();
+  const copies: OnnxNode[] = [];
+  for (const { name, source } of outputs) {
+    if (produced.has(source) && !renamed.has(source)) renamed.set(source, name);
+    else
+      copies.push({
+        opType: "Identity",
+        domain: "",
+        inputs: [renamed.get(source) ?? source],
+        outputs: [name],
+        attributes: {},
+      });
+  }
+  const rename = (name: string) => renamed.get(name) ?? name;
+  return [
+    ...nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) })),
+    ...copies,
+  ];
+}
+
+function lowerNode(context: Emitter, node: Node, names: ReadonlyMap<Node, readonly string[]>): readonly string[] {
+  if (node.op === "input" || node.op === "weight") return [(node.params as OpParams["input"]).name];
+  const inputs = node.inputs.map((input) => names.get(input)![0]!);
+  if (node.op === "result") return [names.get(node.inputs[0]!)![(node.params as OpParams["result"]).index]!];
+  const lowered = (lowerings[node.op] as Lowering<Op>)(context, inputs, node);
+  return typeof lowered === "string" ? [lowered] : lowered;
+}
+
+function initializer(name: string, { shape, dtype }: Node<"weight">, value: WeightPlacement): OnnxInitializer {
+  if (!shape.every((dim) => typeof dim === "number"))
+    throw new AppError("E_SHAPE", `weight "${name}": the shape must be known, got [${shape}]`);
+  return { name, dtype, dims: shape as readonly number[], value };
+}

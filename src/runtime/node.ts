@@ -1,0 +1,154 @@
+/** @file Sessions in Node: ONNX Runtime on CPU, CUDA and WebGPU, frozen weights mapped from their files. */
+import { dirname, relative, resolve, sep } from "node:path";
+import * as ort from "onnxruntime-node";
+import { AppError } from "../base/errors.ts";
+import { sizeOf } from "../graph/dims.ts";
+import { leavesOf } from "../graph/tree.ts";
+import type { DType, Graph, Node } from "../graph/types.ts";
+import { lower, type WeightPlacement } from "../onnx/lower.ts";
+import type { CompileOptions, Device, Feeds, Session, WeightSource } from "./session.ts";
+import type { Tensor } from "./tensor.ts";
+
+const ortTypes = { f32: "float32", i64: "int64", bool: "bool", u8: "uint8" } as const satisfies Record<
+  DType,
+  ort.Tensor.Type
+>;
+const graphTypes: Readonly<Record<string, DType>> = { float32: "f32", int64: "i64", bool: "bool", uint8: "u8" };
+const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.ExecutionProviderConfig[]>> = {
+  cpu: ["cpu"],
+  webgpu: ["webgpu", "cpu"],
+  cuda: ["cuda", "cpu"],
+};
+
+/** Weights below this size travel inside the model; larger ones stay outside it (a model is at most 2 GB). */
+const inlineLimitBytes = 1 << 20;
+
+/**
+ * Compiles a graph into a session.
+ * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_RUNTIME where ONNX Runtime refuses
+ */
+export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Session> {
+  const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true } = options;
+  if (device === "wasm")
+    throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
+  const placement = placeWeights(graph, weights);
+  const model = lower(graph, placement.place);
+  const sessionOptions: ort.InferenceSession.SessionOptions = {
+    executionProviders: providers[device],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: "basic",
+    enableMemPattern: false,
+    enableCpuMemArena: arena,
+    logSeverityLevel: 3,
+    ...(placement.buffers.length === 0 ? {} : { externalData: placement.buffers }),
+    extra: {
+      session: {
+        ...(prepack ? {} : { disable_prepacking: "1" }),
+        ...(placement.root === undefined ? {} : { model_external_initializers_file_folder_path: placement.root }),
+      },
+    },
+  };
+  const session = await refused("compile", () => ort.InferenceSession.create(model, sessionOptions));
+  return wrap(session, graph);
+}
+
+async function refused<T>(what: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    throw new AppError(
+      "E_RUNTIME",
+      `${what}: ONNX Runtime: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+}
+
+function wrap(session: ort.InferenceSession, graph: Graph): Session {
+  let open = true;
+  const names = Object.keys(graph.outputs);
+  const inputs = leavesOf(graph, "input");
+  async function run(feeds: Feeds, into: Feeds = {}): Promise<Record<string, Tensor>> {
+    if (!open) throw new Error("internal: the session was closed");
+    const fed: Record<string, ort.Tensor> = {};
+    for (const [name, node] of inputs) fed[name] = toOrt(name, node, feeds[name]);
+    const fetches: Record<string, ort.Tensor | null> = {};
+    for (const name of names) fetches[name] = into[name] === undefined ? null : rawOrt(into[name]);
+    const results = await refused("run", () => session.run(fed, fetches as ort.InferenceSession.FetchesType));
+    return Object.fromEntries(names.map((name) => [name, into[name] ?? fromOrt(results[name]!)]));
+  }
+  async function close(): Promise<void> {
+    if (!open) return;
+    open = false;
+    await session.release();
+  }
+  return { run, close, [Symbol.asyncDispose]: close, outputNames: names };
+}
+
+const rawOrt = ({ dtype, shape, data }: Tensor): ort.Tensor =>
+  new ort.Tensor(ortTypes[dtype], data as Float32Array, shape);
+
+function toOrt(name: string, node: Node<"input">, value: Tensor | undefined): ort.Tensor {
+  if (value === undefined) throw new AppError("E_SHAPE", `input "${name}" is missing`);
+  if (value.dtype !== node.dtype)
+    throw new AppError("E_DTYPE", `input "${name}": expected ${node.dtype}, found ${value.dtype}`);
+  const fits =
+    value.shape.length === node.shape.length &&
+    node.shape.every((dim, i) => typeof dim !== "number" || dim === value.shape[i]);
+  if (!fits) throw new AppError("E_SHAPE", `input "${name}": expected [${node.shape}], found [${value.shape}]`);
+  return rawOrt(value);
+}
+
+function fromOrt(value: ort.Tensor): Tensor {
+  const dtype = graphTypes[value.type];
+  if (dtype === undefined) throw new Error(`internal: ONNX Runtime returned ${value.type}`);
+  return { dtype, shape: value.dims, data: value.data as Float32Array };
+}
+
+const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i64: 8, bool: 1, u8: 1 };
+
+type Placed = {
+  readonly place: (name: string, node: Node<"weight">) => WeightPlacement;
+  readonly root: string | undefined;
+  readonly buffers: { path: string; data: Uint8Array }[];
+};
+
+/**
+ * Files are mapped by ONNX Runtime relative to one folder. Large buffers are handed over under made-up names where no weight is
+ * mapped, and travel inside the model otherwise: ONNX Runtime takes external values from files or from memory, not from both.
+ */
+function placeWeights(graph: Graph, sources: Readonly<Record<string, WeightSource>>): Placed {
+  const files = [...leavesOf(graph, "weight").keys()].flatMap((name) => {
+    const source = sources[name];
+    return source?.kind === "file" ? [resolve(source.path)] : [];
+  });
+  const root = files.length === 0 ? undefined : commonFolder(files);
+  const buffers: { path: string; data: Uint8Array }[] = [];
+  function place(name: string, node: Node<"weight">): WeightPlacement {
+    const source = sources[name];
+    if (source === undefined) throw new AppError("E_NOT_FOUND", `weight "${name}" has no source`);
+    const wanted = (sizeOf(node.shape) as number) * elementBytes[node.dtype];
+    const found = source.kind === "file" ? source.bytes : source.data.byteLength;
+    if (found !== wanted)
+      throw new AppError(
+        "E_SHAPE",
+        `weight "${name}": [${node.shape}] ${node.dtype} takes ${wanted} bytes, found ${found}`,
+      );
+    if (source.kind === "file")
+      return { location: relative(root!, resolve(source.path)), offset: source.offset, length: source.bytes };
+    const bytes = new Uint8Array(source.data.buffer, source.data.byteOffset, source.data.byteLength);
+    if (root !== undefined || bytes.byteLength < inlineLimitBytes) return { bytes };
+    const path = `buffer-${buffers.length}`;
+    buffers.push({ path, data: bytes });
+    return { location: path, offset: 0, length: bytes.byteLength };
+  }
+  return { place, root, buffers };
+}
+
+function commonFolder(paths: readonly string[]): string {
+  let folder = dirname(paths[0]!);
+  while (!paths.every((path) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep)))
+    folder = dirname(folder);
+  return folder;
+}

@@ -1,0 +1,34 @@
+/** @file What every session is, wherever it runs. */
+import type { Tensor } from "./tensor.ts";
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+/** A compiled graph. Owns native memory until closed. */
+export type Session = AsyncDisposable & {
+  /**
+   * Runs the graph.
+   * @param into outputs written into tensors the caller already holds: no copies, no allocation
+   */
+  run(feeds: Feeds, into?: Feeds): Promise<Record<string, Tensor>>;
+  /** Gives the memory back. Idempotent; `run` afterwards is an error. */
+  close(): Promise<void>;
+  readonly outputNames: readonly string[];
+};
+
+/** Where the values of a frozen weight come from. */
+export type WeightSource =
+  | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly bytes: number }
+  | { readonly kind: "data"; readonly data: Float32Array | BigInt64Array | Uint8Array };
+
+export type Device = "cpu" | "webgpu" | "cuda" | "wasm";
+
+export type CompileOptions = {
+  readonly weights?: Readonly<Record<string, WeightSource>>;
+  readonly device?: Device;
+  /** Threads for one operator. 0: one per core. */
+  readonly threads?: number;
+  /** Repacks frozen weights for speed at the price of a second copy: worth it for decoding, not for training batches. */
+  readonly prepack?: boolean;
+  /** Keeps freed activations for the next run. Off where peak memory matters more than speed. */
+  readonly arena?: boolean;
+};
