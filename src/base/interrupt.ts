@@ -1,0 +1,37 @@
+/** @file Ctrl-C twice: the first time work stops at its next safe point, the second time the process ends. */
+
+/** The part of `process` this needs. */
+export interface SignalSource {
+  on(event: "SIGINT" | "SIGTERM", listener: (name: NodeJS.Signals) => void): unknown;
+  off(event: "SIGINT" | "SIGTERM", listener: (name: NodeJS.Signals) => void): unknown;
+  exit(code: number): void;
+}
+
+export interface Interrupt {
+  /** Aborted by the first SIGINT or SIGTERM: long work looks at `signal.aborted` between its steps. */
+  readonly signal: AbortSignal;
+  /** Gives the signals their usual meaning back. */
+  close(): void;
+}
+
+/** Listens until closed; `callback` runs at the first signal, for instance to say that a second one ends at once. */
+export function onInterrupt(
+  callback: (name: NodeJS.Signals) => void = () => undefined,
+  { source = process as SignalSource }: { source?: SignalSource } = {},
+): Interrupt {
+  const controller = new AbortController();
+  const listener = (name: NodeJS.Signals) => {
+    if (controller.signal.aborted) return source.exit(name === "SIGTERM" ? 143 : 130); // 128 + the signal's number
+    controller.abort();
+    callback(name);
+  };
+  source.on("SIGINT", listener);
+  source.on("SIGTERM", listener);
+  return {
+    signal: controller.signal,
+    close() {
+      source.off("SIGINT", listener);
+      source.off("SIGTERM", listener);
+    },
+  };
+}
