@@ -5,6 +5,7 @@ import { readChoices } from "../sources/multiple-choice.ts";
 import { readDialogues } from "../sources/sgd.ts";
 import { readSnips } from "../sources/snips.ts";
 import { readNiDescriptions, readNiTasks } from "../sources/super-ni.ts";
+import { UNSEEN_CLINC_DOMAINS } from "./held-out.ts";
 import { callTarget, intentTarget, jsonTarget } from "./output-format.ts";
 
 /** How often the short rows are counted, so that their words are not lost in the prose and the dialogues. */
@@ -13,7 +14,8 @@ const REPEATS = 4;
 /** Texts of the assistant data sets, as they will be read and answered. */
 export async function taskText(data: string): Promise<string[]> {
   const texts: string[] = [];
-  for (const { text, intent } of [...(await readClinc(data, "train")), ...(await readBanking(data, "train"))]) {
+  const clinc = (await readClinc(data, "train")).filter((row) => !UNSEEN_CLINC_DOMAINS.includes(row.domain));
+  for (const { text, intent } of [...clinc, ...(await readBanking(data, "train"))]) {
     texts.push(text, intent, intentTarget.json(intent), intentTarget.call(intent));
   }
   for (const { text, intent, slots } of await readSnips(data, "train")) {
@@ -29,9 +31,8 @@ export async function taskText(data: string): Promise<string[]> {
       for (const { method, parameters } of calls) dialogues.push(callTarget(method, Object.entries(parameters)));
     }
   }
-  const instructions = [
-    ...(await readNiTasks(data)).filter((task) => task.split === "train").map((task) => task.definition),
-    ...[...(await readNiDescriptions(data)).values()].flatMap((descriptions) => descriptions.slice(0, 20)),
-  ];
+  const tasks = (await readNiTasks(data)).filter((task) => task.split === "train");
+  const descriptions = await readNiDescriptions(data);
+  const instructions = tasks.flatMap((task) => [task.definition, ...(descriptions.get(task.task) ?? []).slice(0, 20)]);
   return [...Array.from({ length: REPEATS }, () => texts).flat(), ...dialogues, ...instructions];
 }
