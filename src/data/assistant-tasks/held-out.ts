@@ -10,6 +10,6 @@ export const UNSEEN_SGD_SERVICES: readonly string[] = ["Movies_2", "Media_2"];
 export const UNSEEN_NI_TASKS: readonly string[] = [
   "task1155_bard_analogical_reasoning_trash_or_treasure",
   "task391_causal_relationship",
-  "task641_esnli_classification",
   "task828_copa_commonsense_cause_effect",
+  "task970_sherliic_causal_relationship",
 ];
