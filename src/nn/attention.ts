@@ -1,0 +1,62 @@
+/** @file Causal grouped-query attention, in the form that has a gradient. */
+import {
+  add,
+  broadcast,
+  cast,
+  constant,
+  iota,
+  less,
+  matmul,
+  reshape,
+  softmax,
+  transpose,
+  where,
+} from "../graph/build.ts";
+import { mulDims } from "../graph/dims.ts";
+import type { Dim, Node } from "../graph/types.ts";
+
+/** (b, t, heads·d) → (b, heads, t, d) */
+export function splitHeads(x: Node, heads: number): Node {
+  const [batch, time, width] = x.shape as [Dim, Dim, number];
+  return transpose(reshape(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** (b, heads, t, d) → (b, t, heads·d) */
+export function joinHeads(x: Node): Node {
+  const [batch, heads, time, width] = x.shape as [Dim, number, Dim, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, time, heads * width]);
+}
+
+/** 0, 1, … for every row: (b, t) i64 */
+export function defaultPositions(batch: Dim, time: Dim): Node {
+  return broadcast(reshape(iota(time), [1, time]), [batch, time]);
+}
+
+/** 0 where a query may look, −1e9 where it may not: (t, t). `window` > 0 also hides what lies further back. */
+export function causalMask(time: Dim, window = 0): Node {
+  const steps = cast(iota(time), "f32");
+  const query = reshape(steps, [time, 1]);
+  const key = reshape(steps, [1, time]);
+  const future = where(less(query, key), constant(-1e9), constant(0));
+  if (window === 0) return future;
+  const reach = add(key, constant(window - 0.5)); // key + window > query ⇔ the key is inside the window
+  return add(future, where(less(reach, query), constant(-1e9), constant(0)));
+}
+
+/**
+ * softmax(q kᵀ · scale + mask) v.
+ * @param q (b, heads, t, d)
+ * @param k (b, kvHeads, t, d), shared by heads/kvHeads queries each
+ * @param v (b, kvHeads, t, d)
+ * @param mask (t, t), added to the scores
+ * @returns (b, heads, t, d)
+ */
+export function attend(q: Node, k: Node, v: Node, mask: Node, scale: number): Node {
+  const [batch, heads, time, width] = q.shape as [Dim, number, Dim, number];
+  const kvHeads = k.shape[1] as number;
+  // Queries that share keys are stacked along time, so keys are never repeated: (b, kvHeads, group·t, d).
+  const stacked = mulDims(heads / kvHeads, time);
+  const scores = matmul(reshape(q, [batch, kvHeads, stacked, width]), k, { transB: true, alpha: scale });
+  const weights = softmax(add(reshape(scores, [batch, heads, time, time]), mask));
+  return reshape(matmul(reshape(weights, [batch, kvHeads, stacked, time]), v), q.shape);
+}
