@@ -1,0 +1,84 @@
+/** @file The expert pool on the edge model: unmerged and per sample while training. */
+import { add, gather, matmul, reshape, scale as scaleBy, slice } from "../graph/build.ts";
+import type { Dim, Node } from "../graph/types.ts";
+import { rankGates, withMixedFactors, withMixture } from "../nn/lora.ts";
+import { type Linear, type Parts, wrapLinear } from "../nn/parts.ts";
+import { type ExpertTarget, expertTargets } from "./config.ts";
+import { type PairShape, parameterNames, routerWidth, targetSize } from "./parameters.ts";
+import { routerHiddenStates } from "./router.ts";
+
+/** Which target of which layer a linear map's name means; undefined where experts do not touch it. */
+function locate(pair: PairShape, name: string): { readonly layer: number; readonly target: ExpertTarget } | undefined {
+  const match = /^model\.layers\.(\d+)\.(.+)$/.exec(name);
+  const target = pair.generator.targets.find((t) => expertTargets[t] === match?.[2]);
+  return match === null || target === undefined ? undefined : { layer: Number(match[1]), target };
+}
+
+/** (p, L, …) → (b, …): one layer's slice, each row taking the values of its prompt. */
+function layerRows(perPrompt: Node, layer: number, promptOf: Node): Node {
+  const [prompts, , ...rest] = perPrompt.shape as [Dim, number, ...Dim[]];
+  return gather(reshape(slice(perPrompt, 1, layer, layer + 1), [prompts, ...rest]), promptOf);
+}
+
+/**
+ * Edge parts whose adapted maps add the gated mixture of experts (eq. 6), another one for every row.
+ * @param gates (p, L, n)
+ * @param promptOf (b) i64: the prompt each row of the batch belongs to
+ */
+export function withExperts(
+  pair: PairShape,
+  frozen: Parts,
+  parameters: Parts["weight"],
+  gates: Node,
+  promptOf: Node,
+): Parts {
+  const { experts, rank, alpha, compose, poolScope } = pair.generator;
+  const scale = alpha / rank;
+  const rows = Array.from({ length: pair.edge.layers }, (_, layer) => layerRows(gates, layer, promptOf));
+  const perRank = rows.map((row) => rankGates(row, rank, scale));
+  return wrapLinear(frozen, (name, plain) => {
+    const at = locate(pair, name);
+    if (at === undefined) return plain;
+    const pool = poolScope === "shared" ? 0 : at.layer;
+    const stack = {
+      a: parameters(parameterNames.expert(pool, at.target, "A"), []),
+      b: parameters(parameterNames.expert(pool, at.target, "B"), []),
+      experts,
+    };
+    if (compose === "factors") return withMixedFactors(plain, stack, rows[at.layer]!, scale);
+    return withMixture(plain, stack, perRank[at.layer]!);
+  });
+}
+
+/**
+ * The direct ablation (LG-C10): LoRA weights of every edge layer read off its meta token, no pool and no router.
+ * @param hidden (p, L, d)
+ */
+export function withDirectLora(
+  pair: PairShape,
+  frozen: Parts,
+  parameters: Parts["weight"],
+  hidden: Node,
+  promptOf: Node,
+): Parts {
+  const { rank, alpha } = pair.generator;
+  const [prompts] = hidden.shape as [Dim];
+  const width = routerWidth(pair);
+  const states = reshape(routerHiddenStates({ ...pair.generator, routerScope: "shared" }, parameters, hidden), [
+    prompts,
+    pair.edge.layers,
+    width,
+  ]);
+  return wrapLinear(frozen, (name, plain): Linear => {
+    const at = locate(pair, name);
+    if (at === undefined) return plain;
+    const state = layerRows(states, at.layer, promptOf);
+    const { inputs, outputs } = targetSize(pair.edge, at.target);
+    const generate = (side: "A" | "B", size: number) => {
+      const get = (part: "weight" | "bias") => parameters(parameterNames.direct(at.target, side, part), []);
+      return reshape(add(matmul(state, get("weight"), { transB: true }), get("bias")), [state.shape[0]!, rank, size]);
+    };
+    const [a, b] = [generate("A", inputs), generate("B", outputs)];
+    return (x) => add(plain(x), scaleBy(matmul(matmul(x, a, { transB: true }), b), alpha / rank));
+  });
+}

@@ -1,0 +1,132 @@
+/** @file Every tensor a generator trains, with its shape and its start (AMB-16: B is zero, so step 0 is the base model). */
+import type { Rng } from "../base/rng.ts";
+import type { LlamaConfig } from "../models/config.ts";
+import { type ExpertTarget, expertTargets, type GeneratorConfig } from "./config.ts";
+
+export type PairShape = {
+  readonly cloud: LlamaConfig;
+  readonly edge: LlamaConfig;
+  readonly generator: GeneratorConfig;
+};
+
+type Start = "zero" | "one" | "kaiming" | "embedding";
+export type ParameterInfo = { readonly shape: readonly number[]; readonly start: Start };
+
+/** Inputs and outputs of one adaptable linear map. */
+export function targetSize(
+  model: LlamaConfig,
+  target: ExpertTarget,
+): { readonly inputs: number; readonly outputs: number } {
+  const attention = model.heads * model.headDim;
+  const keys = model.kvHeads * model.headDim;
+  const sizes: Record<ExpertTarget, readonly [number, number]> = {
+    q: [model.hidden, attention],
+    k: [model.hidden, keys],
+    v: [model.hidden, keys],
+    o: [attention, model.hidden],
+    gate: [model.hidden, model.ffn],
+    up: [model.hidden, model.ffn],
+    down: [model.ffn, model.hidden],
+  };
+  const [inputs, outputs] = sizes[target];
+  return { inputs, outputs };
+}
+
+export const routerWidth = ({ cloud, generator }: PairShape): number =>
+  generator.routerHidden ?? Math.max(1, Math.floor(cloud.hidden / 4));
+
+/** 1 where a part is shared by all layers, else one per layer. */
+export const scopeCount = (scope: "shared" | "layer", layers: number): number => (scope === "shared" ? 1 : layers);
+
+export const parameterNames = {
+  meta: "meta.embedding",
+  cloudLora: (layer: number, target: ExpertTarget, side: "A" | "B") =>
+    `cloud.${layer}.${expertTargets[target]}.lora_${side}`,
+  router: (
+    part:
+      | "f1.weight"
+      | "f1.bias"
+      | "f2.weight"
+      | "f2.bias"
+      | "norm.weight"
+      | "norm.bias"
+      | "norm.mean"
+      | "norm.variance",
+  ) => `router.${part}`,
+  /** `pool` counts pools: 0 where the pool is shared. */
+  expert: (pool: number, target: ExpertTarget, side: "A" | "B") => `experts.${pool}.${expertTargets[target]}.${side}`,
+  direct: (target: ExpertTarget, side: "A" | "B", part: "weight" | "bias") =>
+    `direct.${expertTargets[target]}.${side}.${part}`,
+} as const;
+
+/** Name → shape and start of everything trained by gradient. */
+export function generatorParameters(pair: PairShape): Map<string, ParameterInfo> {
+  const { cloud, edge, generator } = pair;
+  const found = new Map<string, ParameterInfo>();
+  const put = (name: string, shape: readonly number[], start: Start) => found.set(name, { shape, start });
+  put(parameterNames.meta, [generator.metaTokens === "single" ? 1 : edge.layers, cloud.hidden], "embedding");
+  for (let layer = 0; layer < cloud.layers; layer++) {
+    for (const target of generator.cloudTargets) {
+      const { inputs, outputs } = targetSize(cloud, target);
+      put(parameterNames.cloudLora(layer, target, "A"), [generator.cloudRank, inputs], "kaiming");
+      put(parameterNames.cloudLora(layer, target, "B"), [outputs, generator.cloudRank], "zero");
+    }
+  }
+  const scope = scopeCount(generator.routerScope, edge.layers);
+  const width = routerWidth(pair);
+  put(parameterNames.router("f1.weight"), [scope, width, cloud.hidden], "kaiming");
+  put(parameterNames.router("f1.bias"), [scope, 1, width], "zero");
+  if (generator.generation === "direct") {
+    for (const target of generator.targets) {
+      const { inputs, outputs } = targetSize(edge, target);
+      for (const [side, size, start] of [
+        ["A", inputs, "kaiming"],
+        ["B", outputs, "zero"],
+      ] as const) {
+        put(parameterNames.direct(target, side, "weight"), [generator.rank * size, width], start);
+        put(parameterNames.direct(target, side, "bias"), [generator.rank * size], side === "A" ? "embedding" : "zero");
+      }
+    }
+    return found;
+  }
+  put(parameterNames.router("f2.weight"), [scope, generator.experts, width], "kaiming");
+  put(parameterNames.router("f2.bias"), [scope, 1, generator.experts], "zero");
+  if (generator.routerNorm === "batch") {
+    put(parameterNames.router("norm.weight"), [scope, 1, generator.experts], "one");
+    put(parameterNames.router("norm.bias"), [scope, 1, generator.experts], "zero");
+  }
+  for (let pool = 0; pool < scopeCount(generator.poolScope, edge.layers); pool++) {
+    for (const target of generator.targets) {
+      const { inputs, outputs } = targetSize(edge, target);
+      put(parameterNames.expert(pool, target, "A"), [generator.experts * generator.rank, inputs], "kaiming");
+      put(parameterNames.expert(pool, target, "B"), [generator.experts * generator.rank, outputs], "zero");
+    }
+  }
+  return found;
+}
+
+/** Running statistics of the router's BatchNorm. */
+export function generatorBuffers({ edge, generator }: PairShape): Map<string, ParameterInfo> {
+  if (generator.generation === "direct" || generator.routerNorm === "none") return new Map();
+  const shape = [scopeCount(generator.routerScope, edge.layers), 1, generator.experts];
+  return new Map([
+    [parameterNames.router("norm.mean"), { shape, start: "zero" }],
+    [parameterNames.router("norm.variance"), { shape, start: "one" }],
+  ]);
+}
+
+/** Fresh values. Kaiming-uniform with a = √5, as PyTorch's linear layers and PEFT's A start: U(−1/√in, 1/√in). */
+export function initialValues(parameters: ReadonlyMap<string, ParameterInfo>, rng: Rng): Map<string, Float32Array> {
+  const starts: Record<Start, (out: Float32Array, inputs: number, stream: Rng) => Float32Array> = {
+    zero: (out) => out,
+    one: (out) => out.fill(1),
+    kaiming: (out, inputs, stream) => stream.fillUniform(out, 1 / Math.sqrt(inputs)),
+    embedding: (out, _, stream) => stream.fillNormal(out, 0.02),
+  };
+  return new Map(
+    [...parameters].map(([name, { shape, start }]) => {
+      const out = new Float32Array(shape.reduce((a, b) => a * b, 1));
+      return [name, starts[start](out, shape.at(-1)!, rng.split(name))];
+    }),
+  );
+}
