@@ -2,7 +2,7 @@
 
 import { writeAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
-import { readFileBounded } from "../base/json.ts";
+import { readFileBounded } from "../base/read-file.ts";
 import type { Rng } from "../base/rng.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 

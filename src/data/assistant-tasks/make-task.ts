@@ -1,0 +1,44 @@
+/** @file Builds task families: samples without repeats, splits carved by seed. */
+import { createRng } from "../../base/rng.ts";
+import type { Sample, TaskFamily, TaskKind } from "../task.ts";
+import { type Phrases, wordings } from "./wording.ts";
+
+export type TaskParts = {
+  name: string;
+  kind: TaskKind;
+  seen?: boolean;
+  phrases: Phrases;
+  labels?: readonly string[];
+  train: readonly Sample[];
+  validation: readonly Sample[];
+  test: readonly Sample[];
+};
+
+/** One family. A repeated input counts once; test rows win over validation rows, those over train rows. */
+export function makeTask({ name, kind, seen = true, phrases, labels, ...splits }: TaskParts): TaskFamily {
+  const used = new Set<string>();
+  const unused = (samples: readonly Sample[]) =>
+    samples.filter(({ input }) => {
+      const key = inputKey(input);
+      if (key === "" || used.has(key)) return false;
+      used.add(key);
+      return true;
+    });
+  const test = unused(splits.test);
+  const validation = unused(splits.validation);
+  const train = unused(splits.train);
+  const base = { name, kind, seen, paraphrases: wordings(name, phrases), train, validation, test };
+  return labels === undefined ? base : { ...base, labels };
+}
+
+/** What makes two inputs the same: case and white space do not count. */
+export const inputKey = (input: string): string => input.toLowerCase().replace(/\s+/g, " ").trim();
+
+/** Splits samples by seed; the first part has `count` of them (or that share, below 1). */
+export function carve<T>(seed: string, samples: readonly T[], count: number): [carved: T[], rest: T[]] {
+  const shuffled = createRng(`carve ${seed}`).shuffle([...samples]);
+  const size = count < 1 ? Math.round(count * shuffled.length) : Math.min(count, shuffled.length);
+  return [shuffled.slice(0, size), shuffled.slice(size)];
+}
+
+export const wordCount = (text: string): number => text.split(/\s+/).filter(Boolean).length;
