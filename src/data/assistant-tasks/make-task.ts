@@ -14,8 +14,16 @@ export type TaskParts = {
   test: readonly Sample[];
 };
 
-/** One family. A repeated input counts once; test rows win over validation rows, those over train rows. */
+/** One family with the wordings of its prompt. */
 export function makeTask({ name, kind, seen = true, phrases, labels, ...splits }: TaskParts): TaskFamily {
+  const base = { name, kind, seen, paraphrases: wordings(name, phrases), ...makeSplits(splits) };
+  return labels === undefined ? base : { ...base, labels };
+}
+
+type Splits = Pick<TaskFamily, "train" | "validation" | "test">;
+
+/** A repeated input counts once: test rows win over validation rows, those over train rows. Empty inputs are dropped. */
+export function makeSplits(splits: Splits): Splits {
   const used = new Set<string>();
   const unused = (samples: readonly Sample[]) =>
     samples.filter(({ input }) => {
@@ -26,9 +34,7 @@ export function makeTask({ name, kind, seen = true, phrases, labels, ...splits }
     });
   const test = unused(splits.test);
   const validation = unused(splits.validation);
-  const train = unused(splits.train);
-  const base = { name, kind, seen, paraphrases: wordings(name, phrases), train, validation, test };
-  return labels === undefined ? base : { ...base, labels };
+  return { train: unused(splits.train), validation, test };
 }
 
 /** What makes two inputs the same: case and white space do not count. */

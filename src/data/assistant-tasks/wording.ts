@@ -52,25 +52,16 @@ const FRAMES: readonly Frame[] = [
 ];
 
 /**
- * All wordings of one task: three for every frame that is trained with, one for every held-out frame. Phrases take
- * turns in an order that depends on the task's name, so frames and phrases do not go together across tasks.
+ * All wordings of one task: three for every frame that is trained with, one for every held-out frame, with
+ * phrases drawn by the task's name.
  */
 export function wordings(name: string, phrases: Phrases): { train: string[]; heldOut: string[] } {
   const rng = createRng(`wording ${name}`);
-  const turn = (list: readonly string[]) => {
-    const order = rng.shuffle([...list]);
-    let next = 0;
-    return () => order[next++ % order.length]!;
-  };
-  const role = turn(phrases.roles);
-  const action = turn(phrases.actions);
-  const format = turn(phrases.formats);
-  const intro = turn(phrases.list?.intros ?? [""]);
+  const { roles, actions, formats, list } = phrases;
   const withList = (text: string): string => {
-    const { list } = phrases;
     if (list === undefined || rng.next() >= (list.share ?? 0.5)) return text;
     const items = rng.shuffle([...list.items]).join(", ");
-    const sentence = intro().replace("%", () => items);
+    const sentence = rng.pick(list.intros).replace("%", () => items);
     return rng.next() < 0.5 ? `${sentence} ${text}` : `${text} ${sentence}`;
   };
   const train = new Set<string>();
@@ -79,7 +70,7 @@ export function wordings(name: string, phrases: Phrases): { train: string[]; hel
     FRAMES.forEach((frame, index) => {
       const isHeldOut = index % HELD_OUT_EVERY === HELD_OUT_AT;
       if (isHeldOut && round > 0) return;
-      const text = frame({ role: role(), action: action(), format: withList(format()) });
+      const text = frame({ role: rng.pick(roles), action: rng.pick(actions), format: withList(rng.pick(formats)) });
       (isHeldOut ? heldOut : train).add(text);
     });
   }

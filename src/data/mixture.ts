@@ -1,0 +1,108 @@
+/** @file Sampling for training: a task, a wording of its prompt, perhaps with examples, and queries to answer. */
+import { AppError } from "../base/errors.ts";
+import type { Rng } from "../base/rng.ts";
+import { renderSystemPrompt } from "../text/prompt.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Sample, TaskFamily } from "./task.ts";
+
+export type PromptStyle = "description" | "description+shots" | "shots";
+
+export type Group = {
+  readonly task: TaskFamily;
+  /** The system prompt, with its examples. */
+  readonly prompt: string;
+  readonly style: PromptStyle;
+  /** Inputs and answers; none of them is an example of the prompt. */
+  readonly queries: readonly Sample[];
+};
+
+export type TokenLimits = { readonly prompt: number; readonly input: number; readonly target: number };
+
+export type MixtureOptions = {
+  readonly tokenizer: Tokenizer;
+  readonly limits: TokenLimits;
+  readonly queriesPerPrompt?: number;
+  /** `train`: train wordings and samples. `validation`: held-out wordings, validation samples, examples from train. */
+  readonly split?: "train" | "validation";
+  /** Relative frequency of a task; 0 leaves it out. */
+  readonly weight?: (task: TaskFamily) => number;
+  /** How often a prompt gets examples behind its description, and how often it is examples alone. */
+  readonly shotProbability?: number;
+  readonly shotsOnlyProbability?: number;
+  readonly maxShots?: number;
+};
+
+/** Draws before something over-long is given up. */
+const MAX_TRIES = 20;
+
+/** One prompt with its queries, determined by the state of `rng`. Over-long draws are drawn again. Throws E_DATA when nothing fits. */
+export function sampleGroup(tasks: readonly TaskFamily[], rng: Rng, options: MixtureOptions): Group {
+  const weight = options.weight ?? (() => 1);
+  const weights = tasks.map(weight);
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const group = sampleFromTask(tasks[pickWeighted(weights, rng)]!, rng, options);
+    if (group !== undefined) return group;
+  }
+  throw new AppError(
+    "E_DATA",
+    `mixture: expected prompts and samples within the token limits, found none in ${MAX_TRIES} draws`,
+  );
+}
+
+/** One prompt with queries of the given task, or undefined when no draw fits the limits. */
+export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptions): Group | undefined {
+  const { tokenizer, limits, queriesPerPrompt = 4, split = "train" } = options;
+  const fits = ({ input, target }: Sample) =>
+    tokenizer.encode(input).length <= limits.input && tokenizer.encode(target).length <= limits.target;
+  const used = new Set<Sample>();
+  const draw = (samples: readonly Sample[]): Sample | undefined => {
+    for (let tries = 0; tries < MAX_TRIES && samples.length > 0; tries++) {
+      const sample = rng.pick(samples);
+      if (used.has(sample) || !fits(sample)) continue;
+      used.add(sample);
+      return sample;
+    }
+    return undefined;
+  };
+  const queries: Sample[] = [];
+  while (queries.length < queriesPerPrompt) {
+    const query = draw(task[split]);
+    if (query === undefined) return undefined;
+    queries.push(query);
+  }
+  const style = pickStyle(rng, options);
+  const description = rng.pick(split === "train" ? task.paraphrases.train : task.paraphrases.heldOut);
+  const examples: Sample[] = [];
+  const shots = style === "description" ? 0 : 1 + rng.int(options.maxShots ?? 5);
+  const render = () => renderSystemPrompt(style === "shots" ? { examples } : { description, examples });
+  const isTooLong = () => tokenizer.encode(render()).length > limits.prompt;
+  if (style !== "shots" && isTooLong()) return undefined;
+  for (let i = 0; i < shots; i++) {
+    const example = draw(task.train);
+    if (example === undefined) break;
+    examples.push(example);
+    if (isTooLong()) {
+      examples.pop();
+      break;
+    }
+  }
+  if (style === "shots" && examples.length === 0) return undefined;
+  const actual = style === "description+shots" && examples.length === 0 ? "description" : style;
+  return { task, prompt: render(), style: actual, queries };
+}
+
+function pickStyle(rng: Rng, { shotProbability = 0.3, shotsOnlyProbability = 0.1 }: MixtureOptions): PromptStyle {
+  const draw = rng.next();
+  if (draw < shotsOnlyProbability) return "shots";
+  return draw < shotsOnlyProbability + shotProbability ? "description+shots" : "description";
+}
+
+function pickWeighted(weights: readonly number[], rng: Rng): number {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let draw = rng.next() * total;
+  for (let i = 0; i < weights.length; i++) {
+    draw -= weights[i]!;
+    if (draw < 0) return i;
+  }
+  return weights.findLastIndex((weight) => weight > 0);
+}
