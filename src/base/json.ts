@@ -1,9 +1,10 @@
 /** @file JSON from untrusted places: bounded in size and depth, checked against a schema, written atomically. */
-import { open } from "node:fs/promises";
 import type { z } from "zod";
 import { writeFileAtomic } from "./atomic-file.ts";
 import { AppError } from "./errors.ts";
-import { ioError } from "./io-error.ts";
+import { decodeUtf8, readFileBounded } from "./read-file.ts";
+
+export { decodeUtf8, readFileBounded };
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 
@@ -71,34 +72,6 @@ export async function readJsonFile<Schema extends z.ZodType>(
 /** Writes a value as indented JSON, atomically. Throws E_IO. */
 export async function writeJsonFile(path: string, value: unknown): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
-}
-
-/** A whole file of at most `maxBytes`. Throws E_NOT_FOUND, E_IO, E_LIMIT; E_FORMAT for devices, pipes and the like. */
-export async function readFileBounded(path: string, maxBytes: number): Promise<Uint8Array> {
-  try {
-    const file = await open(path, "r");
-    try {
-      const stat = await file.stat();
-      if (stat.isDirectory()) throw new AppError("E_IO", `cannot read ${path}: is a folder, expected a file`);
-      if (!stat.isFile()) throw new AppError("E_FORMAT", `${path}: not a regular file`);
-      if (stat.size > maxBytes)
-        throw new AppError("E_LIMIT", `${path}: ${stat.size} bytes, the limit is ${maxBytes} bytes`);
-      return await file.readFile();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    throw ioError(error, "read", path);
-  }
-}
-
-/** Strict UTF-8 (a byte order mark is dropped). Throws E_FORMAT. */
-export function decodeUtf8(bytes: Uint8Array, what: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw new AppError("E_FORMAT", `${what}: not valid UTF-8`, { cause: error });
-  }
 }
 
 /** Looks at brackets and keys only, before any parser recurses; what is malformed is left for JSON.parse to name. */
