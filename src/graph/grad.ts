@@ -91,11 +91,9 @@ function crossEntropyVjp(dy: Node, [logits, targets]: readonly Node[]): Node {
   return mul(reshape(dy, [rows, 1]), where(isTarget, sub(probabilities, one), probabilities));
 }
 
-const blocked =
-  (op: string): Vjp<never> =>
-  () => {
-    throw new AppError("E_RUNTIME", `${op} has no gradient: use the differentiable form of this layer for training`);
-  };
+const blocked = (op: string) => (): readonly [] => {
+  throw new AppError("E_RUNTIME", `${op} has no gradient: use the differentiable form of this layer for training`);
+};
 
 export const vjps: { readonly [P in Op]: Vjp<P> } = {
   input: () => [],
@@ -168,16 +166,13 @@ export const vjps: { readonly [P in Op]: Vjp<P> } = {
   scatterAdd: (dy, { inputs: [indices] }) => [undefined, gather(dy, indices!)],
   topKMask: () => [undefined],
   matmul: matmulVjp,
-  matmulNBits: (dy, { inputs: [, ...packed], params }) => [matmul(dy, dequantize(packed, params))],
+  matmulNBits: (dy, { inputs: [, ...packed], params }, [, ...needsPacked]) =>
+    needsPacked.includes(true) ? blocked("the weight of matmulNBits")() : [matmul(dy, dequantize(packed, params))],
   dequantize: blocked("dequantize"),
   softmax: (dy, node) => [mul(node, sub(dy, sum(mul(dy, node), [-1], { keepDims: true })))],
   rmsNorm: rmsNormVjp,
-  rope: (dy, { inputs: [, positions, cos, sin] }) => [
-    rope(dy, positions!, cos!, neg(sin!)),
-    undefined,
-    undefined,
-    undefined,
-  ],
+  rope: (dy, { inputs: [, positions, cos, sin] }, [, , needsCos, needsSin]) =>
+    needsCos || needsSin ? blocked("the table of rope")() : [rope(dy, positions!, cos!, neg(sin!))],
   crossEntropy: (dy, { inputs }) => [crossEntropyVjp(dy, inputs), undefined],
   cachedAttention: blocked("cachedAttention"),
   result: blocked("result"),

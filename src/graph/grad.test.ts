@@ -1,0 +1,238 @@
+import { describe, expect, test } from "vitest";
+import { distance, finiteDifference, probed, run, type Sizes, sampleLeaves } from "../../test/support/numeric.ts";
+import { allCases, opCases } from "../../test/support/ops-cases.ts";
+import {
+  add,
+  broadcast,
+  cast,
+  constant,
+  crossEntropy,
+  div,
+  flattenRows,
+  gather,
+  input,
+  matmul,
+  matmulNBits,
+  max,
+  mean,
+  mul,
+  reshape,
+  rmsNorm,
+  rope,
+  silu,
+  softmax,
+  splitLast,
+  sum,
+  topKMask,
+  transpose,
+  weight,
+  where,
+} from "./build.ts";
+import { check } from "./check.ts";
+import { grad } from "./grad.ts";
+import { numbersOf, tensor } from "./tensor.ts";
+import { leavesOf } from "./tree.ts";
+import type { Node, Op } from "./types.ts";
+
+const ops = Object.keys(opCases) as Op[];
+
+describe("every op", () => {
+  test.each(ops)("%s: the gradient equals finite differences, or is refused where it claims so", (op) => {
+    const { gradient } = opCases[op];
+    if ("none" in gradient) return;
+    const moving = new Set<string>();
+    for (const { name, opCase, sizes } of allCases.filter((other) => other.op === op)) {
+      const { loss } = probed(opCase.graph);
+      const leaves = new Map<string, Node>(
+        (["input", "weight"] as const).flatMap((kind) => [...leavesOf({ outputs: { loss } }, kind)]),
+      );
+      const by = gradient.by.filter((leaf) => leaves.has(leaf));
+      const wanted = by.map((leaf) => leaves.get(leaf)!);
+      const differentiate = () => grad(loss, wanted);
+      if ("blocked" in gradient) {
+        expect(differentiate, name).toThrow(expect.objectContaining({ code: "E_RUNTIME" }));
+        for (const leaf of by) moving.add(leaf);
+        continue;
+      }
+      const outputs = { loss, ...Object.fromEntries(differentiate().map((node, i) => [`d ${by[i]}`, node])) };
+      check({ outputs });
+      const values = { ...sampleLeaves({ outputs }, sizes), ...opCase.values(sizes) };
+      const found = run({ outputs }, values);
+      for (const leaf of by) {
+        const actual = numbersOf(found[`d ${leaf}`]!);
+        expect(found[`d ${leaf}`]!.shape, name).toEqual(values[leaf]!.shape);
+        expect(distance(actual, finiteDifference(loss, values, leaf)), `${name}, by ${leaf}`).toBeLessThan(1e-7);
+        if (actual.some((value) => value !== 0)) moving.add(leaf);
+      }
+    }
+    expect([...moving].sort(), "leaves with a gradient").toEqual("zero" in gradient ? [] : [...gradient.by].sort());
+  });
+});
+
+/** Checks a scalar's gradient by leaves against finite differences. */
+function expectGradient(loss: Node, by: readonly Node[], sizes: Sizes = {}, ranges = {}): void {
+  const gradients = grad(loss, by);
+  const outputs = { loss, ...Object.fromEntries(gradients.map((node, i) => [`d${i}`, node])) };
+  check({ outputs });
+  const values = sampleLeaves({ outputs }, sizes, ranges);
+  const found = run({ outputs }, values);
+  by.forEach((node, i) => {
+    const { name } = node.params as { name: string };
+    expect(gradients[i]!.shape).toEqual(node.shape);
+    expect(distance(numbersOf(found[`d${i}`]!), finiteDifference(loss, values, name)), name).toBeLessThan(1e-7);
+  });
+}
+
+const text = input("x", ["batch", "seq", 4]);
+const sizes: readonly Sizes[] = [
+  { batch: 2, seq: 3 },
+  { batch: 1, seq: 4 },
+];
+
+describe("composed graphs", () => {
+  test("a value used many times gets the sum of its gradients", () => {
+    const h = silu(text);
+    const fan = add(mul(h, h), mul(h, add(h, text)));
+    for (const size of sizes) expectGradient(sum(mul(fan, fan)), [text], size);
+  });
+
+  test("the same node as both inputs of an op counts twice", () => {
+    const x = input("x", [3, 3]);
+    expectGradient(sum(matmul(x, x)), [x]);
+    expectGradient(sum(div(mul(x, x), add(x, constant(3)))), [x]);
+  });
+
+  test("gradients sum over the axes that were broadcast, symbolic ones too", () => {
+    const row = input("row", [4]);
+    const column = input("column", ["seq", 1]);
+    const one = input("one", [1, 1, 1]);
+    const loss = mean(mul(softmax(add(mul(text, row), column)), add(one, mul(column, text))));
+    for (const size of sizes) expectGradient(loss, [text, row, column, one], size);
+  });
+
+  test("a symbolic axis of size 1 at run time is not taken for a broadcast one", () => {
+    const other = input("other", ["batch", "seq", 4]);
+    expectGradient(sum(mul(mul(text, other), text)), [text, other], { batch: 1, seq: 1 });
+  });
+
+  test("the leaves a loss does not depend on get zeros of their shape", () => {
+    const unused = input("unused", ["batch", 2]);
+    const [dUnused, dx] = grad(sum(mul(text, text)), [unused, text]);
+    const outputs = { dUnused: dUnused!, dx: dx!, unused };
+    const found = run({ outputs }, sampleLeaves({ outputs }, { batch: 2, seq: 3 }));
+    expect(found["dUnused"]).toMatchObject({ shape: [2, 2], dtype: "f32" });
+    expect(numbersOf(found["dUnused"]!)).toEqual([0, 0, 0, 0]);
+  });
+
+  test("by an inner value: what lies below it does not matter", () => {
+    const h = silu(text);
+    const [dh] = grad(sum(mul(h, h)), [h]);
+    const found = run({ outputs: { dh: dh!, h } }, sampleLeaves({ outputs: { h } }, { batch: 1, seq: 2 }));
+    expect(
+      distance(
+        numbersOf(found["dh"]!),
+        numbersOf(found["h"]!).map((value) => 2 * value),
+      ),
+    ).toBe(0);
+  });
+
+  test("by the loss itself it is one", () => {
+    const loss = sum(input("x", [2]));
+    const [d] = grad(loss, [loss]);
+    expect(numbersOf(run({ outputs: { d: d! } }, {})["d"]!)).toEqual([1]);
+  });
+
+  test("the loss must be a scalar", () => {
+    expect(() => grad(text, [text])).toThrow(
+      expect.objectContaining({ code: "E_SHAPE", message: "grad: the loss must be a scalar, got [batch,seq,4]" }),
+    );
+  });
+
+  test("refuses rather than giving zeros where a gradient exists but has no rule", () => {
+    const [cos, sin] = [input("cos", [8, 2]), input("sin", [8, 2])];
+    const turned = rope(input("h", ["batch", 1, "seq", 4]), input("n", ["batch", "seq"], "i64"), cos, sin);
+    const [packed, scales] = [input("packed", [3, 1, 8], "u8"), input("scales", [3])];
+    const product = matmulNBits([input("z", ["batch", 16]), packed, scales], { n: 3, k: 16, bits: 4, blockSize: 16 });
+    expect(() => grad(sum(turned), [cos])).toThrow("the table of rope has no gradient");
+    expect(() => grad(sum(turned), [sin])).toThrow("the table of rope has no gradient");
+    expect(() => grad(sum(product), [scales])).toThrow("the weight of matmulNBits has no gradient");
+  });
+
+  test("the gradient of a gradient is right", () => {
+    const x = input("x", ["batch", 3]);
+    const w = input("w", [3, 3]);
+    const loss = sum(softmax(matmul(silu(x), w)), [0]);
+    const [dx] = grad(sum(mul(loss, loss)), [x]);
+    expectGradient(sum(mul(dx!, dx!)), [x, w], { batch: 2 });
+  });
+
+  test("ties of max share the gradient", () => {
+    const x = input("x", [4]);
+    const [dx] = grad(max(x), [x]);
+    const found = run({ outputs: { dx: dx! } }, { x: tensor([4], [3, 1, 3, 2]) });
+    expect(numbersOf(found["dx"]!)).toEqual([0.5, 0, 0.5, 0]);
+  });
+
+  test("nothing flows through conditions, masks and whole numbers", () => {
+    const mask = topKMask(text, 2);
+    const whole = cast(cast(text, "i64"), "f32");
+    const loss = sum(add(mul(mask, text), mul(whole, text)));
+    for (const size of sizes) expectGradient(loss, [text], size, { x: [-4, 4] });
+  });
+
+  test("grouped attention with rotary positions and a causal mask", () => {
+    const [heads, kvHeads, width] = [4, 2, 4];
+    const x = input("x", ["batch", "seq", 6]);
+    const [wq, wk, wv, wo] = [
+      weight("wq", [6, heads * width]),
+      weight("wk", [6, kvHeads * width]),
+      weight("wv", [6, kvHeads * width]),
+      weight("wo", [heads * width, 6]),
+    ];
+    const positions = input("positions", ["batch", "seq"], "i64");
+    const [cos, sin] = [input("cos", [8, 2]), input("sin", [8, 2])];
+    const split = (w: Node, count: number) => transpose(splitLast(matmul(x, w), count), [0, 2, 1, 3]);
+    const turn = (part: Node) => rope(part, positions, cos, sin);
+    const group = (part: Node): Node => {
+      const lone = reshape(part, ["batch", kvHeads, 1, "seq", width]);
+      return reshape(broadcast(lone, ["batch", kvHeads, heads / kvHeads, "seq", width]), [
+        "batch",
+        heads,
+        "seq",
+        width,
+      ]);
+    };
+    const [q, k, v] = [turn(split(wq, heads)), group(turn(split(wk, kvHeads))), group(split(wv, kvHeads))];
+    const scores = add(matmul(q, k, { transB: true, alpha: 0.5 }), input("mask", ["seq", "seq"]));
+    const joined = transpose(matmul(softmax(scores), v), [0, 2, 1, 3]);
+    const loss = mean(mul(matmul(reshape(joined, ["batch", "seq", heads * width]), wo), x));
+    for (const size of sizes) expectGradient(loss, [x, wq, wk, wv, wo], size, { positions: [0, 8] });
+  });
+
+  test("a mixture of experts of low rank, unmerged, with its gates ", () => {
+    const [experts, rank, width, wide] = [3, 2, 4, 5];
+    const [a, b] = [weight("a", [width, experts * rank]), weight("b", [experts * rank, wide])];
+    const gates = softmax(input("logits", ["batch", experts]));
+    const kept = mul(gates, topKMask(gates, 2));
+    const share = div(kept, sum(kept, [-1], { keepDims: true }));
+    const each = broadcast(reshape(share, ["batch", 1, experts, 1]), ["batch", 1, experts, rank]);
+    const repeated = reshape(each, ["batch", 1, experts * rank]);
+    const delta = matmul(mul(matmul(text, a), repeated), b);
+    const frozen = matmul(text, weight("w", [wide, width]), { transB: true });
+    const loss = mean(mul(silu(add(frozen, delta)), input("probe", ["batch", "seq", wide])));
+    const leaves = leavesOf({ outputs: { loss } }, "input");
+    for (const size of sizes) expectGradient(loss, [text, a, b, leaves.get("logits")!], size);
+  });
+
+  test("a language model's loss: embedding, norm, tied head, ignored targets", () => {
+    const table = weight("table", [5, 4]);
+    const ids = input("ids", ["batch", "seq"], "i64");
+    const hidden = flattenRows(rmsNorm(gather(table, ids), weight("scale", [4]), 1e-3));
+    const losses = crossEntropy(matmul(hidden, table, { transB: true }), input("targets", ["batch*seq"], "i64"));
+    const counted = input("counted", ["batch*seq"]);
+    const loss = div(sum(where(input("some", ["batch*seq"], "bool"), mul(losses, counted), constant(0))), sum(counted));
+    const scale = leavesOf({ outputs: { loss } }, "weight").get("scale")!;
+    const ranges = { ids: [0, 5], targets: [0, 5], counted: [0.5, 1] };
+    for (const size of sizes) expectGradient(loss, [table, scale], size, ranges);
+  });
+});
