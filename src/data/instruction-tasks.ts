@@ -1,6 +1,6 @@
 /** @file Instruction training: Super-NI's train tasks, described by their definition and by paraphrases of it. */
 import { CLASSIFICATIONS } from "./assistant-tasks/classification.ts";
-import { carve, makeSplits, wordCount } from "./assistant-tasks/make-task.ts";
+import { carve, makeSplits, withoutTestInputs, wordCount } from "./assistant-tasks/make-task.ts";
 import { TESTED_SOURCES } from "./pretrain-text.ts";
 import { type NiRow, type NiTask, readNiDescriptions, readNiRows, readNiTasks } from "./sources/super-ni.ts";
 import type { Sample, TaskFamily, TaskKind } from "./task.ts";
@@ -22,12 +22,18 @@ const KIND_OF_CATEGORY: Readonly<Record<string, TaskKind>> = {
   "Textual Entailment": "yes-no",
 };
 
-/** Families over the open train tasks with short inputs and answers, without those that assistant tasks are made of. Test is empty. */
-export async function loadInstructionTasks(dataDirectory: string): Promise<TaskFamily[]> {
+/**
+ * Families over the open train tasks with short inputs and answers, without those that assistant tasks are made of and
+ * without the test inputs of `tested`. Their own test split is empty. Throws E_DATA.
+ */
+export async function loadInstructionTasks(
+  dataDirectory: string,
+  { tested }: { tested: readonly TaskFamily[] },
+): Promise<TaskFamily[]> {
   const tasks = (await readNiTasks(dataDirectory)).filter(isUsable);
   const rows = await readNiRows(dataDirectory, "train");
   const descriptions = await readNiDescriptions(dataDirectory);
-  return tasks.flatMap((task) => {
+  const families = tasks.flatMap((task): TaskFamily[] => {
     const samples = (rows.get(task.task) ?? []).flatMap(shortSample);
     const prompts = describe(task, descriptions.get(task.task) ?? []);
     if (samples.length < MIN_ROWS || prompts.heldOut.length === 0) return [];
@@ -43,6 +49,7 @@ export async function loadInstructionTasks(dataDirectory: string): Promise<TaskF
       },
     ];
   });
+  return withoutTestInputs(families, tested);
 }
 
 function isUsable({ task, official_split: split, source }: NiTask): boolean {

@@ -18,7 +18,7 @@ export const PromptLayout = z.discriminatedUnion("kind", [
 ]);
 export type PromptLayout = z.infer<typeof PromptLayout>;
 
-export const SPECIAL_TOKEN_LAYOUT: PromptLayout = {
+export const SPECIAL_TOKEN_LAYOUT = {
   kind: "special-tokens",
   begin: "<s>",
   system: "<|system|>",
@@ -26,8 +26,12 @@ export const SPECIAL_TOKEN_LAYOUT: PromptLayout = {
   assistant: "<|assistant|>",
   end: "</s>",
   meta: "<meta>",
-};
-export const PLAIN_LAYOUT: PromptLayout = { kind: "plain", beforeInput: "\n\nInput: ", beforeOutput: "\nOutput:" };
+} as const satisfies PromptLayout;
+export const PLAIN_LAYOUT = {
+  kind: "plain",
+  beforeInput: "\n\nInput: ",
+  beforeOutput: "\nOutput:",
+} as const satisfies PromptLayout;
 
 export type Example = { readonly input: string; readonly target: string };
 

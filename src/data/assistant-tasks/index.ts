@@ -1,7 +1,7 @@
 /** @file The tasks of the default pair: seen ones to train on, unseen ones for evaluation only. */
 import type { TaskFamily } from "../task.ts";
 import { classificationTasks } from "./classification.ts";
-import { inputKey } from "./make-task.ts";
+import { withoutTestInputs } from "./make-task.ts";
 import { boolqTasks, multipleChoiceTasks } from "./questions.ts";
 import { rewritingTasks } from "./rewriting.ts";
 import { bankingTasks, clincDomainTasks, clincIntentTasks, snipsIntentTasks } from "./routing.ts";
@@ -26,16 +26,5 @@ const BUILDERS: readonly ((data: string) => Promise<TaskFamily | TaskFamily[]>)[
 export async function loadAssistantTasks(dataDirectory: string): Promise<TaskFamily[]> {
   const tasks: TaskFamily[] = [];
   for (const build of BUILDERS) tasks.push(...[await build(dataDirectory)].flat());
-  return withoutTestInputs(tasks);
-}
-
-/** Drops train and validation samples whose input is a test input of any of the tasks. */
-export function withoutTestInputs(tasks: readonly TaskFamily[], tested: readonly TaskFamily[] = tasks): TaskFamily[] {
-  const testInputs = new Set(tested.flatMap(({ test }) => test.map(({ input }) => inputKey(input))));
-  const isFree = ({ input }: { input: string }) => !testInputs.has(inputKey(input));
-  return tasks.map((task) => ({
-    ...task,
-    train: task.train.filter(isFree),
-    validation: task.validation.filter(isFree),
-  }));
+  return withoutTestInputs(tasks, tasks);
 }

@@ -37,6 +37,17 @@ export function makeSplits(splits: Splits): Splits {
   return { train: unused(splits.train), validation, test };
 }
 
+/** `tasks` without the train and validation samples whose input is a test input of any of the tested tasks. */
+export function withoutTestInputs(tasks: readonly TaskFamily[], tested: readonly TaskFamily[]): TaskFamily[] {
+  const testInputs = new Set(tested.flatMap(({ test }) => test.map(({ input }) => inputKey(input))));
+  const isFree = ({ input }: Sample) => !testInputs.has(inputKey(input));
+  return tasks.map((task) => ({
+    ...task,
+    train: task.train.filter(isFree),
+    validation: task.validation.filter(isFree),
+  }));
+}
+
 /** What makes two inputs the same: case and white space do not count. */
 export const inputKey = (input: string): string => input.toLowerCase().replace(/\s+/g, " ").trim();
 

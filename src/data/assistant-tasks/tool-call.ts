@@ -60,25 +60,35 @@ function callsByService(dialogues: readonly SgdDialogue[]): Map<string, Sample[]
     let said: string[] = [];
     for (const { speaker, utterance, service_call: serviceCalls = [] } of turns) {
       if (speaker === "USER") said.push(utterance);
+      if (serviceCalls.length === 0) continue;
       const input = said.join(" ");
+      said = [];
+      if (wordCount(input) > MAX_WORDS) continue;
       for (const { service, method, parameters } of serviceCalls) {
+        if (!(service in SERVICES)) continue;
         const fields = Object.entries(parameters).map(([name, value]) => [name, asWritten(value, input)] as const);
-        if (fields.length === 0 || fields.some(([, value]) => value === "") || wordCount(input) > MAX_WORDS) continue;
+        if (fields.length === 0 || fields.some(([, value]) => value === "")) continue;
         const list = calls.get(service) ?? [];
         list.push({ input, target: callTarget(method, fields) });
         calls.set(service, list);
       }
-      if (serviceCalls.length > 0) said = [];
     }
   }
   return calls;
 }
 
 /** The first occurrence of a value as whole words, in the text's own spelling; empty when there is none. */
-function asWritten(value: string, text: string): string {
-  const escaped = value.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(`(?<![\\p{L}\\p{N}])${escaped}(?![\\p{L}\\p{N}])`, "iu").exec(text)?.[0] ?? "";
+export function asWritten(value: string, text: string): string {
+  const [wanted, lower] = [value.toLowerCase(), text.toLowerCase()];
+  if (wanted === "" || lower.length !== text.length) return ""; // lower case of a few letters is longer: offsets would not fit
+  for (let at = lower.indexOf(wanted); at >= 0; at = lower.indexOf(wanted, at + 1)) {
+    const end = at + wanted.length;
+    if (!isWordCharacter(lower[at - 1]) && !isWordCharacter(lower[end])) return text.slice(at, end);
+  }
+  return "";
 }
+
+const isWordCharacter = (character: string | undefined) => character !== undefined && /[\p{L}\p{N}]/u.test(character);
 
 function callPhrases(purpose: string, { intents }: SgdService): Phrases {
   const functions = intents.map(
