@@ -72,7 +72,7 @@ export function generatorParameters(pair: PairShape): Map<string, ParameterInfo>
       put(parameterNames.cloudLora(layer, target, "B"), [outputs, generator.cloudRank], "zero");
     }
   }
-  const scope = scopeCount(generator.routerScope, edge.layers);
+  const scope = generator.generation === "direct" ? 1 : scopeCount(generator.routerScope, edge.layers);
   const width = routerWidth(pair);
   put(parameterNames.router("f1.weight"), [scope, width, cloud.hidden], "kaiming");
   put(parameterNames.router("f1.bias"), [scope, 1, width], "zero");

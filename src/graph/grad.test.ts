@@ -1,37 +1,35 @@
 import { describe, expect, test } from "vitest";
-import { distance, finiteDifference, probed, run, type Sizes, sampleLeaves } from "../../test/support/numeric.ts";
+import { composedGraphs } from "../../test/support/composed-graphs.ts";
+import {
+  distance,
+  finiteDifference,
+  leavesByName,
+  probed,
+  run,
+  type Sizes,
+  sampleLeaves,
+} from "../../test/support/numeric.ts";
 import { allCases, opCases } from "../../test/support/ops-cases.ts";
 import {
   add,
-  broadcast,
   cast,
   constant,
-  crossEntropy,
   div,
-  flattenRows,
-  gather,
   input,
   matmul,
   matmulNBits,
   max,
   mean,
   mul,
-  reshape,
-  rmsNorm,
   rope,
   silu,
   softmax,
-  splitLast,
   sum,
   topKMask,
-  transpose,
-  weight,
-  where,
 } from "./build.ts";
 import { check } from "./check.ts";
 import { grad } from "./grad.ts";
 import { numbersOf, tensor } from "./tensor.ts";
-import { leavesOf } from "./tree.ts";
 import type { Node, Op } from "./types.ts";
 
 const ops = Object.keys(opCases) as Op[];
@@ -43,9 +41,7 @@ describe("every op", () => {
     const moving = new Set<string>();
     for (const { name, opCase, sizes } of allCases.filter((other) => other.op === op)) {
       const { loss } = probed(opCase.graph);
-      const leaves = new Map<string, Node>(
-        (["input", "weight"] as const).flatMap((kind) => [...leavesOf({ outputs: { loss } }, kind)]),
-      );
+      const leaves = leavesByName(loss);
       const by = gradient.by.filter((leaf) => leaves.has(leaf));
       const wanted = by.map((leaf) => leaves.get(leaf)!);
       const differentiate = () => grad(loss, wanted);
@@ -180,59 +176,15 @@ describe("composed graphs", () => {
     for (const size of sizes) expectGradient(loss, [text], size, { x: [-4, 4] });
   });
 
-  test("grouped attention with rotary positions and a causal mask", () => {
-    const [heads, kvHeads, width] = [4, 2, 4];
-    const x = input("x", ["batch", "seq", 6]);
-    const [wq, wk, wv, wo] = [
-      weight("wq", [6, heads * width]),
-      weight("wk", [6, kvHeads * width]),
-      weight("wv", [6, kvHeads * width]),
-      weight("wo", [heads * width, 6]),
-    ];
-    const positions = input("positions", ["batch", "seq"], "i64");
-    const [cos, sin] = [input("cos", [8, 2]), input("sin", [8, 2])];
-    const split = (w: Node, count: number) => transpose(splitLast(matmul(x, w), count), [0, 2, 1, 3]);
-    const turn = (part: Node) => rope(part, positions, cos, sin);
-    const group = (part: Node): Node => {
-      const lone = reshape(part, ["batch", kvHeads, 1, "seq", width]);
-      return reshape(broadcast(lone, ["batch", kvHeads, heads / kvHeads, "seq", width]), [
-        "batch",
-        heads,
-        "seq",
-        width,
-      ]);
-    };
-    const [q, k, v] = [turn(split(wq, heads)), group(turn(split(wk, kvHeads))), group(split(wv, kvHeads))];
-    const scores = add(matmul(q, k, { transB: true, alpha: 0.5 }), input("mask", ["seq", "seq"]));
-    const joined = transpose(matmul(softmax(scores), v), [0, 2, 1, 3]);
-    const loss = mean(mul(matmul(reshape(joined, ["batch", "seq", heads * width]), wo), x));
-    for (const size of sizes) expectGradient(loss, [x, wq, wk, wv, wo], size, { positions: [0, 8] });
-  });
-
-  test("a mixture of experts of low rank, unmerged, with its gates ", () => {
-    const [experts, rank, width, wide] = [3, 2, 4, 5];
-    const [a, b] = [weight("a", [width, experts * rank]), weight("b", [experts * rank, wide])];
-    const gates = softmax(input("logits", ["batch", experts]));
-    const kept = mul(gates, topKMask(gates, 2));
-    const share = div(kept, sum(kept, [-1], { keepDims: true }));
-    const each = broadcast(reshape(share, ["batch", 1, experts, 1]), ["batch", 1, experts, rank]);
-    const repeated = reshape(each, ["batch", 1, experts * rank]);
-    const delta = matmul(mul(matmul(text, a), repeated), b);
-    const frozen = matmul(text, weight("w", [wide, width]), { transB: true });
-    const loss = mean(mul(silu(add(frozen, delta)), input("probe", ["batch", "seq", wide])));
-    const leaves = leavesOf({ outputs: { loss } }, "input");
-    for (const size of sizes) expectGradient(loss, [text, a, b, leaves.get("logits")!], size);
-  });
-
-  test("a language model's loss: embedding, norm, tied head, ignored targets", () => {
-    const table = weight("table", [5, 4]);
-    const ids = input("ids", ["batch", "seq"], "i64");
-    const hidden = flattenRows(rmsNorm(gather(table, ids), weight("scale", [4]), 1e-3));
-    const losses = crossEntropy(matmul(hidden, table, { transB: true }), input("targets", ["batch*seq"], "i64"));
-    const counted = input("counted", ["batch*seq"]);
-    const loss = div(sum(where(input("some", ["batch*seq"], "bool"), mul(losses, counted), constant(0))), sum(counted));
-    const scale = leavesOf({ outputs: { loss } }, "weight").get("scale")!;
-    const ranges = { ids: [0, 5], targets: [0, 5], counted: [0.5, 1] };
-    for (const size of sizes) expectGradient(loss, [table, scale], size, ranges);
+  test.each(Object.values(composedGraphs))("$title", ({ loss, by, sizes: chosen, ranges }) => {
+    const leaves = leavesByName(loss);
+    for (const size of chosen) {
+      expectGradient(
+        loss,
+        by.map((name) => leaves.get(name)!),
+        size,
+        ranges,
+      );
+    }
   });
 });

@@ -39,6 +39,8 @@ export type TrainerOptions = Pick<CompileOptions, "weights" | "device" | "thread
   readonly stepCount?: number;
   /** Micro-batches per step: decides which sessions are compiled. */
   readonly accumulate?: boolean;
+  /** What `evaluate` computes, where it differs from the training objective (running statistics instead of batch ones). */
+  readonly evaluation?: StepSpec;
 };
 
 function stateShapes(spec: StepSpec): ParameterShapes {
@@ -162,7 +164,7 @@ export async function createTrainer(spec: StepSpec, options: TrainerOptions): Pr
   }
 
   async function evaluate(batch: Feeds): Promise<Metrics> {
-    evaluation ??= await open(buildEvaluation(spec));
+    evaluation ??= await open(buildEvaluation(options.evaluation ?? spec));
     return metricsOf(await evaluation.run({ ...current, ...batch }));
   }
 

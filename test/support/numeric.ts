@@ -29,6 +29,12 @@ export function sample(node: Node, name: string, sizes: Sizes, range?: Range): T
   return { shape, dtype: node.dtype, data: fill(node.dtype, elementCount(shape), value) };
 }
 
+/** The inputs and weights of a value. */
+export const leavesByName = (root: Node): Map<string, Node> =>
+  new Map<string, Node>(
+    (["input", "weight"] as const).flatMap((kind) => [...leavesOf({ outputs: { root } }, kind)] as [string, Node][]),
+  );
+
 /** Seeded values for all inputs and weights of a graph. */
 export function sampleLeaves(
   graph: Graph,

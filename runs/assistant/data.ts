@@ -1,0 +1,33 @@
+/**
+ * @file Prepares everything the default pair is trained on:
+ *   npx tsx runs/assistant/data.ts [DATA = ../shared/data] [OUT = work/assistant/data] [TOKENIZER = pairs/assistant/tokenizer]
+ * writes seen.jsonl (the assistant's tasks), instructions.jsonl (further instructions), text.train.tokens and text.validation.tokens.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createRng } from "../../src/base/rng.ts";
+import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";
+import { writeTaskFamilies } from "../../src/data/family-file.ts";
+import { loadInstructionTasks } from "../../src/data/instruction-tasks.ts";
+import { pretrainText } from "../../src/data/pretrain-text.ts";
+import { writeTokenCache } from "../../src/data/token-cache.ts";
+import { loadTokenizer } from "../../src/text/tokenizer.ts";
+
+const [data = "../shared/data", out = "work/assistant/data", tokenizerDirectory = "pairs/assistant/tokenizer"] = process.argv.slice(2);
+const trainTokens = 6_000_000;
+const validationTokens = 100_000;
+
+await mkdir(out, { recursive: true });
+const tasks = await loadAssistantTasks(data);
+const seen = tasks.filter((task) => task.seen);
+await writeTaskFamilies(join(out, "seen.jsonl"), seen);
+console.log(`${seen.length} seen tasks, ${tasks.length - seen.length} unseen`);
+const instructions = await loadInstructionTasks(data, { tested: tasks });
+await writeTaskFamilies(join(out, "instructions.jsonl"), instructions);
+console.log(`${instructions.length} instruction tasks`);
+const tokenizer = await loadTokenizer(tokenizerDirectory);
+for (const [split, maxTokens] of [["test", validationTokens], ["train", trainTokens]] as const) {
+  const path = join(out, `text.${split === "test" ? "validation" : "train"}.tokens`);
+  const report = await writeTokenCache(path, tokenizer, pretrainText(data, createRng(`pretraining text ${split}`), { split }), { maxTokens });
+  console.log(path, report);
+}

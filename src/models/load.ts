@@ -1,0 +1,95 @@
+/** @file A model directory opened for use: its shape, and where each of its weights lies. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { AppError } from "../base/errors.ts";
+import { sha256, sha256File } from "../base/hash.ts";
+import { writeJsonFile } from "../base/json.ts";
+import { float32ToFloat16 } from "../files/half.ts";
+import type { SafetensorsDtype } from "../files/safetensors.ts";
+import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
+import { writeSafetensors } from "../files/safetensors-write.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import { type LlamaConfig, readModelConfig, toConfigJson } from "./config.ts";
+import { parameterShapes, ropeNames, ropeTables } from "./llama.ts";
+
+export type Model = {
+  readonly directory: string;
+  readonly config: LlamaConfig;
+  readonly weights: Readonly<Record<string, WeightSource>>;
+  /** Of all weight files, in order: the identity of the weights. */
+  readonly sha256: string;
+  readonly parameterCount: number;
+};
+
+const readable: readonly SafetensorsDtype[] = ["F32", "F16", "BF16"];
+
+/**
+ * Opens a model directory. fp32 weights stay in their file and are mapped; fp16 and bf16 are widened in memory.
+ * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor
+ */
+export async function openModel(directory: string): Promise<Model> {
+  const config = await readModelConfig(directory);
+  const files = await openSafetensorsModel(directory);
+  const weights: Record<string, WeightSource> = { ...ropeWeights(config) };
+  let parameterCount = 0;
+  for (const [name, shape] of parameterShapes(config)) {
+    weights[name] = await locateWeight(directory, files, name, shape);
+    parameterCount += shape.reduce((a, b) => a * b, 1);
+  }
+  const hashes = await Promise.all(files.files.map(({ path }) => sha256File(path)));
+  return {
+    directory,
+    config,
+    weights,
+    sha256: hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n")),
+    parameterCount,
+  };
+}
+
+/** The rotary tables of a model as frozen weights. */
+export function ropeWeights(config: LlamaConfig): Record<string, WeightSource> {
+  const { cos, sin } = ropeTables(config);
+  return { [ropeNames.cos]: { kind: "data", data: cos }, [ropeNames.sin]: { kind: "data", data: sin } };
+}
+
+async function locateWeight(
+  directory: string,
+  files: SafetensorsModel,
+  name: string,
+  shape: readonly number[],
+): Promise<WeightSource> {
+  const info = files.tensors.get(name);
+  if (info === undefined)
+    throw new AppError("E_FORMAT", `${directory}: expected a tensor "${name}" of shape [${shape}], found none`);
+  if (String(info.shape) !== String(shape))
+    throw new AppError("E_SHAPE", `${info.path}: "${name}" should be [${shape}], found [${info.shape}]`);
+  if (!readable.includes(info.dtype))
+    throw new AppError(
+      "E_DTYPE",
+      `${info.path}: "${name}" should be one of ${readable.join(", ")}, found ${info.dtype}`,
+    );
+  if (info.dtype === "F32") return { kind: "file", path: info.path, offset: info.offset, bytes: info.bytes };
+  return { kind: "data", data: await readModelTensor(files, name) };
+}
+
+export type WeightDtype = "F32" | "F16";
+
+/** Writes `config.json` and `model.safetensors` as transformers reads them. */
+export async function saveModel(
+  directory: string,
+  config: LlamaConfig,
+  tensors: ReadonlyMap<string, Float32Array>,
+  { dtype = "F32" }: { dtype?: WeightDtype } = {},
+): Promise<void> {
+  const entries = [...parameterShapes(config)].map(([name, shape]) => {
+    const values = tensors.get(name);
+    if (values === undefined) throw new Error(`internal: no values for "${name}"`);
+    return { name, dtype, shape, data: dtype === "F32" ? values : float32ToFloat16(values) };
+  });
+  await mkdir(directory, { recursive: true });
+  await writeSafetensors(join(directory, "model.safetensors"), entries, { format: "pt" });
+  await writeJsonFile(join(directory, "config.json"), {
+    ...toConfigJson(config),
+    torch_dtype: dtype === "F32" ? "float32" : "float16",
+  });
+}

@@ -1,0 +1,105 @@
+/** @file The configuration of a training run, one JSON file: everything that decides the result, seeds included. */
+import { z } from "zod";
+import { GeneratorConfig } from "../generator/config.ts";
+
+const path = z.string().min(1);
+const count = z.int().min(1);
+
+const Optimizer = z.strictObject({
+  learningRate: z.number().positive().default(2e-5),
+  warmupSteps: z.int().min(0).default(50),
+  schedule: z.enum(["cosine", "linear", "constant"]).default("cosine"),
+  /** The rate at the end, as a share of the peak. */
+  finalShare: z.number().min(0).max(1).default(0),
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.999),
+  epsilon: z.number().positive().default(1e-8),
+  weightDecay: z.number().min(0).default(0.1),
+  maxGradientNorm: z.number().positive().default(1),
+});
+
+/** Task families, one per line, as `TaskFamily` (docs/training.md). */
+const Tasks = z.strictObject({
+  files: z.array(path).min(1),
+  /** Longest prompt, input and answer in tokens; longer draws are drawn again. */
+  limits: z
+    .strictObject({ prompt: count.default(2048), input: count.default(512), target: count.default(256) })
+    .prefault({}),
+  queriesPerPrompt: count.default(4),
+  shotProbability: z.number().min(0).max(1).default(0.3),
+  shotsOnlyProbability: z.number().min(0).max(1).default(0.1),
+  maxShots: count.default(5),
+  /** Relative frequency by task kind, and by task name where that is given too; 1 otherwise. */
+  weights: z.record(z.string(), z.number().min(0)).default({}),
+});
+
+const Text = z.strictObject({
+  /** 16-bit token ids, as `loragen` tokenises text (docs/training.md). */
+  tokens: path,
+  validationTokens: path,
+  window: count.default(256),
+  /** Share of each batch's rows. */
+  share: z.number().min(0).max(1).default(1),
+});
+
+const common = {
+  /** Folder for checkpoints, the log and the result. */
+  output: path,
+  seed: z.int().min(0).default(0),
+  steps: count,
+  /** Rows (language model) or prompts (generator) per batch. */
+  batch: count.default(64),
+  /** Micro-batches per step, their gradients summed. */
+  accumulate: count.default(1),
+  optimizer: Optimizer.prefault({}),
+  checkpointEvery: count.default(200),
+  validateEvery: count.default(200),
+  validationBatches: count.default(8),
+  logEvery: count.default(10),
+  threads: z.int().min(0).default(0),
+  device: z.enum(["cpu", "cuda", "webgpu"]).default("cpu"),
+};
+
+const Shape = z.strictObject({
+  hidden: count,
+  ffn: count,
+  layers: count,
+  heads: count,
+  kvHeads: count,
+  context: count.default(1024),
+  ropeTheta: z.number().positive().default(10000),
+  epsilon: z.number().positive().default(1e-5),
+  tied: z.boolean().default(true),
+});
+
+export const LanguageModelRun = z.strictObject({
+  kind: z.literal("language-model"),
+  ...common,
+  /** Directory of the tokenizer. */
+  tokenizer: path,
+  /** A fresh model of this shape, or the directory of one to go on with. */
+  model: z.union([Shape, path]),
+  text: Text.optional(),
+  tasks: Tasks.optional(),
+});
+
+export const GeneratorRun = z.strictObject({
+  kind: z.literal("generator"),
+  ...common,
+  cloud: path,
+  edge: path,
+  generator: GeneratorConfig.prefault({}),
+  tasks: Tasks,
+  /** Loss on the answer, or on the whole edge sequence. AMB-12. */
+  lossOn: z.enum(["response", "sequence"]).default("response"),
+  /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
+  distillShare: z.number().min(0).max(1).default(0),
+  /** Generator weights to begin with, a directory written by an earlier run. */
+  start: path.optional(),
+});
+
+export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, GeneratorRun]);
+export type TrainConfig = z.infer<typeof TrainConfig>;
+export type LanguageModelRun = z.infer<typeof LanguageModelRun>;
+export type GeneratorRun = z.infer<typeof GeneratorRun>;
+export type TasksConfig = z.infer<typeof Tasks>;

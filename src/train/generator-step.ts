@@ -1,0 +1,104 @@
+/** @file Training a generator over a frozen pair, end to end: prompts through the cloud model, answers through the edge model. */
+
+import { type CloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
+import { withDirectLora, withExperts } from "../generator/experts.ts";
+import { generatorBuffers, generatorParameters, type PairShape, type ParameterInfo } from "../generator/parameters.ts";
+import { balanceLoss, route } from "../generator/router.ts";
+import { add, flattenRows, gather, input, mean, scale, sum } from "../graph/build.ts";
+import type { Node } from "../graph/types.ts";
+import type { LlamaConfig } from "../models/config.ts";
+import { embed, forward, logits } from "../models/llama.ts";
+import { klPerRow, meanCrossEntropy } from "../nn/loss.ts";
+import { denseParts, frozenWeights, type Parts, scoped } from "../nn/parts.ts";
+import type { AdamWConfig } from "../optim/adamw.ts";
+import { rowInputs } from "./batch.ts";
+import type { Objective, StepSpec } from "./step.ts";
+
+/** What the edge is taught: the given answers, or to match the prompted edge model's distribution (KL), or a share of both. */
+export type Target = { readonly kind: "answers" } | { readonly kind: "distill"; readonly share: number };
+
+export const edgePrefix = "edge";
+export const teacherPrefix = "teacher";
+const answersDim = `${edgePrefix}_answers`;
+export const cloudInputNames = {
+  tokens: "cloud.tokens",
+  metaSlot: "cloud.meta_slot",
+  metaRows: "cloud.meta_rows",
+  promptOf: "edge.prompt_of",
+} as const;
+
+export function cloudInputs(layers: number): CloudInputs {
+  return {
+    tokens: input(cloudInputNames.tokens, ["prompts", "cloud_time"], "i64"),
+    metaSlot: input(cloudInputNames.metaSlot, ["prompts", "cloud_time"], "i64"),
+    metaRows: input(cloudInputNames.metaRows, ["prompts", layers], "i64"),
+  };
+}
+
+const shapesOf = (infos: ReadonlyMap<string, ParameterInfo>) =>
+  new Map([...infos].map(([name, { shape }]) => [name, shape] as const));
+
+/** The cloud's frozen weights are named `cloud.…`, the edge's `edge.…`. */
+export function generatorSpec(
+  pair: PairShape,
+  target: Target,
+  optimizer: AdamWConfig,
+  maxGradientNorm: number,
+  training = true,
+): StepSpec {
+  return {
+    parameters: shapesOf(generatorParameters(pair)),
+    buffers: shapesOf(generatorBuffers(pair)),
+    optimizer,
+    maxGradientNorm,
+    objective: (parameters, buffers) => objective(pair, target, (name) => parameters[name]!, buffers, training),
+  };
+}
+
+function objective(
+  pair: PairShape,
+  target: Target,
+  parameters: Parts["weight"],
+  buffers: Readonly<Record<string, Node>>,
+  training: boolean,
+): Objective {
+  const frozen = denseParts(frozenWeights());
+  const cloud = cloudParts(pair, scoped(frozen, "cloud."), parameters);
+  const hidden = metaHidden(pair, cloud, parameters, cloudInputs(pair.edge.layers));
+  const promptOf = input(cloudInputNames.promptOf, [`${edgePrefix}_rows`], "i64");
+  const edge = scoped(frozen, "edge.");
+  const batch = rowInputs(edgePrefix);
+  if (pair.generator.generation === "direct") {
+    const parts = withDirectLora(pair, edge, parameters, hidden, promptOf);
+    return { loss: answerLoss(pair.edge, parts, edge, target, batch) };
+  }
+  const routing = route(pair, parameters, hidden, { training, buffers });
+  const parts = withExperts(pair, edge, parameters, routing.gates, promptOf);
+  const answers = answerLoss(pair.edge, parts, edge, target, batch);
+  const balance = balanceLoss(pair.generator, routing);
+  return {
+    loss: add(answers, balance),
+    metrics: { answerLoss: answers, balanceLoss: balance, expertLoad: sum(routing.gates, [0, 1]) },
+    buffers: routing.buffers,
+  };
+}
+
+function answerLoss(
+  config: LlamaConfig,
+  student: Parts,
+  plain: Parts,
+  target: Target,
+  { tokens, rows, targets }: ReturnType<typeof rowInputs>,
+): Node {
+  const hidden = forward(config, student, embed(config, student, tokens));
+  const predicted = logits(config, student, gather(flattenRows(hidden), rows));
+  const exact = meanCrossEntropy(predicted, targets);
+  if (target.kind === "answers") return exact;
+  const prompted = rowInputs(teacherPrefix, answersDim); // the same answers in the same order, behind the prompt
+  const teacher = logits(
+    config,
+    plain,
+    gather(flattenRows(forward(config, plain, embed(config, plain, prompted.tokens))), prompted.rows),
+  );
+  return add(scale(exact, 1 - target.share), scale(mean(klPerRow(teacher, predicted)), target.share));
+}

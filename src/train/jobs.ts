@@ -1,0 +1,245 @@
+/** @file The two kinds of training as jobs: a language model, and a generator over a frozen pair. */
+import { join } from "node:path";
+import { AppError } from "../base/errors.ts";
+import { createRng, type Rng } from "../base/rng.ts";
+import { readTaskFamilies } from "../data/family-file.ts";
+import { readTokenCache, sampleWindow } from "../data/token-cache.ts";
+import { openSafetensorsModel, readModelTensor } from "../files/safetensors-model.ts";
+import { readGenerator, writeGenerator } from "../generator/generator-file.ts";
+import {
+  generatorBuffers,
+  generatorParameters,
+  initialValues,
+  type PairShape,
+  type ParameterInfo,
+} from "../generator/parameters.ts";
+import { routerInputs } from "../generator/router.ts";
+import type { LlamaConfig } from "../models/config.ts";
+import { parameterShapes } from "../models/llama.ts";
+import { openModel, ropeWeights, saveModel } from "../models/load.ts";
+import type { AdamWConfig } from "../optim/adamw.ts";
+import type { Feeds, WeightSource } from "../runtime/session.ts";
+import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
+import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { type Row, rowFeeds } from "./batch.ts";
+import type { GeneratorRun, LanguageModelRun, TrainConfig } from "./config.ts";
+import { cloudInputNames, edgePrefix, generatorSpec, teacherPrefix } from "./generator-step.ts";
+import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
+import type { Job } from "./loop.ts";
+import { stepNames } from "./step.ts";
+import {
+  cloudRow,
+  conversationRow,
+  drawGroup,
+  promptedRows,
+  type TaskSource,
+  taskSource,
+  unpromptedRows,
+} from "./task-batches.ts";
+import type { TrainingState } from "./trainer.ts";
+
+/** Reads all that a run needs. Throws before anything is written. */
+export async function openJob(config: TrainConfig): Promise<Job> {
+  return config.kind === "language-model" ? languageModelJob(config) : generatorJob(config);
+}
+
+const adamwOf = ({ optimizer: { beta1, beta2, epsilon, weightDecay } }: TrainConfig): AdamWConfig => ({
+  beta1,
+  beta2,
+  epsilon,
+  weightDecay,
+});
+
+async function languageModelJob(config: LanguageModelRun): Promise<Job> {
+  const tokenizer = await loadTokenizer(config.tokenizer);
+  const shape = await modelShape(config, tokenizer);
+  const source =
+    config.tasks &&
+    taskSource(config.tasks, await readTaskFamilies(config.tasks.files), tokenizer, SPECIAL_TOKEN_LAYOUT);
+  const text = config.text && {
+    train: await readTokenCache(config.text.tokens),
+    validation: await readTokenCache(config.text.validationTokens),
+  };
+  if (source === undefined && text === undefined)
+    throw new AppError("E_CONFIG", "a language model needs `text`, `tasks` or both, found neither");
+  const textRows =
+    text === undefined ? 0 : source === undefined ? config.batch : Math.round(config.batch * config.text!.share);
+
+  function batch(rng: Rng, split: "train" | "validation"): Feeds {
+    const rows: Row[] = [];
+    for (let i = 0; i < textRows; i++) {
+      const ids = Array.from(sampleWindow(text![split], config.text!.window + 1, rng));
+      rows.push({ ids, answers: [[1, ids.length]] });
+    }
+    while (source !== undefined && rows.length < config.batch)
+      rows.push(conversationRow(source, drawGroup(source, rng, split)));
+    return rowFeeds(languageModelPrefix, rows, tokenizer.padId);
+  }
+
+  return {
+    spec: languageModelSpec(shape, adamwOf(config), config.optimizer.maxGradientNorm),
+    weights: ropeWeights(shape),
+    start: () => startLanguageModel(config, shape),
+    batch: (rng) => batch(rng, "train"),
+    validation: (rng) => batch(rng, "validation"),
+    save: (state) => saveModel(join(config.output, "model"), shape, stripPrefix(state, stepNames.parameter(""))),
+  };
+}
+
+async function modelShape(config: LanguageModelRun, tokenizer: Tokenizer): Promise<LlamaConfig> {
+  if (typeof config.model === "string") return (await openModel(config.model)).config;
+  const { hidden, heads } = config.model;
+  if (hidden % heads !== 0) throw new AppError("E_CONFIG", `model: ${heads} heads do not divide a width of ${hidden}`);
+  const { bosId, eosId } = tokenizer;
+  return {
+    modelType: "llama",
+    ...config.model,
+    headDim: hidden / heads,
+    vocab: tokenizer.vocabSize,
+    bosId,
+    eosIds: eosId === undefined ? [] : [eosId],
+  };
+}
+
+/** Weights from a directory, or normal(0, 0.02) with the residual projections scaled by 1/√(2·layers), as GPT-2 starts. */
+async function startLanguageModel(config: LanguageModelRun, shape: LlamaConfig): Promise<TrainingState> {
+  const files = typeof config.model === "string" ? await openSafetensorsModel(config.model) : undefined;
+  const rng = createRng(config.seed).split("initial weights");
+  const state: TrainingState = {};
+  for (const [name, dims] of parameterShapes(shape)) {
+    const values = new Float32Array(dims.reduce((a, b) => a * b, 1));
+    const isResidual = /(o_proj|down_proj)\.weight$/.test(name);
+    if (dims.length === 1) values.fill(1);
+    else rng.split(name).fillNormal(values, isResidual ? 0.02 / Math.sqrt(2 * shape.layers) : 0.02);
+    state[stepNames.parameter(name)] = floatTensor(
+      dims,
+      files === undefined ? values : await readModelTensor(files, name),
+    );
+  }
+  return state;
+}
+
+const stripPrefix = (state: TrainingState, prefix: string): Map<string, Float32Array> =>
+  new Map(
+    Object.entries(state)
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, { data }]) => [name.slice(prefix.length), data]),
+  );
+
+async function generatorJob(config: GeneratorRun): Promise<Job> {
+  const [cloud, edge] = [await openModel(config.cloud), await openModel(config.edge)];
+  const tokenizer = await loadTokenizer(config.cloud);
+  const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
+  const source = taskSource(config.tasks, await readTaskFamilies(config.tasks.files), tokenizer, SPECIAL_TOKEN_LAYOUT);
+  const target =
+    config.distillShare > 0
+      ? ({ kind: "distill", share: config.distillShare } as const)
+      : ({ kind: "answers" } as const);
+  const spec = (training: boolean) =>
+    generatorSpec(pair, target, adamwOf(config), config.optimizer.maxGradientNorm, training);
+  const withPrefix = (prefix: string, weights: Readonly<Record<string, WeightSource>>) =>
+    Object.fromEntries(Object.entries(weights).map(([name, value]) => [prefix + name, value]));
+  return {
+    spec: spec(true),
+    evaluation: spec(false),
+    weights: { ...withPrefix("cloud.", cloud.weights), ...withPrefix("edge.", edge.weights) },
+    start: () => startGenerator(config, pair),
+    batch: (rng, step) => ({
+      ...groupFeeds(config, pair, source, rng, "train"),
+      ...routerFeeds(config, pair, rng, step),
+    }),
+    validation: (rng) => groupFeeds(config, pair, source, rng, "validation"),
+    save: (state) =>
+      writeGenerator(
+        join(config.output, "generator"),
+        pair,
+        stripPrefix(state, stepNames.parameter("")),
+        stripPrefix(state, stepNames.buffer("")),
+      ),
+  };
+}
+
+async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<TrainingState> {
+  const all: [ReadonlyMap<string, ParameterInfo>, (name: string) => string][] = [
+    [generatorParameters(pair), stepNames.parameter],
+    [generatorBuffers(pair), stepNames.buffer],
+  ];
+  const known = config.start === undefined ? undefined : (await readGenerator(config.start, pair)).tensors;
+  const state: TrainingState = {};
+  for (const [infos, spell] of all) {
+    const fresh = initialValues(infos, createRng(config.seed).split("initial generator"));
+    for (const [name, { shape }] of infos)
+      state[spell(name)] = floatTensor(shape, known?.get(name) ?? fresh.get(name)!);
+  }
+  return state;
+}
+
+/** `batch` prompts through the cloud, each with its queries through the edge. */
+function groupFeeds(
+  config: GeneratorRun,
+  pair: PairShape,
+  source: TaskSource,
+  rng: Rng,
+  split: "train" | "validation",
+): Feeds {
+  const groups = Array.from({ length: config.batch }, () => drawGroup(source, rng, split));
+  const layers = pair.edge.layers;
+  const rows = groups.flatMap((group) => unpromptedRows(source, group, config.lossOn));
+  const promptOf = groups.flatMap(({ queries }, i) => queries.map(() => i));
+  const { padId } = source.options.tokenizer;
+  const teacher =
+    config.distillShare > 0
+      ? rowFeeds(
+          teacherPrefix,
+          groups.flatMap((group) => promptedRows(source, group)),
+          padId,
+        )
+      : {};
+  return {
+    ...cloudFeeds(
+      groups.map((group) => cloudRow(source, group, layers)),
+      layers,
+      padId,
+    ),
+    ...rowFeeds(edgePrefix, rows, padId),
+    ...teacher,
+    [cloudInputNames.promptOf]: intTensor([promptOf.length], promptOf),
+  };
+}
+
+/** Prompts padded on the right behind their meta tokens. */
+export function cloudFeeds(rows: readonly (readonly number[])[], layers: number, padId: number): Feeds {
+  const time = Math.max(...rows.map((ids) => ids.length));
+  const tokens = new Int32Array(rows.length * time).fill(padId);
+  const slots = new Int32Array(rows.length * time);
+  const metaRows: number[] = [];
+  rows.forEach((ids, row) => {
+    tokens.set(ids, row * time);
+    for (let i = 0; i < layers; i++) {
+      const at = row * time + ids.length - layers + i;
+      slots[at] = i + 1;
+      metaRows.push(at);
+    }
+  });
+  return {
+    [cloudInputNames.tokens]: intTensor([rows.length, time], tokens),
+    [cloudInputNames.metaSlot]: intTensor([rows.length, time], slots),
+    [cloudInputNames.metaRows]: intTensor([rows.length, layers], metaRows),
+  };
+}
+
+/** Gumbel noise and the annealing blend, where the configuration asks for them. */
+function routerFeeds({ generator, batch }: GeneratorRun, { edge }: PairShape, rng: Rng, step: number): Feeds {
+  const feeds: Record<string, Feeds[string]> = {};
+  if (generator.strategy === "gumbel") {
+    const shape = [batch, edge.layers, generator.experts];
+    const noise = Float32Array.from(
+      { length: batch * edge.layers * generator.experts },
+      () => -Math.log(-Math.log(1 - rng.next() || 1e-12)),
+    );
+    feeds[routerInputs.gumbel] = floatTensor(shape, noise);
+  }
+  if (generator.annealSteps > 0) feeds[routerInputs.blend] = scalarTensor(Math.min(1, step / generator.annealSteps));
+  return feeds;
+}

@@ -1,0 +1,27 @@
+/** @file Training a language model: next tokens of text, or answers of instructions. */
+import { flattenRows, gather } from "../graph/build.ts";
+import type { LlamaConfig } from "../models/config.ts";
+import { embed, forward, logits, parameterShapes } from "../models/llama.ts";
+import { meanCrossEntropy } from "../nn/loss.ts";
+import { denseParts, frozenWeights } from "../nn/parts.ts";
+import type { AdamWConfig } from "../optim/adamw.ts";
+import { rowInputs } from "./batch.ts";
+import type { StepSpec } from "./step.ts";
+
+export const languageModelPrefix = "text";
+
+/** All weights trainable; the loss is the mean cross-entropy over the supervised positions. */
+export function languageModelSpec(config: LlamaConfig, optimizer: AdamWConfig, maxGradientNorm: number): StepSpec {
+  return {
+    parameters: parameterShapes(config),
+    optimizer,
+    maxGradientNorm,
+    objective: (parameters) => {
+      const frozen = frozenWeights(); // only the rotary tables
+      const parts = denseParts((name, shape) => parameters[name] ?? frozen(name, shape));
+      const { tokens, rows, targets } = rowInputs(languageModelPrefix);
+      const hidden = forward(config, parts, embed(config, parts, tokens));
+      return { loss: meanCrossEntropy(logits(config, parts, gather(flattenRows(hidden), rows)), targets) };
+    },
+  };
+}

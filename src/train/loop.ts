@@ -1,0 +1,219 @@
+/** @file The training loop: steps, validation, checkpoints, log; stops on request in a state from which `resume` goes on bit-identically. */
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { writeFileAtomic } from "../base/atomic-file.ts";
+import { AppError } from "../base/errors.ts";
+import { checkSchema } from "../base/json.ts";
+import type { Logger } from "../base/log.ts";
+import type { Progress } from "../base/progress.ts";
+import { createRng, type Rng } from "../base/rng.ts";
+import { type Checkpoint, latestCheckpoint, loadCheckpoint, saveCheckpoint } from "../files/checkpoint.ts";
+import { appendJsonl } from "../files/jsonl.ts";
+import { learningRate, type Schedule } from "../optim/schedule.ts";
+import type { Feeds } from "../runtime/session.ts";
+import { floatTensor } from "../runtime/tensor.ts";
+import type { TrainConfig } from "./config.ts";
+import type { StepSpec } from "./step.ts";
+import { createTrainer, type Metrics, type Trainer, type TrainerOptions, type TrainingState } from "./trainer.ts";
+
+/** What a kind of training brings: its graph, its start and its batches. */
+export type Job = {
+  readonly spec: StepSpec;
+  readonly evaluation?: StepSpec;
+  readonly weights: NonNullable<TrainerOptions["weights"]>;
+  /** Values of `p/…` and `b/…` before the first step. */
+  readonly start: () => Promise<TrainingState> | TrainingState;
+  /** One micro-batch, determined by the stream. */
+  readonly batch: (rng: Rng, step: number) => Feeds;
+  readonly validation: (rng: Rng) => Feeds;
+  /** Writes the result of the best state. */
+  readonly save: (state: TrainingState) => Promise<void>;
+};
+
+export type LoopContext = {
+  readonly log: Logger;
+  readonly progress: (total: number, start: number) => Progress;
+  /** A clock in milliseconds. */
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+  readonly resume: boolean;
+};
+
+export type TrainingResult = {
+  readonly steps: number;
+  readonly bestLoss: number;
+  readonly bestStep: number;
+  readonly interrupted: boolean;
+};
+
+const LoopState = z.object({ bestLoss: z.number().nullable(), bestStep: z.int() });
+
+type Best = { loss: number; step: number };
+
+const tokensIn = (feeds: Feeds): number =>
+  Object.entries(feeds).reduce((sum, [name, { data }]) => (name.endsWith(".tokens") ? sum + data.length : sum), 0);
+
+/** Runs a job to its end or until the signal; the best state by validation loss is what is saved as the result. */
+export async function trainLoop(config: TrainConfig, job: Job, context: LoopContext): Promise<TrainingResult> {
+  const folders = {
+    checkpoints: join(config.output, "checkpoints"),
+    best: join(config.output, "best"),
+    log: join(config.output, "log.jsonl"),
+  };
+  await mkdir(config.output, { recursive: true });
+  const before = await findCheckpoint(folders.checkpoints, context.resume);
+  const best: Best = before === undefined ? { loss: Number.POSITIVE_INFINITY, step: 0 } : readBest(before);
+  await keepLogUpTo(folders.log, before?.step ?? 0);
+  const state = before === undefined ? await job.start() : toState(before);
+  const { threads, device } = config;
+  const evaluation = job.evaluation === undefined ? {} : { evaluation: job.evaluation };
+  await using trainer = await createTrainer(job.spec, {
+    ...evaluation,
+    weights: job.weights,
+    state,
+    stepCount: before?.step ?? 0,
+    accumulate: config.accumulate > 1,
+    threads,
+    device,
+  });
+  const progress = context.progress(config.steps, trainer.stepCount);
+  const checkpoint = () =>
+    saveCheckpoint(folders.checkpoints, { step: trainer.stepCount, tensors: trainer.state(), state: bestToJson(best) });
+  try {
+    await advance(config, job, context, trainer, best, { ...folders, checkpoint, progress });
+  } catch (error) {
+    const last = await latestCheckpoint(folders.checkpoints);
+    if (error instanceof AppError && error.code === "E_NAN") {
+      throw new AppError("E_NAN", `${error.message}. Last good checkpoint: ${last ?? "none"}`, { cause: error });
+    }
+    throw error;
+  } finally {
+    progress.finish();
+  }
+  const interrupted = trainer.stepCount < config.steps;
+  if (!interrupted) {
+    const chosen = await latestCheckpoint(folders.best);
+    await job.save(chosen === undefined ? trainer.state() : toState(await loadCheckpoint(chosen)));
+  }
+  return { steps: trainer.stepCount, bestLoss: best.loss, bestStep: best.step, interrupted };
+}
+
+type Advance = {
+  readonly best: string;
+  readonly log: string;
+  readonly checkpoint: () => Promise<string>;
+  readonly progress: Progress;
+};
+
+async function advance(
+  config: TrainConfig,
+  job: Job,
+  context: LoopContext,
+  trainer: Trainer,
+  best: Best,
+  files: Advance,
+): Promise<void> {
+  const root = createRng(config.seed);
+  const schedule = scheduleOf(config);
+  let since = { at: context.now(), tokens: 0, metrics: [] as Metrics[] };
+  while (trainer.stepCount < config.steps && !context.signal.aborted) {
+    const step = trainer.stepCount + 1;
+    const stream = root.split(`step-${step}`);
+    const batches = Array.from({ length: config.accumulate }, (_, i) => job.batch(stream.split(`batch-${i}`), step));
+    const rate = learningRate(step, schedule);
+    since.metrics.push(await trainer.step(batches, rate));
+    since.tokens += batches.reduce((sum, batch) => sum + tokensIn(batch), 0);
+    if (step % config.logEvery === 0 || step === config.steps) {
+      const seconds = (context.now() - since.at) / 1000;
+      const averages = averageMetrics(since.metrics);
+      const tokensPerSecond = Math.round(since.tokens / seconds);
+      const memoryMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
+      await appendJsonl(files.log, { step, ...averages, learningRate: rate, tokensPerSecond, memoryMb });
+      files.progress.update(step, { loss: Number(averages["loss"]).toFixed(4), "tok/s": tokensPerSecond });
+      since = { at: context.now(), tokens: 0, metrics: [] };
+    }
+    if (step % config.validateEvery === 0 || step === config.steps) {
+      const validation = await validate(config, job, trainer, root);
+      await appendJsonl(files.log, { step, validation });
+      files.progress.note(`step ${step}: validation loss ${Number(validation["loss"]).toFixed(4)}`);
+      if (Number(validation["loss"]) < best.loss) {
+        Object.assign(best, { loss: Number(validation["loss"]), step });
+        await saveCheckpoint(files.best, {
+          step,
+          tensors: onlyWeights(trainer.state()),
+          state: bestToJson(best),
+          keep: 1,
+        });
+      }
+      since.at = context.now();
+    }
+    if (step % config.checkpointEvery === 0 || step === config.steps) await files.checkpoint();
+  }
+  if (context.signal.aborted && trainer.stepCount % config.checkpointEvery !== 0)
+    context.log.info(`interrupted; resumable from ${await files.checkpoint()}`);
+}
+
+async function validate(
+  config: TrainConfig,
+  job: Job,
+  trainer: Trainer,
+  root: Rng,
+): Promise<Record<string, number | number[]>> {
+  const all: Metrics[] = [];
+  for (let i = 0; i < config.validationBatches; i++)
+    all.push(await trainer.evaluate(job.validation(root.split(`validation-${i}`))));
+  return averageMetrics(all);
+}
+
+function scheduleOf({ steps, optimizer }: TrainConfig): Schedule {
+  const { schedule, learningRate: peak, warmupSteps, finalShare } = optimizer;
+  return { kind: schedule, peak, warmupSteps, totalSteps: steps, finalShare };
+}
+
+function averageMetrics(all: readonly Metrics[]): Record<string, number | number[]> {
+  return Object.fromEntries(
+    Object.keys(all[0] ?? {}).map((name) => {
+      const values = Array.from(
+        all[0]![name]!,
+        (_, i) => all.reduce((sum, metrics) => sum + metrics[name]![i]!, 0) / all.length,
+      );
+      return [name, values.length === 1 ? values[0]! : values];
+    }),
+  );
+}
+
+const onlyWeights = (state: TrainingState): TrainingState =>
+  Object.fromEntries(Object.entries(state).filter(([name]) => /^[pb]\//.test(name)));
+
+const toState = (checkpoint: Checkpoint): TrainingState =>
+  Object.fromEntries(
+    Object.entries(checkpoint.tensors).map(([name, { shape, data }]) => [name, floatTensor(shape, data)]),
+  );
+
+const bestToJson = ({ loss, step }: Best) => ({ bestLoss: Number.isFinite(loss) ? loss : null, bestStep: step });
+
+function readBest({ state }: Checkpoint): Best {
+  const { bestLoss, bestStep } = checkSchema(state, LoopState, { what: "checkpoint state" });
+  return { loss: bestLoss ?? Number.POSITIVE_INFINITY, step: bestStep };
+}
+
+/** The checkpoint to go on from. A folder with checkpoints is never overwritten by a run that does not resume. */
+async function findCheckpoint(folder: string, resume: boolean): Promise<Checkpoint | undefined> {
+  const path = await latestCheckpoint(folder);
+  if (path === undefined) return undefined;
+  if (!resume)
+    throw new AppError(
+      "E_USAGE",
+      `${folder} holds checkpoints of an earlier run: pass --resume to go on, or choose another output`,
+    );
+  return loadCheckpoint(path);
+}
+
+/** Drops log lines of steps that will be done again. */
+async function keepLogUpTo(path: string, step: number): Promise<void> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return;
+  const kept = text.split("\n").filter((line) => line !== "" && (JSON.parse(line) as { step: number }).step <= step);
+  await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
+}

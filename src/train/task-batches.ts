@@ -1,0 +1,105 @@
+/** @file Task draws as training rows: conversations for a language model, prompts with their queries for a generator. */
+import type { Rng } from "../base/rng.ts";
+import { type Group, type MixtureOptions, sampleGroup } from "../data/mixture.ts";
+import type { TaskFamily } from "../data/task.ts";
+import { encodeCloudPrompt, encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Row } from "./batch.ts";
+import type { TasksConfig } from "./config.ts";
+
+export type TaskSource = {
+  readonly families: readonly TaskFamily[];
+  readonly options: MixtureOptions;
+  readonly layout: PromptLayout;
+};
+
+/** Remembers what short texts encode to: inputs and answers come again and again. */
+export function cachedTokenizer(tokenizer: Tokenizer): Tokenizer {
+  const known = new Map<string, number[]>();
+  return {
+    ...tokenizer,
+    encode(text, options) {
+      if (options !== undefined || text.length > 400) return tokenizer.encode(text, options);
+      const ids = known.get(text) ?? tokenizer.encode(text);
+      if (known.size < 500_000) known.set(text, ids);
+      return ids;
+    },
+  };
+}
+
+export function taskSource(
+  config: TasksConfig,
+  families: readonly TaskFamily[],
+  tokenizer: Tokenizer,
+  layout: PromptLayout,
+): TaskSource {
+  const { limits, queriesPerPrompt, shotProbability, shotsOnlyProbability, maxShots, weights } = config;
+  const weight = (task: TaskFamily) => weights[task.name] ?? weights[task.kind] ?? 1;
+  return {
+    families,
+    layout,
+    options: {
+      tokenizer: cachedTokenizer(tokenizer),
+      limits,
+      queriesPerPrompt,
+      shotProbability,
+      shotsOnlyProbability,
+      maxShots,
+      weight,
+    },
+  };
+}
+
+export function drawGroup({ families, options }: TaskSource, rng: Rng, split: "train" | "validation"): Group {
+  return sampleGroup(families, rng, { ...options, split });
+}
+
+/** One row: the prompt, then every query with its answer, all answers supervised. */
+export function conversationRow({ options: { tokenizer }, layout }: TaskSource, { prompt, queries }: Group): Row {
+  const ids: number[] = [];
+  const answers: [number, number][] = [];
+  queries.forEach(({ input, target }, i) => {
+    // Later turns carry no begin token.
+    ids.push(
+      ...(i === 0
+        ? encodePrompted(tokenizer, layout, { prompt, input })
+        : encodeInput(tokenizer, layout, input).slice(1)),
+    );
+    const answer = encodeTarget(tokenizer, layout, target);
+    answers.push([ids.length, ids.length + answer.length]);
+    ids.push(...answer);
+  });
+  return { ids, answers };
+}
+
+/** The rows of an edge model that sees no prompt, one per query. */
+export function unpromptedRows(
+  { options: { tokenizer }, layout }: TaskSource,
+  { queries }: Group,
+  lossOn: "response" | "sequence",
+): Row[] {
+  return queries.map(({ input, target }) =>
+    answered(encodeInput(tokenizer, layout, input), encodeTarget(tokenizer, layout, target), lossOn),
+  );
+}
+
+/** The same queries behind their prompt: what a prompted teacher reads. */
+export function promptedRows({ options: { tokenizer }, layout }: TaskSource, { prompt, queries }: Group): Row[] {
+  return queries.map(({ input, target }) =>
+    answered(encodePrompted(tokenizer, layout, { prompt, input }), encodeTarget(tokenizer, layout, target), "response"),
+  );
+}
+
+function answered(head: readonly number[], answer: readonly number[], lossOn: "response" | "sequence"): Row {
+  const ids = [...head, ...answer];
+  return { ids, answers: [[lossOn === "response" ? head.length : 1, ids.length]] };
+}
+
+/** The cloud's tokens: prompt and one meta token per edge layer. */
+export function cloudRow(
+  { options: { tokenizer }, layout }: TaskSource,
+  { prompt }: Group,
+  layers: number,
+): readonly number[] {
+  return encodeCloudPrompt(tokenizer, layout, prompt, { metaTokens: layers });
+}
