@@ -1,5 +1,5 @@
 /** @file An independent oracle: gradients by jax-js, in float64, of every op and of models written anew in its own functions. */
-import { init, grad as jaxGrad, lax, nn, numpy as np } from "@jax-js/jax";
+import { defaultDevice, init, grad as jaxGrad, lax, nn, numpy as np } from "@jax-js/jax";
 import { beforeAll, describe, expect, test } from "vitest";
 import { bindDims, evaluateDim } from "../../src/graph/bind.ts";
 import { grad } from "../../src/graph/grad.ts";
@@ -16,7 +16,8 @@ type Arrays = Readonly<Record<string, np.Array>>;
 beforeAll(async () => {
   // jax-js asks whether data is a Float16Array, a class Node has from version 24 on. Nothing here uses it.
   Object.assign(globalThis, { Float16Array: (globalThis as { Float16Array?: unknown }).Float16Array ?? class {} });
-  await init("wasm");
+  await init("cpu");
+  defaultDevice("cpu"); // its WebAssembly exp and log are exact to fp32 only
 });
 
 /** f32 as float64, so that rounding hides nothing; whole numbers as int32; truth values as bool. */
@@ -119,9 +120,11 @@ const rules: { readonly [P in Op]: JaxRule<P> | Without } = {
     values.dispose();
     return np.sum(oneHot(chosen, classes), -2);
   },
-  matmul: ([a, b], { params }) => {
+  matmul: ([a, b], { params }, { shape }) => {
+    // np.matmul mixes up leading axes where the two sides have different ones.
     const [left, right] = [params.transA ? np.matrixTranspose(a!) : a!, params.transB ? np.matrixTranspose(b!) : b!];
-    return np.matmul(left, right).mul(float(params.alpha));
+    const [l, r] = [left, right].map((x) => np.broadcastTo(x, [...shape.slice(0, -2), ...x.shape.slice(-2)]));
+    return np.matmul(l!, r!).mul(float(params.alpha));
   },
   matmulNBits: ([x, ...packed], { params }) => {
     const tensors = packed.map(
@@ -203,25 +206,34 @@ describe("the gradient of every op equals that of jax-js", () => {
   });
 });
 
+/** x (batch, time, i) times one weight (i, o). */
+function layer(x: np.Array, weight: np.Array): np.Array {
+  const [batch, time, width] = x.shape as [number, number, number];
+  return np.matmul(x.reshape([batch * time, width]), weight).reshape([batch, time, -1]);
+}
+
 /** The composed graphs once more, in jax-js's own words. `p` holds all leaves, the traced ones among them. */
 const models: { readonly [K in keyof typeof composedGraphs]: (p: (name: string) => np.Array) => np.Array } = {
   attention: (p) => {
     const { heads, kvHeads, headWidth, scale } = attentionShape;
     const x = p("x");
     const [batch, time] = x.shape as [number, number, number];
-    const project = (name: string, count: number) => np.matmul(x.ref, p(name)).reshape([batch, time, count, headWidth]);
-    const turn = (part: np.Array) =>
-      np.swapaxes(rope(np.swapaxes(part, 1, 2), p("positions"), p("cos"), p("sin")), 1, 2);
-    const [q, k, v] = [turn(project("wq", heads)), turn(project("wk", kvHeads)), project("wv", kvHeads)];
-    const attended = nn
-      .dotProductAttention(q, k, v, { scale, isCausal: true })
-      .reshape([batch, time, heads * headWidth]);
-    return np.sum(x.add(np.matmul(attended, p("wo"))).mul(p("probe")));
+    const project = (name: string, count: number) =>
+      np.swapaxes(layer(x.ref, p(name)).reshape([batch, time, count, headWidth]), 1, 2);
+    const turn = (part: np.Array) => rope(part, p("positions"), p("cos"), p("sin"));
+    const share = (part: np.Array) => np.repeat(part, heads / kvHeads, 1);
+    const [q, k, v] = [turn(project("wq", heads)), share(turn(project("wk", kvHeads))), share(project("wv", kvHeads))];
+    const scores = np.matmul(q, np.matrixTranspose(k)).mul(float(scale));
+    const isPast = np.broadcastTo(np.tri(time, time, 0).astype(np.bool), scores.shape);
+    const weights = np.where(isPast.ref, np.exp(scores), float(0));
+    const shares = weights.ref.div(np.sum(weights, -1, { keepdims: true }));
+    const attended = np.swapaxes(np.matmul(shares, v), 1, 2).reshape([batch, time, heads * headWidth]);
+    return np.sum(x.add(layer(attended, p("wo"))).mul(p("probe")));
   },
   swiglu: (p) => {
     const h = rmsNorm(p("x"), p("scale"), 1e-3);
-    const gated = nn.silu(np.einsum("bti,oi->bto", h.ref, p("gate"))).mul(np.einsum("bti,oi->bto", h, p("up")));
-    return np.mean(np.square(p("x").add(np.einsum("bti,oi->bto", gated, p("down")))));
+    const gated = nn.silu(layer(h.ref, np.transpose(p("gate")))).mul(layer(h, np.transpose(p("up"))));
+    return np.mean(np.square(p("x").add(layer(gated, np.transpose(p("down"))))));
   },
   // The other way round: the weights of each sample's experts are merged first.
   mixture: (p) => {
@@ -230,15 +242,18 @@ const models: { readonly [K in keyof typeof composedGraphs]: (p: (name: string) 
     const least = np.min(lax.stopGradient(gates.ref), -1, { keepdims: true }); // keeping 2 of 3 drops the least
     const kept = np.where(np.greater(gates.ref, least), gates, float(0));
     const share = kept.ref.div(np.sum(kept, -1, { keepdims: true }));
-    const [a, b] = [p("a").reshape([-1, experts, rank]), p("b").reshape([experts, rank, wide])];
-    const merged = np.einsum("bj,jio->bio", share, np.einsum("ijr,jro->jio", a, b)).add(np.transpose(p("w")));
-    return np.mean(nn.silu(np.einsum("bti,bio->bto", p("x"), merged)).mul(p("probe")));
+    const a = np.transpose(p("a").reshape([-1, experts, rank]), [1, 0, 2]);
+    const updates = np.matmul(a, p("b").reshape([experts, rank, wide])); // (experts, width, wide)
+    const width = updates.shape[1]!;
+    const merged = np.matmul(share, updates.reshape([experts, width * wide])).reshape([-1, width, wide]);
+    const output = np.matmul(p("x"), merged.add(np.transpose(p("w"))));
+    return np.mean(nn.silu(output).mul(p("probe")));
   },
   language: (p) => {
     const ids = p("ids");
     const [batch, time] = ids.shape as [number, number];
     const hidden = rmsNorm(np.take(p("table"), ids, 0), p("scale"), 1e-3);
-    const logProbabilities = nn.logSoftmax(np.matmul(hidden, np.transpose(p("table"))), -1);
+    const logProbabilities = nn.logSoftmax(layer(hidden, np.transpose(p("table"))), -1);
     const targets = p("targets").reshape([batch, time, 1]);
     const chosen = np.takeAlongAxis(logProbabilities, targets, -1).reshape([batch, time]);
     return np.negative(np.sum(chosen.mul(p("counted")))).div(np.sum(p("counted")));

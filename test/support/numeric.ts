@@ -99,8 +99,12 @@ export const runtimeFeeds = (values: Values): Feeds =>
 export const runtimeWeights = (values: Values): Record<string, WeightSource> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { kind: "data", data: inFp32(value) }]));
 
+/** A session's result as plain numbers. */
+export const numbersOfRuntime = ({ data }: RuntimeTensor): number[] =>
+  Array.from(data as ArrayLike<number | bigint>, Number);
+
 /** The gap between a session's result and the interpreter's; infinite where type or shape differ. */
 export function gapTo(expected: Tensor, actual: RuntimeTensor | undefined): number {
   const same = actual?.dtype === expected.dtype && `${actual.shape}` === `${expected.shape}`;
-  return same ? distance(Array.from(actual.data as ArrayLike<number | bigint>, Number), numbersOf(expected)) : Infinity;
+  return same ? distance(numbersOfRuntime(actual), numbersOf(expected)) : Infinity;
 }
