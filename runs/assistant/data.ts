@@ -13,7 +13,8 @@ import { pretrainText } from "../../src/data/pretrain-text.ts";
 import { writeTokenCache } from "../../src/data/token-cache.ts";
 import { loadTokenizer } from "../../src/text/tokenizer.ts";
 
-const [data = "../shared/data", out = "work/assistant/data", tokenizerDirectory = "pairs/assistant/tokenizer"] = process.argv.slice(2);
+const [data = "../shared/data", out = "work/assistant/data", tokenizerDirectory = "pairs/assistant/tokenizer"] =
+  process.argv.slice(2);
 const trainTokens = 6_000_000;
 const validationTokens = 100_000;
 
@@ -26,8 +27,16 @@ const instructions = await loadInstructionTasks(data, { tested: tasks });
 await writeTaskFamilies(join(out, "instructions.jsonl"), instructions);
 console.log(`${instructions.length} instruction tasks`);
 const tokenizer = await loadTokenizer(tokenizerDirectory);
-for (const [split, maxTokens] of [["test", validationTokens], ["train", trainTokens]] as const) {
+for (const [split, maxTokens] of [
+  ["test", validationTokens],
+  ["train", trainTokens],
+] as const) {
   const path = join(out, `text.${split === "test" ? "validation" : "train"}.tokens`);
-  const report = await writeTokenCache(path, tokenizer, pretrainText(data, createRng(`pretraining text ${split}`), { split }), { maxTokens });
+  const report = await writeTokenCache(
+    path,
+    tokenizer,
+    pretrainText(data, createRng(`pretraining text ${split}`), { split }),
+    { maxTokens },
+  );
   console.log(path, report);
 }

@@ -1,9 +1,11 @@
 /** @file The cloud pass: prompt and meta tokens in, one hidden state per edge layer out, in one forward pass. */
-import { concat, constant, equal, flattenRows, gather, reshape, where } from "../graph/build.ts";
+import { concat, constant, equal, flattenRows, gather, input, reshape, where } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import { embed, forward } from "../models/llama.ts";
 import { withLora } from "../nn/lora.ts";
 import { type Parts, wrapLinear } from "../nn/parts.ts";
+import type { Feeds } from "../runtime/session.ts";
+import { intTensor } from "../runtime/tensor.ts";
 import { expertTargets } from "./config.ts";
 import { type PairShape, parameterNames } from "./parameters.ts";
 
@@ -15,6 +17,42 @@ export type CloudInputs = {
   /** (p, L) i64: where the meta tokens lie in the flattened (p·t) rows. */
   readonly metaRows: Node;
 };
+
+export const cloudInputNames = {
+  tokens: "cloud.tokens",
+  metaSlot: "cloud.meta_slot",
+  metaRows: "cloud.meta_rows",
+} as const;
+
+/** The graph's inputs for a batch of prompts. */
+export function cloudInputs(layers: number): CloudInputs {
+  return {
+    tokens: input(cloudInputNames.tokens, ["prompts", "cloud_time"], "i64"),
+    metaSlot: input(cloudInputNames.metaSlot, ["prompts", "cloud_time"], "i64"),
+    metaRows: input(cloudInputNames.metaRows, ["prompts", layers], "i64"),
+  };
+}
+
+/** Prompts, each ending in its meta tokens, padded on the right. */
+export function cloudFeeds(rows: readonly (readonly number[])[], layers: number, padId: number): Feeds {
+  const time = Math.max(...rows.map((ids) => ids.length));
+  const tokens = new Int32Array(rows.length * time).fill(padId);
+  const slots = new Int32Array(rows.length * time);
+  const metaRows: number[] = [];
+  rows.forEach((ids, row) => {
+    tokens.set(ids, row * time);
+    for (let i = 0; i < layers; i++) {
+      const at = row * time + ids.length - layers + i;
+      slots[at] = i + 1;
+      metaRows.push(at);
+    }
+  });
+  return {
+    [cloudInputNames.tokens]: intTensor([rows.length, time], tokens),
+    [cloudInputNames.metaSlot]: intTensor([rows.length, time], slots),
+    [cloudInputNames.metaRows]: intTensor([rows.length, layers], metaRows),
+  };
+}
 
 /** The cloud model's linear maps with the trained LoRA on q and v (LG-C1). */
 export function cloudParts({ cloud, generator }: PairShape, frozen: Parts, parameters: Parts["weight"]): Parts {

@@ -20,7 +20,8 @@ const Optimizer = z.strictObject({
 
 /** Task families, one per line, as `TaskFamily` (docs/training.md). */
 const Tasks = z.strictObject({
-  files: z.array(path).min(1),
+  /** A file's weight multiplies that of its tasks. */
+  files: z.array(z.union([path, z.strictObject({ path, weight: z.number().positive() })])).min(1),
   /** Longest prompt, input and answer in tokens; longer draws are drawn again. */
   limits: z
     .strictObject({ prompt: count.default(2048), input: count.default(512), target: count.default(256) })
@@ -81,13 +82,17 @@ export const LanguageModelRun = z.strictObject({
   model: z.union([Shape, path]),
   text: Text.optional(),
   tasks: Tasks.optional(),
+  /** Conversations are joined in rows of at most this many tokens, so that little is padding. */
+  rowTokens: count.default(512),
 });
 
 export const GeneratorRun = z.strictObject({
   kind: z.literal("generator"),
   ...common,
+  /** Directories of the two frozen models and of the tokenizer they share. */
   cloud: path,
   edge: path,
+  tokenizer: path,
   generator: GeneratorConfig.prefault({}),
   tasks: Tasks,
   /** Loss on the answer, or on the whole edge sequence. AMB-12. */

@@ -1,6 +1,6 @@
 /** @file Training a generator over a frozen pair, end to end: prompts through the cloud model, answers through the edge model. */
 
-import { type CloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
+import { cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
 import { withDirectLora, withExperts } from "../generator/experts.ts";
 import { generatorBuffers, generatorParameters, type PairShape, type ParameterInfo } from "../generator/parameters.ts";
 import { balanceLoss, route } from "../generator/router.ts";
@@ -18,23 +18,10 @@ import type { Objective, StepSpec } from "./step.ts";
 export type Target = { readonly kind: "answers" } | { readonly kind: "distill"; readonly share: number };
 
 export const edgePrefix = "edge";
+/** (b) i64: the prompt each edge row belongs to. */
+export const promptOfName = "edge.prompt_of";
 export const teacherPrefix = "teacher";
 const answersDim = `${edgePrefix}_answers`;
-export const cloudInputNames = {
-  tokens: "cloud.tokens",
-  metaSlot: "cloud.meta_slot",
-  metaRows: "cloud.meta_rows",
-  promptOf: "edge.prompt_of",
-} as const;
-
-export function cloudInputs(layers: number): CloudInputs {
-  return {
-    tokens: input(cloudInputNames.tokens, ["prompts", "cloud_time"], "i64"),
-    metaSlot: input(cloudInputNames.metaSlot, ["prompts", "cloud_time"], "i64"),
-    metaRows: input(cloudInputNames.metaRows, ["prompts", layers], "i64"),
-  };
-}
-
 const shapesOf = (infos: ReadonlyMap<string, ParameterInfo>) =>
   new Map([...infos].map(([name, { shape }]) => [name, shape] as const));
 
@@ -65,7 +52,7 @@ function objective(
   const frozen = denseParts(frozenWeights());
   const cloud = cloudParts(pair, scoped(frozen, "cloud."), parameters);
   const hidden = metaHidden(pair, cloud, parameters, cloudInputs(pair.edge.layers));
-  const promptOf = input(cloudInputNames.promptOf, [`${edgePrefix}_rows`], "i64");
+  const promptOf = input(promptOfName, [`${edgePrefix}_rows`], "i64");
   const edge = scoped(frozen, "edge.");
   const batch = rowInputs(edgePrefix);
   if (pair.generator.generation === "direct") {

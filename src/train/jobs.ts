@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { createRng, type Rng } from "../base/rng.ts";
-import { readTaskFamilies } from "../data/family-file.ts";
 import { readTokenCache, sampleWindow } from "../data/token-cache.ts";
 import { openSafetensorsModel, readModelTensor } from "../files/safetensors-model.ts";
+import { cloudFeeds } from "../generator/cloud.ts";
 import { readGenerator, writeGenerator } from "../generator/generator-file.ts";
 import {
   generatorBuffers,
@@ -24,7 +24,7 @@ import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type Row, rowFeeds } from "./batch.ts";
 import type { GeneratorRun, LanguageModelRun, TrainConfig } from "./config.ts";
-import { cloudInputNames, edgePrefix, generatorSpec, teacherPrefix } from "./generator-step.ts";
+import { edgePrefix, generatorSpec, promptOfName, teacherPrefix } from "./generator-step.ts";
 import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
 import type { Job } from "./loop.ts";
 import { stepNames } from "./step.ts";
@@ -32,9 +32,10 @@ import {
   cloudRow,
   conversationRow,
   drawGroup,
+  joinRows,
+  openTaskSource,
   promptedRows,
   type TaskSource,
-  taskSource,
   unpromptedRows,
 } from "./task-batches.ts";
 import type { TrainingState } from "./trainer.ts";
@@ -54,9 +55,7 @@ const adamwOf = ({ optimizer: { beta1, beta2, epsilon, weightDecay } }: TrainCon
 async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   const tokenizer = await loadTokenizer(config.tokenizer);
   const shape = await modelShape(config, tokenizer);
-  const source =
-    config.tasks &&
-    taskSource(config.tasks, await readTaskFamilies(config.tasks.files), tokenizer, SPECIAL_TOKEN_LAYOUT);
+  const source = config.tasks && (await openTaskSource(config.tasks, tokenizer, SPECIAL_TOKEN_LAYOUT));
   const text = config.text && {
     train: await readTokenCache(config.text.tokens),
     validation: await readTokenCache(config.text.validationTokens),
@@ -66,14 +65,23 @@ async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   const textRows =
     text === undefined ? 0 : source === undefined ? config.batch : Math.round(config.batch * config.text!.share);
 
+  /** Draws conversations until `count` rows are full; the one that would begin another row is left out. */
+  function conversations(tasks: TaskSource, rng: Rng, split: "train" | "validation", count: number): Row[] {
+    const drawn: Row[] = [];
+    for (;;) {
+      drawn.push(conversationRow(tasks, drawGroup(tasks, rng, split)));
+      const rows = joinRows(drawn, config.rowTokens);
+      if (rows.length > count) return rows.slice(0, count);
+    }
+  }
+
   function batch(rng: Rng, split: "train" | "validation"): Feeds {
     const rows: Row[] = [];
     for (let i = 0; i < textRows; i++) {
       const ids = Array.from(sampleWindow(text![split], config.text!.window + 1, rng));
       rows.push({ ids, answers: [[1, ids.length]] });
     }
-    while (source !== undefined && rows.length < config.batch)
-      rows.push(conversationRow(source, drawGroup(source, rng, split)));
+    if (source !== undefined) rows.push(...conversations(source, rng, split, config.batch - rows.length));
     return rowFeeds(languageModelPrefix, rows, tokenizer.padId);
   }
 
@@ -129,9 +137,9 @@ const stripPrefix = (state: TrainingState, prefix: string): Map<string, Float32A
 
 async function generatorJob(config: GeneratorRun): Promise<Job> {
   const [cloud, edge] = [await openModel(config.cloud), await openModel(config.edge)];
-  const tokenizer = await loadTokenizer(config.cloud);
+  const tokenizer = await loadTokenizer(config.tokenizer);
   const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
-  const source = taskSource(config.tasks, await readTaskFamilies(config.tasks.files), tokenizer, SPECIAL_TOKEN_LAYOUT);
+  const source = await openTaskSource(config.tasks, tokenizer, SPECIAL_TOKEN_LAYOUT);
   const target =
     config.distillShare > 0
       ? ({ kind: "distill", share: config.distillShare } as const)
@@ -204,28 +212,7 @@ function groupFeeds(
     ),
     ...rowFeeds(edgePrefix, rows, padId),
     ...teacher,
-    [cloudInputNames.promptOf]: intTensor([promptOf.length], promptOf),
-  };
-}
-
-/** Prompts padded on the right behind their meta tokens. */
-export function cloudFeeds(rows: readonly (readonly number[])[], layers: number, padId: number): Feeds {
-  const time = Math.max(...rows.map((ids) => ids.length));
-  const tokens = new Int32Array(rows.length * time).fill(padId);
-  const slots = new Int32Array(rows.length * time);
-  const metaRows: number[] = [];
-  rows.forEach((ids, row) => {
-    tokens.set(ids, row * time);
-    for (let i = 0; i < layers; i++) {
-      const at = row * time + ids.length - layers + i;
-      slots[at] = i + 1;
-      metaRows.push(at);
-    }
-  });
-  return {
-    [cloudInputNames.tokens]: intTensor([rows.length, time], tokens),
-    [cloudInputNames.metaSlot]: intTensor([rows.length, time], slots),
-    [cloudInputNames.metaRows]: intTensor([rows.length, layers], metaRows),
+    [promptOfName]: intTensor([promptOf.length], promptOf),
   };
 }
 

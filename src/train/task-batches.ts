@@ -1,5 +1,7 @@
 /** @file Task draws as training rows: conversations for a language model, prompts with their queries for a generator. */
+import { AppError } from "../base/errors.ts";
 import type { Rng } from "../base/rng.ts";
+import { readTaskFamilies } from "../data/family-file.ts";
 import { type Group, type MixtureOptions, sampleGroup } from "../data/mixture.ts";
 import type { TaskFamily } from "../data/task.ts";
 import { encodeCloudPrompt, encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
@@ -27,27 +29,35 @@ export function cachedTokenizer(tokenizer: Tokenizer): Tokenizer {
   };
 }
 
-export function taskSource(
+/** Reads the task files of a configuration and resolves the weight of every task. */
+export async function openTaskSource(
   config: TasksConfig,
-  families: readonly TaskFamily[],
   tokenizer: Tokenizer,
   layout: PromptLayout,
-): TaskSource {
+): Promise<TaskSource> {
   const { limits, queriesPerPrompt, shotProbability, shotsOnlyProbability, maxShots, weights } = config;
-  const weight = (task: TaskFamily) => weights[task.name] ?? weights[task.kind] ?? 1;
-  return {
-    families,
-    layout,
-    options: {
-      tokenizer: cachedTokenizer(tokenizer),
-      limits,
-      queriesPerPrompt,
-      shotProbability,
-      shotsOnlyProbability,
-      maxShots,
-      weight,
-    },
+  const files = config.files.map((file) => (typeof file === "string" ? { path: file, weight: 1 } : file));
+  const families: TaskFamily[] = [];
+  const fileWeights = new Map<string, number>();
+  for (const { path, weight } of files) {
+    for (const family of await readTaskFamilies([path])) {
+      if (fileWeights.has(family.name))
+        throw new AppError("E_DATA", `${path}: a task named "${family.name}" came before`);
+      fileWeights.set(family.name, weight);
+      families.push(family);
+    }
+  }
+  const weight = ({ name, kind }: TaskFamily) => fileWeights.get(name)! * (weights[name] ?? weights[kind] ?? 1);
+  const options = {
+    tokenizer: cachedTokenizer(tokenizer),
+    limits,
+    queriesPerPrompt,
+    shotProbability,
+    shotsOnlyProbability,
+    maxShots,
+    weight,
   };
+  return { families, layout, options };
 }
 
 export function drawGroup({ families, options }: TaskSource, rng: Rng, split: "train" | "validation"): Group {
@@ -70,6 +80,21 @@ export function conversationRow({ options: { tokenizer }, layout }: TaskSource, 
     ids.push(...answer);
   });
   return { ids, answers };
+}
+
+/** Joins rows, in their order, into rows of at most `capacity` tokens. A longer row stays alone. */
+export function joinRows(rows: readonly Row[], capacity: number): Row[] {
+  const joined: { ids: number[]; answers: (readonly [number, number])[] }[] = [];
+  for (const { ids, answers } of rows) {
+    const last = joined.at(-1);
+    const fits = last !== undefined && last.ids.length + ids.length <= capacity;
+    const into = fits ? last : { ids: [], answers: [] };
+    if (!fits) joined.push(into);
+    const start = into.ids.length;
+    into.ids.push(...ids);
+    into.answers.push(...answers.map(([from, to]) => [start + from, start + to] as const));
+  }
+  return joined;
 }
 
 /** The rows of an edge model that sees no prompt, one per query. */

@@ -1,0 +1,129 @@
+/** @file Gates to LoRA weights, and LoRA weights merged into the edge model: no prompt and no further operations at inference. */
+import { add, input, matmul } from "../graph/build.ts";
+import type { LlamaConfig } from "../models/config.ts";
+import { readWeight } from "../models/read-weight.ts";
+import { compile } from "../runtime/node.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import { floatTensor, zeros } from "../runtime/tensor.ts";
+import { type ExpertTarget, expertTargets } from "./config.ts";
+import type { Pair } from "./pair.ts";
+import { parameterNames, targetSize } from "./parameters.ts";
+import { requireSamePair, type Specialization } from "./specialization.ts";
+
+/** A low-rank change of one weight (out, in): B·A, scales and gates folded into B. */
+export type LowRank = {
+  readonly rank: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** (rank, in) */
+  readonly a: Float32Array;
+  /** (rank, out): Bᵀ */
+  readonly b: Float32Array;
+};
+
+export type MergedEdge = {
+  readonly config: LlamaConfig;
+  readonly weights: Readonly<Record<string, WeightSource>>;
+  /** The base weights, untouched by the merge: bit for bit those of the edge model. */
+  unmerge(): Readonly<Record<string, WeightSource>>;
+};
+
+export type MergeOptions = {
+  /** Strength: 0 leaves the base model, 1 is the specialisation. */
+  readonly scale?: number;
+};
+
+/**
+ * The LoRA of every adapted weight: Σ_j G_j·(α/r)·B_j·A_j over the experts in use, by stacking their ranks (K·r),
+ * or one rank-r pair of mixed factors (AMB-3).
+ * @throws E_MISMATCH where the specialisation was made for another pair
+ */
+export function assembleLora(
+  pair: Pair,
+  specialization: Specialization,
+  { scale = 1 }: MergeOptions = {},
+): Map<string, LowRank> {
+  requireSamePair("specialization", specialization, pair);
+  const { generator, edge } = pair.shape;
+  const assembled = new Map<string, LowRank>();
+  for (let layer = 0; layer < edge.layers; layer++) {
+    for (const target of generator.targets) {
+      const lora = generator.compose === "delta" ? stackExperts : mixFactors;
+      assembled.set(
+        `model.layers.${layer}.${expertTargets[target]}.weight`,
+        lora(pair, target, layer, specialization.gates[layer]!, scale),
+      );
+    }
+  }
+  return assembled;
+}
+
+type Assemble = (pair: Pair, target: ExpertTarget, layer: number, gates: readonly number[], scale: number) => LowRank;
+
+function expertFactors(pair: Pair, target: ExpertTarget, layer: number) {
+  const { generator, edge } = pair.shape;
+  const pool = generator.poolScope === "shared" ? 0 : layer;
+  const { inputs, outputs } = targetSize(edge, target);
+  const tensor = (side: "A" | "B") => pair.generator.tensors.get(parameterNames.expert(pool, target, side))!;
+  return {
+    inputs,
+    outputs,
+    rank: generator.rank,
+    factor: generator.alpha / generator.rank,
+    a: tensor("A"),
+    b: tensor("B"),
+  };
+}
+
+const stackExperts: Assemble = (pair, target, layer, gates, scale) => {
+  const { inputs, outputs, rank, factor, a, b } = expertFactors(pair, target, layer);
+  const used = gates.flatMap((gate, expert) => (gate === 0 ? [] : [{ gate, expert }]));
+  const stacked = {
+    rank: used.length * rank,
+    inputs,
+    outputs,
+    a: new Float32Array(used.length * rank * inputs),
+    b: new Float32Array(used.length * rank * outputs),
+  };
+  used.forEach(({ gate, expert }, i) => {
+    stacked.a.set(a.subarray(expert * rank * inputs, (expert + 1) * rank * inputs), i * rank * inputs);
+    const part = b.subarray(expert * rank * outputs, (expert + 1) * rank * outputs);
+    const strength = gate * factor * scale;
+    for (let j = 0; j < part.length; j++) stacked.b[i * rank * outputs + j] = part[j]! * strength;
+  });
+  return stacked;
+};
+
+const mixFactors: Assemble = (pair, target, layer, gates, scale) => {
+  const { inputs, outputs, rank, factor, a, b } = expertFactors(pair, target, layer);
+  const mixed = { rank, inputs, outputs, a: new Float32Array(rank * inputs), b: new Float32Array(rank * outputs) };
+  gates.forEach((gate, expert) => {
+    if (gate === 0) return;
+    for (let j = 0; j < mixed.a.length; j++) mixed.a[j]! += gate * a[expert * rank * inputs + j]!;
+    for (let j = 0; j < mixed.b.length; j++) mixed.b[j]! += gate * factor * scale * b[expert * rank * outputs + j]!;
+  });
+  return mixed;
+};
+
+/** W̃ = W + B·A for every adapted weight (LoRA-Gen eq. 1); all other weights stay where they are. */
+export async function merge(
+  pair: Pair,
+  specialization: Specialization,
+  options: MergeOptions = {},
+): Promise<MergedEdge> {
+  const base = pair.edge.weights;
+  const weights: Record<string, WeightSource> = { ...base };
+  const sum = add(
+    input("w", ["outputs", "inputs"]),
+    matmul(input("b", ["rank", "outputs"]), input("a", ["rank", "inputs"]), { transA: true }),
+  );
+  await using session = await compile({ outputs: { merged: sum } });
+  for (const [name, { rank, inputs, outputs, a, b }] of assembleLora(pair, specialization, options)) {
+    if (rank === 0) continue; // no expert in use: the weight stays as it is
+    const merged = zeros("f32", [outputs, inputs]);
+    const w = floatTensor([outputs, inputs], await readWeight(base[name]!));
+    await session.run({ w, a: floatTensor([rank, inputs], a), b: floatTensor([rank, outputs], b) }, { merged });
+    weights[name] = { kind: "data", data: merged.data };
+  }
+  return { config: pair.edge.config, weights, unmerge: () => base };
+}

@@ -1,0 +1,111 @@
+/** @file A system prompt to a specialisation: one forward pass of the cloud model, then the router. */
+
+import { AppError } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
+import { version } from "../base/version.ts";
+import type { Node } from "../graph/types.ts";
+import { denseParts, frozenWeights, scoped } from "../nn/parts.ts";
+import { compile } from "../runtime/node.ts";
+import type { CompileOptions, WeightSource } from "../runtime/session.ts";
+import { floats } from "../runtime/tensor.ts";
+import { encodeMeta } from "../text/prompt.ts";
+import { fitPrompt } from "../text/truncate-prompt.ts";
+import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "./cloud.ts";
+import type { Pair } from "./pair.ts";
+import { generatorBuffers, generatorParameters } from "./parameters.ts";
+import { route } from "./router.ts";
+import type { Specialization } from "./specialization.ts";
+
+export type SpecializeOptions = {
+  /** Shorten an over-long prompt (AMB-19) instead of refusing it. */
+  readonly truncate?: boolean;
+};
+
+/** Holds the cloud model's session; close it. */
+export type Specializer = AsyncDisposable & {
+  /** Throws E_PROMPT for an empty or over-long prompt, E_NAN where the gates are not finite. */
+  specialize(prompt: string, options?: SpecializeOptions): Promise<Specialization>;
+  close(): Promise<void>;
+};
+
+/** Compiles the cloud pass of a pair. */
+export async function createSpecializer(
+  pair: Pair,
+  options: Pick<CompileOptions, "threads" | "device"> = {},
+): Promise<Specializer> {
+  const { shape, tokenizer, layout } = pair;
+  if (shape.generator.generation === "direct") {
+    throw new AppError(
+      "E_CONFIG",
+      "a direct generator makes LoRA weights, not gates: it is an ablation for training and has no specialisation file",
+    );
+  }
+  const session = await compile(
+    { outputs: { gates: gatesGraph(pair) } },
+    { ...options, weights: specializerWeights(pair) },
+  );
+  const { layers } = shape.edge;
+
+  async function specialize(prompt: string, { truncate = false }: SpecializeOptions = {}): Promise<Specialization> {
+    const fitted = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });
+    const ids = [...fitted.ids, ...encodeMeta(tokenizer, layout, layers)];
+    const from = performance.now();
+    const { gates } = await session.run(cloudFeeds([ids], layers, tokenizer.padId));
+    const cloud = performance.now() - from;
+    return {
+      version,
+      gates: toRows(floats(gates), layers, shape.generator.experts),
+      topK: shape.generator.topK,
+      layers,
+      experts: shape.generator.experts,
+      promptTokens: fitted.tokens,
+      truncated: fitted.tokens !== fitted.ids.length,
+      promptSha256: sha256(prompt),
+      cloudSha256: pair.cloud.sha256,
+      edgeSha256: pair.edge.sha256,
+      generatorSha256: pair.generator.sha256,
+      ms: { cloud },
+    };
+  }
+
+  return { specialize, close: () => session.close(), [Symbol.asyncDispose]: () => session.close() };
+}
+
+/** One prompt, one specialisation: opens and closes the cloud session around it. */
+export async function specialize(
+  pair: Pair,
+  prompt: string,
+  options: SpecializeOptions & Pick<CompileOptions, "threads" | "device"> = {},
+): Promise<Specialization> {
+  await using specializer = await createSpecializer(pair, options);
+  return await specializer.specialize(prompt, options);
+}
+
+/** (1, L, n) */
+function gatesGraph({ shape }: Pair): Node {
+  const infos = new Map([...generatorParameters(shape), ...generatorBuffers(shape)]);
+  const frozen = frozenWeights();
+  const parameters = (name: string) => frozen(`generator.${name}`, infos.get(name)!.shape);
+  const cloud = cloudParts(shape, scoped(denseParts(frozen), "cloud."), parameters);
+  const hidden = metaHidden(shape, cloud, parameters, cloudInputs(shape.edge.layers));
+  const buffers = Object.fromEntries([...generatorBuffers(shape).keys()].map((name) => [name, parameters(name)]));
+  return route(shape, parameters, hidden, { training: false, buffers }).gates;
+}
+
+function specializerWeights({ cloud, generator }: Pair): Record<string, WeightSource> {
+  const weights: Record<string, WeightSource> = {};
+  for (const [name, source] of Object.entries(cloud.weights)) weights[`cloud.${name}`] = source;
+  for (const [name, data] of generator.tensors) weights[`generator.${name}`] = { kind: "data", data };
+  return weights;
+}
+
+function toRows(values: Float32Array, layers: number, experts: number): number[][] {
+  if (!values.every(Number.isFinite))
+    throw new AppError(
+      "E_NAN",
+      "specialize: the gates are not finite; the cloud or generator weights hold NaN or infinity",
+    );
+  return Array.from({ length: layers }, (_, layer) =>
+    Array.from(values.subarray(layer * experts, (layer + 1) * experts)),
+  );
+}
