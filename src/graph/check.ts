@@ -76,7 +76,7 @@ function faultOf(node: Node): string | undefined {
   const [least, most] = arities[node.op];
   const count = node.inputs.length;
   if (count < least || count > most)
-    return `expected ${least === most ? least : `${least} to ${most}`} inputs, found ${count}`;
+    return `inputs: expected ${least === most ? least : `${least} to ${most}`}, found ${count}`;
   if (!node.shape.every(isDim)) return `[${node.shape}] is not a shape`;
   if (!dtypes.includes(node.dtype)) return `${node.dtype} is not a type`;
   const derived = derive(node);
@@ -118,7 +118,7 @@ export function check(graph: Graph): void {
     taken.set(name, node);
   }
   for (const [name, node] of Object.entries(graph.outputs))
-    if (taken.has(name)) fail(node, `the result "${name}" has the name of an ${taken.get(name)!.op}`);
+    if (taken.has(name)) fail(node, `the result "${name}" has the name of the ${taken.get(name)!.op}`);
   const given = new Set([...taken.values()].flatMap(({ shape }) => symbolsOf(shape)));
   for (const node of nodes) {
     const open = usedSymbols(node).find((symbol) => !given.has(symbol));

@@ -69,10 +69,16 @@ function rows(x: Tensor, row: (values: Float64Array, out: Float64Array) => void)
   return out;
 }
 
-const logSumExp = (values: Float64Array): number => {
-  const top = values.reduce((a, b) => Math.max(a, b), -Infinity);
-  return top + Math.log(values.reduce((total, value) => total + Math.exp(value - top), 0));
-};
+/** e^(x − max) of each value, their sum, and max: what is finite of a softmax, however large the values. */
+function exponentials(values: Float64Array): {
+  readonly shares: Float64Array;
+  readonly total: number;
+  readonly top: number;
+} {
+  const top = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const shares = values.map((value) => Math.exp(value - top));
+  return { shares, total: shares.reduce((a, b) => a + b, 0), top };
+}
 
 /** Row numbers, each checked to lie in [0, count). */
 function rowNumbers(what: string, indices: Tensor, count: number): number[] {
@@ -220,10 +226,8 @@ export const rules: { readonly [P in Op]: Rule<P> } = {
 
   softmax: ([x]) =>
     rows(x!, (values, out) => {
-      const total = logSumExp(values);
-      values.forEach((value, i) => {
-        out[i] = Math.exp(value - total);
-      });
+      const { shares, total } = exponentials(values);
+      out.set(shares.map((share) => share / total));
     }),
   rmsNorm: ([x, scale], { params: { epsilon } }) =>
     rows(x!, (values, out) => {
@@ -254,7 +258,8 @@ export const rules: { readonly [P in Op]: Rule<P> } = {
     const data = logits!.data as Float64Array;
     return Float64Array.from(rowNumbers("crossEntropy", targets!, classes), (target, i) => {
       const row = data.subarray(i * classes, (i + 1) * classes);
-      return logSumExp(row) - row[target]!;
+      const { total, top } = exponentials(row);
+      return Math.log(total) + (top - row[target]!);
     });
   },
   cachedAttention: (inputs, { params }) => attend(inputs, params),
