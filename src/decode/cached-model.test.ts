@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { fullLogits, randomLlama } from "../../test/support/random-llama.ts";
+import { createRng } from "../base/rng.ts";
+import { createCachedModel } from "./cached-model.ts";
+
+const randomIds = (count: number, vocab: number, seed = 7): number[] => {
+  const rng = createRng(seed);
+  return Array.from({ length: count }, () => rng.int(vocab));
+};
+
+function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  let worst = 0;
+  for (let i = 0; i < a.length; i++) worst = Math.max(worst, Math.abs(a[i]! - b[i]!));
+  return worst;
+}
+
+const shapes = [
+  { name: "grouped heads, tied head", changes: {} },
+  { name: "one key–value head", changes: { kvHeads: 1 } },
+  { name: "as many key–value heads as heads, untied head", changes: { kvHeads: 4, tied: false } },
+  { name: "heads wider than the hidden size", changes: { headDim: 24, layers: 3 } },
+] as const;
+
+test.each(shapes)("cached logits equal those of full recomputation at every step: $name", async ({ changes }) => {
+  const model = randomLlama(changes);
+  const ids = randomIds(20, model.config.vocab);
+  const wanted = await fullLogits(model, ids);
+  await using cached = await createCachedModel(model, { capacity: 20, threads: 1 });
+  for (const pieces of [[20], [7, ...new Array<number>(13).fill(1)], [1, 1, 5, 1, 12], [3, 17]]) {
+    cached.rewind([], { reuse: false });
+    let at = 0;
+    for (const length of pieces) {
+      const logits = await cached.feed(ids.slice(at, at + length));
+      at += length;
+      expect(largestDifference(logits, wanted[at - 1]!), `${pieces}: after token ${at}`).toBeLessThan(1e-5);
+    }
+  }
+});
+
+test("the logits of every fed token equal full recomputation, behind a cache and without one", async () => {
+  const model = randomLlama();
+  const ids = randomIds(16, model.config.vocab);
+  const wanted = await fullLogits(model, ids);
+  await using cached = await createCachedModel(model, { threads: 1 });
+  const rows = (from: number, to: number) => wanted.slice(from, to).flatMap((row) => [...row]);
+  expect(largestDifference(await cached.feedAll(ids.slice(0, 6)), rows(0, 6))).toBeLessThan(1e-5);
+  expect(largestDifference(await cached.feedAll(ids.slice(6)), rows(6, 16))).toBeLessThan(1e-5);
+});
+
+test("input longer than one piece equals full recomputation", async () => {
+  const model = randomLlama({ context: 1200 });
+  const ids = randomIds(1100, model.config.vocab);
+  const wanted = await fullLogits(model, ids);
+  await using cached = await createCachedModel(model, { threads: 1 });
+  expect(largestDifference(await cached.feed(ids), wanted.at(-1)!)).toBeLessThan(1e-4);
+});
+
+test("rewinding keeps exactly what the sequences share", async () => {
+  const model = randomLlama();
+  const ids = randomIds(12, model.config.vocab);
+  await using cached = await createCachedModel(model, { threads: 1 });
+  await cached.feed(ids);
+  const changed = [...ids.slice(0, 5), (ids[5]! + 1) % model.config.vocab, ...ids.slice(6)];
+  expect(cached.rewind(changed, { reuse: true })).toBe(5);
+  const logits = await cached.feed(changed.slice(5));
+  expect(largestDifference(logits, (await fullLogits(model, changed)).at(-1)!)).toBeLessThan(1e-5);
+  expect(cached.rewind(changed, { reuse: false })).toBe(0);
+});
+
+test("a full cache, an unknown token and a capacity beyond the context are refused", async () => {
+  const model = randomLlama({ context: 16 });
+  await expect(createCachedModel(model, { capacity: 17 })).rejects.toMatchObject({ code: "E_LIMIT" });
+  await using cached = await createCachedModel(model, { capacity: 8, threads: 1 });
+  await expect(cached.feed(randomIds(9, 50))).rejects.toMatchObject({ code: "E_LIMIT" });
+  await expect(cached.feed([50])).rejects.toMatchObject({ code: "E_LIMIT" });
+  await cached.feed(randomIds(8, 50));
+  await expect(cached.feed([1])).rejects.toMatchObject({ code: "E_LIMIT" });
+});

@@ -1,0 +1,121 @@
+/** @file A model with its key–value cache: new tokens in, logits out. One sequence at a time. */
+import { AppError } from "../base/errors.ts";
+import type { LlamaConfig } from "../models/config.ts";
+import { compile } from "../runtime/node.ts";
+import type { CompileOptions, WeightSource } from "../runtime/session.ts";
+import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
+import { cacheNames, decoderGraph } from "./graph.ts";
+
+/** A model whose weights have sources; `rope.cos` and `rope.sin` are among them. */
+export type DecodableModel = {
+  readonly config: LlamaConfig;
+  readonly weights: Readonly<Record<string, WeightSource>>;
+};
+
+export type CachedModelOptions = Pick<CompileOptions, "threads" | "device"> & {
+  /** Positions the cache has room for; at most the model's context. */
+  readonly capacity?: number;
+};
+
+export type CachedModel = AsyncDisposable & {
+  readonly capacity: number;
+  /** Makes `ids` the sequence fed so far: what the cache shares with them is kept, unless `reuse` is off. Returns how many are held. */
+  rewind(ids: readonly number[], options: { readonly reuse: boolean }): number;
+  /** Feeds tokens behind those held. Returns the last one's logits (vocab), valid until the next call. */
+  feed(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
+  /** The same with the logits of every token: (n, vocab). */
+  feedAll(ids: readonly number[]): Promise<Float32Array>;
+  close(): Promise<void>;
+};
+
+/** What a cache is given by default where the model's context is larger. */
+const defaultCapacityLimit = 4096;
+/** Longer inputs are fed in pieces: attention scores take heads · piece · total numbers, and an abort is noticed between pieces. */
+const pieceLength = 512;
+
+/**
+ * Compiles a model for decoding and makes room for its cache.
+ *
+ * The cache lives in the caller's memory and is both fed and written into: GroupQueryAttention sees past and present at one address and
+ * adds the new keys and values in place. It takes a batch of one where many tokens follow a cache that is not empty.
+ * @throws E_LIMIT where `capacity` does not fit the context
+ */
+export async function createCachedModel(
+  { config, weights }: DecodableModel,
+  { capacity = Math.min(config.context, defaultCapacityLimit), threads = 0, device = "cpu" }: CachedModelOptions = {},
+): Promise<CachedModel> {
+  if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
+    throw new AppError("E_LIMIT", `cache capacity: expected 1…${config.context} (the context), found ${capacity}`);
+  const session = await compile(decoderGraph(config, capacity), { weights, threads, device });
+  const past: Record<string, Tensor> = {};
+  const present: Record<string, Tensor> = {};
+  for (let layer = 0; layer < config.layers; layer++) {
+    const { pastK, pastV, presentK, presentV } = cacheNames(layer);
+    present[presentK] = past[pastK] = zeros("f32", [1, config.kvHeads, capacity, config.headDim]);
+    present[presentV] = past[pastV] = zeros("f32", [1, config.kvHeads, capacity, config.headDim]);
+  }
+  const oneRow = { ...present, logits: zeros("f32", [1, config.vocab]) };
+  const last = intTensor([1], [0]);
+  const total = intTensor([], [0]);
+  const held: number[] = [];
+
+  /** Small inputs are kept and overwritten: a decoding step allocates nothing here. */
+  const single = {
+    ...past,
+    tokens: intTensor([1, 1], [0]),
+    positions: intTensor([1, 1], [0]),
+    rows: intTensor([1], [0]),
+    last,
+    total,
+  };
+  function feedsOf(ids: readonly number[], allRows: boolean): Readonly<Record<string, Tensor>> {
+    const end = held.length + ids.length;
+    last.data[0] = BigInt(end - 1);
+    total.data[0] = BigInt(end);
+    if (ids.length === 1) {
+      single.tokens.data[0] = BigInt(ids[0]!);
+      single.positions.data[0] = last.data[0];
+      return single;
+    }
+    const shape = [1, ids.length];
+    const rows = allRows ? countFrom(0, [ids.length]) : intTensor([1], [ids.length - 1]);
+    return { ...past, tokens: intTensor(shape, ids), positions: countFrom(held.length, shape), rows, last, total };
+  }
+
+  async function run(ids: readonly number[], allRows: boolean): Promise<Float32Array> {
+    for (const id of ids)
+      if (!Number.isInteger(id) || id < 0 || id >= config.vocab)
+        throw new AppError("E_LIMIT", `token id: expected 0…${config.vocab - 1}, found ${id}`);
+    if (held.length + ids.length > capacity)
+      throw new AppError("E_LIMIT", `cache: expected at most ${capacity} tokens, found ${held.length + ids.length}`);
+    const into = allRows && ids.length > 1 ? present : oneRow;
+    const { logits } = await session.run(feedsOf(ids, allRows), into);
+    for (const id of ids) held.push(id);
+    return floats(logits);
+  }
+
+  return {
+    capacity,
+    rewind(ids, { reuse }) {
+      let shared = 0;
+      if (reuse) while (shared < held.length && shared < ids.length && held[shared] === ids[shared]) shared++;
+      held.length = shared;
+      return shared;
+    },
+    async feed(ids, signal) {
+      let logits = floats(oneRow.logits);
+      for (let from = 0; from < ids.length && signal?.aborted !== true; from += pieceLength)
+        logits = await run(ids.slice(from, from + pieceLength), false);
+      return logits;
+    },
+    feedAll: (ids) => run(ids, true),
+    close: session.close,
+    [Symbol.asyncDispose]: session.close,
+  };
+}
+
+function countFrom(first: number, shape: readonly number[]): Tensor<"i64"> {
+  const data = new BigInt64Array(shape.reduce((a, b) => a * b, 1));
+  for (let i = 0; i < data.length; i++) data[i] = BigInt(first + i);
+  return tensor("i64", shape, data);
+}

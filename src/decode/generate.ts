@@ -1,0 +1,138 @@
+/** @file Generation: a prompt, then one token after the other until something says stop. */
+import { AppError } from "../base/errors.ts";
+import { createTextStream } from "../text/text-stream.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { CachedModel } from "./cached-model.ts";
+import { createSampler, type Sampling } from "./sampling.ts";
+import { createStopFilter } from "./stop-strings.ts";
+
+export type GenerateOptions = Sampling & {
+  readonly maxTokens?: number | undefined;
+  /** Tokens that end the answer without being part of it; the model's end tokens by default. */
+  readonly stopIds?: readonly number[] | undefined;
+  /** Texts that end the answer without being part of it. They need a tokenizer, as `onText` does. */
+  readonly stopStrings?: readonly string[] | undefined;
+  readonly tokenizer?: Tokenizer | undefined;
+  /** Called with each piece of text as soon as it is certain. The pieces together are `text`. */
+  readonly onText?: ((text: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Whether the beginning a prompt shares with the sequence before is taken from the cache. */
+  readonly reusePrefix?: boolean | undefined;
+};
+
+export type Generated = {
+  /** Without the stop token; with the tokens that made up a stop string. */
+  readonly ids: number[];
+  /** Where a tokenizer was given: special tokens and the stop string left out. */
+  readonly text?: string;
+  readonly inputTokens: number;
+  /** How many tokens were generated, a stop token among them. */
+  readonly outputTokens: number;
+  /** "length": `maxTokens` or the cache's capacity was reached. */
+  readonly finish: "stop" | "length" | "aborted";
+  /** `prefill`: until the prompt was read; `decode`: all that followed. */
+  readonly ms: { readonly prefill: number; readonly decode: number };
+};
+
+/** What a decoder decides once for all calls. */
+export type GenerateDefaults = {
+  readonly vocab: number;
+  readonly eosIds: readonly number[];
+  readonly reusePrefix: boolean;
+  readonly now: () => number;
+};
+
+/**
+ * Continues a prompt.
+ * @throws E_PROMPT for an empty prompt, E_LIMIT for one beyond the capacity or with unknown tokens, E_USAGE for options that do not fit
+ */
+export async function generate(
+  model: CachedModel,
+  promptIds: readonly number[],
+  defaults: GenerateDefaults,
+  options: GenerateOptions,
+): Promise<Generated> {
+  const { maxTokens = 128, stopIds = defaults.eosIds, signal, reusePrefix = defaults.reusePrefix } = options;
+  if (!Number.isInteger(maxTokens) || maxTokens < 0)
+    throw new AppError("E_USAGE", `maxTokens: expected a whole number from 0, found ${maxTokens}`);
+  const pick = createSampler(defaults.vocab, options);
+  const output = createOutput(options);
+  const from = defaults.now();
+  let logits = await readPrompt(model, promptIds, { reuse: reusePrefix, signal });
+  const read = defaults.now();
+  const ids: number[] = [];
+  let finish: Generated["finish"] | undefined = maxTokens === 0 ? "length" : undefined;
+  let stopTokens = 0;
+  while (finish === undefined) {
+    if (signal?.aborted) {
+      finish = "aborted";
+      break;
+    }
+    const id = pick(logits);
+    if (stopIds.includes(id)) {
+      stopTokens = 1;
+      finish = "stop";
+      break;
+    }
+    ids.push(id);
+    if (output?.push(id)) finish = "stop";
+    else if (ids.length === maxTokens || promptIds.length + ids.length > model.capacity) finish = "length";
+    else logits = await model.feed([id]);
+  }
+  const text = output?.end();
+  return {
+    ids,
+    ...(text === undefined ? {} : { text }),
+    inputTokens: promptIds.length,
+    outputTokens: ids.length + stopTokens,
+    finish,
+    ms: { prefill: read - from, decode: defaults.now() - read },
+  };
+}
+
+/** Reads a prompt behind what the cache shares with it; at least the last token is fed. Returns its logits (vocab). */
+export function readPrompt(
+  model: CachedModel,
+  promptIds: readonly number[],
+  { reuse, signal }: { readonly reuse: boolean; readonly signal?: AbortSignal | undefined },
+): Promise<Float32Array> {
+  if (promptIds.length === 0) throw new AppError("E_PROMPT", "prompt: expected at least one token, found none");
+  if (promptIds.length > model.capacity)
+    throw new AppError("E_LIMIT", `prompt: expected at most ${model.capacity} tokens, found ${promptIds.length}`);
+  const shared = model.rewind(promptIds.slice(0, -1), { reuse });
+  return model.feed(promptIds.slice(shared), signal);
+}
+
+type Output = {
+  /** Takes a token; true where a stop string is complete. */
+  push(id: number): boolean;
+  /** Shows what was held back, and returns the whole text. */
+  end(): string;
+};
+
+function createOutput({ tokenizer, stopStrings = [], onText }: GenerateOptions): Output | undefined {
+  if (tokenizer === undefined) {
+    if (stopStrings.length > 0 || onText !== undefined)
+      throw new AppError("E_USAGE", "generate: stop strings and streamed text need a tokenizer");
+    return undefined;
+  }
+  const stream = createTextStream(tokenizer);
+  const filter = createStopFilter(stopStrings);
+  let whole = "";
+  const show = (text: string): void => {
+    if (text === "") return;
+    whole += text;
+    onText?.(text);
+  };
+  return {
+    push(id) {
+      show(filter.push(stream.push(id)));
+      return filter.stopped;
+    },
+    end() {
+      show(filter.push(stream.flush()));
+      show(filter.flush());
+      return whole;
+    },
+  };
+}
