@@ -20,7 +20,8 @@ import {
   type Sizes,
   sampleLeaves,
 } from "../support/numeric.ts";
-import { type OpCase, opCases } from "../support/ops-cases.ts";
+import type { OpCase } from "../support/op-case.ts";
+import { opCases } from "../support/ops-cases.ts";
 
 const ops = Object.keys(opCases) as Op[];
 
