@@ -1,0 +1,88 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeJsonFile } from "../base/json.ts";
+import { toTaskFile } from "../data/task-file.ts";
+import { readTaskFile, readTaskFiles } from "./task-file.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "task-file-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const valid = {
+  name: "a-task",
+  systemPrompt: "Say yes or no.",
+  examples: [{ input: "is it?", target: "yes" }],
+  samples: [
+    { input: "was it?", target: "no", choices: ["yes", "no"] },
+    { input: "say more", target: "more" },
+  ],
+};
+async function write(value: unknown, name = "task.json"): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, typeof value === "string" ? value : JSON.stringify(value));
+  return path;
+}
+
+describe("a task file", () => {
+  test("is read as it was written; without examples it has none", async () => {
+    expect(await readTaskFile(await write(valid))).toEqual(valid);
+    const { examples: _, ...rest } = valid;
+    expect(await readTaskFile(await write(rest))).toEqual({ ...rest, examples: [] });
+  });
+
+  test("that a task family was turned into is read back equal", async () => {
+    const samples = Array.from({ length: 12 }, (_, i) => ({ input: `input ${i}`, target: i % 2 === 0 ? "yes" : "no" }));
+    const paraphrases = { train: ["Answer."], heldOut: ["Reply."] };
+    const family = { name: "f", kind: "yes-no", seen: true, paraphrases, labels: ["yes", "no"] } as const;
+    const file = toTaskFile(
+      { ...family, train: samples, validation: samples, test: samples },
+      { split: "test", samples: 5, seed: 1, withChoices: true },
+    );
+    const path = join(folder, "family.json");
+    await writeJsonFile(path, file);
+    expect(await readTaskFile(path)).toEqual(file);
+  });
+
+  const sample = valid.samples[0]!;
+  const wrong: [string, unknown, string][] = [
+    ["a missing key", { ...valid, systemPrompt: undefined }, "systemPrompt"],
+    ["an unknown key", { ...valid, sample: [] }, "sample"],
+    ["no samples", { ...valid, samples: [] }, "samples"],
+    ["an empty prompt", { ...valid, systemPrompt: " \n" }, "systemPrompt"],
+    ["an empty target", { ...valid, samples: [{ input: "a", target: " " }] }, "samples.0.target"],
+    ["a target that is no choice", { ...valid, samples: [{ ...sample, target: "maybe" }] }, "samples.0.target"],
+    ["a single choice", { ...valid, samples: [{ ...sample, choices: ["no"] }] }, "samples.0.choices"],
+    ["a choice given twice", { ...valid, samples: [{ ...sample, choices: ["no", "no"] }] }, "samples.0.choices"],
+    ["a number for a text", { ...valid, examples: [{ input: 1, target: "x" }] }, "examples.0.input"],
+    ["a name that moves the cursor", { ...valid, name: "a\u001b[2J" }, "name"],
+    ["something that is not JSON", "{", "task.json"],
+  ];
+  test.each(wrong)("with %s is refused, naming the file and the key", async (_, value, key) => {
+    const path = await write(value);
+    const error = await readTaskFile(path).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: "E_FORMAT" });
+    expect((error as Error).message).toContain(path);
+    expect((error as Error).message).toContain(key);
+  });
+
+  test("that is nested deeper than any task file is refused before it is parsed", async () => {
+    await expect(readTaskFile(await write("[".repeat(10_000)))).rejects.toMatchObject({ code: "E_LIMIT" });
+  });
+
+  test("that is not there is E_NOT_FOUND", async () => {
+    await expect(readTaskFile(join(folder, "none.json"))).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+  });
+});
+
+test("two files of one name are refused, naming both files", async () => {
+  const [a, b] = [await write(valid, "a.json"), await write(valid, "b.json")];
+  const error = await readTaskFiles([a, b]).catch((caught: unknown) => caught);
+  expect(error).toMatchObject({ code: "E_DATA" });
+  expect((error as Error).message).toContain(a);
+  expect((error as Error).message).toContain(b);
+  expect(await readTaskFiles([a, await write({ ...valid, name: "other" }, "b.json")])).toHaveLength(2);
+});
