@@ -1,7 +1,7 @@
 /** @file The Llama family: RMSNorm, rotary positions, grouped-query attention, SwiGLU. Names as in Hugging Face checkpoints. */
 import { add, cachedAttention, gather, matmul, mul, rmsNorm, rope, silu } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
-import { attend, causalMask, defaultPositions, joinHeads, splitHeads } from "../nn/attention.ts";
+import { attend, causalMask, defaultPositions, joinHeads, segmentMask, splitHeads } from "../nn/attention.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { LlamaConfig } from "./config.ts";
 
@@ -18,18 +18,22 @@ export function embed(config: LlamaConfig, parts: Parts, tokens: Node): Node {
   return gather(parts.weight(embeddingName, [config.vocab, config.hidden]), tokens);
 }
 
+/** Several sequences in one row: which one each token belongs to, and its position there. Both (b, t) i64. */
+export type Segments = { readonly ids: Node; readonly positions: Node };
+
 /**
  * The last hidden states, after the final norm (AMB-11).
  * @param embedded (b, t, d), from `embed`
+ * @param segments where rows hold several sequences that must not see each other
  * @returns (b, t, d)
  */
-export function forward(config: LlamaConfig, parts: Parts, embedded: Node): Node {
+export function forward(config: LlamaConfig, parts: Parts, embedded: Node, segments?: Segments): Node {
   const [batch, time] = embedded.shape as [Dim, Dim, Dim];
-  const mask = causalMask(time);
+  const causal = causalMask(time);
+  const mask = segments === undefined ? causal : add(causal, segmentMask(segments.ids));
+  const positions = segments?.positions ?? defaultPositions(batch, time);
   const scale = 1 / Math.sqrt(config.headDim);
-  return layers(config, parts, embedded, defaultPositions(batch, time), (_, q, k, v) =>
-    joinHeads(attend(q, k, v, mask, scale)),
-  );
+  return layers(config, parts, embedded, positions, (_, q, k, v) => joinHeads(attend(q, k, v, mask, scale)));
 }
 
 export type Cache = {

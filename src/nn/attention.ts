@@ -4,6 +4,7 @@ import {
   broadcast,
   cast,
   constant,
+  equal,
   iota,
   less,
   matmul,
@@ -43,12 +44,19 @@ export function causalMask(time: Dim, window = 0): Node {
   return add(future, where(less(reach, query), constant(-1e9), constant(0)));
 }
 
+/** 0 within a segment, −1e9 across segments: ids (b, t) i64 → (b, 1, t, t). */
+export function segmentMask(ids: Node): Node {
+  const [batch, time] = ids.shape as [Dim, Dim];
+  const isSame = equal(reshape(ids, [batch, 1, time, 1]), reshape(ids, [batch, 1, 1, time]));
+  return where(isSame, constant(0), constant(-1e9));
+}
+
 /**
  * softmax(q kᵀ · scale + mask) v.
  * @param q (b, heads, t, d)
  * @param k (b, kvHeads, t, d), shared by heads/kvHeads queries each
  * @param v (b, kvHeads, t, d)
- * @param mask (t, t), added to the scores
+ * @param mask (t, t) or (b, 1, t, t), added to the scores
  * @returns (b, heads, t, d)
  */
 export function attend(q: Node, k: Node, v: Node, mask: Node, scale: number): Node {

@@ -1,11 +1,19 @@
 /** @file Token rows to the tensors a training graph reads: padded tokens, and the flat positions that carry loss. */
 import { input } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
+import type { Segments } from "../models/llama.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { intTensor } from "../runtime/tensor.ts";
 
-/** One row of a batch. `answers` are half-open spans of `ids` that are to be predicted; position 0 never is. */
-export type Row = { readonly ids: readonly number[]; readonly answers: readonly (readonly [number, number])[] };
+/**
+ * One row of a batch. `answers` are half-open spans of `ids` that are to be predicted; position 0 never is.
+ * `starts` are where the sequences begin that were joined in the row, 0 first.
+ */
+export type Row = {
+  readonly ids: readonly number[];
+  readonly answers: readonly (readonly [number, number])[];
+  readonly starts?: readonly number[];
+};
 
 export type RowInputs = {
   /** (b, t) i64 */
@@ -14,12 +22,16 @@ export type RowInputs = {
   readonly rows: Node;
   /** (n) i64: those next tokens. */
   readonly targets: Node;
+  /** The sequences joined in a row, each with positions from 0. */
+  readonly segments: Segments;
 };
 
 /** The graph's inputs for a batch of rows; `prefix` tells several batches of one graph apart, which may share their answers. */
 export function rowInputs(prefix: string, answers = `${prefix}_answers`): RowInputs {
+  const shape = [`${prefix}_rows`, `${prefix}_time`];
   return {
-    tokens: input(`${prefix}.tokens`, [`${prefix}_rows`, `${prefix}_time`], "i64"),
+    tokens: input(`${prefix}.tokens`, shape, "i64"),
+    segments: { ids: input(`${prefix}.segments`, shape, "i64"), positions: input(`${prefix}.positions`, shape, "i64") },
     rows: input(`${prefix}.rows`, [answers], "i64"),
     targets: input(`${prefix}.targets`, [answers], "i64"),
   };
@@ -29,21 +41,30 @@ export function rowInputs(prefix: string, answers = `${prefix}_answers`): RowInp
 export function rowFeeds(prefix: string, rows: readonly Row[], padId: number): Feeds {
   const time = Math.max(...rows.map(({ ids }) => ids.length - 1));
   const tokens = new Int32Array(rows.length * time).fill(padId);
-  const positions: number[] = [];
+  const segments = new Int32Array(rows.length * time);
+  const positions = new Int32Array(rows.length * time);
+  const supervised: number[] = [];
   const targets: number[] = [];
-  rows.forEach(({ ids, answers }, row) => {
+  rows.forEach(({ ids, answers, starts = [0] }, row) => {
     const start = row * time;
-    for (let t = 0; t + 1 < ids.length; t++) tokens[start + t] = ids[t]!;
+    for (let t = 0, segment = 0; t < time; t++) {
+      if (t + 1 < ids.length) tokens[start + t] = ids[t]!;
+      if (t === starts[segment + 1]) segment++;
+      segments[start + t] = segment;
+      positions[start + t] = t - starts[segment]!;
+    }
     for (const [from, to] of answers) {
       for (let t = Math.max(from, 1); t < to; t++) {
-        positions.push(start + t - 1);
+        supervised.push(start + t - 1);
         targets.push(ids[t]!);
       }
     }
   });
   return {
     [`${prefix}.tokens`]: intTensor([rows.length, time], tokens),
-    [`${prefix}.rows`]: intTensor([positions.length], positions),
+    [`${prefix}.segments`]: intTensor([rows.length, time], segments),
+    [`${prefix}.positions`]: intTensor([rows.length, time], positions),
+    [`${prefix}.rows`]: intTensor([supervised.length], supervised),
     [`${prefix}.targets`]: intTensor([targets.length], targets),
   };
 }

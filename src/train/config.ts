@@ -11,6 +11,8 @@ const Optimizer = z.strictObject({
   schedule: z.enum(["cosine", "linear", "constant"]).default("cosine"),
   /** The rate at the end, as a share of the peak. */
   finalShare: z.number().min(0).max(1).default(0),
+  /** Steps of the whole schedule, where this run is its beginning; null: as many as the run has. */
+  scheduleSteps: z.int().min(1).nullable().default(null),
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.999),
   epsilon: z.number().positive().default(1e-8),
@@ -84,6 +86,8 @@ export const LanguageModelRun = z.strictObject({
   tasks: Tasks.optional(),
   /** Conversations are joined in rows of at most this many tokens, so that little is padding. */
   rowTokens: count.default(512),
+  /** Whether conversations in a row are hidden from each other. */
+  isolate: z.boolean().default(true),
 });
 
 export const GeneratorRun = z.strictObject({
@@ -95,6 +99,8 @@ export const GeneratorRun = z.strictObject({
   tokenizer: path,
   generator: GeneratorConfig.prefault({}),
   tasks: Tasks,
+  /** Each prompt's queries are joined in one row of at most this many tokens; those that do not fit are left out. */
+  rowTokens: count.default(512),
   /** Loss on the answer, or on the whole edge sequence. AMB-12. */
   lossOn: z.enum(["response", "sequence"]).default("response"),
   /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */

@@ -75,9 +75,9 @@ function answerLoss(
   student: Parts,
   plain: Parts,
   target: Target,
-  { tokens, rows, targets }: ReturnType<typeof rowInputs>,
+  { tokens, rows, targets, segments }: ReturnType<typeof rowInputs>,
 ): Node {
-  const hidden = forward(config, student, embed(config, student, tokens));
+  const hidden = forward(config, student, embed(config, student, tokens), segments);
   const predicted = logits(config, student, gather(flattenRows(hidden), rows));
   const exact = meanCrossEntropy(predicted, targets);
   if (target.kind === "answers") return exact;
@@ -85,7 +85,10 @@ function answerLoss(
   const teacher = logits(
     config,
     plain,
-    gather(flattenRows(forward(config, plain, embed(config, plain, prompted.tokens))), prompted.rows),
+    gather(
+      flattenRows(forward(config, plain, embed(config, plain, prompted.tokens), prompted.segments)),
+      prompted.rows,
+    ),
   );
   return add(scale(exact, 1 - target.share), scale(mean(klPerRow(teacher, predicted)), target.share));
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { createRng, type Rng } from "../base/rng.ts";
+import type { Group } from "../data/mixture.ts";
 import { readTokenCache, sampleWindow } from "../data/token-cache.ts";
 import { openSafetensorsModel, readModelTensor } from "../files/safetensors-model.ts";
 import { cloudFeeds } from "../generator/cloud.ts";
@@ -86,7 +87,7 @@ async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   }
 
   return {
-    spec: languageModelSpec(shape, adamwOf(config), config.optimizer.maxGradientNorm),
+    spec: languageModelSpec(shape, adamwOf(config), config.optimizer.maxGradientNorm, config),
     weights: ropeWeights(shape),
     start: () => startLanguageModel(config, shape),
     batch: (rng) => batch(rng, "train"),
@@ -183,7 +184,7 @@ async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<Tr
   return state;
 }
 
-/** `batch` prompts through the cloud, each with its queries through the edge. */
+/** `batch` prompts through the cloud, each with a row of its queries through the edge. */
 function groupFeeds(
   config: GeneratorRun,
   pair: PairShape,
@@ -191,19 +192,14 @@ function groupFeeds(
   rng: Rng,
   split: "train" | "validation",
 ): Feeds {
-  const groups = Array.from({ length: config.batch }, () => drawGroup(source, rng, split));
+  const groups = Array.from({ length: config.batch }, () =>
+    fittingQueries(config, source, drawGroup(source, rng, split)),
+  );
   const layers = pair.edge.layers;
-  const rows = groups.flatMap((group) => unpromptedRows(source, group, config.lossOn));
-  const promptOf = groups.flatMap(({ queries }, i) => queries.map(() => i));
+  const rows = groups.flatMap((group) => joinRows(unpromptedRows(source, group, config.lossOn), config.rowTokens));
   const { padId } = source.options.tokenizer;
-  const teacher =
-    config.distillShare > 0
-      ? rowFeeds(
-          teacherPrefix,
-          groups.flatMap((group) => promptedRows(source, group)),
-          padId,
-        )
-      : {};
+  const teacherRows = (group: Group) => joinRows(promptedRows(source, group), config.rowTokens);
+  const teacher = config.distillShare > 0 ? rowFeeds(teacherPrefix, groups.flatMap(teacherRows), padId) : {};
   return {
     ...cloudFeeds(
       groups.map((group) => cloudRow(source, group, layers)),
@@ -212,8 +208,22 @@ function groupFeeds(
     ),
     ...rowFeeds(edgePrefix, rows, padId),
     ...teacher,
-    [promptOfName]: intTensor([promptOf.length], promptOf),
+    [promptOfName]: intTensor(
+      [rows.length],
+      rows.map((_, i) => i),
+    ),
   };
+}
+
+/** Keeps the first queries that fill one row; the first always stays. */
+function fittingQueries({ rowTokens, lossOn }: GeneratorRun, source: TaskSource, group: Group): Group {
+  let room = rowTokens;
+  const lengths = unpromptedRows(source, group, lossOn).map(({ ids }) => ids.length);
+  const kept = group.queries.filter((_, i) => {
+    room -= lengths[i]!;
+    return i === 0 || room >= 0;
+  });
+  return { ...group, queries: kept };
 }
 
 /** Gumbel noise and the annealing blend, where the configuration asks for them. */

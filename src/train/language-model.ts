@@ -10,8 +10,13 @@ import type { StepSpec } from "./step.ts";
 
 export const languageModelPrefix = "text";
 
-/** All weights trainable; the loss is the mean cross-entropy over the supervised positions. */
-export function languageModelSpec(config: LlamaConfig, optimizer: AdamWConfig, maxGradientNorm: number): StepSpec {
+/** All weights trainable; `isolate` hides the sequences joined in a row from each other. The loss is the mean cross-entropy over the supervised positions. */
+export function languageModelSpec(
+  config: LlamaConfig,
+  optimizer: AdamWConfig,
+  maxGradientNorm: number,
+  { isolate = true } = {},
+): StepSpec {
   return {
     parameters: parameterShapes(config),
     optimizer,
@@ -19,8 +24,8 @@ export function languageModelSpec(config: LlamaConfig, optimizer: AdamWConfig, m
     objective: (parameters) => {
       const frozen = frozenWeights(); // only the rotary tables
       const parts = denseParts((name, shape) => parameters[name] ?? frozen(name, shape));
-      const { tokens, rows, targets } = rowInputs(languageModelPrefix);
-      const hidden = forward(config, parts, embed(config, parts, tokens));
+      const { tokens, rows, targets, segments } = rowInputs(languageModelPrefix);
+      const hidden = forward(config, parts, embed(config, parts, tokens), isolate ? segments : undefined);
       return { loss: meanCrossEntropy(logits(config, parts, gather(flattenRows(hidden), rows)), targets) };
     },
   };

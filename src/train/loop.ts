@@ -167,8 +167,8 @@ async function validate(
 }
 
 function scheduleOf({ steps, optimizer }: TrainConfig): Schedule {
-  const { schedule, learningRate: peak, warmupSteps, finalShare } = optimizer;
-  return { kind: schedule, peak, warmupSteps, totalSteps: steps, finalShare };
+  const { schedule, learningRate: peak, warmupSteps, finalShare, scheduleSteps } = optimizer;
+  return { kind: schedule, peak, warmupSteps, totalSteps: scheduleSteps ?? steps, finalShare };
 }
 
 function averageMetrics(all: readonly Metrics[]): Record<string, number | number[]> {

@@ -84,13 +84,14 @@ export function conversationRow({ options: { tokenizer }, layout }: TaskSource, 
 
 /** Joins rows, in their order, into rows of at most `capacity` tokens. A longer row stays alone. */
 export function joinRows(rows: readonly Row[], capacity: number): Row[] {
-  const joined: { ids: number[]; answers: (readonly [number, number])[] }[] = [];
+  const joined: { ids: number[]; answers: (readonly [number, number])[]; starts: number[] }[] = [];
   for (const { ids, answers } of rows) {
     const last = joined.at(-1);
     const fits = last !== undefined && last.ids.length + ids.length <= capacity;
-    const into = fits ? last : { ids: [], answers: [] };
+    const into = fits ? last : { ids: [], answers: [], starts: [] };
     if (!fits) joined.push(into);
     const start = into.ids.length;
+    into.starts.push(start);
     into.ids.push(...ids);
     into.answers.push(...answers.map(([from, to]) => [start + from, start + to] as const));
   }
