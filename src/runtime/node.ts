@@ -3,6 +3,7 @@ import { dirname, relative, resolve, sep } from "node:path";
 import * as ort from "onnxruntime-node";
 import { AppError } from "../base/errors.ts";
 import { sizeOf } from "../graph/dims.ts";
+import { simplify } from "../graph/simplify.ts";
 import { leavesOf } from "../graph/tree.ts";
 import type { DType, Graph, Node } from "../graph/types.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
@@ -32,7 +33,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
   const placement = placeWeights(graph, weights);
-  const model = lower(graph, placement.place);
+  const model = lower(simplify(graph), placement.place);
   const sessionOptions: ort.InferenceSession.SessionOptions = {
     executionProviders: providers[device],
     intraOpNumThreads: threads,
