@@ -1,0 +1,50 @@
+/**
+ * @file Puts trained parts into the shipped pair, as fp16:
+ *   npx tsx runs/assistant/ship.ts models     work/assistant/{cloud,edge}/model → pairs/assistant/{cloud,edge}, before the generator is trained over them
+ *   npx tsx runs/assistant/ship.ts generator  work/assistant/generator/generator → pairs/assistant/generator, and pair.json
+ */
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { openSafetensorsModel, readModelTensor } from "../../src/files/safetensors-model.ts";
+import { readGenerator, readGeneratorConfig, writeGenerator } from "../../src/generator/generator-file.ts";
+import { writePairFile } from "../../src/generator/pair.ts";
+import { readModelConfig } from "../../src/models/config.ts";
+import { parameterShapes } from "../../src/models/llama.ts";
+import { saveModel } from "../../src/models/load.ts";
+import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
+
+const [part, work = "work/assistant", pair = "pairs/assistant"] = process.argv.slice(2);
+
+async function shipModel(name: "cloud" | "edge"): Promise<void> {
+  const from = join(work, name, "model");
+  const config = await readModelConfig(from);
+  const files = await openSafetensorsModel(from);
+  const tensors = new Map<string, Float32Array>();
+  for (const tensor of parameterShapes(config).keys()) tensors.set(tensor, await readModelTensor(files, tensor));
+  await saveModel(join(pair, name), config, tensors, { dtype: "F16" });
+  for (const file of ["tokenizer.json", "tokenizer_config.json"])
+    await copyFile(join(pair, "tokenizer", file), join(pair, name, file));
+}
+
+async function shipGenerator(): Promise<void> {
+  const from = join(work, "generator", "generator");
+  const shape = {
+    cloud: await readModelConfig(join(pair, "cloud")),
+    edge: await readModelConfig(join(pair, "edge")),
+    generator: await readGeneratorConfig(from),
+  };
+  const { tensors } = await readGenerator(from, shape);
+  await writeGenerator(join(pair, "generator"), shape, tensors, tensors, { dtype: "F16" });
+  await writePairFile(pair, { name: "assistant", layout: SPECIAL_TOKEN_LAYOUT });
+}
+
+const parts: Record<string, () => Promise<void>> = {
+  models: async () => {
+    await shipModel("cloud");
+    await shipModel("edge");
+  },
+  generator: shipGenerator,
+};
+const ship = parts[part ?? ""];
+if (ship === undefined) throw new Error(`expected one of ${Object.keys(parts).join(", ")}, found ${part}`);
+await ship();
