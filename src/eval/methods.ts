@@ -1,0 +1,133 @@
+/** @file The ways to ask an edge model: which prompt it reads, and which prompt its weights were made from. */
+import { AppError } from "../base/errors.ts";
+import { createRng } from "../base/rng.ts";
+import { renderSystemPrompt } from "../text/prompt.ts";
+import type { TaskFile } from "./task-file.ts";
+
+export const METHODS = [
+  "base",
+  "prompted",
+  "prompted-5shot",
+  "specialized",
+  "specialized-5shot",
+  "wrong-prompt",
+  "specialized-shuffled-prompt",
+] as const;
+export type MethodName = (typeof METHODS)[number];
+
+/** How the queries of one task are asked. */
+export type Question = {
+  /** The system prompt in the edge model's context; without it the model reads the input alone. */
+  readonly context?: string;
+  /** The prompt that the weights are specialised by; without it they are the edge model's own. */
+  readonly specializeBy?: string;
+};
+
+type Method = {
+  /** One line for help and tables. */
+  readonly summary: string;
+  /** `all` are the tasks of the evaluation. Throws E_DATA where the task lacks what the method needs. */
+  readonly ask: (task: TaskFile, all: readonly TaskFile[]) => Question;
+};
+
+const SHOTS = 5;
+
+export const methods: { readonly [M in MethodName]: Method } = {
+  base: { summary: "the edge model, input alone", ask: () => ({}) },
+  prompted: {
+    summary: "the edge model with the system prompt in its context",
+    ask: ({ systemPrompt }) => ({ context: systemPrompt }),
+  },
+  "prompted-5shot": {
+    summary: "the edge model with the system prompt and five examples in its context",
+    ask: (task) => ({ context: withShots(task, "prompted-5shot") }),
+  },
+  specialized: {
+    summary: "the edge model specialised by the system prompt, input alone",
+    ask: ({ systemPrompt }) => ({ specializeBy: systemPrompt }),
+  },
+  "specialized-5shot": {
+    summary: "the edge model specialised by five examples without a description, input alone",
+    ask: (task) => ({ specializeBy: renderSystemPrompt({ examples: shots(task, "specialized-5shot") }) }),
+  },
+  "wrong-prompt": {
+    summary: "control: the edge model specialised by another task's system prompt",
+    ask: (task, all) => ({ specializeBy: wrongTask(task, all).systemPrompt }),
+  },
+  "specialized-shuffled-prompt": {
+    summary: "control: the edge model specialised by the system prompt's words in random order",
+    ask: (task) => ({ specializeBy: shuffledPrompt(task) }),
+  },
+};
+
+/** Checks names from outside. Throws E_USAGE naming what is known. */
+export function parseMethods(names: readonly string[]): MethodName[] {
+  const unknown = names.find((name) => !(METHODS as readonly string[]).includes(name));
+  if (unknown !== undefined || names.length === 0) {
+    throw new AppError(
+      "E_USAGE",
+      `methods: expected some of ${METHODS.join(", ")}, found ${unknown === undefined ? "none" : JSON.stringify(unknown)}`,
+    );
+  }
+  return METHODS.filter((method) => names.includes(method));
+}
+
+function shots({ name, examples }: TaskFile, method: MethodName) {
+  if (examples.length === 0)
+    throw new AppError("E_DATA", `task "${name}": the method ${method} needs examples, found none`);
+  return examples.slice(0, SHOTS);
+}
+
+/** A prompt that is made of those very examples already stays as it is. */
+function withShots(task: TaskFile, method: MethodName): string {
+  const examples = shots(task, method);
+  const { systemPrompt: description } = task;
+  return description.includes(renderSystemPrompt({ examples }))
+    ? description
+    : renderSystemPrompt({ description, examples });
+}
+
+/**
+ * The task whose prompt serves as the wrong one: among all others, the one with the fewest answers in common, and of
+ * those equal in that the next in the cyclic order of names. Answers are compared by what they say, not by how it is
+ * written (`pay_bill`, `{"intent": "pay_bill"}` and `route("pay_bill")` are the same), so that the same labels in
+ * another format never count as wrong. Throws E_DATA where there is no other task.
+ */
+export function wrongTask(task: TaskFile, all: readonly TaskFile[]): TaskFile {
+  const byName = all.filter(({ name }) => name !== task.name).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const after = byName.findIndex(({ name }) => name > task.name);
+  const others = after < 0 ? byName : [...byName.slice(after), ...byName.slice(0, after)];
+  const common = others.map((other) => commonShare(task, other));
+  const wrong = others[common.indexOf(Math.min(...common))];
+  if (wrong === undefined)
+    throw new AppError("E_DATA", `task "${task.name}": the method wrong-prompt needs a second task, found none`);
+  return wrong;
+}
+
+/** The share of a task's answers that occur among the other's. */
+function commonShare(task: TaskFile, other: TaskFile): number {
+  const [mine, theirs] = [answersOf(task), answersOf(other)];
+  return [...mine].filter((answer) => theirs.has(answer)).length / mine.size;
+}
+
+function answersOf({ examples, samples }: TaskFile): Set<string> {
+  const answers = [
+    ...examples.map(({ target }) => target),
+    ...samples.flatMap(({ target, choices = [] }) => [target, ...choices]),
+  ];
+  return new Set(answers.flatMap(contents));
+}
+
+/** What an answer says: its quoted values (not the keys before a colon), or all of it. */
+function contents(answer: string): string[] {
+  const quoted = [...answer.matchAll(/"((?:[^"\\]|\\.)*)"(\s*:)?/g)].flatMap(([, value, colon]) =>
+    colon === undefined ? [value!] : [],
+  );
+  return quoted.length > 0 ? quoted : [answer];
+}
+
+/** Determined by the task. */
+function shuffledPrompt({ name, systemPrompt }: TaskFile): string {
+  const words = systemPrompt.split(/\s+/).filter((word) => word !== "");
+  return createRng(`shuffled prompt of ${name}`).shuffle(words).join(" ");
+}
