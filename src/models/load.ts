@@ -23,14 +23,18 @@ export type Model = {
 
 const readable: readonly SafetensorsDtype[] = ["F32", "F16", "BF16"];
 
+/** Positions × head size that rotary tables are made for: 131,072 positions of 128. A context beyond it is used up to it. */
+export const ropeLimit = 2 ** 24;
+
 /**
  * Opens a model directory. fp32 weights stay in their file and are mapped; fp16 and bf16 are widened in memory.
  * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor
  */
 export async function openModel(directory: string): Promise<Model> {
-  const config = await readModelConfig(directory);
+  const claimed = await readModelConfig(directory);
+  const config = { ...claimed, context: Math.min(claimed.context, Math.floor(ropeLimit / claimed.headDim)) };
   const files = await openSafetensorsModel(directory);
-  const weights: Record<string, WeightSource> = { ...ropeWeights(config) };
+  const weights: Record<string, WeightSource> = ropeWeights(config);
   let parameterCount = 0;
   for (const [name, shape] of parameterShapes(config)) {
     weights[name] = await locateWeight(directory, files, name, shape);
@@ -46,10 +50,17 @@ export async function openModel(directory: string): Promise<Model> {
   };
 }
 
-/** The rotary tables of a model as frozen weights. */
+/** The rotary tables of a model as frozen weights, made when first asked for: no tensor in a file vouches for their size. */
 export function ropeWeights(config: LlamaConfig): Record<string, WeightSource> {
-  const { cos, sin } = ropeTables(config);
-  return { [ropeNames.cos]: { kind: "data", data: cos }, [ropeNames.sin]: { kind: "data", data: sin } };
+  let made: ReturnType<typeof ropeTables> | undefined;
+  const table = (name: "cos" | "sin"): WeightSource => ({
+    kind: "data",
+    get data() {
+      made ??= ropeTables(config);
+      return made[name];
+    },
+  });
+  return { [ropeNames.cos]: table("cos"), [ropeNames.sin]: table("sin") };
 }
 
 async function locateWeight(

@@ -1,0 +1,101 @@
+/** @file 2,000 damaged model folders: each opens with weights that are all there, or is refused; none makes the reader allocate more than it holds. */
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { damageFile, fuzz } from "../../test/support/fuzz.ts";
+import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts";
+import { randomLlama } from "../../test/support/random-llama.ts";
+import type { LlamaConfig } from "./config.ts";
+import { parameterShapes } from "./llama.ts";
+import { type Model, openModel, ropeLimit, saveModel } from "./load.ts";
+
+const ropeNames = ["rope.cos", "rope.sin"];
+
+async function writeModel(dtype: "F32" | "F16", changes: Partial<LlamaConfig> = {}): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), "fuzz-"));
+  const { config, weights } = randomLlama({ hidden: 8, ffn: 12, headDim: 2, vocab: 20, ...changes });
+  const tensors = new Map(
+    [...parameterShapes(config).keys()].map((name) => [name, (weights[name] as { data: Float32Array }).data]),
+  );
+  await saveModel(dir, config, tensors, { dtype });
+  return dir;
+}
+
+/** Every weight has the values its shape needs, inside the file or in memory. The rotary tables are not made. */
+function expectSound({ directory, config, weights, parameterCount }: Model): void {
+  const shapes = parameterShapes(config);
+  expect(Object.keys(weights).sort()).toEqual([...shapes.keys(), ...ropeNames].sort());
+  let count = 0;
+  for (const [name, shape] of shapes) {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const source = weights[name]!;
+    if (source.kind === "data") expect(source.data).toHaveLength(size);
+    else {
+      expect(source.bytes).toBe(4 * size);
+      expect(source.offset + source.bytes).toBeLessThanOrEqual(statSync(source.path).size);
+    }
+    count += size;
+  }
+  expect(count).toBe(parameterCount);
+  expect(4 * parameterCount).toBeLessThanOrEqual(2 * statSync(join(directory, "model.safetensors")).size);
+}
+
+for (const dtype of ["F32", "F16"] as const) {
+  test(`1,000 mutated folders of ${dtype} weights open soundly or are refused`, { timeout: 120_000 }, async () => {
+    const dir = await writeModel(dtype);
+    const [config, weights] = ["config.json", "model.safetensors"].map((name) => join(dir, name)) as [string, string];
+    const sound = { config: new Uint8Array(readFileSync(config)), weights: new Uint8Array(readFileSync(weights)) };
+    const damageConfig = damageFile(config, sound.config, mutateJsonBytes);
+    const damageWeights = damageFile(weights, sound.weights, mutateSafetensors);
+    const { outcomes } = await fuzz({
+      seed: `model folder ${dtype}`,
+      count: 1000,
+      damage(rng) {
+        writeFileSync(config, sound.config);
+        writeFileSync(weights, sound.weights);
+        const part = rng.int(3); // the configuration, the weights, or both
+        const configBytes = part === 1 ? sound.config.length : damageConfig(rng.split("config"));
+        const weightBytes = part === 0 ? sound.weights.length : damageWeights(rng.split("weights"));
+        return configBytes + weightBytes;
+      },
+      read: async () => expectSound(await openModel(dir)),
+    });
+    expect(outcomes["read"]).toBeGreaterThan(20);
+    for (const code of ["E_FORMAT", "E_SHAPE", "E_LIMIT"]) expect(outcomes[code], code).toBeGreaterThan(3);
+  });
+}
+
+test("huge claims beside small weights are refused before anything of that size is made", async () => {
+  const each = {
+    hidden_size: 2 ** 20,
+    intermediate_size: 2 ** 20,
+    num_hidden_layers: 1024,
+    num_attention_heads: 1024,
+    head_dim: 2 ** 20,
+    vocab_size: 2 ** 24,
+  };
+  const all = { ...each, num_key_value_heads: 1024, max_position_embeddings: 2 ** 24 };
+  const claims = [...Object.entries(each).map(([key, value]) => ({ head_dim: 2, [key]: value })), all];
+  const dir = await writeModel("F32");
+  const path = join(dir, "config.json");
+  const sound = JSON.parse(readFileSync(path, "utf8"));
+  const weightBytes = statSync(join(dir, "model.safetensors")).size;
+  const { outcomes } = await fuzz({
+    seed: "huge claims",
+    count: claims.length,
+    damage() {
+      writeFileSync(path, JSON.stringify({ ...sound, ...claims.shift() }));
+      return weightBytes + statSync(path).size;
+    },
+    read: async () => expectSound(await openModel(dir)),
+  });
+  expect(outcomes).toEqual({ E_SHAPE: 6, E_FORMAT: 1 }); // 1,024 layers: the third layer's first tensor is missing
+});
+
+test("a huge context, which no tensor contradicts, is used up to the limit of the rotary tables", async () => {
+  for (const headDim of [2, 4096]) {
+    const model = await openModel(await writeModel("F32", { headDim, context: 2 ** 24 }));
+    expect(model.config.context).toBe(ropeLimit / headDim);
+  }
+});
