@@ -16,9 +16,9 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 const shapes = [
-  { name: "grouped heads, tied head", changes: {} },
+  { name: "grouped heads, tied head", changes: { tied: true } },
   { name: "one key–value head", changes: { kvHeads: 1 } },
-  { name: "as many key–value heads as heads, untied head", changes: { kvHeads: 4, tied: false } },
+  { name: "as many key–value heads as heads", changes: { kvHeads: 4 } },
   { name: "heads wider than the hidden size", changes: { headDim: 24, layers: 3 } },
 ] as const;
 
@@ -54,6 +54,29 @@ test("input longer than one piece equals full recomputation", async () => {
   const wanted = await fullLogits(model, ids);
   await using cached = await createCachedModel(model, { threads: 1 });
   expect(largestDifference(await cached.feed(ids), wanted.at(-1)!)).toBeLessThan(1e-4);
+});
+
+test("the cache grows and shrinks with the sequence without losing what it holds", async () => {
+  const model = randomLlama({ context: 400 });
+  const ids = randomIds(330, model.config.vocab);
+  const wanted = await fullLogits(model, ids);
+  await using cached = await createCachedModel(model, { threads: 1 });
+  for (const [kept, end] of [
+    [0, 60],
+    [60, 70],
+    [70, 330],
+    [40, 50],
+    [50, 200],
+    [10, 11],
+    [11, 140],
+  ] as const) {
+    expect(cached.rewind(ids.slice(0, kept), { reuse: true })).toBe(kept);
+    for (let at = kept; at < end; at += 13) {
+      const last = Math.min(at + 13, end);
+      const logits = await cached.feed(ids.slice(at, last));
+      expect(largestDifference(logits, wanted[last - 1]!), `${kept}…${end} at ${last}`).toBeLessThan(1e-5);
+    }
+  }
 });
 
 test("rewinding keeps exactly what the sequences share", async () => {

@@ -4,7 +4,8 @@ import type { LlamaConfig } from "../models/config.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions, WeightSource } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
-import { cacheNames, decoderGraph } from "./graph.ts";
+import { decoderGraph } from "./graph.ts";
+import { type KeyValueCache, withRoom } from "./key-value-cache.ts";
 
 /** A model whose weights have sources; `rope.cos` and `rope.sin` are among them. */
 export type DecodableModel = {
@@ -13,7 +14,7 @@ export type DecodableModel = {
 };
 
 export type CachedModelOptions = Pick<CompileOptions, "threads" | "device"> & {
-  /** Positions the cache has room for; at most the model's context. */
+  /** Positions a sequence may have; at most the model's context, which is also the default. Memory is taken as they are used. */
   readonly capacity?: number;
 };
 
@@ -28,13 +29,11 @@ export type CachedModel = AsyncDisposable & {
   close(): Promise<void>;
 };
 
-/** What a cache is given by default where the model's context is larger. */
-const defaultCapacityLimit = 4096;
 /** Longer inputs are fed in pieces: attention scores take heads · piece · total numbers, and an abort is noticed between pieces. */
 const pieceLength = 512;
 
 /**
- * Compiles a model for decoding and makes room for its cache.
+ * Compiles a model for decoding.
  *
  * The cache lives in the caller's memory and is both fed and written into: GroupQueryAttention sees past and present at one address and
  * adds the new keys and values in place. It takes a batch of one where many tokens follow a cache that is not empty.
@@ -42,26 +41,19 @@ const pieceLength = 512;
  */
 export async function createCachedModel(
   { config, weights }: DecodableModel,
-  { capacity = Math.min(config.context, defaultCapacityLimit), threads = 0, device = "cpu" }: CachedModelOptions = {},
+  { capacity = config.context, threads = 0, device = "cpu" }: CachedModelOptions = {},
 ): Promise<CachedModel> {
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
     throw new AppError("E_LIMIT", `cache capacity: expected 1…${config.context} (the context), found ${capacity}`);
-  const session = await compile(decoderGraph(config, capacity), { weights, threads, device });
-  const past: Record<string, Tensor> = {};
-  const present: Record<string, Tensor> = {};
-  for (let layer = 0; layer < config.layers; layer++) {
-    const { pastK, pastV, presentK, presentV } = cacheNames(layer);
-    present[presentK] = past[pastK] = zeros("f32", [1, config.kvHeads, capacity, config.headDim]);
-    present[presentV] = past[pastV] = zeros("f32", [1, config.kvHeads, capacity, config.headDim]);
-  }
-  const oneRow = { ...present, logits: zeros("f32", [1, config.vocab]) };
+  const session = await compile(decoderGraph(config), { weights, threads, device });
+  let cache: KeyValueCache | undefined;
+  const oneRow = zeros("f32", [1, config.vocab]);
   const last = intTensor([1], [0]);
   const total = intTensor([], [0]);
   const held: number[] = [];
 
-  /** Small inputs are kept and overwritten: a decoding step allocates nothing here. */
+  /** Small inputs are kept and overwritten by steps of one token. */
   const single = {
-    ...past,
     tokens: intTensor([1, 1], [0]),
     positions: intTensor([1, 1], [0]),
     rows: intTensor([1], [0]),
@@ -79,7 +71,7 @@ export async function createCachedModel(
     }
     const shape = [1, ids.length];
     const rows = allRows ? countFrom(0, [ids.length]) : intTensor([1], [ids.length - 1]);
-    return { ...past, tokens: intTensor(shape, ids), positions: countFrom(held.length, shape), rows, last, total };
+    return { tokens: intTensor(shape, ids), positions: countFrom(held.length, shape), rows, last, total };
   }
 
   async function run(ids: readonly number[], allRows: boolean): Promise<Float32Array> {
@@ -88,12 +80,18 @@ export async function createCachedModel(
         throw new AppError("E_LIMIT", `token id: expected 0…${config.vocab - 1}, found ${id}`);
     if (held.length + ids.length > capacity)
       throw new AppError("E_LIMIT", `cache: expected at most ${capacity} tokens, found ${held.length + ids.length}`);
-    const into = allRows && ids.length > 1 ? present : oneRow;
-    const { logits } = await session.run(feedsOf(ids, allRows), into);
+    cache = withRoom(cache, config, { positions: held.length + ids.length, held: held.length });
+    const { past, present } = cache;
+    const into = allRows && ids.length > 1 ? present : { ...present, logits: oneRow };
+    const { logits } = await session.run({ ...past, ...feedsOf(ids, allRows) }, into);
     for (const id of ids) held.push(id);
     return floats(logits);
   }
 
+  async function close(): Promise<void> {
+    cache = undefined;
+    await session.close();
+  }
   return {
     capacity,
     rewind(ids, { reuse }) {
@@ -103,14 +101,14 @@ export async function createCachedModel(
       return shared;
     },
     async feed(ids, signal) {
-      let logits = floats(oneRow.logits);
+      let logits = floats(oneRow);
       for (let from = 0; from < ids.length && signal?.aborted !== true; from += pieceLength)
         logits = await run(ids.slice(from, from + pieceLength), false);
       return logits;
     },
     feedAll: (ids) => run(ids, true),
-    close: session.close,
-    [Symbol.asyncDispose]: session.close,
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

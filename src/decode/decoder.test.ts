@@ -2,7 +2,9 @@ import { expect, test } from "vitest";
 import { fullLogits, randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
 import { createTokenizer } from "../text/tokenizer.ts";
+import { type CachedModel, createCachedModel } from "./cached-model.ts";
 import { createDecoder } from "./decoder.ts";
+import { readPrompt } from "./generate.ts";
 import { logSumExp } from "./sampling.ts";
 
 const promptIds = [1, 17, 4, 33, 8, 8, 21];
@@ -37,6 +39,23 @@ test("a prompt continued from the cache gives what a fresh one gives", async () 
     const options = { maxTokens: 12, ...noStop };
     expect((await reusing.generate(prompt, options)).ids).toEqual((await fresh.generate(prompt, options)).ids);
   }
+});
+
+test("only what differs from the sequence before is fed, and all of it where that is asked for", async () => {
+  await using cached = await createCachedModel(randomLlama(), { threads: 1 });
+  const fed: number[] = [];
+  const watched: CachedModel = {
+    ...cached,
+    feed: (ids) => {
+      fed.push(ids.length);
+      return cached.feed(ids);
+    },
+  };
+  await readPrompt(watched, promptIds, { reuse: true });
+  await readPrompt(watched, [...promptIds, 5, 6], { reuse: true });
+  await readPrompt(watched, promptIds, { reuse: true }); // the last token is fed again for its logits
+  await readPrompt(watched, promptIds, { reuse: false });
+  expect(fed).toEqual([7, 2, 1, 7]);
 });
 
 test("sampling is decided by the seed", async () => {
@@ -109,7 +128,7 @@ test("an abort ends generation with what there is, and the decoder goes on worki
 });
 
 test("scores are the summed log-softmax of the full forward pass", async () => {
-  const model = randomLlama({ seed: 9, tied: false });
+  const model = randomLlama({ seed: 9, tied: true });
   const continuations = [[5], [5, 6], [6, 40, 41, 2], [], [5, 6, 7, 8, 9, 10, 11], [49]];
   await using decoder = await createDecoder(model, { threads: 1 });
   for (let round = 0; round < 2; round++) {

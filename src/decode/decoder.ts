@@ -14,7 +14,7 @@ export type DecoderOptions = CachedModelOptions & {
 };
 
 export type Decoder = AsyncDisposable & {
-  /** Positions the cache has room for: a prompt and what is generated behind it. */
+  /** Positions a sequence may have: a prompt and what is generated behind it. */
   readonly capacity: number;
   /** Continues a prompt; see `GenerateOptions`. Throws E_PROMPT, E_LIMIT, E_USAGE, E_NAN. */
   generate(promptIds: readonly number[], options?: GenerateOptions): Promise<Generated>;

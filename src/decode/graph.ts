@@ -20,15 +20,15 @@ export const cacheNames = (layer: number) =>
  *
  * Inputs: `tokens`, `positions` (batch, time) i64: the new tokens and where they stand; `rows` (rows) i64: which of the batch·time
  * positions need logits; `last` (batch) i64: the index of each row's last position; `total` () i64: valid positions after this step;
- * and `past.i.k`, `past.i.v` (batch, kvHeads, capacity, headDim).
+ * and `past.i.k`, `past.i.v` (batch, kvHeads, room, headDim).
  * Outputs: `logits` (rows, vocab), and `present.i.k`, `present.i.v`, which may be the very memory of the past.
  */
-export function decoderGraph(config: LlamaConfig, capacity: number, parts: Parts = denseParts(frozenWeights())): Graph {
+export function decoderGraph(config: LlamaConfig, parts: Parts = denseParts(frozenWeights())): Graph {
   const tokens = input("tokens", ["batch", "time"], "i64");
   const positions = input("positions", ["batch", "time"], "i64");
   const rows = input("rows", ["rows"], "i64");
   const layers = Array.from({ length: config.layers }, (_, layer) => cacheNames(layer));
-  const cacheShape = ["batch", config.kvHeads, capacity, config.headDim];
+  const cacheShape = ["batch", config.kvHeads, "room", config.headDim];
   const cache = {
     past: layers.map(({ pastK, pastV }) => ({ k: input(pastK, cacheShape), v: input(pastV, cacheShape) })),
     last: input("last", ["batch"], "i64"),

@@ -25,7 +25,7 @@ export function randomLlama({ seed = 1, ...changes }: Partial<LlamaConfig> & { s
     context: 64,
     epsilon: 1e-5,
     ropeTheta: 10000,
-    tied: true,
+    tied: false,
     bosId: 1,
     eosIds: [2],
     ...changes,
