@@ -30,6 +30,7 @@ import {
   where,
 } from "./build.ts";
 import { sameShape } from "./dims.ts";
+import { after, recomputeBetween } from "./recompute.ts";
 import { topological } from "./tree.ts";
 import type { Dim, Node, Op, Shape } from "./types.ts";
 
@@ -167,7 +168,9 @@ export const vjps: { readonly [P in Op]: Vjp<P> } = {
   topKMask: () => [undefined],
   matmul: matmulVjp,
   matmulNBits: (dy, { inputs: [, ...packed], params }, [, ...needsPacked]) =>
-    needsPacked.includes(true) ? blocked("the weight of matmulNBits")() : [matmul(dy, dequantize(packed, params))],
+    needsPacked.includes(true)
+      ? blocked("the weight of matmulNBits")()
+      : [matmul(dy, dequantize([packed[0]!, after(packed[1]!, [dy]), ...packed.slice(2)], params))],
   dequantize: blocked("dequantize"),
   softmax: (dy, node) => [mul(node, sub(dy, sum(mul(dy, node), [-1], { keepDims: true })))],
   rmsNorm: rmsNormVjp,
@@ -178,34 +181,62 @@ export const vjps: { readonly [P in Op]: Vjp<P> } = {
   result: blocked("result"),
 };
 
+/** Ops whose result does not change with a small change of their inputs: no gradient goes through them. */
+const steps: ReadonlySet<Op> = new Set<Op>(["less", "equal", "iota", "size", "topKMask"]);
+
 function keptShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.map((dim, i) => (axes.includes(i) ? 1 : dim));
 }
 
+export type GradOptions = {
+  /**
+   * Values that lead from one part of the network to the next. The backward pass finishes a part, with its gradients by
+   * `wrt`, before it begins the part before, so that what only this part needs is freed.
+   */
+  readonly cuts?: readonly Node[];
+  /** Keeps nothing between the cuts: the backward pass computes each part again. */
+  readonly recompute?: boolean;
+};
+
 /**
- * The gradients of a scalar with respect to nodes.
+ * The gradients of a scalar with respect to nodes. Options change when values are computed, never the values.
  * @param loss a scalar f32 node
  * @param wrt the nodes to differentiate by; those the loss does not depend on get zeros of their shape
  */
-export function grad(loss: Node, wrt: readonly Node[]): Node[] {
+export function grad(loss: Node, wrt: readonly Node[], { cuts = [], recompute = false }: GradOptions = {}): Node[] {
   if (loss.shape.length !== 0) throw new AppError("E_SHAPE", `grad: the loss must be a scalar, got [${loss.shape}]`);
   const order = topological([loss]);
   const wanted = new Set(wrt);
   const flows = new Set<Node>(); // nodes through which a wanted node is reached
-  for (const node of order) if (wanted.has(node) || node.inputs.some((input) => flows.has(input))) flows.add(node);
+  for (const node of order) {
+    const reaches = !steps.has(node.op) && node.inputs.some((input) => flows.has(input));
+    if (reaches || wanted.has(node)) flows.add(node);
+  }
+  const isCut = new Set(cuts);
+  const viewOf = recompute ? recomputeBetween(isCut, order) : (node: Node) => node;
   const gradients = new Map<Node, Node>([[loss, one]]);
+  const fresh = new Set<Node>(); // wanted nodes whose gradient grew since the last cut
   for (let i = order.length - 1; i >= 0; i--) {
     const node = order[i]!;
-    const dy = gradients.get(node);
+    let dy = gradients.get(node);
     if (dy === undefined || !flows.has(node) || node.inputs.length === 0) continue;
     const needs = node.inputs.map((input) => flows.has(input));
     if (!needs.some(Boolean)) continue;
-    const parts = (vjps[node.op] as Vjp<Op>)(dy, node, needs);
+    if (isCut.has(node)) {
+      dy = after(
+        dy,
+        [...fresh].map((leaf) => gradients.get(leaf)!),
+      );
+      gradients.set(node, dy);
+      fresh.clear();
+    }
+    const parts = (vjps[node.op] as Vjp<Op>)(dy, viewOf(node, dy), needs);
     node.inputs.forEach((input, j) => {
       const part = parts[j];
       if (!needs[j] || part === undefined) return;
       const before = gradients.get(input);
       gradients.set(input, before === undefined ? part : add(before, part));
+      if (wanted.has(input)) fresh.add(input);
     });
   }
   return wrt.map((node) => gradients.get(node) ?? broadcast(constant(0), node.shape));

@@ -82,7 +82,7 @@ function lowerMatmulNBits(context: Emitter, inputs: readonly string[], { params 
   return context.emit("MatMulNBits", inputs, { domain: contrib, attributes });
 }
 
-/** (n, k) f32 = (q − zero) · scale by blocks, unpacked with ordinary operators. */
+/** (n, k) f32 = (q − zero) · scale. One row per block, so that a single operator with one scale and zero per row does it. */
 function lowerDequantize(
   context: Emitter,
   [packed, scales, zeros]: readonly string[],
@@ -90,38 +90,30 @@ function lowerDequantize(
 ): string {
   const { n, k, bits, blockSize } = params;
   const blocks = Math.ceil(k / blockSize);
-  const unpack = (x: string, dims: readonly number[]): string => {
-    if (bits === 8)
-      return context.emit("Reshape", [
-        context.emit("Cast", [x], { attributes: { to: onnxTypeCode("f32") } }),
-        context.ints(dims),
-      ]);
-    const low = context.emit("BitwiseAnd", [x, context.literal([15], [], "u8")]);
-    const high = context.emit("BitShift", [x, context.literal([4], [], "u8")], { attributes: { direction: "RIGHT" } });
-    const parts = [low, high].map((part) => context.emit("Unsqueeze", [part, context.ints([-1])]));
-    const both = context.emit("Concat", parts, { attributes: { axis: -1 } });
-    return context.emit("Reshape", [
-      context.emit("Cast", [both], { attributes: { to: onnxTypeCode("f32") } }),
-      context.ints(dims),
-    ]);
+  /** The codes in rows of `padded`, of which the first `width` count. */
+  const columns = (x: string, padded: number, width: number): string => {
+    const rows = context.emit("Reshape", [x, context.ints([-1, padded])]);
+    if (padded === width) return rows;
+    return context.emit("Slice", [rows, context.ints([0]), context.ints([width]), context.ints([1])]);
   };
-  const values = unpack(packed!, [n, blocks, blockSize]);
-  const zeroWidth = bits === 4 ? 2 * Math.ceil(blocks / 2) : blocks;
-  let zero = context.literal([2 ** (bits - 1)], [], "f32");
-  if (zeros !== undefined) {
-    const wide = unpack(zeros, [n, zeroWidth]);
-    const cut =
-      zeroWidth === blocks
-        ? wide
-        : context.emit("Slice", [wide, context.ints([0]), context.ints([blocks]), context.ints([1])]);
-    zero = context.emit("Reshape", [cut, context.ints([n, blocks, 1])]);
-  }
-  const scale = context.emit("Reshape", [scales!, context.ints([n, blocks, 1])]);
-  const product = context.emit("Mul", [context.emit("Sub", [values, zero]), scale]);
-  const flat = context.emit("Reshape", [product, context.ints([n, blocks * blockSize])]);
-  return blocks * blockSize === k
-    ? flat
-    : context.emit("Slice", [flat, context.ints([0]), context.ints([k]), context.ints([1])]);
+  const codes = (x: string): string => (bits === 8 ? x : lowerNibbles(context, x));
+  const flat = (x: string): string => context.emit("Reshape", [x, context.ints([n * blocks])]);
+  const zero =
+    zeros === undefined
+      ? context.emit("Expand", [context.literal([2 ** (bits - 1)], [], "u8"), context.ints([n * blocks])])
+      : flat(columns(codes(zeros), bits === 8 ? blocks : 2 * Math.ceil(blocks / 2), blocks));
+  const values = context.emit("DequantizeLinear", [columns(codes(packed!), blockSize, blockSize), scales!, zero], {
+    attributes: { axis: 0 },
+  });
+  return columns(values, blocks * blockSize, k);
+}
+
+/** (…, bytes) → (…, bytes, 2): the low half of each byte, then the high one. */
+function lowerNibbles(context: Emitter, x: string): string {
+  const low = context.emit("BitwiseAnd", [x, context.literal([15], [], "u8")]);
+  const high = context.emit("BitShift", [x, context.literal([4], [], "u8")], { attributes: { direction: "RIGHT" } });
+  const parts = [low, high].map((part) => context.emit("Unsqueeze", [part, context.ints([-1])]));
+  return context.emit("Concat", parts, { attributes: { axis: -1 } });
 }
 
 /** GroupQueryAttention without its own rotary: a growing cache that may be written in place. */

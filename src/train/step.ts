@@ -1,6 +1,7 @@
 /** @file One training step as one graph: forward, backward, clipping, AdamW, metrics. */
 import { add, input, mul } from "../graph/build.ts";
 import { grad } from "../graph/grad.ts";
+import { residualStream } from "../graph/recompute.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import { type AdamWConfig, adamw } from "../optim/adamw.ts";
 import { clipFactor, globalNorm } from "../optim/clip.ts";
@@ -26,6 +27,8 @@ export type StepSpec = {
   ) => Objective;
   readonly optimizer: AdamWConfig;
   readonly maxGradientNorm: number;
+  /** Computes each block's activations again in the backward pass: less memory, more time, the same result. */
+  readonly recompute?: boolean;
 };
 
 /** Names of fed scalars, of state tensors and of results. */
@@ -51,6 +54,17 @@ function declare(spec: StepSpec): Declared {
   const nodes = declareAll(spec.parameters, stepNames.parameter);
   const buffers = declareAll(spec.buffers ?? new Map(), stepNames.buffer);
   return { nodes, objective: spec.objective(nodes, buffers) };
+}
+
+/** The gradient of every parameter, by name. */
+function gradientsOf(spec: StepSpec, parameters: Readonly<Record<string, Node>>, loss: Node): Record<string, Node> {
+  const names = [...spec.parameters.keys()];
+  const gradients = grad(
+    loss,
+    names.map((name) => parameters[name]!),
+    { cuts: residualStream(loss), recompute: spec.recompute ?? false },
+  );
+  return Object.fromEntries(names.map((name, i) => [name, gradients[i]!]));
 }
 
 function results({ loss, metrics = {}, buffers = {} }: Objective): Record<string, Node> {
@@ -87,27 +101,18 @@ function update(
 /** The whole step in one graph. */
 export function buildStep(spec: StepSpec): Graph {
   const { nodes, objective } = declare(spec);
-  const names = [...spec.parameters.keys()];
-  const gradients = grad(
-    objective.loss,
-    names.map((name) => nodes[name]!),
-  );
-  const byName = Object.fromEntries(names.map((name, i) => [name, gradients[i]!]));
-  return { outputs: { ...results(objective), ...update(spec, nodes, byName) } };
+  const gradients = gradientsOf(spec, nodes, objective.loss);
+  return { outputs: { ...results(objective), ...update(spec, nodes, gradients) } };
 }
 
 /** Gradient accumulation, first half: adds this micro-batch's share of the gradients to `g/…`. */
 export function buildAccumulate(spec: StepSpec): Graph {
   const { nodes, objective } = declare(spec);
-  const names = [...spec.parameters.keys()];
   const share = input(stepNames.accumulationShare, []);
-  const gradients = grad(
-    mul(objective.loss, share),
-    names.map((name) => nodes[name]!),
-  );
-  const sums = names.map((name, i) => {
-    const before = input(stepNames.gradient(name), spec.parameters.get(name)!);
-    return [stepNames.next(stepNames.gradient(name)), add(before, gradients[i]!)] as const;
+  const gradients = gradientsOf(spec, nodes, mul(objective.loss, share));
+  const sums = [...spec.parameters].map(([name, shape]) => {
+    const before = input(stepNames.gradient(name), shape);
+    return [stepNames.next(stepNames.gradient(name)), add(before, gradients[name]!)] as const;
   });
   return { outputs: { ...results(objective), ...Object.fromEntries(sums) } };
 }
