@@ -14,7 +14,7 @@ const allowed: Record<string, readonly string[]> = {
   files: ["base"],
   lora: ["nn", "files", "graph", "base"],
   models: ["nn", "lora", "text", "files", "runtime", "graph", "base"],
-  generator: ["models", "nn", "lora", "text", "files", "runtime", "graph", "base"],
+  generator: ["decode", "models", "nn", "lora", "text", "files", "runtime", "graph", "base"],
   decode: ["models", "nn", "text", "files", "runtime", "graph", "base"],
   data: ["text", "files", "base"],
   train: ["data", "generator", "decode", "models", "optim", "nn", "lora", "text", "files", "runtime", "graph", "base"],

@@ -1,0 +1,75 @@
+/** @file `loragen chat`: a conversation in the terminal, answers streamed. */
+import { createInterface } from "node:readline";
+import type { Command } from "commander";
+import type { Turn } from "../../generator/answer.ts";
+import { type AnsweringFlags, type Opened, openAnswerer, samplingOf } from "../answering.ts";
+import type { CliContext } from "../context.ts";
+import { formatMs } from "../format.ts";
+import { pairOptions, promptOptions, samplingOptions } from "../options.ts";
+import { specializationOption } from "./run.ts";
+
+type Flags = AnsweringFlags & { readonly remember?: boolean };
+
+const examples = `
+Each message is answered by itself, as the pair was trained; --remember keeps what was said before in the context.
+Ctrl-C stops an answer; /exit or Ctrl-D ends the conversation.
+
+Examples:
+  $ loragen chat --specialization router
+  $ loragen chat --prompt "Answer in capital letters." --remember`;
+
+export function addChat(program: Command, context: CliContext): void {
+  const command = program
+    .command("chat")
+    .summary("talk to the specialised, prompted or base edge model")
+    .description("A conversation in the terminal: a line in, an answer out, until /exit.")
+    .addOption(specializationOption())
+    .option("--remember", "answer with the earlier turns in the context");
+  for (const option of [...promptOptions(), ...pairOptions(), ...samplingOptions()]) command.addOption(option);
+  command.addHelpText("after", examples).action((flags: Flags) => chatCommand(context, flags));
+}
+
+async function chatCommand(context: CliContext, flags: Flags): Promise<void> {
+  const opened = await openAnswerer(context, flags);
+  await using _ = opened.answerer;
+  context.stderr.write(`${opened.pair.name}, ${opened.role}. /exit ends.\n`);
+  await converse(context, flags, opened);
+}
+
+/** Reads lines until /exit or their end. */
+async function converse(context: CliContext, flags: Flags, { answerer }: Opened): Promise<void> {
+  const sampling = samplingOf(flags);
+  const history: Turn[] = [];
+  const isTerminal = context.isTerminal.stdin && context.isTerminal.stdout;
+  const lines = createInterface({
+    input: context.stdin,
+    ...(isTerminal ? { output: context.stdout as NodeJS.WritableStream, prompt: context.colors.bold("> ") } : {}),
+    terminal: isTerminal,
+  });
+  let answering: AbortController | undefined;
+  const interrupt = () => (answering === undefined ? lines.close() : answering.abort());
+  lines.on("SIGINT", interrupt);
+  try {
+    if (isTerminal) lines.prompt();
+    for await (const line of lines) {
+      const input = line.trim();
+      if (input === "/exit") break;
+      if (input !== "") {
+        answering = new AbortController();
+        const { text, ms } = await answerer.answer(input, {
+          ...sampling,
+          history: flags.remember ? history : [],
+          signal: answering.signal,
+          onText: (piece) => void context.stdout.write(piece),
+        });
+        answering = undefined;
+        context.stdout.write("\n");
+        if (isTerminal) context.stdout.write(`${context.colors.dim(formatMs(ms.prefill + ms.decode))}\n`);
+        history.push({ input, output: text });
+      }
+      if (isTerminal) lines.prompt();
+    }
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,66 @@
+/** @file `loragen train`: a configuration file to a trained model or generator. */
+import type { Command } from "commander";
+import { AppError } from "../../base/errors.ts";
+import { onInterrupt } from "../../base/interrupt.ts";
+import { streamLogger } from "../../base/log.ts";
+import { createProgress } from "../../base/progress.ts";
+import { runTraining } from "../../train/run.ts";
+import type { CliContext } from "../context.ts";
+import { formatMs } from "../format.ts";
+import { jsonOption, required } from "../options.ts";
+import { type JsonFlag, printResult } from "../output.ts";
+
+type Flags = JsonFlag & { readonly config?: string; readonly resume?: boolean };
+
+const examples = `
+The configuration says what is trained ("language-model" or "generator"), on which data, and where the results go.
+Checkpoints are written on the way and at the first Ctrl-C; --resume goes on from the newest one.
+
+Examples:
+  $ loragen train --config runs/assistant/config/edge.json
+  $ loragen train --config runs/assistant/config/edge.json --resume
+  $ loragen plot work/assistant/edge                               a chart of the run, also while it is going on`;
+
+export function addTrain(program: Command, context: CliContext): void {
+  program
+    .command("train")
+    .summary("train a language model, or a generator over a frozen pair")
+    .description("Trains what a configuration file describes.")
+    .option("--config <file>", "required: the run, as JSON")
+    .option("--resume", "go on from the newest checkpoint of an earlier run")
+    .addOption(jsonOption())
+    .addHelpText("after", examples)
+    .action((flags: Flags) => trainCommand(context, flags));
+}
+
+async function trainCommand(context: CliContext, flags: Flags): Promise<void> {
+  const config = required(flags.config, "train", "--config FILE");
+  const { stderr: stream, now } = context;
+  const from = now();
+  const interrupt = onInterrupt(() => stream.write("\nstopping after this step; Ctrl-C again ends at once\n"));
+  try {
+    const result = await runTraining(config, {
+      log: streamLogger(stream),
+      progress: (total, start) =>
+        createProgress({ stream, isTerminal: context.isTerminal.stderr, total, label: "train", now, start }),
+      now,
+      signal: interrupt.signal,
+      resume: flags.resume === true,
+    });
+    const { output, steps, bestLoss, bestStep } = result;
+    if (result.interrupted)
+      throw new AppError(
+        "E_INTERRUPTED",
+        `${output}: stopped after step ${steps}; go on with: loragen train --config ${config} --resume`,
+      );
+    const ms = now() - from;
+    printResult(context, flags, { output, steps, bestLoss, bestStep, ms }, () =>
+      [
+        `${output}: ${steps} steps in ${formatMs(ms)}, best validation loss ${bestLoss.toFixed(4)} at step ${bestStep}`,
+        `next: loragen plot ${output}`,
+      ].join("\n"),
+    );
+  } finally {
+    interrupt.close();
+  }
+}

@@ -1,0 +1,57 @@
+/** @file What the commands get from the outside: streams, clock, colours. Made once, passed in. */
+import pc from "picocolors";
+
+export type Colors = ReturnType<typeof pc.createColors>;
+
+export type OutputStream = { write(text: string): unknown; readonly columns?: number };
+
+export type CliContext = {
+  /** Results. */
+  readonly stdout: OutputStream;
+  /** Progress, warnings and errors. */
+  readonly stderr: OutputStream;
+  readonly stdin: NodeJS.ReadableStream;
+  /** Whether a person sits at the other end. */
+  readonly isTerminal: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean };
+  /** For stdout: plain text where it is no terminal. */
+  readonly colors: Colors;
+  /** A clock in milliseconds. */
+  readonly now: () => number;
+  /** Whether unexpected errors show where they come from. */
+  readonly debug: boolean;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The context of the running process. */
+export function nodeContext({ env = process.env as Environment } = {}): CliContext {
+  const { stdin, stdout, stderr } = process;
+  for (const stream of [stdout, stderr]) stream.on("error", endOnClosedPipe);
+  const isTerminal = {
+    stdin: stdin.isTTY === true,
+    stdout: stdout.isTTY === true,
+    stderr: stderr.isTTY === true,
+  };
+  return {
+    stdin,
+    stdout,
+    stderr,
+    isTerminal,
+    colors: pc.createColors(wantsColors(env, isTerminal.stdout)),
+    now: () => performance.now(),
+    debug: env["LORAGEN_DEBUG"] === "1",
+  };
+}
+
+/** NO_COLOR and FORCE_COLOR as other tools read them. */
+export function wantsColors(env: Environment, isTerminal: boolean): boolean {
+  if (env["NO_COLOR"]) return false;
+  if (env["FORCE_COLOR"]) return env["FORCE_COLOR"] !== "0";
+  return isTerminal && env["TERM"] !== "dumb";
+}
+
+/** `loragen … | head` closes the pipe early: that is no error. */
+function endOnClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+}

@@ -1,0 +1,39 @@
+/** @file Gates as a picture for the terminal: a row per layer, a cell per expert. */
+import type { Colors } from "./context.ts";
+
+const shades = ["░░", "▒▒", "▓▓", "██"] as const;
+
+/** More experts than this do not fit beside each other: only those in use are named. */
+const maxCells = 32;
+/** Experts named in a row. */
+const maxNamed = 4;
+
+/** Lines: a header with the experts' numbers, then one line per layer, its strongest experts named behind. */
+export function heatMap(gates: readonly (readonly number[])[], colors: Colors): string[] {
+  const experts = gates[0]?.length ?? 0;
+  const isDrawn = experts <= maxCells;
+  const width = String(gates.length - 1).length;
+  const numbers = Array.from({ length: experts }, (_, expert) => ` ${String(expert).padStart(2)}`);
+  const header = isDrawn ? [" ".repeat("layer ".length + width) + numbers.join("")] : [];
+  const rows = gates.map((row, layer) => {
+    const cells = isDrawn ? row.map((gate) => ` ${paint(gate, colors)}`).join("") : "";
+    return `layer ${String(layer).padStart(width)}${cells}   ${colors.dim(strongest(row))}`;
+  });
+  return [...header, ...rows];
+}
+
+function paint(gate: number, colors: Colors): string {
+  if (gate === 0) return colors.dim(" ·");
+  const strength = Math.min(1, Math.abs(gate));
+  const level = Math.min(shades.length - 1, Math.floor(strength * shades.length));
+  const byLevel = [colors.blue, colors.cyan, colors.yellow, colors.red] as const;
+  return byLevel[level]!(shades[level]!);
+}
+
+function strongest(row: readonly number[]): string {
+  const used = row.map((gate, expert) => ({ gate, expert })).filter(({ gate }) => gate !== 0);
+  used.sort((a, b) => Math.abs(b.gate) - Math.abs(a.gate));
+  const named = used.slice(0, maxNamed).map(({ gate, expert }) => `${expert}: ${gate.toFixed(2)}`);
+  if (used.length > maxNamed) named.push(`and ${used.length - maxNamed} more`);
+  return named.join("  ");
+}

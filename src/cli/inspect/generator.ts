@@ -1,0 +1,71 @@
+/** @file A generator directory explained: its configuration, and where its parameters lie. */
+import { join } from "node:path";
+import { sha256File } from "../../base/hash.ts";
+import { openSafetensors } from "../../files/safetensors.ts";
+import type { GeneratorConfig } from "../../generator/config.ts";
+import { readGeneratorConfig } from "../../generator/generator-file.ts";
+import { formatBytes, formatCount } from "../format.ts";
+import { facts, type Inspection } from "./inspection.ts";
+import { countParameters, describeDtypes, dtypesOf } from "./safetensors.ts";
+
+export type GeneratorSummary = {
+  readonly directory: string;
+  readonly config: GeneratorConfig;
+  readonly parameters: number;
+  /** By what they belong to: meta tokens, cloud LoRA, router, experts. */
+  readonly parts: Readonly<Record<string, number>>;
+  readonly bytes: number;
+  readonly dtypes: Readonly<Record<string, number>>;
+  readonly sha256: string;
+};
+
+export async function inspectGenerator(directory: string): Promise<Inspection> {
+  const summary = await summarizeGenerator(directory);
+  return {
+    json: { kind: "generator", ...summary },
+    lines: (colors) => [
+      colors.bold(`${directory}: a generator of ${formatCount(summary.parameters)} parameters`),
+      "",
+      ...facts(generatorFacts(summary)),
+    ],
+  };
+}
+
+/** Reads the configuration and the header of the weights; whether they fit a pair is the pair's question. */
+export async function summarizeGenerator(directory: string): Promise<GeneratorSummary> {
+  const config = await readGeneratorConfig(directory);
+  const path = join(directory, "model.safetensors");
+  const file = await openSafetensors(path);
+  const tensors = [...file.tensors.values()];
+  const parts: Record<string, number> = {};
+  for (const tensor of tensors) {
+    const part = tensor.name.split(".")[0]!;
+    parts[part] = (parts[part] ?? 0) + countParameters([tensor]);
+  }
+  return {
+    directory,
+    config,
+    parameters: countParameters(tensors),
+    parts,
+    bytes: file.fileBytes,
+    dtypes: dtypesOf(tensors),
+    sha256: await sha256File(path),
+  };
+}
+
+export function generatorFacts({ config, parts, bytes, dtypes, sha256 }: GeneratorSummary): [string, string][] {
+  const pool = config.poolScope === "shared" ? "one pool for all layers" : "a pool per layer";
+  return [
+    ["experts", `${config.experts} of rank ${config.rank} on ${config.targets.join(", ")}; ${pool}`],
+    ["gates", config.strategy === "dense" ? "dense" : `the ${config.topK} strongest per layer (${config.strategy})`],
+    ["cloud LoRA", `rank ${config.cloudRank} on ${config.cloudTargets.join(", ") || "nothing"}`],
+    [
+      "parameters",
+      Object.entries(parts)
+        .map(([part, count]) => `${part} ${formatCount(count)}`)
+        .join(", "),
+    ],
+    ["weights", `${formatBytes(bytes)}, ${describeDtypes(dtypes)}`],
+    ["sha256", sha256],
+  ];
+}

@@ -1,0 +1,69 @@
+/** @file A model directory explained: its shape, its weights, its hash. */
+import { openSafetensorsModel } from "../../files/safetensors-model.ts";
+import { type Model, openModel } from "../../models/load.ts";
+import { formatBytes, formatCount } from "../format.ts";
+import { facts, type Inspection } from "./inspection.ts";
+import { describeDtypes, dtypesOf } from "./safetensors.ts";
+
+export type ModelSummary = {
+  readonly directory: string;
+  readonly modelType: string;
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly dtypes: Readonly<Record<string, number>>;
+  readonly sha256: string;
+  readonly layers: number;
+  readonly hidden: number;
+  readonly ffn: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly vocab: number;
+  readonly context: number;
+  readonly tied: boolean;
+};
+
+export async function inspectModel(directory: string): Promise<Inspection> {
+  const summary = await summarizeModel(await openModel(directory));
+  return {
+    json: { kind: "model", ...summary },
+    lines: (colors) => [
+      colors.bold(`${directory}: a ${summary.modelType} model of ${formatCount(summary.parameters)} parameters`),
+      "",
+      ...facts(modelFacts(summary)),
+    ],
+  };
+}
+
+/** What is worth knowing about an opened model. */
+export async function summarizeModel(model: Model): Promise<ModelSummary> {
+  const { directory, config, sha256, parameterCount } = model;
+  const { files, tensors } = await openSafetensorsModel(directory);
+  const { modelType, layers, hidden, ffn, heads, kvHeads, headDim, vocab, context, tied } = config;
+  return {
+    directory,
+    modelType,
+    parameters: parameterCount,
+    bytes: files.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
+    dtypes: dtypesOf([...tensors.values()]),
+    sha256,
+    layers,
+    hidden,
+    ffn,
+    heads,
+    kvHeads,
+    headDim,
+    vocab,
+    context,
+    tied,
+  };
+}
+
+export const modelFacts = (summary: ModelSummary): (readonly [string, string])[] => [
+  ["layers", `${summary.layers} of width ${summary.hidden}, feed-forward ${summary.ffn}`],
+  ["attention", `${summary.heads} heads of ${summary.headDim}, ${summary.kvHeads} for keys and values`],
+  ["vocabulary", `${summary.vocab} tokens, head ${summary.tied ? "tied to the embedding" : "of its own"}`],
+  ["context", `${summary.context} tokens`],
+  ["weights", `${formatBytes(summary.bytes)}, ${describeDtypes(summary.dtypes)}`],
+  ["sha256", summary.sha256],
+];

@@ -1,0 +1,58 @@
+/** @file A pair explained: cloud model, edge model, generator and what they ship as. */
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { readJsonFile } from "../../base/json.ts";
+import { loadPair } from "../../generator/pair.ts";
+import { formatBytes, formatCount } from "../format.ts";
+import { generatorFacts, summarizeGenerator } from "./generator.ts";
+import { facts, type Inspection } from "./inspection.ts";
+import { modelFacts, summarizeModel } from "./model.ts";
+
+const PairParts = z.looseObject({ generator: z.string().default("generator") });
+
+/** Opens the whole pair, so that what does not fit together is found. */
+export async function inspectPair(directory: string): Promise<Inspection> {
+  const pair = await loadPair(directory);
+  const [cloud, edge] = [await summarizeModel(pair.cloud), await summarizeModel(pair.edge)];
+  const generator = await summarizeGenerator(await generatorFolder(directory));
+  const bytes = await folderBytes(directory);
+  const { name, layout, tokenizer } = pair;
+  return {
+    json: {
+      kind: "pair",
+      name,
+      directory,
+      bytes,
+      tokenizer: { vocab: tokenizer.vocabSize },
+      layout: layout.kind,
+      cloud,
+      edge,
+      generator,
+    },
+    lines: (colors) => [
+      colors.bold(`${directory}: the pair "${name}", ${formatBytes(bytes)}`),
+      "",
+      `cloud model  ${formatCount(cloud.parameters)} parameters; reads the system prompt, once`,
+      ...facts(modelFacts(cloud), "  "),
+      "",
+      `edge model   ${formatCount(edge.parameters)} parameters; answers`,
+      ...facts(modelFacts(edge), "  "),
+      "",
+      `generator    ${formatCount(generator.parameters)} parameters; prompt to gates, gates to LoRA weights`,
+      ...facts(generatorFacts(generator), "  "),
+      "",
+      `tokenizer    ${tokenizer.vocabSize} tokens; prompts are set apart by ${layout.kind === "plain" ? "words" : "special tokens"}`,
+    ],
+  };
+}
+
+async function folderBytes(directory: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  return bytes;
+}
+
+const generatorFolder = async (directory: string): Promise<string> =>
+  join(directory, (await readJsonFile(join(directory, "pair.json"), PairParts)).generator);

@@ -1,0 +1,33 @@
+/** @file A specialisation explained: its gates as a heat map, and what it was made from. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { readSpecialization, specializationFileName } from "../../generator/specialization.ts";
+import { formatBytes, plural } from "../format.ts";
+import { heatMap } from "../heat-map.ts";
+import { facts, type Inspection } from "./inspection.ts";
+
+export async function inspectSpecialization(path: string): Promise<Inspection> {
+  const specialization = await readSpecialization(path);
+  const isFolder = (await stat(path)).isDirectory();
+  const file = isFolder ? join(path, specializationFileName) : path;
+  const { size: bytes } = await stat(file);
+  const { layers, experts, topK, promptTokens, truncated, version } = specialization;
+  return {
+    json: { kind: "specialization", file, bytes, ...specialization },
+    lines: (colors) => [
+      colors.bold(`${file}: a specialisation, ${formatBytes(bytes)}`),
+      "",
+      ...heatMap(specialization.gates, colors),
+      "",
+      ...facts([
+        ["gates", `${layers} layers × ${experts} experts, top ${topK}`],
+        ["prompt", `${plural(promptTokens, "token")}${truncated ? ", shortened to fit" : ""}`],
+        ["prompt sha256", specialization.promptSha256],
+        ["cloud sha256", specialization.cloudSha256],
+        ["edge sha256", specialization.edgeSha256],
+        ["generator sha256", specialization.generatorSha256],
+        ["made by", `lora-gen ${version}`],
+      ]),
+    ],
+  };
+}

@@ -1,0 +1,89 @@
+/** @file The program: its commands, its help, and what becomes of errors. */
+import { Command, CommanderError } from "commander";
+import { AppError } from "../base/errors.ts";
+import { version } from "../base/version.ts";
+import { addBench } from "./commands/bench.ts";
+import { addChat } from "./commands/chat.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addEval } from "./commands/eval.ts";
+import { addInspect } from "./commands/inspect.ts";
+import { addPlot } from "./commands/plot.ts";
+import { addRun } from "./commands/run.ts";
+import { addSpecialize } from "./commands/specialize.ts";
+import { addTrain } from "./commands/train.ts";
+import type { CliContext } from "./context.ts";
+import { printError } from "./output.ts";
+
+/** In the order of the help. */
+const commands: readonly ((program: Command, context: CliContext) => void)[] = [
+  addDemo,
+  addSpecialize,
+  addRun,
+  addChat,
+  addInspect,
+  addEval,
+  addTrain,
+  addPlot,
+  addBench,
+];
+
+const about = `From a system prompt to a specialised small model in one forward pass.
+
+A cloud model reads a system prompt once and answers with gates: a few hundred bytes that
+say how to mix experts into a small edge model. The specialised edge model then behaves
+as prompted, without the prompt.`;
+
+const firstSteps = `
+First steps:
+  $ loragen demo                                     see it work on the pair that ships
+  $ loragen specialize --prompt-file prompt.txt --out my-task
+  $ loragen run --specialization my-task --input "is my table at 8 confirmed?"
+
+Help of a command: loragen COMMAND --help`;
+
+/** Runs one command line (without node and script). Returns the exit status; errors were printed. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  const json = args.includes("--json");
+  const program = createProgram(context);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return printError(context, { json }, error);
+    if (error.exitCode === 0) return 0; // help and version were printed
+    if (error.code === "commander.help") return 1; // no command was given; the help was printed
+    return printError(context, { json }, usageError(error, program, args));
+  }
+}
+
+/** All commands, bound to a context. */
+export function createProgram(context: CliContext): Command {
+  const program = new Command("loragen")
+    .description(about)
+    .version(version, "-v, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand(false)
+    .addHelpText("after", firstSteps)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+      outputError: () => undefined, // runCli prints it
+      getOutHelpWidth: () => context.stdout.columns ?? 100,
+      getErrHelpWidth: () => context.stderr.columns ?? 100,
+      getOutHasColors: () => context.isTerminal.stdout,
+    });
+  for (const add of commands) add(program, context);
+  return program;
+}
+
+/** "error: unknown option '--promt'\n(Did you mean --prompt?)" as this program's error. */
+function usageError({ message }: CommanderError, program: Command, args: readonly string[]): AppError {
+  const what = message
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*/g, " ")
+    .trim();
+  const command = program.commands.find((candidate) => candidate.name() === args[0]);
+  return new AppError("E_USAGE", `${what}. See: loragen ${command === undefined ? "" : `${command.name()} `}--help`);
+}

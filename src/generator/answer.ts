@@ -1,0 +1,100 @@
+/** @file Answers of a pair's edge model: as it is, with a system prompt in front, or specialised without it. */
+import { AppError } from "../base/errors.ts";
+import { createDecoder, type DecoderOptions, type Generated, type GenerateOptions } from "../decode/decoder.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import { encodeInput, encodePrompted, encodeTarget } from "../text/prompt.ts";
+import { merge } from "./merge.ts";
+import type { Pair } from "./pair.ts";
+import type { Specialization } from "./specialization.ts";
+
+/** At most one of `specialization`, `weights` and `prompt`; without any the base model answers. */
+export type AnswererOptions = Pick<DecoderOptions, "threads" | "device" | "capacity" | "reusePrefix"> & {
+  /** Merged into the edge model. */
+  readonly specialization?: Specialization | undefined;
+  /** Of an edge model merged before. */
+  readonly weights?: Readonly<Record<string, WeightSource>> | undefined;
+  /** Put in front of every input. */
+  readonly prompt?: string | undefined;
+};
+
+export type Turn = { readonly input: string; readonly output: string };
+
+export type AnswerOptions = Omit<GenerateOptions, "tokenizer"> & {
+  /** What was said before, oldest first; dropped from the front where it does not fit beside the answer. */
+  readonly history?: readonly Turn[];
+};
+
+export type Answer = Generated & { readonly text: string };
+
+/** Holds a decoder: close it. */
+export type Answerer = AsyncDisposable & {
+  /** Throws E_LIMIT for an input beyond the context, E_PROMPT for an empty system prompt. */
+  answer(input: string, options?: AnswerOptions): Promise<Answer>;
+  close(): Promise<void>;
+};
+
+/** Compiles the edge model of a pair in one of its three roles. Throws E_MISMATCH for another pair's specialisation. */
+export async function createAnswerer(pair: Pair, options: AnswererOptions = {}): Promise<Answerer> {
+  const { specialization, weights, prompt, ...decoderOptions } = options;
+  const given = Object.entries({ specialization, weights, prompt }).filter(([, value]) => value !== undefined);
+  if (given.length > 1)
+    throw new AppError(
+      "E_USAGE",
+      `answerer: expected one of specialization, weights and prompt, found ${given.map(([name]) => name).join(" and ")}`,
+    );
+  const merged = specialization === undefined ? weights : (await merge(pair, specialization)).weights;
+  const model = { config: pair.edge.config, weights: merged ?? pair.edge.weights };
+  const decoder = await createDecoder(model, decoderOptions);
+  const { tokenizer } = pair;
+
+  async function answer(input: string, { history = [], ...options }: AnswerOptions = {}): Promise<Answer> {
+    const room = decoder.capacity - (options.maxTokens ?? 128);
+    let ids = encodeConversation(pair, prompt, history, input);
+    for (let from = 1; ids.length > room && from <= history.length; from++)
+      ids = encodeConversation(pair, prompt, history.slice(from), input);
+    const generated = await decoder.generate(ids, { ...options, tokenizer });
+    return { ...generated, text: generated.text ?? "" };
+  }
+
+  return { answer, close: decoder.close, [Symbol.asyncDispose]: decoder.close };
+}
+
+/** One input, one answer: opens and closes the edge model around it. */
+export async function generate(
+  pair: Pair,
+  input: string,
+  {
+    specialization,
+    weights,
+    prompt,
+    threads,
+    device,
+    ...options
+  }: Omit<AnswererOptions, "reusePrefix"> & AnswerOptions = {},
+): Promise<Answer> {
+  const role = { specialization, weights, prompt };
+  await using answerer = await createAnswerer(pair, {
+    ...role,
+    ...(threads === undefined ? {} : { threads }),
+    ...(device === undefined ? {} : { device }),
+  });
+  return await answerer.answer(input, options);
+}
+
+/** `<s>[<|system|>PROMPT]`, then every turn with its answer, then the input. */
+function encodeConversation(pair: Pair, prompt: string | undefined, history: readonly Turn[], input: string): number[] {
+  const { tokenizer, layout } = pair;
+  const first = (text: string) =>
+    prompt === undefined
+      ? encodeInput(tokenizer, layout, text)
+      : encodePrompted(tokenizer, layout, { prompt, input: text });
+  const [opening, ...later] = [...history.map((turn) => turn.input), input];
+  const ids = first(opening!);
+  const begin = layout.kind === "plain" ? tokenizer.bosId : tokenizer.tokenId(layout.begin);
+  history.forEach(({ output }, i) => {
+    ids.push(...encodeTarget(tokenizer, layout, output));
+    const next = encodeInput(tokenizer, layout, later[i]!);
+    ids.push(...(next[0] === begin ? next.slice(1) : next)); // a sequence begins once
+  });
+  return ids;
+}

@@ -1,0 +1,58 @@
+/** @file The public API: system prompts to specialised models, training, evaluation. */
+
+// What they share
+export { AppError, type ErrorCode } from "./base/errors.ts";
+export { type Logger, silentLogger, streamLogger } from "./base/log.ts";
+export { createProgress, type Progress, type ProgressOptions } from "./base/progress.ts";
+export { createRng, type Rng } from "./base/rng.ts";
+export { version } from "./base/version.ts";
+export {
+  createDecoder,
+  type Decoder,
+  type DecoderOptions,
+  type Generated,
+  type GenerateOptions,
+} from "./decode/decoder.ts";
+export { METHODS, type MethodName } from "./eval/methods.ts";
+// Evaluation
+export { type EvalOptions, type EvalProgress, runEval } from "./eval/run-eval.ts";
+export type { EvalCell, EvalReport, MeanCell } from "./eval/summarize.ts";
+export { readTaskFile, type TaskFile } from "./eval/task-file.ts";
+// Answers
+export {
+  type Answer,
+  type Answerer,
+  type AnswererOptions,
+  type AnswerOptions,
+  createAnswerer,
+  generate,
+  type Turn,
+} from "./generator/answer.ts";
+export { GeneratorConfig } from "./generator/config.ts";
+export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./generator/merge.ts";
+// Pairs
+export { loadPair, type Pair, type PairFile, writePairFile } from "./generator/pair.ts";
+export {
+  encodeSpecialization,
+  readSpecialization,
+  type Specialization,
+  writeSpecialization,
+} from "./generator/specialization.ts";
+// System prompt → specialisation → edge model
+export { createSpecializer, type SpecializeOptions, type Specializer, specialize } from "./generator/specialize.ts";
+export type { LlamaConfig } from "./models/config.ts";
+// Models and tokenizers
+export { type Model, openModel, saveModel } from "./models/load.ts";
+export type { Device, WeightSource } from "./runtime/session.ts";
+export {
+  type Example,
+  PLAIN_LAYOUT,
+  type PromptLayout,
+  renderSystemPrompt,
+  SPECIAL_TOKEN_LAYOUT,
+} from "./text/prompt.ts";
+export { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
+export { TrainConfig } from "./train/config.ts";
+export type { LoopContext, TrainingResult } from "./train/loop.ts";
+// Training
+export { runTraining } from "./train/run.ts";

@@ -1,0 +1,62 @@
+/** @file A whole pair with random weights, small enough for any test: two-layer models, the shipped tokenizer. */
+import { copyFile, mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { createRng } from "../../src/base/rng.ts";
+import { GeneratorConfig } from "../../src/generator/config.ts";
+import { writeGenerator } from "../../src/generator/generator-file.ts";
+import { writePairFile } from "../../src/generator/pair.ts";
+import {
+  generatorBuffers,
+  generatorParameters,
+  initialValues,
+  type PairShape,
+} from "../../src/generator/parameters.ts";
+import { parameterShapes } from "../../src/models/llama.ts";
+import { saveModel } from "../../src/models/load.ts";
+import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
+import { loadTokenizer } from "../../src/text/tokenizer.ts";
+import { randomLlama } from "./random-llama.ts";
+
+export const shippedTokenizer = resolve(import.meta.dirname, "../../pairs/assistant/tokenizer");
+
+export type TinyPairOptions = {
+  readonly seed?: number;
+  readonly context?: number;
+  readonly generator?: Partial<GeneratorConfig>;
+};
+
+/** Writes the pair, determined by the options: the same seed gives the same bytes. */
+export async function writeTinyPair(
+  directory: string,
+  { seed = 0, context = 256, generator = {} }: TinyPairOptions = {},
+): Promise<PairShape> {
+  const tokenizer = await loadTokenizer(shippedTokenizer);
+  const rng = createRng(`tiny pair ${seed}`);
+  const { vocabSize: vocab, bosId, eosId } = tokenizer;
+  const models = Object.fromEntries(
+    (["cloud", "edge"] as const).map((part) => [
+      part,
+      randomLlama({ seed: seed * 2 + (part === "cloud" ? 0 : 1), vocab, context, bosId, eosIds: [eosId!] }),
+    ]),
+  ) as Record<"cloud" | "edge", ReturnType<typeof randomLlama>>;
+  const config = GeneratorConfig.parse({ experts: 4, topK: 2, rank: 4, alpha: 8, cloudRank: 4, ...generator });
+  const shape: PairShape = { cloud: models.cloud.config, edge: models.edge.config, generator: config };
+  for (const part of ["cloud", "edge"] as const) {
+    const values = (name: string) => (models[part].weights[name] as { data: Float32Array }).data;
+    const tensors = new Map([...parameterShapes(shape[part]).keys()].map((name) => [name, values(name)]));
+    await saveModel(join(directory, part), shape[part], tensors);
+  }
+  const parameters = initialValues(generatorParameters(shape), rng.split("generator"));
+  // A fresh generator changes nothing (B = 0) and hardly tells prompts apart; this one does both.
+  for (const [name, values] of parameters) {
+    if (/\.(lora_B|B)$/.test(name)) rng.split(name).fillNormal(values, 1);
+    if (/^router\.f\d\.weight$/.test(name)) rng.split(name).fillNormal(values, 1);
+  }
+  const buffers = initialValues(generatorBuffers(shape), rng.split("buffers"));
+  await writeGenerator(join(directory, "generator"), shape, parameters, buffers);
+  await mkdir(join(directory, "tokenizer"), { recursive: true });
+  for (const name of ["tokenizer.json", "tokenizer_config.json"])
+    await copyFile(join(shippedTokenizer, name), join(directory, "tokenizer", name));
+  await writePairFile(directory, { name: `tiny ${seed}`, layout: SPECIAL_TOKEN_LAYOUT });
+  return shape;
+}
