@@ -24,6 +24,9 @@ const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.E
 /** Weights below this size travel inside the model; larger ones stay outside it (a model is at most 2 GB). */
 const inlineLimitBytes = 1 << 20;
 
+/** What follows from frozen weights alone is computed once only up to this size: a larger result would be a second copy of them. */
+const foldLimitBytes = 1 << 20;
+
 /**
  * Compiles a graph into a session.
  * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_RUNTIME where ONNX Runtime refuses
@@ -48,6 +51,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
         ...(prepack ? {} : { disable_prepacking: "1" }),
         ...(placement.root === undefined ? {} : { model_external_initializers_file_folder_path: placement.root }),
       },
+      optimization: { constant_folding_max_output_size_in_bytes: String(foldLimitBytes) },
     },
   };
   const session = await refused("compile", () => ort.InferenceSession.create(model, sessionOptions));

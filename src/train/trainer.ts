@@ -33,7 +33,7 @@ export type Trainer = AsyncDisposable & {
   close(): Promise<void>;
 };
 
-export type TrainerOptions = Pick<CompileOptions, "weights" | "device" | "threads"> & {
+export type TrainerOptions = Pick<CompileOptions, "weights" | "device" | "threads" | "prepack" | "arena"> & {
   /** `p/…` and `b/…` at least; moments default to zero. */
   readonly state: TrainingState;
   readonly stepCount?: number;
@@ -105,8 +105,8 @@ function requireFinite(metrics: Metrics, step: number): void {
 
 /** Compiles the sessions of a step and takes over `state`. */
 export async function createTrainer(spec: StepSpec, options: TrainerOptions): Promise<Trainer> {
-  const { weights = {}, device = "cpu", threads = 0, accumulate = false } = options;
-  const compileOptions: CompileOptions = { weights, device, threads, prepack: false };
+  const { weights = {}, device = "cpu", threads = 0, prepack = false, arena = true, accumulate = false } = options;
+  const compileOptions: CompileOptions = { weights, device, threads, prepack, arena };
   const shapes = stateShapes(spec);
   let current = completeState(shapes, options.state);
   let next = zeroState(shapes);
