@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { mutateJson, mutateSafetensors } from "../../test/support/mutate.ts";
+import { watchAllocations } from "../../test/support/watch-allocations.ts";
 import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
 import { dtypeBytes, elementCount, openSafetensors, readTensorBytes } from "./safetensors.ts";
@@ -16,31 +17,6 @@ afterEach(() => {
   vi.unstubAllGlobals();
   vi.restoreAllMocks();
 });
-
-/** Records the largest buffer that is asked for, in bytes. */
-function watchAllocations(): { largest: number } {
-  const seen = { largest: 0 };
-  const note = (size: unknown) => {
-    if (typeof size === "number") seen.largest = Math.max(seen.largest, size);
-  };
-  const watch = (type: typeof Uint8Array | typeof ArrayBuffer) =>
-    new Proxy(type, {
-      construct(target, args) {
-        note(args[0]);
-        return Reflect.construct(target, args);
-      },
-    });
-  vi.stubGlobal("Uint8Array", watch(Uint8Array));
-  vi.stubGlobal("ArrayBuffer", watch(ArrayBuffer));
-  for (const name of ["alloc", "allocUnsafe"] as const) {
-    const original = Buffer[name].bind(Buffer);
-    vi.spyOn(Buffer, name).mockImplementation((size: number) => {
-      note(size);
-      return original(size);
-    });
-  }
-  return seen;
-}
 
 async function makeSeedFile(path: string): Promise<void> {
   const rng = createRng("fuzz weights");

@@ -9,7 +9,7 @@ export type Fuzz = {
   /** Names the random stream. */
   readonly seed: string;
   readonly count?: number;
-  /** Writes the next damaged input; returns how many bytes the reader may allocate at once. */
+  /** Writes the next damaged input; returns its size in bytes, which no allocation may exceed. */
   readonly damage: (rng: Rng) => number;
   /** Reads it, and checks what was read. */
   readonly read: () => Promise<void>;
@@ -22,6 +22,9 @@ export type FuzzReport = {
   readonly reasons: number;
 };
 
+/** What a read may take whatever the file holds: pools, messages, stack traces. */
+const floorBytes = 2 ** 16;
+
 /** Throws with the mutation's number on any error without a code, and on an allocation beyond the bound. */
 export async function fuzz({ seed, count = 2000, damage, read }: Fuzz): Promise<FuzzReport> {
   const rng = createRng(seed);
@@ -30,7 +33,7 @@ export async function fuzz({ seed, count = 2000, damage, read }: Fuzz): Promise<
   const allocations = watchAllocations();
   try {
     for (let i = 0; i < count; i++) {
-      const bound = damage(rng.split(`mutation-${i}`));
+      const bound = Math.max(floorBytes, damage(rng.split(`mutation-${i}`)));
       Object.assign(allocations, { largest: 0, total: 0 });
       let outcome = "read";
       try {
