@@ -1,35 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { randomLlama } from "../../test/support/random-llama.ts";
+import { talkativeModel, smallTokenizer as tokenizer } from "../../test/support/talkative-model.ts";
 import { createRng, type Rng } from "../base/rng.ts";
 import { createDecoder } from "../decode/decoder.ts";
-import type { WeightSource } from "../runtime/session.ts";
-import { trainBpe } from "../text/bpe-train.ts";
-import { createTokenizer } from "../text/tokenizer.ts";
 import { isGreedyAnswer, judge, type Verdict } from "./exact-match.ts";
 import { createTeacherForcing } from "./teacher-forcing.ts";
 
-const end = 2;
-const specialTokens = ["<pad>", "<s>", "</s>", "<user>"];
-const words = ["banana bandana\n", "an ananas, a band ", "naïve café "];
-const json = trainBpe(words, { vocabSize: 290, specialTokens, bosToken: "<s>" });
-const tokenizer = createTokenizer(json, { eos_token: "</s>", pad_token: "<pad>" });
+const end = tokenizer.eosId!;
 const options = { tokenizer, stopIds: [end] };
-
-/**
- * A random model that likes to end, to say `favourites`, and whose answers therefore have few tokens: one in a few steps
- * is the end token, and the same text arises from different tokens.
- */
-function talkativeModel(seed: number, favourites: readonly number[]) {
-  const model = randomLlama({ seed, vocab: tokenizer.vocabSize, tied: false, context: 128 });
-  const head = Float32Array.from((model.weights["lm_head.weight"] as { data: Float32Array }).data);
-  const strengthen = (id: number, factor: number) => {
-    for (let i = 0; i < 32; i++) head[id * 32 + i]! *= factor;
-  };
-  strengthen(end, 3);
-  for (const id of favourites) strengthen(id, 2.5);
-  const weights: Record<string, WeightSource> = { ...model.weights, "lm_head.weight": { kind: "data", data: head } };
-  return { config: model.config, weights };
-}
 
 /** Variants of a text that a greedy answer may or may not equal. */
 function variants(text: string, rng: Rng): string[] {
@@ -46,27 +23,26 @@ function variants(text: string, rng: Rng): string[] {
 }
 
 test("the fast path never contradicts greedy decoding, and what it leaves open decoding settles", async () => {
-  const favourites = ["a", "n", "b", "an", "ban", " ", "\n", "é", "na"].flatMap((text) => tokenizer.encode(text));
   const count: Record<Verdict, number> = { equal: 0, different: 0, open: 0 };
   const openOutcomes = new Set<boolean>();
   for (let seed = 1; seed <= 4; seed++) {
-    const model = talkativeModel(seed, favourites);
+    const model = talkativeModel(seed);
     await using decoder = await createDecoder(model, { threads: 1 });
-    await using forcing = await createTeacherForcing(model, { padId: tokenizer.padId, threads: 1 });
+    await using forcing = await createTeacherForcing(model, { threads: 1 });
     const rng = createRng(seed);
     const queries: { prompt: number[]; target: string; isRight: boolean }[] = [];
     for (let i = 0; i < 20; i++) {
       const prompt = Array.from({ length: 1 + rng.int(10) }, () => rng.int(tokenizer.vocabSize));
-      const { text, finish } = await decoder.generate(prompt, { maxTokens: 40, tokenizer, stopIds: [end] });
+      const { text, finish } = await decoder.generate(prompt, { maxTokens: 24, tokenizer, stopIds: [end] });
       for (const target of variants(text!.slice(0, 20), rng)) {
         const isRight = finish === "stop" && text!.trim() === target.trim();
         if (target.trim() !== "") queries.push({ prompt, target, isRight });
       }
     }
-    const rows = queries.map(({ prompt, target }) => ({ prompt, answer: [...tokenizer.encode(target), end] }));
+    const rows = queries.map(({ prompt, target }) => ({ prompt, answers: [[...tokenizer.encode(target), end]] }));
     const results = await forcing.run(rows);
     for (const [i, { prompt, target, isRight }] of queries.entries()) {
-      const verdict = judge(rows[i]!, results[i]!, target, options);
+      const verdict = judge(rows[i]!.answers[0]!, results[i]![0]!.greedy, target, options);
       count[verdict]++;
       if (verdict !== "open")
         expect(verdict, JSON.stringify({ seed, prompt, target })).toBe(isRight ? "equal" : "different");
@@ -76,14 +52,14 @@ test("the fast path never contradicts greedy decoding, and what it leaves open d
     }
   }
   // All three verdicts occur, and an open one can go either way: none of them is decided by the test's making.
-  expect(count.equal).toBeGreaterThan(20);
+  expect(count.equal).toBeGreaterThan(10);
   expect(count.different).toBeGreaterThan(20);
   expect([...openOutcomes].sort()).toEqual([false, true]);
 });
 
 describe("a verdict", () => {
   const given = (target: string, greedy: readonly number[], answer = [...tokenizer.encode(target), end]) =>
-    judge({ answer }, { greedy }, target, options);
+    judge(answer, greedy, target, options);
   const ids = (text: string) => tokenizer.encode(text);
   const answer = [...ids("banana"), end];
 

@@ -1,7 +1,6 @@
 /** @file Whether the greedy answer is the target, decided from one forward pass over the target's own tokens. */
 import type { Decoder } from "../decode/decoder.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import type { ForcedResult, ForcedRow } from "./teacher-forcing.ts";
 
 export type Verdict = "equal" | "different" | "open";
 
@@ -12,13 +11,13 @@ export type ExactMatchOptions = {
 };
 
 /**
- * Greedy decoding says the target's tokens exactly if, behind each beginning of the target, the most likely token is the
- * next one. Where it leaves them, it can still spell the same text with other tokens or other white space around it:
+ * `answer` are the target's tokens, `greedy` the most likely token behind each beginning of them.
+ * Greedy decoding says the target's tokens exactly if the two are the same. Where it leaves them, it can still spell the same text with other tokens or other white space around it:
  * as long as its text is a beginning of the target the verdict is open, and only decoding can tell.
  */
 export function judge(
-  { answer }: Pick<ForcedRow, "answer">,
-  { greedy }: Pick<ForcedResult, "greedy">,
+  answer: readonly number[],
+  greedy: readonly number[],
   target: string,
   { tokenizer, stopIds }: ExactMatchOptions,
 ): Verdict {
@@ -40,9 +39,9 @@ export async function isGreedyAnswer(
   decoder: Decoder,
   prompt: readonly number[],
   target: string,
-  { tokenizer, stopIds }: ExactMatchOptions,
+  { tokenizer, stopIds, signal }: ExactMatchOptions & { readonly signal?: AbortSignal | undefined },
 ): Promise<boolean> {
   const maxTokens = Buffer.byteLength(target) + spareTokens; // every token but those of white space has a byte of the target
-  const { text, finish } = await decoder.generate(prompt, { maxTokens, stopIds, tokenizer });
+  const { text, finish } = await decoder.generate(prompt, { maxTokens, stopIds, tokenizer, signal });
   return finish === "stop" && text!.trim() === target.trim();
 }

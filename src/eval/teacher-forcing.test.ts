@@ -2,52 +2,65 @@ import { expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
 import { createDecoder } from "../decode/decoder.ts";
-import { createTeacherForcing, type ForcedRow } from "./teacher-forcing.ts";
+import type { ForcedQuery } from "./packing.ts";
+import { createTeacherForcing } from "./teacher-forcing.ts";
 
-const randomRows = (seed: number, count: number): ForcedRow[] => {
+/** Queries behind a common beginning, with one or several answers each. */
+function randomQueries(seed: number, count: number, { shared = 0, choices = 1 } = {}): ForcedQuery[] {
   const rng = createRng(seed);
-  const ids = (most: number) => Array.from({ length: 1 + rng.int(most) }, () => rng.int(50));
-  return Array.from({ length: count }, () => ({ prompt: ids(40), answer: ids(12) }));
-};
+  const ids = (length: number) => Array.from({ length }, () => rng.int(50));
+  const beginning = ids(shared);
+  return Array.from({ length: count }, () => ({
+    prompt: [...beginning, ...ids(1 + rng.int(20))],
+    answers: Array.from({ length: 1 + rng.int(choices) }, () => ids(1 + rng.int(12))),
+  }));
+}
 
-test("log-likelihoods are the decoder's, whatever the batch", async () => {
+test.each([
+  ["behind nothing in common", { shared: 0, choices: 1 }],
+  ["behind a common prompt", { shared: 30, choices: 1 }],
+  ["with choices", { shared: 7, choices: 5 }],
+])("log-likelihoods of many packed queries %s are the decoder's", async (_, kind) => {
   const model = randomLlama({ seed: 2, tied: false });
-  await using forcing = await createTeacherForcing(model, { padId: 0, threads: 1 });
+  await using forcing = await createTeacherForcing(model, { threads: 1 });
   await using decoder = await createDecoder(model, { threads: 1 });
-  const rows = randomRows(3, 150);
-  const results = await forcing.run(rows);
-  for (const [i, { prompt, answer }] of rows.entries()) {
-    const [wanted] = await decoder.score(prompt, [answer]);
-    expect(results[i]!.logLikelihood).toBeCloseTo(wanted!, 3);
+  const queries = randomQueries(3, 60, kind);
+  const results = await forcing.run(queries);
+  for (const [i, { prompt, answers }] of queries.entries()) {
+    const wanted = await decoder.score(prompt, answers);
+    for (const [j, { logLikelihood }] of results[i]!.entries()) expect(logLikelihood).toBeCloseTo(wanted[j]!, 3);
   }
 });
 
 test("the greedy token behind each beginning of an answer is the one the decoder says", async () => {
   const model = randomLlama({ seed: 4 });
-  await using forcing = await createTeacherForcing(model, { padId: 0, threads: 1 });
+  await using forcing = await createTeacherForcing(model, { threads: 1 });
   await using decoder = await createDecoder(model, { threads: 1 });
-  for (const row of randomRows(5, 20)) {
-    const [{ greedy }] = (await forcing.run([row])) as [Awaited<ReturnType<typeof forcing.run>>[number]];
-    const said: number[] = [];
-    for (let t = 0; t < row.answer.length; t++) {
-      const before = [...row.prompt, ...row.answer.slice(0, t)];
-      said.push(...(await decoder.generate(before, { maxTokens: 1, stopIds: [] })).ids);
+  const queries = randomQueries(5, 12, { shared: 5, choices: 3 });
+  const results = await forcing.run(queries);
+  for (const [i, { prompt, answers }] of queries.entries()) {
+    for (const [j, answer] of answers.entries()) {
+      const said: number[] = [];
+      for (let t = 0; t < answer.length; t++) {
+        const before = [...prompt, ...answer.slice(0, t)];
+        said.push(...(await decoder.generate(before, { maxTokens: 1, stopIds: [] })).ids);
+      }
+      expect(results[i]![j]!.greedy).toEqual(said);
     }
-    expect(greedy).toEqual(said);
   }
 });
 
-test("a row beyond the context, NaN weights and an abort are named", async () => {
+test("a query beyond the context, NaN weights and an abort are named", async () => {
   const model = randomLlama();
-  await using forcing = await createTeacherForcing(model, { padId: 0, threads: 1 });
-  const row = { prompt: new Array<number>(60).fill(3), answer: [4, 5, 6, 7, 8] };
-  await expect(forcing.run([row])).resolves.toHaveLength(1); // 64 positions: the last token is not read
-  await expect(forcing.run([{ ...row, answer: [...row.answer, 9] }])).rejects.toMatchObject({ code: "E_LIMIT" });
-  await expect(forcing.run([row], AbortSignal.abort())).rejects.toMatchObject({ code: "E_INTERRUPTED" });
-  const broken = {
-    ...model.weights,
-    "model.norm.weight": { kind: "data", data: new Float32Array(32).fill(Number.NaN) },
-  } as const;
-  await using spoilt = await createTeacherForcing({ ...model, weights: broken }, { padId: 0, threads: 1 });
-  await expect(spoilt.run([row])).rejects.toMatchObject({ code: "E_NAN" });
+  await using forcing = await createTeacherForcing(model, { threads: 1 });
+  const query = { prompt: new Array<number>(60).fill(3), answers: [[4, 5, 6, 7, 8]] };
+  await expect(forcing.run([query])).resolves.toHaveLength(1); // 64 positions: the last token is not read
+  await expect(forcing.run([{ ...query, answers: [[4], [4, 5, 6, 7, 8, 9]] }])).rejects.toMatchObject({
+    code: "E_LIMIT",
+  });
+  await expect(forcing.run([query], AbortSignal.abort())).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+  const nan = { kind: "data", data: new Float32Array(32).fill(Number.NaN) } as const;
+  const broken = { config: model.config, weights: { ...model.weights, "model.norm.weight": nan } };
+  await using spoilt = await createTeacherForcing(broken, { threads: 1 });
+  await expect(spoilt.run([query])).rejects.toMatchObject({ code: "E_NAN" });
 });

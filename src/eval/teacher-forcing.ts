@@ -1,21 +1,19 @@
-/** @file Many given answers in one forward pass without a cache: how likely each is, and what greedy decoding would say at each of its tokens. */
+/** @file Many given answers in one forward pass: how likely each is, and what greedy decoding would say at each of its tokens. */
 import { AppError } from "../base/errors.ts";
-import { padBatch } from "../data/packing.ts";
 import type { DecodableModel } from "../decode/decoder.ts";
 import { cast, crossEntropy, flattenRows, gather, input, iota, matmul, reshape, topKMask } from "../graph/build.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Graph } from "../graph/types.ts";
 import type { LlamaConfig } from "../models/config.ts";
-import { embed, forward, logits } from "../models/llama.ts";
+import { logits } from "../models/llama.ts";
 import { denseParts, frozenWeights } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { floats, intTensor } from "../runtime/tensor.ts";
+import { packedForward, packedNames } from "./packed-model.ts";
+import { type ForcedQuery, type PackedRow, packQueries } from "./packing.ts";
 
-/** An answer behind what is asked: at least one token each. */
-export type ForcedRow = { readonly prompt: readonly number[]; readonly answer: readonly number[] };
-
-export type ForcedResult = {
+export type ForcedAnswer = {
   /** Σ log p(token | prompt, answer tokens before it) */
   readonly logLikelihood: number;
   /** Per answer token: the most likely token there, the smallest id among equals. */
@@ -24,56 +22,44 @@ export type ForcedResult = {
 
 /** Holds a session: close it. */
 export type TeacherForcing = AsyncDisposable & {
-  /** Results in the order of the rows. Throws E_LIMIT for a row beyond the context, E_NAN, E_INTERRUPTED. */
-  run(rows: readonly ForcedRow[], signal?: AbortSignal): Promise<ForcedResult[]>;
+  /** Every answer of every query, in their order. Throws E_LIMIT for one beyond the context, E_NAN, E_INTERRUPTED. */
+  run(queries: readonly ForcedQuery[], signal?: AbortSignal): Promise<ForcedAnswer[][]>;
   close(): Promise<void>;
 };
 
-/** Rows of similar length share a batch of at most so many rows, and so many tokens with their padding. */
-const batchLimits = { rows: 64, tokens: 6144 };
-
-/** Compiles a model for whole sequences. `padId` fills short rows; nothing sees it. */
+/** Compiles a model for packed rows. */
 export async function createTeacherForcing(
   { config, weights }: DecodableModel,
-  { padId, ...options }: Pick<CompileOptions, "threads" | "device"> & { padId: number },
+  options: Pick<CompileOptions, "threads" | "device"> = {},
 ): Promise<TeacherForcing> {
   // A session lives for one task: packing its weights once more would cost more than it saves.
   const session = await compile(forcedGraph(config), { ...options, weights, prepack: false });
 
-  async function runBatch(rows: readonly ForcedRow[]): Promise<ForcedResult[]> {
-    const sequences = rows.map(({ prompt, answer }) => ({ ids: [...prompt, ...answer], lossFrom: prompt.length }));
-    const { tokens, targets, mask, length } = padBatch(sequences, { padId });
-    const positions = Array.from(mask.keys()).filter((at) => mask[at] === 1);
-    const answers = intTensor(
-      [positions.length],
-      positions.map((at) => targets[at]!),
-    );
+  async function runRow({ askedAt, targets, ...row }: PackedRow): Promise<{ loss: Float32Array; best: Float32Array }> {
+    const names = Object.entries(packedNames) as [keyof typeof packedNames, string][];
     const outputs = await session.run({
-      tokens: intTensor([rows.length, length], tokens),
-      positions: intTensor([positions.length], positions),
-      targets: answers,
+      ...Object.fromEntries(names.map(([key, name]) => [name, intTensor([row[key].length], row[key])])),
+      [askNames.at]: intTensor([askedAt.length], askedAt),
+      [askNames.targets]: intTensor([targets.length], targets),
     });
-    const [loss, best] = [floats(outputs["loss"]), floats(outputs["best"])];
-    let from = 0;
-    return rows.map(({ answer }) => {
-      const to = from + answer.length;
-      const logLikelihood = -loss.subarray(from, to).reduce((sum, value) => sum + value, 0);
-      const greedy = Array.from(best.subarray(from, to));
-      from = to;
-      if (!Number.isFinite(logLikelihood))
-        throw new AppError("E_NAN", `the edge model gives an answer the log-likelihood ${logLikelihood}`);
-      return { logLikelihood, greedy };
-    });
+    return { loss: floats(outputs["loss"]), best: floats(outputs["best"]) };
   }
 
-  async function run(rows: readonly ForcedRow[], signal?: AbortSignal): Promise<ForcedResult[]> {
-    const results = new Array<ForcedResult>(rows.length);
-    for (const indices of batches(rows.map((row) => requireFit(row, config)))) {
+  async function run(queries: readonly ForcedQuery[], signal?: AbortSignal): Promise<ForcedAnswer[][]> {
+    for (const query of queries) requireFit(query, config);
+    const results: ForcedAnswer[][] = [];
+    for (const row of packQueries(queries)) {
       if (signal?.aborted) throw new AppError("E_INTERRUPTED", "evaluation: interrupted");
-      const batch = await runBatch(indices.map((index) => rows[index]!));
-      indices.forEach((index, i) => {
-        results[index] = batch[i]!;
-      });
+      const { loss, best } = await runRow(row);
+      let from = 0;
+      for (const index of row.members) {
+        results[index] = queries[index]!.answers.map(({ length }) => {
+          const to = from + length;
+          const answer = forcedAnswer(loss.subarray(from, to), best.subarray(from, to));
+          from = to;
+          return answer;
+        });
+      }
     }
     return results;
   }
@@ -81,43 +67,36 @@ export async function createTeacherForcing(
   return { run, close: session.close, [Symbol.asyncDispose]: session.close };
 }
 
-/** Inputs: `tokens` (b, t) i64; `positions` (n) i64 in the flattened (b·t) rows; `targets` (n) i64. Outputs: `loss` (n), `best` (n, 1). */
+const askNames = { at: "asked_at", targets: "targets" } as const;
+
+/** Inputs: a packed row, `asked_at` and `targets` (n) i64. Outputs: `loss` (n), `best` (n, 1). */
 function forcedGraph(config: LlamaConfig): Graph {
   const parts = denseParts(frozenWeights());
-  const tokens = input("tokens", ["batch", "time"], "i64");
-  const positions = input("positions", ["answers"], "i64");
-  const hidden = flattenRows(forward(config, parts, embed(config, parts, tokens)));
-  const predicted = logits(config, parts, gather(hidden, positions)); // (n, vocab)
+  const hidden = flattenRows(packedForward(config, parts));
+  const predicted = logits(config, parts, gather(hidden, input(askNames.at, ["asked"], "i64"))); // (n, vocab)
   const ids = reshape(cast(iota(config.vocab), "f32"), [config.vocab, 1]); // exact: a vocabulary has at most 2^24 tokens
   return simplify({
     outputs: {
-      loss: crossEntropy(predicted, input("targets", ["answers"], "i64")),
+      loss: crossEntropy(predicted, input(askNames.targets, ["asked"], "i64")),
       best: matmul(topKMask(predicted, 1), ids),
     },
   });
 }
 
-/** The positions a row takes. */
-function requireFit({ prompt, answer }: ForcedRow, { context }: LlamaConfig): number {
-  if (prompt.length === 0 || answer.length === 0) throw new Error("internal: a row without prompt or answer");
-  const length = prompt.length + answer.length - 1; // the last token is never read
-  if (length > context)
-    throw new AppError("E_LIMIT", `evaluation: ${length} tokens exceed the edge model's context of ${context}`);
-  return length;
+function forcedAnswer(loss: Float32Array, best: Float32Array): ForcedAnswer {
+  const logLikelihood = -loss.reduce((sum, value) => sum + value, 0);
+  if (!Number.isFinite(logLikelihood))
+    throw new AppError("E_NAN", `the edge model gives an answer the log-likelihood ${logLikelihood}`);
+  return { logLikelihood, greedy: Array.from(best) };
 }
 
-/** Indices of rows by length, cut into batches. */
-function batches(lengths: readonly number[]): number[][] {
-  const order = [...lengths.keys()].sort((a, b) => lengths[b]! - lengths[a]!); // the longest first: its length counts
-  const cut: number[][] = [];
-  let room = 0;
-  for (const index of order) {
-    if (room === 0) {
-      cut.push([]);
-      room = Math.min(batchLimits.rows, Math.max(1, Math.floor(batchLimits.tokens / lengths[index]!)));
-    }
-    cut.at(-1)!.push(index);
-    room--;
-  }
-  return cut;
+function requireFit({ prompt, answers }: ForcedQuery, { context }: LlamaConfig): void {
+  const shortest = Math.min(prompt.length, ...answers.map(({ length }) => length));
+  if (!(shortest > 0)) throw new Error("internal: a query without prompt or answer");
+  const length = sequenceLength({ prompt, answers });
+  if (length > context) throw new AppError("E_LIMIT", `${length} tokens exceed the edge model's context of ${context}`);
 }
+
+/** Positions that a query takes with its longest answer, whose last token is never read. */
+export const sequenceLength = ({ prompt, answers }: ForcedQuery): number =>
+  prompt.length + Math.max(...answers.map(({ length }) => length)) - 1;

@@ -1,0 +1,139 @@
+/** @file Asking a model the queries of a task: which answers are right, and how long a query takes. */
+import { AppError } from "../base/errors.ts";
+import { createDecoder, type DecodableModel, type Decoder } from "../decode/decoder.ts";
+import type { CompileOptions } from "../runtime/session.ts";
+import { encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { mostLikely, mostLikelyPerByte } from "./choices.ts";
+import { isGreedyAnswer, judge } from "./exact-match.ts";
+import type { ForcedQuery } from "./packing.ts";
+import type { TaskSample } from "./task-file.ts";
+import { createTeacherForcing, sequenceLength } from "./teacher-forcing.ts";
+
+/** A sample as tokens: what the model reads before it answers, and the target's tokens or those of every choice. */
+export type Query = ForcedQuery & { readonly sample: TaskSample };
+
+export type Outcome = {
+  readonly isRight: boolean;
+  /** By the log-likelihood per byte where there are choices; else the same as `isRight`. */
+  readonly isRightPerByte: boolean;
+};
+
+/** Owns the sessions of one set of weights: close it. */
+export type Asker = AsyncDisposable & {
+  /** With choices the likeliest one must be the target, without them the greedy answer must equal it (both trimmed). */
+  ask(queries: readonly Query[], signal?: AbortSignal): Promise<Outcome[]>;
+  /** Mean milliseconds of a query asked alone, its whole prompt read; one query before the first is not counted. */
+  time(queries: readonly Query[]): Promise<number>;
+};
+
+export type Edge = {
+  readonly model: DecodableModel;
+  readonly tokenizer: Tokenizer;
+  readonly layout: PromptLayout;
+};
+
+/** Longer answers are cut while timing. */
+const timedAnswerTokens = 128;
+
+/** Encodes samples, behind `context` where it is given. Throws E_LIMIT, naming the sample, where one exceeds the model's context. */
+export function encodeQueries(
+  { model, tokenizer, layout }: Edge,
+  samples: readonly TaskSample[],
+  context: string | undefined,
+): Query[] {
+  return samples.map((sample, index) => {
+    const { input, target, choices = [target] } = sample;
+    const prompt =
+      context === undefined
+        ? encodeInput(tokenizer, layout, input)
+        : encodePrompted(tokenizer, layout, { prompt: context, input });
+    const answers = choices.map((choice) => encodeTarget(tokenizer, layout, choice));
+    const length = sequenceLength({ prompt, answers });
+    if (length > model.config.context)
+      throw new AppError(
+        "E_LIMIT",
+        `samples.${index}: ${length} tokens exceed the edge model's context of ${model.config.context}`,
+      );
+    return { sample, prompt, answers };
+  });
+}
+
+/** Compiles a model for asking. Its decoder is compiled at the first need. */
+export async function createAsker(
+  { model, tokenizer }: Edge,
+  options: Pick<CompileOptions, "threads" | "device"> & { readonly now?: () => number } = {},
+): Promise<Asker> {
+  const { now = () => performance.now(), ...compileOptions } = options;
+  const forcing = await createTeacherForcing(model, compileOptions);
+  let opened: Promise<Decoder> | undefined;
+  const decoder = () => {
+    opened ??= createDecoder(model, compileOptions);
+    return opened;
+  };
+  const stopIds = model.config.eosIds;
+
+  async function ask(queries: readonly Query[], signal?: AbortSignal): Promise<Outcome[]> {
+    const forced = await forcing.run(queries, signal);
+    const outcomes: Outcome[] = [];
+    for (const [i, { sample, prompt, answers }] of queries.entries()) {
+      const { target, choices } = sample;
+      if (choices === undefined) {
+        const verdict = judge(answers[0]!, forced[i]![0]!.greedy, target, { tokenizer, stopIds });
+        const isRight =
+          verdict === "open"
+            ? await isGreedyAnswer(await decoder(), prompt, target, { tokenizer, stopIds, signal })
+            : verdict === "equal";
+        outcomes.push({ isRight, isRightPerByte: isRight });
+      } else {
+        const scored = forced[i]!.map(({ logLikelihood }, j) => ({ logLikelihood, text: choices[j]! }));
+        outcomes.push({
+          isRight: choices[mostLikely(scored)] === target,
+          isRightPerByte: choices[mostLikelyPerByte(scored)] === target,
+        });
+      }
+    }
+    return outcomes;
+  }
+
+  async function timeOne({ sample, prompt, answers }: Query): Promise<number> {
+    const from = now();
+    if (sample.choices === undefined) {
+      const maxTokens = Math.min(timedAnswerTokens, model.config.context - prompt.length);
+      await (await decoder()).generate(prompt, { maxTokens, stopIds, tokenizer, reusePrefix: false });
+    } else {
+      await (await decoder()).score(prompt, answers, { reusePrefix: false });
+    }
+    return now() - from;
+  }
+
+  async function time(queries: readonly Query[]): Promise<number> {
+    await timeOne(queries[0]!);
+    let total = 0;
+    for (const query of queries) total += await timeOne(query);
+    return total / queries.length;
+  }
+
+  return {
+    ask,
+    time,
+    async [Symbol.asyncDispose]() {
+      await forcing.close();
+      await (await opened)?.close();
+    },
+  };
+}
+
+/** Remembers what it encoded: prompts come again with every sample, inputs with every method. */
+export function withMemory(tokenizer: Tokenizer): Tokenizer {
+  const known = new Map<string, number[]>();
+  return {
+    ...tokenizer,
+    encode(text, options) {
+      if (options !== undefined) return tokenizer.encode(text, options);
+      const ids = known.get(text) ?? tokenizer.encode(text);
+      known.set(text, ids);
+      return ids;
+    },
+  };
+}

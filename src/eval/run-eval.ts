@@ -1,0 +1,146 @@
+/** @file An evaluation: every method on every task, in one report. */
+import { AppError } from "../base/errors.ts";
+import { createRng } from "../base/rng.ts";
+import { loadPair } from "../generator/pair.ts";
+import type { Device } from "../runtime/session.ts";
+import { type Asker, createAsker, encodeQueries, withMemory } from "./ask.ts";
+import { type MethodName, methods as methodTable, parseMethods, type Question } from "./methods.ts";
+import { pairSubject, type Subject } from "./subject.ts";
+import { type EvalReport, type Measured, summarize } from "./summarize.ts";
+import { readTaskFiles, type TaskFile } from "./task-file.ts";
+
+export type EvalProgress = {
+  /** Queries answered, by all methods together. */
+  readonly done: number;
+  readonly total: number;
+  readonly task: string;
+  readonly method: MethodName;
+};
+
+export type EvalOptions = {
+  readonly methods: readonly MethodName[];
+  /** Threads for one operator; 0: one per core. */
+  readonly threads?: number;
+  readonly device?: Device;
+  /** Uses at most so many samples of each task, the first ones. */
+  readonly limit?: number;
+  /** Queries of each task and method that are asked once more, alone, to be timed. */
+  readonly timedQueries?: number;
+  /** Of the bootstrap. */
+  readonly seed?: number;
+  readonly onProgress?: (progress: EvalProgress) => void;
+  readonly signal?: AbortSignal;
+  /** A clock in milliseconds. */
+  readonly now?: () => number;
+};
+
+/**
+ * Evaluates a pair on task files.
+ * @throws what `loadPair` and `readTaskFiles` throw; E_DATA or E_LIMIT naming the task that a method cannot be used on;
+ * E_INTERRUPTED
+ */
+export async function runEval({
+  pairDirectory,
+  taskFiles,
+  ...options
+}: EvalOptions & { readonly pairDirectory: string; readonly taskFiles: readonly string[] }): Promise<EvalReport> {
+  const tasks = await readTaskFiles(taskFiles);
+  const { threads = 0, device = "cpu" } = options;
+  await using subject = pairSubject(await loadPair(pairDirectory), { threads, device });
+  return await evaluate(subject, tasks, options);
+}
+
+type Job = { readonly task: TaskFile; readonly method: MethodName; readonly question: Question };
+
+/** Evaluates any subject on tasks of different names. All is checked before the first query is asked. */
+export async function evaluate(
+  evaluated: Subject,
+  tasks: readonly TaskFile[],
+  options: EvalOptions,
+): Promise<EvalReport> {
+  const { limit = Number.POSITIVE_INFINITY, seed = 1, onProgress, signal } = options;
+  const subject = { ...evaluated, tokenizer: withMemory(evaluated.tokenizer) };
+  const cut = tasks.map((task) => ({ ...task, samples: task.samples.slice(0, limit) }));
+  const jobs = plan(subject, cut, parseMethods(options.methods));
+  const total = jobs.reduce((sum, { task }) => sum + task.samples.length, 0);
+  const measured: Measured[] = [];
+  let done = 0;
+  let plain: Promise<Asker> | undefined;
+  try {
+    for (const { task, method, question } of jobs) {
+      if (signal?.aborted) throw new AppError("E_INTERRUPTED", "evaluation: interrupted");
+      const { specializeBy } = question;
+      if (specializeBy === undefined) {
+        plain ??= createAsker(subject, askerOptions(options));
+        measured.push(await measure(await plain, subject, { task, method, question }, options));
+      } else {
+        const weights = await named(task, method, () => subject.specialize!(specializeBy));
+        const edge = { ...subject, model: { config: subject.model.config, weights } };
+        await using asker = await createAsker(edge, askerOptions(options));
+        measured.push(await measure(asker, subject, { task, method, question }, options));
+      }
+      done += task.samples.length;
+      onProgress?.({ done, total, task: task.name, method });
+    }
+  } finally {
+    await (await plain)?.[Symbol.asyncDispose]();
+  }
+  return summarize(measured, createRng(seed).split("bootstrap"));
+}
+
+const askerOptions = ({ threads = 0, device = "cpu", now = () => performance.now() }: EvalOptions) => ({
+  threads,
+  device,
+  now,
+});
+
+/** Every method of every task, checked: examples are there, a wrong prompt is found, each query fits the context. */
+function plan(subject: Subject, tasks: readonly TaskFile[], methods: readonly MethodName[]): Job[] {
+  if (tasks.length === 0) throw new AppError("E_DATA", "evaluation: expected at least one task, found none");
+  return tasks.flatMap((task) =>
+    methods.map((method) => {
+      const question = methodTable[method].ask(task, tasks);
+      if (question.specializeBy !== undefined && subject.specialize === undefined)
+        throw new AppError("E_USAGE", `the method ${method} needs a pair with a generator, found an edge model alone`);
+      try {
+        encodeQueries(subject, task.samples, question.context);
+      } catch (error) {
+        throw withName(error, task, method);
+      }
+      return { task, method, question };
+    }),
+  );
+}
+
+async function measure(
+  asker: Asker,
+  subject: Subject,
+  { task, method, question }: Job,
+  { timedQueries = 8, signal }: EvalOptions,
+): Promise<Measured> {
+  const queries = encodeQueries(subject, task.samples, question.context);
+  const outcomes = await named(task, method, () => asker.ask(queries, signal));
+  const timed = queries.slice(0, timedQueries);
+  return {
+    task: task.name,
+    method,
+    outcomes,
+    hasChoices: task.samples.some(({ choices }) => choices !== undefined),
+    inputTokens: queries.reduce((sum, { prompt }) => sum + prompt.length, 0) / queries.length,
+    msPerQuery: timed.length === 0 ? null : await asker.time(timed),
+  };
+}
+
+/** Errors say on which task and by which method they came. */
+async function named<T>(task: TaskFile, method: MethodName, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw withName(error, task, method);
+  }
+}
+
+function withName(error: unknown, { name }: TaskFile, method: MethodName): unknown {
+  if (!(error instanceof AppError) || error.code === "E_INTERRUPTED") return error;
+  return new AppError(error.code, `task "${name}", method ${method}: ${error.message}`, { cause: error });
+}
