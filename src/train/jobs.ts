@@ -87,7 +87,10 @@ async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   }
 
   return {
-    spec: languageModelSpec(shape, adamwOf(config), config.optimizer.maxGradientNorm, config),
+    spec: {
+      ...languageModelSpec(shape, adamwOf(config), config.optimizer.maxGradientNorm, config),
+      recompute: config.recompute,
+    },
     weights: ropeWeights(shape),
     start: () => startLanguageModel(config, shape),
     batch: (rng) => batch(rng, "train"),
@@ -145,8 +148,10 @@ async function generatorJob(config: GeneratorRun): Promise<Job> {
     config.distillShare > 0
       ? ({ kind: "distill", share: config.distillShare } as const)
       : ({ kind: "answers" } as const);
-  const spec = (training: boolean) =>
-    generatorSpec(pair, target, adamwOf(config), config.optimizer.maxGradientNorm, training);
+  const spec = (training: boolean) => ({
+    ...generatorSpec(pair, target, adamwOf(config), config.optimizer.maxGradientNorm, training),
+    recompute: config.recompute,
+  });
   const withPrefix = (prefix: string, weights: Readonly<Record<string, WeightSource>>) =>
     Object.fromEntries(Object.entries(weights).map(([name, value]) => [prefix + name, value]));
   return {

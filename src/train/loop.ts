@@ -1,9 +1,10 @@
 /** @file The training loop: steps, validation, checkpoints, log; stops on request in a state from which `resume` goes on bit-identically. */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
+import { ioError } from "../base/io-error.ts";
 import { checkSchema } from "../base/json.ts";
 import type { Logger } from "../base/log.ts";
 import type { Progress } from "../base/progress.ts";
@@ -61,8 +62,11 @@ export async function trainLoop(config: TrainConfig, job: Job, context: LoopCont
     best: join(config.output, "best"),
     log: join(config.output, "log.jsonl"),
   };
-  await mkdir(config.output, { recursive: true });
+  await mkdir(config.output, { recursive: true }).catch((error: unknown) => {
+    throw ioError(error, "write", config.output);
+  });
   const before = await findCheckpoint(folders.checkpoints, context.resume);
+  if (before === undefined) await rm(folders.best, { recursive: true, force: true }); // of a run that left no checkpoint
   const best: Best = before === undefined ? { loss: Number.POSITIVE_INFINITY, step: 0 } : readBest(before);
   await keepLogUpTo(folders.log, before?.step ?? 0);
   const state = before === undefined ? await job.start() : toState(before);
@@ -210,10 +214,11 @@ async function findCheckpoint(folder: string, resume: boolean): Promise<Checkpoi
   return loadCheckpoint(path);
 }
 
-/** Drops log lines of steps that will be done again. */
+/** Drops log lines of steps that will be done again, and what a kill left of a last line. */
 async function keepLogUpTo(path: string, step: number): Promise<void> {
   const text = await readFile(path, "utf8").catch(() => undefined);
   if (text === undefined) return;
-  const kept = text.split("\n").filter((line) => line !== "" && (JSON.parse(line) as { step: number }).step <= step);
+  const complete = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
+  const kept = complete.filter((line) => line !== "" && (JSON.parse(line) as { step: number }).step <= step);
   await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
 }

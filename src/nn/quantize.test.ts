@@ -1,0 +1,86 @@
+import { describe, expect, test } from "vitest";
+import { createRng } from "../base/rng.ts";
+import { dequantize, input } from "../graph/build.ts";
+import { interpret } from "../graph/interpret.ts";
+import { numbersOf, type Tensor } from "../graph/tensor.ts";
+import { type QuantizeOptions, quantizeBlocks } from "./quantize.ts";
+import { quantizedTensors } from "./quantized.ts";
+
+/** What the graph's own reference reads out of the codes. */
+function roundTrip(values: Float32Array, n: number, k: number, options: QuantizeOptions): number[] {
+  const quantized = quantizeBlocks(values, n, k, options);
+  const tensors = quantizedTensors("w", n, k, options);
+  const nodes = [];
+  const inputs: Record<string, Tensor> = {};
+  for (const part of ["packed", "scales", "zeros"] as const) {
+    const declared = tensors[part];
+    const data = quantized[part];
+    expect(data === undefined).toBe(declared === undefined);
+    if (declared === undefined || data === undefined) continue;
+    const { name, shape, dtype } = declared;
+    nodes.push(input(name, shape, dtype));
+    inputs[name] = { shape, dtype, data: data instanceof Float32Array ? Float64Array.from(data) : data };
+  }
+  const { bits, blockSize = 32 } = options;
+  const weight = dequantize(nodes, { n, k, bits, blockSize });
+  return numbersOf(interpret({ outputs: { weight } }, { inputs })["weight"]!);
+}
+
+/** Steps between neighbouring codes of a block. */
+function stepOf(block: readonly number[], { bits, symmetric = true }: QuantizeOptions): number {
+  const [low, high] = [Math.min(0, ...block), Math.max(0, ...block)];
+  return symmetric ? Math.max(-low, high) / (2 ** (bits - 1) - 1) : (high - low) / (2 ** bits - 1);
+}
+
+const layouts = ([4, 8] as const).flatMap((bits) =>
+  [true, false].flatMap((symmetric) =>
+    [
+      { n: 3, k: 64, blockSize: 32 },
+      { n: 5, k: 50, blockSize: 16 },
+    ].map((shape) => ({ bits, symmetric, ...shape })),
+  ),
+);
+
+describe.each(layouts)("$bits bits, symmetric $symmetric, ($n, $k) in blocks of $blockSize", (layout) => {
+  const { n, k, blockSize } = layout;
+
+  test("no value moves by more than half a step of its block", () => {
+    const values = createRng(`quantize ${n}`).fillNormal(new Float32Array(n * k), 1);
+    const read = roundTrip(values, n, k, layout);
+    for (let row = 0; row < n; row++)
+      for (let start = 0; start < k; start += blockSize) {
+        const at = row * k + start;
+        const end = row * k + Math.min(start + blockSize, k);
+        const block = [...values.subarray(at, end)];
+        const half = stepOf(block, layout) / 2;
+        block.forEach((value, i) => {
+          expect(Math.abs(value - read[at + i]!)).toBeLessThanOrEqual(half * (1 + 1e-5));
+        });
+      }
+  });
+
+  test("zeros stay zero, whether the block holds others or not", () => {
+    const values = new Float32Array(n * k);
+    values.subarray(0, 7).set([0, 0.3, 0, -1, 0, 2, 0]);
+    const read = roundTrip(values, n, k, layout);
+    values.forEach((value, i) => {
+      if (value === 0) expect(Math.abs(read[i]!)).toBe(0);
+    });
+  });
+});
+
+test("a block of one sign uses all codes when it may have a zero point", () => {
+  const values = Float32Array.from({ length: 32 }, (_, i) => i / 31);
+  const worst = (options: QuantizeOptions) =>
+    Math.max(...roundTrip(values, 1, 32, options).map((read, i) => Math.abs(read - values[i]!)));
+  expect(worst({ bits: 4, symmetric: false })).toBeLessThan(0.51 * worst({ bits: 4, symmetric: true }));
+});
+
+test("values that are not finite are refused, and so is a wrong shape", () => {
+  const values = new Float32Array(64);
+  expect(() => quantizeBlocks(values, 3, 32, { bits: 8 })).toThrow(expect.objectContaining({ code: "E_SHAPE" }));
+  values[40] = Number.NaN;
+  expect(() => quantizeBlocks(values, 2, 32, { bits: 8 })).toThrow(
+    expect.objectContaining({ code: "E_NAN", message: "quantize: value 40 is NaN" }),
+  );
+});
