@@ -162,8 +162,10 @@ async function run(out: string, flags: Flags): Promise<void> {
   console.log(`\n${out}, ${result.seconds} s`);
 }
 
-const defaultMethods = ({ edge }: Flags): string =>
-  edge === undefined ? "base,prompted,prompted-5shot,specialized,wrong-prompt" : "base,prompted,prompted-5shot";
+function defaultMethods({ edge }: Flags): string {
+  const promptings = "base,prompted,prompted-5shot";
+  return edge === undefined ? `${promptings},specialized,wrong-prompt` : promptings;
+}
 
 async function openSubject({ pair: directory, edge, tokenizer, threads }: Flags) {
   if (edge !== undefined) {

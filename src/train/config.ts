@@ -88,6 +88,8 @@ export const LanguageModelRun = z.strictObject({
   tasks: Tasks.optional(),
   /** Conversations are joined in rows of at most this many tokens, so that little is padding. */
   rowTokens: count.default(512),
+  /** Predict the answers only, or every token of a conversation: prompts and inputs teach language too. */
+  supervise: z.enum(["answers", "all"]).default("answers"),
   /** Whether conversations in a row are hidden from each other. */
   isolate: z.boolean().default(true),
 });

@@ -70,7 +70,7 @@ async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   function conversations(tasks: TaskSource, rng: Rng, split: "train" | "validation", count: number): Row[] {
     const drawn: Row[] = [];
     for (;;) {
-      drawn.push(conversationRow(tasks, drawGroup(tasks, rng, split)));
+      drawn.push(conversationRow(tasks, drawGroup(tasks, rng, split), config.supervise));
       const rows = joinRows(drawn, config.rowTokens);
       if (rows.length > count) return rows.slice(0, count);
     }

@@ -64,8 +64,12 @@ export function drawGroup({ families, options }: TaskSource, rng: Rng, split: "t
   return sampleGroup(families, rng, { ...options, split });
 }
 
-/** One row: the prompt, then every query with its answer, all answers supervised. */
-export function conversationRow({ options: { tokenizer }, layout }: TaskSource, { prompt, queries }: Group): Row {
+/** One row: the prompt, then every query with its answer. */
+export function conversationRow(
+  { options: { tokenizer }, layout }: TaskSource,
+  { prompt, queries }: Group,
+  supervise: "answers" | "all",
+): Row {
   const ids: number[] = [];
   const answers: [number, number][] = [];
   queries.forEach(({ input, target }, i) => {
@@ -79,7 +83,7 @@ export function conversationRow({ options: { tokenizer }, layout }: TaskSource, 
     answers.push([ids.length, ids.length + answer.length]);
     ids.push(...answer);
   });
-  return { ids, answers };
+  return { ids, answers: supervise === "all" ? [[1, ids.length]] : answers };
 }
 
 /** Joins rows, in their order, into rows of at most `capacity` tokens. A longer row stays alone. */

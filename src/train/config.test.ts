@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { quietContext } from "../../test/support/toy-training.ts";
+import { TrainConfig } from "./config.ts";
+import { runTraining } from "./run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "train-config-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const shape = { hidden: 8, ffn: 8, layers: 1, heads: 2, kvHeads: 1 };
+const languageModel = { kind: "language-model", output: "out", steps: 1, tokenizer: "t", model: shape };
+const generator = {
+  kind: "generator",
+  output: "out",
+  steps: 1,
+  cloud: "c",
+  edge: "e",
+  tokenizer: "t",
+  tasks: { files: ["f"] },
+};
+
+test("the defaults are the paper's where it states them", () => {
+  const config = TrainConfig.parse(generator);
+  expect(config.optimizer).toMatchObject({
+    learningRate: 2e-5,
+    warmupSteps: 50,
+    schedule: "cosine",
+    beta1: 0.9,
+    beta2: 0.999,
+    weightDecay: 0.1,
+  });
+  expect(config).toMatchObject({ batch: 64, lossOn: "response", distillShare: 0 });
+});
+
+test.each([
+  ["a key that does not exist", { ...languageModel, batchSize: 3 }, "batchSize"],
+  ["a nested key that does not exist", { ...languageModel, optimizer: { lr: 1 } }, "lr"],
+  ["a wrong type", { ...languageModel, steps: "many" }, "steps"],
+  ["a value out of range", { ...generator, distillShare: 1.5 }, "distillShare"],
+  ["a nested value out of range", { ...generator, optimizer: { beta2: 1 } }, "optimizer.beta2"],
+  ["a missing key", { ...generator, cloud: undefined }, "cloud"],
+  ["an unknown choice", { ...generator, generator: { strategy: "topk" } }, "generator.strategy"],
+  ["an unknown kind", { ...languageModel, kind: "adapter" }, "kind"],
+] as const)("%s is E_CONFIG, and the message names it", async (_, config, key) => {
+  const path = join(folder, "config.json");
+  writeFileSync(path, JSON.stringify(config));
+  await expect(runTraining(path, quietContext())).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringContaining(key) as unknown,
+  });
+});
+
+test("a file that is no JSON is told apart from one with wrong keys", async () => {
+  const path = join(folder, "broken.json");
+  writeFileSync(path, "{ steps: 1 }");
+  await expect(runTraining(path, quietContext())).rejects.toMatchObject({
+    message: expect.stringContaining(path) as unknown,
+  });
+  await expect(runTraining(join(folder, "none.json"), quietContext())).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+});

@@ -1,0 +1,200 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { quietContext, toyBatch, toyConfig, toyJob } from "../../test/support/toy-training.ts";
+import type { Rng } from "../base/rng.ts";
+import { loadCheckpoint } from "../files/checkpoint.ts";
+import { floatTensor } from "../runtime/tensor.ts";
+import { trainLoop } from "./loop.ts";
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const path of folders) rmSync(path, { recursive: true });
+});
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "loop-"));
+  folders.push(path);
+  return path;
+}
+
+const logOf = (output: string): Record<string, unknown>[] =>
+  readFileSync(join(output, "log.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+const resultOf = (output: string): string => readFileSync(join(output, "result.json"), "utf8");
+const checkpointOf = (output: string, step: number): Buffer =>
+  readFileSync(join(output, "checkpoints", `step-${String(step).padStart(8, "0")}.safetensors`));
+const withoutMemory = (lines: Record<string, unknown>[]) => lines.map(({ memoryMb: _, ...line }) => line);
+
+/** A run that is asked to stop while step `at` is prepared, so that it stops behind it. */
+async function interruptedAt(at: number, output: string, config = toyConfig(output)) {
+  const stop = new AbortController();
+  const batch = (rng: Rng, step: number) => {
+    if (step === at) stop.abort();
+    return toyBatch(rng);
+  };
+  const messages: string[] = [];
+  const log = { info: (message: string) => messages.push(message), warn: () => undefined };
+  const context = quietContext({ signal: stop.signal, log });
+  return { result: await trainLoop(config, toyJob(output, { batch }), context), messages };
+}
+
+test.each([3, 5, 11])("stopped after step %i and resumed, a run ends bit-identical to one that was not", async (at) => {
+  const [whole, parts] = [folder(), folder()];
+  const expected = await trainLoop(toyConfig(whole), toyJob(whole), quietContext());
+  const { result } = await interruptedAt(at, parts);
+  expect(result).toMatchObject({ interrupted: true, steps: at });
+  const resumed = await trainLoop(toyConfig(parts), toyJob(parts), quietContext({ resume: true }));
+  expect(resumed).toEqual(expected);
+  expect(checkpointOf(parts, 12).equals(checkpointOf(whole, 12))).toBe(true);
+  expect(resultOf(parts)).toBe(resultOf(whole));
+  // The window between two log lines is averaged only over what this process saw, so those lines may differ in it.
+  expect(logOf(parts).map(({ step }) => step)).toEqual(logOf(whole).map(({ step }) => step));
+});
+
+test("the seed decides the run: the same one gives the same bytes, another one others", async () => {
+  const outputs = [folder(), folder(), folder()];
+  for (const [i, seed] of [1, 1, 2].entries())
+    await trainLoop(toyConfig(outputs[i]!, { seed }), toyJob(outputs[i]!), quietContext());
+  const [first, again, other] = outputs.map((output) => checkpointOf(output, 12)) as [Buffer, Buffer, Buffer];
+  expect(first.equals(again)).toBe(true);
+  expect(first.equals(other)).toBe(false);
+  expect(withoutMemory(logOf(outputs[0]!))).toEqual(withoutMemory(logOf(outputs[1]!)));
+});
+
+test("accumulated micro-batches of a step are drawn apart, and a resumed run draws them again", async () => {
+  const [whole, parts] = [folder(), folder()];
+  const config = (output: string) => toyConfig(output, { accumulate: 2, steps: 6 });
+  await trainLoop(config(whole), toyJob(whole), quietContext());
+  await interruptedAt(4, parts, config(parts));
+  await trainLoop(config(parts), toyJob(parts), quietContext({ resume: true }));
+  expect(checkpointOf(parts, 6).equals(checkpointOf(whole, 6))).toBe(true);
+});
+
+test("an interrupted run says where it can be resumed from", async () => {
+  const output = folder();
+  const { messages } = await interruptedAt(5, output);
+  expect(messages).toEqual([`interrupted; resumable from ${join(output, "checkpoints", "step-00000005.safetensors")}`]);
+});
+
+test("a run that does not resume refuses to write over an earlier one's checkpoints", async () => {
+  const output = folder();
+  await interruptedAt(5, output);
+  await expect(trainLoop(toyConfig(output), toyJob(output), quietContext())).rejects.toMatchObject({
+    code: "E_USAGE",
+    message: expect.stringContaining("--resume") as unknown,
+  });
+});
+
+test("the log has loss, gradient norm, rate and memory every few steps, and each validation", async () => {
+  const output = folder();
+  await trainLoop(toyConfig(output), toyJob(output), quietContext({ now: clock(1000) }));
+  const lines = logOf(output);
+  const steps = lines.filter((line) => !("validation" in line));
+  expect(steps.map(({ step }) => step)).toEqual([2, 4, 6, 8, 10, 12]);
+  for (const line of steps) {
+    expect(line).toEqual({
+      step: line["step"],
+      loss: expect.any(Number) as unknown,
+      gradientNorm: expect.any(Number) as unknown,
+      learningRate: expect.any(Number) as unknown,
+      tokensPerSecond: 0,
+      memoryMb: expect.any(Number) as unknown,
+    });
+  }
+  expect(lines.filter((line) => "validation" in line).map(({ step }) => step)).toEqual([4, 8, 12]);
+});
+
+/** Every look at the clock is `stepMs` later. */
+function clock(stepMs: number): () => number {
+  let ms = 0;
+  return () => {
+    ms += stepMs;
+    return ms;
+  };
+}
+
+test("what a kill left of a last log line, and lines of steps to be done again, are gone after resuming", async () => {
+  const output = folder();
+  await interruptedAt(6, output);
+  const path = join(output, "log.jsonl");
+  writeFileSync(path, `${readFileSync(path, "utf8")}{"step":7,"loss":9}\n{"step":8,"lo`);
+  await trainLoop(toyConfig(output), toyJob(output), quietContext({ resume: true }));
+  const lines = logOf(output);
+  expect(lines.filter(({ loss }) => loss === 9)).toEqual([]);
+  expect(lines.map(({ step }) => step)).toEqual([2, 4, 4, 6, 8, 8, 10, 12, 12]);
+});
+
+test("the result is the state of the best validation loss, not the last one", async () => {
+  const output = folder();
+  const diverging = { learningRate: 0.1, schedule: "constant", maxGradientNorm: 1e9 };
+  const batch = (rng: Rng, step: number) => {
+    const { x, y, one } = toyBatch(rng);
+    const wrong = y!.data.map((value) => (step > 8 ? 50 - Number(value) : Number(value))) as Float32Array;
+    return { x: x!, y: floatTensor([8, 2], wrong), one: one! };
+  };
+  const { bestStep, steps } = await trainLoop(
+    toyConfig(output, { optimizer: diverging, steps: 16 }),
+    toyJob(output, { batch }),
+    quietContext(),
+  );
+  expect({ bestStep, steps }).toEqual({ bestStep: 8, steps: 16 });
+  const best = await loadCheckpoint(join(output, "best", "step-00000008.safetensors"));
+  const expected = Object.entries(best.tensors).map(([name, { data }]) => [name, ...data]);
+  expect(JSON.parse(resultOf(output))).toEqual(expected);
+});
+
+test("a best state that an earlier run left without a checkpoint is not taken for this run's", async () => {
+  const [clean, output] = [folder(), folder()];
+  // Killed in effect before its first checkpoint: the best of step 4 is there, no checkpoint is.
+  await trainLoop(toyConfig(output, { seed: 7, steps: 12 }), toyJob(output), quietContext());
+  rmSync(join(output, "checkpoints"), { recursive: true });
+  const short = { steps: 4, validateEvery: 2, optimizer: { warmupSteps: 1 } };
+  await trainLoop(toyConfig(output, short), toyJob(output), quietContext());
+  await trainLoop(toyConfig(clean, short), toyJob(clean), quietContext());
+  expect(resultOf(output)).toBe(resultOf(clean));
+});
+
+test("a loss that is not finite stops the run with E_NAN, naming the last good checkpoint", async () => {
+  const output = folder();
+  const batch = (rng: Rng, step: number) => {
+    const feeds = toyBatch(rng);
+    return step < 8 ? feeds : { ...feeds, x: floatTensor([8, 3], new Float32Array(24).fill(Number.NaN)) };
+  };
+  const last = join(output, "checkpoints", "step-00000006.safetensors");
+  await expect(trainLoop(toyConfig(output), toyJob(output, { batch }), quietContext())).rejects.toMatchObject({
+    code: "E_NAN",
+    message: `step 8: loss is NaN; the state of step 7 is kept. Last good checkpoint: ${last}`,
+  });
+  expect(readdirSync(output)).not.toContain("result.json");
+  const { tensors } = await loadCheckpoint(last);
+  for (const { data } of Object.values(tensors)) expect(data.every(Number.isFinite)).toBe(true);
+  // With the batches mended, it goes on from there.
+  const resumed = await trainLoop(toyConfig(output), toyJob(output), quietContext({ resume: true }));
+  expect(resumed).toMatchObject({ steps: 12, interrupted: false });
+});
+
+test("an infinite weight at the start is told before any checkpoint exists", async () => {
+  const output = folder();
+  const job = toyJob(output);
+  const start = () => ({
+    ...(job.start() as Record<string, ReturnType<typeof floatTensor>>),
+    "p/b": floatTensor([2], [Number.POSITIVE_INFINITY, 0]),
+  });
+  await expect(trainLoop(toyConfig(output), { ...job, start }, quietContext())).rejects.toMatchObject({
+    code: "E_NAN",
+    message: expect.stringMatching(/^step 1: loss is Infinity; .* Last good checkpoint: none$/) as unknown,
+  });
+});
+
+test("an output that cannot be a folder is E_IO", async () => {
+  const file = join(folder(), "file");
+  writeFileSync(file, "");
+  const output = join(file, "run");
+  await expect(trainLoop(toyConfig(output), toyJob(output), quietContext())).rejects.toMatchObject({
+    code: "E_IO",
+    message: expect.stringContaining(output) as unknown,
+  });
+});
