@@ -26,7 +26,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** The context of the running process. */
 export function nodeContext({ env = process.env as Environment } = {}): CliContext {
   const { stdin, stdout, stderr } = process;
-  for (const stream of [stdout, stderr]) stream.on("error", endOnClosedPipe);
+  stdout.on("error", endOnFailedWrite);
+  stderr.on("error", () => process.exit(1));
   const isTerminal = {
     stdin: stdin.isTTY === true,
     stdout: stdout.isTTY === true,
@@ -50,8 +51,9 @@ export function wantsColors(env: Environment, isTerminal: boolean): boolean {
   return isTerminal && env["TERM"] !== "dumb";
 }
 
-/** `loragen … | head` closes the pipe early: that is no error. */
-function endOnClosedPipe(error: NodeJS.ErrnoException): void {
+/** `loragen … | head` closes the pipe early, which is no error; a full disk behind `> file` is one. */
+function endOnFailedWrite(error: NodeJS.ErrnoException): void {
   if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  process.stderr.write(`error E_IO: cannot write the output: ${error.message}\n`);
+  process.exit(1);
 }

@@ -2,72 +2,88 @@
 import { spawn } from "node:child_process";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import type { CliContext } from "../context.ts";
-import { jsonOption } from "../options.ts";
+import { jsonOption, wholeNumber } from "../options.ts";
 import type { JsonFlag } from "../output.ts";
 import { packageRoot } from "../paths.ts";
+
+type Flags = JsonFlag & Readonly<Record<string, string | number | boolean>>;
 
 const examples = `
 Benchmarks are part of the repository, not of the installed package.
 
 Examples:
-  $ loragen bench                    which ones there are
-  $ loragen bench specialize --json`;
+  $ loragen bench                       which ones there are
+  $ loragen bench specialize --json
+  $ loragen bench train-30m --quick     only shows that it runs`;
 
 export function addBench(program: Command, context: CliContext): void {
   program
     .command("bench")
     .summary("measure speed and memory (in a checkout of the repository)")
-    .description("Runs a benchmark of the repository.")
-    .argument("[names...]", "benchmarks to run; none: list them")
+    .description("Runs a benchmark of the repository and says whether its limits are met.")
+    .argument("[name]", "the benchmark, or all; none: list them")
+    .option("--save", "also write bench/results/NAME.json")
+    .option("--peer", "also run PyTorch, in turn")
+    .option("--pair <dir>", "the pair to measure")
+    .option("--quick", "tiny sizes: shows that everything runs, measures nothing")
+    .addOption(new Option("--repetitions <n>", "measured rounds").argParser(wholeNumber(1)))
+    .addOption(new Option("--warm-up <n>", "rounds before them").argParser(wholeNumber(0)))
+    .addOption(new Option("--threads <n>", "threads per operator").argParser(wholeNumber(1)))
     .addOption(jsonOption())
     .addHelpText("after", examples)
-    .action((names: string[], flags: JsonFlag) => benchCommand(context, names, flags));
+    .action((name: string | undefined, flags: Flags) => benchCommand(context, name, flags));
 }
 
-async function benchCommand(context: CliContext, names: readonly string[], { json }: JsonFlag): Promise<void> {
+async function benchCommand(context: CliContext, name: string | undefined, flags: Flags): Promise<void> {
   const root = packageRoot();
   const script = join(root, "bench", "main.ts");
-  if (
-    !(await access(script).then(
-      () => true,
-      () => false,
-    ))
-  )
+  if (!(await isThere(script)))
     throw new AppError(
       "E_NOT_FOUND",
       `${script} is not there: benchmarks live in the repository; clone it and run: npm run bench -- NAME`,
     );
-  const args = ["--import", "tsx", script, ...names, ...(json ? ["--json"] : [])];
-  const { status, stdout } = await runChild(
-    process.execPath,
-    args,
-    root,
-    (text) => {
-      if (!json) context.stdout.write(text);
-    },
-    (text) => context.stderr.write(text),
-  );
-  if (status !== 0) throw new AppError("E_RUNTIME", `bench ${names.join(" ")}: ended with status ${status}`);
-  if (json) context.stdout.write(stdout);
+  const args = name === undefined ? ["--help"] : [name, ...toArguments(flags)];
+  const json = flags.json === true;
+  const output = await runScript(script, args, root, context, { hold: json });
+  if (output.status !== 0)
+    throw new AppError("E_RUNTIME", `bench ${name ?? ""}: ended with status ${output.status}; its reason stands above`);
+  if (json) context.stdout.write(output.held);
 }
 
-async function runChild(
-  command: string,
+/** { warmUp: 2, quick: true } → --warm-up 2 --quick */
+const toArguments = (flags: Flags): string[] =>
+  Object.entries(flags).flatMap(([name, value]) => {
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    return value === true ? [flag] : [flag, String(value)];
+  });
+
+/** With `hold` stdout is kept until the script has ended well, so that a failed run prints no half result. */
+async function runScript(
+  script: string,
   args: readonly string[],
   cwd: string,
-  onStdout: (text: string) => void,
-  onStderr: (text: string) => void,
-): Promise<{ readonly status: number | null; readonly stdout: string }> {
-  const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-    onStdout(text);
+  context: CliContext,
+  { hold }: { readonly hold: boolean },
+): Promise<{ readonly status: number | null; readonly held: string }> {
+  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
   });
-  child.stderr.setEncoding("utf8").on("data", onStderr);
+  let held = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    if (hold) held += text;
+    else context.stdout.write(text);
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => void context.stderr.write(text));
   const status = await new Promise<number | null>((done, fail) => child.on("error", fail).on("close", done));
-  return { status, stdout };
+  return { status, held };
 }
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
