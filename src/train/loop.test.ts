@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { quietContext, toyBatch, toyConfig, toyJob } from "../../test/support/toy-training.ts";
 import type { Rng } from "../base/rng.ts";
 import { loadCheckpoint } from "../files/checkpoint.ts";
-import { floatTensor } from "../runtime/tensor.ts";
+import { floats, floatTensor } from "../runtime/tensor.ts";
 import { trainLoop } from "./loop.ts";
 
 const folders: string[] = [];
@@ -132,16 +132,23 @@ test("the result is the state of the best validation loss, not the last one", as
   const diverging = { learningRate: 0.1, schedule: "constant", maxGradientNorm: 1e9 };
   const batch = (rng: Rng, step: number) => {
     const { x, y, one } = toyBatch(rng);
-    const wrong = y!.data.map((value) => (step > 8 ? 50 - Number(value) : Number(value))) as Float32Array;
-    return { x: x!, y: floatTensor([8, 2], wrong), one: one! };
+    const misled = Array.from(floats(y), (value) => (step > 8 ? 50 - value : value));
+    return { x: x!, y: floatTensor([8, 2], misled), one: one! };
   };
-  const { bestStep, steps } = await trainLoop(
-    toyConfig(output, { optimizer: diverging, steps: 16 }),
+  const { bestStep, bestLoss, steps } = await trainLoop(
+    toyConfig(output, { optimizer: diverging, steps: 24 }),
     toyJob(output, { batch }),
     quietContext(),
   );
-  expect({ bestStep, steps }).toEqual({ bestStep: 8, steps: 16 });
-  const best = await loadCheckpoint(join(output, "best", "step-00000008.safetensors"));
+  const validations = logOf(output).flatMap(({ step, validation }) =>
+    validation === undefined ? [] : [{ step, loss: (validation as { loss: number }).loss }],
+  );
+  const lowest = validations.reduce((a, b) => (b.loss < a.loss ? b : a));
+  expect({ bestStep, bestLoss, steps }).toEqual({ bestStep: lowest.step, bestLoss: lowest.loss, steps: 24 });
+  expect(bestStep).toBeLessThan(24);
+  const best = await loadCheckpoint(
+    join(output, "best", `step-000000${String(bestStep).padStart(2, "0")}.safetensors`),
+  );
   const expected = Object.entries(best.tensors).map(([name, { data }]) => [name, ...data]);
   expect(JSON.parse(resultOf(output))).toEqual(expected);
 });

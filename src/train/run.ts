@@ -9,7 +9,7 @@ export async function runTraining(
   configPath: string,
   context: LoopContext,
 ): Promise<TrainingResult & { readonly output: string }> {
-  const config = await readJsonFile(configPath, TrainConfig);
+  const config = await readJsonFile(configPath, TrainConfig, { code: "E_CONFIG" });
   const result = await trainLoop(config, await openJob(config), context);
   return { ...result, output: config.output };
 }
