@@ -1,0 +1,87 @@
+/** @file Every variant of the generator, and of what it is taught, compiles and trains. */
+import { expect, test } from "vitest";
+import { createRng } from "../../src/base/rng.ts";
+import { expertTargets, GeneratorConfig } from "../../src/generator/config.ts";
+import type { Target } from "../../src/train/generator-step.ts";
+import { createTrainer } from "../../src/train/trainer.ts";
+import { tinyGenerator } from "../support/tiny-generator.ts";
+
+type Variant = { readonly generator: Partial<GeneratorConfig>; readonly target?: Target };
+
+/** At least one variant for every key of the configuration. */
+const variants: Record<string, Variant> = {
+  "the paper's": { generator: {} },
+  "more experts, all kept": { generator: { experts: 6, topK: 6 } },
+  "one kept, with its own probability": { generator: { topK: 1, renormalize: false } },
+  "another rank and alpha": { generator: { rank: 3, alpha: 1 } },
+  "experts on every linear map": {
+    generator: { targets: Object.keys(expertTargets) as (keyof typeof expertTargets)[] },
+  },
+  "factors mixed": { generator: { compose: "factors" } },
+  "LoRA made directly": { generator: { generation: "direct" } },
+  "a pool per layer": { generator: { poolScope: "layer" } },
+  "a pool per layer, factors mixed": { generator: { poolScope: "layer", compose: "factors" } },
+  "a router per layer": { generator: { routerScope: "layer" } },
+  "pool and router per layer": { generator: { poolScope: "layer", routerScope: "layer" } },
+  "a wider router": { generator: { routerHidden: 11 } },
+  "no norm in the router": { generator: { routerNorm: "none" } },
+  "statistics that forget faster": { generator: { routerMomentum: 1 } },
+  "Gumbel noise": { generator: { strategy: "gumbel" } },
+  "dense gates": { generator: { strategy: "dense" } },
+  "dense gates annealed to the kept ones": { generator: { annealSteps: 100 } },
+  "one meta embedding per layer": { generator: { metaTokens: "distinct" } },
+  "cloud adapters on all attention maps": { generator: { cloudTargets: ["q", "k", "v", "o"] } },
+  "cloud adapters of another rank": { generator: { cloudRank: 1, cloudAlpha: 5 } },
+  "balance per layer": { generator: { auxForm: "perLayer" } },
+  "balance of probabilities": { generator: { auxForm: "probabilities" } },
+  "no balance loss": { generator: { auxCoefficient: 0 } },
+  distilled: { generator: {}, target: { kind: "distill", share: 1 } },
+  "half distilled": { generator: {}, target: { kind: "distill", share: 0.5 } },
+};
+
+test("the variants cover every key of the generator's configuration", () => {
+  const covered = new Set(Object.values(variants).flatMap(({ generator }) => Object.keys(generator)));
+  expect(Object.keys(GeneratorConfig.shape).filter((key) => !covered.has(key))).toEqual([]);
+});
+
+const steps = 12;
+
+test.each(Object.entries(variants))("%s: trains, and every tensor of its own moves", async (_, variant) => {
+  const { generator, target = { kind: "answers" } } = variant;
+  const tiny = tinyGenerator(generator);
+  await using trainer = await createTrainer(tiny.spec({ target }), {
+    weights: tiny.weights,
+    state: tiny.start(),
+    evaluation: tiny.spec({ target, training: false }),
+    threads: 1,
+  });
+  const before = tiny.start();
+  const feeds = tiny.feeds(createRng("one batch"));
+  const losses: number[] = [];
+  for (let i = 0; i < steps; i++) losses.push((await trainer.step([feeds], 0.02))["loss"]![0]!);
+  expect(losses.at(-1)).toBeLessThan(losses[0]!);
+  expect(Number.isFinite((await trainer.evaluate(feeds))["loss"]![0])).toBe(true);
+  const after = trainer.state();
+  const still = Object.keys(before).filter((name) =>
+    after[name]!.data.every((value, i) => value === before[name]!.data[i]),
+  );
+  expect(still).toEqual([]);
+});
+
+test("the expert load that is logged adds up to one gate per prompt and layer", async () => {
+  const tiny = tinyGenerator();
+  await using trainer = await createTrainer(tiny.spec(), { weights: tiny.weights, state: tiny.start(), threads: 1 });
+  const { expertLoad } = await trainer.step([tiny.feeds(createRng("load"), 5)], 1e-3);
+  expect(expertLoad).toHaveLength(4);
+  expect(expertLoad!.reduce((a, b) => a + b, 0)).toBeCloseTo(5 * tiny.pair.edge.layers, 4);
+});
+
+test("K = 1 renormalised makes every gate 1: experts learn, the router cannot", async () => {
+  const tiny = tinyGenerator({ topK: 1, auxCoefficient: 0 });
+  await using trainer = await createTrainer(tiny.spec(), { weights: tiny.weights, state: tiny.start(), threads: 1 });
+  await trainer.step([tiny.feeds(createRng("one"))], 0.02);
+  const moved = Object.entries(tiny.start())
+    .filter(([name, { data }]) => data.some((value, i) => value !== trainer.state()[name]!.data[i]))
+    .map(([name]) => name.replace(/\..*/, ""));
+  expect([...new Set(moved)]).toEqual(["p/experts", "b/router"]);
+});
