@@ -29,7 +29,7 @@ try {
     JSON.stringify({
       kind: "language-model",
       output,
-      steps: 60,
+      steps: 40,
       batch: 8,
       rowTokens: 128,
       tokenizer: process.argv[2] ?? "pairs/assistant/tokenizer",

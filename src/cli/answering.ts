@@ -6,6 +6,7 @@ import { loadPair, type Pair } from "../generator/pair.ts";
 import { readSpecialization } from "../generator/specialization.ts";
 import type { CliContext } from "./context.ts";
 import { type PairFlags, type PromptFlags, readPrompt, type SamplingFlags } from "./options.ts";
+import { printable } from "./printable.ts";
 
 export type AnsweringFlags = PairFlags & PromptFlags & SamplingFlags & { readonly specialization?: string };
 
@@ -26,6 +27,12 @@ export async function openAnswerer(context: CliContext, flags: AnsweringFlags): 
   const role = specialization !== undefined ? "specialized" : prompt !== undefined ? "prompted" : "base";
   return { pair, answerer, role };
 }
+
+/** Shows streamed text: as it is in a pipe, without control characters on a terminal. */
+export const textPrinter = ({ stdout, isTerminal }: CliContext) => {
+  const show = isTerminal.stdout ? printable : (text: string) => text;
+  return (text: string): void => void stdout.write(show(text));
+};
 
 /** The decoder's view of the flags. A new stream of draws begins: call it once. */
 export function samplingOf({ maxTokens, temperature, topP, topK, seed, stop }: SamplingFlags): AnswerOptions {

@@ -6,7 +6,7 @@ import { formatBytes, formatMs, formatShare, plural } from "./format.ts";
 import { heatMap } from "./heat-map.ts";
 import { type Cell, formatTable } from "./table.ts";
 
-export const roleTitles: Readonly<Record<DemoRole, string>> = {
+const roleTitles: Readonly<Record<DemoRole, string>> = {
   base: "base model",
   prompted: "prompted",
   specialized: "specialised",

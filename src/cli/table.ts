@@ -1,5 +1,7 @@
 /** @file Text tables: columns as wide as their content, long cells wrapped, colours not counted. */
 
+import { printableLine } from "./printable.ts";
+
 export type Cell = string | { readonly text: string; readonly paint: (text: string) => string };
 export type Column = {
   readonly title: string;
@@ -41,7 +43,7 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
 
 /** Breaks at spaces, else behind other joints, else anywhere. Control characters become visible. */
 function wrap(text: string, width = Number.POSITIVE_INFINITY): string[] {
-  let rest = text.replace(/\n/g, "⏎").replace(/\p{Cc}/gu, "·");
+  let rest = printableLine(text);
   const lines: string[] = [];
   while (rest.length > width) {
     const space = rest.lastIndexOf(" ", width);

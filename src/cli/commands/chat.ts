@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import type { Turn } from "../../generator/answer.ts";
-import { type AnsweringFlags, type Opened, openAnswerer, samplingOf } from "../answering.ts";
+import { type AnsweringFlags, type Opened, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs } from "../format.ts";
 import { pairOptions, promptOptions, samplingOptions } from "../options.ts";
@@ -39,6 +39,7 @@ async function chatCommand(context: CliContext, flags: Flags): Promise<void> {
 /** Reads lines until /exit or their end. */
 async function converse(context: CliContext, flags: Flags, { answerer }: Opened): Promise<void> {
   const sampling = samplingOf(flags);
+  const show = textPrinter(context);
   const history: Turn[] = [];
   const isTerminal = context.isTerminal.stdin && context.isTerminal.stdout;
   const lines = createInterface({
@@ -60,7 +61,7 @@ async function converse(context: CliContext, flags: Flags, { answerer }: Opened)
           ...sampling,
           history: flags.remember ? history : [],
           signal: answering.signal,
-          onText: (piece) => void context.stdout.write(piece),
+          onText: show,
         });
         answering = undefined;
         context.stdout.write("\n");

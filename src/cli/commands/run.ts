@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { onInterrupt } from "../../base/interrupt.ts";
-import { type AnsweringFlags, openAnswerer, samplingOf } from "../answering.ts";
+import { type AnsweringFlags, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs, plural } from "../format.ts";
 import { jsonOption, pairOptions, promptOptions, readInput, required, samplingOptions } from "../options.ts";
@@ -47,7 +47,7 @@ async function runCommand(context: CliContext, flags: Flags): Promise<void> {
   const load = context.now() - from;
   const interrupt = onInterrupt();
   try {
-    const onText = flags.json ? undefined : (text: string) => void context.stdout.write(text);
+    const onText = flags.json ? undefined : textPrinter(context);
     const answer = await answerer.answer(input, { ...samplingOf(flags), signal: interrupt.signal, onText });
     const { text, inputTokens, outputTokens, finish } = answer;
     const ms = { load, ...answer.ms };

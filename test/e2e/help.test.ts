@@ -1,0 +1,50 @@
+/** @file Help: every command says what it does and shows examples that its own parser accepts. */
+import { expect, test } from "vitest";
+import { version } from "../../src/base/version.ts";
+import { createProgram } from "../../src/cli/program.ts";
+import { loragenHere } from "../support/loragen.ts";
+
+const commands = ["demo", "specialize", "run", "chat", "inspect", "eval", "train", "plot", "bench"];
+
+test("the overview names every command and the first steps", async () => {
+  const { status, stdout, stderr } = await loragenHere(["--help"]);
+  expect([status, stderr]).toEqual([0, ""]);
+  for (const command of commands) expect(stdout).toMatch(new RegExp(`^  ${command} .*\\w{3}`, "m"));
+  expect(stdout).toContain("$ loragen demo");
+});
+
+test("without a command the overview is printed, as an error", async () => {
+  const { status, stdout, stderr } = await loragenHere([]);
+  expect([status, stdout]).toEqual([1, ""]);
+  expect(stderr).toContain("Usage: loragen");
+});
+
+test("--version prints the version", async () => {
+  expect(await loragenHere(["--version"])).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+test.each(commands)("help of %s: options fit their examples", async (name) => {
+  const { status, stdout } = await loragenHere([name, "--help"]);
+  expect(status).toBe(0);
+  const examples = stdout.split("Examples:\n")[1]!.match(/loragen [a-z]+.*/g)!;
+  expect(examples.length).toBeGreaterThan(0);
+  const program = createProgram({
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    isTerminal: { stdin: false, stdout: false, stderr: false },
+    colors: undefined as never,
+    now: () => 0,
+    debug: false,
+  });
+  for (const example of examples) {
+    const [, command, ...flags] = example.match(/"[^"]*"|\S+/g)!;
+    const known = program.commands.find((candidate) => candidate.name() === command)!;
+    expect(known, example).toBeDefined();
+    for (const flag of flags.filter((word) => word.startsWith("--")))
+      expect(
+        known.options.map(({ long }) => long),
+        example,
+      ).toContain(flag);
+  }
+});
