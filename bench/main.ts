@@ -1,0 +1,122 @@
+/** @file `npm run bench -- NAME [--json] [--save]`: measures the engine against the machine's limits and against a peer. */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { AppError } from "../src/base/errors.ts";
+import { writeJsonFile } from "../src/base/json.ts";
+import { edge } from "./edge.ts";
+import { specialize } from "./specialize.ts";
+import type { Bench, BenchOptions, BenchResult } from "./support/bench.ts";
+import { describeMachine, projectRoot } from "./support/machine.ts";
+import { train1b } from "./train-1b.ts";
+import { train30m } from "./train-30m.ts";
+
+const benches: Readonly<Record<string, Bench>> = { "train-30m": train30m, "train-1b": train1b, specialize, edge };
+
+const help = `npm run bench -- NAME [options]
+
+${Object.entries(benches)
+  .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
+  .join("\n")}
+  all         one after the other
+
+  --json             one JSON object on standard output
+  --save             also writes bench/results/NAME.json
+  --peer             also runs PyTorch, in turn with ours (train-30m, train-1b); installs it first where it is missing
+  --peer-compiled    the same through torch.compile
+  --pair DIR         the pair that specialize and edge use (default: pairs/assistant, else random weights of its shape)
+  --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
+  --threads N        threads of one operator (default: one per core)
+  --quick            tiny sizes: shows that everything runs, measures nothing
+`;
+
+const flags = {
+  json: { type: "boolean", default: false },
+  save: { type: "boolean", default: false },
+  peer: { type: "boolean", default: false },
+  "peer-compiled": { type: "boolean", default: false },
+  quick: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+  pair: { type: "string" },
+  repetitions: { type: "string", default: "5" },
+  "warm-up": { type: "string", default: "2" },
+  threads: { type: "string", default: String(availableParallelism()) },
+} as const;
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: flags, allowPositionals: true });
+  } catch (error) {
+    throw new AppError("E_USAGE", `${(error as Error).message}\n\n${help}`);
+  }
+}
+
+function wholeNumber(name: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least)
+    throw new AppError("E_USAGE", `--${name}: expected a whole number from ${least}, found ${text}`);
+  return value;
+}
+
+const log = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+/** Six significant digits: more than any timing has. */
+const short = (value: number): string => String(Number(value.toPrecision(6)));
+
+function report(name: string, { medians, ratios, checks }: BenchResult): void {
+  log(`\n${name}: medians`);
+  for (const [what, value] of Object.entries(medians)) log(`  ${short(value).padStart(12)}  ${what}`);
+  log(`${name}: ratios`);
+  for (const [what, value] of Object.entries(ratios)) log(`  ${short(value).padStart(12)}  ${what}`);
+  for (const { what, value, relation, limit, met } of checks)
+    log(`${met ? "met    " : "NOT MET"} ${what}: ${short(value)} (${relation} ${short(limit)})`);
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(argv);
+  if (values.help) return void process.stdout.write(help);
+  const [wanted, ...more] = positionals;
+  const names = wanted === "all" ? Object.keys(benches) : [wanted ?? ""];
+  if (more.length > 0 || names.some((name) => benches[name] === undefined))
+    throw new AppError(
+      "E_USAGE",
+      `expected one of ${[...Object.keys(benches), "all"].join(", ")}, found "${positionals.join(" ")}"\n\n${help}`,
+    );
+  if (values.save && values.quick)
+    throw new AppError("E_USAGE", "--save: the sizes of --quick measure nothing worth saving");
+  const options: BenchOptions = {
+    quick: values.quick,
+    peer: values["peer-compiled"] ? "compiled" : values.peer ? "eager" : "none",
+    pair: values.pair,
+    repetitions: wholeNumber("repetitions", values.repetitions, 1),
+    warmUp: wholeNumber("warm-up", values["warm-up"], 0),
+    threads: wholeNumber("threads", values.threads, 1),
+    log,
+  };
+  const results: Record<string, unknown> = {};
+  for (const name of names) {
+    const machine = describeMachine();
+    const result = await benches[name]!.run(options);
+    const { repetitions, warmUp, threads } = options;
+    const whole = {
+      name,
+      machine,
+      ...result,
+      configuration: { repetitions, warmUp, threads, ...result.configuration },
+    };
+    report(name, result);
+    if (values.save) await writeJsonFile(join(projectRoot, "bench/results", `${name}.json`), whole);
+    results[name] = whole;
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify(wanted === "all" ? results : results[wanted!])}\n`);
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof AppError)) throw error;
+  log(`${error.code}: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,100 @@
+/** @file What a benchmark is: options in; configuration, raw repetitions, medians, ratios and checks out. */
+
+export type BenchOptions = {
+  /** Tiny sizes: shows that everything runs, measures nothing. */
+  readonly quick: boolean;
+  /** Also runs the PyTorch peer, in turn with ours: as it is, or through torch.compile. */
+  readonly peer: "none" | "eager" | "compiled";
+  readonly repetitions: number;
+  readonly warmUp: number;
+  readonly threads: number;
+  /** The folder of a pair; undefined: the shipped one, or random weights of the same shape where there is none. */
+  readonly pair: string | undefined;
+  readonly log: (line: string) => void;
+};
+
+/** A measured value beside its limit. */
+export type Check = {
+  readonly what: string;
+  readonly value: number;
+  readonly relation: "at least" | "at most";
+  readonly limit: number;
+  readonly met: boolean;
+};
+
+export type BenchResult = {
+  readonly configuration: Readonly<Record<string, unknown>>;
+  /** Every repetition, in the order of the run. */
+  readonly raw: Readonly<Record<string, readonly number[]>>;
+  readonly medians: Readonly<Record<string, number>>;
+  readonly ratios: Readonly<Record<string, number>>;
+  readonly checks: readonly Check[];
+};
+
+export type Bench = {
+  /** One line for the help. */
+  readonly summary: string;
+  readonly run: (options: BenchOptions) => Promise<BenchResult>;
+};
+
+export const atLeast = (what: string, value: number, limit: number): Check => ({
+  what,
+  value,
+  relation: "at least",
+  limit,
+  met: value >= limit,
+});
+
+export const atMost = (what: string, value: number, limit: number): Check => ({
+  what,
+  value,
+  relation: "at most",
+  limit,
+  met: value <= limit,
+});
+
+/** The middle value; the mean of the two middle ones of an even number. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+/** The median of every series. */
+export const medians = (raw: Readonly<Record<string, readonly number[]>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(raw).map(([name, values]) => [name, median(values)]));
+
+/**
+ * Runs subjects in turn, A B A B …, so that what changes on the machine in the meantime meets all of them.
+ * Each subject returns what it measured; the first `warmUp` rounds do not count.
+ */
+export async function interleave<Name extends string, Measured>(
+  subjects: Readonly<Record<Name, () => Promise<Measured>>>,
+  { repetitions, warmUp }: Pick<BenchOptions, "repetitions" | "warmUp">,
+): Promise<Record<Name, Measured[]>> {
+  const names = Object.keys(subjects) as Name[];
+  const measured = Object.fromEntries(names.map((name) => [name, [] as Measured[]])) as Record<Name, Measured[]>;
+  for (let round = 0; round < warmUp + repetitions; round++) {
+    for (const name of names) {
+      const value = await subjects[name]();
+      if (round >= warmUp) measured[name].push(value);
+    }
+  }
+  return measured;
+}
+
+/** Milliseconds that `work` takes. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const from = performance.now();
+  await work();
+  return performance.now() - from;
+}
+
+/** Several runs as one result. */
+export const joined = (results: readonly BenchResult[]): BenchResult => ({
+  configuration: Object.assign({}, ...results.map(({ configuration }) => configuration)),
+  raw: Object.assign({}, ...results.map(({ raw }) => raw)),
+  medians: Object.assign({}, ...results.map((result) => result.medians)),
+  ratios: Object.assign({}, ...results.map(({ ratios }) => ratios)),
+  checks: results.flatMap(({ checks }) => checks),
+});

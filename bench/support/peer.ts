@@ -1,0 +1,53 @@
+/** @file The PyTorch peer: its virtual environment, made when first asked for, and its processes. */
+import { spawn } from "node:child_process";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { AppError } from "../../src/base/errors.ts";
+import type { BenchOptions } from "./bench.ts";
+import { projectRoot } from "./machine.ts";
+import { cacheFolder, type Problem } from "./problem.ts";
+import { startWorker, type Worker } from "./worker.ts";
+
+const scripts = join(projectRoot, "bench/peers");
+const environment = join(cacheFolder, "venv");
+const python = join(environment, "bin/python");
+
+/** Starts a peer's script on a problem. Installs what it needs where that is missing. */
+export async function startPeer(
+  script: string,
+  problem: Problem,
+  { threads, peer, log }: Pick<BenchOptions, "threads" | "peer" | "log">,
+): Promise<{ worker: Worker; description: string }> {
+  await requireEnvironment(log);
+  const { worker, ready } = await startWorker(
+    python,
+    [join(scripts, script), JSON.stringify(problem), String(threads), peer],
+    {
+      OMP_NUM_THREADS: String(threads),
+      MKL_NUM_THREADS: String(threads),
+    },
+  );
+  return { worker, description: String(ready["description"]) };
+}
+
+async function requireEnvironment(log: BenchOptions["log"]): Promise<void> {
+  const isThere = await command(python, ["-c", "import torch, numpy"]).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return;
+  log(`peer: installing PyTorch into ${environment} (several GB, once)`);
+  await mkdir(cacheFolder, { recursive: true });
+  await command("python3", ["-m", "venv", environment]);
+  await command(python, ["-m", "pip", "install", "--quiet", "-r", join(scripts, "requirements.txt")]);
+}
+
+function command(program: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ["ignore", "ignore", "ignore"] });
+    child.on("error", (cause) => reject(new AppError("E_RUNTIME", `${program}: ${cause.message}`, { cause })));
+    child.on("close", (code) =>
+      code === 0 ? resolve() : reject(new AppError("E_RUNTIME", `${program} ${args.join(" ")}: ended with ${code}`)),
+    );
+  });
+}

@@ -1,0 +1,119 @@
+/** @file What the training benchmarks share: our steps, the machine's best matrix product and the peer's steps in turn. */
+import { fileURLToPath } from "node:url";
+import { AppError } from "../../src/base/errors.ts";
+import { atLeast, atMost, type BenchOptions, type BenchResult, interleave, median, medians } from "./bench.ts";
+import type { FrozenWeights } from "./expert-training.ts";
+import type { Work } from "./flops.ts";
+import { startPeer } from "./peer.ts";
+import type { Problem } from "./problem.ts";
+import { type Answer, numberOf, startScript, type Worker } from "./worker.ts";
+
+const trainWorker = fileURLToPath(new URL("./train-worker.ts", import.meta.url));
+
+/** How far apart the losses of two programs that do the same work may be. */
+const lossTolerance = 0.01;
+
+export type TrainingRun = {
+  /** Stands before the names of what was measured. */
+  readonly label: string;
+  readonly problem: Problem;
+  readonly work: Work;
+  readonly frozen: FrozenWeights;
+  /** The share of the best product rate to reach. */
+  readonly shareLimit: number;
+  readonly peakLimitMb?: number;
+  /** The peer's script in `bench/peers`. */
+  readonly peerScript: string;
+};
+
+/** Measures one way of training, in processes of its own. */
+export async function runTraining(run: TrainingRun, options: BenchOptions): Promise<BenchResult> {
+  const { label, problem, work } = run;
+  const { log, threads } = options;
+  log(`${label}: ${work.gigaFlops.toFixed(1)} GFLOP a step = ${work.formula}`);
+  const ours = await startScript(trainWorker, [JSON.stringify(problem), String(threads), run.frozen]);
+  await using worker = ours.worker;
+  const theirs = options.peer !== "none" ? await startPeer(run.peerScript, problem, options) : undefined;
+  await using peer = theirs?.worker;
+  const step = async (who: string, subject: Worker): Promise<Answer> => {
+    const answer = await subject.ask("step");
+    log(`${label} ${who}: ${numberOf(answer, "ms").toFixed(0)} ms, loss ${numberOf(answer, "loss").toFixed(4)}`);
+    return answer;
+  };
+  const subjects: Record<string, () => Promise<Answer>> = {
+    step: () => step("ours", worker),
+    products: () => worker.ask("products"),
+    ...(peer === undefined ? {} : { peer: () => step("PyTorch", peer) }),
+  };
+  const measured = await interleave(subjects, options);
+  const memory = { ours: await worker.ask("memory"), peer: await peer?.ask("memory") };
+  if (peer !== undefined) requireSameWork(label, measured["step"]!, measured["peer"]!);
+
+  const rates = series(measured["products"]!, (size) => `${label} product ${size} GFLOP/s`);
+  const raw: Record<string, readonly number[]> = {
+    [`${label} step ms`]: measured["step"]!.map((answer) => numberOf(answer, "ms")),
+    [`${label} loss`]: measured["step"]!.map((answer) => numberOf(answer, "loss")),
+    ...rates,
+    ...(peer === undefined
+      ? {}
+      : {
+          [`${label} PyTorch step ms`]: measured["peer"]!.map((answer) => numberOf(answer, "ms")),
+          [`${label} PyTorch loss`]: measured["peer"]!.map((answer) => numberOf(answer, "loss")),
+        }),
+  };
+  const stepMs = median(raw[`${label} step ms`]!);
+  const rate = work.gigaFlops / (stepMs / 1000);
+  const best = Math.max(...Object.values(rates).map(median));
+  const share = rate / best;
+  const peerRatio = peer === undefined ? undefined : median(raw[`${label} PyTorch step ms`]!) / stepMs;
+  const peakMb = memory.ours["peakMb"];
+  const peerPeakMb = memory.peer?.["peakMb"];
+  return {
+    configuration: {
+      [label]: {
+        ...problem.config,
+        ...(problem.experts === undefined ? {} : { experts: problem.experts, frozenWeights: run.frozen }),
+        rows: problem.rows,
+        time: problem.time,
+        formula: work.formula,
+        gigaFlopsPerStep: work.gigaFlops,
+        graphProductGigaFlops: ours.ready["graphGigaFlops"],
+        ...(theirs === undefined ? {} : { peer: theirs.description }),
+      },
+    },
+    raw,
+    medians: {
+      ...medians(raw),
+      [`${label} GFLOP/s`]: rate,
+      [`${label} best product GFLOP/s`]: best,
+      ...(typeof peakMb === "number" ? { [`${label} peak resident MB`]: peakMb } : {}),
+      ...(typeof peerPeakMb === "number" ? { [`${label} PyTorch peak resident MB`]: peerPeakMb } : {}),
+    },
+    ratios: {
+      [`${label} share of the best product`]: share,
+      ...(peerRatio === undefined ? {} : { [`${label} PyTorch time / ours`]: peerRatio }),
+    },
+    checks: [
+      atLeast(`${label}: share of the best matrix product`, share, run.shareLimit),
+      ...(peerRatio === undefined ? [] : [atLeast(`${label}: PyTorch's time over ours`, peerRatio, 1)]),
+      ...(typeof peakMb === "number" && run.peakLimitMb !== undefined
+        ? [atMost(`${label}: peak resident memory, MB`, peakMb, run.peakLimitMb)]
+        : []),
+    ],
+  };
+}
+
+/** Answers of equal keys as one series per key. */
+const series = (answers: readonly Answer[], name: (key: string) => string): Record<string, number[]> =>
+  Object.fromEntries(
+    Object.keys(answers[0]!).map((key) => [name(key), answers.map((answer) => numberOf(answer, key))]),
+  );
+
+/** Step by step, both programs must have found the same loss. */
+function requireSameWork(label: string, ours: readonly Answer[], theirs: readonly Answer[]): void {
+  ours.forEach((answer, i) => {
+    const [a, b] = [numberOf(answer, "loss"), numberOf(theirs[i]!, "loss")];
+    if (!(Math.abs(a - b) <= lossTolerance * Math.abs(b)))
+      throw new AppError("E_RUNTIME", `${label}: expected equal losses, found ${a} (ours) and ${b} (PyTorch)`);
+  });
+}

@@ -1,0 +1,89 @@
+/** @file `train-1b`: a pool of experts trained over the frozen weights of a model of TinyLlama-1.1B's shape. */
+import { createRng } from "../src/base/rng.ts";
+import type { TensorToWrite } from "../src/files/safetensors-write.ts";
+import { embeddingName, parameterShapes } from "../src/models/llama.ts";
+import { quantizeBlocks } from "../src/nn/quantize.ts";
+import { quantizedTensors } from "../src/nn/quantized.ts";
+import { type Bench, joined } from "./support/bench.ts";
+import { expertShapes, gatesName, int8 } from "./support/expert-training.ts";
+import { expertStepWork } from "./support/flops.ts";
+import {
+  cachedTensors,
+  llamaShape,
+  type Problem,
+  randomTensor,
+  randomTensors,
+  randomTokens,
+} from "./support/problem.ts";
+import { runTraining } from "./support/training-run.ts";
+
+const models = {
+  real: { hidden: 2048, ffn: 5632, layers: 22, heads: 32, kvHeads: 4, vocab: 32000, context: 128, tied: false },
+  quick: { hidden: 128, ffn: 352, layers: 3, heads: 4, kvHeads: 2, vocab: 512, context: 32, tied: false },
+} as const;
+const batches = { real: { rows: 4, time: 128 }, quick: { rows: 2, time: 32 } } as const;
+const experts = { count: 8, rank: 16, alpha: 16 };
+/** Experts with a gate that is not 0. */
+const kept = 2;
+
+/** (rows, layers, experts): two random experts per row and layer share 1. */
+function randomGates(rows: number, layers: number): TensorToWrite {
+  const rng = createRng("gates");
+  const data = new Float32Array(rows * layers * experts.count);
+  for (let at = 0; at < data.length; at += experts.count) {
+    const share = rng.next();
+    const [first, second] = rng.shuffle(Array.from({ length: experts.count }, (_, i) => i)).slice(0, kept);
+    data[at + first!] = share;
+    data[at + second!] = 1 - share;
+  }
+  return { name: gatesName, dtype: "F32", shape: [rows, layers, experts.count], data };
+}
+
+/** The codes and scales of every linear map, the head included; the embedding is looked up as it is. */
+function quantizedLinears(seed: string, shapes: ReadonlyMap<string, readonly number[]>): TensorToWrite[] {
+  return [...shapes].flatMap(([name, shape]): TensorToWrite[] => {
+    if (shape.length !== 2 || name === embeddingName) return [];
+    const [outputs, inputs] = shape as [number, number];
+    const { packed, scales } = quantizedTensors(name, outputs, inputs, int8);
+    const quantize = () => quantizeBlocks(randomTensor(seed, name, shape), outputs, inputs, int8);
+    return [
+      { name: packed!.name, dtype: "U8", shape: packed!.shape, data: () => quantize().packed },
+      { name: scales!.name, dtype: "F32", shape: scales!.shape, data: () => quantize().scales },
+    ];
+  });
+}
+
+async function makeProblem(size: keyof typeof models): Promise<Problem> {
+  const config = llamaShape(models[size]);
+  const { rows, time } = batches[size];
+  const name = `train-1b-${size}`;
+  const shapes = parameterShapes(config);
+  const inputs = [
+    ...randomTensors(name, expertShapes({ config, experts })),
+    randomGates(rows, config.layers),
+    ...randomTokens(rows, time, config.vocab),
+  ];
+  return {
+    config,
+    rows,
+    time,
+    learningRate: 1e-3,
+    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+    maxGradientNorm: 1,
+    experts,
+    weights: await cachedTensors(name, randomTensors(name, shapes)),
+    int8Weights: await cachedTensors(`${name}-int8`, quantizedLinears(name, shapes)),
+    inputs: await cachedTensors(`${name}-inputs`, inputs),
+  };
+}
+
+export const train1b: Bench = {
+  summary: "a step of 8 experts of rank 16 over a frozen 1.1 B model, 4×128 tokens, fp32 and int8 weights",
+  run: async (options) => {
+    const problem = await makeProblem(options.quick ? "quick" : "real");
+    const run = { problem, work: expertStepWork(problem), shareLimit: 0.75, peerScript: "train_1b.py" } as const;
+    const fp32 = await runTraining({ ...run, label: "train-1b fp32", frozen: "fp32", peakLimitMb: 13_000 }, options);
+    const int8 = await runTraining({ ...run, label: "train-1b int8", frozen: "int8", peakLimitMb: 6_500 }, options);
+    return joined([fp32, int8]);
+  },
+};
