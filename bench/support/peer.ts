@@ -21,7 +21,7 @@ export async function startPeer(
   await requireEnvironment(log);
   const { worker, ready } = await startWorker(
     python,
-    [join(scripts, script), JSON.stringify(problem), String(threads), peer],
+    ["-B", join(scripts, script), JSON.stringify(problem), String(threads), peer],
     {
       OMP_NUM_THREADS: String(threads),
       MKL_NUM_THREADS: String(threads),
