@@ -1,0 +1,109 @@
+/** @file What package.json promises: its version, entries that have a source, dependencies that are used. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { version } from "../src/base/version.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+const Package = z.object({
+  name: z.string(),
+  version: z.string(),
+  bin: z.record(z.string(), z.string()),
+  exports: z.record(z.string(), z.strictObject({ types: z.string(), default: z.string() })),
+  files: z.array(z.string()),
+  scripts: z.record(z.string(), z.string()),
+  dependencies: z.record(z.string(), z.string()),
+  devDependencies: z.record(z.string(), z.string()),
+});
+const manifest = Package.parse(JSON.parse(read("package.json")));
+
+/** Packages that the TypeScript files of a folder import: `@scope/name`, or `name` without a path behind it. */
+function importedPackages(folder: string, isIncluded: (path: string) => boolean = () => true): Set<string> {
+  const names = new Set<string>();
+  for (const path of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
+    if (!path.endsWith(".ts") || !isIncluded(path)) continue;
+    for (const [, specifier] of read(join(folder, path)).matchAll(/^(?:import|export|\}) .*from "([^".][^"]*)";$/gm))
+      if (!specifier!.startsWith("node:")) names.add(/^(?:@[^/]+\/)?[^/]+/.exec(specifier!)![0]);
+  }
+  return names;
+}
+
+const isTest = (path: string) => path.endsWith(".test.ts");
+
+/** The source that the build turns into a file of `dist`. */
+const sourceOf = (built: string) => built.replace(/^(\.\/)?dist\//, "src/").replace(/(\.d\.ts|\.js)$/, ".ts");
+
+test("the version in the code is the package's", () => {
+  expect(version).toBe(manifest.version);
+});
+
+test("the newest entry of the changelog is about this version", () => {
+  expect(/^## \[([^\]]+)\]/m.exec(read("CHANGELOG.md"))?.[1]).toBe(version);
+});
+
+test.each(Object.entries(manifest.bin))("the command %s has a source that starts Node", (_, built) => {
+  expect(read(sourceOf(built)).startsWith("#!/usr/bin/env node\n")).toBe(true);
+});
+
+test.each(Object.entries(manifest.exports))("the entry %s has a source, and types from the same", (_, entry) => {
+  expect(existsSync(join(root, sourceOf(entry.default)))).toBe(true);
+  expect(sourceOf(entry.types)).toBe(sourceOf(entry.default));
+});
+
+test("every folder that is published exists, or is built", () => {
+  const missing = manifest.files.filter((name) => name !== "dist" && !existsSync(join(root, name)));
+  expect(missing).toEqual([]);
+  const build = z.object({ compilerOptions: z.object({ outDir: z.string(), rootDir: z.string() }) });
+  expect(build.parse(JSON.parse(read("tsconfig.build.json"))).compilerOptions).toEqual({
+    outDir: "dist",
+    rootDir: "src",
+  });
+});
+
+test("the sources import every dependency, and nothing else", () => {
+  const imported = importedPackages("src", (path) => !isTest(path));
+  expect([...imported].sort()).toEqual(Object.keys(manifest.dependencies).sort());
+});
+
+test("tests, benches and examples import only what is declared", () => {
+  const declared = [manifest.name, ...Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })];
+  for (const folder of ["src", "test", "bench", "examples", "runs"]) {
+    for (const name of importedPackages(folder)) expect(declared).toContain(name);
+  }
+});
+
+test("every development dependency is imported or run by a script", () => {
+  const imported = new Set([...importedPackages("src"), ...importedPackages("test"), ...importedPackages("bench")]);
+  const configured = read("vitest.config.ts") + read("CONTRIBUTING.md") + Object.values(manifest.scripts).join("\n");
+  /** How a package is called where that is not its name. */
+  const command: Readonly<Record<string, string>> = {
+    "@biomejs/biome": "biome ",
+    "@types/node": "vitest", // types of what every source imports
+    "@vitest/coverage-v8": "--coverage",
+    typescript: "tsc ",
+  };
+  const unused = Object.keys(manifest.devDependencies).filter(
+    (name) => !imported.has(name) && !configured.includes(command[name] ?? name),
+  );
+  expect(unused).toEqual([]);
+});
+
+test("the lock file names every platform's optional packages, without which npm ci refuses it", () => {
+  const Lock = z.object({
+    packages: z.record(
+      z.string(),
+      z.looseObject({ optionalDependencies: z.record(z.string(), z.string()).optional() }),
+    ),
+  });
+  const { packages } = Lock.parse(JSON.parse(read("package-lock.json")));
+  const missing = Object.entries(packages).flatMap(([owner, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(
+      (name) =>
+        packages[`node_modules/${name}`] === undefined && packages[`${owner}/node_modules/${name}`] === undefined,
+    ),
+  );
+  expect(missing).toEqual([]);
+});
