@@ -23,7 +23,10 @@ export type Outcome = {
 export type Asker = AsyncDisposable & {
   /** With choices the likeliest one must be the target, without them the greedy answer must equal it (both trimmed). */
   ask(queries: readonly Query[], signal?: AbortSignal): Promise<Outcome[]>;
-  /** Mean milliseconds of a query asked alone, its whole prompt read; one query before the first is not counted. */
+  /**
+   * Mean milliseconds of a query asked alone, its whole prompt read; one query before the first is not counted. Greedy
+   * answers end with the longest of the targets at the latest, so that a model is not slow because it rambles.
+   */
   time(queries: readonly Query[]): Promise<number>;
 };
 
@@ -32,9 +35,6 @@ export type Edge = {
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
 };
-
-/** Longer answers are cut while timing. */
-const timedAnswerTokens = 128;
 
 /** Encodes samples, behind `context` where it is given. Throws E_LIMIT, naming the sample, where one exceeds the model's context. */
 export function encodeQueries(
@@ -96,21 +96,19 @@ export async function createAsker(
     return outcomes;
   }
 
-  async function timeOne({ sample, prompt, answers }: Query): Promise<number> {
+  async function timeOne({ sample, prompt, answers }: Query, maxTokens: number): Promise<number> {
     const from = now();
-    if (sample.choices === undefined) {
-      const maxTokens = Math.min(timedAnswerTokens, model.config.context - prompt.length);
+    if (sample.choices === undefined)
       await (await decoder()).generate(prompt, { maxTokens, stopIds, tokenizer, reusePrefix: false });
-    } else {
-      await (await decoder()).score(prompt, answers, { reusePrefix: false });
-    }
+    else await (await decoder()).score(prompt, answers, { reusePrefix: false });
     return now() - from;
   }
 
   async function time(queries: readonly Query[]): Promise<number> {
-    await timeOne(queries[0]!);
+    const maxTokens = Math.max(...queries.flatMap(({ answers }) => answers.map(({ length }) => length)));
+    await timeOne(queries[0]!, maxTokens);
     let total = 0;
-    for (const query of queries) total += await timeOne(query);
+    for (const query of queries) total += await timeOne(query, maxTokens);
     return total / queries.length;
   }
 
