@@ -13,15 +13,28 @@ class FakeProcess extends EventEmitter {
 test("the first signal aborts and calls back once, the second exits with 128 + its number", () => {
   const source = new FakeProcess();
   const names: string[] = [];
-  const { signal } = onInterrupt((name) => names.push(name), { source });
+  let ms = 0;
+  const { signal } = onInterrupt((name) => names.push(name), { source, now: () => ms });
   expect(signal.aborted).toBe(false);
   source.emit("SIGINT", "SIGINT");
   expect(signal.aborted).toBe(true);
   expect(source.exits).toEqual([]);
+  ms = 1001;
   source.emit("SIGTERM", "SIGTERM");
   source.emit("SIGINT", "SIGINT");
   expect(source.exits).toEqual([143, 130]);
   expect(names).toEqual(["SIGINT"]);
+});
+
+test("a signal that arrives twice within a second, as npm passes it on, counts once", () => {
+  const source = new FakeProcess();
+  let ms = 5;
+  const { signal } = onInterrupt(undefined, { source, now: () => ms });
+  source.emit("SIGINT", "SIGINT");
+  ms = 900;
+  source.emit("SIGINT", "SIGINT");
+  expect(signal.aborted).toBe(true);
+  expect(source.exits).toEqual([]);
 });
 
 test("after close the signals are nobody's", () => {

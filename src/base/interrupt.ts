@@ -14,16 +14,25 @@ export interface Interrupt {
   close(): void;
 }
 
+/** npm passes on to its child the signals that the terminal sends to both: the same Ctrl-C arrives twice. */
+const sameSignalMs = 1000;
+
 /** Listens until closed; `callback` runs at the first signal, for instance to say that a second one ends at once. */
 export function onInterrupt(
   callback: (name: NodeJS.Signals) => void = () => undefined,
-  { source = process as SignalSource }: { source?: SignalSource } = {},
+  {
+    source = process as SignalSource,
+    now = () => performance.now(),
+  }: { source?: SignalSource; now?: () => number } = {},
 ): Interrupt {
   const controller = new AbortController();
+  let firstAt = 0;
   const listener = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) return source.exit(name === "SIGTERM" ? 143 : 130); // 128 + the signal's number
-    controller.abort();
-    callback(name);
+    if (!controller.signal.aborted) {
+      firstAt = now();
+      controller.abort();
+      callback(name);
+    } else if (now() - firstAt > sameSignalMs) source.exit(name === "SIGTERM" ? 143 : 130); // 128 + the signal's number
   };
   source.on("SIGINT", listener);
   source.on("SIGTERM", listener);
