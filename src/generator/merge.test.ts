@@ -1,0 +1,133 @@
+/** @file Merging: W̃ = W + Σ G·(α/r)·B·A by plain arithmetic, and back. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { version } from "../base/version.ts";
+import { readWeight } from "../models/read-weight.ts";
+import { expertTargets, type GeneratorConfig } from "./config.ts";
+import { assembleLora, merge } from "./merge.ts";
+import { loadPair, type Pair } from "./pair.ts";
+import { parameterNames, targetSize } from "./parameters.ts";
+import type { Specialization } from "./specialization.ts";
+
+const gates = [
+  [0.25, 0, 0.75, 0],
+  [0, 1, 0, 0],
+];
+
+async function openPair(generator: Partial<GeneratorConfig> = {}): Promise<Pair> {
+  const directory = mkdtempSync(join(tmpdir(), "merge-"));
+  await writeTinyPair(directory, { generator });
+  return loadPair(directory);
+}
+
+const specializationOf = (pair: Pair, rows: readonly (readonly number[])[] = gates): Specialization => ({
+  version,
+  gates: rows,
+  topK: 2,
+  layers: 2,
+  experts: 4,
+  promptTokens: 10,
+  truncated: false,
+  promptSha256: "0".repeat(64),
+  cloudSha256: pair.cloud.sha256,
+  edgeSha256: pair.edge.sha256,
+  generatorSha256: pair.generator.sha256,
+});
+
+const weightsOf = (sources: Readonly<Record<string, Parameters<typeof readWeight>[0]>>, names: Iterable<string>) =>
+  Promise.all([...names].map(async (name) => [name, await readWeight(sources[name]!)] as const));
+
+const largestGap = (found: Float32Array, expected: (i: number) => number): number =>
+  found.reduce((gap, value, i) => Math.max(gap, Math.abs(value - expected(i))), 0);
+
+/** The change of one weight, number by number. */
+function expectedChange(
+  pair: Pair,
+  target: keyof typeof expertTargets,
+  layer: number,
+  output: number,
+  column: number,
+): number {
+  const { generator, edge } = pair.shape;
+  const { inputs, outputs } = targetSize(edge, target);
+  const pool = generator.poolScope === "shared" ? 0 : layer;
+  const a = pair.generator.tensors.get(parameterNames.expert(pool, target, "A"))!;
+  const b = pair.generator.tensors.get(parameterNames.expert(pool, target, "B"))!;
+  const { rank } = generator;
+  const at = (expert: number, k: number) => ({
+    a: a[(expert * rank + k) * inputs + column]!,
+    b: b[(expert * rank + k) * outputs + output]!,
+  });
+  let sum = 0;
+  for (let k = 0; k < rank; k++) {
+    const parts = gates[layer]!.map((gate, expert) => ({ gate, ...at(expert, k) }));
+    if (generator.compose === "delta") for (const part of parts) sum += part.gate * part.b * part.a;
+    else sum += parts.reduce((s, { gate, b }) => s + gate * b, 0) * parts.reduce((s, { gate, a }) => s + gate * a, 0);
+  }
+  return (sum * generator.alpha) / rank;
+}
+
+test.each<Partial<GeneratorConfig>>([
+  {},
+  { poolScope: "layer", targets: ["q", "k", "v", "o", "gate", "up", "down"] },
+  { compose: "factors" },
+])("%o: merged weights are W + Σ G·(α/r)·B·A, and those without experts are the very same", async (generator) => {
+  const pair = await openPair(generator);
+  const { targets } = pair.shape.generator;
+  const { weights, config } = await merge(pair, specializationOf(pair));
+  expect(config).toBe(pair.edge.config);
+  const changed = new Set<string>();
+  for (const target of targets) {
+    const { inputs } = targetSize(pair.shape.edge, target);
+    for (let layer = 0; layer < 2; layer++) {
+      const name = `model.layers.${layer}.${expertTargets[target]}.weight`;
+      changed.add(name);
+      const [before, after] = [await readWeight(pair.edge.weights[name]!), await readWeight(weights[name]!)];
+      const change = Float64Array.from(before, (_, i) =>
+        expectedChange(pair, target, layer, Math.floor(i / inputs), i % inputs),
+      );
+      expect(
+        largestGap(after, (i) => before[i]! + change[i]!),
+        name,
+      ).toBeLessThan(1e-5);
+      expect(Math.max(...change)).toBeGreaterThan(0.05); // the experts say something
+    }
+  }
+  for (const [name, source] of Object.entries(weights))
+    expect(source === pair.edge.weights[name]).toBe(!changed.has(name));
+});
+
+test("un-merging restores every weight bit for bit; merging at strength 0 changes none", async () => {
+  const pair = await openPair();
+  const names = [...assembleLora(pair, specializationOf(pair)).keys()];
+  const base = await weightsOf(pair.edge.weights, names);
+  expect(await weightsOf((await merge(pair, specializationOf(pair))).unmerge(), names)).toEqual(base);
+  expect(await weightsOf((await merge(pair, specializationOf(pair), { scale: 0 })).weights, names)).toEqual(base);
+});
+
+test("at half the strength the change is half as large", async () => {
+  const pair = await openPair();
+  const name = "model.layers.0.mlp.down_proj.weight";
+  const at = async (scale: number) => readWeight((await merge(pair, specializationOf(pair), { scale })).weights[name]!);
+  const [none, half, full] = [await at(0), await at(0.5), await at(1)];
+  expect(largestGap(half, (i) => (none[i]! + full[i]!) / 2)).toBeLessThan(1e-6);
+});
+
+test("a layer without experts keeps its weights; the rank follows the number of experts in use", async () => {
+  const pair = await openPair();
+  const specialization = specializationOf(pair, [[0, 0, 0, 0], gates[0]!]);
+  const lora = assembleLora(pair, specialization);
+  expect([...lora.values()].map(({ rank }) => rank)).toEqual([0, 0, 0, 8, 8, 8]);
+  const { weights } = await merge(pair, specialization);
+  const name = "model.layers.0.mlp.up_proj.weight";
+  expect(weights[name]).toBe(pair.edge.weights[name]);
+});
+
+test("a specialisation of another pair is refused", async () => {
+  const pair = await openPair();
+  const other = { ...specializationOf(pair), edgeSha256: "f".repeat(64) };
+  await expect(merge(pair, other)).rejects.toMatchObject({ code: "E_MISMATCH" });
+});

@@ -1,0 +1,76 @@
+/** @file Every trained tensor of a generator: how many numbers each variant has, and how they start. */
+import { expect, test } from "vitest";
+import { randomLlama } from "../../test/support/random-llama.ts";
+import { createRng } from "../base/rng.ts";
+import { GeneratorConfig } from "./config.ts";
+import { generatorBuffers, generatorParameters, initialValues, type PairShape, parameterNames } from "./parameters.ts";
+
+// Cloud: 3 layers of width 32, 4 heads of 8, 2 key–value heads. Edge: 2 layers of width 16, 24 in the feed-forward part.
+const cloud = randomLlama({ layers: 3, hidden: 32 }).config;
+const edge = randomLlama({ layers: 2, hidden: 16, ffn: 24 }).config;
+const shapeOf = (generator: Partial<GeneratorConfig>): PairShape => ({
+  cloud,
+  edge,
+  generator: GeneratorConfig.parse({ experts: 4, rank: 2, cloudRank: 2, ...generator }),
+});
+
+const count = (shape: PairShape, prefix: string) =>
+  [...generatorParameters(shape)]
+    .filter(([name]) => name.startsWith(prefix))
+    .reduce((sum, [, info]) => sum + info.shape.reduce((a, b) => a * b, 1), 0);
+
+const pool = 4 * 2 * 3 * (16 + 24); // n · r · (in + out) of gate, up and down
+const router = 32 * 8 + 8 + 8 * 4 + 4 + 2 * 4; // f1, f2 and the norm's weight and bias; the hidden layer is a quarter wide
+
+test.each<[Partial<GeneratorConfig>, Record<string, number>]>([
+  [{}, { "experts.": pool, "router.": router, meta: 32, "cloud.": 3 * 2 * (32 + 32 + 32 + 16) }],
+  [{ poolScope: "layer" }, { "experts.": 2 * pool, "router.": router }],
+  [{ routerScope: "layer" }, { "experts.": pool, "router.": 2 * router }],
+  [{ routerNorm: "none" }, { "router.": router - 8 }],
+  [{ routerHidden: 5 }, { "router.": 32 * 5 + 5 + 5 * 4 + 4 + 8 }],
+  [{ metaTokens: "distinct" }, { meta: 2 * 32 }],
+  [{ targets: ["down"] }, { "experts.": pool / 3 }],
+  [{ cloudTargets: [] }, { "cloud.": 0 }],
+  // Straight from the meta tokens: a linear map from the router's hidden layer to 3 pairs of rank 2.
+  [{ generation: "direct" }, { "direct.": (8 + 1) * 2 * 3 * (16 + 24), "experts.": 0, "router.": 32 * 8 + 8 }],
+])("%o", (generator, sizes) => {
+  for (const [prefix, size] of Object.entries(sizes)) expect(count(shapeOf(generator), prefix), prefix).toBe(size);
+});
+
+test("only a batch-normalised router over a pool has running statistics", () => {
+  expect([...generatorBuffers(shapeOf({ routerScope: "layer" }))].map(([, { shape }]) => shape)).toEqual([
+    [2, 1, 4],
+    [2, 1, 4],
+  ]);
+  expect(generatorBuffers(shapeOf({ routerNorm: "none" })).size).toBe(0);
+  expect(generatorBuffers(shapeOf({ generation: "direct" })).size).toBe(0);
+});
+
+test("B starts at zero, so that a fresh generator leaves the edge model as it is; A does not", () => {
+  for (const generation of ["pool", "direct"] as const) {
+    const values = initialValues(generatorParameters(shapeOf({ generation })), createRng(1));
+    const isB = (name: string) => /\.(B|lora_B|B\.weight|B\.bias)$/.test(name);
+    for (const [name, data] of values) {
+      if (isB(name))
+        expect(
+          data.every((value) => value === 0),
+          name,
+        ).toBe(true);
+      else if (!name.startsWith("router."))
+        expect(
+          data.some((value) => value !== 0),
+          name,
+        ).toBe(true);
+    }
+    expect([...values.keys()].some(isB)).toBe(true);
+  }
+});
+
+test("values are determined by seed and name, whatever else there is", () => {
+  const name = parameterNames.expert(0, "gate", "A");
+  const values = (generator: Partial<GeneratorConfig>, seed: number) =>
+    initialValues(generatorParameters(shapeOf(generator)), createRng(seed)).get(name)!;
+  expect(values({}, 1)).toEqual(values({ targets: ["gate"], metaTokens: "distinct" }, 1));
+  expect(values({}, 1)).not.toEqual(values({}, 2));
+  expect(Math.max(...values({}, 1).map(Math.abs))).toBeLessThanOrEqual(1 / Math.sqrt(16));
+});

@@ -1,0 +1,104 @@
+/** @file One prompt to gates: what the gates look like, and which prompts and pairs are refused. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type TinyPairOptions, writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { sha256 } from "../base/hash.ts";
+import { loadPair, type Pair } from "./pair.ts";
+import { createSpecializer, type Specializer, specialize } from "./specialize.ts";
+
+async function openPair(options: TinyPairOptions = {}): Promise<Pair> {
+  const directory = mkdtempSync(join(tmpdir(), "specialize-"));
+  await writeTinyPair(directory, options);
+  return loadPair(directory);
+}
+
+const prompt = "Name the intent of a bank customer's message. Answer with the label only.";
+const long = "word ".repeat(200);
+
+let pair: Pair;
+let specializer: Specializer;
+beforeAll(async () => {
+  pair = await openPair({ context: 128 });
+  specializer = await createSpecializer(pair, { threads: 1 });
+});
+afterAll(() => specializer.close());
+
+test("every layer keeps K experts whose gates are positive and sum to 1", async () => {
+  const { gates, layers, experts, topK } = await specializer.specialize(prompt);
+  expect({ layers, experts, topK }).toEqual({ layers: 2, experts: 4, topK: 2 });
+  expect(gates).toHaveLength(layers);
+  for (const row of gates) {
+    expect(row).toHaveLength(experts);
+    expect(row.filter((gate) => gate > 0)).toHaveLength(topK);
+    expect(row.reduce((sum, gate) => sum + gate, 0)).toBeCloseTo(1, 6);
+  }
+});
+
+test("the same prompt gives the same gates, by a kept or a fresh session; another prompt gives others", async () => {
+  const { ms, ...first } = await specializer.specialize(prompt);
+  const { ms: _, ...second } = await specialize(pair, prompt, { threads: 1 });
+  expect(second).toEqual(first);
+  expect(ms!.cloud).toBeGreaterThan(0);
+  expect((await specializer.specialize("Rewrite the text in capitals.")).gates).not.toEqual(first.gates);
+});
+
+test("provenance names the prompt, its tokens and the three sets of weights", async () => {
+  const specialization = await specializer.specialize(prompt);
+  expect(specialization).toMatchObject({
+    promptSha256: sha256(prompt),
+    cloudSha256: pair.cloud.sha256,
+    edgeSha256: pair.edge.sha256,
+    generatorSha256: pair.generator.sha256,
+    promptTokens: pair.tokenizer.encode(prompt).length + 2, // with the begin and the system token
+    truncated: false,
+  });
+});
+
+describe("a prompt", () => {
+  test.each(["", " \n\t"])("without text is refused: %j", async (empty) => {
+    await expect(specializer.specialize(empty)).rejects.toMatchObject({ code: "E_PROMPT" });
+  });
+
+  test("longer than the cloud's context is refused with both counts", async () => {
+    const tokens = pair.tokenizer.encode(long).length + 2;
+    const room = pair.shape.cloud.context - pair.shape.edge.layers;
+    await expect(specializer.specialize(long)).rejects.toThrow(new RegExp(`at most ${room} tokens, found ${tokens}`));
+  });
+
+  test("is shortened when asked, and that is told", async () => {
+    const { truncated, promptTokens, gates } = await specializer.specialize(long, { truncate: true });
+    expect(truncated).toBe(true);
+    expect(promptTokens).toBe(pair.tokenizer.encode(long).length + 2);
+    expect(gates.flat().every(Number.isFinite)).toBe(true);
+  });
+});
+
+test("dense gates, gates per layer and pools without normalisation specialise as well", async () => {
+  const generator = {
+    strategy: "dense",
+    routerScope: "layer",
+    routerNorm: "none",
+    poolScope: "layer",
+    metaTokens: "distinct",
+  } as const;
+  const { gates } = await specialize(await openPair({ generator }), prompt);
+  for (const row of gates) {
+    expect(row.every((gate) => gate > 0)).toBe(true);
+    expect(row.reduce((sum, gate) => sum + gate, 0)).toBeCloseTo(1, 6);
+  }
+});
+
+test("weights that are not finite give E_NAN, not gates", async () => {
+  const broken = await openPair();
+  const [name, values] = [...broken.generator.tensors].find(([key]) => key.startsWith("router.f1"))!;
+  const tensors = new Map(broken.generator.tensors).set(name, values.slice().fill(Number.NaN));
+  const damaged = { ...broken, generator: { ...broken.generator, tensors } };
+  await expect(specialize(damaged, prompt)).rejects.toMatchObject({ code: "E_NAN" });
+});
+
+test("a direct generator has no gates and is refused", async () => {
+  const direct = await openPair({ generator: { generation: "direct" } });
+  await expect(createSpecializer(direct)).rejects.toMatchObject({ code: "E_CONFIG" });
+});
