@@ -44,7 +44,7 @@ export function describeScenario(result: DemoResult, number: number, { colors, s
 
 function answerCell({ text, isRight }: DemoAnswer, colors: Colors): Cell {
   const paint = isRight ? colors.green : colors.red;
-  return { text: `${isRight ? "✓" : "✗"} ${cut(text.trim(), maxAnswerChars) || "(nothing)"}`, paint };
+  return { text: `${isRight ? "✓" : "✗"}\u00a0${cut(text.trim(), maxAnswerChars) || "(nothing)"}`, paint };
 }
 
 /** The numbers, and what they do not say. */

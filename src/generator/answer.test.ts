@@ -44,7 +44,10 @@ test("a specialisation and the weights merged from it give the same answer", asy
 test("streamed pieces together are the text", async () => {
   await using answerer = await createAnswerer(pair, { specialization, threads: 1 });
   let streamed = "";
-  const { text } = await answerer.answer("hello", { maxTokens: 8, onText: (piece) => void (streamed += piece) });
+  const show = (piece: string) => {
+    streamed += piece;
+  };
+  const { text } = await answerer.answer("hello", { maxTokens: 8, onText: show });
   expect(streamed).toBe(text);
 });
 

@@ -30,14 +30,14 @@ test("specialize.ts writes a specialisation", async () => {
 });
 
 test("generate.ts answers with and without the prompt", async () => {
-  const [, specialised, prompted] = /^specialised, (\d+) tokens[^]*^prompted, (\d+) tokens/m.exec(
+  const [, specialised, prompted] = /^specialised, (\d+) tokens[\s\S]*^prompted, (\d+) tokens/m.exec(
     await example("generate", pair),
   )!;
   expect(Number(specialised)).toBeLessThan(Number(prompted));
 });
 
 test("eval.ts prints accuracies by method", async () => {
-  expect(await example("eval", pair)).toMatch(/base[^]*prompted[^]*specialized/);
+  expect(await example("eval", pair)).toMatch(/base[\s\S]*prompted[\s\S]*specialized/);
 });
 
 test("train.ts trains a model that is better than chance", async () => {

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { version } from "../../src/base/version.ts";
 import { createProgram } from "../../src/cli/program.ts";
+import { recordingContext } from "../support/cli-context.ts";
 import { loragenHere } from "../support/loragen.ts";
 
 const commands = ["demo", "specialize", "run", "chat", "inspect", "eval", "train", "plot", "bench"];
@@ -28,15 +29,7 @@ test.each(commands)("help of %s: options fit their examples", async (name) => {
   expect(status).toBe(0);
   const examples = stdout.split("Examples:\n")[1]!.match(/loragen [a-z]+.*/g)!;
   expect(examples.length).toBeGreaterThan(0);
-  const program = createProgram({
-    stdin: process.stdin,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    isTerminal: { stdin: false, stdout: false, stderr: false },
-    colors: undefined as never,
-    now: () => 0,
-    debug: false,
-  });
+  const program = createProgram(recordingContext().context);
   for (const example of examples) {
     const [, command, ...flags] = example.match(/"[^"]*"|\S+/g)!;
     const known = program.commands.find((candidate) => candidate.name() === command)!;

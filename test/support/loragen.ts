@@ -2,9 +2,8 @@
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Readable } from "node:stream";
-import pc from "picocolors";
 import { runCli } from "../../src/cli/program.ts";
+import { recordingContext } from "./cli-context.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
 const main = join(root, "dist/cli/main.js");
@@ -49,16 +48,7 @@ export const loragen = (args: readonly string[], options?: Options): Promise<Fin
 
 /** The same in this process: no build, no start-up. */
 export async function loragenHere(args: readonly string[], { stdin = "" }: Options = {}): Promise<Finished> {
-  let stdout = "";
-  let stderr = "";
-  const status = await runCli(args, {
-    stdin: Readable.from([Buffer.from(stdin)]),
-    stdout: { write: (text) => void (stdout += text) },
-    stderr: { write: (text) => void (stderr += text) },
-    isTerminal: { stdin: false, stdout: false, stderr: false },
-    colors: pc.createColors(false),
-    now: () => performance.now(),
-    debug: false,
-  });
-  return { status, stdout, stderr };
+  const { context, written } = recordingContext({ stdin });
+  const status = await runCli(args, context);
+  return { status, ...written };
 }
