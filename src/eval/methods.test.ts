@@ -69,10 +69,10 @@ describe("the wrong prompt", () => {
   const all = [yesNo[1], home, bank.label, yesNo[0], bank.json, bank.call];
   const wrong = (of: TaskFile) => wrongTask(of, all).name;
 
-  test("is never that of a task with the same labels in another format", () => {
+  test("is never that of a task with the same labels in another format, nor of one with other labels in the same", () => {
     expect(wrong(bank.call)).toBe("home-json");
-    expect(wrong(bank.json)).toBe("home-json");
     expect(wrong(bank.label)).toBe("home-json");
+    expect(wrong(bank.json)).toBe("yes-a");
     expect(wrong(yesNo[0])).toBe("bank-call");
   });
 
@@ -82,12 +82,15 @@ describe("the wrong prompt", () => {
   });
 
   test("counts choices as answers", () => {
-    const hidden = task("a-hidden", ["x"], { samples: [{ input: "?", target: "x", choices: ["x", "lights_on"] }] });
-    expect(wrongTask(hidden, [hidden, home, yesNo[0]]).name).toBe("yes-a");
+    const samples = [{ input: "?", target: "x", choices: ["x", "lights_on", "lights_off"] }];
+    const hidden = task("a-hidden", ["x"], { samples });
+    const next = { ...home, name: "b-home" };
+    expect(wrongTask(hidden, [hidden, next, bank.json]).name).toBe("bank-json");
+    expect(wrongTask(task("a-hidden", ["x"]), [hidden, next, bank.json]).name).toBe("b-home");
   });
 
   test("is the least bad one where all tasks share answers, and needs a second task", () => {
-    const mixed = task("mixed", ["pay_bill", "other"]);
+    const mixed = task("mixed", ['{"intent": "pay_bill"}', '{"intent": "other"}']);
     expect(wrongTask(bank.label, [bank.label, bank.json, mixed]).name).toBe("mixed");
     expect(() => wrongTask(home, [home])).toThrow(expect.objectContaining({ code: "E_DATA" }));
   });

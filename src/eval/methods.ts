@@ -88,43 +88,53 @@ function withShots(task: TaskFile, method: MethodName): string {
 }
 
 /**
- * The task whose prompt serves as the wrong one: among all others, the one with the fewest answers in common, and of
- * those equal in that the next in the cyclic order of names. Answers are compared by what they say, not by how it is
- * written (`pay_bill`, `{"intent": "pay_bill"}` and `route("pay_bill")` are the same), so that the same labels in
- * another format never count as wrong. Throws E_DATA where there is no other task.
+ * The task whose prompt serves as the wrong one: of all others the one that has the least in common with this one, what
+ * its answers say and how they are written; among equals the next in the cyclic order of names.
+ *
+ * What they say: `pay_bill`, `{"intent": "pay_bill"}` and `route("pay_bill")` say the same, so a prompt that asks for the
+ * same labels in another format is not wrong enough. How they are written: a prompt that asks for other labels in the
+ * same format is not either, because an input decides its label, and to give it then contradicts nothing in that prompt.
+ * Throws E_DATA where there is no other task.
  */
 export function wrongTask(task: TaskFile, all: readonly TaskFile[]): TaskFile {
   const byName = all.filter(({ name }) => name !== task.name).sort((a, b) => (a.name < b.name ? -1 : 1));
   const after = byName.findIndex(({ name }) => name > task.name);
   const others = after < 0 ? byName : [...byName.slice(after), ...byName.slice(0, after)];
-  const common = others.map((other) => commonShare(task, other));
+  const own = traitsOf(task);
+  const common = others.map((other) => {
+    const theirs = traitsOf(other);
+    return sharedPart(own.said, theirs.said) + sharedPart(own.written, theirs.written);
+  });
   const wrong = others[common.indexOf(Math.min(...common))];
   if (wrong === undefined)
     throw new AppError("E_DATA", `task "${task.name}": the method wrong-prompt needs a second task, found none`);
   return wrong;
 }
 
-/** The share of a task's answers that occur among the other's. */
-function commonShare(task: TaskFile, other: TaskFile): number {
-  const [mine, theirs] = [answersOf(task), answersOf(other)];
-  return [...mine].filter((answer) => theirs.has(answer)).length / mine.size;
-}
+const sharedPart = (own: ReadonlySet<string>, theirs: ReadonlySet<string>): number =>
+  [...own].filter((one) => theirs.has(one)).length / own.size;
 
-function answersOf({ examples, samples }: TaskFile): Set<string> {
+/** What the answers of a task, and its choices, say and how they are written. */
+function traitsOf({ examples, samples }: TaskFile): { readonly said: Set<string>; readonly written: Set<string> } {
   const answers = [
     ...examples.map(({ target }) => target),
     ...samples.flatMap(({ target, choices = [] }) => [target, ...choices]),
   ];
-  return new Set(answers.flatMap(contents));
+  return { said: new Set(answers.flatMap(contents)), written: new Set(answers.map(format)) };
 }
 
-/** What an answer says: its quoted values (not the keys before a colon), or all of it. */
+/** A quoted text, and the colon behind it where it is a key. */
+const quoted = /"((?:[^"\\]|\\.)*)"(\s*:)?/g;
+
+/** The quoted values of an answer, or all of it where there are none. */
 function contents(answer: string): string[] {
-  const quoted = [...answer.matchAll(/"((?:[^"\\]|\\.)*)"(\s*:)?/g)].flatMap(([, value, colon]) =>
-    colon === undefined ? [value!] : [],
-  );
-  return quoted.length > 0 ? quoted : [answer];
+  const values = [...answer.matchAll(quoted)].flatMap(([, value, colon]) => (colon === undefined ? [value!] : []));
+  return values.length > 0 ? values : [answer];
 }
+
+/** An answer without its values: `route("pay_bill")` → `route("")`; plain text is all of one format. */
+const format = (answer: string): string =>
+  /["{[(]/.test(answer) ? answer.replaceAll(quoted, (all, _, colon) => (colon === undefined ? '""' : all)) : "plain";
 
 /** Determined by the task. */
 function shuffledPrompt({ name, systemPrompt }: TaskFile): string {
