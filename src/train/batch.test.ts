@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rowFeeds } from "./batch.ts";
+import { requireContext, rowFeeds } from "./batch.ts";
 import { joinRows } from "./task-batches.ts";
 
 const numbers = (feeds: ReturnType<typeof rowFeeds>) =>
@@ -52,4 +52,11 @@ test("sequences joined in a row keep their answers and count positions from zero
 test("a row longer than the capacity stays alone and whole", () => {
   const long = { ids: [1, 2, 3, 4], answers: [[1, 4]] as const };
   expect(joinRows([long, { ids: [5], answers: [] }], 2).map(({ ids }) => ids)).toEqual([[1, 2, 3, 4], [5]]);
+});
+
+test("a sequence longer than the context is refused with both counts, joined ones count alone", () => {
+  const ids = new Array<number>(21).fill(1);
+  expect(() => requireContext([{ ids, answers: [] }], 20)).not.toThrow();
+  expect(() => requireContext([{ ids, answers: [] }], 19)).toThrow(/20 tokens .* context of 19/);
+  expect(() => requireContext([{ ids, answers: [], starts: [0, 10] }], 10)).not.toThrow();
 });

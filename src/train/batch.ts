@@ -1,4 +1,5 @@
 /** @file Token rows to the tensors a training graph reads: padded tokens, and the flat positions that carry loss. */
+import { AppError } from "../base/errors.ts";
 import { input } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import type { Segments } from "../models/llama.ts";
@@ -35,6 +36,19 @@ export function rowInputs(prefix: string, answers = `${prefix}_answers`): RowInp
     rows: input(`${prefix}.rows`, [answers], "i64"),
     targets: input(`${prefix}.targets`, [answers], "i64"),
   };
+}
+
+/** Throws E_CONFIG where a sequence is longer than the model's context: positions beyond it have no rotary angles. */
+export function requireContext(rows: readonly Row[], context: number): void {
+  for (const { ids, starts = [0] } of rows) {
+    const longest = Math.max(...starts.map((start, i) => (starts[i + 1] ?? ids.length - 1) - start));
+    if (longest > context) {
+      throw new AppError(
+        "E_CONFIG",
+        `a sequence of ${longest} tokens does not fit the model's context of ${context}: lower the limits of \`tasks\`, \`rowTokens\` or \`window\``,
+      );
+    }
+  }
 }
 
 /** Pads rows on the right and lists their supervised positions. */

@@ -23,7 +23,7 @@ import type { Feeds, WeightSource } from "../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
-import { type Row, rowFeeds } from "./batch.ts";
+import { type Row, requireContext, rowFeeds } from "./batch.ts";
 import type { GeneratorRun, LanguageModelRun, TrainConfig } from "./config.ts";
 import { edgePrefix, generatorSpec, promptOfName, teacherPrefix } from "./generator-step.ts";
 import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
@@ -83,6 +83,7 @@ async function languageModelJob(config: LanguageModelRun): Promise<Job> {
       rows.push({ ids, answers: [[1, ids.length]] });
     }
     if (source !== undefined) rows.push(...conversations(source, rng, split, config.batch - rows.length));
+    requireContext(config.isolate ? rows : rows.map(({ ids, answers }) => ({ ids, answers })), shape.context);
     return rowFeeds(languageModelPrefix, rows, tokenizer.padId);
   }
 
@@ -202,6 +203,7 @@ function groupFeeds(
   );
   const layers = pair.edge.layers;
   const rows = groups.flatMap((group) => joinRows(unpromptedRows(source, group, config.lossOn), config.rowTokens));
+  requireContext(rows, pair.edge.context);
   const { padId } = source.options.tokenizer;
   const teacherRows = (group: Group) => joinRows(promptedRows(source, group), config.rowTokens);
   const teacher = config.distillShare > 0 ? rowFeeds(teacherPrefix, groups.flatMap(teacherRows), padId) : {};
