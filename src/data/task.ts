@@ -20,8 +20,6 @@ export const TASK_KINDS = [
 ] as const;
 export type TaskKind = (typeof TASK_KINDS)[number];
 
-export type Split = "train" | "validation" | "test";
-
 export type TaskFamily = {
   /** Unique, kebab-case. */
   readonly name: string;

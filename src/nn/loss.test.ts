@@ -4,7 +4,7 @@ import { grad } from "../graph/grad.ts";
 import { interpret } from "../graph/interpret.ts";
 import { numbersOf, type Tensor, tensor } from "../graph/tensor.ts";
 import type { Node } from "../graph/types.ts";
-import { cvSquared, klPerRow, logSoftmax, meanCrossEntropy, weightedMean } from "./loss.ts";
+import { cvSquared, klPerRow, logSoftmax, meanCrossEntropy } from "./loss.ts";
 
 const evaluate = (node: Node, inputs: Record<string, Tensor>): number[] =>
   numbersOf(interpret({ outputs: { y: node } }, { inputs })["y"]!);
@@ -15,11 +15,6 @@ test("cross-entropy is the mean of −log p(target), computed without overflow",
   const logits = floats([2, 2], [1000, 1000 - Math.log(3), 0, Math.log(9)]); // p(target) = 3/4 and 9/10
   const [value] = evaluate(loss, { logits, targets: tensor([2], [0, 1], "i64") });
   expect(value).toBeCloseTo(-(Math.log(3 / 4) + Math.log(9 / 10)) / 2, 12);
-});
-
-test("a weighted mean weighs rows by their weights, whatever these add up to", () => {
-  const mean = weightedMean(input("x", [3]), input("w", [3]));
-  expect(evaluate(mean, { x: floats([3], [1, 2, 9]), w: floats([3], [3, 1, 0]) })).toEqual([1.25]);
 });
 
 test("KL(teacher ‖ student) is Σ p log(p/q), zero only where they agree, whatever is added to the logits", () => {

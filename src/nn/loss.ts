@@ -5,9 +5,6 @@ import type { Node } from "../graph/types.ts";
 /** The mean of −log p(target) over rows. logits (n, v), targets (n) i64. */
 export const meanCrossEntropy = (logits: Node, targets: Node): Node => mean(crossEntropy(logits, targets));
 
-/** Σ w·x / Σ w over rows (n). */
-export const weightedMean = (values: Node, weights: Node): Node => div(sum(mul(values, weights)), sum(weights));
-
 /** x − max − log Σ exp(x − max) over the last axis. */
 export function logSoftmax(logits: Node): Node {
   const shifted = sub(logits, max(logits, [-1], { keepDims: true }));

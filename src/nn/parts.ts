@@ -1,6 +1,4 @@
 /** @file What a model is built from: named weights and named linear maps, so that freezing, training, LoRA and quantisation are the caller's choice. */
-
-import { unreachable } from "../base/errors.ts";
 import { matmul, weight as weightNode } from "../graph/build.ts";
 import type { Node, Shape } from "../graph/types.ts";
 
@@ -32,11 +30,6 @@ export function frozenWeights(): Parts["weight"] {
     nodes.set(name, node);
     return node;
   };
-}
-
-/** Weights taken from a table of nodes: the trainable case. Throws where a name is missing. */
-export function weightsFrom(nodes: Readonly<Record<string, Node>>): Parts["weight"] {
-  return (name) => nodes[name] ?? unreachable(`no parameter "${name}"`);
 }
 
 /** Parts whose linear maps are changed by `wrap`, which sees the full name and returns the map to use. */

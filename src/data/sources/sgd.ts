@@ -22,7 +22,6 @@ const Service = z.object({
     }),
   ),
 });
-export type SgdCall = z.infer<typeof Call>;
 export type SgdDialogue = z.infer<typeof Dialogue>;
 export type SgdService = z.infer<typeof Service>;
 
