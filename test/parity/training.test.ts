@@ -107,7 +107,7 @@ describe("SIGKILL", () => {
     const rng = createRng("kills");
     let kills = 0;
     while (kills < 10) {
-      expect(await trainAndKill(output, config, 1 + rng.int(30)), `kill ${kills + 1}`).toBe(true);
+      expect(await trainAndKill(output, config, 1 + rng.int(100)), `kill ${kills + 1}`).toBe(true);
       kills++;
     }
     expect(existsSync(modelOf(output))).toBe(false); // it had not come to its end
