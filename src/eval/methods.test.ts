@@ -50,6 +50,14 @@ describe("methods", () => {
     expect(methods["specialized-shuffled-prompt"].ask(one, all)).toEqual({ specializeBy });
   });
 
+  test("draw a random prompt as long as the right one from the words of the others", () => {
+    const { specializeBy } = methods["random-prompt"].ask(one, all);
+    expect(specializeBy!.split(" ")).toHaveLength(one.systemPrompt.split(" ").length);
+    expect(new Set(specializeBy!.split(" "))).toEqual(new Set(["Prompt", "of", "two."]));
+    expect(methods["random-prompt"].ask(one, all)).toEqual({ specializeBy });
+    expect(() => methods["random-prompt"].ask(one, [one])).toThrow(expect.objectContaining({ code: "E_DATA" }));
+  });
+
   test("are put in the table's order, and a mistyped one is refused with those that exist", () => {
     expect(parseMethods(["specialized", "base", "specialized"])).toEqual(["base", "specialized"]);
     expect(() => parseMethods(["specialised"])).toThrow(/"specialised"/);

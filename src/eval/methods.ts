@@ -11,6 +11,7 @@ export const METHODS = [
   "specialized",
   "specialized-5shot",
   "wrong-prompt",
+  "random-prompt",
   "specialized-shuffled-prompt",
 ] as const;
 export type MethodName = (typeof METHODS)[number];
@@ -53,6 +54,10 @@ export const methods: { readonly [M in MethodName]: Method } = {
   "wrong-prompt": {
     summary: "control: the edge model specialised by another task's system prompt",
     ask: (task, all) => ({ specializeBy: wrongTask(task, all).systemPrompt }),
+  },
+  "random-prompt": {
+    summary: "control: the edge model specialised by random words of other tasks' system prompts",
+    ask: (task, all) => ({ specializeBy: randomPrompt(task, all) }),
   },
   "specialized-shuffled-prompt": {
     summary: "control: the edge model specialised by the system prompt's words in random order",
@@ -136,8 +141,19 @@ function contents(answer: string): string[] {
 const format = (answer: string): string =>
   /["{[(]/.test(answer) ? answer.replaceAll(quoted, (all, _, colon) => (colon === undefined ? '""' : all)) : "plain";
 
-/** Determined by the task. */
-function shuffledPrompt({ name, systemPrompt }: TaskFile): string {
-  const words = systemPrompt.split(/\s+/).filter((word) => word !== "");
-  return createRng(`shuffled prompt of ${name}`).shuffle(words).join(" ");
+const wordsOf = ({ systemPrompt }: TaskFile): string[] => systemPrompt.split(/\s+/).filter((word) => word !== "");
+
+/** The prompt's own words in another order: determined by the task. */
+const shuffledPrompt = (task: TaskFile): string =>
+  createRng(`shuffled prompt of ${task.name}`).shuffle(wordsOf(task)).join(" ");
+
+/** As many words as the prompt has, each drawn from all other prompts: determined by the tasks. */
+function randomPrompt(task: TaskFile, all: readonly TaskFile[]): string {
+  const words = all.filter(({ name }) => name !== task.name).flatMap(wordsOf);
+  if (words.length === 0)
+    throw new AppError("E_DATA", `task "${task.name}": the method random-prompt needs a second task, found none`);
+  const rng = createRng(`random prompt of ${task.name}`);
+  return wordsOf(task)
+    .map(() => rng.pick(words))
+    .join(" ");
 }
