@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import {
   add,
   broadcast,
+  cast,
   constant,
   dequantize,
   div,
@@ -88,8 +89,7 @@ function rmsNormVjp(
 function crossEntropyVjp(dy: Node, [logits, targets]: readonly Node[]): Node {
   const [rows, classes] = logits!.shape as [Dim, Dim];
   const isTarget = equal(reshape(iota(classes), [1, classes]), reshape(targets!, [rows, 1]));
-  const probabilities = softmax(logits!);
-  return mul(reshape(dy, [rows, 1]), where(isTarget, sub(probabilities, one), probabilities));
+  return mul(reshape(dy, [rows, 1]), sub(softmax(logits!), cast(isTarget, "f32")));
 }
 
 const blocked = (op: string) => (): readonly [] => {

@@ -71,8 +71,12 @@ function lowerRmsNorm(context: Emitter, inputs: readonly string[], { params }: N
   });
 }
 
-function lowerCrossEntropy(context: Emitter, inputs: readonly string[]): string {
-  return context.emitMany(2, "SoftmaxCrossEntropyLoss", inputs, { attributes: { reduction: "none" } })[0]!;
+/** Not SoftmaxCrossEntropyLoss: ONNX Runtime unfolds it with two transpositions of all logits. */
+function lowerCrossEntropy(context: Emitter, [logits, targets]: readonly string[]): string {
+  const logProbabilities = context.emit("LogSoftmax", [logits!], { attributes: { axis: -1 } });
+  const column = context.emit("Unsqueeze", [targets!, context.ints([1])]);
+  const chosen = context.emit("GatherElements", [logProbabilities, column], { attributes: { axis: 1 } });
+  return context.emit("Neg", [context.emit("Squeeze", [chosen, context.ints([1])])]);
 }
 
 function lowerMatmulNBits(context: Emitter, inputs: readonly string[], { params }: Node<"matmulNBits">): string {
