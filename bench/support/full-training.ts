@@ -27,7 +27,7 @@ export async function fullTraining(problem: Problem): Promise<Training> {
   for (const [name, shape] of parameterShapes(config))
     state[stepNames.parameter(name)] = floatTensor(shape, await readTensor(file, name));
   return {
-    spec: languageModelSpec(config, optimizer, maxGradientNorm),
+    spec: languageModelSpec(config, optimizer, maxGradientNorm, { isolate: false }),
     state,
     weights: ropeWeights(config),
     batch: rowFeeds(languageModelPrefix, await problemRows(problem), 0),
