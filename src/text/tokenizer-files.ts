@@ -6,6 +6,9 @@ import { checkSchema } from "../base/json.ts";
 /** Bounds for untrusted tokenizer files. */
 export const tokenizerLimits = { maxBytes: 64 * 2 ** 20, maxDepth: 32 } as const;
 const MAX_TOKENS = 2 ** 20;
+/** How often a text may grow by all steps of a chain together, and how many steps there may be; known tokenizers stay below 16. */
+const MAX_GROWTH = 256;
+const MAX_STEPS = 64;
 
 const token = z.string().max(4096);
 const tokenId = z.int().min(0).max(MAX_TOKENS);
@@ -67,8 +70,46 @@ export function checkTokenizerJson(json: unknown, what: string): TokenizerJson {
       "E_FORMAT",
       `${what}: expected ids without large gaps, found id ${last} among ${unique.size} tokens`,
     );
+  checkGrowth(file, what);
   const missing = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
   return { ...missing, ...file, model: model.type === "BPE" ? { ...model, merges: model.merges ?? [] } : model };
+}
+
+type Step = z.infer<typeof Step>;
+const Step = z.looseObject({ type: z.string().optional() });
+const Steps = z.array(Step);
+
+/** The steps of a chain, those of nested sequences one after the other. */
+function stepsOf(step: Step): Step[] {
+  const nested = ["normalizers", "pretokenizers", "processors", "decoders"].flatMap((key) => {
+    const parsed = Steps.safeParse(step[key]);
+    return parsed.success ? parsed.data : [];
+  });
+  return [step, ...nested.flatMap(stepsOf)];
+}
+
+/** How many characters, or tokens, one may become. */
+function growthOf(step: Step): number {
+  const inserted = ["content", "replacement", "prepend", "prefix", "suffix"].map((key) => step[key]);
+  const lengths = inserted.map((text) => (typeof text === "string" ? text.length : 0));
+  const bytes = step.type === "ByteLevel" ? 3 : 1; // UTF-8 of one UTF-16 unit
+  const template = Array.isArray(step["single"]) ? step["single"].length : 1;
+  return Math.max(bytes, template, ...lengths);
+}
+
+/** A few lines can ask for texts of gigabytes: each step multiplies what the one before made. */
+function checkGrowth(file: z.infer<typeof TokenizerJson>, what: string): void {
+  for (const chain of ["normalizer", "pre_tokenizer", "post_processor", "decoder"] as const) {
+    const steps = file[chain] == null ? [] : stepsOf(file[chain]);
+    const growth = steps.reduce((product, step) => product * growthOf(step), 1);
+    if (steps.length > MAX_STEPS)
+      throw new AppError("E_LIMIT", `${what}: ${chain}: ${steps.length} steps, the limit is ${MAX_STEPS}`);
+    if (growth > MAX_GROWTH)
+      throw new AppError(
+        "E_LIMIT",
+        `${what}: ${chain}: may make a text ${growth} times as long, the limit is ${MAX_GROWTH}`,
+      );
+  }
 }
 
 /** Checks a `tokenizer_config.json`. Throws E_FORMAT. */

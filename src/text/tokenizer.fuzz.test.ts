@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes } from "../../test/support/mutate.ts";
 import { writeSentencePieceTokenizer, writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { createTokenizer, loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 
 const texts = ["the other band", "<s>a<|user|>b</s>", "½ 日本語 😀\n\t", ""];
 
@@ -41,4 +41,31 @@ test.each(cases)("1,000 mutations of a $kind $name are sound or refused", { time
   });
   expect(outcomes["read"]).toBeGreaterThan(50);
   expect(reasons).toBeGreaterThan(5);
+});
+
+const replaceAll = (content: string) => ({ type: "Replace", pattern: { String: "a" }, content });
+const sequence = (key: string, step: unknown, count: number) => ({ type: "Sequence", [key]: Array(count).fill(step) });
+
+test.each<[string, Record<string, unknown>]>([
+  ["replacements that multiply", { normalizer: sequence("normalizers", replaceAll("aaaa"), 15) }],
+  ["the same, nested", { normalizer: sequence("normalizers", sequence("normalizers", replaceAll("aaaa"), 4), 4) }],
+  ["one very long replacement", { normalizer: replaceAll("a".repeat(4096)) }],
+  ["long prefixes", { normalizer: sequence("normalizers", { type: "Prepend", prepend: "a".repeat(64) }, 20) }],
+  ["bytes as characters as bytes …", { pre_tokenizer: sequence("pretokenizers", { type: "ByteLevel" }, 30) }],
+  [
+    "a text repeated by its template",
+    {
+      post_processor: {
+        type: "TemplateProcessing",
+        single: Array(10_000).fill({ Sequence: { id: "A", type_id: 0 } }),
+        pair: [],
+        special_tokens: {},
+      },
+    },
+  ],
+  ["a decoder that multiplies", { decoder: sequence("decoders", replaceAll("aaaa"), 15) }],
+  ["a thousand steps", { normalizer: sequence("normalizers", { type: "Lowercase" }, 1000) }],
+])("a bomb is refused before it goes off: %s", (_, parts) => {
+  const json = { added_tokens: [], model: { type: "BPE", vocab: { a: 0, b: 1 }, merges: [] }, ...parts };
+  expect(() => createTokenizer(json)).toThrow(expect.objectContaining({ code: "E_LIMIT" }));
 });
