@@ -70,6 +70,14 @@ test("a schema error names the path of the failing key and carries the code aske
   expect(() => checkSchema(Array(9).fill("x"), z.array(z.number()), { what: "gates" })).toThrow(/8|and 4 more/);
 });
 
+test("of several alternatives the one that comes closest says what is wrong", () => {
+  const Source = z.object({ from: z.union([z.string(), z.strictObject({ path: z.string(), weight: z.number() })]) });
+  const refusal = (from: unknown) => () => checkSchema({ from }, Source, { what: "run" });
+  expect(refusal({ path: "a", weight: "b" })).toThrow(/^run: from\.weight: /);
+  expect(refusal({ path: "a", weight: 1, note: "" })).toThrow(/^run: from: .*"note"/);
+  expect(refusal(3)).toThrow(/^run: from: Invalid input$/);
+});
+
 test("a written file reads back, with nothing but itself in the folder", async () => {
   const path = join(folder(), "config.json");
   const value = { layers: [{ rank: 16 }] };

@@ -53,10 +53,20 @@ export function checkSchema<Schema extends z.ZodType>(
 ): z.infer<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const { issues } = result.error;
+  const issues = result.error.issues.flatMap(explainUnion);
   const lines = issues.slice(0, 5).map(({ path, message }) => `${keyPath(path)}: ${message}`);
   if (issues.length > 5) lines.push(`and ${issues.length - 5} more`);
   throw new AppError(code, `${what}: ${lines.join("; ")}`);
+}
+
+/** A union says only "Invalid input"; what is wrong is said by the alternative that the value comes closest to. */
+function explainUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const depth = (issues: readonly z.core.$ZodIssue[]) => Math.max(...issues.map(({ path }) => path.length));
+  const isOtherType = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.some(({ code, path }) => code === "invalid_type" && path.length === 0);
+  const [closest] = issue.errors.filter((issues) => !isOtherType(issues)).sort((a, b) => depth(b) - depth(a));
+  return closest?.flatMap((inner) => explainUnion({ ...inner, path: [...issue.path, ...inner.path] })) ?? [issue];
 }
 
 /** Reads, parses and checks a file. Throws E_NOT_FOUND, E_IO, E_LIMIT, E_FORMAT, or `code` when the schema fails. */

@@ -42,6 +42,13 @@ test.each([
   ["a nested value out of range", { ...generator, optimizer: { beta2: 1 } }, "optimizer.beta2"],
   ["a missing key", { ...generator, cloud: undefined }, "cloud"],
   ["an unknown choice", { ...generator, generator: { strategy: "topk" } }, "generator.strategy"],
+  ["a shape's key that does not exist", { ...languageModel, model: { ...shape, heds: 2 } }, "model: Unrecognized key"],
+  ["a shape without a key", { ...languageModel, model: { ...shape, ffn: undefined } }, "model.ffn"],
+  ["an odd head size", { ...languageModel, model: { ...shape, hidden: 6 } }, "model.heads: a width of 6 by 2 heads"],
+  ["heads that do not divide", { ...languageModel, model: { ...shape, heads: 4, kvHeads: 3 } }, "model.kvHeads"],
+  ["a trillion positions", { ...languageModel, model: { ...shape, context: 1e12 } }, "model.context"],
+  ["a billion layers", { ...languageModel, model: { ...shape, layers: 1e9 } }, "model.layers"],
+  ["more weights than fit", { ...languageModel, model: { ...shape, hidden: 2 ** 20, ffn: 2 ** 20 } }, "model.hidden"],
   ["an unknown kind", { ...languageModel, kind: "adapter" }, "kind"],
 ] as const)("%s is E_CONFIG, and the message names it", async (_, config, key) => {
   const path = join(folder, "config.json");

@@ -65,17 +65,42 @@ const common = {
   device: z.enum(["cpu", "cuda", "webgpu"]).default("cpu"),
 };
 
-const Shape = z.strictObject({
-  hidden: count,
-  ffn: count,
-  layers: count,
-  heads: count,
-  kvHeads: count,
-  context: count.default(1024),
-  ropeTheta: z.number().positive().default(10000),
-  epsilon: z.number().positive().default(1e-5),
-  tied: z.boolean().default(true),
-});
+/** A model that is trained from scratch must also fit somewhere: its weights are held six times. */
+export const shapeLimits = {
+  width: 2 ** 20,
+  layers: 1024,
+  heads: 1024,
+  ropeEntries: 2 ** 24,
+  parameters: 2 ** 31,
+} as const;
+
+const width = count.max(shapeLimits.width);
+const heads = count.max(shapeLimits.heads);
+
+const Shape = z
+  .strictObject({
+    hidden: width,
+    ffn: width,
+    layers: count.max(shapeLimits.layers),
+    heads,
+    kvHeads: heads,
+    context: count.default(1024),
+    ropeTheta: z.number().positive().default(10000),
+    epsilon: z.number().positive().default(1e-5),
+    tied: z.boolean().default(true),
+  })
+  .superRefine(({ hidden, ffn, layers, heads, kvHeads, context }, { addIssue }) => {
+    const refuse = (key: string, message: string) => addIssue({ code: "custom", path: [key], message });
+    const headSize = hidden / heads;
+    if (headSize % 2 !== 0)
+      refuse("heads", `a width of ${hidden} by ${heads} heads should be an even number, found ${headSize}`);
+    if (heads % kvHeads !== 0) refuse("kvHeads", `${heads} heads do not divide among ${kvHeads} key–value heads`);
+    const { ropeEntries, parameters } = shapeLimits;
+    if (context * headSize > ropeEntries)
+      refuse("context", `context × head size is ${context * headSize}, the limit is ${ropeEntries}`);
+    const size = layers * hidden * (2 * hidden + 2 * kvHeads * headSize + 3 * ffn);
+    if (size > parameters) refuse("hidden", `the layers have ${size} weights, the limit is ${parameters}`);
+  });
 
 export const LanguageModelRun = z.strictObject({
   kind: z.literal("language-model"),
@@ -94,24 +119,29 @@ export const LanguageModelRun = z.strictObject({
   isolate: z.boolean().default(true),
 });
 
-export const GeneratorRun = z.strictObject({
-  kind: z.literal("generator"),
-  ...common,
-  /** Directories of the two frozen models and of the tokenizer they share. */
-  cloud: path,
-  edge: path,
-  tokenizer: path,
-  generator: GeneratorConfig.prefault({}),
-  tasks: Tasks,
-  /** Each prompt's queries are joined in one row of at most this many tokens; those that do not fit are left out. */
-  rowTokens: count.default(512),
-  /** Loss on the answer, or on the whole edge sequence. AMB-12. */
-  lossOn: z.enum(["response", "sequence"]).default("response"),
-  /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
-  distillShare: z.number().min(0).max(1).default(0),
-  /** Generator weights to begin with, a directory written by an earlier run. */
-  start: path.optional(),
-});
+export const GeneratorRun = z
+  .strictObject({
+    kind: z.literal("generator"),
+    ...common,
+    /** Directories of the two frozen models and of the tokenizer they share. */
+    cloud: path,
+    edge: path,
+    tokenizer: path,
+    generator: GeneratorConfig.prefault({}),
+    tasks: Tasks,
+    /** Each prompt's queries are joined in one row of at most this many tokens; those that do not fit are left out. */
+    rowTokens: count.default(512),
+    /** Loss on the answer, or on the whole edge sequence. AMB-12. */
+    lossOn: z.enum(["response", "sequence"]).default("response"),
+    /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
+    distillShare: z.number().min(0).max(1).default(0),
+    /** Generator weights to begin with, a directory written by an earlier run. */
+    start: path.optional(),
+  })
+  .refine(({ distillShare, lossOn }) => distillShare === 0 || lossOn === "response", {
+    path: ["lossOn"],
+    message: "expected response where distillShare is above 0: the prompted edge model teaches answers only",
+  });
 
 export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, GeneratorRun]);
 export type TrainConfig = z.infer<typeof TrainConfig>;
