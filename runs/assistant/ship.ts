@@ -46,5 +46,7 @@ const parts: Record<string, () => Promise<void>> = {
   generator: shipGenerator,
 };
 const ship = parts[part ?? ""];
-if (ship === undefined) throw new Error(`expected one of ${Object.keys(parts).join(", ")}, found ${part}`);
-await ship();
+if (ship === undefined) {
+  console.error(`expected one of ${Object.keys(parts).join(", ")}, found ${part ?? "nothing"}`);
+  process.exitCode = 1;
+} else await ship();

@@ -1,8 +1,9 @@
 /** @file Training checkpoints: one safetensors file per step, complete or absent, the newest few kept. */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isTemporaryName } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
+import { ensureFolder } from "../base/folder.ts";
 import { ioError } from "../base/io-error.ts";
 import { type JsonValue, parseJson } from "../base/json.ts";
 import { openSafetensors, readTensor, safetensorsLimits } from "./safetensors.ts";
@@ -37,11 +38,7 @@ export async function saveCheckpoint(
 ): Promise<string> {
   if (!Number.isSafeInteger(step) || step < 0 || keep < 1) throw new Error(`internal: step ${step}, keep ${keep}`);
   const path = join(directory, `step-${String(step).padStart(8, "0")}.safetensors`);
-  try {
-    await mkdir(directory, { recursive: true });
-  } catch (error) {
-    throw ioError(error, "write", directory);
-  }
+  await ensureFolder(directory);
   await writeSafetensors(
     path,
     Object.entries(tensors).map(([name, { shape, data }]) => ({ name, dtype: "F32" as const, shape, data })),

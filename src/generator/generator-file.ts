@@ -1,8 +1,8 @@
 /** @file A trained generator on disk: `generator.json` (configuration) and `model.safetensors` (weights and running statistics). */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
+import { ensureFolder } from "../base/folder.ts";
 import { sha256File } from "../base/hash.ts";
 import { readJsonFile, writeJsonFile } from "../base/json.ts";
 import { float32ToFloat16 } from "../files/half.ts";
@@ -52,7 +52,7 @@ export async function writeGenerator(
   buffers: ReadonlyMap<string, Float32Array>,
   { dtype = "F32" }: { readonly dtype?: "F32" | "F16" } = {},
 ): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  await ensureFolder(directory);
   const weights = [...generatorParameters(pair)].map(([name, { shape }]) => {
     const values = parameters.get(name)!;
     return dtype === "F32"

@@ -12,6 +12,9 @@ export type PairShape = {
 type Start = "zero" | "one" | "kaiming" | "embedding";
 export type ParameterInfo = { readonly shape: readonly number[]; readonly start: Start };
 
+/** Gains and biases, whatever their rank: no weight decay. */
+export const isGainOrBias = (name: string): boolean => /(\.bias|^router\.norm\.weight)$/.test(name);
+
 /** Inputs and outputs of one adaptable linear map. */
 export function targetSize(
   model: LlamaConfig,

@@ -10,6 +10,7 @@ import {
   mul,
   reshape,
   silu,
+  size,
   softmax,
   sqrt,
   sub,
@@ -72,10 +73,15 @@ function batchNorm(x: Node, config: GeneratorConfig, parameters: Parts["weight"]
   const out = add(mul(normed, get("norm.weight")), get("norm.bias"));
   const blend = (before: Node, now: Node) =>
     add(mul(before, constant(1 - config.routerMomentum)), mul(now, constant(config.routerMomentum)));
-  const next = training
-    ? { [names.mean]: blend(running.mean, batchMean), [names.variance]: blend(running.variance, batchVariance) }
-    : {};
-  return { out, next };
+  if (!training) return { out, next: {} };
+  // The running variance is the unbiased one, as in PyTorch: n/(n − 1) of what normalises the batch.
+  const rows = size([x.shape[1]!]);
+  const correction = where(less(rows, constant(1.5)), constant(1), div(rows, sub(rows, constant(1))));
+  const unbiased = mul(batchVariance, correction);
+  return {
+    out,
+    next: { [names.mean]: blend(running.mean, batchMean), [names.variance]: blend(running.variance, unbiased) },
+  };
 }
 
 /** softmax over the K largest logits, zero elsewhere: eq. 5, in its stable form. Without renormalisation the dense softmax is cut. */

@@ -1,9 +1,10 @@
 /** @file The artefact: gates and provenance, a few hundred bytes of JSON. */
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
+import { ensureFolder } from "../base/folder.ts";
 import { readJsonFile } from "../base/json.ts";
 import type { Pair } from "./pair.ts";
 
@@ -70,11 +71,7 @@ export async function writeSpecialization(
 ): Promise<{ readonly file: string; readonly bytes: number }> {
   const text = encodeSpecialization(specialization);
   const file = join(directory, specializationFileName);
-  try {
-    await mkdir(directory, { recursive: true });
-  } catch (cause) {
-    throw new AppError("E_IO", `cannot create ${directory}: ${(cause as Error).message}`, { cause });
-  }
+  await ensureFolder(directory);
   await writeFileAtomic(file, text);
   return { file, bytes: Buffer.byteLength(text) };
 }

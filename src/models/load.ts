@@ -1,7 +1,7 @@
 /** @file A model directory opened for use: its shape, and where each of its weights lies. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
+import { ensureFolder } from "../base/folder.ts";
 import { sha256, sha256File } from "../base/hash.ts";
 import { writeJsonFile } from "../base/json.ts";
 import { float32ToFloat16 } from "../files/half.ts";
@@ -97,7 +97,7 @@ export async function saveModel(
     if (values === undefined) throw new Error(`internal: no values for "${name}"`);
     return { name, dtype, shape, data: dtype === "F32" ? values : float32ToFloat16(values) };
   });
-  await mkdir(directory, { recursive: true });
+  await ensureFolder(directory);
   await writeSafetensors(join(directory, "model.safetensors"), entries, { format: "pt" });
   await writeJsonFile(join(directory, "config.json"), {
     ...toConfigJson(config),

@@ -6,7 +6,7 @@ export type AdamWConfig = {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  /** Applied to matrices only: gains and biases are not decayed. */
+  /** For parameters that decay: gains and biases do not. */
   readonly weightDecay: number;
 };
 
@@ -24,6 +24,7 @@ export type Moments = { readonly m: Node; readonly v: Node };
 
 /**
  * One update. `clip` (a scalar node) multiplies the gradient, folded into the moments so that no clipped copy is made.
+ * @param decays whether weight decay applies; by default to all but vectors
  */
 export function adamw(
   p: Node,
@@ -32,11 +33,12 @@ export function adamw(
   clip: Node,
   scalars: AdamWScalars,
   config: AdamWConfig,
+  decays = p.shape.length > 1,
 ): Moments & { readonly p: Node } {
   const { beta1, beta2 } = config;
   const nextM = add(mul(m, constant(beta1)), mul(g, mul(clip, constant(1 - beta1))));
   const nextV = add(mul(v, constant(beta2)), mul(mul(g, g), mul(mul(clip, clip), constant(1 - beta2))));
-  const kept = config.weightDecay > 0 && p.shape.length > 1 ? mul(p, scalars.keep) : p;
+  const kept = config.weightDecay > 0 && decays ? mul(p, scalars.keep) : p;
   const step = div(mul(nextM, scalars.stepSize), add(sqrt(nextV), scalars.epsilon));
   return { p: sub(kept, step), m: nextM, v: nextV };
 }

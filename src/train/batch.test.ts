@@ -19,7 +19,7 @@ test("rows are padded on the right; each answer token is predicted from the toke
   expect(numbers(feeds)).toEqual({
     "p.tokens": { shape: [2, 3], data: [10, 11, 12, 20, 0, 0] },
     "p.segments": { shape: [2, 3], data: [0, 0, 0, 0, 0, 0] },
-    "p.positions": { shape: [2, 3], data: [0, 1, 2, 0, 1, 2] },
+    "p.positions": { shape: [2, 3], data: [0, 1, 2, 0, 0, 0] },
     "p.rows": { shape: [3], data: [1, 2, 3] },
     "p.targets": { shape: [3], data: [12, 13, 21] },
   });
@@ -31,7 +31,7 @@ test("the first token of a row is never predicted, even where the whole row is a
   expect(feeds["p.targets"]!.data).toEqual([11, 12]);
 });
 
-test("sequences joined in a row keep their answers and count positions from zero", () => {
+test("sequences joined in a row keep their answers and count positions from zero; padding stands at position zero", () => {
   const rows = [
     { ids: [10, 11, 12], answers: [[1, 3]] as const },
     { ids: [20, 21], answers: [[1, 2]] as const },
@@ -44,7 +44,7 @@ test("sequences joined in a row keep their answers and count positions from zero
   ]);
   const feeds = numbers(rowFeeds("p", joined, 0));
   expect(feeds["p.segments"]).toEqual({ shape: [2, 4], data: [0, 0, 0, 1, 0, 0, 0, 0] });
-  expect(feeds["p.positions"]).toEqual({ shape: [2, 4], data: [0, 1, 2, 0, 0, 1, 2, 3] });
+  expect(feeds["p.positions"]).toEqual({ shape: [2, 4], data: [0, 1, 2, 0, 0, 1, 0, 0] });
   expect(feeds["p.targets"]!.data).toEqual([11, 12, 21, 32]);
   expect(feeds["p.rows"]!.data).toEqual([0, 1, 3, 5]);
 });

@@ -51,7 +51,7 @@ export function requireContext(rows: readonly Row[], context: number): void {
   }
 }
 
-/** Pads rows on the right and lists their supervised positions. */
+/** Pads rows on the right, padding at position 0, and lists their supervised positions. */
 export function rowFeeds(prefix: string, rows: readonly Row[], padId: number): Feeds {
   const time = Math.max(...rows.map(({ ids }) => ids.length - 1));
   const tokens = new Int32Array(rows.length * time).fill(padId);
@@ -65,7 +65,7 @@ export function rowFeeds(prefix: string, rows: readonly Row[], padId: number): F
       if (t + 1 < ids.length) tokens[start + t] = ids[t]!;
       if (t === starts[segment + 1]) segment++;
       segments[start + t] = segment;
-      positions[start + t] = t - starts[segment]!;
+      positions[start + t] = t + 1 < ids.length ? t - starts[segment]! : 0;
     }
     for (const [from, to] of answers) {
       for (let t = Math.max(from, 1); t < to; t++) {

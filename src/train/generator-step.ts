@@ -2,7 +2,13 @@
 
 import { cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
 import { withDirectLora, withExperts } from "../generator/experts.ts";
-import { generatorBuffers, generatorParameters, type PairShape, type ParameterInfo } from "../generator/parameters.ts";
+import {
+  generatorBuffers,
+  generatorParameters,
+  isGainOrBias,
+  type PairShape,
+  type ParameterInfo,
+} from "../generator/parameters.ts";
 import { balanceLoss, route } from "../generator/router.ts";
 import { add, flattenRows, gather, input, mean, scale, sum } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
@@ -35,6 +41,7 @@ export function generatorSpec(
 ): StepSpec {
   return {
     parameters: shapesOf(generatorParameters(pair)),
+    undecayed: new Set([...generatorParameters(pair).keys()].filter(isGainOrBias)),
     buffers: shapesOf(generatorBuffers(pair)),
     optimizer,
     maxGradientNorm,

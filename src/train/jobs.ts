@@ -205,14 +205,17 @@ function groupFeeds(
   const rows = groups.flatMap((group) => joinRows(unpromptedRows(source, group, config.lossOn), config.rowTokens));
   requireContext(rows, pair.edge.context);
   const { padId } = source.options.tokenizer;
-  const teacherRows = (group: Group) => joinRows(promptedRows(source, group), config.rowTokens);
-  const teacher = config.distillShare > 0 ? rowFeeds(teacherPrefix, groups.flatMap(teacherRows), padId) : {};
+  const cloudRows = groups.map((group) => cloudRow(source, group, layers));
+  requireContext(
+    cloudRows.map((ids) => ({ ids: [...ids, padId], answers: [] })),
+    pair.cloud.context,
+  );
+  const teacherRows =
+    config.distillShare > 0 ? groups.flatMap((group) => joinRows(promptedRows(source, group), config.rowTokens)) : [];
+  requireContext(teacherRows, pair.edge.context);
+  const teacher = config.distillShare > 0 ? rowFeeds(teacherPrefix, teacherRows, padId) : {};
   return {
-    ...cloudFeeds(
-      groups.map((group) => cloudRow(source, group, layers)),
-      layers,
-      padId,
-    ),
+    ...cloudFeeds(cloudRows, layers, padId),
     ...rowFeeds(edgePrefix, rows, padId),
     ...teacher,
     [promptOfName]: intTensor(
@@ -240,7 +243,7 @@ function routerFeeds({ generator, batch }: GeneratorRun, { edge }: PairShape, rn
     const shape = [batch, edge.layers, generator.experts];
     const noise = Float32Array.from(
       { length: batch * edge.layers * generator.experts },
-      () => -Math.log(-Math.log(1 - rng.next() || 1e-12)),
+      () => -Math.log(-Math.log(rng.next() || 1e-12)),
     );
     feeds[routerInputs.gumbel] = floatTensor(shape, noise);
   }

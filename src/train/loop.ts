@@ -1,11 +1,12 @@
 /** @file The training loop: steps, validation, checkpoints, log; stops on request in a state from which `resume` goes on bit-identically. */
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
+import { ensureFolder } from "../base/folder.ts";
 import { ioError } from "../base/io-error.ts";
-import { checkSchema } from "../base/json.ts";
+import { checkSchema, parseJson } from "../base/json.ts";
 import type { Logger } from "../base/log.ts";
 import type { Progress } from "../base/progress.ts";
 import { createRng, type Rng } from "../base/rng.ts";
@@ -50,6 +51,8 @@ export type TrainingResult = {
 
 const LoopState = z.object({ bestLoss: z.number().nullable(), bestStep: z.int() });
 
+const LogLine = z.looseObject({ step: z.int().min(0) });
+
 type Best = { loss: number; step: number };
 
 const tokensIn = (feeds: Feeds): number =>
@@ -62,9 +65,7 @@ export async function trainLoop(config: TrainConfig, job: Job, context: LoopCont
     best: join(config.output, "best"),
     log: join(config.output, "log.jsonl"),
   };
-  await mkdir(config.output, { recursive: true }).catch((error: unknown) => {
-    throw ioError(error, "write", config.output);
-  });
+  await ensureFolder(config.output);
   const before = await findCheckpoint(folders.checkpoints, context.resume);
   if (before === undefined) await rm(folders.best, { recursive: true, force: true }); // of a run that left no checkpoint
   const best: Best = before === undefined ? { loss: Number.POSITIVE_INFINITY, step: 0 } : readBest(before);
@@ -138,6 +139,7 @@ async function advance(
       since = { at: context.now(), tokens: 0, metrics: [] };
     }
     if (step % config.validateEvery === 0 || step === config.steps) {
+      const pausedAt = context.now();
       const validation = await validate(config, job, trainer, root);
       await appendJsonl(files.log, { step, validation });
       files.progress.note(`step ${step}: validation loss ${Number(validation["loss"]).toFixed(4)}`);
@@ -150,12 +152,11 @@ async function advance(
           keep: 1,
         });
       }
-      since.at = context.now();
+      since.at += context.now() - pausedAt;
     }
     if (step % config.checkpointEvery === 0 || step === config.steps) await files.checkpoint();
   }
-  if (context.signal.aborted && trainer.stepCount % config.checkpointEvery !== 0)
-    context.log.info(`interrupted; resumable from ${await files.checkpoint()}`);
+  if (trainer.stepCount < config.steps) context.log.info(`interrupted; resumable from ${await files.checkpoint()}`);
 }
 
 async function validate(
@@ -167,7 +168,10 @@ async function validate(
   const all: Metrics[] = [];
   for (let i = 0; i < config.validationBatches; i++)
     all.push(await trainer.evaluate(job.validation(root.split(`validation-${i}`))));
-  return averageMetrics(all);
+  const averages = averageMetrics(all);
+  if (!Number.isFinite(averages["loss"]))
+    throw new AppError("E_NAN", `step ${trainer.stepCount}: validation loss is ${averages["loss"]}`);
+  return averages;
 }
 
 function scheduleOf({ steps, optimizer }: TrainConfig): Schedule {
@@ -216,9 +220,16 @@ async function findCheckpoint(folder: string, resume: boolean): Promise<Checkpoi
 
 /** Drops log lines of steps that will be done again, and what a kill left of a last line. */
 async function keepLogUpTo(path: string, step: number): Promise<void> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return;
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw ioError(error, "read", path);
+  });
+  if (text === "") return;
   const complete = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
-  const kept = complete.filter((line) => line !== "" && (JSON.parse(line) as { step: number }).step <= step);
+  const kept = complete.filter((line, i) => {
+    if (line === "") return false;
+    const what = `${path}, line ${i + 1}`;
+    return checkSchema(parseJson(line, { what }), LogLine, { what }).step <= step;
+  });
   await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
 }

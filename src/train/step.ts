@@ -19,6 +19,8 @@ export type Objective = {
 
 export type StepSpec = {
   readonly parameters: ParameterShapes;
+  /** Parameters without weight decay, beside vectors. */
+  readonly undecayed?: ReadonlySet<string>;
   /** State updated by the forward pass, not by gradient. */
   readonly buffers?: ParameterShapes;
   readonly objective: (
@@ -90,7 +92,8 @@ function update(
   const outputs: Record<string, Node> = { [stepNames.metric("gradientNorm")]: norm };
   for (const [name, shape] of spec.parameters) {
     const moments = { m: input(stepNames.m(name), shape), v: input(stepNames.v(name), shape) };
-    const next = adamw(parameters[name]!, gradients[name]!, moments, clip, scalars, spec.optimizer);
+    const decays = shape.length > 1 && !spec.undecayed?.has(name);
+    const next = adamw(parameters[name]!, gradients[name]!, moments, clip, scalars, spec.optimizer, decays);
     outputs[stepNames.next(stepNames.parameter(name))] = next.p;
     outputs[stepNames.next(stepNames.m(name))] = next.m;
     outputs[stepNames.next(stepNames.v(name))] = next.v;

@@ -1,6 +1,7 @@
 /** @file `loragen chat`: a conversation in the terminal, answers streamed. */
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
+import { AppError } from "../../base/errors.ts";
 import type { Turn } from "../../generator/answer.ts";
 import { type AnsweringFlags, type Opened, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
 import type { CliContext } from "../context.ts";
@@ -57,20 +58,25 @@ async function converse(context: CliContext, flags: Flags, { answerer }: Opened)
       if (input === "/exit") break;
       if (input !== "") {
         answering = new AbortController();
-        const { text, ms } = await answerer.answer(input, {
-          ...sampling,
-          history: flags.remember ? history : [],
-          signal: answering.signal,
-          onText: show,
-        });
+        const turn = { ...sampling, history: flags.remember ? history : [], signal: answering.signal, onText: show };
+        const answer = await answerer.answer(input, turn).catch((error: unknown) => explain(context, error));
         answering = undefined;
         context.stdout.write("\n");
-        if (isTerminal) context.stdout.write(`${context.colors.dim(formatMs(ms.prefill + ms.decode))}\n`);
-        history.push({ input, output: text });
+        if (answer !== undefined) {
+          const { text, ms } = answer;
+          if (isTerminal) context.stdout.write(`${context.colors.dim(formatMs(ms.prefill + ms.decode))}\n`);
+          history.push({ input, output: text });
+        }
       }
       if (isTerminal) lines.prompt();
     }
   } finally {
     lines.close();
   }
+}
+
+/** A message that cannot be answered (too long, say) does not end the conversation. */
+function explain(context: CliContext, error: unknown): undefined {
+  if (!(error instanceof AppError)) throw error;
+  context.stderr.write(`error ${error.code}: ${error.message}\n`);
 }

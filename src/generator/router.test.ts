@@ -1,0 +1,134 @@
+import { expect, test } from "vitest";
+import { tinyGenerator } from "../../test/support/tiny-generator.ts";
+import { createRng } from "../base/rng.ts";
+import { input } from "../graph/build.ts";
+import { interpret } from "../graph/interpret.ts";
+import { numbersOf, type Tensor, tensor } from "../graph/tensor.ts";
+import { leavesOf } from "../graph/tree.ts";
+import type { GeneratorConfig } from "./config.ts";
+import { generatorBuffers, generatorParameters, parameterNames } from "./parameters.ts";
+import { keepTopK, type Routing, route, routerInputs } from "./router.ts";
+
+const prompts = 6;
+const experts = 4;
+
+type Values = Record<string, Tensor>;
+const normal = (shape: readonly number[], label: string): Tensor => {
+  const rng = createRng(label);
+  return tensor(
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()),
+  );
+};
+const filled = (shape: readonly number[], value: number): Tensor =>
+  tensor(shape, new Array(shape.reduce((a, b) => a * b, 1)).fill(value));
+
+/** The router over random hidden states and weights; `given` replaces values by name. */
+function runRouter(changes: Partial<GeneratorConfig>, training: boolean, given: Values = {}): Values {
+  const { pair } = tinyGenerator({ experts, ...changes });
+  const infos = new Map([...generatorParameters(pair), ...generatorBuffers(pair)]);
+  const parameters = (name: string) => input(name, infos.get(name)!.shape);
+  const buffers = Object.fromEntries([...generatorBuffers(pair).keys()].map((name) => [name, parameters(name)]));
+  const hidden = input("hidden", [prompts, pair.edge.layers, pair.cloud.hidden]);
+  const routing: Routing = route(pair, parameters, hidden, { training, buffers });
+  const outputs = { gates: routing.gates, probabilities: routing.probabilities, ...routing.buffers };
+  const inputs: Values = {};
+  for (const [name, { shape }] of leavesOf({ outputs }, "input"))
+    inputs[name] = given[name] ?? normal(shape as readonly number[], name);
+  return interpret({ outputs }, { inputs });
+}
+
+const mean = parameterNames.router("norm.mean");
+const variance = parameterNames.router("norm.variance");
+const shift = parameterNames.router("norm.bias");
+const one = [1, 1, experts] as const;
+
+test("in training, logits are normed over the batch and layers: what is added to all of them has no effect", () => {
+  const bias = parameterNames.router("f2.bias");
+  const moved = runRouter({}, true, { [bias]: filled(one, 100) });
+  const before = runRouter({}, true, { [bias]: filled(one, 0) });
+  numbersOf(moved["gates"]!).forEach((gate, i) => {
+    expect(gate).toBeCloseTo(numbersOf(before["gates"]!)[i]!, 9);
+  });
+});
+
+test("running statistics move towards the batch's by the momentum; they alone decide at inference", () => {
+  const start = { [mean]: filled(one, 5), [variance]: filled(one, 3) };
+  const whole = runRouter({ routerMomentum: 1 }, true, start); // the batch's own statistics
+  const tenth = runRouter({ routerMomentum: 0.1 }, true, start);
+  for (const [name, before] of [
+    [mean, 5],
+    [variance, 3],
+  ] as const)
+    numbersOf(tenth[name]!).forEach((value, i) => {
+      expect(value).toBeCloseTo(0.9 * before + 0.1 * numbersOf(whole[name]!)[i]!, 12);
+    });
+  // With the batch's statistics as the running ones, inference repeats what training gave.
+  const inference = runRouter({}, false, { [mean]: whole[mean]!, [variance]: whole[variance]! });
+  expect(inference[mean]).toBeUndefined();
+  numbersOf(inference["gates"]!).forEach((gate, i) => {
+    expect(gate).toBeCloseTo(numbersOf(whole["gates"]!)[i]!, 9);
+  });
+});
+
+test("statistics are the population's over batch and layers, per layer where each has its own router", () => {
+  const { pair } = tinyGenerator({ experts, routerScope: "layer" });
+  const layer = runRouter({ routerScope: "layer", routerMomentum: 1 }, true);
+  expect(layer[mean]!.shape).toEqual([pair.edge.layers, 1, experts]);
+  expect(runRouter({ routerMomentum: 1 }, true)[mean]!.shape).toEqual([1, 1, experts]);
+});
+
+test("Gumbel noise decides in training and is not there at inference", () => {
+  const { pair } = tinyGenerator({ experts });
+  const noise = new Array(prompts * pair.edge.layers * experts).fill(0);
+  for (let row = 0; row < prompts * pair.edge.layers; row++) noise[row * experts + 2] = 1e3;
+  const given = { [routerInputs.gumbel]: tensor([prompts, pair.edge.layers, experts], noise) };
+  const gates = numbersOf(runRouter({ strategy: "gumbel" }, true, given)["gates"]!);
+  for (let row = 0; row < prompts * pair.edge.layers; row++) expect(gates[row * experts + 2]).toBeCloseTo(1, 12);
+  const quiet = numbersOf(runRouter({ strategy: "gumbel" }, false)["gates"]!);
+  expect(quiet).toEqual(numbersOf(runRouter({}, false)["gates"]!));
+});
+
+test("annealing blends dense gates into kept ones", () => {
+  const blended = (blend: number) =>
+    runRouter({ annealSteps: 10 }, true, { [routerInputs.blend]: tensor([], [blend]) });
+  const [dense, half, kept] = [0, 0.5, 1].map((blend) => numbersOf(blended(blend)["gates"]!)) as [
+    number[],
+    number[],
+    number[],
+  ];
+  expect(dense).toEqual(numbersOf(blended(0)["probabilities"]!));
+  expect(kept).toEqual(numbersOf(runRouter({}, true)["gates"]!));
+  half.forEach((gate, i) => {
+    expect(gate).toBeCloseTo((dense[i]! + kept[i]!) / 2, 12);
+  });
+});
+
+test("gates without renormalisation are the probabilities themselves, cut", () => {
+  const { gates, probabilities } = runRouter({ renormalize: false }, false);
+  const kept = numbersOf(gates!).map((gate, i) => [gate, numbersOf(probabilities!)[i]!] as const);
+  expect(kept.filter(([gate]) => gate !== 0)).toHaveLength(kept.length / 2);
+  for (const [gate, probability] of kept) if (gate !== 0) expect(gate).toBe(probability);
+});
+
+test("KeepTop-K gives dropped experts exactly zero, however close the logits are", () => {
+  const gates = keepTopK(input("logits", [1, 4]), 2);
+  const logits = tensor([1, 4], [1, 1 + 1e-9, 1 - 1e-9, -50]);
+  const values = numbersOf(interpret({ outputs: { gates } }, { inputs: { logits } })["gates"]!);
+  expect(values.slice(2)).toEqual([0, 0]);
+  expect(values[0]! + values[1]!).toBeCloseTo(1, 12);
+});
+
+test("the shift of the norm decides where the logits are equal", () => {
+  const hidden = filled([prompts, 2, 24], 0);
+  const { gates } = runRouter({ topK: 1 }, false, {
+    hidden,
+    [shift]: tensor(one, [0, 9, 0, 0]),
+    [mean]: filled(one, 0),
+    [variance]: filled(one, 1),
+    [parameterNames.router("f2.bias")]: filled(one, 0),
+    [parameterNames.router("f1.bias")]: filled([1, 1, 6], 0),
+  });
+  for (let row = 0; row < prompts * 2; row++)
+    expect(numbersOf(gates!).slice(row * 4, row * 4 + 4)).toEqual([0, 1, 0, 0]);
+});
