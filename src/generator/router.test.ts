@@ -34,7 +34,7 @@ function runRouter(changes: Partial<GeneratorConfig>, training: boolean, given: 
   const outputs = { gates: routing.gates, probabilities: routing.probabilities, ...routing.buffers };
   const inputs: Values = {};
   for (const [name, { shape }] of leavesOf({ outputs }, "input"))
-    inputs[name] = given[name] ?? normal(shape as readonly number[], name);
+    inputs[name] = given[name] ?? (name === variance ? filled(one, 2) : normal(shape as readonly number[], name));
   return interpret({ outputs }, { inputs });
 }
 
@@ -63,18 +63,21 @@ test("running statistics move towards the batch's by the momentum; they alone de
     numbersOf(tenth[name]!).forEach((value, i) => {
       expect(value).toBeCloseTo(0.9 * before + 0.1 * numbersOf(whole[name]!)[i]!, 12);
     });
-  // With the batch's statistics as the running ones, inference repeats what training gave.
-  const inference = runRouter({}, false, { [mean]: whole[mean]!, [variance]: whole[variance]! });
+  // With the batch's statistics as the running ones, inference repeats what training gave. The running variance is unbiased.
+  const rows = prompts * tinyGenerator().pair.edge.layers;
+  const population = numbersOf(whole[variance]!).map((value) => (value * (rows - 1)) / rows);
+  const inference = runRouter({}, false, { [mean]: whole[mean]!, [variance]: tensor(one, population) });
   expect(inference[mean]).toBeUndefined();
   numbersOf(inference["gates"]!).forEach((gate, i) => {
     expect(gate).toBeCloseTo(numbersOf(whole["gates"]!)[i]!, 9);
   });
 });
 
-test("statistics are the population's over batch and layers, per layer where each has its own router", () => {
-  const { pair } = tinyGenerator({ experts, routerScope: "layer" });
-  const layer = runRouter({ routerScope: "layer", routerMomentum: 1 }, true);
-  expect(layer[mean]!.shape).toEqual([pair.edge.layers, 1, experts]);
+test("statistics are over batch and layers, per layer where each has its own router", () => {
+  const { layers } = tinyGenerator().pair.edge;
+  const perLayer = { [variance]: filled([layers, 1, experts], 1) };
+  const layer = runRouter({ routerScope: "layer", routerMomentum: 1 }, true, perLayer);
+  expect(layer[mean]!.shape).toEqual([layers, 1, experts]);
   expect(runRouter({ routerMomentum: 1 }, true)[mean]!.shape).toEqual([1, 1, experts]);
 });
 
