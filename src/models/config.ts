@@ -56,7 +56,7 @@ export type LlamaConfig = {
 /** Every supported architecture by its `model_type`. */
 const families = { llama: LlamaFile } as const;
 
-/** Reads and checks `config.json`. Throws E_ARCHITECTURE for an unknown `model_type`, E_CONFIG for a malformed file. */
+/** Reads and checks `config.json`. Throws E_ARCHITECTURE for an unknown `model_type`, E_FORMAT for a malformed file, E_CONFIG for heads that do not fit. */
 export async function readModelConfig(directory: string): Promise<LlamaConfig> {
   const path = join(directory, "config.json");
   const { model_type: type } = await readJsonFile(path, z.looseObject({ model_type: z.string() }));
