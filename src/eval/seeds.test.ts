@@ -19,6 +19,7 @@ test("the error of a mean over seeds comes from the seeds, not from the queries"
   expect(specialized).toMatchObject({ tasks: 2, n: 60, inputTokens: 20, msPerQuery: null });
   expect(specialized!.accuracy).toBeCloseTo(0.6, 12);
   expect(specialized!.stderr).toBeCloseTo(0.1 / Math.sqrt(3), 12);
+  expect(specialized!.interval!.low).toBeCloseTo(0.6 - (4.3027 * 0.1) / Math.sqrt(3), 4);
   expect(specialized!.perSeed).toHaveLength(3);
   expect(overSeeds(reports, ["a"]).specialized!.accuracy).toBeCloseTo(0.5, 12);
   const difference = differencesOverSeeds(reports)["specialized-vs-base"]!;

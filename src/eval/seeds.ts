@@ -1,6 +1,6 @@
 /** @file One evaluation repeated with several seeds: means and their standard errors over the seeds. */
 import type { MethodName } from "./methods.ts";
-import { mean, standardError } from "./statistics.ts";
+import { type Interval, mean, standardError, studentInterval } from "./statistics.ts";
 import { type EvalReport, meanCell } from "./summarize.ts";
 
 export type SeedCell = {
@@ -11,6 +11,8 @@ export type SeedCell = {
   readonly accuracy: number;
   /** Of that mean, from the spread of the seeds; null for a single seed. */
   readonly stderr: number | null;
+  /** Student's 95 % interval over the seeds: of three seeds 4.3 standard errors to either side; null for a single seed. */
+  readonly interval: Interval | null;
   readonly perSeed: readonly number[];
   /** Of the first seed, in which queries are timed. */
   readonly inputTokens: number;
@@ -29,7 +31,7 @@ export function overSeeds(
       const perSeed = cells.map(({ accuracy }) => accuracy);
       const [{ tasks, inputTokens, msPerQuery }] = cells as [(typeof cells)[number]];
       const n = cells.reduce((sum, cell) => sum + cell.n, 0);
-      return [method, { tasks, n, ...spread(perSeed, "accuracy"), perSeed, inputTokens, msPerQuery }];
+      return [method, { tasks, n, accuracy: mean(perSeed), ...spread(perSeed), perSeed, inputTokens, msPerQuery }];
     }),
   );
 }
@@ -37,6 +39,7 @@ export function overSeeds(
 export type SeedDifference = {
   readonly difference: number;
   readonly stderr: number | null;
+  readonly interval: Interval | null;
   /** Per seed with the bootstrap's 95 % interval. */
   readonly perSeed: readonly { readonly difference: number; readonly low: number; readonly high: number }[];
 };
@@ -50,13 +53,12 @@ export function differencesOverSeeds(reports: readonly EvalReport[]): Readonly<R
         return { difference, low, high };
       });
       const differences = perSeed.map(({ difference }) => difference);
-      return [name, { ...spread(differences, "difference"), perSeed }];
+      return [name, { difference: mean(differences), ...spread(differences), perSeed }];
     }),
   );
 }
 
-function spread<K extends string>(values: readonly number[], key: K): Record<K, number> & { stderr: number | null } {
-  return { [key]: mean(values), stderr: values.length < 2 ? null : standardError(values) } as Record<K, number> & {
-    stderr: number | null;
-  };
+function spread(values: readonly number[]): { stderr: number | null; interval: Interval | null } {
+  if (values.length < 2) return { stderr: null, interval: null };
+  return { stderr: standardError(values), interval: studentInterval(values) };
 }
