@@ -93,53 +93,35 @@ function withShots(task: TaskFile, method: MethodName): string {
 }
 
 /**
- * The task whose prompt serves as the wrong one: of all others the one that has the least in common with this one, what
- * its answers say and how they are written; among equals the next in the cyclic order of names.
- *
- * What they say: `pay_bill`, `{"intent": "pay_bill"}` and `route("pay_bill")` say the same, so a prompt that asks for the
- * same labels in another format is not wrong enough. How they are written: a prompt that asks for other labels in the
- * same format is not either, because an input decides its label, and to give it then contradicts nothing in that prompt.
+ * The task whose prompt serves as the wrong one: drawn at random, determined by the task's name, from all others that
+ * share no answer with it (`pay_bill`, `{"intent": "pay_bill"}` and `route("pay_bill")` are the same answer); from all
+ * others where every one shares some. Format and kind play no part, so that the control is neither easy nor hard by choice.
  * Throws E_DATA where there is no other task.
  */
 export function wrongTask(task: TaskFile, all: readonly TaskFile[]): TaskFile {
-  const byName = all.filter(({ name }) => name !== task.name).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const after = byName.findIndex(({ name }) => name > task.name);
-  const others = after < 0 ? byName : [...byName.slice(after), ...byName.slice(0, after)];
-  const own = traitsOf(task);
-  const common = others.map((other) => {
-    const theirs = traitsOf(other);
-    return sharedPart(own.said, theirs.said) + sharedPart(own.written, theirs.written);
-  });
-  const wrong = others[common.indexOf(Math.min(...common))];
-  if (wrong === undefined)
+  const others = all.filter(({ name }) => name !== task.name).sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (others.length === 0)
     throw new AppError("E_DATA", `task "${task.name}": the method wrong-prompt needs a second task, found none`);
-  return wrong;
+  const own = answersOf(task);
+  const apart = others.filter((other) => [...answersOf(other)].every((answer) => !own.has(answer)));
+  return createRng(`wrong prompt of ${task.name}`).pick(apart.length > 0 ? apart : others);
 }
 
-const sharedPart = (own: ReadonlySet<string>, theirs: ReadonlySet<string>): number =>
-  [...own].filter((one) => theirs.has(one)).length / own.size;
-
-/** What the answers of a task, and its choices, say and how they are written. */
-function traitsOf({ examples, samples }: TaskFile): { readonly said: Set<string>; readonly written: Set<string> } {
+/** What the answers of a task, and its choices, say. */
+function answersOf({ examples, samples }: TaskFile): Set<string> {
   const answers = [
     ...examples.map(({ target }) => target),
     ...samples.flatMap(({ target, choices = [] }) => [target, ...choices]),
   ];
-  return { said: new Set(answers.flatMap(contents)), written: new Set(answers.map(format)) };
+  return new Set(answers.flatMap(contents));
 }
 
-/** A quoted text, and the colon behind it where it is a key. */
-const quoted = /"((?:[^"\\]|\\.)*)"(\s*:)?/g;
-
-/** The quoted values of an answer, or all of it where there are none. */
+/** The quoted values of an answer that are no keys, or all of it where there are none. */
 function contents(answer: string): string[] {
+  const quoted = /"((?:[^"\\]|\\.)*)"(\s*:)?/g;
   const values = [...answer.matchAll(quoted)].flatMap(([, value, colon]) => (colon === undefined ? [value!] : []));
   return values.length > 0 ? values : [answer];
 }
-
-/** An answer without its values: `route("pay_bill")` → `route("")`; plain text is all of one format. */
-const format = (answer: string): string =>
-  /["{[(]/.test(answer) ? answer.replaceAll(quoted, (all, _, colon) => (colon === undefined ? '""' : all)) : "plain";
 
 const wordsOf = ({ systemPrompt }: TaskFile): string[] => systemPrompt.split(/\s+/).filter((word) => word !== "");
 
