@@ -8,7 +8,7 @@ import { mutateSafetensors } from "../../test/support/mutate.ts";
 import { createRng } from "../base/rng.ts";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 
-test("2,000 mutated checkpoints load whole or are refused", { timeout: 120_000 }, async () => {
+test("2,000 mutated checkpoints load whole or are refused", async () => {
   const rng = createRng("fuzz checkpoint");
   const path = await saveCheckpoint(mkdtempSync(join(tmpdir(), "fuzz-")), {
     step: 123,

@@ -28,7 +28,7 @@ const cases = Object.entries(kinds).flatMap(([kind, write]) =>
   ["tokenizer.json", "tokenizer_config.json"].map((name) => ({ kind, write, name })),
 );
 
-test.each(cases)("1,000 mutations of a $kind $name are sound or refused", { timeout: 240_000 }, async (one) => {
+test.each(cases)("1,000 mutations of a $kind $name are sound or refused", async (one) => {
   const dir = mkdtempSync(join(tmpdir(), "fuzz-"));
   one.write(dir);
   await loadTokenizer(dir);
