@@ -1,10 +1,15 @@
-/** @file `edge`: what a specialised model costs at use, beside the base model and beside a prompt with five examples. */
+/**
+ * @file `edge`: what a specialised model costs at use, beside the base model and beside a prompt with five examples.
+ *
+ * Each turn begins with work that does not count: the threads of the session before are still spinning, and the cache
+ * may hold another prompt.
+ */
 import { createDecoder, type Decoder } from "../src/decode/decoder.ts";
 import { merge } from "../src/generator/merge.ts";
 import { createSpecializer } from "../src/generator/specialize.ts";
 import { encodeInput, encodePrompted, renderSystemPrompt } from "../src/text/prompt.ts";
 import { description, examples, queries } from "./support/bank-router.ts";
-import { atMost, type Bench, interleave, median, medians } from "./support/bench.ts";
+import { atMost, type Bench, interleave, median, medians, pairedRatio, timed } from "./support/bench.ts";
 import { benchPair } from "./support/bench-pair.ts";
 
 /** Merging may not make a token slower than this. */
@@ -13,8 +18,8 @@ const limit = 1.03;
 const generatedTokens = 64;
 /** An answer: a label. */
 const answerTokens = 4;
-/** A query takes milliseconds, so there are many. */
-const leastRepetitions = 41;
+/** A turn takes a fraction of a second, so there are many. */
+const leastRepetitions = 21;
 
 export const edge: Bench = {
   summary: "merged against base model, per token; specialised against prompted with five examples, per query",
@@ -31,11 +36,9 @@ export const edge: Bench = {
 
     const start = encodeInput(tokenizer, layout, queries[0]!);
     const perToken = (decoder: Decoder) => async () => {
-      const { ms, outputTokens } = await decoder.generate(start, {
-        maxTokens: generatedTokens,
-        stopIds: [],
-        reusePrefix: false,
-      });
+      const options = { maxTokens: generatedTokens, stopIds: [], reusePrefix: false };
+      await decoder.generate(start, { ...options, maxTokens: answerTokens });
+      const { ms, outputTokens } = await decoder.generate(start, options);
       return ms.decode / outputTokens;
     };
     const tokens = await interleave({ base: perToken(base), merged: perToken(specialized) }, rounds);
@@ -43,33 +46,32 @@ export const edge: Bench = {
     const prompt = renderSystemPrompt({ description, examples });
     const prompted = queries.map((query) => encodePrompted(tokenizer, layout, { prompt, input: query }));
     const alone = queries.map((query) => encodeInput(tokenizer, layout, query));
-    const perQuery = (decoder: Decoder, asked: readonly (readonly number[])[], reusePrefix: boolean) => {
-      let turn = 0;
-      return async () => {
-        const from = performance.now();
-        await decoder.generate(asked[turn++ % asked.length]!, { maxTokens: answerTokens, stopIds: [], reusePrefix });
-        return performance.now() - from;
-      };
+    const perQuery = (decoder: Decoder, asked: readonly (readonly number[])[], reusePrefix: boolean) => async () => {
+      const answer = (ids: readonly number[]) =>
+        decoder.generate(ids, { maxTokens: answerTokens, stopIds: [], reusePrefix });
+      await answer(asked.at(-1)!);
+      const ms = await timed(async () => {
+        for (const ids of asked) await answer(ids);
+      });
+      return ms / asked.length;
     };
-    const specializedQueries = await interleave(
-      { specialized: perQuery(specialized, alone, false), prompted: perQuery(base, prompted, false) },
-      rounds,
-    );
-    // Each decoder has its own cache, so taking turns leaves both caches warm.
-    const cached = await interleave(
-      { specialized: perQuery(specialized, alone, true), prompted: perQuery(base, prompted, true) },
+    const asked = await interleave(
+      {
+        specialized: perQuery(specialized, alone, true),
+        prompted: perQuery(base, prompted, false),
+        cached: perQuery(base, prompted, true),
+      },
       rounds,
     );
 
     const raw = {
       "base, ms per token": tokens.base,
       "merged, ms per token": tokens.merged,
-      "specialized, ms per query": specializedQueries.specialized,
-      "prompted-5shot, ms per query": specializedQueries.prompted,
-      "prompted-5shot with a cached prompt, ms per query": cached.prompted,
-      "specialized beside it, ms per query": cached.specialized,
+      "specialized, ms per query": asked.specialized,
+      "prompted-5shot, ms per query": asked.prompted,
+      "prompted-5shot with a cached prompt, ms per query": asked.cached,
     };
-    const perTokenRatio = median(tokens.merged) / median(tokens.base);
+    const perTokenRatio = pairedRatio(tokens.merged, tokens.base);
     return {
       configuration: {
         pair: pair.name,
@@ -85,10 +87,11 @@ export const edge: Bench = {
       medians: medians(raw),
       ratios: {
         "merged / base, time per token": perTokenRatio,
-        "prompted-5shot / specialized, time per query":
-          median(specializedQueries.prompted) / median(specializedQueries.specialized),
-        "prompted-5shot with a cached prompt / specialized, time per query":
-          median(cached.prompted) / median(cached.specialized),
+        "prompted-5shot / specialized, time per query": pairedRatio(asked.prompted, asked.specialized),
+        "prompted-5shot with a cached prompt / specialized, time per query": pairedRatio(
+          asked.cached,
+          asked.specialized,
+        ),
       },
       checks: [atMost("merged / base, time per token", perTokenRatio, limit)],
     };

@@ -7,7 +7,16 @@ import { compile } from "../src/runtime/node.ts";
 import { intTensor } from "../src/runtime/tensor.ts";
 import { encodeCloudPrompt, renderSystemPrompt } from "../src/text/prompt.ts";
 import { description, examples } from "./support/bank-router.ts";
-import { atMost, type Bench, type BenchResult, interleave, joined, median, medians, timed } from "./support/bench.ts";
+import {
+  atMost,
+  type Bench,
+  type BenchResult,
+  interleave,
+  joined,
+  medians,
+  pairedRatio,
+  timed,
+} from "./support/bench.ts";
 import { benchPair } from "./support/bench-pair.ts";
 
 const limit = 1.15;
@@ -44,7 +53,7 @@ export const specialize: Bench = {
         { specialize: () => timed(() => specializer.specialize(prompt)), forward: () => timed(() => plain.run(fed)) },
         { ...options, repetitions: options.quick ? 3 : Math.max(options.repetitions, leastRepetitions) },
       );
-      const ratio = median(measured.specialize) / median(measured.forward);
+      const ratio = pairedRatio(measured.specialize, measured.forward);
       const raw = { [`${name}: specialize ms`]: measured.specialize, [`${name}: forward ms`]: measured.forward };
       return {
         configuration: { [`${name}: tokens`]: ids.length },

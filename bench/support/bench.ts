@@ -64,8 +64,12 @@ export function median(values: readonly number[]): number {
 export const medians = (raw: Readonly<Record<string, readonly number[]>>): Record<string, number> =>
   Object.fromEntries(Object.entries(raw).map(([name, values]) => [name, median(values)]));
 
+/** The median of a/b over rounds: what slows a whole round down cancels out. */
+export const pairedRatio = (a: readonly number[], b: readonly number[]): number =>
+  median(a.map((value, i) => value / b[i]!));
+
 /**
- * Runs subjects in turn, A B A B …, so that what changes on the machine in the meantime meets all of them.
+ * Runs subjects in turn, A B, B A, A B, …, so that what changes on the machine in the meantime meets all of them.
  * Each subject returns what it measured; the first `warmUp` rounds do not count.
  */
 export async function interleave<Name extends string, Measured>(
@@ -75,7 +79,7 @@ export async function interleave<Name extends string, Measured>(
   const names = Object.keys(subjects) as Name[];
   const measured = Object.fromEntries(names.map((name) => [name, [] as Measured[]])) as Record<Name, Measured[]>;
   for (let round = 0; round < warmUp + repetitions; round++) {
-    for (const name of names) {
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const value = await subjects[name]();
       if (round >= warmUp) measured[name].push(value);
     }

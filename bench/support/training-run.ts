@@ -1,7 +1,16 @@
 /** @file What the training benchmarks share: our steps, the machine's best matrix product and the peer's steps in turn. */
 import { fileURLToPath } from "node:url";
 import { AppError } from "../../src/base/errors.ts";
-import { atLeast, atMost, type BenchOptions, type BenchResult, interleave, median, medians } from "./bench.ts";
+import {
+  atLeast,
+  atMost,
+  type BenchOptions,
+  type BenchResult,
+  interleave,
+  median,
+  medians,
+  pairedRatio,
+} from "./bench.ts";
 import type { FrozenWeights } from "./expert-training.ts";
 import type { Work } from "./flops.ts";
 import { startPeer } from "./peer.ts";
@@ -65,7 +74,8 @@ export async function runTraining(run: TrainingRun, options: BenchOptions): Prom
   const rate = work.gigaFlops / (stepMs / 1000);
   const best = Math.max(...Object.values(rates).map(median));
   const share = rate / best;
-  const peerRatio = peer === undefined ? undefined : median(raw[`${label} PyTorch step ms`]!) / stepMs;
+  const peerRatio =
+    peer === undefined ? undefined : pairedRatio(raw[`${label} PyTorch step ms`]!, raw[`${label} step ms`]!);
   const peakMb = memory.ours["peakMb"];
   const peerPeakMb = memory.peer?.["peakMb"];
   return {
