@@ -15,11 +15,11 @@ import { benchPair } from "./support/bench-pair.ts";
 /** Merging may not make a token slower than this. */
 const limit = 1.03;
 /** Enough tokens that a pass over them is measured well, few enough that attention stays small. */
-const generatedTokens = 64;
+const generatedTokens = 32;
 /** An answer: a label. */
 const answerTokens = 4;
 /** A turn takes a fraction of a second, so there are many. */
-const leastRepetitions = 21;
+const leastRepetitions = 61;
 
 export const edge: Bench = {
   summary: "merged against base model, per token; specialised against prompted with five examples, per query",

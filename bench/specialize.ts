@@ -21,7 +21,7 @@ import { benchPair } from "./support/bench-pair.ts";
 
 const limit = 1.15;
 /** A pass takes milliseconds, so there are many. */
-const leastRepetitions = 31;
+const leastRepetitions = 61;
 
 /** Prompts from short to long. The limit holds for each. */
 const prompts: Readonly<Record<string, string>> = {
