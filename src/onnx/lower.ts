@@ -207,12 +207,21 @@ function findDimSources(graph: Graph): Map<string, DimSource> {
   return sources;
 }
 
+export type LowerOptions = {
+  /** The name of one more output, the first of all: a sequence without elements. */
+  readonly emptySequence?: string | undefined;
+};
+
 /**
  * Lowers a graph to the bytes of an ONNX model.
  * @param place tells where each weight's bytes lie; its length must fit the declared shape
  * @throws E_SHAPE where a weight has a symbolic shape
  */
-export function lower(graph: Graph, place: (name: string, node: Node<"weight">) => WeightPlacement): Uint8Array {
+export function lower(
+  graph: Graph,
+  place: (name: string, node: Node<"weight">) => WeightPlacement,
+  { emptySequence }: LowerOptions = {},
+): Uint8Array {
   const inputs = leavesOf(graph, "input");
   const weights = leavesOf(graph, "weight");
   const context = createEmitter(findDimSources(graph));
@@ -223,14 +232,21 @@ export function lower(graph: Graph, place: (name: string, node: Node<"weight">) 
     source: names.get(node)![0]!,
     type: { shape: node.shape, dtype: node.dtype },
   }));
+  const sequences: OnnxNode[] =
+    emptySequence === undefined
+      ? []
+      : [{ opType: "SequenceEmpty", domain: "", inputs: [], outputs: [emptySequence], attributes: {} }];
   return encodeModel({
-    nodes: nameOutputs(context.nodes, outputs),
+    nodes: [...nameOutputs(context.nodes, outputs), ...sequences],
     initializers: [
       ...context.initializers,
       ...[...weights].map(([name, node]) => initializer(name, node, place(name, node))),
     ],
     inputs: [...inputs].map(([name, node]) => ({ name, type: { shape: node.shape, dtype: node.dtype } })),
-    outputs,
+    outputs: [
+      ...sequences.map(({ outputs: [name] }) => ({ name: name!, type: { sequenceOf: "f32" } as const })),
+      ...outputs,
+    ],
   });
 }
 

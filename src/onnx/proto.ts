@@ -13,6 +13,7 @@ import {
   TensorProtoSchema,
   TensorShapeProto_DimensionSchema,
   TensorShapeProtoSchema,
+  TypeProto_SequenceSchema,
   TypeProto_TensorSchema,
   TypeProtoSchema,
   ValueInfoProtoSchema,
@@ -46,8 +47,11 @@ export type OnnxModel = {
   readonly nodes: readonly OnnxNode[];
   readonly initializers: readonly OnnxInitializer[];
   readonly inputs: readonly { readonly name: string; readonly type: ValueType }[];
-  readonly outputs: readonly { readonly name: string; readonly type: ValueType }[];
+  readonly outputs: readonly { readonly name: string; readonly type: ValueType | SequenceType }[];
 };
+
+/** A sequence of tensors of any shape. */
+export type SequenceType = { readonly sequenceOf: DType };
 
 const dataTypes: { readonly [T in OnnxType]: TensorProto_DataType } = {
   f32: TensorProto_DataType.FLOAT,
@@ -99,18 +103,21 @@ const dimension = (dim: Shape[number]) =>
     value: typeof dim === "number" ? { case: "dimValue", value: BigInt(dim) } : { case: "dimParam", value: dim },
   });
 
-const valueInfo = ({ name, type }: OnnxModel["inputs"][number]) =>
+const tensorType = (dtype: DType, shape?: Shape) => {
+  const dims = shape && { shape: create(TensorShapeProtoSchema, { dim: shape.map(dimension) }) };
+  const value = create(TypeProto_TensorSchema, { elemType: dataTypes[dtype], ...dims });
+  return create(TypeProtoSchema, { value: { case: "tensorType", value } });
+};
+
+const sequenceType = ({ sequenceOf }: SequenceType) => {
+  const value = create(TypeProto_SequenceSchema, { elemType: tensorType(sequenceOf) });
+  return create(TypeProtoSchema, { value: { case: "sequenceType", value } });
+};
+
+const valueInfo = ({ name, type }: OnnxModel["outputs"][number]) =>
   create(ValueInfoProtoSchema, {
     name,
-    type: create(TypeProtoSchema, {
-      value: {
-        case: "tensorType",
-        value: create(TypeProto_TensorSchema, {
-          elemType: dataTypes[type.dtype],
-          shape: create(TensorShapeProtoSchema, { dim: type.shape.map(dimension) }),
-        }),
-      },
-    }),
+    type: "sequenceOf" in type ? sequenceType(type) : tensorType(type.dtype, type.shape),
   });
 
 /** The bytes of an ONNX model (IR 10, opset 21, com.microsoft 1). */

@@ -8,7 +8,7 @@ import { leavesOf } from "../graph/tree.ts";
 import type { DType, Graph, Node } from "../graph/types.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
 import type { CompileOptions, Device, Feeds, Session, WeightSource } from "./session.ts";
-import type { Tensor } from "./tensor.ts";
+import { type Tensor, zeros } from "./tensor.ts";
 
 const ortTypes = { f32: "float32", i64: "int64", bool: "bool", u8: "uint8" } as const satisfies Record<
   DType,
@@ -36,7 +36,8 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
   const placement = placeWeights(graph, weights);
-  const model = lower(simplify(graph), placement.place);
+  const stop = device === "cpu" ? stopName : undefined;
+  const model = lower(simplify(graph), placement.place, { emptySequence: stop });
   const sessionOptions: ort.InferenceSession.SessionOptions = {
     executionProviders: providers[device],
     intraOpNumThreads: threads,
@@ -55,7 +56,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
     },
   };
   const session = await refused("compile", () => ort.InferenceSession.create(model, sessionOptions));
-  return wrap(session, graph);
+  return wrap(session, graph, stop);
 }
 
 async function refused<T>(what: string, run: () => Promise<T>): Promise<T> {
@@ -70,17 +71,49 @@ async function refused<T>(what: string, run: () => Promise<T>): Promise<T> {
   }
 }
 
-function wrap(session: ort.InferenceSession, graph: Graph): Session {
+/**
+ * The binding copies every result it hands over, also those it was given memory for, and only then drops the copies. It
+ * cannot hand over a sequence, and says so once the graph has run. So a sequence, its first output, ends a run whose
+ * results are all in the caller's memory by then.
+ */
+const stopName = "$stop";
+const stopMessage = /^Non tensor type is /;
+
+function wrap(session: ort.InferenceSession, graph: Graph, stop: string | undefined): Session {
   let open = true;
+  let canStop = stop !== undefined;
   const names = Object.keys(graph.outputs);
   const inputs = leavesOf(graph, "input");
+  const start = (fed: ort.InferenceSession.FeedsType, fetches: Readonly<Record<string, ort.Tensor | null>>) =>
+    refused("run", () => session.run(fed, fetches as ort.InferenceSession.FetchesType));
+
+  async function runStopped(fed: ort.InferenceSession.FeedsType, into: Feeds): Promise<void> {
+    const fetches = Object.fromEntries(names.map((name) => [name, rawOrt(into[name]!)]));
+    if (canStop) {
+      try {
+        await session.run(fed, { [stopName]: null, ...fetches } as ort.InferenceSession.FetchesType);
+        return;
+      } catch (error) {
+        if (error instanceof Error && stopMessage.test(error.message)) return;
+      }
+    }
+    await start(fed, fetches); // throws what went wrong; where nothing did, this binding stops in other words
+    canStop = false;
+  }
+
   async function run(feeds: Feeds, into: Feeds = {}): Promise<Record<string, Tensor>> {
     if (!open) throw new Error("internal: the session was closed");
     const fed: Record<string, ort.Tensor> = {};
     for (const [name, node] of inputs) fed[name] = toOrt(name, node, feeds[name]);
-    const fetches: Record<string, ort.Tensor | null> = {};
-    for (const name of names) fetches[name] = into[name] === undefined ? null : rawOrt(into[name]);
-    const results = await refused("run", () => session.run(fed, fetches as ort.InferenceSession.FetchesType));
+    const given = completed(graph, into);
+    if (given !== undefined) {
+      await runStopped(fed, given);
+      return { ...given };
+    }
+    const results = await start(
+      fed,
+      Object.fromEntries(names.map((name) => [name, into[name] === undefined ? null : rawOrt(into[name])])),
+    );
     return Object.fromEntries(names.map((name) => [name, into[name] ?? fromOrt(results[name]!)]));
   }
   async function close(): Promise<void> {
@@ -89,6 +122,19 @@ function wrap(session: ort.InferenceSession, graph: Graph): Session {
     await session.release();
   }
   return { run, close, [Symbol.asyncDispose]: close, outputNames: names };
+}
+
+/** Memory for every result, where the caller gave some and the rest have shapes that are known. */
+function completed({ outputs }: Graph, into: Feeds): Feeds | undefined {
+  const all: Record<string, Tensor> = {};
+  let isGiven = false;
+  for (const [name, { dtype, shape }] of Object.entries(outputs)) {
+    const given = into[name];
+    if (given === undefined && !shape.every((dim) => typeof dim === "number")) return undefined;
+    all[name] = given ?? zeros(dtype, shape as readonly number[]);
+    isGiven ||= given !== undefined;
+  }
+  return isGiven ? all : undefined;
 }
 
 const rawOrt = ({ dtype, shape, data }: Tensor): ort.Tensor =>

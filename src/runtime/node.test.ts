@@ -1,0 +1,69 @@
+/** @file Sessions in Node: where results go, and what errors say. */
+import { expect, test } from "vitest";
+import { add, gather, input, neg, sum } from "../graph/build.ts";
+import { compile } from "./node.ts";
+import { floatTensor, intTensor, zeros } from "./tensor.ts";
+
+test("results are written into the memory given for them, and handed back in it", async () => {
+  const x = input("x", ["rows", 2]);
+  await using session = await compile({ outputs: { minus: neg(x), total: sum(x) } }, { threads: 1 });
+  const minus = zeros("f32", [2, 2]);
+  const fed = { x: floatTensor([2, 2], [1, 2, 3, 4]) };
+  for (let run = 0; run < 2; run++) {
+    const results = await session.run(fed, { minus });
+    expect(results["minus"]).toBe(minus);
+    expect([...minus.data]).toEqual([-1, -2, -3, -4]);
+    expect(results["total"]).toEqual(floatTensor([], [10]));
+  }
+});
+
+test("a result without memory gets its own, whether or not its shape is known", async () => {
+  const outputs = { open: neg(input("x", ["rows"])), known: neg(input("y", [2])) };
+  await using session = await compile({ outputs }, { threads: 1 });
+  const fed = { x: floatTensor([3], [1, 2, 3]), y: floatTensor([2], [4, 5]) };
+  const expected = { open: floatTensor([3], [-1, -2, -3]), known: floatTensor([2], [-4, -5]) };
+  expect(await session.run(fed)).toEqual(expected);
+  expect(await session.run(fed, { known: zeros("f32", [2]) })).toEqual(expected);
+  const first = await session.run(fed, { open: zeros("f32", [3]) });
+  await session.run({ ...fed, y: floatTensor([2], [6, 7]) }, { open: zeros("f32", [3]) });
+  expect(first).toEqual(expected); // not overwritten by the run after
+});
+
+test("a run into given memory makes no copy of the results", async () => {
+  const [length, megabyte] = [1 << 22, 1 << 20];
+  await using session = await compile({ outputs: { y: neg(input("x", [length])) } }, { threads: 1 });
+  const fed = { x: zeros("f32", [length]) };
+  const y = zeros("f32", [length]);
+  await session.run(fed, { y });
+  const before = process.memoryUsage().arrayBuffers;
+  await session.run(fed, { y });
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(megabyte);
+});
+
+test("what ONNX Runtime refuses is an E_RUNTIME error with its words, given memory or not", async () => {
+  const rows = gather(input("table", [2, 3]), input("at", [1], "i64"));
+  await using session = await compile({ outputs: { rows } }, { threads: 1 });
+  const fed = { table: zeros("f32", [2, 3]), at: intTensor([1], [7]) };
+  const refusal = expect.objectContaining({
+    code: "E_RUNTIME",
+    message: expect.stringMatching(/^run: .*out of .*bounds/),
+  });
+  await expect(session.run(fed)).rejects.toThrow(refusal);
+  await expect(session.run(fed, { rows: zeros("f32", [1, 3]) })).rejects.toThrow(refusal);
+  const good = { ...fed, at: intTensor([1], [1]) };
+  expect(await session.run(good, { rows: zeros("f32", [1, 3]) })).toEqual({ rows: zeros("f32", [1, 3]) });
+});
+
+test("inputs that are missing or do not fit are refused by name", async () => {
+  const y = add(input("a", [2]), input("b", [2]));
+  const session = await compile({ outputs: { y } }, { threads: 1 });
+  const a = zeros("f32", [2]);
+  await expect(session.run({ a })).rejects.toThrow(
+    expect.objectContaining({ code: "E_SHAPE", message: 'input "b" is missing' }),
+  );
+  await expect(session.run({ a, b: zeros("f32", [3]) })).rejects.toThrow('input "b": expected [2], found [3]');
+  await expect(session.run({ a, b: zeros("i64", [2]) })).rejects.toThrow('input "b": expected f32, found i64');
+  await session.close();
+  await session.close();
+  await expect(session.run({ a, b: a })).rejects.toThrow("closed");
+});
