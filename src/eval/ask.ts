@@ -121,17 +121,3 @@ export async function createAsker(
     },
   };
 }
-
-/** Remembers what it encoded: prompts come again with every sample, inputs with every method. */
-export function withMemory(tokenizer: Tokenizer): Tokenizer {
-  const known = new Map<string, number[]>();
-  return {
-    ...tokenizer,
-    encode(text, options) {
-      if (options !== undefined) return tokenizer.encode(text, options);
-      const ids = known.get(text) ?? tokenizer.encode(text);
-      known.set(text, ids);
-      return ids;
-    },
-  };
-}

@@ -3,7 +3,8 @@ import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
 import { loadPair } from "../generator/pair.ts";
 import type { Device } from "../runtime/session.ts";
-import { type Asker, createAsker, encodeQueries, withMemory } from "./ask.ts";
+import { cachedTokenizer } from "../text/cached-tokenizer.ts";
+import { type Asker, createAsker, encodeQueries } from "./ask.ts";
 import { type MethodName, methods as methodTable, parseMethods, type Question } from "./methods.ts";
 import { pairSubject, type Subject } from "./subject.ts";
 import { type EvalReport, type Measured, summarize } from "./summarize.ts";
@@ -59,7 +60,7 @@ export async function evaluate(
   options: EvalOptions,
 ): Promise<EvalReport> {
   const { limit = Number.POSITIVE_INFINITY, seed = 1, onProgress, signal } = options;
-  const subject = { ...evaluated, tokenizer: withMemory(evaluated.tokenizer) };
+  const subject = { ...evaluated, tokenizer: cachedTokenizer(evaluated.tokenizer) };
   const cut = tasks.map((task) => ({ ...task, samples: task.samples.slice(0, limit) }));
   const jobs = plan(subject, cut, parseMethods(options.methods));
   const total = jobs.reduce((sum, { task }) => sum + task.samples.length, 0);

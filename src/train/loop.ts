@@ -16,8 +16,9 @@ import { learningRate, type Schedule } from "../optim/schedule.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import type { TrainConfig } from "./config.ts";
+import type { TrainingState } from "./state.ts";
 import type { StepSpec } from "./step.ts";
-import { createTrainer, type Metrics, type Trainer, type TrainerOptions, type TrainingState } from "./trainer.ts";
+import { createTrainer, type Metrics, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** What a kind of training brings: its graph, its start and its batches. */
 export type Job = {

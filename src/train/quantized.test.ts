@@ -15,8 +15,9 @@ import { compile } from "../runtime/node.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { floats, floatTensor } from "../runtime/tensor.ts";
 import { rowFeeds, rowInputs } from "./batch.ts";
+import type { TrainingState } from "./state.ts";
 import type { StepSpec } from "./step.ts";
-import { createTrainer, type TrainingState } from "./trainer.ts";
+import { createTrainer } from "./trainer.ts";
 
 /** The tensors that `quantizedParts` asks for in place of a weight (n, k). */
 function quantizedSources(name: string, values: Float32Array, n: number, k: number, options: QuantizeOptions) {

@@ -12,8 +12,9 @@ import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { rowFeeds } from "./batch.ts";
 import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
+import type { TrainingState } from "./state.ts";
 import { buildEvaluation, buildStep, type StepSpec, stepNames } from "./step.ts";
-import { createTrainer, type TrainerOptions, type TrainingState } from "./trainer.ts";
+import { createTrainer, type TrainerOptions } from "./trainer.ts";
 
 const adamw = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 };
 

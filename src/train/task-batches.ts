@@ -4,6 +4,7 @@ import type { Rng } from "../base/rng.ts";
 import { readTaskFamilies } from "../data/family-file.ts";
 import { type Group, type MixtureOptions, sampleGroup } from "../data/mixture.ts";
 import type { TaskFamily } from "../data/task.ts";
+import { cachedTokenizer } from "../text/cached-tokenizer.ts";
 import { encodeCloudPrompt, encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Row } from "./batch.ts";
@@ -15,19 +16,8 @@ export type TaskSource = {
   readonly layout: PromptLayout;
 };
 
-/** Remembers what short texts encode to: inputs and answers come again and again. */
-export function cachedTokenizer(tokenizer: Tokenizer): Tokenizer {
-  const known = new Map<string, number[]>();
-  return {
-    ...tokenizer,
-    encode(text, options) {
-      if (options !== undefined || text.length > 400) return tokenizer.encode(text, options);
-      const ids = known.get(text) ?? tokenizer.encode(text);
-      if (known.size < 500_000) known.set(text, ids);
-      return ids;
-    },
-  };
-}
+/** What short texts encode to is kept: the long ones are prompts with fresh examples. */
+const cacheLimits = { length: 400, entries: 500_000 };
 
 /** Reads the task files of a configuration and resolves the weight of every task. */
 export async function openTaskSource(
@@ -49,7 +39,7 @@ export async function openTaskSource(
   }
   const weight = ({ name, kind }: TaskFamily) => fileWeights.get(name)! * (weights[name] ?? weights[kind] ?? 1);
   const options = {
-    tokenizer: cachedTokenizer(tokenizer),
+    tokenizer: cachedTokenizer(tokenizer, cacheLimits),
     limits,
     queriesPerPrompt,
     shotProbability,

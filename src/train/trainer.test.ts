@@ -3,7 +3,8 @@ import { toyAdamW, toyBatch, toySpec, toyStart } from "../../test/support/toy-tr
 import { createRng } from "../base/rng.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
-import { createTrainer, type Metrics, type TrainerOptions, type TrainingState } from "./trainer.ts";
+import type { TrainingState } from "./state.ts";
+import { createTrainer, type Metrics, type TrainerOptions } from "./trainer.ts";
 
 const rates = [0.1, 0.2, 0.15, 0.05, 0.01];
 const maxNorm = 1.5;

@@ -1,22 +1,13 @@
-/** @file The state of a training run and the sessions that advance it: double-buffered, preallocated, nothing copied. */
+/** @file The sessions that advance a training run: double-buffered, preallocated, nothing copied. */
 import { AppError } from "../base/errors.ts";
+import type { Graph } from "../graph/types.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
 import { adamwScalars } from "../optim/adamw.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions, Feeds, Session } from "../runtime/session.ts";
-import { floats, scalarTensor, type Tensor, zeros } from "../runtime/tensor.ts";
-import {
-  buildAccumulate,
-  buildEvaluation,
-  buildStep,
-  buildUpdate,
-  type ParameterShapes,
-  type StepSpec,
-  stepNames,
-} from "./step.ts";
-
-/** Tensors by their state name: `p/…`, `m/…`, `v/…`, `b/…`. */
-export type TrainingState = Record<string, Tensor<"f32">>;
+import { floats, scalarTensor } from "../runtime/tensor.ts";
+import { bufferResults, completeState, into, isBuffer, stateShapes, type TrainingState, zeroState } from "./state.ts";
+import { buildAccumulate, buildEvaluation, buildStep, buildUpdate, type StepSpec, stepNames } from "./step.ts";
 
 export type Metrics = Readonly<Record<string, Float32Array>>;
 
@@ -43,120 +34,33 @@ export type TrainerOptions = Pick<CompileOptions, "weights" | "device" | "thread
   readonly evaluation?: StepSpec;
 };
 
-function stateShapes(spec: StepSpec): ParameterShapes {
-  const shapes = new Map<string, readonly number[]>();
-  for (const [name, shape] of spec.parameters)
-    for (const spell of [stepNames.parameter, stepNames.m, stepNames.v]) shapes.set(spell(name), shape);
-  for (const [name, shape] of spec.buffers ?? []) shapes.set(stepNames.buffer(name), shape);
-  return shapes;
-}
+/** Reads `current`, writes the whole of `next`. */
+type Advance = (
+  states: { readonly current: TrainingState; readonly next: TrainingState },
+  batches: readonly Feeds[],
+  scalars: Feeds,
+) => Promise<Metrics>;
 
-/** Checks the given state and completes it with zero moments. */
-function completeState(shapes: ParameterShapes, given: TrainingState): TrainingState {
-  const state: TrainingState = {};
-  for (const [name, shape] of shapes) {
-    const value = given[name];
-    if (value === undefined && !/^[mv]\//.test(name))
-      throw new AppError("E_MISMATCH", `training state: "${name}" is missing`);
-    if (value !== undefined && String(value.shape) !== String(shape)) {
-      throw new AppError("E_MISMATCH", `training state: "${name}" should be [${shape}], found [${value.shape}]`);
-    }
-    state[name] = value ?? zeros("f32", shape);
-  }
-  return state;
-}
-
-const zeroState = (shapes: ParameterShapes): TrainingState =>
-  Object.fromEntries([...shapes].map(([name, shape]) => [name, zeros("f32", shape)]));
-
-/** Results to be written into `target`, keyed by the outputs' names. */
-const into = (target: TrainingState, only: (name: string) => boolean = () => true): Feeds =>
-  Object.fromEntries(
-    Object.entries(target)
-      .filter(([name]) => only(name))
-      .map(([name, value]) => [stepNames.next(name), value]),
-  );
-
-function metricsOf(outputs: Feeds): Metrics {
-  const prefix = stepNames.metric("");
-  return Object.fromEntries(
-    Object.entries(outputs)
-      .filter(([name]) => name.startsWith(prefix))
-      .map(([name, value]) => [name.slice(prefix.length), floats(value)]),
-  );
-}
-
-function scalarFeeds(step: number, rate: number, config: AdamWConfig): Feeds {
-  const { keep, stepSize, epsilon } = adamwScalars(step, rate, config);
-  return {
-    [stepNames.keep]: scalarTensor(keep),
-    [stepNames.stepSize]: scalarTensor(stepSize),
-    [stepNames.epsilon]: scalarTensor(epsilon),
-  };
-}
-
-function requireFinite(metrics: Metrics, step: number): void {
-  for (const name of ["loss", "gradientNorm"]) {
-    const value = metrics[name]?.[0];
-    if (value !== undefined && !Number.isFinite(value))
-      throw new AppError("E_NAN", `step ${step}: ${name} is ${value}; the state of step ${step - 1} is kept`);
-  }
-}
+type Open = (graph: Graph) => Promise<Session>;
 
 /** Compiles the sessions of a step and takes over `state`. */
 export async function createTrainer(spec: StepSpec, options: TrainerOptions): Promise<Trainer> {
   const { weights = {}, device = "cpu", threads = 0, prepack = false, arena = true, accumulate = false } = options;
-  const compileOptions: CompileOptions = { weights, device, threads, prepack, arena };
   const shapes = stateShapes(spec);
   let current = completeState(shapes, options.state);
   let next = zeroState(shapes);
   let stepCount = options.stepCount ?? 0;
   const sessions: Session[] = [];
-  const open = async (graph: Parameters<typeof compile>[0]): Promise<Session> => {
-    const session = await compile(graph, compileOptions);
+  const open: Open = async (graph) => {
+    const session = await compile(graph, { weights, device, threads, prepack, arena });
     sessions.push(session);
     return session;
   };
-  const whole = accumulate ? undefined : await open(buildStep(spec));
-  const halves = accumulate
-    ? { add: await open(buildAccumulate(spec)), update: await open(buildUpdate(spec)) }
-    : undefined;
+  const advance = accumulate ? await inMicroBatches(spec, open) : await atOnce(spec, open);
   let evaluation: Session | undefined;
-  const isBuffer = (name: string) => name.startsWith(stepNames.buffer(""));
-
-  async function accumulated(batches: readonly Feeds[], scalars: Feeds): Promise<Metrics> {
-    const gradientShapes = new Map(
-      [...spec.parameters].map(([name, shape]) => [stepNames.gradient(name), shape] as const),
-    );
-    let [sums, spare] = [zeroState(gradientShapes), zeroState(gradientShapes)];
-    const share = { [stepNames.accumulationShare]: scalarTensor(1 / batches.length) };
-    let metrics: Metrics = {};
-    let buffers = current;
-    for (const batch of batches) {
-      const outputs = await halves!.add.run({ ...buffers, ...sums, ...share, ...batch }, { ...into(spare) });
-      metrics = averageIn(metrics, metricsOf(outputs), batches.length);
-      buffers = { ...buffers, ...bufferResults(outputs) };
-      [sums, spare] = [spare, sums];
-    }
-    for (const name of Object.keys(next).filter(isBuffer))
-      (next[name]!.data as Float32Array).set(buffers[name]!.data as Float32Array);
-    const outputs = await halves!.update.run(
-      { ...current, ...sums, ...scalars },
-      into(next, (name) => !isBuffer(name)),
-    );
-    return { ...metrics, ...metricsOf(outputs) };
-  }
 
   async function step(batches: readonly Feeds[], rate: number): Promise<Metrics> {
-    if (batches.length === 0 || (!accumulate && batches.length !== 1)) {
-      throw new Error(
-        `internal: ${batches.length} micro-batches given to a trainer compiled with accumulate = ${accumulate}`,
-      );
-    }
-    const scalars = scalarFeeds(stepCount + 1, rate, spec.optimizer);
-    const metrics = whole
-      ? metricsOf(await whole.run({ ...current, ...scalars, ...batches[0] }, into(next)))
-      : await accumulated(batches, scalars);
+    const metrics = await advance({ current, next }, batches, scalarFeeds(stepCount + 1, rate, spec.optimizer));
     requireFinite(metrics, stepCount + 1);
     [current, next] = [next, current];
     stepCount++;
@@ -184,13 +88,64 @@ export async function createTrainer(spec: StepSpec, options: TrainerOptions): Pr
   };
 }
 
-function bufferResults(outputs: Feeds): TrainingState {
-  const prefix = stepNames.next(stepNames.buffer(""));
+/** One graph per step. */
+async function atOnce(spec: StepSpec, open: Open): Promise<Advance> {
+  const session = await open(buildStep(spec));
+  return async ({ current, next }, batches, scalars) => {
+    if (batches.length !== 1) throw new Error(`internal: ${batches.length} micro-batches, compiled for one`);
+    return metricsOf(await session.run({ ...current, ...scalars, ...batches[0] }, into(next)));
+  };
+}
+
+/** Gradients summed over micro-batches, buffers carried from one to the next, then one update. */
+async function inMicroBatches(spec: StepSpec, open: Open): Promise<Advance> {
+  const [add, update] = [await open(buildAccumulate(spec)), await open(buildUpdate(spec))];
+  const gradientShapes = new Map([...spec.parameters].map(([name, shape]) => [stepNames.gradient(name), shape]));
+  return async ({ current, next }, batches, scalars) => {
+    if (batches.length === 0) throw new Error("internal: a step without micro-batches");
+    let [sums, spare] = [zeroState(gradientShapes), zeroState(gradientShapes)];
+    const share = { [stepNames.accumulationShare]: scalarTensor(1 / batches.length) };
+    let metrics: Metrics = {};
+    let buffers = current;
+    for (const batch of batches) {
+      const outputs = await add.run({ ...buffers, ...sums, ...share, ...batch }, into(spare));
+      metrics = averageIn(metrics, metricsOf(outputs), batches.length);
+      buffers = { ...buffers, ...bufferResults(outputs) };
+      [sums, spare] = [spare, sums];
+    }
+    for (const name of Object.keys(next).filter(isBuffer)) next[name]!.data.set(buffers[name]!.data);
+    const outputs = await update.run(
+      { ...current, ...sums, ...scalars },
+      into(next, (name) => !isBuffer(name)),
+    );
+    return { ...metrics, ...metricsOf(outputs) };
+  };
+}
+
+function metricsOf(outputs: Feeds): Metrics {
+  const prefix = stepNames.metric("");
   return Object.fromEntries(
     Object.entries(outputs)
       .filter(([name]) => name.startsWith(prefix))
-      .map(([name, value]) => [name.slice(stepNames.next("").length), value as Tensor<"f32">]),
+      .map(([name, value]) => [name.slice(prefix.length), floats(value)]),
   );
+}
+
+function scalarFeeds(step: number, rate: number, config: AdamWConfig): Feeds {
+  const { keep, stepSize, epsilon } = adamwScalars(step, rate, config);
+  return {
+    [stepNames.keep]: scalarTensor(keep),
+    [stepNames.stepSize]: scalarTensor(stepSize),
+    [stepNames.epsilon]: scalarTensor(epsilon),
+  };
+}
+
+function requireFinite(metrics: Metrics, step: number): void {
+  for (const name of ["loss", "gradientNorm"]) {
+    const value = metrics[name]?.[0];
+    if (value !== undefined && !Number.isFinite(value))
+      throw new AppError("E_NAN", `step ${step}: ${name} is ${value}; the state of step ${step - 1} is kept`);
+  }
 }
 
 function averageIn(sum: Metrics, part: Metrics, count: number): Metrics {

@@ -13,8 +13,8 @@ import type { Feeds, WeightSource } from "../../src/runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../../src/runtime/tensor.ts";
 import { rowFeeds } from "../../src/train/batch.ts";
 import { edgePrefix, generatorSpec, promptOfName, type Target, teacherPrefix } from "../../src/train/generator-step.ts";
+import type { TrainingState } from "../../src/train/state.ts";
 import { type StepSpec, stepNames } from "../../src/train/step.ts";
-import type { TrainingState } from "../../src/train/trainer.ts";
 import { randomLlama } from "./random-llama.ts";
 
 export type TinyGenerator = {

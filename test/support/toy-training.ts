@@ -9,8 +9,8 @@ import type { Feeds } from "../../src/runtime/session.ts";
 import { floatTensor } from "../../src/runtime/tensor.ts";
 import { LanguageModelRun } from "../../src/train/config.ts";
 import type { Job, LoopContext } from "../../src/train/loop.ts";
+import type { TrainingState } from "../../src/train/state.ts";
 import type { StepSpec } from "../../src/train/step.ts";
-import type { TrainingState } from "../../src/train/trainer.ts";
 
 export const toyAdamW: AdamWConfig = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 };
 

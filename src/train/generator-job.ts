@@ -1,0 +1,140 @@
+/** @file Training a generator as a job: mixed tasks through a frozen pair. */
+import { join } from "node:path";
+import { createRng, type Rng } from "../base/rng.ts";
+import type { Group } from "../data/mixture.ts";
+import { cloudFeeds } from "../generator/cloud.ts";
+import { readGenerator, writeGenerator } from "../generator/generator-file.ts";
+import {
+  generatorBuffers,
+  generatorParameters,
+  initialValues,
+  type PairShape,
+  type ParameterInfo,
+} from "../generator/parameters.ts";
+import { routerInputs } from "../generator/router.ts";
+import { openModel } from "../models/load.ts";
+import type { Feeds, WeightSource } from "../runtime/session.ts";
+import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
+import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
+import { loadTokenizer } from "../text/tokenizer.ts";
+import { requireContext, rowFeeds } from "./batch.ts";
+import type { GeneratorRun } from "./config.ts";
+import { edgePrefix, generatorSpec, promptOfName, teacherPrefix } from "./generator-step.ts";
+import type { Job } from "./loop.ts";
+import { buffersOf, parametersOf, type TrainingState } from "./state.ts";
+import { stepNames } from "./step.ts";
+import {
+  cloudRow,
+  drawGroup,
+  joinRows,
+  openTaskSource,
+  promptedRows,
+  type TaskSource,
+  unpromptedRows,
+} from "./task-batches.ts";
+
+/** Reads all that the run needs. Throws before anything is written. */
+export async function generatorJob(config: GeneratorRun): Promise<Job> {
+  const [cloud, edge] = [await openModel(config.cloud), await openModel(config.edge)];
+  const tokenizer = await loadTokenizer(config.tokenizer);
+  const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
+  const source = await openTaskSource(config.tasks, tokenizer, SPECIAL_TOKEN_LAYOUT);
+  const target =
+    config.distillShare > 0
+      ? ({ kind: "distill", share: config.distillShare } as const)
+      : ({ kind: "answers" } as const);
+  const spec = (training: boolean) => ({
+    ...generatorSpec(pair, target, config.optimizer, config.optimizer.maxGradientNorm, training),
+    recompute: config.recompute,
+  });
+  const withPrefix = (prefix: string, weights: Readonly<Record<string, WeightSource>>) =>
+    Object.fromEntries(Object.entries(weights).map(([name, value]) => [prefix + name, value]));
+  return {
+    spec: spec(true),
+    evaluation: spec(false),
+    weights: { ...withPrefix("cloud.", cloud.weights), ...withPrefix("edge.", edge.weights) },
+    start: () => startGenerator(config, pair),
+    batch: (rng, step) => ({
+      ...groupFeeds(config, pair, source, rng, "train"),
+      ...routerFeeds(config, pair, rng, step),
+    }),
+    validation: (rng) => groupFeeds(config, pair, source, rng, "validation"),
+    save: (state) => writeGenerator(join(config.output, "generator"), pair, parametersOf(state), buffersOf(state)),
+  };
+}
+
+async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<TrainingState> {
+  const all: [ReadonlyMap<string, ParameterInfo>, (name: string) => string][] = [
+    [generatorParameters(pair), stepNames.parameter],
+    [generatorBuffers(pair), stepNames.buffer],
+  ];
+  const known = config.start === undefined ? undefined : (await readGenerator(config.start, pair)).tensors;
+  const state: TrainingState = {};
+  for (const [infos, spell] of all) {
+    const fresh = initialValues(infos, createRng(config.seed).split("initial generator"));
+    for (const [name, { shape }] of infos)
+      state[spell(name)] = floatTensor(shape, known?.get(name) ?? fresh.get(name)!);
+  }
+  return state;
+}
+
+/** `batch` prompts through the cloud, each with a row of its queries through the edge. */
+function groupFeeds(
+  config: GeneratorRun,
+  pair: PairShape,
+  source: TaskSource,
+  rng: Rng,
+  split: "train" | "validation",
+): Feeds {
+  const groups = Array.from({ length: config.batch }, () =>
+    fittingQueries(config, source, drawGroup(source, rng, split)),
+  );
+  const layers = pair.edge.layers;
+  const rows = groups.flatMap((group) => joinRows(unpromptedRows(source, group, config.lossOn), config.rowTokens));
+  requireContext(rows, pair.edge.context);
+  const { padId } = source.options.tokenizer;
+  const cloudRows = groups.map((group) => cloudRow(source, group, layers));
+  requireContext(
+    cloudRows.map((ids) => ({ ids: [...ids, padId], answers: [] })),
+    pair.cloud.context,
+  );
+  const teacherRows =
+    config.distillShare > 0 ? groups.flatMap((group) => joinRows(promptedRows(source, group), config.rowTokens)) : [];
+  requireContext(teacherRows, pair.edge.context);
+  const teacher = config.distillShare > 0 ? rowFeeds(teacherPrefix, teacherRows, padId) : {};
+  return {
+    ...cloudFeeds(cloudRows, layers, padId),
+    ...rowFeeds(edgePrefix, rows, padId),
+    ...teacher,
+    [promptOfName]: intTensor(
+      [rows.length],
+      rows.map((_, i) => i),
+    ),
+  };
+}
+
+/** Keeps the first queries that fill one row; the first always stays. */
+function fittingQueries({ rowTokens, lossOn }: GeneratorRun, source: TaskSource, group: Group): Group {
+  let room = rowTokens;
+  const lengths = unpromptedRows(source, group, lossOn).map(({ ids }) => ids.length);
+  const kept = group.queries.filter((_, i) => {
+    room -= lengths[i]!;
+    return i === 0 || room >= 0;
+  });
+  return { ...group, queries: kept };
+}
+
+/** Gumbel noise and the annealing blend, where the configuration asks for them. */
+function routerFeeds({ generator, batch }: GeneratorRun, { edge }: PairShape, rng: Rng, step: number): Feeds {
+  const feeds: Record<string, Feeds[string]> = {};
+  if (generator.strategy === "gumbel") {
+    const shape = [batch, edge.layers, generator.experts];
+    const noise = Float32Array.from(
+      { length: batch * edge.layers * generator.experts },
+      () => -Math.log(-Math.log(rng.next() || 1e-12)),
+    );
+    feeds[routerInputs.gumbel] = floatTensor(shape, noise);
+  }
+  if (generator.annealSteps > 0) feeds[routerInputs.blend] = scalarTensor(Math.min(1, step / generator.annealSteps));
+  return feeds;
+}
