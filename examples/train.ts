@@ -14,7 +14,11 @@ const task = {
   name: "second-word",
   kind: "extraction",
   seen: true,
-  paraphrases: { train: ["Say the second word.", "Repeat the last word."], heldOut: ["Which word comes second?"] },
+  paraphrases: {
+    train: ["Say the second word.", "Repeat the last word."],
+    validation: ["Which word comes second?"],
+    test: [],
+  },
   train: part(false),
   validation: part(true),
   test: [],

@@ -1,12 +1,13 @@
 /**
  * @file Prepares everything the default pair is trained on:
  *   npx tsx runs/assistant/data.ts [DATA = ../shared/data] [OUT = work/assistant/data] [TOKENIZER = pairs/assistant/tokenizer]
- * writes seen.jsonl (the assistant's tasks), instructions.jsonl (further instructions), text.train.tokens and text.validation.tokens.
+ * writes seen.jsonl (the assistant's tasks), instructions.jsonl (further instructions), copying.jsonl (copying drills), text.train.tokens and text.validation.tokens.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createRng } from "../../src/base/rng.ts";
 import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";
+import { copyingTasks } from "../../src/data/copying-tasks.ts";
 import { writeTaskFamilies } from "../../src/data/family-file.ts";
 import { loadInstructionTasks } from "../../src/data/instruction-tasks.ts";
 import { pretrainText } from "../../src/data/pretrain-text.ts";
@@ -26,6 +27,13 @@ console.log(`${seen.length} seen tasks, ${tasks.length - seen.length} unseen`);
 const instructions = await loadInstructionTasks(data, { tested: tasks });
 await writeTaskFamilies(join(out, "instructions.jsonl"), instructions);
 console.log(`${instructions.length} instruction tasks`);
+const words = seen.flatMap(({ train }) => train.flatMap(({ input }) => input.match(/[\p{L}\p{N}']+/gu) ?? []));
+await writeTaskFamilies(
+  join(out, "copying.jsonl"),
+  copyingTasks(createRng("copying"), { vocabulary: [...new Set(words)].sort() }),
+);
+const shortAndFrequent = { vocabulary: words, prefix: "copy-short", randomWordShare: 0.05, maxWords: 6 };
+await writeTaskFamilies(join(out, "copying-short.jsonl"), copyingTasks(createRng("short copying"), shortAndFrequent));
 const tokenizer = await loadTokenizer(tokenizerDirectory);
 for (const [split, maxTokens] of [
   ["test", validationTokens],

@@ -13,7 +13,11 @@ const family = (name: string): TaskFamily => ({
   name,
   kind: "routing",
   seen: true,
-  paraphrases: { train: ["Which intent?", "Name the intent."], heldOut: ["Say the intent."] },
+  paraphrases: {
+    train: ["Which intent?", "Name the intent."],
+    validation: ["Say the intent."],
+    test: ["Tell the intent."],
+  },
   train: [{ input: "pay my bill", target: "pay", choices: ["pay", "call"] }],
   validation: [{ input: "ring mum", target: "call" }],
   test: [{ input: "call dad", target: "call" }],
@@ -35,7 +39,7 @@ test.each([
       expect(new Set(families.map((each) => each.name)).size).toBe(families.length);
       for (const { kind, paraphrases, train, validation } of families) {
         expect(TASK_KINDS).toContain(kind);
-        const parts = [paraphrases.train, paraphrases.heldOut, train, validation];
+        const parts = [paraphrases.train, paraphrases.validation, train, validation];
         expect(Math.min(...parts.map(({ length }) => length))).toBeGreaterThanOrEqual(1);
       }
     },

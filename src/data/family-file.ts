@@ -13,7 +13,11 @@ const FamilySchema = z.strictObject({
   name: text,
   kind: z.enum(TASK_KINDS),
   seen: z.boolean(),
-  paraphrases: z.strictObject({ train: z.array(text).min(1), heldOut: z.array(text).min(1) }),
+  paraphrases: z.strictObject({
+    train: z.array(text).min(1),
+    validation: z.array(text).min(1),
+    test: z.array(text),
+  }),
   train: z.array(SampleSchema).min(1),
   validation: z.array(SampleSchema).min(1),
   test: z.array(SampleSchema),

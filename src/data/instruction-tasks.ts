@@ -36,7 +36,7 @@ export async function loadInstructionTasks(
   const families = tasks.flatMap((task): TaskFamily[] => {
     const samples = (rows.get(task.task) ?? []).flatMap(shortSample);
     const prompts = describe(task, descriptions.get(task.task) ?? []);
-    if (samples.length < MIN_ROWS || prompts.heldOut.length === 0) return [];
+    if (samples.length < MIN_ROWS || prompts.validation.length === 0) return [];
     const [validation, train] = carve(`instruction ${task.task}`, samples, VALIDATION_ROWS);
     const kind = task.categories.map((category) => KIND_OF_CATEGORY[category]).find((found) => found !== undefined);
     return [
@@ -68,7 +68,8 @@ function describe({ definition }: NiTask, descriptions: readonly string[]): Task
   const isHeldOut = (index: number) => index % HELD_OUT_EVERY === HELD_OUT_EVERY - 1;
   return {
     train: [firstSentences(definition, MAX_DESCRIPTION_WORDS), ...short.filter((_, index) => !isHeldOut(index))],
-    heldOut: short.filter((_, index) => isHeldOut(index)),
+    validation: short.filter((_, index) => isHeldOut(index)),
+    test: [],
   };
 }
 

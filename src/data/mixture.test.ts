@@ -11,7 +11,7 @@ const family = (name: string, extra: Partial<TaskFamily> = {}): TaskFamily => ({
   name,
   kind: "routing",
   seen: true,
-  paraphrases: { train: [`${name} train A`, `${name} train B`], heldOut: [`${name} held out`] },
+  paraphrases: { train: [`${name} train A`, `${name} train B`], validation: [`${name} held out`], test: [] },
   train: samples("train", 30),
   validation: samples("validation", 10),
   test: samples("test", 10),

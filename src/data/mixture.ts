@@ -22,7 +22,7 @@ export type MixtureOptions = {
   readonly tokenizer: Tokenizer;
   readonly limits: TokenLimits;
   readonly queriesPerPrompt?: number;
-  /** `train`: train wordings and samples. `validation`: held-out wordings, validation samples, examples from train. */
+  /** `train`: train wordings and samples. `validation`: validation wordings and samples, examples from train. */
   readonly split?: "train" | "validation";
   /** Relative frequency of a task; 0 leaves it out. */
   readonly weight?: (task: TaskFamily) => number;
@@ -71,7 +71,7 @@ export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptio
     queries.push(query);
   }
   const style = pickStyle(rng, options);
-  const description = rng.pick(split === "train" ? task.paraphrases.train : task.paraphrases.heldOut);
+  const description = rng.pick(task.paraphrases[split]);
   const examples: Sample[] = [];
   const shots = style === "description" ? 0 : 1 + rng.int(options.maxShots ?? 5);
   const render = () => renderSystemPrompt(style === "shots" ? { examples } : { description, examples });

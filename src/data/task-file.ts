@@ -17,7 +17,7 @@ export type TaskFileOptions = {
   samples: number;
   /** Chooses the wording, the examples and the samples. */
   seed: number;
-  /** The system prompt is a held-out wording, or the five examples without any description. */
+  /** The system prompt is a wording of that split, or the five examples without any description. */
   prompt?: "description" | "examples";
   /** Gives samples of tasks with at most 20 labels the labels as choices, so that they are scored by likelihood. */
   withChoices?: boolean;
@@ -31,7 +31,7 @@ const MAX_CHOICES = 20;
 export function toTaskFile(task: TaskFamily, options: TaskFileOptions): TaskFile {
   const { split, samples: count, seed, prompt = "description", withChoices = false } = options;
   const rng = createRng(`task file ${task.name} ${seed}`);
-  const { heldOut } = task.paraphrases;
+  const wordings = task.paraphrases[split];
   const examples = pickExamples(task.train, rng.split("examples"));
   const samples = rng
     .split("samples")
@@ -41,7 +41,7 @@ export function toTaskFile(task: TaskFamily, options: TaskFileOptions): TaskFile
     withChoices && task.labels !== undefined && task.labels.length <= MAX_CHOICES ? task.labels : undefined;
   return {
     name: task.name,
-    systemPrompt: prompt === "examples" ? renderSystemPrompt({ examples }) : heldOut[seed % heldOut.length]!,
+    systemPrompt: prompt === "examples" ? renderSystemPrompt({ examples }) : wordings[seed % wordings.length]!,
     examples,
     samples: samples.map(({ input, target, choices = labels }) =>
       choices === undefined ? { input, target } : { input, target, choices },

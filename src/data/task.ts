@@ -26,8 +26,12 @@ export type TaskFamily = {
   readonly kind: TaskKind;
   /** Whether the pair is trained on it. Of an unseen task `train` gives examples for prompts only. */
   readonly seen: boolean;
-  /** Wordings of the system prompt; those held out are for validation and test. */
-  readonly paraphrases: { readonly train: readonly string[]; readonly heldOut: readonly string[] };
+  /** Wordings of the system prompt, each for one split. */
+  readonly paraphrases: {
+    readonly train: readonly string[];
+    readonly validation: readonly string[];
+    readonly test: readonly string[];
+  };
   readonly train: readonly Sample[];
   readonly validation: readonly Sample[];
   readonly test: readonly Sample[];

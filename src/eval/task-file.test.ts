@@ -36,7 +36,7 @@ describe("a task file", () => {
 
   test("that a task family was turned into is read back equal", async () => {
     const samples = Array.from({ length: 12 }, (_, i) => ({ input: `input ${i}`, target: i % 2 === 0 ? "yes" : "no" }));
-    const paraphrases = { train: ["Answer."], heldOut: ["Reply."] };
+    const paraphrases = { train: ["Answer."], validation: ["Say."], test: ["Reply."] };
     const family = { name: "f", kind: "yes-no", seen: true, paraphrases, labels: ["yes", "no"] } as const;
     const file = toTaskFile(
       { ...family, train: samples, validation: samples, test: samples },

@@ -155,7 +155,7 @@ test("train, resume after Ctrl-C, plot", async () => {
     name: "echo",
     kind: "extraction",
     seen: true,
-    paraphrases: { train: ["Repeat the number."], heldOut: ["Which number is it?"] },
+    paraphrases: { train: ["Repeat the number."], validation: ["Which number is it?"], test: [] },
     train: samples.slice(0, 15),
     validation: samples.slice(15),
     test: [],

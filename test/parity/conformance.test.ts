@@ -427,7 +427,7 @@ const taskFamilies = ["first word", "last word"].map((name, i) => ({
   name,
   kind: "rewriting" as const,
   seen: true,
-  paraphrases: { train: [`Repeat the ${name}.`, `Say the ${name} again.`], heldOut: [`Which is the ${name}?`] },
+  paraphrases: { train: [`Repeat the ${name}.`, `Say the ${name} again.`], validation: [`Which is the ${name}?`], test: [`Tell the ${name}.`] },
   train: samples(i, 0),
   validation: samples(i, 8),
   test: samples(i, 16),

@@ -51,9 +51,11 @@ test("wordings are many, all different, and the held-out ones use frames of thei
     actions: ["sort it", "name it"],
     formats: ["Say one word.", "Be brief."],
   };
-  const { train, heldOut } = wordings("some-task", phrases);
+  const { train, validation, test: tested } = wordings("some-task", phrases);
+  const heldOut = [...validation, ...tested];
   expect(train.length).toBeGreaterThanOrEqual(24);
-  expect(heldOut.length).toBe(4);
+  expect([validation.length, tested.length]).toEqual([2, 2]);
+  expect(new Set([...train, ...heldOut]).size).toBe(train.length + 4);
   const frame = (text: string) =>
     [...phrases.roles, ...phrases.actions, ...phrases.formats].reduce(
       (rest, phrase) => rest.replaceAll(new RegExp(phrase, "gi"), "#"),
@@ -83,7 +85,8 @@ describe.skipIf(!existsSync(data))("the assistant's tasks (skipped without ../sh
   test("each have enough of everything", () => {
     for (const { name, seen, paraphrases, train, validation, test: tested } of tasks) {
       expect(paraphrases.train.length, name).toBeGreaterThanOrEqual(12);
-      expect(paraphrases.heldOut.length, name).toBeGreaterThanOrEqual(2);
+      expect(paraphrases.validation.length, name).toBeGreaterThanOrEqual(2);
+      expect(paraphrases.test.length, name).toBeGreaterThanOrEqual(2);
       expect(train.length, name).toBeGreaterThanOrEqual(seen ? 100 : 10);
       expect(validation.length, name).toBeGreaterThanOrEqual(seen ? 10 : 3);
       expect(tested.length, name).toBeGreaterThanOrEqual(30);
@@ -109,7 +112,11 @@ describe.skipIf(!existsSync(data))("the assistant's tasks (skipped without ../sh
         name,
       ).toEqual([]);
       expect(
-        paraphrases.heldOut.filter((text) => paraphrases.train.includes(text)),
+        paraphrases.test.filter((text) => [...paraphrases.train, ...paraphrases.validation].includes(text)),
+        name,
+      ).toEqual([]);
+      expect(
+        paraphrases.validation.filter((text) => paraphrases.train.includes(text)),
         name,
       ).toEqual([]);
     }
@@ -134,7 +141,9 @@ describe.skipIf(!existsSync(data))("the assistant's tasks (skipped without ../sh
   });
 
   test("training never draws an unseen task or a held-out wording", () => {
-    const heldOut = new Set(tasks.flatMap(({ paraphrases }) => paraphrases.heldOut));
+    const heldOut = new Set(
+      tasks.flatMap(({ paraphrases: { validation, test: tested } }) => [...validation, ...tested]),
+    );
     const rng = createRng(1);
     const limits = { prompt: 192, input: 112, target: 64 };
     for (let i = 0; i < 500; i++) {
@@ -158,7 +167,7 @@ describe.skipIf(!existsSync(data))("the assistant's tasks (skipped without ../sh
     const task = tasks.find(({ name }) => name === "clinc-banking-json")!;
     const file = toTaskFile(task, { split: "test", samples: 20, seed: 2 });
     expect(file).toEqual(toTaskFile(task, { split: "test", samples: 20, seed: 2 }));
-    expect(task.paraphrases.heldOut).toContain(file.systemPrompt);
+    expect(task.paraphrases.test).toContain(file.systemPrompt);
     expect(file.examples).toHaveLength(5);
     const inputs = (list: readonly { input: string }[]) => new Set(list.map(({ input }) => input));
     for (const { input } of file.examples) expect(inputs(task.train)).toContain(input);

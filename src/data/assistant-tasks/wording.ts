@@ -18,9 +18,10 @@ type Frame = (parts: Parts) => string;
 
 const upper = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** Every sixth frame, counted from the fifth, is held out: no task is trained with it. */
+/** Every sixth frame, counted from the fifth, is held out: no task is trained with it. They are for validation and test by turns. */
 const HELD_OUT_EVERY = 6;
 const HELD_OUT_AT = 4;
+const HELD_OUT_SPLITS = ["validation", "test"] as const;
 /** How many prompts each frame that is trained with gives. */
 const PROMPTS_PER_FRAME = 3;
 
@@ -55,7 +56,7 @@ const FRAMES: readonly Frame[] = [
  * All wordings of one task: three for every frame that is trained with, one for every held-out frame, with
  * phrases drawn by the task's name.
  */
-export function wordings(name: string, phrases: Phrases): { train: string[]; heldOut: string[] } {
+export function wordings(name: string, phrases: Phrases): { train: string[]; validation: string[]; test: string[] } {
   const rng = createRng(`wording ${name}`);
   const { roles, actions, formats, list } = phrases;
   const withList = (text: string): string => {
@@ -64,17 +65,21 @@ export function wordings(name: string, phrases: Phrases): { train: string[]; hel
     const sentence = rng.pick(list.intros).replace("%", () => items);
     return rng.next() < 0.5 ? `${sentence} ${text}` : `${text} ${sentence}`;
   };
-  const train = new Set<string>();
-  const heldOut = new Set<string>();
+  const found = { train: new Set<string>(), validation: new Set<string>(), test: new Set<string>() };
   for (let round = 0; round < PROMPTS_PER_FRAME; round++) {
     FRAMES.forEach((frame, index) => {
-      const isHeldOut = index % HELD_OUT_EVERY === HELD_OUT_AT;
-      if (isHeldOut && round > 0) return;
+      const split = splitOfFrame(index);
+      if (split !== "train" && round > 0) return;
       const text = frame({ role: rng.pick(roles), action: rng.pick(actions), format: withList(rng.pick(formats)) });
-      (isHeldOut ? heldOut : train).add(text);
+      found[split].add(text);
     });
   }
-  return { train: [...train], heldOut: [...heldOut] };
+  return { train: [...found.train], validation: [...found.validation], test: [...found.test] };
+}
+
+function splitOfFrame(index: number): "train" | "validation" | "test" {
+  if (index % HELD_OUT_EVERY !== HELD_OUT_AT) return "train";
+  return HELD_OUT_SPLITS[Math.floor(index / HELD_OUT_EVERY) % HELD_OUT_SPLITS.length]!;
 }
 
 /** Ways to demand one of a few labels and nothing else. */

@@ -1,0 +1,95 @@
+/** @file Two small runs as configuration files, a language model's and a generator's: decided by these files alone. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { writeTaskFamilies } from "../../src/data/family-file.ts";
+import type { TaskFamily } from "../../src/data/task.ts";
+import { writeTokenCache } from "../../src/data/token-cache.ts";
+import { parameterShapes } from "../../src/models/llama.ts";
+import { saveModel } from "../../src/models/load.ts";
+import { loadTokenizer } from "../../src/text/tokenizer.ts";
+import { randomLlama } from "./random-llama.ts";
+import { writeSmallTokenizer } from "./small-tokenizer.ts";
+
+const names = { tokenizer: "tokenizer", tokens: "text.tokens", tasks: "tasks.jsonl", cloud: "cloud", edge: "edge" };
+const words = ["cat", "dog", "bird", "band", "other"];
+
+const task = (name: string, answer: (word: string) => string): TaskFamily => {
+  const samples = words.map((word) => ({ input: `the ${word}`, target: answer(word) }));
+  return {
+    name,
+    kind: "rewriting",
+    seen: true,
+    paraphrases: { train: [`${name} it`, `please ${name}`], validation: [`now ${name}`], test: [`then ${name}`] },
+    train: samples,
+    validation: samples,
+    test: [],
+  };
+};
+
+/** Writes what both runs read: a tokenizer, text, tasks and two frozen models. */
+export async function writeRunInputs(root: string): Promise<void> {
+  const at = (name: keyof typeof names) => join(root, names[name]);
+  writeSmallTokenizer(at("tokenizer"));
+  const tokenizer = await loadTokenizer(at("tokenizer"));
+  const text = Array.from({ length: 40 }, (_, i) => `the ${words[i % 3]} and another band`);
+  await writeTokenCache(at("tokens"), tokenizer, text, { maxTokens: 2000 });
+  await writeTaskFamilies(at("tasks"), [
+    task("shout", (word) => word.toUpperCase()),
+    task("spell", (word) => [...word].join(" ")),
+    task("count", (word) => String(word.length)),
+  ]);
+  for (const [part, seed] of [
+    ["cloud", 1],
+    ["edge", 2],
+  ] as const) {
+    const { config, weights } = randomLlama({ seed, vocab: tokenizer.vocabSize, context: 128, tied: true });
+    const values = (name: string) => (weights[name] as { data: Float32Array }).data;
+    await saveModel(at(part), config, new Map([...parameterShapes(config).keys()].map((name) => [name, values(name)])));
+  }
+}
+
+const common = {
+  seed: 11,
+  steps: 120,
+  batch: 4,
+  optimizer: { learningRate: 0.01, warmupSteps: 10 },
+  checkpointEvery: 2,
+  validateEvery: 5,
+  validationBatches: 1,
+  logEvery: 1,
+};
+
+/** Writes `OUTPUT.json` and returns its path. */
+function configure(output: string, config: Readonly<Record<string, unknown>>): string {
+  const path = `${output}.json`;
+  writeFileSync(path, JSON.stringify({ ...common, output, ...config }));
+  return path;
+}
+
+export const configureLanguageModel = (root: string, output: string, changes = {}): string =>
+  configure(output, {
+    kind: "language-model",
+    tokenizer: join(root, names.tokenizer),
+    model: { hidden: 16, ffn: 24, layers: 1, heads: 2, kvHeads: 1, context: 64 },
+    text: { tokens: join(root, names.tokens), validationTokens: join(root, names.tokens), window: 16 },
+    ...changes,
+  });
+
+/** With noise in the router and a prompted teacher: every random stream of a generator's training is drawn from. */
+export const configureGenerator = (root: string, output: string, changes = {}): string =>
+  configure(output, {
+    kind: "generator",
+    tokenizer: join(root, names.tokenizer),
+    cloud: join(root, names.cloud),
+    edge: join(root, names.edge),
+    rowTokens: 40,
+    distillShare: 0.3,
+    generator: { experts: 4, topK: 2, rank: 2, alpha: 4, cloudRank: 2, strategy: "gumbel" },
+    tasks: {
+      files: [join(root, names.tasks)],
+      queriesPerPrompt: 2,
+      maxShots: 2,
+      limits: { prompt: 30, input: 20, target: 20 },
+    },
+    ...changes,
+  });
