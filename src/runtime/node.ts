@@ -2,27 +2,19 @@
 import { dirname, relative, resolve, sep } from "node:path";
 import * as ort from "onnxruntime-node";
 import { AppError } from "../base/errors.ts";
-import { sizeOf } from "../graph/dims.ts";
 import { simplify } from "../graph/simplify.ts";
 import { leavesOf } from "../graph/tree.ts";
-import type { DType, Graph, Node } from "../graph/types.ts";
+import type { Graph, Node } from "../graph/types.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
+import { checkedFeed, checkedSource, fromOrt, inlineLimitBytes, ortTypes, refused } from "./ort-values.ts";
 import type { CompileOptions, Device, Feeds, Session, WeightSource } from "./session.ts";
 import { type Tensor, zeros } from "./tensor.ts";
 
-const ortTypes = { f32: "float32", i64: "int64", bool: "bool", u8: "uint8" } as const satisfies Record<
-  DType,
-  ort.Tensor.Type
->;
-const graphTypes: Readonly<Record<string, DType>> = { float32: "f32", int64: "i64", bool: "bool", uint8: "u8" };
 const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.ExecutionProviderConfig[]>> = {
   cpu: ["cpu"],
   webgpu: ["webgpu", "cpu"],
   cuda: ["cuda", "cpu"],
 };
-
-/** Weights below this size travel inside the model; larger ones stay outside it (a model is at most 2 GB). */
-const inlineLimitBytes = 1 << 20;
 
 /** What follows from frozen weights alone is computed once only up to this size: a larger result would be a second copy of them. */
 const foldLimitBytes = 1 << 20;
@@ -59,18 +51,6 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   return wrap(session, graph, stop);
 }
 
-async function refused<T>(what: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (cause) {
-    throw new AppError(
-      "E_RUNTIME",
-      `${what}: ONNX Runtime: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
-  }
-}
-
 /**
  * The binding copies every result it hands over, also those it was given memory for, and only then drops the copies. It
  * cannot hand over a sequence, and says so once the graph has run. So a sequence, its first output, ends a run whose
@@ -104,7 +84,7 @@ function wrap(session: ort.InferenceSession, graph: Graph, stop: string | undefi
   async function run(feeds: Feeds, into: Feeds = {}): Promise<Record<string, Tensor>> {
     if (!open) throw new Error("internal: the session was closed");
     const fed: Record<string, ort.Tensor> = {};
-    for (const [name, node] of inputs) fed[name] = toOrt(name, node, feeds[name]);
+    for (const [name, node] of inputs) fed[name] = rawOrt(checkedFeed(name, node, feeds[name]));
     const given = completed(graph, into);
     if (given !== undefined) {
       await runStopped(fed, given);
@@ -140,25 +120,6 @@ function completed({ outputs }: Graph, into: Feeds): Feeds | undefined {
 const rawOrt = ({ dtype, shape, data }: Tensor): ort.Tensor =>
   new ort.Tensor(ortTypes[dtype], data as Float32Array, shape);
 
-function toOrt(name: string, node: Node<"input">, value: Tensor | undefined): ort.Tensor {
-  if (value === undefined) throw new AppError("E_SHAPE", `input "${name}" is missing`);
-  if (value.dtype !== node.dtype)
-    throw new AppError("E_DTYPE", `input "${name}": expected ${node.dtype}, found ${value.dtype}`);
-  const fits =
-    value.shape.length === node.shape.length &&
-    node.shape.every((dim, i) => typeof dim !== "number" || dim === value.shape[i]);
-  if (!fits) throw new AppError("E_SHAPE", `input "${name}": expected [${node.shape}], found [${value.shape}]`);
-  return rawOrt(value);
-}
-
-function fromOrt(value: ort.Tensor): Tensor {
-  const dtype = graphTypes[value.type];
-  if (dtype === undefined) throw new Error(`internal: ONNX Runtime returned ${value.type}`);
-  return { dtype, shape: value.dims, data: value.data as Float32Array };
-}
-
-const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i64: 8, bool: 1, u8: 1 };
-
 type Placed = {
   readonly place: (name: string, node: Node<"weight">) => WeightPlacement;
   readonly root: string | undefined;
@@ -177,15 +138,7 @@ function placeWeights(graph: Graph, sources: Readonly<Record<string, WeightSourc
   const root = files.length === 0 ? undefined : commonFolder(files);
   const buffers: { path: string; data: Uint8Array }[] = [];
   function place(name: string, node: Node<"weight">): WeightPlacement {
-    const source = sources[name];
-    if (source === undefined) throw new AppError("E_NOT_FOUND", `weight "${name}" has no source`);
-    const wanted = (sizeOf(node.shape) as number) * elementBytes[node.dtype];
-    const found = source.kind === "file" ? source.bytes : source.data.byteLength;
-    if (found !== wanted)
-      throw new AppError(
-        "E_SHAPE",
-        `weight "${name}": [${node.shape}] ${node.dtype} takes ${wanted} bytes, found ${found}`,
-      );
+    const source = checkedSource(name, node, sources[name]);
     if (source.kind === "file")
       return { location: relative(root!, resolve(source.path)), offset: source.offset, length: source.bytes };
     const bytes = new Uint8Array(source.data.buffer, source.data.byteOffset, source.data.byteLength);
