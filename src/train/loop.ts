@@ -16,6 +16,7 @@ import { learningRate, type Schedule } from "../optim/schedule.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import type { TrainConfig } from "./config.ts";
+import { beginRun, continueRun } from "./resume.ts";
 import type { TrainingState } from "./state.ts";
 import type { StepSpec } from "./step.ts";
 import { createTrainer, type Metrics, type Trainer, type TrainerOptions } from "./trainer.ts";
@@ -69,6 +70,8 @@ export async function trainLoop(config: TrainConfig, job: Job, context: LoopCont
   await ensureFolder(config.output);
   const before = await findCheckpoint(folders.checkpoints, context.resume);
   if (before === undefined) await rm(folders.best, { recursive: true, force: true }); // of a run that left no checkpoint
+  if (before === undefined) await beginRun(config);
+  else await continueRun(config, before.step, context.log);
   const best: Best = before === undefined ? { loss: Number.POSITIVE_INFINITY, step: 0 } : readBest(before);
   await keepLogUpTo(folders.log, before?.step ?? 0);
   const state = before === undefined ? await job.start() : toState(before);
