@@ -10,7 +10,9 @@ const MAX_TOKENS = 2 ** 20;
 const MAX_GROWTH = 256;
 const MAX_STEPS = 64;
 
-const token = z.string().max(4096);
+const MAX_TOKEN_LENGTH = 4096;
+
+const token = z.string().max(MAX_TOKEN_LENGTH);
 const tokenId = z.int().min(0).max(MAX_TOKENS);
 const component = z.looseObject({ type: z.string() }).nullish();
 
@@ -25,13 +27,35 @@ const TokenizerJson = z.looseObject({
   decoder: component,
   model: z.looseObject({
     type: z.string().optional(),
-    vocab: z.union([z.record(z.string(), tokenId), z.array(z.tuple([token, z.number()]))]),
-    merges: z
-      .array(z.union([z.string(), z.tuple([token, token])]))
-      .max(4 * MAX_TOKENS)
-      .optional(),
+    vocab: z.custom<Vocabulary>(isVocabulary, "expected token ids by token, or a list of tokens with scores"),
+    merges: z.custom<readonly Merge[]>(areMerges, "expected a list of pairs of tokens").optional(),
   }),
 });
+
+type Vocabulary = Readonly<Record<string, number>> | readonly (readonly [token: string, score: number])[];
+type Merge = string | readonly [string, string];
+
+const isToken = (value: unknown) => typeof value === "string" && value.length <= MAX_TOKEN_LENGTH;
+const isTokenId = (value: unknown) =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_TOKENS;
+
+/** The two long lists are checked by hand: a schema takes seconds for half a million entries. */
+function isVocabulary(value: unknown): boolean {
+  if (Array.isArray(value))
+    return value.every(
+      (entry) => Array.isArray(entry) && entry.length === 2 && isToken(entry[0]) && typeof entry[1] === "number",
+    );
+  return typeof value === "object" && value !== null && Object.values(value).every(isTokenId);
+}
+
+function areMerges(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length > 4 * MAX_TOKENS) return false;
+  return value.every(
+    (merge) =>
+      typeof merge === "string" ||
+      (Array.isArray(merge) && merge.length === 2 && isToken(merge[0]) && isToken(merge[1])),
+  );
+}
 export type TokenizerJson = z.infer<typeof TokenizerJson>;
 
 const namedToken = z.union([token, z.looseObject({ content: token })]).nullish();

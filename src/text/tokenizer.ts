@@ -88,7 +88,9 @@ function build(
   try {
     const withSpecial = new HubTokenizer(file, settings.raw);
     const ordinary = file.added_tokens.filter((token) => token.special !== true);
-    const plain = new HubTokenizer({ ...file, added_tokens: ordinary }, settings.raw);
+    const noModel = { type: "BPE", vocab: {}, merges: [] };
+    const plain = new HubTokenizer({ ...file, added_tokens: ordinary, model: noModel }, settings.raw);
+    plain.model = withSpecial.model; // which also knows the ids of what the post-processor adds
     const probe: number[] = plain.encode("a b", { add_special_tokens: true }).ids;
     if (probe.some((id) => !Number.isInteger(id))) throw new Error("pieces of a probe text that have no id");
     if (probe.length > 0) withSpecial.decode(probe);
