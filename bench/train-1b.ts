@@ -1,7 +1,8 @@
 /** @file `train-1b`: a pool of experts trained over the frozen weights of a model of TinyLlama-1.1B's shape. */
 import { createRng } from "../src/base/rng.ts";
 import type { TensorToWrite } from "../src/files/safetensors-write.ts";
-import { embeddingName, parameterShapes } from "../src/models/llama.ts";
+import { llama } from "../src/models/llama.ts";
+import { parameterShapes } from "../src/models/parameters.ts";
 import { quantizeBlocks } from "../src/nn/quantize.ts";
 import { quantizedTensors } from "../src/nn/quantized.ts";
 import { type Bench, joined } from "./support/bench.ts";
@@ -42,7 +43,7 @@ function randomGates(rows: number, layers: number): TensorToWrite {
 /** The codes and scales of every linear map, the head included; the embedding is looked up as it is. */
 function quantizedLinears(seed: string, shapes: ReadonlyMap<string, readonly number[]>): TensorToWrite[] {
   return [...shapes].flatMap(([name, shape]): TensorToWrite[] => {
-    if (shape.length !== 2 || name === embeddingName) return [];
+    if (shape.length !== 2 || name === llama.embedding) return [];
     const [outputs, inputs] = shape as [number, number];
     const { packed, scales } = quantizedTensors(name, outputs, inputs, int8);
     const quantize = () => quantizeBlocks(randomTensor(seed, name, shape), outputs, inputs, int8);

@@ -1,5 +1,5 @@
 /** @file `train-30m`: a Llama model with 30 M weights, all of them trained. */
-import { parameterShapes } from "../src/models/llama.ts";
+import { parameterShapes } from "../src/models/parameters.ts";
 import type { Bench } from "./support/bench.ts";
 import { fullStepWork } from "./support/flops.ts";
 import { cachedTensors, llamaShape, type Problem, randomTensors, randomTokens } from "./support/problem.ts";

@@ -40,7 +40,7 @@ export {
 } from "./generator/specialization.ts";
 // System prompt → specialisation → edge model
 export { createSpecializer, type SpecializeOptions, type Specializer, specialize } from "./generator/specialize.ts";
-export type { LlamaConfig } from "./models/config.ts";
+export type { ModelConfig } from "./models/config.ts";
 // Models and tokenizers
 export { type Model, openModel, saveModel } from "./models/load.ts";
 export type { Device, WeightSource } from "./runtime/session.ts";

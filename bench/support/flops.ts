@@ -4,15 +4,15 @@ import { targetSize } from "../../src/generator/parameters.ts";
 import { bindDims, evaluateDim } from "../../src/graph/bind.ts";
 import { leavesOf, topological } from "../../src/graph/tree.ts";
 import { type Dim, type Graph, isOp, type Node } from "../../src/graph/types.ts";
-import type { LlamaConfig } from "../../src/models/config.ts";
-import { parameterShapes } from "../../src/models/llama.ts";
+import type { ModelConfig } from "../../src/models/config.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import type { Problem } from "./problem.ts";
 
 export type Work = { readonly formula: string; readonly gigaFlops: number };
 
 /** All matrices that a token is multiplied by: the tied head once, an embedding that is only looked up not at all. */
-export function matrixParameters(config: LlamaConfig): number {
+export function matrixParameters(config: ModelConfig): number {
   let count = 0;
   for (const [name, shape] of parameterShapes(config)) {
     const isLookup = name === "model.embed_tokens.weight" && !config.tied;

@@ -12,13 +12,13 @@ import {
   type SafetensorsFile,
 } from "../../src/files/safetensors.ts";
 import { type TensorToWrite, writeSafetensors } from "../../src/files/safetensors-write.ts";
-import type { LlamaConfig } from "../../src/models/config.ts";
+import { type ModelConfig, plainLlama } from "../../src/models/config.ts";
 import type { Row } from "../../src/train/batch.ts";
 import { projectRoot } from "./machine.ts";
 
 /** What a step is told, as JSON, whoever makes it. */
 export type Problem = {
-  readonly config: LlamaConfig;
+  readonly config: ModelConfig;
   readonly rows: number;
   readonly time: number;
   readonly learningRate: number;
@@ -44,9 +44,9 @@ export const cacheFolder = join(projectRoot, "work/bench");
 
 /** The shape of a Llama model, the rest filled in. */
 export const llamaShape = (
-  shape: Pick<LlamaConfig, "hidden" | "ffn" | "layers" | "heads" | "kvHeads" | "vocab" | "context" | "tied">,
-): LlamaConfig => ({
-  modelType: "llama",
+  shape: Pick<ModelConfig, "hidden" | "ffn" | "layers" | "heads" | "kvHeads" | "vocab" | "context" | "tied">,
+): ModelConfig => ({
+  ...plainLlama,
   headDim: shape.hidden / shape.heads,
   epsilon: 1e-5,
   ropeTheta: 10000,

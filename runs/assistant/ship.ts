@@ -9,8 +9,8 @@ import { openSafetensorsModel, readModelTensor } from "../../src/files/safetenso
 import { readGenerator, readGeneratorConfig, writeGenerator } from "../../src/generator/generator-file.ts";
 import { writePairFile } from "../../src/generator/pair.ts";
 import { readModelConfig } from "../../src/models/config.ts";
-import { parameterShapes } from "../../src/models/llama.ts";
 import { saveModel } from "../../src/models/load.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
 
 const [part, work = "work/assistant", pair = "pairs/assistant"] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /** @file A model with its key–value cache: new tokens in, logits out. One sequence at a time. */
 import { AppError } from "../base/errors.ts";
-import type { LlamaConfig } from "../models/config.ts";
+import type { ModelConfig } from "../models/config.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions, WeightSource } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
@@ -9,7 +9,7 @@ import { type KeyValueCache, withRoom } from "./key-value-cache.ts";
 
 /** A model whose weights have sources; `rope.cos` and `rope.sin` are among them. */
 export type DecodableModel = {
-  readonly config: LlamaConfig;
+  readonly config: ModelConfig;
   readonly weights: Readonly<Record<string, WeightSource>>;
 };
 

@@ -2,8 +2,8 @@
 import { flattenRows, gather, input } from "../graph/build.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Graph, Node } from "../graph/types.ts";
-import type { LlamaConfig } from "../models/config.ts";
-import { embed, forwardCached, logits } from "../models/llama.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { embed, forwardCached, logits } from "../models/decoder.ts";
 import { denseParts, frozenWeights, type Parts } from "../nn/parts.ts";
 
 /** Names of a layer's cache: fed as the past, returned as the present. */
@@ -23,7 +23,7 @@ export const cacheNames = (layer: number) =>
  * and `past.i.k`, `past.i.v` (batch, kvHeads, room, headDim).
  * Outputs: `logits` (rows, vocab), and `present.i.k`, `present.i.v`, which may be the very memory of the past.
  */
-export function decoderGraph(config: LlamaConfig, parts: Parts = denseParts(frozenWeights())): Graph {
+export function decoderGraph(config: ModelConfig, parts: Parts = denseParts(frozenWeights())): Graph {
   const tokens = input("tokens", ["batch", "time"], "i64");
   const positions = input("positions", ["batch", "time"], "i64");
   const rows = input("rows", ["rows"], "i64");

@@ -1,5 +1,5 @@
 /** @file The keys and values of the positions read so far, in memory that fits them closely. */
-import type { LlamaConfig } from "../models/config.ts";
+import type { ModelConfig } from "../models/config.ts";
 import { type Tensor, zeros } from "../runtime/tensor.ts";
 import { cacheNames } from "./graph.ts";
 
@@ -21,7 +21,7 @@ const roomStep = 64;
  */
 export function withRoom(
   cache: KeyValueCache | undefined,
-  config: LlamaConfig,
+  config: ModelConfig,
   { positions, held }: { readonly positions: number; readonly held: number },
 ): KeyValueCache {
   const wanted = Math.ceil(positions / roomStep) * roomStep;
@@ -41,7 +41,7 @@ export function withRoom(
 
 function moved(
   from: Tensor | undefined,
-  { kvHeads, headDim }: LlamaConfig,
+  { kvHeads, headDim }: ModelConfig,
   { room, held }: { readonly room: number; readonly held: number },
 ): Tensor<"f32"> {
   const to = zeros("f32", [1, kvHeads, room, headDim]);

@@ -4,8 +4,8 @@ import type { DecodableModel } from "../decode/decoder.ts";
 import { cast, crossEntropy, flattenRows, gather, input, iota, matmul, reshape, topKMask } from "../graph/build.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Graph } from "../graph/types.ts";
-import type { LlamaConfig } from "../models/config.ts";
-import { logits } from "../models/llama.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { logits } from "../models/decoder.ts";
 import { denseParts, frozenWeights } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions } from "../runtime/session.ts";
@@ -70,7 +70,7 @@ export async function createTeacherForcing(
 const askNames = { at: "asked_at", targets: "targets" } as const;
 
 /** Inputs: a packed row, `asked_at` and `targets` (n) i64. Outputs: `loss` (n), `best` (n, 1). */
-function forcedGraph(config: LlamaConfig): Graph {
+function forcedGraph(config: ModelConfig): Graph {
   const parts = denseParts(frozenWeights());
   const hidden = flattenRows(packedForward(config, parts));
   const predicted = logits(config, parts, gather(hidden, input(askNames.at, ["asked"], "i64"))); // (n, vocab)
@@ -90,7 +90,7 @@ function forcedAnswer(loss: Float32Array, best: Float32Array): ForcedAnswer {
   return { logLikelihood, greedy: Array.from(best) };
 }
 
-function requireFit({ prompt, answers }: ForcedQuery, { context }: LlamaConfig): void {
+function requireFit({ prompt, answers }: ForcedQuery, { context }: ModelConfig): void {
   const shortest = Math.min(prompt.length, ...answers.map(({ length }) => length));
   if (!(shortest > 0)) throw new Error("internal: a query without prompt or answer");
   const length = sequenceLength({ prompt, answers });

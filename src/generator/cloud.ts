@@ -1,12 +1,12 @@
 /** @file The cloud pass: prompt and meta tokens in, one hidden state per edge layer out, in one forward pass. */
 import { concat, constant, equal, flattenRows, gather, input, reshape, where } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
-import { embed, forward } from "../models/llama.ts";
+import { embed, forward } from "../models/decoder.ts";
+import { linearName } from "../models/parameters.ts";
 import { withLora } from "../nn/lora.ts";
 import { type Parts, wrapLinear } from "../nn/parts.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { intTensor } from "../runtime/tensor.ts";
-import { expertTargets } from "./config.ts";
 import { type PairShape, parameterNames } from "./parameters.ts";
 
 export type CloudInputs = {
@@ -60,7 +60,7 @@ export function cloudParts({ cloud, generator }: PairShape, frozen: Parts, param
   for (let layer = 0; layer < cloud.layers; layer++) {
     for (const target of generator.cloudTargets) {
       const name = (side: "A" | "B") => parameterNames.cloudLora(layer, target, side);
-      adapted.set(`model.layers.${layer}.${expertTargets[target]}`, {
+      adapted.set(linearName(cloud, layer, target), {
         a: parameters(name("A"), []),
         b: parameters(name("B"), []),
       });

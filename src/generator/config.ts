@@ -1,7 +1,8 @@
 /** @file The generator's configuration: the paper's defaults (Table 9 and the chosen readings AMB-1 … AMB-26), every one a key. */
 import { z } from "zod";
+import type { LinearMap } from "../models/config.ts";
 
-/** Linear maps of an edge layer that experts may adapt. */
+/** Linear maps of a layer that experts may adapt, as a generator's tensors spell them, whatever the architecture. */
 export const expertTargets = {
   q: "self_attn.q_proj",
   k: "self_attn.k_proj",
@@ -10,9 +11,9 @@ export const expertTargets = {
   gate: "mlp.gate_proj",
   up: "mlp.up_proj",
   down: "mlp.down_proj",
-} as const;
+} as const satisfies { readonly [M in LinearMap]: string };
 
-export type ExpertTarget = keyof typeof expertTargets;
+export type ExpertTarget = LinearMap;
 
 const Target = z.enum(Object.keys(expertTargets) as [ExpertTarget, ...ExpertTarget[]]);
 

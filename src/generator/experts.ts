@@ -1,17 +1,21 @@
 /** @file The expert pool on the edge model: unmerged and per sample while training. */
 import { add, gather, matmul, reshape, scale as scaleBy, slice } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
+import { linearName } from "../models/parameters.ts";
 import { rankGates, withMixedFactors, withMixture } from "../nn/lora.ts";
 import { type Linear, type Parts, wrapLinear } from "../nn/parts.ts";
-import { type ExpertTarget, expertTargets } from "./config.ts";
+import type { ExpertTarget } from "./config.ts";
 import { type PairShape, parameterNames, routerWidth, targetSize } from "./parameters.ts";
 import { routerHiddenStates } from "./router.ts";
 
-/** Which target of which layer a linear map's name means; undefined where experts do not touch it. */
-function locate(pair: PairShape, name: string): { readonly layer: number; readonly target: ExpertTarget } | undefined {
-  const match = /^model\.layers\.(\d+)\.(.+)$/.exec(name);
-  const target = pair.generator.targets.find((t) => expertTargets[t] === match?.[2]);
-  return match === null || target === undefined ? undefined : { layer: Number(match[1]), target };
+type Place = { readonly layer: number; readonly target: ExpertTarget };
+
+/** Which target of which layer a linear map's name means, of those that experts touch. */
+function places({ edge, generator }: PairShape): ReadonlyMap<string, Place> {
+  const found = new Map<string, Place>();
+  for (let layer = 0; layer < edge.layers; layer++)
+    for (const target of generator.targets) found.set(linearName(edge, layer, target), { layer, target });
+  return found;
 }
 
 /** (p, L, …) → (b, …): one layer's slice, each row taking the values of its prompt. */
@@ -36,8 +40,9 @@ export function withExperts(
   const scale = alpha / rank;
   const rows = Array.from({ length: pair.edge.layers }, (_, layer) => layerRows(gates, layer, promptOf));
   const perRank = rows.map((row) => rankGates(row, rank, scale));
+  const adapted = places(pair);
   return wrapLinear(frozen, (name, plain) => {
-    const at = locate(pair, name);
+    const at = adapted.get(name);
     if (at === undefined) return plain;
     const pool = poolScope === "shared" ? 0 : at.layer;
     const stack = {
@@ -69,8 +74,9 @@ export function withDirectLora(
     pair.edge.layers,
     width,
   ]);
+  const adapted = places(pair);
   return wrapLinear(frozen, (name, plain): Linear => {
-    const at = locate(pair, name);
+    const at = adapted.get(name);
     if (at === undefined) return plain;
     const state = layerRows(states, at.layer, promptOf);
     const { inputs, outputs } = targetSize(pair.edge, at.target);

@@ -1,11 +1,12 @@
 /** @file Gates to LoRA weights, and LoRA weights merged into the edge model: no prompt and no further operations at inference. */
 import { add, input, matmul } from "../graph/build.ts";
-import type { LlamaConfig } from "../models/config.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { linearName } from "../models/parameters.ts";
 import { readWeight } from "../models/read-weight.ts";
 import { compile } from "../runtime/node.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { floatTensor, zeros } from "../runtime/tensor.ts";
-import { type ExpertTarget, expertTargets } from "./config.ts";
+import type { ExpertTarget } from "./config.ts";
 import type { Pair } from "./pair.ts";
 import { parameterNames, targetSize } from "./parameters.ts";
 import { requireSamePair, type Specialization } from "./specialization.ts";
@@ -22,7 +23,7 @@ export type LowRank = {
 };
 
 export type MergedEdge = {
-  readonly config: LlamaConfig;
+  readonly config: ModelConfig;
   readonly weights: Readonly<Record<string, WeightSource>>;
   /** The base weights, untouched by the merge: bit for bit those of the edge model. */
   unmerge(): Readonly<Record<string, WeightSource>>;
@@ -50,7 +51,7 @@ export function assembleLora(
     for (const target of generator.targets) {
       const lora = generator.compose === "delta" ? stackExperts : mixFactors;
       assembled.set(
-        `model.layers.${layer}.${expertTargets[target]}.weight`,
+        `${linearName(edge, layer, target)}.weight`,
         lora(pair, target, layer, specialization.gates[layer]!, scale),
       );
     }

@@ -1,11 +1,12 @@
 /** @file Every tensor a generator trains, with its shape and its start (AMB-16: B is zero, so step 0 is the base model). */
 import type { Rng } from "../base/rng.ts";
-import type { LlamaConfig } from "../models/config.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { linearSize, requireMaps } from "../models/parameters.ts";
 import { type ExpertTarget, expertTargets, type GeneratorConfig } from "./config.ts";
 
 export type PairShape = {
-  readonly cloud: LlamaConfig;
-  readonly edge: LlamaConfig;
+  readonly cloud: ModelConfig;
+  readonly edge: ModelConfig;
   readonly generator: GeneratorConfig;
 };
 
@@ -16,23 +17,12 @@ export type ParameterInfo = { readonly shape: readonly number[]; readonly start:
 export const isGainOrBias = (name: string): boolean => /(\.bias|^router\.norm\.weight)$/.test(name);
 
 /** Inputs and outputs of one adaptable linear map. */
-export function targetSize(
-  model: LlamaConfig,
-  target: ExpertTarget,
-): { readonly inputs: number; readonly outputs: number } {
-  const attention = model.heads * model.headDim;
-  const keys = model.kvHeads * model.headDim;
-  const sizes: Record<ExpertTarget, readonly [number, number]> = {
-    q: [model.hidden, attention],
-    k: [model.hidden, keys],
-    v: [model.hidden, keys],
-    o: [attention, model.hidden],
-    gate: [model.hidden, model.ffn],
-    up: [model.hidden, model.ffn],
-    down: [model.ffn, model.hidden],
-  };
-  const [inputs, outputs] = sizes[target];
-  return { inputs, outputs };
+export const targetSize = linearSize;
+
+/** Throws E_CONFIG where the generator adapts a linear map that its cloud or edge model does not have. */
+export function requireTargets({ cloud, edge, generator }: PairShape): void {
+  requireMaps(cloud, generator.cloudTargets);
+  requireMaps(edge, generator.targets);
 }
 
 export const routerWidth = ({ cloud, generator }: PairShape): number =>
@@ -62,8 +52,9 @@ export const parameterNames = {
     `direct.${expertTargets[target]}.${side}.${part}`,
 } as const;
 
-/** Name → shape and start of everything trained by gradient. */
+/** Name → shape and start of everything trained by gradient. Throws E_CONFIG for targets a model does not have. */
 export function generatorParameters(pair: PairShape): Map<string, ParameterInfo> {
+  requireTargets(pair);
   const { cloud, edge, generator } = pair;
   const found = new Map<string, ParameterInfo>();
   const put = (name: string, shape: readonly number[], start: Start) => found.set(name, { shape, start });

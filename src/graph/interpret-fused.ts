@@ -30,7 +30,7 @@ export function presentCache(inputs: readonly Tensor[], part: "key" | "value"): 
 
 /** Causal attention of the new tokens over the cache. A window w > 0 leaves the last w positions, the token itself among them. */
 export function attend(inputs: readonly Tensor[], params: OpParams["cachedAttention"]): Float64Array {
-  const { heads, kvHeads, scale, window } = params;
+  const { heads, kvHeads, scale, window, cap } = params;
   const [keys, values] = [presentCache(inputs, "key"), presentCache(inputs, "value")];
   const [q, , , past] = inputs as [Tensor, Tensor, Tensor, Tensor];
   const time = q.shape[1]!;
@@ -47,7 +47,7 @@ export function attend(inputs: readonly Tensor[], params: OpParams["cachedAttent
         const dot = (p: number): number => {
           let total = 0;
           for (let i = 0; i < width; i++) total += queries[query + i]! * keys[cache + p * width + i]!;
-          return total * scale;
+          return cap > 0 ? cap * Math.tanh((total * scale) / cap) : total * scale;
         };
         const scores = Array.from({ length: end - start + 1 }, (_, i) => dot(start + i));
         const top = Math.max(...scores);

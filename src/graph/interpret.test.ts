@@ -109,7 +109,7 @@ describe("values worked out by hand", () => {
       const time = q.length;
       const row = (values: number[]) => literal(values, [1, time, 1]);
       const cache = (values: number[]) => literal(values, [1, 1, values.length, 1]);
-      const params = { heads: 1, kvHeads: 1, scale: 1, window };
+      const params = { heads: 1, kvHeads: 1, scale: 1, window, cap: 0 };
       return cachedAttention(
         [row(q), row(k), row(v), cache(past[0]), cache(past[1]), ints([last]), constant(last + 1, [], "i64")],
         params,

@@ -70,7 +70,8 @@ test("further results name the op they come from", () => {
     heads: 2,
     kvHeads: 1,
     scale: 0.5,
-    window: -1,
+    window: 0,
+    cap: 0,
   });
   expect(print({ outputs: { presentK } })).toMatchInlineSnapshot(`
     "input q: f32[b, t, 16]
@@ -78,7 +79,7 @@ test("further results name the op they come from", () => {
     input past: f32[b, 1, 6, 8]
     input last: i64[b]
     input total: i64[]
-    %0: f32[b, t, 16] = cachedAttention(q, k, k, past, past, last, total) {heads=2, kvHeads=1, scale=0.5, window=-1}
+    %0: f32[b, t, 16] = cachedAttention(q, k, k, past, past, last, total) {heads=2, kvHeads=1, scale=0.5, window=0, cap=0}
     %1: f32[b, 1, 6, 8] = result(%0) {index=1}
     return presentK = %1
     "

@@ -10,7 +10,8 @@ const cached = (q: Shape, k: Shape, v: Shape, pastK: Shape, pastV: Shape): Node 
     heads: 4,
     kvHeads: 2,
     scale: 1,
-    window: -1,
+    window: 0,
+    cap: 0,
   }).output;
 
 /** What is refused, and with what words. */
@@ -252,7 +253,7 @@ describe("shapes of what is made", () => {
   });
 
   test("attention gives its output and the new cache", () => {
-    const params = { heads: 4, kvHeads: 2, scale: 1, window: -1 };
+    const params = { heads: 4, kvHeads: 2, scale: 1, window: 0, cap: 0 };
     const [q, k, past] = [of(["b", "t", 32]), of(["b", "t", 16]), of(["b", 2, 6, 8])];
     const made = build.cachedAttention([q, k, k, past, past, ids, of([], "i64")], params);
     expect([made.output.shape, made.presentK.shape, made.presentV.shape]).toEqual([q.shape, past.shape, past.shape]);

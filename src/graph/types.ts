@@ -87,7 +87,10 @@ export type OpParams = {
     readonly heads: number;
     readonly kvHeads: number;
     readonly scale: number;
+    /** The positions a token sees, itself among them; 0: all before it. */
     readonly window: number;
+    /** Scores x become cap · tanh(x / cap); 0: they stay as they are. */
+    readonly cap: number;
   };
   /** A further result of an op with several. */
   result: { readonly index: number };

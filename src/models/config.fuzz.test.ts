@@ -6,11 +6,11 @@ import { expect, test } from "vitest";
 import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes } from "../../test/support/mutate.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import { type LlamaConfig, readModelConfig, toConfigJson } from "./config.ts";
+import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
 
 const counts = ["hidden", "ffn", "layers", "heads", "kvHeads", "headDim", "vocab", "context"] as const;
 
-function expectPossible(config: LlamaConfig): void {
+function expectPossible(config: ModelConfig): void {
   for (const name of counts) {
     expect(config[name], name).toBeGreaterThanOrEqual(1);
     expect(config[name], name).toBeLessThanOrEqual(2 ** 24);

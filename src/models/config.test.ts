@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import { readModelConfig, toConfigJson } from "./config.ts";
+import { plainLlama, readModelConfig, toConfigJson } from "./config.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "model-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -24,7 +24,7 @@ const read = (json: object) => {
 
 test("what a file leaves out takes the defaults of transformers; what we do not know is ignored", async () => {
   expect(await read({ ...least, attention_dropout: 0, torch_dtype: "bfloat16" })).toEqual({
-    modelType: "llama",
+    ...plainLlama,
     hidden: 64,
     ffn: 96,
     layers: 2,

@@ -1,43 +1,30 @@
-/** @file `config.json` of a Hugging Face directory, parsed once into a strict type. */
+/** @file A model's shape: one type for every architecture, read from the `config.json` of a Hugging Face directory. */
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { readJsonFile } from "../base/json.ts";
+import { checkSchema } from "../base/json.ts";
+import { readJsonFile } from "../base/json-file.ts";
+import { architectures } from "./architectures.ts";
 
-const dimension = z
-  .int()
-  .min(1)
-  .max(1 << 20);
+/** The architectures we know, named as their `model_type`. */
+export type ModelType = "llama" | "mistral" | "qwen2" | "gemma" | "gemma2" | "opt";
 
-/** What the Llama family needs, with the defaults transformers applies. */
-const LlamaFile = z.object({
-  model_type: z.literal("llama"),
-  hidden_size: dimension,
-  intermediate_size: dimension,
-  num_hidden_layers: z.int().min(1).max(1024),
-  num_attention_heads: z.int().min(1).max(1024),
-  num_key_value_heads: z.int().min(1).max(1024).optional(),
-  head_dim: dimension.nullish(),
-  vocab_size: z
-    .int()
-    .min(1)
-    .max(1 << 24),
-  max_position_embeddings: z
-    .int()
-    .min(1)
-    .max(1 << 24)
-    .default(2048),
-  rms_norm_eps: z.number().positive().default(1e-6),
-  rope_theta: z.number().positive().default(10000),
-  tie_word_embeddings: z.boolean().default(false),
-  hidden_act: z.literal("silu").default("silu"),
-  bos_token_id: z.int().nullish(),
-  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
-});
+/** The linear maps of a layer. Where a feed-forward block has two only (OPT's fc1 and fc2), they are `up` and `down`. */
+export type LinearMap = "q" | "k" | "v" | "o" | "gate" | "up" | "down";
 
-/** A Llama model's shape. */
-export type LlamaConfig = {
-  readonly modelType: "llama";
+/** How rotary frequencies are stretched beyond the context a model was first trained on. */
+export type RopeScaling =
+  | { readonly type: "linear"; readonly factor: number }
+  | {
+      readonly type: "llama3";
+      readonly factor: number;
+      readonly lowFrequencyFactor: number;
+      readonly highFrequencyFactor: number;
+      readonly originalContext: number;
+    };
+
+export type ModelConfig = {
+  readonly modelType: ModelType;
   readonly hidden: number;
   readonly ffn: number;
   readonly layers: number;
@@ -46,77 +33,75 @@ export type LlamaConfig = {
   readonly headDim: number;
   readonly vocab: number;
   readonly context: number;
+  /** Of the norms. */
   readonly epsilon: number;
+  /** The base of rotary frequencies; without meaning where positions are learned. */
   readonly ropeTheta: number;
+  readonly ropeScaling: RopeScaling | undefined;
+  /** By layer: how many positions a token sees, itself among them. 0 or none: all before it. */
+  readonly windows: readonly number[];
+  /** Scores are divided by its root; undefined: the head size. */
+  readonly queryScalar: number | undefined;
+  /** Attention scores x become cap · tanh(x / cap); 0: they stay as they are. */
+  readonly attentionCap: number;
+  /** The same for the logits. */
+  readonly logitCap: number;
+  /** The linear maps that add a bias. */
+  readonly biased: readonly LinearMap[];
+  /** Whether the embedding is also the head. */
   readonly tied: boolean;
   readonly bosId: number | undefined;
   readonly eosIds: readonly number[];
 };
 
-/** Every supported architecture by its `model_type`. */
-const families = { llama: LlamaFile } as const;
+/** A Llama without anything special: what a configuration made by hand need not say. */
+export const plainLlama = {
+  modelType: "llama",
+  ropeScaling: undefined,
+  windows: [],
+  queryScalar: undefined,
+  attentionCap: 0,
+  logitCap: 0,
+  biased: [],
+} as const satisfies Partial<ModelConfig>;
 
-/** Reads and checks `config.json`. Throws E_ARCHITECTURE for an unknown `model_type`, E_FORMAT for a malformed file, E_CONFIG for heads that do not fit. */
-export async function readModelConfig(directory: string): Promise<LlamaConfig> {
+/**
+ * Reads and checks `config.json`.
+ * @throws E_NOT_FOUND; E_ARCHITECTURE for an unknown `model_type` or a variant we do not have; E_FORMAT for a malformed file;
+ * E_CONFIG for sizes that do not fit each other
+ */
+export async function readModelConfig(directory: string): Promise<ModelConfig> {
   const path = join(directory, "config.json");
-  const { model_type: type } = await readJsonFile(path, z.looseObject({ model_type: z.string() }));
-  if (!(type in families)) {
-    throw new AppError(
-      "E_ARCHITECTURE",
-      `${path}: model_type "${type}" is not supported; expected one of: ${Object.keys(families).join(", ")}`,
-    );
-  }
-  return resolveLlama(path, await readJsonFile(path, LlamaFile));
+  return parseModelConfig(path, await readJsonFile(path, z.looseObject({})));
 }
 
-function resolveLlama(path: string, file: z.infer<typeof LlamaFile>): LlamaConfig {
-  const kvHeads = file.num_key_value_heads ?? file.num_attention_heads;
-  const headDim = file.head_dim ?? file.hidden_size / file.num_attention_heads;
-  if (!Number.isInteger(headDim) || headDim % 2 !== 0)
-    throw new AppError("E_CONFIG", `${path}: head size must be an even whole number, found ${headDim}`);
-  if (file.num_attention_heads % kvHeads !== 0) {
+/** The same for what such a file says. `where` names it in errors. */
+export function parseModelConfig(where: string, json: unknown): ModelConfig {
+  const { model_type: type } = checkSchema(json, z.looseObject({ model_type: z.string() }), { what: where });
+  if (!Object.hasOwn(architectures, type))
     throw new AppError(
-      "E_CONFIG",
-      `${path}: ${file.num_attention_heads} heads do not divide among ${kvHeads} key–value heads`,
+      "E_ARCHITECTURE",
+      `${where}: model_type "${type}" is not supported; expected one of: ${Object.keys(architectures).join(", ")}`,
     );
-  }
-  return {
-    modelType: "llama",
-    hidden: file.hidden_size,
-    ffn: file.intermediate_size,
-    layers: file.num_hidden_layers,
-    heads: file.num_attention_heads,
-    kvHeads,
-    headDim,
-    vocab: file.vocab_size,
-    context: file.max_position_embeddings,
-    epsilon: file.rms_norm_eps,
-    ropeTheta: file.rope_theta,
-    tied: file.tie_word_embeddings,
-    bosId: file.bos_token_id ?? undefined,
-    eosIds: file.eos_token_id == null ? [] : [file.eos_token_id].flat(),
-  };
+  return architectures[type as ModelType].parseConfig(where, json);
 }
 
 /** The `config.json` that transformers and llama.cpp read. */
-export function toConfigJson(config: LlamaConfig): Record<string, unknown> {
+export function toConfigJson(config: ModelConfig): Record<string, unknown> {
+  const { className, configJson } = architectures[config.modelType];
+  const { eosIds } = config;
   return {
-    architectures: ["LlamaForCausalLM"],
+    architectures: [className],
     model_type: config.modelType,
     hidden_size: config.hidden,
-    intermediate_size: config.ffn,
     num_hidden_layers: config.layers,
     num_attention_heads: config.heads,
-    num_key_value_heads: config.kvHeads,
-    head_dim: config.headDim,
     vocab_size: config.vocab,
     max_position_embeddings: config.context,
-    rms_norm_eps: config.epsilon,
-    rope_theta: config.ropeTheta,
     tie_word_embeddings: config.tied,
-    hidden_act: "silu",
     bos_token_id: config.bosId ?? null,
-    eos_token_id: config.eosIds.length === 1 ? config.eosIds[0] : config.eosIds,
+    eos_token_id: eosIds.length === 0 ? null : eosIds.length === 1 ? eosIds[0] : eosIds,
     torch_dtype: "float32",
+    ...configJson(config),
   };
 }

@@ -6,8 +6,10 @@ import { leavesOf } from "../graph/tree.ts";
 import { denseParts, frozenWeights } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import { floats, intTensor } from "../runtime/tensor.ts";
-import type { LlamaConfig } from "./config.ts";
-import { embed, forward, logits, parameterShapes, ropeNames, ropeTables } from "./llama.ts";
+import type { ModelConfig } from "./config.ts";
+import { embed, forward, logits } from "./decoder.ts";
+import { parameterShapes } from "./parameters.ts";
+import { ropeNames, ropeTables } from "./rope.ts";
 
 const tokens = input("tokens", ["rows", "time"], "i64");
 const segments = {
@@ -15,7 +17,7 @@ const segments = {
   positions: input("positions", ["rows", "time"], "i64"),
 };
 
-function logitsGraph(config: LlamaConfig, hasSegments = false) {
+function logitsGraph(config: ModelConfig, hasSegments = false) {
   const parts = denseParts(frozenWeights());
   const hidden = forward(config, parts, embed(config, parts, tokens), hasSegments ? segments : undefined);
   return { outputs: { rows: logits(config, parts, flattenRows(hidden)) } };

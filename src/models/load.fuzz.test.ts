@@ -6,13 +6,13 @@ import { expect, test } from "vitest";
 import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import type { LlamaConfig } from "./config.ts";
-import { parameterShapes } from "./llama.ts";
+import type { ModelConfig } from "./config.ts";
 import { type Model, openModel, ropeLimit, saveModel } from "./load.ts";
+import { parameterShapes } from "./parameters.ts";
 
 const ropeNames = ["rope.cos", "rope.sin"];
 
-async function writeModel(dtype: "F32" | "F16", changes: Partial<LlamaConfig> = {}): Promise<string> {
+async function writeModel(dtype: "F32" | "F16", changes: Partial<ModelConfig> = {}): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), "fuzz-"));
   const { config, weights } = randomLlama({ hidden: 8, ffn: 12, headDim: 2, vocab: 20, ...changes });
   const tensors = new Map(

@@ -6,9 +6,9 @@ import { randomLlama } from "../../test/support/random-llama.ts";
 import { float16ToFloat32, float32ToFloat16 } from "../files/half.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
-import type { LlamaConfig } from "./config.ts";
-import { parameterShapes } from "./llama.ts";
+import type { ModelConfig } from "./config.ts";
 import { openModel, saveModel } from "./load.ts";
+import { parameterShapes } from "./parameters.ts";
 import { readWeight } from "./read-weight.ts";
 
 const folders: string[] = [];
@@ -16,7 +16,7 @@ afterAll(() => {
   for (const path of folders) rmSync(path, { recursive: true });
 });
 
-function model(changes: Partial<LlamaConfig> = {}) {
+function model(changes: Partial<ModelConfig> = {}) {
   const { config, weights } = randomLlama({ layers: 1, ...changes });
   const values = (name: string) => (weights[name] as { data: Float32Array }).data;
   const tensors = new Map([...parameterShapes(config).keys()].map((name) => [name, values(name)]));
@@ -48,7 +48,7 @@ test("saved as fp16, values are those rounded to fp16", async () => {
 test("the hash tells other weights from the same ones", async () => {
   const [first, again, other] = await Promise.all(
     [1, 1, 2].map(async (seed) => {
-      const { config, tensors, directory } = model({ seed } as Partial<LlamaConfig>);
+      const { config, tensors, directory } = model({ seed } as Partial<ModelConfig>);
       await saveModel(directory, config, tensors);
       return (await openModel(directory)).sha256;
     }),

@@ -3,18 +3,20 @@ import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { sha256, sha256File } from "../base/hash.ts";
-import { writeJsonFile } from "../base/json.ts";
+import { writeJsonFile } from "../base/json-file.ts";
 import { float32ToFloat16 } from "../files/half.ts";
 import type { SafetensorsDtype } from "../files/safetensors.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
-import { type LlamaConfig, readModelConfig, toConfigJson } from "./config.ts";
-import { parameterShapes, ropeNames, ropeTables } from "./llama.ts";
+import { architectures } from "./architectures.ts";
+import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
+import { parameterShapes } from "./parameters.ts";
+import { ropeNames, ropeTables } from "./rope.ts";
 
 export type Model = {
   readonly directory: string;
-  readonly config: LlamaConfig;
+  readonly config: ModelConfig;
   readonly weights: Readonly<Record<string, WeightSource>>;
   /** Of all weight files, in order: the identity of the weights. */
   readonly sha256: string;
@@ -31,8 +33,7 @@ export const ropeLimit = 2 ** 24;
  * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor
  */
 export async function openModel(directory: string): Promise<Model> {
-  const claimed = await readModelConfig(directory);
-  const config = { ...claimed, context: Math.min(claimed.context, Math.floor(ropeLimit / claimed.headDim)) };
+  const config = withinRopeLimit(await readModelConfig(directory));
   const files = await openSafetensorsModel(directory);
   const weights: Record<string, WeightSource> = ropeWeights(config);
   let parameterCount = 0;
@@ -50,8 +51,17 @@ export async function openModel(directory: string): Promise<Model> {
   };
 }
 
-/** The rotary tables of a model as frozen weights, made when first asked for: no tensor in a file vouches for their size. */
-export function ropeWeights(config: LlamaConfig): Record<string, WeightSource> {
+const isRotary = ({ modelType }: ModelConfig): boolean => architectures[modelType].positions === "rotary";
+
+const withinRopeLimit = (config: ModelConfig): ModelConfig =>
+  isRotary(config) ? { ...config, context: Math.min(config.context, Math.floor(ropeLimit / config.headDim)) } : config;
+
+/**
+ * The rotary tables of a model as frozen weights, made when first asked for: no tensor in a file vouches for their size.
+ * None where positions are learned.
+ */
+export function ropeWeights(config: ModelConfig): Record<string, WeightSource> {
+  if (!isRotary(config)) return {};
   let made: ReturnType<typeof ropeTables> | undefined;
   const table = (name: "cos" | "sin"): WeightSource => ({
     kind: "data",
@@ -88,7 +98,7 @@ export type WeightDtype = "F32" | "F16";
 /** Writes `config.json` and `model.safetensors` as transformers reads them. */
 export async function saveModel(
   directory: string,
-  config: LlamaConfig,
+  config: ModelConfig,
   tensors: ReadonlyMap<string, Float32Array>,
   { dtype = "F32" }: { dtype?: WeightDtype } = {},
 ): Promise<void> {

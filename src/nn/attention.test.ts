@@ -48,7 +48,7 @@ function plainAttention(sees: (sample: number, query: number, key: number) => bo
 
 function attended(mask: Node): Node {
   const node = (name: keyof typeof values) => input(name, values[name].shape);
-  return attend(node("q"), node("k"), node("v"), mask, scale);
+  return attend(node("q"), node("k"), node("v"), mask, { scale });
 }
 
 function expectClose(actual: readonly number[], expected: readonly number[]): void {

@@ -15,6 +15,7 @@ import {
 } from "../graph/build.ts";
 import { mulDims } from "../graph/dims.ts";
 import type { Dim, Node } from "../graph/types.ts";
+import { softCap } from "./activation.ts";
 
 /** (b, t, heads·d) → (b, heads, t, d) */
 export function splitHeads(x: Node, heads: number): Node {
@@ -52,19 +53,25 @@ export function segmentMask(ids: Node): Node {
 }
 
 /**
- * softmax(q kᵀ · scale + mask) v.
+ * softmax(softCap(q kᵀ · scale) + mask) v.
  * @param q (b, heads, t, d)
  * @param k (b, kvHeads, t, d), shared by heads/kvHeads queries each
  * @param v (b, kvHeads, t, d)
  * @param mask (t, t) or (b, 1, t, t), added to the scores
  * @returns (b, heads, t, d)
  */
-export function attend(q: Node, k: Node, v: Node, mask: Node, scale: number): Node {
+export function attend(
+  q: Node,
+  k: Node,
+  v: Node,
+  mask: Node,
+  { scale, cap = 0 }: { readonly scale: number; readonly cap?: number },
+): Node {
   const [batch, heads, time, width] = q.shape as [Dim, number, Dim, number];
   const kvHeads = k.shape[1] as number;
   // Queries that share keys are stacked along time, so keys are never repeated: (b, kvHeads, group·t, d).
   const stacked = mulDims(heads / kvHeads, time);
   const scores = matmul(reshape(q, [batch, kvHeads, stacked, width]), k, { transB: true, alpha: scale });
-  const weights = softmax(add(reshape(scores, [batch, heads, time, time]), mask));
+  const weights = softmax(add(softCap(reshape(scores, [batch, heads, time, time]), cap), mask));
   return reshape(matmul(reshape(weights, [batch, kvHeads, stacked, time]), v), q.shape);
 }

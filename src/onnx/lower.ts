@@ -133,6 +133,7 @@ function lowerCachedAttention(
     kv_num_heads: params.kvHeads,
     scale: { float: params.scale },
     ...(params.window > 0 ? { local_window_size: params.window } : {}),
+    ...(params.cap > 0 ? { softcap: { float: params.cap } } : {}),
   };
   return context.emitMany(3, "GroupQueryAttention", [q, k, v, pastK, pastV, toInt32(last), toInt32(total)], {
     domain: contrib,

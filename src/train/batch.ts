@@ -2,7 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import { input } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
-import type { Segments } from "../models/llama.ts";
+import type { Segments } from "../models/decoder.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { intTensor } from "../runtime/tensor.ts";
 

@@ -12,8 +12,8 @@ import {
 import { balanceLoss, route } from "../generator/router.ts";
 import { add, flattenRows, gather, input, mean, scale, sum } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
-import type { LlamaConfig } from "../models/config.ts";
-import { embed, forward, logits } from "../models/llama.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { embed, forward, logits } from "../models/decoder.ts";
 import { klPerRow, meanCrossEntropy } from "../nn/loss.ts";
 import { denseParts, frozenWeights, type Parts, scoped } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
@@ -78,7 +78,7 @@ function objective(
 }
 
 function answerLoss(
-  config: LlamaConfig,
+  config: ModelConfig,
   student: Parts,
   plain: Parts,
   target: Target,

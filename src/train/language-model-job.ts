@@ -4,9 +4,9 @@ import { AppError } from "../base/errors.ts";
 import { createRng, type Rng } from "../base/rng.ts";
 import { readTokenCache, sampleWindow } from "../data/token-cache.ts";
 import { openSafetensorsModel, readModelTensor } from "../files/safetensors-model.ts";
-import type { LlamaConfig } from "../models/config.ts";
-import { parameterShapes } from "../models/llama.ts";
+import { type ModelConfig, plainLlama } from "../models/config.ts";
 import { openModel, ropeWeights, saveModel } from "../models/load.ts";
+import { parameterShapes } from "../models/parameters.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
@@ -67,13 +67,13 @@ export async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   };
 }
 
-async function modelShape(config: LanguageModelRun, tokenizer: Tokenizer): Promise<LlamaConfig> {
+async function modelShape(config: LanguageModelRun, tokenizer: Tokenizer): Promise<ModelConfig> {
   if (typeof config.model === "string") return (await openModel(config.model)).config;
   const { hidden, heads } = config.model;
   if (hidden % heads !== 0) throw new AppError("E_CONFIG", `model: ${heads} heads do not divide a width of ${hidden}`);
   const { bosId, eosId } = tokenizer;
   return {
-    modelType: "llama",
+    ...plainLlama,
     ...config.model,
     headDim: hidden / heads,
     vocab: tokenizer.vocabSize,
@@ -83,7 +83,7 @@ async function modelShape(config: LanguageModelRun, tokenizer: Tokenizer): Promi
 }
 
 /** Weights from a directory, or normal(0, 0.02) with the residual projections scaled by 1/√(2·layers), as GPT-2 starts. */
-async function startLanguageModel(config: LanguageModelRun, shape: LlamaConfig): Promise<TrainingState> {
+async function startLanguageModel(config: LanguageModelRun, shape: ModelConfig): Promise<TrainingState> {
   const files = typeof config.model === "string" ? await openSafetensorsModel(config.model) : undefined;
   const rng = createRng(config.seed).split("initial weights");
   const state: TrainingState = {};

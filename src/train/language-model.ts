@@ -1,7 +1,8 @@
 /** @file Training a language model: next tokens of text, or answers of instructions. */
 import { flattenRows, gather } from "../graph/build.ts";
-import type { LlamaConfig } from "../models/config.ts";
-import { embed, forward, logits, parameterShapes } from "../models/llama.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { embed, forward, logits } from "../models/decoder.ts";
+import { parameterShapes } from "../models/parameters.ts";
 import { meanCrossEntropy } from "../nn/loss.ts";
 import { denseParts, frozenWeights } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
@@ -12,7 +13,7 @@ export const languageModelPrefix = "text";
 
 /** All weights trainable; `isolate` hides the sequences joined in a row from each other. The loss is the mean cross-entropy over the supervised positions. */
 export function languageModelSpec(
-  config: LlamaConfig,
+  config: ModelConfig,
   optimizer: AdamWConfig,
   maxGradientNorm: number,
   { isolate = true } = {},

@@ -5,7 +5,8 @@ import { flattenRows, gather, input, matmul, mul, sum } from "../graph/build.ts"
 import { grad } from "../graph/grad.ts";
 import { interpret } from "../graph/interpret.ts";
 import { numbersOf, tensor } from "../graph/tensor.ts";
-import { embed, forward, logits, parameterShapes } from "../models/llama.ts";
+import { embed, forward, logits } from "../models/decoder.ts";
+import { parameterShapes } from "../models/parameters.ts";
 import { withLora } from "../nn/lora.ts";
 import { meanCrossEntropy } from "../nn/loss.ts";
 import { denseParts, frozenWeights, type Parts, wrapLinear } from "../nn/parts.ts";

@@ -7,7 +7,7 @@ import { residualStream } from "../graph/recompute.ts";
 import { simplify } from "../graph/simplify.ts";
 import { leavesOf, topological } from "../graph/tree.ts";
 import type { Graph, Node, Op } from "../graph/types.ts";
-import { parameterShapes } from "../models/llama.ts";
+import { parameterShapes } from "../models/parameters.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { rowFeeds } from "./batch.ts";

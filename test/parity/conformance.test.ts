@@ -26,7 +26,7 @@ import { interpret } from "../../src/graph/interpret.ts";
 import { numbersOf, type Tensor, tensor } from "../../src/graph/tensor.ts";
 import { leavesOf } from "../../src/graph/tree.ts";
 import type { Node } from "../../src/graph/types.ts";
-import { embed, forward, logits } from "../../src/models/llama.ts";
+import { embed, forward, logits } from "../../src/models/decoder.ts";
 import { denseParts, frozenWeights, scoped } from "../../src/nn/parts.ts";
 import { compile } from "../../src/runtime/node.ts";
 import type { WeightSource } from "../../src/runtime/session.ts";
@@ -427,7 +427,11 @@ const taskFamilies = ["first word", "last word"].map((name, i) => ({
   name,
   kind: "rewriting" as const,
   seen: true,
-  paraphrases: { train: [`Repeat the ${name}.`, `Say the ${name} again.`], validation: [`Which is the ${name}?`], test: [`Tell the ${name}.`] },
+  paraphrases: {
+    train: [`Repeat the ${name}.`, `Say the ${name} again.`],
+    validation: [`Which is the ${name}?`],
+    test: [`Tell the ${name}.`],
+  },
   train: samples(i, 0),
   validation: samples(i, 8),
   test: samples(i, 16),

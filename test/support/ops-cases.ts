@@ -91,13 +91,14 @@ const [q, k, v] = [
 const capacity = 6;
 
 /** Attention of 4 heads over 2 in a prompt, one token for rows of different lengths, and the continuation of one row. */
-function attention(title: string, window: number): OpCase {
+function attention(title: string, { window = 0, cap = 0 } = {}): OpCase {
   const past = ["pastK", "pastV"].map((name) => input(name, ["batch", 2, capacity, 8]));
   const attended = cachedAttention([q, k, v, ...past, ids("last", ["batch"]), ids("total", [])], {
     heads: 4,
     kvHeads: 2,
     scale: 0.3,
     window,
+    cap,
   });
   const lasts: Readonly<Record<number, readonly number[]>> = { 3: [2, 2], 1: [4, 1], 2: [4] };
   const given = ({ seq }: Sizes, random: Readonly<Record<string, Tensor>>): Record<string, Tensor> => {
@@ -436,11 +437,11 @@ export const opCases: { readonly [P in Op]: OpCases } = {
   },
   cachedAttention: {
     gradient: { blocked: "training uses attention without a cache", by: ["q"] },
-    cases: [attention("the whole past", -1)],
+    cases: [attention("the whole past"), attention("capped scores", { cap: 0.7 })],
   },
   result: {
     gradient: { blocked: "as cachedAttention", by: ["k"] },
-    cases: [attention("a window", 2)],
+    cases: [attention("a window", { window: 2 }), attention("a window and a cap", { window: 2, cap: 0.5 })],
   },
 };
 

@@ -3,7 +3,7 @@
  * The first two train all of a language model; the last trains one gain over a frozen int8 feed-forward network.
  */
 import { input, mean, mul } from "../../src/graph/build.ts";
-import { parameterShapes } from "../../src/models/llama.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
 import { denseParts, frozenWeights } from "../../src/nn/parts.ts";
 import { quantizedParts, quantizedTensors } from "../../src/nn/quantized.ts";
 import type { Feeds, WeightSource } from "../../src/runtime/session.ts";

@@ -1,20 +1,21 @@
 /** @file Small Llama models of random weights, and their logits without a cache. */
 import { createRng } from "../../src/base/rng.ts";
 import { flattenRows, input } from "../../src/graph/build.ts";
-import type { LlamaConfig } from "../../src/models/config.ts";
-import { embed, forward, logits, parameterShapes } from "../../src/models/llama.ts";
+import { type ModelConfig, plainLlama } from "../../src/models/config.ts";
+import { embed, forward, logits } from "../../src/models/decoder.ts";
 import { ropeWeights } from "../../src/models/load.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
 import { denseParts, frozenWeights } from "../../src/nn/parts.ts";
 import { compile } from "../../src/runtime/node.ts";
 import type { WeightSource } from "../../src/runtime/session.ts";
 import { floats, intTensor } from "../../src/runtime/tensor.ts";
 
-type Model = { readonly config: LlamaConfig; readonly weights: Record<string, WeightSource> };
+type Model = { readonly config: ModelConfig; readonly weights: Record<string, WeightSource> };
 
 /** A model of random weights, large enough for logits that differ clearly. */
-export function randomLlama({ seed = 1, ...changes }: Partial<LlamaConfig> & { seed?: number } = {}): Model {
-  const config: LlamaConfig = {
-    modelType: "llama",
+export function randomLlama({ seed = 1, ...changes }: Partial<ModelConfig> & { seed?: number } = {}): Model {
+  const config: ModelConfig = {
+    ...plainLlama,
     hidden: 32,
     ffn: 48,
     layers: 2,

@@ -1,5 +1,5 @@
 /** @file A random model that ends its answers, and a small tokenizer with which one text has many spellings: for tests of what is a right answer. */
-import type { LlamaConfig } from "../../src/models/config.ts";
+import type { ModelConfig } from "../../src/models/config.ts";
 import type { WeightSource } from "../../src/runtime/session.ts";
 import { trainBpe } from "../../src/text/bpe-train.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
@@ -22,7 +22,7 @@ const favourites = ["a", "n", "b", "an", "ban", " ", "\n", "é", "na"].flatMap((
 const hidden = 32;
 
 /** Determined by the seed. Greedy answers say few different things and end within some steps. */
-export function talkativeModel(seed: number): { config: LlamaConfig; weights: Record<string, WeightSource> } {
+export function talkativeModel(seed: number): { config: ModelConfig; weights: Record<string, WeightSource> } {
   const { config, weights } = randomLlama({
     seed,
     hidden,

@@ -11,8 +11,8 @@ import {
   initialValues,
   type PairShape,
 } from "../../src/generator/parameters.ts";
-import { parameterShapes } from "../../src/models/llama.ts";
 import { saveModel } from "../../src/models/load.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
 import { loadTokenizer } from "../../src/text/tokenizer.ts";
 import { randomLlama } from "./random-llama.ts";

@@ -1,0 +1,194 @@
+/** @file The keys of `config.json` that architectures share, and what they mean. */
+import { z } from "zod";
+import { AppError } from "../base/errors.ts";
+import { checkSchema } from "../base/json.ts";
+import type { LinearMap, ModelConfig, ModelType, RopeScaling } from "./config.ts";
+
+export const dimension = z
+  .int()
+  .min(1)
+  .max(1 << 20);
+export const heads = z.int().min(1).max(1024);
+const positions = z
+  .int()
+  .min(1)
+  .max(1 << 24);
+
+/** What every architecture says the same way. Defaults are those of transformers. */
+export const sharedKeys = ({ context, tied }: { readonly context: number; readonly tied: boolean }) => ({
+  hidden_size: dimension,
+  num_hidden_layers: z.int().min(1).max(1024),
+  num_attention_heads: heads,
+  vocab_size: z
+    .int()
+    .min(1)
+    .max(1 << 24),
+  max_position_embeddings: positions.default(context),
+  tie_word_embeddings: z.boolean().default(tied),
+  bos_token_id: z.int().nullish(),
+  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+});
+
+export const resolveShared = (file: z.infer<z.ZodObject<ReturnType<typeof sharedKeys>>>) => ({
+  hidden: file.hidden_size,
+  layers: file.num_hidden_layers,
+  heads: file.num_attention_heads,
+  vocab: file.vocab_size,
+  context: file.max_position_embeddings,
+  tied: file.tie_word_embeddings,
+  bosId: file.bos_token_id ?? undefined,
+  eosIds: file.eos_token_id == null ? [] : [file.eos_token_id].flat(),
+});
+
+/** Throws E_ARCHITECTURE where a key has another value than the one we have. */
+export function requireVariant(where: string, key: string, found: unknown, expected: unknown): void {
+  if (found !== expected)
+    throw new AppError("E_ARCHITECTURE", `${where}: ${key} ${found} is not supported; expected ${expected}`);
+}
+
+const factor = z.number().positive();
+/** Old files say `rope_theta` and `rope_scaling` (with `type` or `rope_type`), new ones `rope_parameters`. */
+const RopeFile = z.looseObject({
+  rope_type: z.string().optional(),
+  type: z.string().optional(),
+  rope_theta: factor.optional(),
+  partial_rotary_factor: factor.optional(),
+});
+const Stretch = z.object({ factor });
+const Llama3Stretch = Stretch.extend({
+  low_freq_factor: factor,
+  high_freq_factor: factor,
+  original_max_position_embeddings: positions.optional(),
+});
+
+/** The same for rotary architectures. */
+export const rotaryKeys = {
+  intermediate_size: dimension,
+  num_key_value_heads: heads.nullish(),
+  head_dim: dimension.nullish(),
+  rms_norm_eps: factor.default(1e-6),
+  rope_theta: factor.optional(),
+  rope_scaling: RopeFile.nullish(),
+  rope_parameters: RopeFile.nullish(),
+  partial_rotary_factor: factor.optional(),
+};
+
+/** How many positions a token sees in the layers that do not see all. */
+export const windowKeys = {
+  sliding_window: positions.nullish(),
+  layer_types: z.array(z.string()).nullish(),
+};
+
+type RotaryFile = z.infer<z.ZodObject<ReturnType<typeof sharedKeys> & typeof rotaryKeys>>;
+
+/** The shape of a rotary model. Throws E_CONFIG for heads that do not fit, E_ARCHITECTURE for rotary variants we do not have. */
+export function resolveRotary(
+  modelType: ModelType,
+  where: string,
+  file: RotaryFile,
+  defaults: { readonly kvHeads?: number; readonly headDim?: number } = {},
+): Omit<ModelConfig, "windows" | "biased"> {
+  const shared = resolveShared(file);
+  const kvHeads = file.num_key_value_heads ?? defaults.kvHeads ?? shared.heads;
+  const headDim = file.head_dim ?? defaults.headDim ?? shared.hidden / shared.heads;
+  if (!Number.isInteger(headDim) || headDim % 2 !== 0)
+    throw new AppError("E_CONFIG", `${where}: head size must be an even whole number, found ${headDim}`);
+  if (shared.heads % kvHeads !== 0)
+    throw new AppError("E_CONFIG", `${where}: ${shared.heads} heads do not divide among ${kvHeads} key–value heads`);
+  const rope = file.rope_parameters ?? file.rope_scaling ?? {};
+  requireVariant(where, "partial_rotary_factor", rope.partial_rotary_factor ?? file.partial_rotary_factor ?? 1, 1);
+  return {
+    modelType,
+    ...shared,
+    ffn: file.intermediate_size,
+    kvHeads,
+    headDim,
+    epsilon: file.rms_norm_eps,
+    ropeTheta: file.rope_parameters?.rope_theta ?? file.rope_theta ?? 10000,
+    ropeScaling: resolveScaling(where, rope, shared.context),
+    queryScalar: undefined,
+    attentionCap: 0,
+    logitCap: 0,
+  };
+}
+
+function resolveScaling(where: string, rope: z.infer<typeof RopeFile>, context: number): RopeScaling | undefined {
+  const named = rope.rope_type ?? rope.type;
+  const type = named ?? (Object.keys(rope).every((key) => key === "rope_theta") ? "default" : undefined);
+  const what = `${where}: rotary scaling`;
+  if (type === "default") return undefined;
+  if (type === "linear") return { type, factor: checkSchema(rope, Stretch, { what }).factor };
+  if (type === "llama3") {
+    const stretch = checkSchema(rope, Llama3Stretch, { what });
+    const { low_freq_factor: lowFrequencyFactor, high_freq_factor: highFrequencyFactor } = stretch;
+    if (lowFrequencyFactor >= highFrequencyFactor)
+      throw new AppError(
+        "E_CONFIG",
+        `${what}: low_freq_factor ${lowFrequencyFactor} should be below high_freq_factor ${highFrequencyFactor}`,
+      );
+    const originalContext = stretch.original_max_position_embeddings ?? context;
+    return { type, factor: stretch.factor, lowFrequencyFactor, highFrequencyFactor, originalContext };
+  }
+  throw new AppError("E_ARCHITECTURE", `${what} "${type}" is not supported; expected one of: default, linear, llama3`);
+}
+
+/** What `resolveRotary` reads, in the spelling that old and new versions of transformers understand. */
+export function rotaryJson(config: ModelConfig): Record<string, unknown> {
+  const { ropeScaling: scaling } = config;
+  return {
+    intermediate_size: config.ffn,
+    num_key_value_heads: config.kvHeads,
+    head_dim: config.headDim,
+    rms_norm_eps: config.epsilon,
+    rope_theta: config.ropeTheta,
+    ...(scaling === undefined ? {} : { rope_scaling: scalingJson(scaling) }),
+  };
+}
+
+const scalingJson = (scaling: RopeScaling): Record<string, unknown> =>
+  scaling.type === "linear"
+    ? { rope_type: "linear", factor: scaling.factor }
+    : {
+        rope_type: "llama3",
+        factor: scaling.factor,
+        low_freq_factor: scaling.lowFrequencyFactor,
+        high_freq_factor: scaling.highFrequencyFactor,
+        original_max_position_embeddings: scaling.originalContext,
+      };
+
+type WindowFile = z.infer<z.ZodObject<typeof windowKeys>>;
+
+/** By layer: the window, or 0. `slides` says which layers have one where the file does not. */
+export function resolveWindows(
+  where: string,
+  { sliding_window: window, layer_types: types }: WindowFile,
+  layers: number,
+  slides: (layer: number) => boolean,
+): readonly number[] {
+  if (types == null) return window == null ? [] : Array.from({ length: layers }, (_, i) => (slides(i) ? window : 0));
+  if (types.length !== layers)
+    throw new AppError("E_CONFIG", `${where}: layer_types: expected ${layers}, found ${types.length}`);
+  const windows = types.map((type) => {
+    if (type === "full_attention") return 0;
+    if (type !== "sliding_attention")
+      throw new AppError(
+        "E_ARCHITECTURE",
+        `${where}: layer type "${type}" is not supported; expected full_attention or sliding_attention`,
+      );
+    if (window == null) throw new AppError("E_CONFIG", `${where}: ${type} without a sliding_window`);
+    return window;
+  });
+  return windows.some((each) => each > 0) ? windows : [];
+}
+
+/** What `resolveWindows` reads. */
+export function windowJson({ windows, layers }: ModelConfig): Record<string, unknown> {
+  const window = windows.find((each) => each > 0);
+  if (window === undefined) return { sliding_window: null };
+  const type = (i: number) => ((windows[i] ?? 0) > 0 ? "sliding_attention" : "full_attention");
+  return { sliding_window: window, layer_types: Array.from({ length: layers }, (_, i) => type(i)) };
+}
+
+/** The maps that `attention_bias` and `mlp_bias` give a bias. */
+export const attentionMaps: readonly LinearMap[] = ["q", "k", "v", "o"];
+export const feedForwardMaps: readonly LinearMap[] = ["gate", "up", "down"];

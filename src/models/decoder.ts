@@ -1,0 +1,176 @@
+/** @file The decoder that every architecture is a case of: norm, attention, norm, feed-forward, over a residual stream. */
+import {
+  add,
+  cachedAttention,
+  constant,
+  gather,
+  matmul,
+  mul,
+  reshape,
+  rope,
+  scale as scaleBy,
+} from "../graph/build.ts";
+import { mulDims } from "../graph/dims.ts";
+import type { Dim, Node } from "../graph/types.ts";
+import { activations, softCap } from "../nn/activation.ts";
+import { attend, causalMask, defaultPositions, joinHeads, segmentMask, splitHeads } from "../nn/attention.ts";
+import { norms } from "../nn/norm.ts";
+import type { Linear, Parts } from "../nn/parts.ts";
+import { architectures } from "./architectures.ts";
+import type { LinearMap, ModelConfig } from "./config.ts";
+import { linearName, linearSize } from "./parameters.ts";
+import { ropeNames } from "./rope.ts";
+
+/** tokens (b, t) i64 → (b, t, d): rows of the embedding. */
+export function embed(config: ModelConfig, parts: Parts, tokens: Node): Node {
+  return gather(embedding(config, parts), tokens);
+}
+
+/** Several sequences in one row: which one each token belongs to, and its position there. Both (b, t) i64. */
+export type Segments = { readonly ids: Node; readonly positions: Node };
+
+/**
+ * The last hidden states, after the final norm (AMB-11).
+ * @param embedded (b, t, d), from `embed`
+ * @param segments where rows hold several sequences that must not see each other
+ * @returns (b, t, d)
+ */
+export function forward(config: ModelConfig, parts: Parts, embedded: Node, segments?: Segments): Node {
+  const [batch, time] = embedded.shape as [Dim, Dim, Dim];
+  const mask = (window: number): Node => {
+    const causal = causalMask(time, window);
+    return segments === undefined ? causal : add(causal, segmentMask(segments.ids));
+  };
+  return forwardView(config, parts, embedded, {
+    positions: segments?.positions ?? defaultPositions(batch, time),
+    mask,
+  });
+}
+
+/** Where tokens stand and what they see. */
+export type View = {
+  /** (b, t) i64 */
+  readonly positions: Node;
+  /** 0 where a token sees another, −1e9 where not, (t, t) or (b, 1, t, t), for a layer that sees `window` positions (0: all). */
+  readonly mask: (window: number) => Node;
+  /** Whether a row may have more tokens than the context has positions. */
+  readonly hasLongRows?: boolean;
+};
+
+/** The same for any positions and any visibility. */
+export function forwardView(config: ModelConfig, parts: Parts, embedded: Node, view: View): Node {
+  const { heads, kvHeads, attentionCap: cap } = config;
+  const turn = turnHeads(config, parts, view);
+  const masks = new Map<number, Node>();
+  return layers(config, parts, positioned(config, parts, embedded, view.positions), (layer, q, k, v) => {
+    const window = config.windows[layer] ?? 0;
+    const mask = masks.get(window) ?? view.mask(window);
+    masks.set(window, mask);
+    const options = { scale: attentionScale(config), cap };
+    return joinHeads(attend(turn(q, heads), turn(k, kvHeads), splitHeads(v, kvHeads), mask, options));
+  });
+}
+
+export type Cache = {
+  /** Per layer: keys and values (b, kvHeads, capacity, d). */
+  readonly past: readonly { readonly k: Node; readonly v: Node }[];
+  /** (b) i64: the index of the last valid position after this step. */
+  readonly last: Node;
+  /** () i64: the number of valid positions after this step. */
+  readonly total: Node;
+};
+
+/** The same over a cache: `embedded` holds only the new tokens, at `positions` (b, t) i64. */
+export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node, positions: Node, cache: Cache) {
+  const { heads, kvHeads } = config;
+  const present: { k: Node; v: Node }[] = [];
+  const turn = turnHeads(config, parts, { positions });
+  const hidden = layers(config, parts, positioned(config, parts, embedded, positions), (layer, q, k, v) => {
+    const { k: pastK, v: pastV } = cache.past[layer]!;
+    const fresh = [joinHeads(turn(q, heads)), joinHeads(turn(k, kvHeads)), v];
+    const attended = cachedAttention([...fresh, pastK, pastV, cache.last, cache.total], {
+      heads,
+      kvHeads,
+      scale: attentionScale(config),
+      window: config.windows[layer] ?? 0,
+      cap: config.attentionCap,
+    });
+    present[layer] = { k: attended.presentK, v: attended.presentV };
+    return attended.output;
+  });
+  return { hidden, present };
+}
+
+/** hidden (…, d) → logits (…, vocab), by the embedding where the head is tied. */
+export function logits(config: ModelConfig, parts: Parts, hidden: Node): Node {
+  const head = config.tied
+    ? matmul(hidden, embedding(config, parts), { transB: true })
+    : parts.linear("lm_head", config.hidden, config.vocab)(hidden);
+  return softCap(head, config.logitCap);
+}
+
+const embedding = ({ modelType, vocab, hidden }: ModelConfig, parts: Parts): Node =>
+  parts.weight(architectures[modelType].embedding, [vocab, hidden]);
+
+const attentionScale = ({ queryScalar, headDim }: ModelConfig): number => 1 / Math.sqrt(queryScalar ?? headDim);
+
+/** What enters the first layer. */
+function positioned(config: ModelConfig, parts: Parts, embedded: Node, at: Node): Node {
+  const { scalesEmbeddings, positions } = architectures[config.modelType];
+  const x = scalesEmbeddings ? scaleBy(embedded, Math.sqrt(config.hidden)) : embedded;
+  if (positions === "rotary") return x;
+  const table = parts.weight(positions.name, [config.context + positions.offset, config.hidden]);
+  return add(x, gather(table, add(at, constant(positions.offset, [], "i64"))));
+}
+
+/** Splits heads and turns them to their positions: (b, t, heads·d) → (b, heads, t, d). */
+function turnHeads(
+  { modelType, context, headDim }: ModelConfig,
+  parts: Parts,
+  { positions, hasLongRows = false }: Omit<View, "mask">,
+): (x: Node, heads: number) => Node {
+  if (architectures[modelType].positions !== "rotary") return splitHeads;
+  const cos = parts.weight(ropeNames.cos, [context, headDim / 2]);
+  const sin = parts.weight(ropeNames.sin, [context, headDim / 2]);
+  if (!hasLongRows) return (x, heads) => rope(splitHeads(x, heads), positions, cos, sin);
+  // The operator takes rows up to the context: every token becomes a row of its own, (b·t, heads, 1, d).
+  return (x, heads) => {
+    const rows = mulDims(...positions.shape);
+    const each = rope(reshape(x, [rows, heads, 1, headDim]), reshape(positions, [rows, 1]), cos, sin);
+    return splitHeads(reshape(each, x.shape), heads);
+  };
+}
+
+/** How one layer attends: q (b, t, heads·d); k, v (b, t, kvHeads·d), positions not yet in them → (b, t, heads·d). */
+type Attend = (layer: number, q: Node, k: Node, v: Node) => Node;
+
+function layers(config: ModelConfig, parts: Parts, start: Node, attendLayer: Attend): Node {
+  const { norms: names, layers: prefix, linear, activation } = architectures[config.modelType];
+  let x = start;
+  for (let i = 0; i < config.layers; i++) {
+    const map = (target: LinearMap) => linearMap(config, parts, i, target);
+    const norm = (y: Node, name: string | undefined) =>
+      name === undefined ? y : normalized(config, parts, y, `${prefix}.${i}.${name}`);
+    const h = norm(x, names.beforeAttention);
+    const attended = map("o")(attendLayer(i, map("q")(h), map("k")(h), map("v")(h)));
+    x = add(x, norm(attended, names.afterAttention));
+    const f = norm(x, names.beforeFeedForward);
+    const activate = activations[activation];
+    const inner = linear.gate === undefined ? activate(map("up")(f)) : mul(activate(map("gate")(f)), map("up")(f));
+    x = add(x, norm(map("down")(inner), names.afterFeedForward));
+  }
+  return normalized(config, parts, x, names.last);
+}
+
+function normalized(config: ModelConfig, parts: Parts, x: Node, name: string): Node {
+  const vector = (part: "weight" | "bias") => parts.weight(`${name}.${part}`, [config.hidden]);
+  return norms[architectures[config.modelType].norm](x, vector("weight"), () => vector("bias"), config.epsilon);
+}
+
+function linearMap(config: ModelConfig, parts: Parts, layer: number, target: LinearMap): Linear {
+  const name = linearName(config, layer, target);
+  const { inputs, outputs } = linearSize(config, target);
+  const plain = parts.linear(name, inputs, outputs);
+  if (!config.biased.includes(target)) return plain;
+  return (x) => add(plain(x), parts.weight(`${name}.bias`, [outputs]));
+}

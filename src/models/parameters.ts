@@ -1,0 +1,79 @@
+/** @file Every tensor of a model: names as the checkpoint has them, and shapes. */
+import { AppError } from "../base/errors.ts";
+import { architectures } from "./architectures.ts";
+import type { LinearMap, ModelConfig } from "./config.ts";
+import { attentionMaps } from "./config-file.ts";
+
+/** The linear maps an architecture has, in the order of a layer. */
+export const linearMaps = ({ modelType }: ModelConfig): readonly LinearMap[] =>
+  Object.keys(architectures[modelType].linear) as LinearMap[];
+
+/**
+ * The full name of a linear map; its tensor is `${name}.weight`.
+ * @throws E_CONFIG where the architecture has no such map
+ */
+export function linearName({ modelType }: ModelConfig, layer: number, target: LinearMap): string {
+  const { layers, linear } = architectures[modelType];
+  requireMaps({ modelType }, [target]);
+  return `${layers}.${layer}.${linear[target]}`;
+}
+
+/** Throws E_CONFIG where the architecture lacks one of these maps, naming those it has. */
+export function requireMaps({ modelType }: Pick<ModelConfig, "modelType">, targets: readonly LinearMap[]): void {
+  const { linear } = architectures[modelType];
+  for (const target of targets)
+    if (linear[target] === undefined)
+      throw new AppError(
+        "E_CONFIG",
+        `"${target}": a layer of ${modelType} has no such linear map; expected some of: ${Object.keys(linear).join(", ")}`,
+      );
+}
+
+/** Inputs and outputs of a linear map. */
+export function linearSize(
+  { hidden, ffn, heads, kvHeads, headDim }: ModelConfig,
+  target: LinearMap,
+): { readonly inputs: number; readonly outputs: number } {
+  const sizes: Record<LinearMap, readonly [number, number]> = {
+    q: [hidden, heads * headDim],
+    k: [hidden, kvHeads * headDim],
+    v: [hidden, kvHeads * headDim],
+    o: [heads * headDim, hidden],
+    gate: [hidden, ffn],
+    up: [hidden, ffn],
+    down: [ffn, hidden],
+  };
+  const [inputs, outputs] = sizes[target];
+  return { inputs, outputs };
+}
+
+/** Every trainable tensor of a model: name → shape, in checkpoint order. */
+export function parameterShapes(config: ModelConfig): Map<string, readonly number[]> {
+  const { hidden, vocab } = config;
+  const { embedding, positions, layers, norm, norms } = architectures[config.modelType];
+  const shapes = new Map<string, readonly number[]>([[embedding, [vocab, hidden]]]);
+  const putNorm = (name: string) => {
+    shapes.set(`${name}.weight`, [hidden]);
+    if (norm === "layer") shapes.set(`${name}.bias`, [hidden]);
+  };
+  if (positions !== "rotary") shapes.set(positions.name, [config.context + positions.offset, hidden]);
+  const putMap = (layer: number, target: LinearMap) => {
+    const name = linearName(config, layer, target);
+    const { inputs, outputs } = linearSize(config, target);
+    shapes.set(`${name}.weight`, [outputs, inputs]);
+    if (config.biased.includes(target)) shapes.set(`${name}.bias`, [outputs]);
+  };
+  const maps = linearMaps(config);
+  for (let i = 0; i < config.layers; i++) {
+    const ofLayer = (name: string | undefined) => name !== undefined && putNorm(`${layers}.${i}.${name}`);
+    ofLayer(norms.beforeAttention);
+    for (const target of maps) if (attentionMaps.includes(target)) putMap(i, target);
+    ofLayer(norms.afterAttention);
+    ofLayer(norms.beforeFeedForward);
+    for (const target of maps) if (!attentionMaps.includes(target)) putMap(i, target);
+    ofLayer(norms.afterFeedForward);
+  }
+  putNorm(norms.last);
+  if (!config.tied) shapes.set("lm_head.weight", [vocab, hidden]);
+  return shapes;
+}
