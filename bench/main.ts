@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { AppError } from "../src/base/errors.ts";
-import { writeJsonFile } from "../src/base/json.ts";
+import { writeJsonFile } from "../src/base/json-file.ts";
 import { edge } from "./edge.ts";
 import { specialize } from "./specialize.ts";
 import type { Bench, BenchOptions, BenchResult } from "./support/bench.ts";

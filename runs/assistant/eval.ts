@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { AppError } from "../../src/base/errors.ts";
 import { onInterrupt } from "../../src/base/interrupt.ts";
-import { readJsonFile, writeJsonFile } from "../../src/base/json.ts";
+import { readJsonFile, writeJsonFile } from "../../src/base/json-file.ts";
 import { createProgress } from "../../src/base/progress.ts";
 import { version } from "../../src/base/version.ts";
 import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";

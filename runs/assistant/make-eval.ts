@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { writeJsonFile } from "../../src/base/json.ts";
+import { writeJsonFile } from "../../src/base/json-file.ts";
 import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";
 import { toTaskFile } from "../../src/data/task-file.ts";
 

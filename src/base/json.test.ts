@@ -5,7 +5,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { checkSchema, parseJson, readJsonFile, writeJsonFile } from "./json.ts";
+import { checkSchema, parseJson } from "./json.ts";
+import { readJsonFile, writeJsonFile } from "./json-file.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "json-"));
 

@@ -1,10 +1,7 @@
-/** @file JSON from untrusted places: bounded in size and depth, checked against a schema, written atomically. */
+/** @file JSON from untrusted places: bounded in size and depth, checked against a schema. */
 import type { z } from "zod";
-import { writeFileAtomic } from "./atomic-file.ts";
 import { AppError } from "./errors.ts";
-import { decodeUtf8, readFileBounded } from "./read-file.ts";
-
-export { decodeUtf8, readFileBounded };
+import { utf8Length } from "./utf8.ts";
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 
@@ -29,7 +26,7 @@ export function parseJson(
   text: string,
   { what, maxBytes = jsonLimits.maxBytes, maxDepth = jsonLimits.maxDepth, uniqueKeys = false }: ParseJsonOptions,
 ): JsonValue {
-  if (text.length > maxBytes || Buffer.byteLength(text) > maxBytes)
+  if (text.length > maxBytes || utf8Length(text) > maxBytes)
     throw new AppError("E_LIMIT", `${what}: JSON of more than ${maxBytes} bytes`);
   scan(text, what, maxDepth, uniqueKeys);
   try {
@@ -67,21 +64,6 @@ function explainUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
     issues.some(({ code, path }) => code === "invalid_type" && path.length === 0);
   const [closest] = issue.errors.filter((issues) => !isOtherType(issues)).sort((a, b) => depth(b) - depth(a));
   return closest?.flatMap((inner) => explainUnion({ ...inner, path: [...issue.path, ...inner.path] })) ?? [issue];
-}
-
-/** Reads, parses and checks a file. Throws E_NOT_FOUND, E_IO, E_LIMIT, E_FORMAT, or `code` when the schema fails. */
-export async function readJsonFile<Schema extends z.ZodType>(
-  path: string,
-  schema: Schema,
-  { code = "E_FORMAT", ...limits }: JsonLimits & Pick<SchemaOptions, "code"> = {},
-): Promise<z.infer<Schema>> {
-  const text = decodeUtf8(await readFileBounded(path, limits.maxBytes ?? jsonLimits.maxBytes), path);
-  return checkSchema(parseJson(text, { what: path, ...limits }), schema, { what: path, code });
-}
-
-/** Writes a value as indented JSON, atomically. Throws E_IO. */
-export async function writeJsonFile(path: string, value: unknown): Promise<void> {
-  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** Looks at brackets and keys only, before any parser recurses; what is malformed is left for JSON.parse to name. */

@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { decodeUtf8, readFileBounded } from "./read-file.ts";
+import { readFileBounded } from "./read-file.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 test("missing files, folders, pipes, devices and oversized files are told apart", async () => {
   const dir = mkdtempSync(join(tmpdir(), "read-"));

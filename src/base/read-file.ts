@@ -30,12 +30,3 @@ export async function readFileBounded(path: string, maxBytes: number): Promise<U
     return file.readFile();
   });
 }
-
-/** Strict UTF-8 (a byte order mark is dropped). Throws E_FORMAT. */
-export function decodeUtf8(bytes: Uint8Array, what: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw new AppError("E_FORMAT", `${what}: not valid UTF-8`, { cause: error });
-  }
-}

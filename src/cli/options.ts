@@ -1,7 +1,8 @@
 /** @file Flags that several commands share, and how their values are read. */
 import { InvalidArgumentError, Option } from "commander";
 import { AppError } from "../base/errors.ts";
-import { decodeUtf8, readFileBounded } from "../base/read-file.ts";
+import { readFileBounded } from "../base/read-file.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
 import type { Device } from "../runtime/session.ts";
 import type { CliContext } from "./context.ts";
 import { defaultPair } from "./paths.ts";

@@ -3,7 +3,9 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { checkSchema, decodeUtf8, parseJson, readFileBounded } from "../base/json.ts";
+import { checkSchema, parseJson } from "../base/json.ts";
+import { readFileBounded } from "../base/read-file.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
 
 export type TrainingPoint = {
   readonly step: number;

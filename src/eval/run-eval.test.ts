@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { smallTokenizer, talkativeModel } from "../../test/support/talkative-model.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
-import { writeJsonFile } from "../base/json.ts";
+import { writeJsonFile } from "../base/json-file.ts";
 import { createDecoder } from "../decode/decoder.ts";
 import { merge } from "../generator/merge.ts";
 import { loadPair } from "../generator/pair.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { writeJsonFile } from "../base/json.ts";
+import { writeJsonFile } from "../base/json-file.ts";
 import { toTaskFile } from "../data/task-file.ts";
 import { readTaskFile, readTaskFiles } from "./task-file.ts";
 

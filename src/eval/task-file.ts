@@ -1,7 +1,7 @@
 /** @file Evaluation task files, read and checked. What writes them, and their type, is `data/task-file.ts`. */
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { readJsonFile } from "../base/json.ts";
+import { readJsonFile } from "../base/json-file.ts";
 import type { TaskFile } from "../data/task-file.ts";
 
 export type { TaskFile };

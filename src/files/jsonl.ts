@@ -5,7 +5,8 @@ import { createGunzip } from "node:zlib";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 import { type JsonValue, parseJson } from "../base/json.ts";
-import { decodeUtf8, withRegularFile } from "../base/read-file.ts";
+import { withRegularFile } from "../base/read-file.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
 
 /** Bounds for a data file; the second holds for what a `.gz` expands to. */
 export const jsonlLimits = { lineBytes: 16 * 2 ** 20, expandedBytes: 8 * 2 ** 30 } as const;

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
-import { decodeUtf8, readFileBounded } from "../base/read-file.ts";
+import { readFileBounded } from "../base/read-file.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
 import { openSafetensors, readTensor, type SafetensorsFile, type TensorInfo } from "./safetensors.ts";
 
 const indexLimits = { bytes: 64 * 2 ** 20, shards: 4096 } as const;

@@ -2,7 +2,8 @@
 import type { FileHandle } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { type JsonValue, parseJson } from "../base/json.ts";
-import { decodeUtf8, withRegularFile } from "../base/read-file.ts";
+import { withRegularFile } from "../base/read-file.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "./half.ts";
 
 /** Bounds for a file from anywhere; the format itself names only the first. */

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { sha256File } from "../base/hash.ts";
-import { readJsonFile, writeJsonFile } from "../base/json.ts";
+import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { float32ToFloat16 } from "../files/half.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";

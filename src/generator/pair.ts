@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { readJsonFile, writeJsonFile } from "../base/json.ts";
+import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { type Model, openModel } from "../models/load.ts";
 import { PromptLayout } from "../text/prompt.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";

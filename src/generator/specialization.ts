@@ -5,7 +5,7 @@ import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
-import { readJsonFile } from "../base/json.ts";
+import { readJsonFile } from "../base/json-file.ts";
 import type { Pair } from "./pair.ts";
 
 export type Specialization = {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { readJsonFile } from "../base/json.ts";
+import { readJsonFile } from "../base/json-file.ts";
 import {
   checkTokenizerConfig,
   checkTokenizerJson,

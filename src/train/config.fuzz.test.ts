@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes } from "../../test/support/mutate.ts";
-import { readJsonFile } from "../base/json.ts";
+import { readJsonFile } from "../base/json-file.ts";
 import { TrainConfig } from "./config.ts";
 
 const common = { output: "out", steps: 100, optimizer: { learningRate: 1e-3, warmupSteps: 10 } };

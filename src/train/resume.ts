@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
-import { readJsonFile, writeJsonFile } from "../base/json.ts";
+import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import type { Logger } from "../base/log.ts";
 import { TrainConfig } from "./config.ts";
 

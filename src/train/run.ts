@@ -1,5 +1,5 @@
 /** @file `train`: a configuration file to a finished run. */
-import { readJsonFile } from "../base/json.ts";
+import { readJsonFile } from "../base/json-file.ts";
 import { TrainConfig } from "./config.ts";
 import { openJob } from "./jobs.ts";
 import { type LoopContext, type TrainingResult, trainLoop } from "./loop.ts";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { readJsonFile } from "../../src/base/json.ts";
+import { readJsonFile } from "../../src/base/json-file.ts";
 import { createCachedModel } from "../../src/decode/cached-model.ts";
 import { createDecoder } from "../../src/decode/decoder.ts";
 import { openModel } from "../../src/models/load.ts";

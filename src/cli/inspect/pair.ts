@@ -2,7 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { readJsonFile } from "../../base/json.ts";
+import { readJsonFile } from "../../base/json-file.ts";
 import { loadPair } from "../../generator/pair.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { generatorFacts, summarizeGenerator } from "./generator.ts";
