@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { writeTaskFamilies } from "../../src/data/family-file.ts";
 import type { TaskFamily } from "../../src/data/task.ts";
 import { writeTokenCache } from "../../src/data/token-cache.ts";
-import { parameterShapes } from "../../src/models/llama.ts";
 import { saveModel } from "../../src/models/load.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
 import { loadTokenizer } from "../../src/text/tokenizer.ts";
 import { randomLlama } from "./random-llama.ts";
 import { writeSmallTokenizer } from "./small-tokenizer.ts";
@@ -48,9 +48,12 @@ export async function writeRunInputs(root: string): Promise<void> {
   }
 }
 
+/** Of both runs, unless changed. */
+export const runSteps = 120;
+
 const common = {
   seed: 11,
-  steps: 120,
+  steps: runSteps,
   batch: 4,
   optimizer: { learningRate: 0.01, warmupSteps: 10 },
   checkpointEvery: 2,
