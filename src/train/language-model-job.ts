@@ -37,7 +37,7 @@ export async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   function conversations(tasks: TaskSource, rng: Rng, split: "train" | "validation", count: number): Row[] {
     const drawn: Row[] = [];
     for (;;) {
-      drawn.push(conversationRow(tasks, drawGroup(tasks, rng, split), config.supervise));
+      drawn.push(conversationRow(tasks, drawGroup(tasks, rng, split), config.supervise, config.rowTokens));
       const rows = joinRows(drawn, config.rowTokens);
       if (rows.length > count) return rows.slice(0, count);
     }

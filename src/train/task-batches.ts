@@ -54,25 +54,25 @@ export function drawGroup({ families, options }: TaskSource, rng: Rng, split: "t
   return sampleGroup(families, rng, { ...options, split });
 }
 
-/** One row: the prompt, then every query with its answer. */
+/** One row: the prompt, then the queries with their answers that fit `maxTokens`; the first always stays. */
 export function conversationRow(
   { options: { tokenizer }, layout }: TaskSource,
   { prompt, queries }: Group,
   supervise: "answers" | "all",
+  maxTokens: number,
 ): Row {
   const ids: number[] = [];
   const answers: [number, number][] = [];
-  queries.forEach(({ input, target }, i) => {
+  for (const [i, { input, target }] of queries.entries()) {
     // Later turns carry no begin token.
-    ids.push(
-      ...(i === 0
-        ? encodePrompted(tokenizer, layout, { prompt, input })
-        : encodeInput(tokenizer, layout, input).slice(1)),
-    );
+    const question =
+      i === 0 ? encodePrompted(tokenizer, layout, { prompt, input }) : encodeInput(tokenizer, layout, input).slice(1);
     const answer = encodeTarget(tokenizer, layout, target);
+    if (i > 0 && ids.length + question.length + answer.length > maxTokens) break;
+    ids.push(...question);
     answers.push([ids.length, ids.length + answer.length]);
     ids.push(...answer);
-  });
+  }
   return { ids, answers: supervise === "all" ? [[1, ids.length]] : answers };
 }
 
