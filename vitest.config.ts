@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** Limits that only a hang reaches, however busy the machine is: no test depends on timing. */
@@ -5,6 +6,7 @@ const patient = { testTimeout: 600_000, hookTimeout: 600_000 };
 
 // One project per kind of test: `unit` and `fuzz` sit beside the source, `parity` compares with references, `e2e` runs commands.
 export default defineConfig({
+  resolve: { alias: { "#runtime": resolve(import.meta.dirname, "src/runtime/node.ts") } },
   test: {
     coverage: {
       include: ["src/**/*.ts"],
@@ -13,6 +15,7 @@ export default defineConfig({
     },
     projects: [
       {
+        extends: true,
         test: {
           name: "unit",
           include: ["src/**/*.test.ts", "test/*.test.ts"],
@@ -20,9 +23,12 @@ export default defineConfig({
           ...patient,
         },
       },
-      { test: { name: "fuzz", include: ["src/**/*.fuzz.test.ts"], ...patient } },
-      { test: { name: "parity", include: ["test/parity/**/*.test.ts"], fileParallelism: false, ...patient } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], fileParallelism: false, ...patient } },
+      { extends: true, test: { name: "fuzz", include: ["src/**/*.fuzz.test.ts"], ...patient } },
+      {
+        extends: true,
+        test: { name: "parity", include: ["test/parity/**/*.test.ts"], fileParallelism: false, ...patient },
+      },
+      { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], fileParallelism: false, ...patient } },
     ],
   },
 });

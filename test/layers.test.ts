@@ -42,6 +42,10 @@ const root = resolve(import.meta.dirname, "../src");
 const sources = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
 const importPattern = /(?:from|import\()\s*"([^"]+)"/g;
 
+/** `#runtime` is the runtime of Node here, and the browser's there. */
+const resolveImport = (path: string, specifier: string, runtime = "node"): string =>
+  specifier === "#runtime" ? join(root, `runtime/${runtime}.ts`) : resolve(root, dirname(path), specifier);
+
 /** Packages that only one file or folder may import. */
 const owners: readonly { pattern: RegExp; may: RegExp }[] = [
   { pattern: /^onnxruntime-/, may: /^runtime\// },
@@ -53,9 +57,9 @@ test.each(sources)("%s imports only what its folder may", (path) => {
   const top = path.includes("/") ? path.split("/")[0]! : undefined;
   const text = readFileSync(join(root, path), "utf8");
   for (const [, specifier] of text.matchAll(importPattern)) {
-    if (specifier!.startsWith(".")) {
+    if (/^[.#]/.test(specifier!)) {
       if (top === undefined) continue; // src/index.ts re-exports from everywhere
-      const target = relative(root, resolve(root, dirname(path), specifier!)).split("/")[0]!;
+      const target = relative(root, resolveImport(path, specifier!)).split("/")[0]!;
       if (target === top || (target === ".." && path.endsWith(".test.ts"))) continue;
       expect(allowed[top], `${path}: folder "${top}" is not in the table`).toBeDefined();
       expect(allowed[top], `${path} imports ${specifier}`).toContain(target);
@@ -66,6 +70,23 @@ test.each(sources)("%s imports only what its folder may", (path) => {
       }
     }
   }
+});
+
+test("what the browser loads needs nothing of Node", () => {
+  const valueImport = /^(?:import(?! type\b)|export(?! type\b)|\}).*?(?:from |import\()"([^"]+)"|^import "([^"]+)"/gm;
+  const seen = new Set(["browser.ts"]);
+  const found: string[] = [];
+  for (const path of seen) {
+    const text = readFileSync(join(root, path), "utf8");
+    for (const [, from, bare] of text.matchAll(valueImport)) {
+      const specifier = (from ?? bare)!;
+      if (/^[.#]/.test(specifier)) seen.add(relative(root, resolveImport(path, specifier, "web")));
+      else if (/^node:|^onnxruntime-node$/.test(specifier)) found.push(`${path} imports ${specifier}`);
+    }
+    for (const [used] of text.matchAll(/\b(?:Buffer|process)\.\w+/g)) found.push(`${path} uses ${used}`);
+  }
+  expect(seen.size).toBeGreaterThan(5);
+  expect(found).toEqual([]);
 });
 
 test("only the command line reads the environment", () => {

@@ -14,6 +14,8 @@ const Package = z.object({
   bin: z.record(z.string(), z.string()),
   exports: z.record(z.string(), z.strictObject({ types: z.string(), default: z.string() })),
   files: z.array(z.string()),
+  imports: z.record(z.string(), z.record(z.string(), z.string())),
+  peerDependencies: z.record(z.string(), z.string()),
   scripts: z.record(z.string(), z.string()),
   dependencies: z.record(z.string(), z.string()),
   devDependencies: z.record(z.string(), z.string()),
@@ -25,7 +27,7 @@ function importedPackages(folder: string, isIncluded: (path: string) => boolean 
   const names = new Set<string>();
   for (const path of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
     if (!path.endsWith(".ts") || !isIncluded(path)) continue;
-    for (const [, specifier] of read(join(folder, path)).matchAll(/^(?:import|export|\}) .*from "([^".][^"]*)";$/gm))
+    for (const [, specifier] of read(join(folder, path)).matchAll(/^(?:import|export|\}) .*from "([^".#][^"]*)";$/gm))
       if (!specifier!.startsWith("node:")) names.add(/^(?:@[^/]+\/)?[^/]+/.exec(specifier!)![0]);
   }
   return names;
@@ -53,6 +55,13 @@ test.each(Object.entries(manifest.exports))("the entry %s has a source, and type
   expect(sourceOf(entry.types)).toBe(sourceOf(entry.default));
 });
 
+test.each(Object.values(manifest.imports).flatMap((conditions) => Object.values(conditions)))(
+  "the inner entry %s has a source",
+  (built) => {
+    expect(existsSync(join(root, sourceOf(built)))).toBe(true);
+  },
+);
+
 test("every folder that is published exists, or is built", () => {
   const missing = manifest.files.filter((name) => name !== "dist" && !existsSync(join(root, name)));
   expect(missing).toEqual([]);
@@ -65,7 +74,8 @@ test("every folder that is published exists, or is built", () => {
 
 test("the sources import every dependency, and nothing else", () => {
   const imported = importedPackages("src", (path) => !isTest(path));
-  expect([...imported].sort()).toEqual(Object.keys(manifest.dependencies).sort());
+  const declared = { ...manifest.dependencies, ...manifest.peerDependencies };
+  expect([...imported].sort()).toEqual(Object.keys(declared).sort());
 });
 
 test("tests, benches and examples import only what is declared", () => {

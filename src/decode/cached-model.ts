@@ -1,7 +1,7 @@
 /** @file A model with its key–value cache: new tokens in, logits out. One sequence at a time. */
+import { compile } from "#runtime";
 import { AppError } from "../base/errors.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { compile } from "../runtime/node.ts";
 import type { CompileOptions, WeightSource } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
 import { decoderGraph } from "./graph.ts";
@@ -36,16 +36,17 @@ const pieceLength = 512;
  * Compiles a model for decoding.
  *
  * The cache lives in the caller's memory and is both fed and written into: GroupQueryAttention sees past and present at one address and
- * adds the new keys and values in place. It takes a batch of one where many tokens follow a cache that is not empty.
+ * adds the new keys and values in place. It takes a batch of one where many tokens follow a cache that is not empty. Where a session keeps
+ * that memory on its device, it is made for all positions at once: growing it would need it back.
  * @throws E_LIMIT where `capacity` does not fit the context
  */
 export async function createCachedModel(
   { config, weights }: DecodableModel,
-  { capacity = config.context, threads = 0, device = "cpu" }: CachedModelOptions = {},
+  { capacity = config.context, ...options }: CachedModelOptions = {},
 ): Promise<CachedModel> {
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
     throw new AppError("E_LIMIT", `cache capacity: expected 1…${config.context} (the context), found ${capacity}`);
-  const session = await compile(decoderGraph(config), { weights, threads, device });
+  const session = await compile(decoderGraph(config), { weights, ...options });
   let cache: KeyValueCache | undefined;
   const oneRow = zeros("f32", [1, config.vocab]);
   const last = intTensor([1], [0]);
@@ -80,7 +81,8 @@ export async function createCachedModel(
         throw new AppError("E_LIMIT", `token id: expected 0…${config.vocab - 1}, found ${id}`);
     if (held.length + ids.length > capacity)
       throw new AppError("E_LIMIT", `cache: expected at most ${capacity} tokens, found ${held.length + ids.length}`);
-    cache = withRoom(cache, config, { positions: held.length + ids.length, held: held.length });
+    const positions = session.keepsState ? capacity : held.length + ids.length;
+    cache = withRoom(cache, config, { positions, held: held.length });
     const { past, present } = cache;
     const into = allRows && ids.length > 1 ? present : { ...present, logits: oneRow };
     const { logits } = await session.run({ ...past, ...feedsOf(ids, allRows) }, into);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { version } from "../base/version.ts";
-import { readWeight } from "../models/read-weight.ts";
+import { readWeight } from "../runtime/read-weight.ts";
 import { expertTargets, type GeneratorConfig } from "./config.ts";
 import { assembleLora, merge } from "./merge.ts";
 import { loadPair, type Pair } from "./pair.ts";

@@ -1,9 +1,8 @@
 /** @file Gates to LoRA weights, and LoRA weights merged into the edge model: no prompt and no further operations at inference. */
+import { compile, readWeight } from "#runtime";
 import { add, input, matmul } from "../graph/build.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { linearName } from "../models/parameters.ts";
-import { readWeight } from "../models/read-weight.ts";
-import { compile } from "../runtime/node.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { floatTensor, zeros } from "../runtime/tensor.ts";
 import type { ExpertTarget } from "./config.ts";

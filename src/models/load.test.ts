@@ -6,10 +6,10 @@ import { randomLlama } from "../../test/support/random-llama.ts";
 import { float16ToFloat32, float32ToFloat16 } from "../files/half.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
+import { readWeight } from "../runtime/read-weight.ts";
 import type { ModelConfig } from "./config.ts";
 import { openModel, saveModel } from "./load.ts";
 import { parameterShapes } from "./parameters.ts";
-import { readWeight } from "./read-weight.ts";
 
 const folders: string[] = [];
 afterAll(() => {

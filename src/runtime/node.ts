@@ -7,8 +7,11 @@ import { leavesOf } from "../graph/tree.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
 import { checkedFeed, checkedSource, fromOrt, inlineLimitBytes, ortTypes, refused } from "./ort-values.ts";
+
 import type { CompileOptions, Device, Feeds, Session, WeightSource } from "./session.ts";
 import { type Tensor, zeros } from "./tensor.ts";
+
+export { readWeight } from "./read-weight.ts";
 
 const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.ExecutionProviderConfig[]>> = {
   cpu: ["cpu"],
@@ -101,7 +104,7 @@ function wrap(session: ort.InferenceSession, graph: Graph, stop: string | undefi
     open = false;
     await session.release();
   }
-  return { run, close, [Symbol.asyncDispose]: close, outputNames: names };
+  return { run, close, [Symbol.asyncDispose]: close, outputNames: names, keepsState: false };
 }
 
 /** Memory for every result, where the caller gave some and the rest have shapes that are known. */

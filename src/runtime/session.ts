@@ -13,6 +13,8 @@ export type Session = AsyncDisposable & {
   /** Gives the memory back. Idempotent; `run` afterwards is an error. */
   close(): Promise<void>;
   readonly outputNames: readonly string[];
+  /** Whether memory that is both fed and written stays on the device between runs: the caller's holds its first values only. */
+  readonly keepsState: boolean;
 };
 
 /** Where the values of a frozen weight come from. */
