@@ -11,6 +11,7 @@ import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { architectures } from "./architectures.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
+import { openGgufModel } from "./load-gguf.ts";
 import { parameterShapes } from "./parameters.ts";
 import { ropeNames, ropeTables } from "./rope.ts";
 
@@ -33,6 +34,7 @@ export const ropeLimit = 2 ** 24;
  * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor
  */
 export async function openModel(directory: string): Promise<Model> {
+  if (directory.endsWith(".gguf")) return openGgufFile(directory);
   const config = withinRopeLimit(await readModelConfig(directory));
   const files = await openSafetensorsModel(directory);
   const weights: Record<string, WeightSource> = ropeWeights(config);
@@ -49,6 +51,17 @@ export async function openModel(directory: string): Promise<Model> {
     sha256: hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n")),
     parameterCount,
   };
+}
+
+/** The same for a GGUF file in place of a directory. */
+async function openGgufFile(path: string): Promise<Model> {
+  const { config: claimed, weights, sha256 } = await openGgufModel(path);
+  const config = withinRopeLimit(claimed);
+  const parameterCount = [...parameterShapes(config).values()].reduce(
+    (sum, shape) => sum + shape.reduce((a, b) => a * b, 1),
+    0,
+  );
+  return { directory: path, config, weights: { ...ropeWeights(config), ...weights }, sha256, parameterCount };
 }
 
 const isRotary = ({ modelType }: ModelConfig): boolean => architectures[modelType].positions === "rotary";

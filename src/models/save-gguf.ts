@@ -1,0 +1,55 @@
+/** @file A model written as a GGUF file for llama.cpp. */
+import type { GgufField } from "../files/gguf.ts";
+import type { GgufTensorType } from "../files/gguf-types.ts";
+import { type GgufTensorToWrite, writeGguf } from "../files/gguf-write.ts";
+import { readWeight } from "../runtime/read-weight.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import type { ModelConfig } from "./config.ts";
+import { ggufShape, ropeFactors, ropeFactorsName } from "./gguf-config.ts";
+import { type GgufPlace, ggufPlaces, pairRows } from "./gguf-names.ts";
+import { parameterShapes } from "./parameters.ts";
+
+export type GgufModelType = "F32" | "F16" | "Q8_0";
+
+/** `general.file_type` */
+const fileTypes: Readonly<Record<GgufModelType, number>> = { F32: 0, F16: 1, Q8_0: 7 };
+
+type SavedModel = { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
+
+/**
+ * Writes the model. Vectors stay F32, and matrices whose rows do not divide into blocks of 32 are F16 where Q8_0 was asked for.
+ * @param about further metadata: name, tokenizer
+ * @throws E_ARCHITECTURE where llama.cpp does not have the model; E_IO
+ */
+export async function saveGgufModel(
+  path: string,
+  { config, weights }: SavedModel,
+  { type, about = new Map() }: { readonly type: GgufModelType; readonly about?: ReadonlyMap<string, GgufField> },
+): Promise<void> {
+  const fields = ggufShape(config);
+  fields.set("general.type", { type: "string", value: "model" });
+  fields.set("general.file_type", { type: "u32", value: fileTypes[type] });
+  fields.set("general.quantization_version", { type: "u32", value: 2 });
+  const places = ggufPlaces(config);
+  const tensors: GgufTensorToWrite[] = [];
+  const factors = ropeFactors(config);
+  if (factors !== undefined)
+    tensors.push({ name: ropeFactorsName, type: "F32", shape: [factors.length], data: () => factors });
+  for (const [name, shape] of parameterShapes(config)) {
+    const place = places.get(name)!;
+    const data = async () => rearrange(await readWeight(weights[name]!), shape, place);
+    tensors.push({ name: place.name, type: storedType(type, shape), shape, data });
+  }
+  await writeGguf(path, new Map([...fields, ...about]), tensors);
+}
+
+function storedType(type: GgufModelType, shape: readonly number[]): GgufTensorType {
+  if (shape.length === 1) return "F32";
+  return type === "Q8_0" && shape.at(-1)! % 32 !== 0 ? "F16" : type;
+}
+
+function rearrange(values: Float32Array, shape: readonly number[], { pairedHeads, offset }: GgufPlace): Float32Array {
+  const rows =
+    pairedHeads === undefined ? values : pairRows(values, shape.length === 1 ? 1 : shape.at(-1)!, pairedHeads);
+  return offset === 0 ? rows : rows.map((value) => value + offset);
+}
