@@ -1,46 +1,28 @@
 /** @file A trained generator on disk: `generator.json` (configuration) and `model.safetensors` (weights and running statistics). */
 import { join } from "node:path";
-import { z } from "zod";
-import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { sha256File } from "../base/hash.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { float32ToFloat16 } from "../files/half.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
-import { GeneratorConfig } from "./config.ts";
+import type { GeneratorConfig } from "./config.ts";
+import { type Generator, GeneratorFile, generatorFileNames, generatorTensorNames } from "./generator-format.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "./parameters.ts";
 
-const GeneratorFile = z.strictObject({ format: z.literal("lora-gen generator 1"), generator: GeneratorConfig });
-
-export type Generator = {
-  readonly config: GeneratorConfig;
-  readonly tensors: ReadonlyMap<string, Float32Array>;
-  readonly sha256: string;
-};
-
-const names = { config: "generator.json", weights: "model.safetensors" } as const;
+export type { Generator } from "./generator-format.ts";
 
 /** The configuration alone: enough to know which tensors to expect. */
 export async function readGeneratorConfig(directory: string): Promise<GeneratorConfig> {
-  return (await readJsonFile(join(directory, names.config), GeneratorFile)).generator;
+  return (await readJsonFile(join(directory, generatorFileNames.config), GeneratorFile)).generator;
 }
 
 /** Reads and checks a generator for a pair. Throws E_FORMAT or E_SHAPE naming the tensor. */
 export async function readGenerator(directory: string, pair: PairShape): Promise<Generator> {
-  const path = join(directory, names.weights);
+  const path = join(directory, generatorFileNames.weights);
   const file = await openSafetensors(path);
   const tensors = new Map<string, Float32Array>();
-  for (const [name, { shape }] of [...generatorParameters(pair), ...generatorBuffers(pair)]) {
-    const info = file.tensors.get(name);
-    if (String(info?.shape) !== String(shape)) {
-      throw new AppError(
-        "E_SHAPE",
-        `${path}: "${name}" should be [${shape}], found ${info === undefined ? "none" : `[${info.shape}]`}`,
-      );
-    }
-    tensors.set(name, await readTensor(file, name));
-  }
+  for (const name of generatorTensorNames(path, file.tensors, pair)) tensors.set(name, await readTensor(file, name));
   return { config: pair.generator, tensors, sha256: await sha256File(path) };
 }
 
@@ -65,6 +47,9 @@ export async function writeGenerator(
     shape,
     data: buffers.get(name)!,
   }));
-  await writeSafetensors(join(directory, names.weights), [...weights, ...statistics]);
-  await writeJsonFile(join(directory, names.config), { format: "lora-gen generator 1", generator: pair.generator });
+  await writeSafetensors(join(directory, generatorFileNames.weights), [...weights, ...statistics]);
+  await writeJsonFile(join(directory, generatorFileNames.config), {
+    format: "lora-gen generator 1",
+    generator: pair.generator,
+  });
 }

@@ -6,9 +6,9 @@ import { linearName } from "../models/parameters.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { floatTensor, zeros } from "../runtime/tensor.ts";
 import type { ExpertTarget } from "./config.ts";
-import type { Pair } from "./pair.ts";
+import type { EdgePair } from "./pair-format.ts";
 import { parameterNames, targetSize } from "./parameters.ts";
-import { requireSamePair, type Specialization } from "./specialization.ts";
+import { requireSamePair, type Specialization } from "./specialization-format.ts";
 
 /** A low-rank change of one weight (out, in): B·A, scales and gates folded into B. */
 export type LowRank = {
@@ -39,7 +39,7 @@ export type MergeOptions = {
  * @throws E_MISMATCH where the specialisation was made for another pair
  */
 export function assembleLora(
-  pair: Pair,
+  pair: EdgePair,
   specialization: Specialization,
   { scale = 1 }: MergeOptions = {},
 ): Map<string, LowRank> {
@@ -58,9 +58,15 @@ export function assembleLora(
   return assembled;
 }
 
-type Assemble = (pair: Pair, target: ExpertTarget, layer: number, gates: readonly number[], scale: number) => LowRank;
+type Assemble = (
+  pair: EdgePair,
+  target: ExpertTarget,
+  layer: number,
+  gates: readonly number[],
+  scale: number,
+) => LowRank;
 
-function expertFactors(pair: Pair, target: ExpertTarget, layer: number) {
+function expertFactors(pair: EdgePair, target: ExpertTarget, layer: number) {
   const { generator, edge } = pair.shape;
   const pool = generator.poolScope === "shared" ? 0 : layer;
   const { inputs, outputs } = targetSize(edge, target);
@@ -107,7 +113,7 @@ const mixFactors: Assemble = (pair, target, layer, gates, scale) => {
 
 /** W̃ = W + B·A for every adapted weight (LoRA-Gen eq. 1); all other weights stay where they are. */
 export async function merge(
-  pair: Pair,
+  pair: EdgePair,
   specialization: Specialization,
   options: MergeOptions = {},
 ): Promise<MergedEdge> {

@@ -1,0 +1,115 @@
+/** @file The artefact as text: gates and provenance, a few hundred bytes of JSON. */
+import { z } from "zod";
+import { AppError } from "../base/errors.ts";
+import { checkSchema, parseJson } from "../base/json.ts";
+import type { Pair } from "./pair.ts";
+import type { EdgePair } from "./pair-format.ts";
+
+export type Specialization = {
+  /** The version of lora-gen that made it. */
+  readonly version: string;
+  /** L rows of n gates. */
+  readonly gates: readonly (readonly number[])[];
+  readonly topK: number;
+  readonly layers: number;
+  readonly experts: number;
+  /** Tokens of the prompt as given, without meta tokens. */
+  readonly promptTokens: number;
+  readonly truncated: boolean;
+  readonly promptSha256: string;
+  readonly cloudSha256: string;
+  readonly edgeSha256: string;
+  readonly generatorSha256: string;
+  /** What it took to make; not part of the file. */
+  readonly ms?: { readonly cloud: number };
+};
+
+/** Limits for untrusted files. */
+export const specializationLimits = { fileBytes: 16 * 2 ** 20, layers: 1024, experts: 1024 } as const;
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+const SpecializationFile = z.strictObject({
+  format: z.literal("lora-gen specialization 1"),
+  version: z.string().max(40),
+  layers: z.int().min(1).max(specializationLimits.layers),
+  experts: z.int().min(1).max(specializationLimits.experts),
+  topK: z.int().min(1).max(specializationLimits.experts),
+  /** Per layer the experts in use, each with its gate. */
+  gates: z.array(z.array(z.tuple([z.int().min(0), z.number().min(-1e3).max(1e3)]))),
+  promptTokens: z.int().min(1),
+  truncated: z.boolean(),
+  sha256: z.strictObject({ prompt: Sha256, cloud: Sha256, edge: Sha256, generator: Sha256 }),
+});
+
+/** The shortest decimal that reads back as the same fp32. */
+const shortFloat = (value: number): number => {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return Number(value.toPrecision(9));
+};
+
+/** The bytes of the file. */
+export function encodeSpecialization(specialization: Specialization): string {
+  const { version, gates, topK, layers, experts, promptTokens, truncated } = specialization;
+  const { promptSha256: prompt, cloudSha256: cloud, edgeSha256: edge, generatorSha256: generator } = specialization;
+  const sparse = gates.map((row) => row.flatMap((gate, expert) => (gate === 0 ? [] : [[expert, shortFloat(gate)]])));
+  const sha256 = { prompt, cloud, edge, generator };
+  return `${JSON.stringify({ format: "lora-gen specialization 1", version, layers, experts, topK, gates: sparse, promptTokens, truncated, sha256 })}\n`;
+}
+
+/** Reads what such a file says. `file` names it in errors. Throws E_LIMIT, E_FORMAT. */
+export function parseSpecialization(text: string, file: string): Specialization {
+  const json = parseJson(text, { what: file, maxBytes: specializationLimits.fileBytes });
+  const parsed = checkSchema(json, SpecializationFile, { what: file });
+  const { layers, experts, topK, gates, version, promptTokens, truncated, sha256 } = parsed;
+  if (gates.length !== layers)
+    throw new AppError("E_FORMAT", `${file}: expected gates for ${layers} layers, found ${gates.length}`);
+  return {
+    version,
+    gates: gates.map((row, layer) => toDense(file, layer, row, experts)),
+    topK,
+    layers,
+    experts,
+    promptTokens,
+    truncated,
+    promptSha256: sha256.prompt,
+    cloudSha256: sha256.cloud,
+    edgeSha256: sha256.edge,
+    generatorSha256: sha256.generator,
+  };
+}
+
+function toDense(file: string, layer: number, row: readonly (readonly [number, number])[], experts: number): number[] {
+  const dense = new Array<number>(experts).fill(0);
+  for (const [expert, gate] of row) {
+    if (expert >= experts || dense[expert] !== 0)
+      throw new AppError("E_FORMAT", `${file}: layer ${layer} names expert ${expert} of ${experts} wrongly or twice`);
+    dense[expert] = Math.fround(gate);
+  }
+  return dense;
+}
+
+/** What a specialisation is checked against: all of a pair, or the part of it that specialised models need. */
+export type PairIdentity = Pick<EdgePair, "edge" | "generator" | "shape"> & Partial<Pick<Pair, "cloud">>;
+
+/** Throws E_MISMATCH where a specialisation was made for other weights. Without a cloud model its hash is not compared. */
+export function requireSamePair(what: string, specialization: Specialization, pair: PairIdentity): void {
+  const checks = [
+    ["edge model", specialization.edgeSha256, pair.edge.sha256],
+    ["generator", specialization.generatorSha256, pair.generator.sha256],
+    ["cloud model", specialization.cloudSha256, pair.cloud?.sha256 ?? specialization.cloudSha256],
+  ] as const;
+  for (const [part, wanted, found] of checks) {
+    if (wanted !== found)
+      throw new AppError("E_MISMATCH", `${what}: made for the ${part} ${wanted}, but this pair's is ${found}`);
+  }
+  const { layers, experts } = specialization;
+  if (layers !== pair.shape.edge.layers || experts !== pair.shape.generator.experts) {
+    throw new AppError(
+      "E_MISMATCH",
+      `${what}: ${layers} layers of ${experts} gates do not fit ${pair.shape.edge.layers} layers of ${pair.shape.generator.experts} experts`,
+    );
+  }
+}
