@@ -21,6 +21,7 @@ import { type Problem, problemRows } from "./problem.ts";
 export type FrozenWeights = "fp32" | "int8";
 /** How int8 weights are quantised. */
 export const int8 = { bits: 8 } as const;
+const int8Maps = (name: string) => (name === "model.embed_tokens" ? undefined : int8);
 
 const prefix = "edge";
 export const gatesName = "gates";
@@ -75,7 +76,7 @@ export function expertSpec(problem: Problem, frozen: FrozenWeights): StepSpec {
       const gates = input(gatesName, ["prompts", config.layers, count]);
       const promptOf = input(promptOfName, [`${prefix}_rows`], "i64");
       const dense = denseParts(frozenWeights());
-      const base = frozen === "int8" ? quantizedParts(dense, int8) : dense;
+      const base = frozen === "int8" ? quantizedParts(dense, int8Maps) : dense;
       const parts = withExperts(pair, base, (name) => parameters[name]!, gates, promptOf);
       const { tokens, rows, targets } = rowInputs(prefix);
       const hidden = forward(config, parts, embed(config, parts, tokens));

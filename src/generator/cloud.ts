@@ -7,6 +7,7 @@ import { withLora } from "../nn/lora.ts";
 import { type Parts, wrapLinear } from "../nn/parts.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { intTensor } from "../runtime/tensor.ts";
+import { type AdapterInput, wholeInput } from "./dropout.ts";
 import { type PairShape, parameterNames } from "./parameters.ts";
 
 export type CloudInputs = {
@@ -55,7 +56,12 @@ export function cloudFeeds(rows: readonly (readonly number[])[], layers: number,
 }
 
 /** The cloud model's linear maps with the trained LoRA on q and v (LG-C1). */
-export function cloudParts({ cloud, generator }: PairShape, frozen: Parts, parameters: Parts["weight"]): Parts {
+export function cloudParts(
+  { cloud, generator }: PairShape,
+  frozen: Parts,
+  parameters: Parts["weight"],
+  reads: AdapterInput = wholeInput,
+): Parts {
   const adapted = new Map<string, { a: Node; b: Node }>();
   for (let layer = 0; layer < cloud.layers; layer++) {
     for (const target of generator.cloudTargets) {
@@ -69,7 +75,8 @@ export function cloudParts({ cloud, generator }: PairShape, frozen: Parts, param
   const scale = generator.cloudAlpha / generator.cloudRank;
   return wrapLinear(frozen, (name, plain) => {
     const pair = adapted.get(name);
-    return pair === undefined ? plain : withLora(plain, pair, scale);
+    if (pair === undefined) return plain;
+    return (x) => withLora(() => plain(x), pair, scale)(reads(name, x));
   });
 }
 

@@ -5,6 +5,7 @@ import { linearName } from "../models/parameters.ts";
 import { rankGates, withMixedFactors, withMixture } from "../nn/lora.ts";
 import { type Linear, type Parts, wrapLinear } from "../nn/parts.ts";
 import type { ExpertTarget } from "./config.ts";
+import { type AdapterInput, wholeInput } from "./dropout.ts";
 import { type PairShape, parameterNames, routerWidth, targetSize } from "./parameters.ts";
 import { routerHiddenStates } from "./router.ts";
 
@@ -35,6 +36,7 @@ export function withExperts(
   parameters: Parts["weight"],
   gates: Node,
   promptOf: Node,
+  reads: AdapterInput = wholeInput,
 ): Parts {
   const { experts, rank, alpha, compose, poolScope } = pair.generator;
   const scale = alpha / rank;
@@ -50,8 +52,11 @@ export function withExperts(
       b: parameters(parameterNames.expert(pool, at.target, "B"), []),
       experts,
     };
-    if (compose === "factors") return withMixedFactors(plain, stack, rows[at.layer]!, scale);
-    return withMixture(plain, stack, perRank[at.layer]!);
+    const adapt = (linear: Linear) =>
+      compose === "factors"
+        ? withMixedFactors(linear, stack, rows[at.layer]!, scale)
+        : withMixture(linear, stack, perRank[at.layer]!);
+    return (x) => adapt(() => plain(x))(reads(name, x));
   });
 }
 
@@ -65,6 +70,7 @@ export function withDirectLora(
   parameters: Parts["weight"],
   hidden: Node,
   promptOf: Node,
+  reads: AdapterInput = wholeInput,
 ): Parts {
   const { rank, alpha } = pair.generator;
   const [prompts] = hidden.shape as [Dim];
@@ -85,6 +91,6 @@ export function withDirectLora(
       return reshape(add(matmul(state, get("weight"), { transB: true }), get("bias")), [state.shape[0]!, rank, size]);
     };
     const [a, b] = [generate("A", inputs), generate("B", outputs)];
-    return (x) => add(plain(x), scaleBy(matmul(matmul(x, a, { transB: true }), b), alpha / rank));
+    return (x) => add(plain(x), scaleBy(matmul(matmul(reads(name, x), a, { transB: true }), b), alpha / rank));
   });
 }

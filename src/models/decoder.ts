@@ -1,15 +1,5 @@
 /** @file The decoder that every architecture is a case of: norm, attention, norm, feed-forward, over a residual stream. */
-import {
-  add,
-  cachedAttention,
-  constant,
-  gather,
-  matmul,
-  mul,
-  reshape,
-  rope,
-  scale as scaleBy,
-} from "../graph/build.ts";
+import { add, cachedAttention, constant, gather, mul, reshape, rope, scale as scaleBy } from "../graph/build.ts";
 import { mulDims } from "../graph/dims.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import { activations, softCap } from "../nn/activation.ts";
@@ -18,12 +8,12 @@ import { norms } from "../nn/norm.ts";
 import type { Linear, Parts } from "../nn/parts.ts";
 import { architectures } from "./architectures.ts";
 import type { LinearMap, ModelConfig } from "./config.ts";
-import { linearName, linearSize } from "./parameters.ts";
+import { embeddingName, headName, linearName, linearSize } from "./parameters.ts";
 import { ropeNames } from "./rope.ts";
 
 /** tokens (b, t) i64 → (b, t, d): rows of the embedding. */
 export function embed(config: ModelConfig, parts: Parts, tokens: Node): Node {
-  return gather(embedding(config, parts), tokens);
+  return parts.lookup(embeddingName(config), config.vocab, config.hidden)(tokens);
 }
 
 /** Several sequences in one row: which one each token belongs to, and its position there. Both (b, t) i64. */
@@ -103,14 +93,9 @@ export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node,
 
 /** hidden (…, d) → logits (…, vocab), by the embedding where the head is tied. */
 export function logits(config: ModelConfig, parts: Parts, hidden: Node): Node {
-  const head = config.tied
-    ? matmul(hidden, embedding(config, parts), { transB: true })
-    : parts.linear("lm_head", config.hidden, config.vocab)(hidden);
-  return softCap(head, config.logitCap);
+  const head = parts.linear(config.tied ? embeddingName(config) : headName, config.hidden, config.vocab);
+  return softCap(head(hidden), config.logitCap);
 }
-
-const embedding = ({ modelType, vocab, hidden }: ModelConfig, parts: Parts): Node =>
-  parts.weight(architectures[modelType].embedding, [vocab, hidden]);
 
 const attentionScale = ({ queryScalar, headDim }: ModelConfig): number => 1 / Math.sqrt(queryScalar ?? headDim);
 

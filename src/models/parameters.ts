@@ -29,6 +29,13 @@ export function requireMaps({ modelType }: Pick<ModelConfig, "modelType">, targe
       );
 }
 
+/** The table of embeddings, which is also the head where the two are tied; its tensor is `${name}.weight`. */
+export const embeddingName = ({ modelType }: Pick<ModelConfig, "modelType">): string =>
+  architectures[modelType].embedding.replace(/\.weight$/, "");
+
+/** The head where it is not tied. */
+export const headName = "lm_head";
+
 /** Inputs and outputs of a linear map. */
 export function linearSize(
   { hidden, ffn, heads, kvHeads, headDim }: ModelConfig,

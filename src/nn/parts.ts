@@ -1,5 +1,5 @@
 /** @file What a model is built from: named weights and named linear maps, so that freezing, training, LoRA and quantisation are the caller's choice. */
-import { matmul, weight as weightNode } from "../graph/build.ts";
+import { gather, matmul, weight as weightNode } from "../graph/build.ts";
 import type { Node, Shape } from "../graph/types.ts";
 
 /** y = x Wᵀ (+ …): (…, in) → (…, out). */
@@ -9,6 +9,8 @@ export type Linear = (x: Node) => Node;
 export type Parts = {
   readonly weight: (name: string, shape: Shape) => Node;
   readonly linear: (name: string, inputs: number, outputs: number) => Linear;
+  /** Rows of a table (rows, width), `name.weight`: indices (…) i64 → (…, width). */
+  readonly lookup: (name: string, rows: number, width: number) => (indices: Node) => Node;
 };
 
 /** Plain parts over a source of weights: linear `name` is `name.weight` of shape (out, in), as Hugging Face stores it. */
@@ -18,6 +20,10 @@ export function denseParts(weight: Parts["weight"]): Parts {
     linear: (name, inputs, outputs) => {
       const w = weight(`${name}.weight`, [outputs, inputs]);
       return (x) => matmul(x, w, { transB: true });
+    },
+    lookup: (name, rows, width) => {
+      const table = weight(`${name}.weight`, [rows, width]);
+      return (indices) => gather(table, indices);
     },
   };
 }
@@ -38,7 +44,7 @@ export function wrapLinear(
   wrap: (name: string, plain: Linear, inputs: number, outputs: number) => Linear,
 ): Parts {
   return {
-    weight: parts.weight,
+    ...parts,
     linear: (name, inputs, outputs) => wrap(name, parts.linear(name, inputs, outputs), inputs, outputs),
   };
 }
@@ -48,5 +54,6 @@ export function scoped(parts: Parts, prefix: string): Parts {
   return {
     weight: (name, shape) => parts.weight(prefix + name, shape),
     linear: (name, inputs, outputs) => parts.linear(prefix + name, inputs, outputs),
+    lookup: (name, rows, width) => parts.lookup(prefix + name, rows, width),
   };
 }

@@ -36,10 +36,11 @@ export function quantizeBlocks(
   if (values.length !== n * k)
     throw new AppError("E_SHAPE", `quantize: ${values.length} values do not fill [${n}, ${k}]`);
   const blocks = blocksPerRow(k, blockSize);
-  const codes = new Uint8Array(n * blocks * blockSize);
+  const blockBytes = (blockSize * bits) / 8;
+  const packed = new Uint8Array(n * blocks * blockBytes);
   const zeros = new Uint8Array(n * blocks);
   const scales = new Float32Array(n * blocks);
-  const top = 2 ** bits - 1;
+  const write = bits === 8 ? writeBytes : writeNibbles;
   for (let row = 0; row < n; row++) {
     for (let block = 0; block < blocks; block++) {
       const at = row * blocks + block;
@@ -48,15 +49,46 @@ export function quantizeBlocks(
       const { scale, zero } = gridOf(values, start, end, bits, symmetric);
       scales[at] = scale;
       zeros[at] = zero;
-      const out = codes.subarray(at * blockSize, (at + 1) * blockSize).fill(zero);
-      const steps = scale === 0 ? 0 : 1 / scale;
-      for (let i = start; i < end; i++)
-        out[i - start] = Math.min(top, Math.max(0, Math.round(values[i]! * steps) + zero));
+      write(
+        values,
+        [start, end],
+        scale === 0 ? 0 : 1 / scale,
+        zero,
+        packed.subarray(at * blockBytes, (at + 1) * blockBytes),
+      );
     }
   }
-  const pack = (all: Uint8Array, width: number) => (bits === 8 ? all : packNibbles(all, width));
-  return { packed: pack(codes, blockSize), scales, zeros: symmetric ? undefined : pack(zeros, blocks) };
+  return { packed, scales, zeros: symmetric ? undefined : bits === 8 ? zeros : packNibbles(zeros, blocks) };
 }
+
+/** Rounds values[start, end) · steps to codes; what is left of the block becomes `zero`. No code is negative, so cutting off is rounding down. */
+type Write = (
+  values: Float32Array,
+  span: readonly [number, number],
+  steps: number,
+  zero: number,
+  out: Uint8Array,
+) => void;
+
+const writeBytes: Write = (values, [start, end], steps, zero, out) => {
+  const offset = zero + 0.5;
+  const length = end - start;
+  for (let i = 0; i < length; i++) {
+    const code = (values[start + i]! * steps + offset) | 0;
+    out[i] = Math.min(code, 255);
+  }
+  if (length < out.length) out.fill(zero, length);
+};
+
+const writeNibbles: Write = (values, [start, end], steps, zero, out) => {
+  const offset = zero + 0.5;
+  for (let i = 0; i < out.length; i++) {
+    const at = start + 2 * i;
+    const low = at < end ? (values[at]! * steps + offset) | 0 : zero;
+    const high = at + 1 < end ? (values[at + 1]! * steps + offset) | 0 : zero;
+    out[i] = Math.min(low, 15) | (Math.min(high, 15) << 4);
+  }
+};
 
 /** The scale and zero point that cover values[start, end) and zero. */
 function gridOf(
@@ -66,17 +98,25 @@ function gridOf(
   bits: number,
   symmetric: boolean,
 ): { readonly scale: number; readonly zero: number } {
-  let [low, high] = [0, 0];
+  let low = 0;
+  let high = 0;
+  let total = 0; // finite exactly where all values are: 64 bits hold any sum of some fp32
   for (let i = start; i < end; i++) {
     const value = values[i]!;
-    if (!Number.isFinite(value)) throw new AppError("E_NAN", `quantize: value ${i} is ${value}`);
+    total += value;
     if (value < low) low = value;
-    if (value > high) high = value;
+    else if (value > high) high = value;
   }
+  if (!Number.isFinite(total)) throw notFinite(values, start);
   const half = 2 ** (bits - 1);
   if (symmetric) return { scale: Math.fround(Math.max(-low, high) / (half - 1)), zero: half };
   const scale = Math.fround((high - low) / (2 * half - 1));
   return { scale, zero: scale === 0 ? half : Math.round(-low / scale) };
+}
+
+function notFinite(values: Float32Array, start: number): AppError {
+  const at = values.findIndex((value, i) => i >= start && !Number.isFinite(value));
+  return new AppError("E_NAN", `quantize: value ${at} is ${values[at]}`);
 }
 
 /** Two codes a byte, the first one low; rows of odd width end in an empty half. */

@@ -1,11 +1,14 @@
-/** @file Linear maps over frozen quantised weights: int8 or int4 in memory, multiplied as they are, differentiable by their input. */
-import { matmulNBits, weight as weightNode } from "../graph/build.ts";
-import type { DType, Node, Shape } from "../graph/types.ts";
+/** @file Linear maps and tables over frozen quantised weights: int8 or int4 in memory, multiplied as they are, differentiable by their input. */
+import { cast, constant, gather, matmulNBits, mul, reshape, slice, sub, weight as weightNode } from "../graph/build.ts";
+import type { Dim, DType, Node, Shape } from "../graph/types.ts";
 import type { Parts } from "./parts.ts";
 import { blocksPerRow, type QuantizedBlocks, type QuantizeOptions } from "./quantize.ts";
 
-/** A linear map's frozen tensors: what `quantizedParts` asks for and `quantizeBlocks` makes. */
+/** A weight's frozen tensors: what `quantizedParts` asks for and `quantizeBlocks` makes. */
 export type QuantizedTensor = { readonly name: string; readonly shape: readonly number[]; readonly dtype: DType };
+
+/** How the weight of a linear map or table is quantised, by its name; undefined: not at all. */
+export type LayoutOf = (name: string) => QuantizeOptions | undefined;
 
 /** Names, shapes and types of the tensors that stand in for `weightName` (outputs, inputs). */
 export function quantizedTensors(
@@ -25,16 +28,11 @@ export function quantizedTensors(
 }
 
 /**
- * Parts whose linear maps are MatMulNBits over frozen weights (accuracy level 4: the input is rounded to int8 as well).
- * Compile with `prepack`, without which that operator is slow. Weights that are no linear map stay those of `plain`.
- * The gradient by the input goes through the dequantised weight, which lives only while its product is computed.
- * @param accepts which linear maps are quantised; all by default
+ * Parts whose linear maps are MatMulNBits over frozen weights (accuracy level 4: the input is rounded to int8 as well), and whose
+ * tables are read row by row out of their codes. Compile with `prepack`, without which that operator is slow. What has no layout
+ * stays that of `plain`. The gradient by the input goes through the dequantised weight, which lives only while its product is computed.
  */
-export function quantizedParts(
-  plain: Parts,
-  { accepts = () => true, ...options }: QuantizeOptions & { readonly accepts?: (name: string) => boolean },
-): Parts {
-  const { bits, blockSize = 32 } = options;
+export function quantizedParts(plain: Parts, layoutOf: LayoutOf): Parts {
   const nodes = new Map<string, Node>();
   const frozen = ({ name, shape, dtype }: { name: string; shape: Shape; dtype: DType }): Node => {
     const node = nodes.get(name) ?? weightNode(name, shape, dtype);
@@ -44,10 +42,34 @@ export function quantizedParts(
   return {
     weight: plain.weight,
     linear: (name, inputs, outputs) => {
-      if (!accepts(name)) return plain.linear(name, inputs, outputs);
-      const tensors = Object.values(quantizedTensors(`${name}.weight`, outputs, inputs, options));
+      const layout = layoutOf(name);
+      if (layout === undefined) return plain.linear(name, inputs, outputs);
+      const tensors = Object.values(quantizedTensors(`${name}.weight`, outputs, inputs, layout));
       const weights = tensors.flatMap((tensor) => (tensor === undefined ? [] : [frozen(tensor)]));
+      const { bits, blockSize = 32 } = layout;
       return (x) => matmulNBits([x, ...weights], { n: outputs, k: inputs, bits, blockSize });
     },
+    lookup: (name, rows, width) => {
+      const layout = layoutOf(name);
+      if (layout === undefined) return plain.lookup(name, rows, width);
+      const { packed, scales, zeros } = quantizedTensors(`${name}.weight`, rows, width, layout);
+      const table = { packed: frozen(packed!), scales: frozen(scales!), zeros: zeros && frozen(zeros) };
+      return (indices) => quantizedRows(table, indices, width, layout);
+    },
   };
+}
+
+type Table = { readonly packed: Node; readonly scales: Node; readonly zeros: Node | undefined };
+
+/** (code − zero point) · scale for the rows at `indices` (…) of an int8 table: (…, width). */
+function quantizedRows({ packed, scales, zeros }: Table, indices: Node, width: number, layout: QuantizeOptions): Node {
+  if (layout.bits !== 8) throw new Error("internal: a table of four-bit codes");
+  const [rows, blocks, blockSize] = packed.shape as [number, number, number];
+  const lead: readonly Dim[] = indices.shape;
+  const perBlock = (x: Node) => reshape(x, [...lead, blocks, 1]);
+  const codes = cast(gather(packed, indices), "f32");
+  const zero = zeros === undefined ? constant(128) : perBlock(cast(gather(zeros, indices), "f32"));
+  const scale = perBlock(gather(reshape(scales, [rows, blocks]), indices));
+  const values = reshape(mul(sub(codes, zero), scale), [...lead, blocks * blockSize]);
+  return blocks * blockSize === width ? values : slice(values, lead.length, 0, width);
 }

@@ -53,7 +53,7 @@ function frozenInt8(): Work {
     optimizer,
     maxGradientNorm: 1,
     objective: ({ gain }) => {
-      const parts = quantizedParts(denseParts(frozenWeights()), options);
+      const parts = quantizedParts(denseParts(frozenWeights()), () => options);
       let x = mul(input("x", ["n", wide.width]), gain!);
       for (let i = 0; i < wide.layers; i++) x = parts.linear(name(i), wide.width, wide.width)(x);
       return { loss: mean(x) };

@@ -1,0 +1,216 @@
+/** @file A quantised model as a directory: `config.json` says how, the tensors lie in safetensors, ready to be mapped (docs/quantization.md). */
+import { copyFile, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { AppError } from "../base/errors.ts";
+import { ensureFolder } from "../base/folder.ts";
+import { sha256, sha256File } from "../base/hash.ts";
+import { ioError } from "../base/io-error.ts";
+import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
+import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
+import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
+import {
+  type Quantization,
+  quantizedBlockSize,
+  type StoredWeight,
+  storedWeights,
+  storeWeight,
+} from "./quantized-layout.ts";
+import { named } from "./quantized-model.ts";
+
+const method = "lora-gen";
+
+const QuantizationConfig = z.strictObject({
+  quant_method: z.literal(method),
+  version: z.literal(1),
+  bits: z.union([z.literal(4), z.literal(8)]),
+  block_size: z.literal(quantizedBlockSize),
+  symmetric: z.boolean(),
+  /** The identity of the weights that were quantised. */
+  base_sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
+});
+
+export type QuantizedDirectory = {
+  readonly quantization: Quantization;
+  /** Mapped, all of them. */
+  readonly weights: Readonly<Record<string, WeightSource>>;
+  /** Of the model it was made from: what was made for that one fits this one. */
+  readonly sha256: string;
+};
+
+/** What `config.json` says about quantisation; undefined where nothing. Throws E_DTYPE for another tool's. */
+async function readQuantization(directory: string): Promise<z.infer<typeof QuantizationConfig> | undefined> {
+  const path = join(directory, "config.json");
+  const file = await readJsonFile(path, z.looseObject({ quantization_config: z.looseObject({}).nullish() }));
+  const config = file.quantization_config;
+  if (config == null) return undefined;
+  if (config["quant_method"] !== method)
+    throw new AppError(
+      "E_DTYPE",
+      `${path}: weights quantised by ${JSON.stringify(config["quant_method"] ?? "another tool")} cannot be read; expected none, or those of \`loragen quantize\``,
+    );
+  return (await readJsonFile(path, z.looseObject({ quantization_config: QuantizationConfig }))).quantization_config;
+}
+
+/**
+ * The quantised weights of a directory; undefined where it is not quantised.
+ * @throws E_NOT_FOUND, E_FORMAT, E_LIMIT, E_DTYPE, E_SHAPE: naming the file and the tensor
+ */
+export async function openQuantizedDirectory(
+  directory: string,
+  config: ModelConfig,
+): Promise<QuantizedDirectory | undefined> {
+  const found = await readQuantization(directory);
+  if (found === undefined) return undefined;
+  const quantization = { bits: found.bits, symmetric: found.symmetric };
+  const files = await openSafetensorsModel(directory);
+  const weights: Record<string, WeightSource> = {};
+  for (const { tensors } of storedWeights(config, quantization))
+    for (const { name, shape, dtype } of tensors) {
+      const info = files.tensors.get(name);
+      if (info === undefined)
+        throw new AppError("E_FORMAT", `${directory}: expected a tensor "${name}" of shape [${shape}], found none`);
+      if (String(info.shape) !== String(shape))
+        throw new AppError("E_SHAPE", `${info.path}: "${name}" should be [${shape}], found [${info.shape}]`);
+      const wanted = dtype === "u8" ? "U8" : "F32";
+      if (info.dtype !== wanted)
+        throw new AppError("E_DTYPE", `${info.path}: "${name}" should be ${wanted}, found ${info.dtype}`);
+      weights[name] = { kind: "file", path: info.path, offset: info.offset, bytes: info.bytes };
+    }
+  return { quantization, weights, sha256: found.base_sha256 };
+}
+
+export type QuantizeProgress = (done: number, total: number) => void;
+
+/** Quantised bytes that are held before they are written. */
+const shardBytes = 2 ** 29;
+
+const tokenizerFiles =
+  /^(tokenizer.*\.json|tokenizer\.model|special_tokens_map\.json|generation_config\.json|vocab\.json|merges\.txt|chat_template\.jinja)$/;
+
+/**
+ * Quantises a Hugging Face directory into another one. One weight is in memory at a time, beside at most one file's worth of results.
+ * @returns bytes of the weights before and after
+ * @throws E_CONFIG where it is quantised already, E_USAGE where `out` holds weights, E_NAN naming a weight, and as `openModel`
+ */
+export async function quantizeDirectory(
+  directory: string,
+  out: string,
+  quantization: Quantization,
+  onProgress: QuantizeProgress = () => undefined,
+): Promise<{ readonly bytesBefore: number; readonly bytes: number; readonly files: number }> {
+  const config = await readModelConfig(directory);
+  if ((await readQuantization(directory)) !== undefined)
+    throw new AppError("E_CONFIG", `${directory}: is quantised already; quantise the model it was made from`);
+  const files = await openSafetensorsModel(directory);
+  await requireEmpty(out);
+  const shards = planShards(storedWeights(config, quantization));
+  const hashes: string[] = [];
+  for (const { path } of files.files) hashes.push(await sha256File(path));
+  const total = shards.reduce((sum, { length }) => sum + length, 0);
+  let done = 0;
+  await ensureFolder(out);
+  const weightMap: Record<string, string> = {};
+  for (const [i, shard] of shards.entries()) {
+    const name = shardName(i, shards.length);
+    const entries: TensorToWrite[] = [];
+    for (const weight of shard) {
+      entries.push(...(await quantizedEntries(directory, files, weight)));
+      onProgress(++done, total);
+    }
+    for (const entry of entries) weightMap[entry.name] = name;
+    await writeSafetensors(join(out, name), entries, { format: "pt" });
+  }
+  const bytes = shards.flat().reduce((sum, weight) => sum + storedBytes(weight), 0);
+  if (shards.length > 1)
+    await writeJsonFile(join(out, "model.safetensors.index.json"), {
+      metadata: { total_size: bytes },
+      weight_map: weightMap,
+    });
+  await copyTokenizer(directory, out);
+  await writeJsonFile(join(out, "config.json"), {
+    ...toConfigJson(config),
+    quantization_config: {
+      quant_method: method,
+      version: 1,
+      bits: quantization.bits,
+      block_size: quantizedBlockSize,
+      symmetric: quantization.symmetric,
+      base_sha256: hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n")),
+    },
+  });
+  const bytesBefore = [...files.tensors.values()].reduce((sum, info) => sum + info.bytes, 0);
+  return { bytesBefore, bytes, files: shards.length };
+}
+
+async function quantizedEntries(
+  directory: string,
+  files: SafetensorsModel,
+  weight: StoredWeight,
+): Promise<TensorToWrite[]> {
+  const { name, shape, tensors } = weight;
+  const found = files.tensors.get(name);
+  if (found === undefined)
+    throw new AppError("E_FORMAT", `${directory}: expected a tensor "${name}" of shape [${shape}], found none`);
+  if (String(found.shape) !== String(shape))
+    throw new AppError("E_SHAPE", `${found.path}: "${name}" should be [${shape}], found [${found.shape}]`);
+  const values = await readModelTensor(files, name);
+  const stored = named(name, () => storeWeight(weight, values));
+  return tensors.map((tensor, i) => ({
+    name: tensor.name,
+    dtype: tensor.dtype === "u8" ? ("U8" as const) : ("F32" as const),
+    shape: tensor.shape,
+    data: stored[i]!,
+  }));
+}
+
+const storedBytes = ({ tensors }: StoredWeight): number =>
+  tensors.reduce((sum, { shape, dtype }) => sum + shape.reduce((a, b) => a * b, 1) * (dtype === "u8" ? 1 : 4), 0);
+
+/** Neighbouring weights in files of about `shardBytes`. */
+function planShards(weights: readonly StoredWeight[]): StoredWeight[][] {
+  const shards: StoredWeight[][] = [];
+  let room = 0;
+  for (const weight of weights) {
+    const bytes = storedBytes(weight);
+    if (bytes > room || shards.length === 0) {
+      shards.push([]);
+      room = shardBytes;
+    }
+    shards.at(-1)!.push(weight);
+    room -= bytes;
+  }
+  return shards;
+}
+
+const shardName = (index: number, count: number): string => {
+  const number = (value: number) => String(value).padStart(5, "0");
+  return count === 1 ? "model.safetensors" : `model-${number(index + 1)}-of-${number(count)}.safetensors`;
+};
+
+async function requireEmpty(out: string): Promise<void> {
+  const names = await listNames(out);
+  const taken = names.find((name) => name.endsWith(".safetensors") || name === "config.json");
+  if (taken !== undefined)
+    throw new AppError("E_USAGE", `${join(out, taken)}: is there already; choose a folder without a model`);
+}
+
+async function copyTokenizer(directory: string, out: string): Promise<void> {
+  for (const name of (await listNames(directory)).filter((entry) => tokenizerFiles.test(entry)))
+    await copyFile(join(directory, name), join(out, name)).catch((error: unknown) => {
+      throw ioError(error, "write", join(out, name));
+    });
+}
+
+async function listNames(directory: string): Promise<string[]> {
+  const isThere = await stat(directory).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isThere) return [];
+  return readdir(directory).catch((error: unknown) => {
+    throw ioError(error, "read", directory);
+  });
+}

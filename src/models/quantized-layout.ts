@@ -1,0 +1,72 @@
+/** @file Which weights of a model are quantised, and how: its layers at the bits asked for, embeddings and head always at 8. */
+import { denseParts, frozenWeights, type Parts } from "../nn/parts.ts";
+import { type QuantizedBlocks, type QuantizeOptions, quantizeBlocks } from "../nn/quantize.ts";
+import { type LayoutOf, type QuantizedTensor, quantizedParts, quantizedTensors } from "../nn/quantized.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import type { ModelConfig } from "./config.ts";
+import { embeddingName, headName, linearMaps, linearName, parameterShapes } from "./parameters.ts";
+
+/** Weight-only, in blocks of 32 along a row. Symmetric codes need no zero points; asymmetric ones fit skewed blocks better. */
+export type Quantization = { readonly bits: 4 | 8; readonly symmetric: boolean };
+
+/** Values that share a scale. */
+export const quantizedBlockSize = 32;
+
+/** The layout of every linear map and table by its name. Norms, biases and learned positions stay as they are. */
+export function quantizedLayout(config: ModelConfig, { bits, symmetric }: Quantization): LayoutOf {
+  const at = (size: 4 | 8): QuantizeOptions => ({ bits: size, blockSize: quantizedBlockSize, symmetric });
+  const layouts = new Map<string, QuantizeOptions>();
+  for (let layer = 0; layer < config.layers; layer++)
+    for (const target of linearMaps(config)) layouts.set(linearName(config, layer, target), at(bits));
+  // Few of a row's embeddings are read at a time, and the head decides between near words: both keep 8 bits.
+  for (const name of [embeddingName(config), headName]) layouts.set(name, at(8));
+  return (name) => layouts.get(name);
+}
+
+/** The tensors that hold a weight: the weight itself, or its codes, scales and zero points. */
+export type StoredWeight = {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly layout: QuantizeOptions | undefined;
+  readonly tensors: readonly QuantizedTensor[];
+};
+
+/** Every weight of a quantised model in checkpoint order. */
+export function storedWeights(config: ModelConfig, quantization: Quantization): StoredWeight[] {
+  const layoutOf = quantizedLayout(config, quantization);
+  return [...parameterShapes(config)].map(([name, shape]) => {
+    const layout = layoutOf(name.replace(/\.weight$/, ""));
+    if (layout === undefined) return { name, shape, layout, tensors: [{ name, shape, dtype: "f32" }] };
+    const [outputs, inputs] = shape as readonly [number, number];
+    const tensors = Object.values(quantizedTensors(name, outputs, inputs, layout)).filter((t) => t !== undefined);
+    return { name, shape, layout, tensors };
+  });
+}
+
+/** The values of a weight's tensors, in their order. Throws E_NAN naming the weight. */
+export function storeWeight({ shape, layout }: StoredWeight, values: Float32Array): (Float32Array | Uint8Array)[] {
+  if (layout === undefined) return [values];
+  const [outputs, inputs] = shape as readonly [number, number];
+  return tensorValues(quantizeBlocks(values, outputs, inputs, layout));
+}
+
+const tensorValues = ({ packed, scales, zeros }: QuantizedBlocks): (Float32Array | Uint8Array)[] =>
+  zeros === undefined ? [packed, scales] : [packed, scales, zeros];
+
+/** A model's frozen weights as the graph sees them. */
+export function frozenParts({
+  config,
+  quantization,
+}: {
+  readonly config: ModelConfig;
+  readonly quantization?: Quantization | undefined;
+}): Parts {
+  const dense = denseParts(frozenWeights());
+  return quantization === undefined ? dense : quantizedParts(dense, quantizedLayout(config, quantization));
+}
+
+/** Values in memory as the sources of a weight's tensors. */
+export const sourcesOf = (
+  { tensors }: StoredWeight,
+  data: readonly (Float32Array | Uint8Array)[],
+): [string, WeightSource][] => tensors.map(({ name }, i) => [name, { kind: "data", data: data[i]! }]);
