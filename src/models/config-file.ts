@@ -46,12 +46,14 @@ export function requireVariant(where: string, key: string, found: unknown, expec
     throw new AppError("E_ARCHITECTURE", `${where}: ${key} ${found} is not supported; expected ${expected}`);
 }
 
-const factor = z.number().positive();
+/** Wide enough for any model, and narrow enough that frequencies stay finite numbers of fp32. */
+const factor = z.number().min(1e-3).max(1e6);
+const theta = z.number().min(1).max(1e15);
 /** Old files say `rope_theta` and `rope_scaling` (with `type` or `rope_type`), new ones `rope_parameters`. */
 const RopeFile = z.looseObject({
   rope_type: z.string().optional(),
   type: z.string().optional(),
-  rope_theta: factor.optional(),
+  rope_theta: theta.optional(),
   partial_rotary_factor: factor.optional(),
 });
 const Stretch = z.object({ factor });
@@ -66,8 +68,8 @@ export const rotaryKeys = {
   intermediate_size: dimension,
   num_key_value_heads: heads.nullish(),
   head_dim: dimension.nullish(),
-  rms_norm_eps: factor.default(1e-6),
-  rope_theta: factor.optional(),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  rope_theta: theta.optional(),
   rope_scaling: RopeFile.nullish(),
   rope_parameters: RopeFile.nullish(),
   partial_rotary_factor: factor.optional(),

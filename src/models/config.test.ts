@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { plainLlama, readModelConfig, toConfigJson } from "./config.ts";
@@ -51,20 +51,148 @@ test("a written config reads back the same", async () => {
   expect(await read(toConfigJson(config))).toEqual(config);
 });
 
+const fixtures = resolve(import.meta.dirname, "../../test/fixtures/models");
+
+test.each(readdirSync(fixtures))(
+  "%s: what transformers writes is read, and read back from what we write",
+  async (name) => {
+    const config = await readModelConfig(join(fixtures, name));
+    expect(config.layers).toBeGreaterThan(1);
+    expect(await read(toConfigJson(config))).toEqual(config);
+  },
+);
+
+test.each(["rope_type", "type"])("rotary scaling in both of its places, named by %s", async (key) => {
+  const linear = { [key]: "linear", factor: 4 };
+  const llama3 = {
+    [key]: "llama3",
+    factor: 8,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 8192,
+  };
+  const expected = [
+    [linear, { type: "linear", factor: 4 }],
+    [llama3, { type: "llama3", factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContext: 8192 }],
+    [{ [key]: "default" }, undefined],
+  ] as const;
+  for (const [scaling, ropeScaling] of expected) {
+    const ropeTheta = 500000;
+    expect(await read({ ...least, rope_theta: ropeTheta, rope_scaling: scaling })).toMatchObject({
+      ropeTheta,
+      ropeScaling,
+    });
+    const inOne = { ...scaling, rope_theta: ropeTheta };
+    expect(await read({ ...least, rope_parameters: inOne })).toMatchObject({ ropeTheta, ropeScaling });
+  }
+});
+
+const mistral = { ...least, model_type: "mistral", num_key_value_heads: 2 };
+const qwen2 = { ...least, model_type: "qwen2" };
+const gemma2 = { ...least, model_type: "gemma2", num_key_value_heads: 2, head_dim: 16 };
+const { intermediate_size: _, ...rest } = least;
+const opt = { ...rest, model_type: "opt", ffn_dim: 96 };
+
+test("windows: Mistral in all layers or none, Qwen2 where switched on, Gemma 2 in every other layer, or as layer_types say", async () => {
+  const types = ["full_attention", "sliding_attention"];
+  const cases: [object, readonly number[]][] = [
+    [mistral, [4096, 4096]],
+    [{ ...mistral, sliding_window: 100 }, [100, 100]],
+    [{ ...mistral, sliding_window: null }, []],
+    [{ ...qwen2, sliding_window: 100, max_window_layers: 1 }, []],
+    [{ ...qwen2, sliding_window: 100, max_window_layers: 1, use_sliding_window: true }, [0, 100]],
+    [gemma2, [4096, 0]],
+    [{ ...gemma2, sliding_window: 100, layer_types: types }, [0, 100]],
+    [{ ...gemma2, sliding_window: null, layer_types: ["full_attention", "full_attention"] }, []],
+  ];
+  for (const [json, windows] of cases) {
+    const config = await read(json);
+    expect(config.windows, JSON.stringify(json)).toEqual(windows);
+    expect(await read(toConfigJson(config))).toEqual(config);
+  }
+});
+
+test("biases: of Qwen2's q, k and v, of all OPT's maps, of a Llama's where it says so", async () => {
+  expect((await read(least)).biased).toEqual([]);
+  expect((await read({ ...least, attention_bias: true })).biased).toEqual(["q", "k", "v", "o"]);
+  expect((await read({ ...least, mlp_bias: true })).biased).toEqual(["gate", "up", "down"]);
+  expect((await read(qwen2)).biased).toEqual(["q", "k", "v"]);
+  expect((await read(opt)).biased).toEqual(["q", "k", "v", "o", "up", "down"]);
+});
+
+test("Gemma 2: what old files leave out", async () => {
+  expect(await read({ ...gemma2, hidden_act: "gelu" })).toMatchObject({
+    attentionCap: 50,
+    logitCap: 30,
+    queryScalar: 256,
+    tied: true,
+  });
+});
+
 test.each([
   [
     "another architecture",
-    { model_type: "mamba" },
+    { ...least, model_type: "mamba" },
     "E_ARCHITECTURE",
-    /"mamba" is not supported; expected one of: llama/,
+    /"mamba" is not supported; expected one of: llama, mistral, qwen2, gemma, gemma2, opt$/,
   ],
-  ["heads of odd size", { num_attention_heads: 64 }, "E_CONFIG", /even whole number, found 1/],
-  ["heads that do not divide", { num_key_value_heads: 3 }, "E_CONFIG", /4 heads do not divide among 3/],
-] as const)("%s is refused", async (_, changes, code, message) => {
-  await expect(read({ ...least, ...changes })).rejects.toMatchObject({
-    code,
-    message: expect.stringMatching(message) as unknown,
-  });
+  ["a name of Object's own", { ...least, model_type: "toString" }, "E_ARCHITECTURE", /"toString" is not supported/],
+  ["heads of odd size", { ...least, num_attention_heads: 64 }, "E_CONFIG", /even whole number, found 1/],
+  ["heads that do not divide", { ...least, num_key_value_heads: 3 }, "E_CONFIG", /4 heads do not divide among 3/],
+  [
+    "another rotary scaling",
+    { ...least, rope_scaling: { type: "yarn", factor: 4 } },
+    "E_ARCHITECTURE",
+    /rotary scaling "yarn" is not supported; expected one of: default, linear, llama3/,
+  ],
+  [
+    "rotary parameters by kind of layer",
+    { ...least, rope_parameters: { full_attention: { rope_type: "default" } } },
+    "E_ARCHITECTURE",
+    /rotary scaling "undefined"/,
+  ],
+  ["linear scaling without a factor", { ...least, rope_scaling: { type: "linear" } }, "E_FORMAT", /factor/],
+  [
+    "Llama 3 scaling whose bounds cross",
+    { ...least, rope_scaling: { type: "llama3", factor: 8, low_freq_factor: 4, high_freq_factor: 4 } },
+    "E_CONFIG",
+    /low_freq_factor 4 should be below high_freq_factor 4/,
+  ],
+  [
+    "a part of each head turned",
+    { ...least, partial_rotary_factor: 0.5 },
+    "E_ARCHITECTURE",
+    /partial_rotary_factor 0.5/,
+  ],
+  ["another activation", { ...least, hidden_act: "gelu" }, "E_FORMAT", /hidden_act/],
+  [
+    "another kind of layer",
+    { ...gemma2, layer_types: ["chunked_attention", "full_attention"] },
+    "E_ARCHITECTURE",
+    /chunked/,
+  ],
+  ["too few layer types", { ...gemma2, layer_types: ["full_attention"] }, "E_CONFIG", /expected 2, found 1/],
+  ["Gemma 2 that looks ahead", { ...gemma2, use_bidirectional_attention: true }, "E_ARCHITECTURE", /bidirectional/],
+  [
+    "OPT with projected embeddings",
+    { ...opt, word_embed_proj_dim: 32 },
+    "E_ARCHITECTURE",
+    /word_embed_proj_dim 32 .* expected 64/,
+  ],
+  [
+    "OPT with norms behind its blocks",
+    { ...opt, do_layer_norm_before: false },
+    "E_ARCHITECTURE",
+    /do_layer_norm_before/,
+  ],
+  [
+    "OPT whose heads do not divide",
+    { ...opt, num_attention_heads: 5 },
+    "E_CONFIG",
+    /5 heads do not divide a width of 64/,
+  ],
+] as const)("%s is refused", async (_, json, code, message) => {
+  await expect(read(json)).rejects.toMatchObject({ code, message: expect.stringMatching(message) as unknown });
 });
 
 test("a missing folder is E_NOT_FOUND, naming the file", async () => {
