@@ -1,10 +1,11 @@
 /** @file A model's shape: one type for every architecture, read from the `config.json` of a Hugging Face directory. */
 import { join } from "node:path";
 import { z } from "zod";
-import { AppError } from "../base/errors.ts";
-import { checkSchema } from "../base/json.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import { architectures } from "./architectures.ts";
+import { parseModelConfig } from "./parse-config.ts";
+
+export { parseModelConfig } from "./parse-config.ts";
 
 /** The architectures we know, named as their `model_type`. */
 export type ModelType = "llama" | "mistral" | "qwen2" | "gemma" | "gemma2" | "opt";
@@ -73,17 +74,6 @@ export const plainLlama = {
 export async function readModelConfig(directory: string): Promise<ModelConfig> {
   const path = join(directory, "config.json");
   return parseModelConfig(path, await readJsonFile(path, z.looseObject({})));
-}
-
-/** The same for what such a file says. `where` names it in errors. */
-export function parseModelConfig(where: string, json: unknown): ModelConfig {
-  const { model_type: type } = checkSchema(json, z.looseObject({ model_type: z.string() }), { what: where });
-  if (!Object.hasOwn(architectures, type))
-    throw new AppError(
-      "E_ARCHITECTURE",
-      `${where}: model_type "${type}" is not supported; expected one of: ${Object.keys(architectures).join(", ")}`,
-    );
-  return architectures[type as ModelType].parseConfig(where, json);
 }
 
 /** The `config.json` that transformers and llama.cpp read. */

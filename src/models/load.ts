@@ -1,19 +1,19 @@
 /** @file A model directory opened for use: its shape, and where each of its weights lies. */
 import { join } from "node:path";
-import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { sha256, sha256File } from "../base/hash.ts";
 import { writeJsonFile } from "../base/json-file.ts";
 import { float32ToFloat16 } from "../files/half.ts";
-import type { SafetensorsDtype } from "../files/safetensors.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
-import { architectures } from "./architectures.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
 import { openGgufModel } from "./load-gguf.ts";
 import { parameterShapes } from "./parameters.ts";
-import { ropeNames, ropeTables } from "./rope.ts";
+import { ropeWeights, withinRopeLimit } from "./rope-weights.ts";
+import { requireWeight } from "./safetensors-weight.ts";
+
+export { ropeLimit, ropeWeights } from "./rope-weights.ts";
 
 export type Model = {
   readonly directory: string;
@@ -23,11 +23,6 @@ export type Model = {
   readonly sha256: string;
   readonly parameterCount: number;
 };
-
-const readable: readonly SafetensorsDtype[] = ["F32", "F16", "BF16"];
-
-/** Positions × head size that rotary tables are made for: 131,072 positions of 128. A context beyond it is used up to it. */
-export const ropeLimit = 2 ** 24;
 
 /**
  * Opens a model directory. fp32 weights stay in their file and are mapped; fp16 and bf16 are widened in memory.
@@ -64,28 +59,6 @@ async function openGgufFile(path: string): Promise<Model> {
   return { directory: path, config, weights: { ...ropeWeights(config), ...weights }, sha256, parameterCount };
 }
 
-const isRotary = ({ modelType }: ModelConfig): boolean => architectures[modelType].positions === "rotary";
-
-const withinRopeLimit = (config: ModelConfig): ModelConfig =>
-  isRotary(config) ? { ...config, context: Math.min(config.context, Math.floor(ropeLimit / config.headDim)) } : config;
-
-/**
- * The rotary tables of a model as frozen weights, made when first asked for: no tensor in a file vouches for their size.
- * None where positions are learned.
- */
-export function ropeWeights(config: ModelConfig): Record<string, WeightSource> {
-  if (!isRotary(config)) return {};
-  let made: ReturnType<typeof ropeTables> | undefined;
-  const table = (name: "cos" | "sin"): WeightSource => ({
-    kind: "data",
-    get data() {
-      made ??= ropeTables(config);
-      return made[name];
-    },
-  });
-  return { [ropeNames.cos]: table("cos"), [ropeNames.sin]: table("sin") };
-}
-
 async function locateWeight(
   directory: string,
   files: SafetensorsModel,
@@ -93,15 +66,7 @@ async function locateWeight(
   shape: readonly number[],
 ): Promise<WeightSource> {
   const info = files.tensors.get(name);
-  if (info === undefined)
-    throw new AppError("E_FORMAT", `${directory}: expected a tensor "${name}" of shape [${shape}], found none`);
-  if (String(info.shape) !== String(shape))
-    throw new AppError("E_SHAPE", `${info.path}: "${name}" should be [${shape}], found [${info.shape}]`);
-  if (!readable.includes(info.dtype))
-    throw new AppError(
-      "E_DTYPE",
-      `${info.path}: "${name}" should be one of ${readable.join(", ")}, found ${info.dtype}`,
-    );
+  requireWeight(info?.path ?? directory, info, name, shape);
   if (info.dtype === "F32") return { kind: "file", path: info.path, offset: info.offset, bytes: info.bytes };
   return { kind: "data", data: await readModelTensor(files, name) };
 }
