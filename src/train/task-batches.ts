@@ -5,7 +5,14 @@ import { readTaskFamilies } from "../data/family-file.ts";
 import { type Group, type MixtureOptions, sampleGroup } from "../data/mixture.ts";
 import type { TaskFamily } from "../data/task.ts";
 import { cachedTokenizer } from "../text/cached-tokenizer.ts";
-import { encodeCloudPrompt, encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
+import {
+  encodeCloudPrompt,
+  encodeInput,
+  encodeLaterInput,
+  encodePrompted,
+  encodeTarget,
+  type PromptLayout,
+} from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { Row } from "./batch.ts";
 import type { TasksConfig } from "./config.ts";
@@ -17,7 +24,7 @@ export type TaskSource = {
 };
 
 /** What short texts encode to is kept: the long ones are prompts with fresh examples. */
-const cacheLimits = { length: 400, entries: 500_000 };
+const cacheLimits = { length: 6000, entries: 500_000 };
 
 /** Reads the task files of a configuration and resolves the weight of every task. */
 export async function openTaskSource(
@@ -66,7 +73,7 @@ export function conversationRow(
   for (const [i, { input, target }] of queries.entries()) {
     // Later turns carry no begin token.
     const question =
-      i === 0 ? encodePrompted(tokenizer, layout, { prompt, input }) : encodeInput(tokenizer, layout, input).slice(1);
+      i === 0 ? encodePrompted(tokenizer, layout, { prompt, input }) : encodeLaterInput(tokenizer, layout, input);
     const answer = encodeTarget(tokenizer, layout, target);
     if (i > 0 && ids.length + question.length + answer.length > maxTokens) break;
     ids.push(...question);
