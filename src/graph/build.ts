@@ -53,6 +53,8 @@ export const sqrt = (x: Node): Node => make("sqrt", [x], none);
 export const sigmoid = (x: Node): Node => make("sigmoid", [x], none);
 /** x · sigmoid(x) */
 export const silu = (x: Node): Node => make("silu", [x], none);
+/** x · ½(1 + tanh(√(2/π)(x + 0.044715 x³))) */
+export const gelu = (x: Node): Node => make("gelu", [x], none);
 export const relu = (x: Node): Node => make("relu", [x], none);
 export const less = (a: Node, b: Node): Node => make("less", [a, b], none);
 export const equal = (a: Node, b: Node): Node => make("equal", [a, b], none);
@@ -120,6 +122,8 @@ export const dequantize = (inputs: readonly Node[], params: OpParams["dequantize
 
 export const softmax = (x: Node): Node => make("softmax", [x], none);
 export const rmsNorm = (x: Node, scale: Node, epsilon: number): Node => make("rmsNorm", [x, scale], { epsilon });
+export const layerNorm = (x: Node, scale: Node, bias: Node, epsilon: number): Node =>
+  make("layerNorm", [x, scale, bias], { epsilon });
 export const rope = (x: Node, positions: Node, cos: Node, sin: Node): Node =>
   make("rope", [x, positions, cos, sin], none);
 export const crossEntropy = (logits: Node, targets: Node): Node => make("crossEntropy", [logits, targets], none);

@@ -85,6 +85,36 @@ function rmsNormVjp(
   return [needs[0] ? dx() : undefined, needs[1] ? unbroadcast(mul(dy, mul(x, s)), w.shape) : undefined];
 }
 
+/** y = u·w + b with u = (x − μ)·s: dx = s·(g − mean(g) − u·mean(g·u)), g = dy·w. */
+function layerNormVjp(
+  dy: Node,
+  { inputs, params }: Node<"layerNorm">,
+  needs: readonly boolean[],
+): readonly (Node | undefined)[] {
+  const [x, w, b] = inputs as [Node, Node, Node];
+  const overRow = (y: Node) => mean(y, [-1], { keepDims: true });
+  const centred = sub(x, overRow(x));
+  const s = div(one, sqrt(add(overRow(mul(centred, centred)), constant(params.epsilon))));
+  const u = mul(centred, s);
+  const g = mul(dy, w);
+  const dx = () => mul(s, sub(sub(g, overRow(g)), mul(u, overRow(mul(g, u)))));
+  return [
+    needs[0] ? dx() : undefined,
+    needs[1] ? unbroadcast(mul(dy, u), w.shape) : undefined,
+    needs[2] ? unbroadcast(dy, b.shape) : undefined,
+  ];
+}
+
+/** y = x·σ(v) with v = c·(x + a·x³), which is the tanh form: dy/dx = σ(v) + y·(1 − σ(v))·c·(1 + 3a·x²). */
+function geluVjp(dy: Node, node: Node<"gelu">): Node {
+  const [x] = node.inputs as [Node];
+  const [c, a] = [2 * Math.sqrt(2 / Math.PI), 0.044715];
+  const square = mul(x, x);
+  const sigma = sigmoid(mul(x, add(constant(c), scaleBy(square, c * a))));
+  const slope = add(constant(c), scaleBy(square, 3 * c * a));
+  return mul(dy, add(sigma, mul(mul(node, sub(one, sigma)), slope)));
+}
+
 /** (softmax(logits) − onehot(targets)) · dy */
 function crossEntropyVjp(dy: Node, [logits, targets]: readonly Node[]): Node {
   const [rows, classes] = logits!.shape as [Dim, Dim];
@@ -120,6 +150,7 @@ export const vjps: { readonly [P in Op]: Vjp<P> } = {
   sigmoid: (dy, node) => [mul(dy, mul(node, sub(one, node)))],
   // silu' = σ + y(1 − σ) = y + σ(1 − y)
   silu: (dy, node) => [mul(dy, add(node, mul(sigmoid(node.inputs[0]!), sub(one, node))))],
+  gelu: (dy, node) => [geluVjp(dy, node)],
   relu: (dy, { inputs: [x] }) => [where(less(constant(0), x!), dy, constant(0))],
   less: () => [],
   equal: () => [],
@@ -174,6 +205,7 @@ export const vjps: { readonly [P in Op]: Vjp<P> } = {
   dequantize: blocked("dequantize"),
   softmax: (dy, node) => [mul(node, sub(dy, sum(mul(dy, node), [-1], { keepDims: true })))],
   rmsNorm: rmsNormVjp,
+  layerNorm: layerNormVjp,
   rope: (dy, { inputs: [, positions, cos, sin] }, [, , needsCos, needsSin]) =>
     needsCos || needsSin ? blocked("the table of rope")() : [rope(dy, positions!, cos!, neg(sin!))],
   crossEntropy: (dy, { inputs }) => [crossEntropyVjp(dy, inputs), undefined],

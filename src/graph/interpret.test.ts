@@ -11,6 +11,7 @@ import {
   gather,
   input,
   iota,
+  layerNorm,
   less,
   matmul,
   matmulNBits,
@@ -68,6 +69,7 @@ describe("values worked out by hand", () => {
     ["a product by a transpose, scaled", matmul(table, table, { transA: true, alpha: 0.5 }), [17.5, 22, 22, 28]],
     ["softmax of equals", softmax(literal([1e6, 1e6, -1e6])), [0.5, 0.5, 0]],
     ["rms", rmsNorm(literal([3, 4], [1, 2]), literal([1, 10]), 0), [3 / Math.sqrt(12.5), 40 / Math.sqrt(12.5)]],
+    ["layer norm", layerNorm(literal([1, 5], [1, 2]), literal([1, 10]), literal([7, 8]), 0), [6, 18]],
     ["a certain answer costs nothing", crossEntropy(literal([0, 1000], [1, 2]), ints([1])), [0]],
     ["a wrong one costs the gap", crossEntropy(literal([0, 1000], [1, 2]), ints([0])), [1000]],
   ];

@@ -161,6 +161,7 @@ export const rules: { readonly [P in Op]: Rule<P> } = {
   sqrt: unary(Math.sqrt),
   sigmoid: unary(sigmoid),
   silu: unary((x) => x * sigmoid(x)),
+  gelu: unary((x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))),
   relu: unary((x) => Math.max(x, 0)),
   less: elementwise((a, b) => Number(a! < b!)),
   equal: elementwise((a, b) => Number(a === b)),
@@ -234,6 +235,15 @@ export const rules: { readonly [P in Op]: Rule<P> } = {
       const meanSquare = values.reduce((total, value) => total + value * value, 0) / values.length;
       values.forEach((value, i) => {
         out[i] = (value / Math.sqrt(meanSquare + epsilon)) * (scale!.data[i] as number);
+      });
+    }),
+  layerNorm: ([x, scale, bias], { params: { epsilon } }) =>
+    rows(x!, (values, out) => {
+      const mean = values.reduce((total, value) => total + value, 0) / values.length;
+      const variance = values.reduce((total, value) => total + (value - mean) ** 2, 0) / values.length;
+      values.forEach((value, i) => {
+        const normal = (value - mean) / Math.sqrt(variance + epsilon);
+        out[i] = normal * (scale!.data[i] as number) + (bias!.data[i] as number);
       });
     }),
   // (a, b) → (a cos − b sin, b cos + a sin) for the halves a, b of each head.

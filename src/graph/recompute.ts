@@ -21,7 +21,9 @@ export function after(x: Node, others: readonly Node[]): Node {
  * before each attention and each feed-forward block.
  */
 export const residualStream = (loss: Node): Node[] => [
-  ...new Set(topological([loss]).flatMap((node) => (isOp(node, "rmsNorm") ? [node.inputs[0]!] : []))),
+  ...new Set(
+    topological([loss]).flatMap((node) => (isOp(node, "rmsNorm") || isOp(node, "layerNorm") ? [node.inputs[0]!] : [])),
+  ),
 ];
 
 /**

@@ -18,6 +18,11 @@ function wantType(what: string, node: Node, dtype: DType): void {
   if (node.dtype !== dtype) throw new AppError("E_DTYPE", `${what}: expected ${dtype}, found ${node.dtype}`);
 }
 
+function wantLastAxis(what: string, { shape }: Node, x: Node): void {
+  if (shape.length !== 1 || shape[0] !== x.shape.at(-1))
+    fail(`${what} [${shape}] must fit the last axis of [${x.shape}]`);
+}
+
 const binary =
   (op: string) =>
   ([a, b]: readonly Node[]): ValueType => {
@@ -52,6 +57,7 @@ export const shapeRules: { readonly [P in Exclude<Op, Leaf | "result">]: ShapeRu
   sqrt: unary("sqrt"),
   sigmoid: unary("sigmoid"),
   silu: unary("silu"),
+  gelu: unary("gelu"),
   relu: unary("relu"),
   less: (inputs) => ({ shape: binary("less")(inputs).shape, dtype: "bool" }),
   equal: (inputs) => ({ shape: binary("equal")(inputs).shape, dtype: "bool" }),
@@ -141,8 +147,12 @@ export const shapeRules: { readonly [P in Exclude<Op, Leaf | "result">]: ShapeRu
   dequantize: (_, { n, k }) => f32([n, k]),
   softmax: unary("softmax"),
   rmsNorm: ([x, scale]) => {
-    if (scale!.shape.length !== 1 || scale!.shape[0] !== x!.shape.at(-1))
-      fail(`rmsNorm: scale [${scale!.shape}] must fit the last axis of [${x!.shape}]`);
+    wantLastAxis("rmsNorm: scale", scale!, x!);
+    return f32(x!.shape);
+  },
+  layerNorm: ([x, scale, bias]) => {
+    wantLastAxis("layerNorm: scale", scale!, x!);
+    wantLastAxis("layerNorm: bias", bias!, x!);
     return f32(x!.shape);
   },
   rope: ([x, positions, cos, sin]) => {

@@ -27,6 +27,8 @@ export type OpParams = {
   sqrt: None;
   sigmoid: None;
   silu: None;
+  /** In its tanh form: x · ½(1 + tanh(√(2/π)(x + 0.044715 x³))). */
+  gelu: None;
   relu: None;
   /** a < b, as bool. */
   less: None;
@@ -74,6 +76,8 @@ export type OpParams = {
   softmax: None;
   /** x / sqrt(mean(x²) + epsilon) · scale over the last axis. Inputs: x (…, d), scale (d). */
   rmsNorm: { readonly epsilon: number };
+  /** (x − mean) / sqrt(variance + epsilon) · scale + bias over the last axis. Inputs: x (…, d), scale (d), bias (d). */
+  layerNorm: { readonly epsilon: number };
   /** Rotary positions, halves rotated. Inputs: x (b, heads, t, d), positions (b, t) i64, cos (s, d/2), sin (s, d/2). */
   rope: None;
   /** −log softmax(logits)[target] per row. Inputs: logits (n, v), targets (n) i64. */

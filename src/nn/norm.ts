@@ -1,5 +1,5 @@
 /** @file Normalisation over the last axis. */
-import { add, constant, mean, rmsNorm, sub } from "../graph/build.ts";
+import { add, constant, layerNorm, rmsNorm } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 
 /** RMSNorm; RMSNorm whose gain is stored as its difference from one; LayerNorm with a bias. */
@@ -11,6 +11,5 @@ type Apply = (x: Node, gain: Node, bias: () => Node, epsilon: number) => Node;
 export const norms: { readonly [N in Norm]: Apply } = {
   rms: (x, gain, _, epsilon) => rmsNorm(x, gain, epsilon),
   rmsPlusOne: (x, gain, _, epsilon) => rmsNorm(x, add(gain, constant(1)), epsilon),
-  // (x − μ)/σ is the RMSNorm of x − μ.
-  layer: (x, gain, bias, epsilon) => add(rmsNorm(sub(x, mean(x, [-1], { keepDims: true })), gain, epsilon), bias()),
+  layer: (x, gain, bias, epsilon) => layerNorm(x, gain, bias(), epsilon),
 };

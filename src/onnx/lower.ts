@@ -65,6 +65,14 @@ function lowerScatterAdd(context: Emitter, [indices, updates]: readonly string[]
   return context.emit("ScatterND", [zeros, column, updates!], { attributes: { reduction: "add" } });
 }
 
+/** The operator takes no scalars. */
+function lowerGelu(context: Emitter, [x]: readonly string[], { shape }: Node<"gelu">): string {
+  const gelu = (y: string) => context.emit("FastGelu", [y], { domain: contrib });
+  return shape.length > 0
+    ? gelu(x!)
+    : context.emit("Squeeze", [gelu(context.emit("Unsqueeze", [x!, context.ints([0])]))]);
+}
+
 function lowerRmsNorm(context: Emitter, inputs: readonly string[], { params }: Node<"rmsNorm">): string {
   return context.emit("SimplifiedLayerNormalization", inputs, {
     attributes: { axis: -1, epsilon: { float: params.epsilon } },
@@ -154,6 +162,7 @@ export const lowerings: { readonly [P in Exclude<Op, "input" | "weight" | "resul
   sigmoid: plain("Sigmoid"),
   silu: (context, inputs) =>
     context.emit("QuickGelu", inputs, { domain: contrib, attributes: { alpha: { float: 1 } } }),
+  gelu: lowerGelu,
   relu: plain("Relu"),
   less: plain("Less"),
   equal: plain("Equal"),
@@ -189,6 +198,8 @@ export const lowerings: { readonly [P in Exclude<Op, "input" | "weight" | "resul
   dequantize: lowerDequantize,
   softmax: (context, inputs) => context.emit("Softmax", inputs, { attributes: { axis: -1 } }),
   rmsNorm: lowerRmsNorm,
+  layerNorm: (context, inputs, { params }) =>
+    context.emit("LayerNormalization", inputs, { attributes: { axis: -1, epsilon: { float: params.epsilon } } }),
   rope: (context, [x, positions, cos, sin]) =>
     context.emit("RotaryEmbedding", [x!, positions!, cos!, sin!], { domain: contrib }),
   crossEntropy: lowerCrossEntropy,

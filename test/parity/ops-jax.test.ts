@@ -37,10 +37,23 @@ const oneHot = (indices: np.Array, classes: number): np.Array => nn.oneHot(indic
 const along = (rank: number, axis: number, pair: [number, number]) =>
   Array.from({ length: rank }, (_, i): [number, number] | [] => (i === axis ? pair : []));
 
+/** The tanh form, by the definition; that of jax-js has a rounded constant. */
+function gelu(x: np.Array): np.Array {
+  const cube = x.ref.mul(x.ref).mul(x.ref).mul(float(0.044715));
+  const inner = x.ref.add(cube).mul(float(Math.sqrt(2 / Math.PI)));
+  return x.mul(np.tanh(inner).add(float(1))).mul(float(0.5));
+}
+
 /** x / rms(x) · scale, as a model's author would write it. */
 function rmsNorm(x: np.Array, scale: np.Array, epsilon: number): np.Array {
   const meanSquare = np.mean(np.square(x.ref), -1, { keepdims: true });
   return x.div(np.sqrt(meanSquare.add(float(epsilon)))).mul(scale);
+}
+
+/** The same of what differs from the row's mean, plus a bias. */
+function layerNorm(x: np.Array, scale: np.Array, bias: np.Array, epsilon: number): np.Array {
+  const centred = x.ref.sub(np.mean(x, -1, { keepdims: true }));
+  return rmsNorm(centred, scale, epsilon).add(bias);
 }
 
 /** Positions turned: x (b, heads, t, d), tables taken at the positions (b, t). */
@@ -89,6 +102,7 @@ const rules: { readonly [P in Op]: JaxRule<P> | Without } = {
   sqrt: unary(np.sqrt),
   sigmoid: unary(nn.sigmoid),
   silu: unary(nn.silu),
+  gelu: unary(gelu),
   relu: unary(nn.relu),
   less: binary(np.less),
   equal: binary(np.equal),
@@ -136,6 +150,7 @@ const rules: { readonly [P in Op]: JaxRule<P> | Without } = {
   dequantize: { without: "its weights are frozen" },
   softmax: unary((x) => nn.softmax(x, -1)),
   rmsNorm: ([x, scale], { params }) => rmsNorm(x!, scale!, params.epsilon),
+  layerNorm: ([x, scale, bias], { params }) => layerNorm(x!, scale!, bias!, params.epsilon),
   rope: ([x, positions, cos, sin]) => rope(x!, positions!, cos!, sin!),
   crossEntropy: ([logits, targets]) => {
     const classes = logits!.shape[1]!;

@@ -12,8 +12,10 @@ import {
   equal,
   exp,
   gather,
+  gelu,
   input,
   iota,
+  layerNorm,
   less,
   log,
   matmul,
@@ -191,6 +193,7 @@ export const opCases: { readonly [P in Op]: OpCases } = {
   sqrt: unary(sqrt, [0.1, 3]),
   sigmoid: unary(sigmoid, [-30, 30]),
   silu: unary(silu, [-30, 30]),
+  gelu: unary(gelu, [-8, 8]),
   relu: unary(relu),
   less: {
     gradient: { by: ["x", "y"], zero: step },
@@ -406,6 +409,16 @@ export const opCases: { readonly [P in Op]: OpCases } = {
   rmsNorm: {
     gradient: { by: ["x", "scale"] },
     cases: [example("symbolic rows", rmsNorm(text(), input("scale", [4]), 1e-2), { sizes: texts })],
+  },
+  layerNorm: {
+    gradient: { by: ["x", "scale", "bias"] },
+    cases: [
+      example("symbolic rows", layerNorm(text(), input("scale", [4]), input("bias", [4]), 1e-2), { sizes: texts }),
+      example("far from zero", layerNorm(text(), input("scale", [4]), input("bias", [4]), 1e-5), {
+        sizes: texts,
+        ranges: { x: [9, 11] },
+      }),
+    ],
   },
   rope: {
     gradient: { by: ["x"] },
