@@ -4,13 +4,17 @@ import { AppError } from "../base/errors.ts";
 import { version } from "../base/version.ts";
 import { addBench } from "./commands/bench.ts";
 import { addChat } from "./commands/chat.ts";
+import { addCombine } from "./commands/combine.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addEval } from "./commands/eval.ts";
+import { addExport } from "./commands/export.ts";
 import { addInspect } from "./commands/inspect.ts";
+import { addMerge } from "./commands/merge.ts";
 import { addPlot } from "./commands/plot.ts";
 import { addRun } from "./commands/run.ts";
 import { addSpecialize } from "./commands/specialize.ts";
 import { addTrain } from "./commands/train.ts";
+import { addUnmerge } from "./commands/unmerge.ts";
 import type { CliContext } from "./context.ts";
 import { printError } from "./output.ts";
 
@@ -21,6 +25,10 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addRun,
   addChat,
   addInspect,
+  addExport,
+  addMerge,
+  addUnmerge,
+  addCombine,
   addEval,
   addTrain,
   addPlot,

@@ -22,7 +22,7 @@ export interface TensorToWrite {
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
   /** Little-endian elements or bytes; fp32 for F16 and BF16 is rounded. A function is called when its turn comes. */
-  readonly data: TensorData | (() => TensorData);
+  readonly data: TensorData | (() => TensorData | Promise<TensorData>);
 }
 
 /**
@@ -38,7 +38,7 @@ export async function writeSafetensors(
   const header = makeHeader(ordered, metadata, path);
   await writeAtomic(path, async (file) => {
     await writeAll(file, header);
-    for (const tensor of ordered) await writeAll(file, tensorBytes(tensor, path));
+    for (const tensor of ordered) await writeAll(file, await tensorBytes(tensor, path));
   });
 }
 
@@ -73,8 +73,8 @@ function makeHeader(
   return header;
 }
 
-function tensorBytes({ name, dtype, shape, data: source }: TensorToWrite, path: string): Uint8Array {
-  let data = typeof source === "function" ? source() : source;
+async function tensorBytes({ name, dtype, shape, data: source }: TensorToWrite, path: string): Promise<Uint8Array> {
+  let data = typeof source === "function" ? await source() : source;
   if (data instanceof Float32Array && dtype === "F16") data = float32ToFloat16(data);
   if (data instanceof Float32Array && dtype === "BF16") data = float32ToBfloat16(data);
   const expected = elementCount(shape) * dtypeBytes[dtype];

@@ -6,9 +6,9 @@ import { afterAll, expect, test } from "vitest";
 import { distance } from "../../test/support/numeric.ts";
 import { fullLogits, randomLlama } from "../../test/support/random-llama.ts";
 import { type GgufField, openGguf, readGgufTensor } from "../files/gguf.ts";
+import { pairRows, unpairRows } from "../files/gguf-rows.ts";
 import { writeGguf } from "../files/gguf-write.ts";
 import type { ModelConfig } from "./config.ts";
-import { pairRows, unpairRows } from "./gguf-names.ts";
 import { openModel } from "./load.ts";
 import { type GgufModelType, saveGgufModel } from "./save-gguf.ts";
 

@@ -2,10 +2,11 @@
 import { AppError } from "../base/errors.ts";
 import { sha256File } from "../base/hash.ts";
 import { findGgufTensor, type GgufFile, openGguf, readGgufTensor } from "../files/gguf.ts";
+import { unpairRows } from "../files/gguf-rows.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ModelConfig } from "./config.ts";
 import { ggufModelConfig, ropeFactorsName } from "./gguf-config.ts";
-import { type GgufPlace, ggufPlaces, unpairRows } from "./gguf-names.ts";
+import { type GgufPlace, ggufPlaces } from "./gguf-names.ts";
 import { parameterShapes } from "./parameters.ts";
 
 export type GgufModel = {

@@ -1,12 +1,13 @@
 /** @file A model written as a GGUF file for llama.cpp. */
 import type { GgufField } from "../files/gguf.ts";
+import { pairRows } from "../files/gguf-rows.ts";
 import type { GgufTensorType } from "../files/gguf-types.ts";
 import { type GgufTensorToWrite, writeGguf } from "../files/gguf-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ModelConfig } from "./config.ts";
 import { ggufShape, ropeFactors, ropeFactorsName } from "./gguf-config.ts";
-import { type GgufPlace, ggufPlaces, pairRows } from "./gguf-names.ts";
+import { type GgufPlace, ggufPlaces } from "./gguf-names.ts";
 import { parameterShapes } from "./parameters.ts";
 
 export type GgufModelType = "F32" | "F16" | "Q8_0";

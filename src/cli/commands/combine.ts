@@ -1,0 +1,99 @@
+/** @file `loragen combine`: several specialisations of one pair in one, and how they get in each other's way. */
+import { basename, resolve } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type CombinePart, combineSpecializations, type Interference, interference } from "../../generator/combine.ts";
+import { type CombineEffect, measureCombination } from "../../generator/combine-effect.ts";
+import { loadPair } from "../../generator/pair.ts";
+import { readSpecialization, writeSpecialization } from "../../generator/specialization.ts";
+import type { CliContext } from "../context.ts";
+import { formatBytes, formatShare, plural } from "../format.ts";
+import { heatMap } from "../heat-map.ts";
+import { jsonOption, pairOption, required } from "../options.ts";
+import { type JsonFlag, printResult } from "../output.ts";
+import { formatTable } from "../table.ts";
+
+type Flags = JsonFlag & { readonly pair: string; readonly out?: string; readonly input?: readonly string[] };
+type Weighted = { readonly path: string; readonly weight: number };
+
+const examples = `
+Each specialisation is given with the weight of its gates; without one it counts fully. Experts of all of them stay in
+use, also where they are more than the generator keeps for one prompt.
+
+Examples:
+  $ loragen combine formal:0.7 short:0.3 --out formal-and-short
+  $ loragen combine formal:1 short:1 --input "is my table free" --input "cancel it" --out both --json`;
+
+export function addCombine(program: Command, context: CliContext): void {
+  program
+    .command("combine")
+    .summary("weighted combination of several specialisations of one pair")
+    .description("Writes one specialisation whose gates are the weighted sum, and reports how the parts interfere.")
+    .argument("<parts...>", "PATH:WEIGHT of each specialisation", parsePart)
+    .option("--out <dir>", "required: folder for the specialisation; made if it is not there")
+    .addOption(new Option("--input <text...>", "inputs to compare each part's answers on, alone and combined"))
+    .addOption(pairOption())
+    .addOption(jsonOption())
+    .addHelpText("after", examples)
+    .action((parts: readonly Weighted[], flags: Flags) => combineCommand(context, parts, flags));
+}
+
+/** "DIR:0.7"; commander collects what came before. */
+function parsePart(text: string, before: readonly Weighted[] | undefined): readonly Weighted[] {
+  const at = text.lastIndexOf(":");
+  const given = at < 0 ? "" : text.slice(at + 1);
+  const weight = at < 0 ? 1 : given.trim() === "" ? Number.NaN : Number(given);
+  const path = at < 0 ? text : text.slice(0, at);
+  if (path === "" || !Number.isFinite(weight))
+    throw new InvalidArgumentError("Expected PATH:WEIGHT, such as formal:0.7.");
+  return [...(before ?? []), { path, weight }];
+}
+
+async function combineCommand(context: CliContext, given: readonly Weighted[], flags: Flags): Promise<void> {
+  const out = required(flags.out, "combine", "--out DIR");
+  const pair = await loadPair(flags.pair);
+  const parts: CombinePart[] = [];
+  for (const { path, weight } of given)
+    parts.push({ name: basename(resolve(path)), weight, specialization: await readSpecialization(path, pair) });
+  const combined = combineSpecializations(parts);
+  const interferences = interference(parts);
+  const effects = flags.input === undefined ? [] : await measureCombination(pair, combined, parts, flags.input);
+  const { file, bytes } = await writeSpecialization(out, combined);
+  const { gates, topK, layers, experts } = combined;
+  const weights = parts.map(({ name, weight }) => ({ name, weight }));
+  const result = { file, bytes, parts: weights, gates, topK, layers, experts, interference: interferences, effects };
+  printResult(context, flags, result, () =>
+    [
+      `${context.colors.bold(file)}: ${formatBytes(bytes)}`,
+      "",
+      `gates    up to ${plural(topK, "expert")} a layer (the generator keeps ${pair.shape.generator.topK} for one prompt)`,
+      ...heatMap(gates, context.colors).map((line) => `  ${line}`),
+      ...interferences.map(describeInterference),
+      ...(effects.length === 0 ? [] : ["", effectTable(effects)]),
+      "",
+      `next     loragen run --specialization ${out} --input "…"`,
+    ].join("\n"),
+  );
+}
+
+const describeInterference = ({ a, b, inCommon, meanOverlap }: Interference): string =>
+  `${a} and ${b}: ${inCommon.join(", ")} experts in common, layer by layer; overlap of gates ${formatShare(meanOverlap)}`;
+
+const effectTable = (effects: readonly CombineEffect[]): string =>
+  formatTable(
+    [
+      { title: "alone → combined" },
+      { title: "input", maxWidth: 40 },
+      { title: "logits move", align: "right" },
+      { title: "KL", align: "right" },
+      { title: "first token" },
+    ],
+    effects.flatMap(({ name, inputs }) =>
+      inputs.map(({ input, largestChange, divergence, sameToken }) => [
+        name,
+        input,
+        largestChange.toPrecision(3),
+        divergence.toPrecision(2),
+        sameToken ? "same" : "other",
+      ]),
+    ),
+  );

@@ -1,0 +1,58 @@
+/** @file `loragen export`: a specialisation as files that other tools load. */
+import { type Command, Option } from "commander";
+import type { WeightType } from "../../export/format.ts";
+import { type ExportFormatName, exportFormats } from "../../export/formats.ts";
+import type { CliContext } from "../context.ts";
+import {
+  baseNameOption,
+  describeExport,
+  exportSource,
+  openSource,
+  outOption,
+  type SourceFlags,
+  scaleOption,
+} from "../export-source.ts";
+import { jsonOption, pairOption, required } from "../options.ts";
+import { type JsonFlag, printResult } from "../output.ts";
+
+type Flags = SourceFlags & JsonFlag & { readonly format?: ExportFormatName };
+
+const formatNames = Object.keys(exportFormats) as ExportFormatName[];
+const typeNames = [...new Set(formatNames.flatMap((name) => exportFormats[name].types))] as WeightType[];
+
+const formatHelp = `
+Formats:
+${formatNames.map((name) => `  ${name.padEnd(12)} ${exportFormats[name].about}; types ${exportFormats[name].types.join(", ")}`).join("\n")}
+
+What was written is loaded again and its logits compared with those of the merged model; where they differ by more
+than the format may, nothing is left.
+
+Examples:
+  $ loragen export --specialization my-task --format gguf --out my-task-gguf
+  $ loragen export --specialization my-task --format gguf-merged --type q8_0 --out my-task-model
+  $ loragen export --specialization my-task --format peft --base-name TinyLlama/TinyLlama_v1.1 --out my-task-peft`;
+
+export function addExport(program: Command, context: CliContext): void {
+  program
+    .command("export")
+    .summary("write a specialisation for llama.cpp, PEFT, vLLM or transformers")
+    .description("Writes a specialisation in another tool's format, and verifies it.")
+    .option("--specialization <path>", "required: folder or file written by `loragen specialize`")
+    .addOption(new Option("--format <name>", "required: what to write").choices(formatNames))
+    .addOption(outOption())
+    .addOption(new Option("--type <name>", "how weights are stored").choices(typeNames))
+    .addOption(scaleOption())
+    .addOption(baseNameOption())
+    .addOption(pairOption())
+    .addOption(jsonOption())
+    .addHelpText("after", formatHelp)
+    .action((flags: Flags) => exportCommand(context, flags));
+}
+
+async function exportCommand(context: CliContext, flags: Flags): Promise<void> {
+  const name = required(flags.format, "export", "--format NAME");
+  const out = required(flags.out, "export", "--out DIR");
+  const source = await openSource("export", flags);
+  const result = await exportSource(context, exportFormats[name], source, { ...flags, out });
+  printResult(context, flags, { format: name, ...result }, () => describeExport(result));
+}

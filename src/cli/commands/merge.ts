@@ -1,0 +1,50 @@
+/** @file `loragen merge`: a specialisation or a PEFT adapter into the weights of a model. */
+import { type Command, Option } from "commander";
+import { mergedDirectory } from "../../export/merged.ts";
+import type { CliContext } from "../context.ts";
+import {
+  describeExport,
+  exportSource,
+  openSource,
+  outOption,
+  type SourceFlags,
+  scaleOption,
+} from "../export-source.ts";
+import { jsonOption, pairOption, required } from "../options.ts";
+import { type JsonFlag, printResult } from "../output.ts";
+
+type Flags = SourceFlags & JsonFlag;
+
+const examples = `
+The folder is a model as transformers reads it, with the base model's types. What was merged is recorded in its
+config.json: merging into it again is refused, and \`loragen unmerge\` gives the base model back.
+
+Examples:
+  $ loragen merge --specialization my-task --out my-task-model
+  $ loragen merge --adapter trained-by-peft --base TinyLlama_v1.1 --out merged
+  $ loragen unmerge --model my-task-model --out restored`;
+
+export function addMerge(program: Command, context: CliContext): void {
+  program
+    .command("merge")
+    .summary("merge a specialisation or a PEFT adapter into a model's weights")
+    .description("Writes the merged model as a Hugging Face directory, and verifies it.")
+    .option("--specialization <path>", "folder or file written by `loragen specialize`")
+    .option("--adapter <dir>", "folder of a PEFT adapter")
+    .addOption(new Option("--base <dir>", "model for --adapter").default(undefined, "the pair's edge model"))
+    .addOption(outOption())
+    .addOption(new Option("--type <name>", "one type for all weights").choices(mergedDirectory.types))
+    .addOption(scaleOption())
+    .addOption(pairOption())
+    .addOption(jsonOption())
+    .addHelpText("after", examples)
+    .action((flags: Flags) => mergeCommand(context, flags));
+}
+
+async function mergeCommand(context: CliContext, flags: Flags): Promise<void> {
+  const out = required(flags.out, "merge", "--out DIR");
+  if (flags.adapter === undefined) required(flags.specialization, "merge", "--specialization DIR or --adapter DIR");
+  const source = await openSource("merge", flags);
+  const result = await exportSource(context, mergedDirectory, source, { ...flags, out });
+  printResult(context, flags, result, () => describeExport(result));
+}

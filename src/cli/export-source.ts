@@ -1,0 +1,124 @@
+/** @file What `export` and `merge` have in common: which adapter, into which base model. */
+import { join } from "node:path";
+import { Option } from "commander";
+import { AppError } from "../base/errors.ts";
+import { sha256, sha256File } from "../base/hash.ts";
+import { onInterrupt } from "../base/interrupt.ts";
+import { readJsonFile } from "../base/json-file.ts";
+import type { ExportFormat, WeightType } from "../export/format.ts";
+import { type ExportRequest, type ExportResult, runExport } from "../export/run-export.ts";
+import { assembleLora } from "../generator/merge.ts";
+import { loadPair } from "../generator/pair.ts";
+import { PairFile, pairFileName } from "../generator/pair-format.ts";
+import { encodeSpecialization, readSpecialization } from "../generator/specialization.ts";
+import { peftFiles, readPeft } from "../lora/peft-format.ts";
+import { openModel } from "../models/load.ts";
+import { parameterShapes } from "../models/parameters.ts";
+import type { CliContext } from "./context.ts";
+import { formatBytes, formatMs } from "./format.ts";
+import { decimal, required } from "./options.ts";
+
+export type SourceFlags = {
+  readonly pair: string;
+  readonly specialization?: string;
+  readonly adapter?: string;
+  readonly base?: string;
+  readonly baseName?: string;
+  readonly scale: number;
+  readonly out?: string;
+  readonly type?: WeightType;
+};
+
+export const scaleOption = () =>
+  new Option("--scale <s>", "strength: 1 as it is, 0.5 half of it").argParser(decimal(-100, 100)).default(1);
+
+export const outOption = () => new Option("--out <dir>", "required: a new or empty folder");
+
+export const baseNameOption = () =>
+  new Option("--base-name <name>", "what the export calls its base model, such as a name on the hub").default(
+    undefined,
+    "the base model's folder",
+  );
+
+type Source = Pick<
+  ExportRequest,
+  "base" | "adapter" | "kind" | "adapterSha256" | "name" | "baseName" | "tokenizerDirectory"
+>;
+
+/** The adapter that the flags name. Throws E_USAGE, E_MISMATCH, and as the readers of its files do. */
+export async function openSource(command: string, flags: SourceFlags): Promise<Source> {
+  if (flags.adapter !== undefined) return openPeftSource(flags, flags.adapter);
+  const path = required(flags.specialization, command, "--specialization DIR");
+  if (flags.base !== undefined)
+    throw new AppError("E_USAGE", `${command}: --base goes with --adapter; a specialisation belongs to its pair`);
+  const pair = await loadPair(flags.pair);
+  const specialization = await readSpecialization(path, pair);
+  return {
+    base: pair.edge,
+    adapter: assembleLora(pair, specialization),
+    kind: "specialization",
+    adapterSha256: sha256(encodeSpecialization(specialization)),
+    name: `${pair.name} specialised`,
+    baseName: flags.baseName ?? pair.edge.directory,
+    tokenizerDirectory: await tokenizerFolder(flags.pair),
+  };
+}
+
+async function openPeftSource(flags: SourceFlags, adapterPath: string): Promise<Source> {
+  if (flags.specialization !== undefined)
+    throw new AppError("E_USAGE", "expected one of --specialization and --adapter, found both");
+  const base = flags.base === undefined ? (await loadPair(flags.pair)).edge : await openModel(flags.base);
+  return {
+    base,
+    adapter: await readPeft(adapterPath, parameterShapes(base.config)),
+    kind: "peft",
+    adapterSha256: await sha256File(join(adapterPath, peftFiles.weights)),
+    name: "merged",
+    baseName: flags.baseName ?? base.directory,
+    tokenizerDirectory: flags.base ?? (await tokenizerFolder(flags.pair)),
+  };
+}
+
+async function tokenizerFolder(pair: string): Promise<string> {
+  return join(pair, (await readJsonFile(join(pair, pairFileName), PairFile)).tokenizer);
+}
+
+/** Runs the export, telling on a terminal what begins; can be interrupted between its steps. */
+export async function exportSource(
+  context: CliContext,
+  format: ExportFormat,
+  source: Source,
+  { scale, type, out }: { readonly scale: number; readonly type?: WeightType | undefined; readonly out: string },
+): Promise<ExportResult & { readonly ms: number }> {
+  const interrupt = onInterrupt();
+  const from = context.now();
+  const onStep = (step: string) => {
+    if (context.isTerminal.stderr) context.stderr.write(`${step} …\n`);
+  };
+  try {
+    const result = await runExport(format, { ...source, scale, type, out, signal: interrupt.signal, onStep });
+    return { ...result, ms: context.now() - from };
+  } finally {
+    interrupt.close();
+  }
+}
+
+/** For people. */
+export function describeExport({
+  files,
+  out,
+  type,
+  rank,
+  scale,
+  ms,
+  ...compared
+}: ExportResult & { ms: number }): string {
+  const { largestDifference, largestLogit, positions, tolerance } = compared;
+  return [
+    ...files.map(({ name, bytes }) => `${join(out, name)}: ${formatBytes(bytes)}`),
+    "",
+    `weights  ${type}, rank ${rank}, strength ${scale}`,
+    `check    reloaded: logits differ by at most ${largestDifference.toPrecision(2)} over ${positions} positions; allowed ${(tolerance * largestLogit).toPrecision(2)} (${tolerance} of the largest logit, ${largestLogit.toPrecision(3)})`,
+    `time     ${formatMs(ms)}`,
+  ].join("\n");
+}

@@ -1,0 +1,52 @@
+/** @file What an export is: written directly, then reloaded and compared with the merged model. */
+import type { Adapter } from "../lora/low-rank.ts";
+import type { ModelConfig, ModelType } from "../models/config.ts";
+import type { Model } from "../models/load.ts";
+import type { MergeRecord } from "../models/save-merged.ts";
+import type { WeightSource } from "../runtime/session.ts";
+
+/** How weights are stored. */
+export type WeightType = "f32" | "f16" | "bf16" | "q8_0";
+
+export type ExportContext = {
+  /** Where to write: an empty folder, which gets its name when all is verified. */
+  readonly directory: string;
+  /** One of the format's types; undefined: as the base model has them. */
+  readonly type: WeightType | undefined;
+  /** The base model. */
+  readonly base: Model;
+  /** What is exported, at its strength, scales and gates folded in. */
+  readonly adapter: Adapter;
+  /** The base model with the adapter merged. */
+  readonly merged: { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
+  /** Says what was merged, for formats that hold merged weights. */
+  readonly record: MergeRecord;
+  /** How the export names itself, and its base model. */
+  readonly name: string;
+  readonly baseName: string;
+  /** The folder of `tokenizer.json`. */
+  readonly tokenizerDirectory: string;
+};
+
+/** What was written, opened again. */
+export type Reloaded = AsyncDisposable & {
+  /** Logits of every position: (ids.length, vocab). */
+  logits(ids: readonly number[]): Promise<Float32Array>;
+};
+
+export type ExportFormat = {
+  /** For the help. */
+  readonly about: string;
+  /** What reads it, for refusals. */
+  readonly tool: string;
+  /** Architectures that the tool supports. */
+  readonly architectures: readonly ModelType[];
+  /** Values of `--type`; the first is the default, unless types are kept. */
+  readonly types: readonly WeightType[];
+  /** Whether the default is to keep the base model's types. */
+  readonly keepsTypes?: boolean;
+  /** Largest difference of a logit that the format may make, as a share of the largest logit. */
+  readonly tolerance: (type: WeightType | undefined) => number;
+  readonly write: (context: ExportContext) => Promise<void>;
+  readonly reload: (context: ExportContext) => Promise<Reloaded>;
+};

@@ -1,0 +1,25 @@
+/** @file Export as a merged Hugging Face directory. */
+import { architectures } from "../models/architectures.ts";
+import type { ModelType } from "../models/config.ts";
+import { openModel } from "../models/load.ts";
+import { type MergedDtype, saveMergedModel } from "../models/save-merged.ts";
+import type { ExportFormat, WeightType } from "./format.ts";
+import { reloadModel } from "./reload.ts";
+
+const dtypes: Readonly<Partial<Record<WeightType, MergedDtype>>> = { f32: "F32", f16: "F16", bf16: "BF16" };
+
+export const mergedDirectory: ExportFormat = {
+  about: "merged Hugging Face directory: config.json, model.safetensors, tokenizer",
+  tool: "transformers",
+  architectures: Object.keys(architectures) as ModelType[],
+  types: ["f32", "f16", "bf16"],
+  keepsTypes: true,
+  tolerance: (type) => (type === "f32" ? 1e-5 : type === "f16" ? 2e-3 : 2e-2),
+  write: ({ directory, base, merged, record, type, tokenizerDirectory }) =>
+    saveMergedModel(directory, base, merged.weights, {
+      record,
+      dtype: type === undefined ? undefined : dtypes[type],
+      tokenizerDirectory,
+    }),
+  reload: async ({ directory }) => reloadModel(await openModel(directory)),
+};

@@ -1,0 +1,18 @@
+/** @file Export as a PEFT adapter. */
+import { readPeft, writePeft } from "../lora/peft-format.ts";
+import { architectures } from "../models/architectures.ts";
+import type { ModelType } from "../models/config.ts";
+import { parameterShapes } from "../models/parameters.ts";
+import type { ExportFormat } from "./format.ts";
+import { reloadAdapter } from "./reload.ts";
+
+export const peft: ExportFormat = {
+  about: "adapter for PEFT and vLLM: adapter_config.json, adapter_model.safetensors",
+  tool: "PEFT",
+  architectures: Object.keys(architectures) as ModelType[],
+  types: ["f32", "f16"],
+  tolerance: (type) => (type === "f16" ? 2e-3 : 1e-4),
+  write: ({ directory, adapter, baseName, type }) =>
+    writePeft(directory, adapter, { baseName, dtype: type === "f16" ? "F16" : "F32" }),
+  reload: async ({ directory, base }) => reloadAdapter(base, await readPeft(directory, parameterShapes(base.config))),
+};

@@ -1,0 +1,26 @@
+/** @file Exports that are models of ours when read back. */
+import { createCachedModel } from "../decode/cached-model.ts";
+import type { Adapter } from "../lora/low-rank.ts";
+import type { ModelConfig } from "../models/config.ts";
+import type { Model } from "../models/load.ts";
+import { mergeAdapter } from "../models/merge-adapter.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import type { Reloaded } from "./format.ts";
+
+type Runnable = { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
+
+/** A model's logits. */
+export async function reloadModel(model: Runnable): Promise<Reloaded> {
+  const cached = await createCachedModel(model);
+  return {
+    async logits(ids) {
+      cached.rewind([], { reuse: false });
+      return (await cached.feedAll(ids)).slice();
+    },
+    [Symbol.asyncDispose]: cached.close,
+  };
+}
+
+/** The logits of a base model with an adapter merged. */
+export const reloadAdapter = async (base: Model, adapter: Adapter): Promise<Reloaded> =>
+  reloadModel({ config: base.config, weights: await mergeAdapter(base.weights, adapter) });

@@ -1,0 +1,58 @@
+/** @file The base model back from a merged one, byte for byte. */
+import { copyFile, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { AppError } from "../base/errors.ts";
+import { ioError } from "../base/io-error.ts";
+import { type Model, openModel } from "../models/load.ts";
+import { type MergeRecord, readMergeRecord } from "../models/save-merged.ts";
+import { withNewFolder } from "./new-folder.ts";
+
+export type Unmerged = {
+  readonly out: string;
+  /** What had been merged. */
+  readonly record: MergeRecord;
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+};
+
+/**
+ * Writes the model that an adapter was merged into. Subtracting the adapter would leave rounding errors in every adapted weight, so the
+ * weights come from the base model itself, which must be the very one that was merged into; the copy is verified by its hash.
+ * @throws E_MISMATCH where nothing is merged into the model, or `base` is another one
+ */
+export async function unmerge(merged: string, base: Model, out: string): Promise<Unmerged> {
+  const record = await readMergeRecord(merged);
+  if (record === undefined) throw new AppError("E_MISMATCH", `${merged}: nothing is merged into this model`);
+  requireBase(base.directory, base.sha256, record);
+  if (base.directory.endsWith(".gguf"))
+    throw new AppError(
+      "E_USAGE",
+      `${base.directory}: this file is the base model; there is no folder to restore it from`,
+    );
+  return withNewFolder(out, async (directory) => {
+    const names = await plainFiles(base.directory);
+    const files: { name: string; bytes: number }[] = [];
+    for (const name of names) {
+      await copyFile(join(base.directory, name), join(directory, name));
+      files.push({ name, bytes: (await stat(join(directory, name))).size });
+    }
+    requireBase(out, (await openModel(directory)).sha256, record);
+    return { out, record, files };
+  });
+}
+
+function requireBase(what: string, found: string, { base_sha256: wanted }: MergeRecord): void {
+  if (found !== wanted)
+    throw new AppError(
+      "E_MISMATCH",
+      `${what}: merged into a base model of sha256 ${wanted}, but this one's is ${found}`,
+    );
+}
+
+async function plainFiles(directory: string): Promise<string[]> {
+  try {
+    const entries = await readdir(directory, { withFileTypes: true });
+    return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  } catch (error) {
+    throw ioError(error, "read", directory);
+  }
+}

@@ -1,0 +1,192 @@
+/** @file A merged model as a Hugging Face directory: sharded by size, types kept, and a record that it was merged. */
+import { copyFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { AppError } from "../base/errors.ts";
+import { ensureFolder } from "../base/folder.ts";
+import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
+import { openGguf } from "../files/gguf.ts";
+import { dtypeBytes } from "../files/safetensors.ts";
+import { openSafetensorsModel } from "../files/safetensors-model.ts";
+import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
+import { readWeight } from "../runtime/read-weight.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import { toConfigJson } from "./config.ts";
+import type { Model } from "./load.ts";
+import { parameterShapes } from "./parameters.ts";
+
+export type MergedDtype = "F32" | "F16" | "BF16";
+
+/** What was merged into a model, kept with it. */
+export const MergeRecord = z.strictObject({
+  /** The weights of the model before. */
+  base_sha256: z.string(),
+  kind: z.enum(["specialization", "peft"]),
+  /** Of the specialisation or the adapter's weights. */
+  adapter_sha256: z.string(),
+  scale: z.number(),
+});
+export type MergeRecord = z.infer<typeof MergeRecord>;
+
+/** Its key in `config.json`, and in the metadata of a GGUF file, where it is JSON. */
+export const mergeRecordKey = { config: "lora_gen_merge", gguf: "lora_gen.merge" } as const;
+
+export type SaveMergedOptions = {
+  readonly record: MergeRecord;
+  /** All weights in one type; undefined: each as in the base model. */
+  readonly dtype?: MergedDtype | undefined;
+  /** Bytes a file of weights may have unless one tensor is larger. */
+  readonly shardBytes?: number;
+  /** Where tokenizer files are taken from if the base model has none. */
+  readonly tokenizerDirectory?: string | undefined;
+};
+
+const dtypeNames: Readonly<Record<MergedDtype, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
+
+/** Beside the weights, as they are. */
+const copied = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "tokenizer.model",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+  "generation_config.json",
+] as const;
+
+/** Throws E_MISMATCH where a model is the result of a merge. */
+export async function refuseMerged(model: Pick<Model, "directory">): Promise<void> {
+  if ((await readMergeRecord(model.directory)) !== undefined)
+    throw new AppError(
+      "E_MISMATCH",
+      `${model.directory}: an adapter is merged into this model already; merge into its base model, or take it out with \`loragen unmerge\``,
+    );
+}
+
+/** What was merged into the model of a directory or GGUF file; undefined where nothing was. */
+export async function readMergeRecord(directory: string): Promise<MergeRecord | undefined> {
+  if (directory.endsWith(".gguf")) {
+    const text = (await openGguf(directory)).metadata.get(mergeRecordKey.gguf)?.value;
+    if (text === undefined) return undefined;
+    const parsed = typeof text === "string" ? MergeRecord.safeParse(safeJson(text)) : undefined;
+    if (parsed?.success !== true)
+      throw new AppError("E_FORMAT", `${directory}: ${mergeRecordKey.gguf} is not a record of a merge`);
+    return parsed.data;
+  }
+  const file = z.looseObject({ [mergeRecordKey.config]: MergeRecord.optional() });
+  return (await readJsonFile(join(directory, "config.json"), file))[mergeRecordKey.config] as MergeRecord | undefined;
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes the directory: config, weights in order of the checkpoint, tokenizer files. Throws E_MISMATCH where nothing changes. */
+export async function saveMergedModel(
+  directory: string,
+  base: Model,
+  weights: Readonly<Record<string, WeightSource>>,
+  options: SaveMergedOptions,
+): Promise<void> {
+  const { record, shardBytes = 5e9, tokenizerDirectory } = options;
+  const dtypes = await storedTypes(base, options.dtype);
+  await ensureFolder(directory);
+  const shards = splitShards(base, dtypes, shardBytes);
+  const fileName = (i: number) =>
+    shards.length === 1
+      ? "model.safetensors"
+      : `model-${String(i + 1).padStart(5, "0")}-of-${String(shards.length).padStart(5, "0")}.safetensors`;
+  for (const [i, names] of shards.entries()) {
+    const tensors = names.map(
+      ([name, shape]): TensorToWrite => ({
+        name,
+        dtype: dtypes.get(name)!,
+        shape,
+        data: () => readWeight(weights[name]!),
+      }),
+    );
+    await writeSafetensors(join(directory, fileName(i)), tensors, { format: "pt" });
+  }
+  if (shards.length > 1) {
+    const placed = shards.flatMap((names, i) => names.map(([name]) => [name, fileName(i)] as const));
+    const total = shards.flat().reduce((sum, [name, shape]) => sum + sizeOf(shape, dtypes.get(name)!), 0);
+    await writeJsonFile(join(directory, "model.safetensors.index.json"), {
+      metadata: { total_size: total },
+      weight_map: Object.fromEntries(placed),
+    });
+  }
+  await writeJsonFile(join(directory, "config.json"), {
+    ...(await baseConfig(base)),
+    torch_dtype: dtypeNames[commonType(dtypes)],
+    [mergeRecordKey.config]: record,
+  });
+  await copyTokenizer(directory, [base.directory, tokenizerDirectory]);
+}
+
+const sizeOf = (shape: readonly number[], dtype: MergedDtype) => shape.reduce((a, b) => a * b, dtypeBytes[dtype]);
+
+type Named = readonly [name: string, shape: readonly number[]];
+
+function splitShards(base: Model, dtypes: ReadonlyMap<string, MergedDtype>, shardBytes: number): Named[][] {
+  const shards: Named[][] = [[]];
+  let bytes = 0;
+  for (const entry of parameterShapes(base.config)) {
+    const size = sizeOf(entry[1], dtypes.get(entry[0])!);
+    if (bytes > 0 && bytes + size > shardBytes) {
+      shards.push([]);
+      bytes = 0;
+    }
+    shards.at(-1)!.push(entry);
+    bytes += size;
+  }
+  return shards;
+}
+
+/** The type of every tensor: as asked, else as the base model has it; those of a GGUF base become F32. */
+async function storedTypes(base: Model, asked: MergedDtype | undefined): Promise<Map<string, MergedDtype>> {
+  const isGguf = base.directory.endsWith(".gguf");
+  const found = asked === undefined && !isGguf ? (await openSafetensorsModel(base.directory)).tensors : undefined;
+  const typeOf = (name: string): MergedDtype => {
+    const dtype = found?.get(name)?.dtype;
+    return asked ?? (dtype === "F16" || dtype === "BF16" ? dtype : "F32");
+  };
+  return new Map([...parameterShapes(base.config).keys()].map((name) => [name, typeOf(name)]));
+}
+
+/** The type that most of a model's tensors have in its files. */
+export const storedDtype = async (base: Model): Promise<MergedDtype> => commonType(await storedTypes(base, undefined));
+
+/** The type of most tensors. */
+function commonType(dtypes: ReadonlyMap<string, MergedDtype>): MergedDtype {
+  const counts = { F32: 0, F16: 0, BF16: 0 };
+  for (const dtype of dtypes.values()) counts[dtype]++;
+  return (["F32", "F16", "BF16"] as const).reduce((best, dtype) => (counts[dtype] > counts[best] ? dtype : best));
+}
+
+/** The base model's own `config.json`, whatever else it says. */
+async function baseConfig(base: Model): Promise<Record<string, unknown>> {
+  if (base.directory.endsWith(".gguf")) return toConfigJson(base.config);
+  return readJsonFile(join(base.directory, "config.json"), z.looseObject({}));
+}
+
+async function copyTokenizer(directory: string, sources: readonly (string | undefined)[]): Promise<void> {
+  for (const name of copied) {
+    for (const source of sources) {
+      if (source === undefined) continue;
+      const path = join(source, name);
+      const isFile = await stat(path).then(
+        (found) => found.isFile(),
+        () => false,
+      );
+      if (!isFile) continue;
+      await copyFile(path, join(directory, name));
+      break;
+    }
+  }
+}
