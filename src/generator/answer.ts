@@ -2,7 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import { createDecoder, type DecoderOptions, type Generated, type GenerateOptions } from "../decode/decoder.ts";
 import type { WeightSource } from "../runtime/session.ts";
-import { encodeInput, encodePrompted, encodeTarget } from "../text/prompt.ts";
+import { encodeConversation } from "../text/prompt.ts";
 import { merge } from "./merge.ts";
 import type { Pair } from "./pair.ts";
 import type { Specialization } from "./specialization.ts";
@@ -45,13 +45,13 @@ export async function createAnswerer(pair: Pair, options: AnswererOptions = {}):
   const merged = specialization === undefined ? weights : (await merge(pair, specialization)).weights;
   const model = { config: pair.edge.config, weights: merged ?? pair.edge.weights };
   const decoder = await createDecoder(model, decoderOptions);
-  const { tokenizer } = pair;
+  const { tokenizer, layout } = pair;
 
   async function answer(input: string, { history = [], ...options }: AnswerOptions = {}): Promise<Answer> {
     const room = decoder.capacity - (options.maxTokens ?? 128);
-    let ids = encodeConversation(pair, prompt, history, input);
+    let ids = encodeConversation(tokenizer, layout, { prompt, history, input });
     for (let from = 1; ids.length > room && from <= history.length; from++)
-      ids = encodeConversation(pair, prompt, history.slice(from), input);
+      ids = encodeConversation(tokenizer, layout, { prompt, history: history.slice(from), input });
     const generated = await decoder.generate(ids, { ...options, tokenizer });
     return { ...generated, text: generated.text ?? "" };
   }
@@ -79,22 +79,4 @@ export async function generate(
     ...(device === undefined ? {} : { device }),
   });
   return await answerer.answer(input, options);
-}
-
-/** `<s>[<|system|>PROMPT]`, then every turn with its answer, then the input. */
-function encodeConversation(pair: Pair, prompt: string | undefined, history: readonly Turn[], input: string): number[] {
-  const { tokenizer, layout } = pair;
-  const first = (text: string) =>
-    prompt === undefined
-      ? encodeInput(tokenizer, layout, text)
-      : encodePrompted(tokenizer, layout, { prompt, input: text });
-  const [opening, ...later] = [...history.map((turn) => turn.input), input];
-  const ids = first(opening!);
-  const begin = layout.kind === "plain" ? tokenizer.bosId : tokenizer.tokenId(layout.begin);
-  history.forEach(({ output }, i) => {
-    ids.push(...encodeTarget(tokenizer, layout, output));
-    const next = encodeInput(tokenizer, layout, later[i]!);
-    ids.push(...(next[0] === begin ? next.slice(1) : next)); // a sequence begins once
-  });
-  return ids;
 }

@@ -1,9 +1,18 @@
 /** @file Prompt assembly: how a system prompt, an input and an answer become tokens of the cloud and the edge model. */
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
+import {
+  ChatLayout,
+  type ChatTurn,
+  encodeChat,
+  encodeChatHead,
+  encodeChatTarget,
+  encodeLaterChat,
+} from "./chat-layout.ts";
+import { findMetaToken } from "./meta-token.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** How the parts are set apart: by special tokens of the pair's own tokenizer, or in words for any other. */
+/** How the parts are set apart: by special tokens of the pair's own tokenizer, by a model's chat template, or in words. */
 export const PromptLayout = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("special-tokens"),
@@ -15,6 +24,7 @@ export const PromptLayout = z.discriminatedUnion("kind", [
     meta: z.string().optional(),
   }),
   z.strictObject({ kind: z.literal("plain"), beforeInput: z.string(), beforeOutput: z.string() }),
+  ChatLayout,
 ]);
 export type PromptLayout = z.infer<typeof PromptLayout>;
 
@@ -54,25 +64,41 @@ export function encodePrompted(
   { prompt, input }: { prompt: string; input: string },
 ): number[] {
   checkPrompt(prompt);
-  if (layout.kind === "plain") return tokenizer.encode(`${prompt}${plainInput(layout, input)}`, { addSpecial: true });
-  return [...encodeCloudPrompt(tokenizer, layout, prompt), ...encodeTurn(tokenizer, layout, input)];
+  return encoderOf(tokenizer, layout).prompted(prompt, input);
 }
 
 /** Edge model without a prompt, base or specialised: `<s><|user|>INPUT<|assistant|>`. */
 export function encodeInput(tokenizer: Tokenizer, layout: PromptLayout, input: string): number[] {
-  if (layout.kind === "plain") return tokenizer.encode(plainInput(layout, input).trimStart(), { addSpecial: true });
-  return [special(tokenizer, layout.begin), ...encodeTurn(tokenizer, layout, input)];
+  return encoderOf(tokenizer, layout).input(input);
+}
+
+/** A later input of the same conversation, behind the target before it: `<|user|>INPUT<|assistant|>`. */
+export function encodeLaterInput(tokenizer: Tokenizer, layout: PromptLayout, input: string): number[] {
+  return encoderOf(tokenizer, layout).later(input);
+}
+
+/** A conversation up to where the model answers `input`, with a system prompt or without. Throws E_PROMPT. */
+export function encodeConversation(
+  tokenizer: Tokenizer,
+  layout: PromptLayout,
+  { prompt, history, input }: { prompt?: string | undefined; history: readonly ChatTurn[]; input: string },
+): number[] {
+  if (prompt !== undefined) checkPrompt(prompt);
+  if (layout.kind === "chat-template") return encodeChat(tokenizer, layout, { prompt, history, input });
+  const { prompted, input: first, later, target } = encoderOf(tokenizer, layout);
+  const opening = history[0]?.input ?? input;
+  const ids = prompt === undefined ? first(opening) : prompted(prompt, opening);
+  for (const [i, { output }] of history.entries())
+    ids.push(...target(output), ...later(history[i + 1]?.input ?? input));
+  return ids;
 }
 
 /** What follows the input: the answer and the end token. */
 export function encodeTarget(tokenizer: Tokenizer, layout: PromptLayout, target: string): number[] {
-  if (layout.kind === "special-tokens") return [...tokenizer.encode(target), special(tokenizer, layout.end)];
-  const opening = layout.beforeOutput.trimStart();
-  const ids = tokenizer.encode(`${opening} ${target}`).slice(tokenizer.encode(opening).length);
-  return tokenizer.eosId === undefined ? ids : [...ids, tokenizer.eosId];
+  return encoderOf(tokenizer, layout).target(target);
 }
 
-/** Cloud model: `<s><|system|>PROMPT`, then `<meta>` as often as asked where the layout has such a token. Throws E_PROMPT. */
+/** Cloud model: `<s><|system|>PROMPT`, then the meta token as often as asked. Throws E_PROMPT. */
 export function encodeCloudPrompt(
   tokenizer: Tokenizer,
   layout: PromptLayout,
@@ -85,14 +111,17 @@ export function encodeCloudPrompt(
 
 /** The tokens before a prompt. */
 export function cloudHead(tokenizer: Tokenizer, layout: PromptLayout): number[] {
-  if (layout.kind === "plain") return tokenizer.bosId === undefined ? [] : [tokenizer.bosId];
-  return [special(tokenizer, layout.begin), special(tokenizer, layout.system)];
+  return encoderOf(tokenizer, layout).head();
 }
 
-/** `count` meta tokens; none in a layout without them. */
+/**
+ * `count` meta tokens: the layout's, else one that the vocabulary reserves, else any token in the place of the
+ * generator's own row. None of their embeddings is read.
+ */
 export function encodeMeta(tokenizer: Tokenizer, layout: PromptLayout, count: number): number[] {
-  if (layout.kind === "plain" || layout.meta === undefined) return [];
-  return new Array<number>(count).fill(special(tokenizer, layout.meta));
+  const named = layout.kind === "plain" ? undefined : layout.meta;
+  const id = named === undefined ? findMetaToken(tokenizer).id : special(tokenizer, named);
+  return new Array<number>(count).fill(id);
 }
 
 /** Throws E_PROMPT for a prompt without text. */
@@ -100,17 +129,57 @@ export function checkPrompt(prompt: string): void {
   if (prompt.trim() === "") throw new AppError("E_PROMPT", "system prompt: expected text, found none");
 }
 
-type PlainLayout = Extract<PromptLayout, { kind: "plain" }>;
-type SpecialLayout = Extract<PromptLayout, { kind: "special-tokens" }>;
+/** What a kind of layout must say. */
+type Encoder = {
+  prompted(prompt: string, input: string): number[];
+  input(input: string): number[];
+  later(input: string): number[];
+  target(target: string): number[];
+  head(): number[];
+};
+type LayoutOf<Kind> = Extract<PromptLayout, { kind: Kind }>;
 
-const plainInput = (layout: PlainLayout, input: string): string =>
-  `${layout.beforeInput}${input}${layout.beforeOutput}`;
+const encoders: { [Kind in PromptLayout["kind"]]: (tokenizer: Tokenizer, layout: LayoutOf<Kind>) => Encoder } = {
+  "special-tokens"(tokenizer, layout) {
+    const head = () => [special(tokenizer, layout.begin), special(tokenizer, layout.system)];
+    const turn = (input: string) => [
+      special(tokenizer, layout.user),
+      ...tokenizer.encode(input),
+      special(tokenizer, layout.assistant),
+    ];
+    return {
+      prompted: (prompt, input) => [...head(), ...tokenizer.encode(prompt), ...turn(input)],
+      input: (input) => [special(tokenizer, layout.begin), ...turn(input)],
+      later: turn,
+      target: (target) => [...tokenizer.encode(target), special(tokenizer, layout.end)],
+      head,
+    };
+  },
+  plain(tokenizer, { beforeInput, beforeOutput }) {
+    const turn = (input: string) => `${beforeInput}${input}${beforeOutput}`;
+    return {
+      prompted: (prompt, input) => tokenizer.encode(`${prompt}${turn(input)}`, { addSpecial: true }),
+      input: (input) => tokenizer.encode(turn(input).trimStart(), { addSpecial: true }),
+      later: (input) => tokenizer.encode(turn(input).trimStart()),
+      target(target) {
+        const opening = beforeOutput.trimStart();
+        const ids = tokenizer.encode(`${opening} ${target}`).slice(tokenizer.encode(opening).length);
+        return tokenizer.eosId === undefined ? ids : [...ids, tokenizer.eosId];
+      },
+      head: () => (tokenizer.bosId === undefined ? [] : [tokenizer.bosId]),
+    };
+  },
+  "chat-template": (tokenizer, layout) => ({
+    prompted: (prompt, input) => encodeChat(tokenizer, layout, { prompt, input }),
+    input: (input) => encodeChat(tokenizer, layout, { input }),
+    later: (input) => encodeLaterChat(tokenizer, layout, input),
+    target: (target) => encodeChatTarget(tokenizer, layout, target),
+    head: () => encodeChatHead(tokenizer, layout),
+  }),
+};
 
-const encodeTurn = (tokenizer: Tokenizer, layout: SpecialLayout, input: string): number[] => [
-  special(tokenizer, layout.user),
-  ...tokenizer.encode(input),
-  special(tokenizer, layout.assistant),
-];
+const encoderOf = (tokenizer: Tokenizer, layout: PromptLayout): Encoder =>
+  (encoders[layout.kind] as (tokenizer: Tokenizer, layout: PromptLayout) => Encoder)(tokenizer, layout);
 
 function special(tokenizer: Tokenizer, token: string): number {
   const id = tokenizer.tokenId(token);

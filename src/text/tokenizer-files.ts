@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema } from "../base/json.ts";
+import { ChatTemplateField } from "./chat-template.ts";
 
 /** Bounds for untrusted tokenizer files. */
 export const tokenizerLimits = { maxBytes: 64 * 2 ** 20, maxDepth: 32 } as const;
@@ -63,6 +64,8 @@ const TokenizerConfigJson = z.looseObject({
   bos_token: namedToken,
   eos_token: namedToken,
   pad_token: namedToken,
+  unk_token: namedToken,
+  chat_template: ChatTemplateField,
   add_bos_token: z.boolean().nullish(),
   additional_special_tokens: z.array(token).nullish(),
 });
@@ -72,6 +75,8 @@ export type TokenizerSettings = {
   readonly bosToken: string | undefined;
   readonly eosToken: string | undefined;
   readonly padToken: string | undefined;
+  readonly unkToken: string | undefined;
+  readonly chatTemplate: z.infer<typeof ChatTemplateField>;
   /** Whether the configuration demands a begin token, whatever the post-processor does. */
   readonly addBos: boolean;
   readonly raw: Readonly<Record<string, unknown>>;
@@ -144,6 +149,8 @@ export function checkTokenizerConfig(json: unknown, what: string): TokenizerSett
     bosToken: text(config.bos_token),
     eosToken: text(config.eos_token),
     padToken: text(config.pad_token),
+    unkToken: text(config.unk_token),
+    chatTemplate: config.chat_template,
     addBos: config.add_bos_token === true,
     raw: { ...config, additional_special_tokens: config.additional_special_tokens ?? [] },
   };

@@ -4,6 +4,10 @@ import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { readJsonFile } from "../base/json-file.ts";
+import { readFileBounded } from "../base/read-file.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
+import { templateLimits } from "./bounded-template.ts";
+import { type ChatTemplates, chatTemplates } from "./chat-template.ts";
 import {
   checkTokenizerConfig,
   checkTokenizerJson,
@@ -19,6 +23,11 @@ export type Tokenizer = {
   readonly eosId: number | undefined;
   /** The padding token, or where a tokenizer has none, its end token, or 0. */
   readonly padId: number;
+  /** Ids of the special tokens by their text. */
+  readonly specialTokens: ReadonlyMap<string, number>;
+  /** `bos_token`, `eos_token`, … as chat templates name them. */
+  readonly namedTokens: Readonly<Record<string, string>>;
+  readonly chatTemplates: ChatTemplates;
   /**
    * Token ids of a text. `addSpecial` adds what the tokenizer puts around a text (usually the begin token).
    * `parseSpecial` reads special tokens written in the text as such; without it, text can never become one.
@@ -36,14 +45,38 @@ export async function loadTokenizer(directory: string): Promise<Tokenizer> {
   const configName = join(directory, "tokenizer_config.json");
   const json = await readJsonFile(name, z.unknown(), tokenizerLimits);
   const config = await readJsonFile(configName, z.unknown(), tokenizerLimits);
-  return createTokenizer(json, config, { name, configName });
+  const templateName = join(directory, "chat_template.jinja");
+  const template = await readOptionalFile(templateName, 4 * templateLimits.length);
+  return createTokenizer(json, config, { name, configName, template, templateName });
 }
 
-/** Builds a tokenizer from the two parsed JSON files. Throws E_FORMAT. */
+async function readOptionalFile(path: string, maxBytes: number): Promise<string | undefined> {
+  try {
+    return decodeUtf8(await readFileBounded(path, maxBytes), path);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "E_NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
+type Sources = {
+  readonly name?: string;
+  readonly configName?: string;
+  /** The text of `chat_template.jinja`, where there is one. */
+  readonly template?: string | undefined;
+  readonly templateName?: string;
+};
+
+/** Builds a tokenizer from the two parsed JSON files. Throws E_FORMAT, E_LIMIT. */
 export function createTokenizer(
   json: unknown,
   config: unknown = {},
-  { name = "tokenizer.json", configName = "tokenizer_config.json" } = {},
+  {
+    name = "tokenizer.json",
+    configName = "tokenizer_config.json",
+    template,
+    templateName = "chat_template.jinja",
+  }: Sources = {},
 ): Tokenizer {
   const file = checkTokenizerJson(json, name);
   const settings = checkTokenizerConfig(config, configName);
@@ -56,11 +89,15 @@ export function createTokenizer(
   const bosId = idOf(settings.bosToken);
   const eosId = idOf(settings.eosToken);
   const padId = idOf(settings.padToken) ?? eosId ?? 0;
+  const special = file.added_tokens.filter((token) => token.special === true);
   return {
     vocabSize,
     bosId,
     eosId,
     padId,
+    specialTokens: new Map(special.map(({ content, id }) => [content, id])),
+    namedTokens: namedTokens(settings),
+    chatTemplates: chatTemplates(settings.chatTemplate, template, { name: configName, fileName: templateName }),
     encode(text, { addSpecial = false, parseSpecial = false } = {}) {
       const { ids } = (parseSpecial ? withSpecial : plain).encode(text, { add_special_tokens: addSpecial });
       const needsBos = addSpecial && settings.addBos && bosId !== undefined && ids[0] !== bosId;
@@ -77,6 +114,11 @@ export function createTokenizer(
     tokenId: (token) => withSpecial.token_to_id(token),
     tokenText: (id) => withSpecial.id_to_token(id),
   };
+}
+
+function namedTokens({ bosToken, eosToken, padToken, unkToken }: TokenizerSettings): Record<string, string> {
+  const all = { bos_token: bosToken, eos_token: eosToken, pad_token: padToken, unk_token: unkToken };
+  return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 /** `plain` does not know the special tokens, so it cannot produce one from text. */

@@ -1,0 +1,145 @@
+/** @file Prompts laid out by a model's own chat template, token for token as the model was trained. */
+import { z } from "zod";
+import { AppError } from "../base/errors.ts";
+import { type ChatMessage, renderChat } from "./chat-template.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+export const ChatLayout = z.strictObject({
+  kind: z.literal("chat-template"),
+  /** Which of several templates; the one named "default" otherwise. */
+  template: z.string().optional(),
+  /** Where a system prompt goes: a message of its own, or in front of the first input for models without that role. */
+  system: z.enum(["role", "user"]).optional(),
+  /** The day that templates ask for; a fixed one keeps tokens the same for ever. */
+  date: z.iso.date().optional(),
+  /** The meta token, where it is not the one that the vocabulary reserves. */
+  meta: z.string().optional(),
+});
+export type ChatLayout = z.infer<typeof ChatLayout>;
+
+export const CHAT_TEMPLATE_LAYOUT = { kind: "chat-template" } as const satisfies ChatLayout;
+
+export type ChatTurn = { readonly input: string; readonly output: string };
+
+/** A conversation up to where the model answers `input`. */
+export function encodeChat(
+  tokenizer: Tokenizer,
+  layout: ChatLayout,
+  { prompt, history = [], input }: { prompt?: string | undefined; history?: readonly ChatTurn[]; input: string },
+): number[] {
+  return encodeMessages(tokenizer, layout, chatMessages(layout, prompt, history, input), true);
+}
+
+/** What follows an input: the answer and the token that ends the turn. */
+export function encodeChatTarget(tokenizer: Tokenizer, layout: ChatLayout, target: string): number[] {
+  const endId = turnEnd(tokenizer, layout);
+  const rest = encodeAnswer(tokenizer, layout, target);
+  const ids = rest === undefined || endId === undefined ? rest : rest.slice(0, rest.lastIndexOf(endId) + 1);
+  if (ids !== undefined && endId !== undefined && ids.length > 0) return ids;
+  return [...(ids ?? tokenizer.encode(target)), ...[endId ?? tokenizer.eosId].filter((id) => id !== undefined)];
+}
+
+/** What follows an answer: the next input up to where it is answered. Throws E_CONFIG for a template that rewrites earlier turns. */
+export function encodeLaterChat(tokenizer: Tokenizer, layout: ChatLayout, input: string): number[] {
+  const before = [
+    ...encodeChat(tokenizer, layout, { input: PROBE_INPUT }),
+    ...encodeChatTarget(tokenizer, layout, PROBE_OUTPUT),
+  ];
+  const history = [{ input: PROBE_INPUT, output: PROBE_OUTPUT }];
+  const rest = behind(before, encodeChat(tokenizer, layout, { history, input }));
+  if (rest === undefined)
+    throw new AppError("E_CONFIG", "prompt layout: the chat template writes earlier turns differently from the last");
+  return rest;
+}
+
+/** The tokens before a system prompt. */
+export function encodeChatHead(tokenizer: Tokenizer, layout: ChatLayout): number[] {
+  const text = render(tokenizer, layout, chatMessages(layout, PROBE_PROMPT, [], PROBE_INPUT), true);
+  const at = text.indexOf(PROBE_PROMPT);
+  if (at < 0) throw new AppError("E_CONFIG", "prompt layout: the chat template leaves the system prompt out");
+  return at === 0 ? [] : tokenizer.encode(text.slice(0, at), { parseSpecial: true });
+}
+
+/** Stand-ins for what a template writes around; the prompt's occurs in no template's own words. */
+const PROBE_PROMPT = "\uFDD0";
+const PROBE_INPUT = "Hello";
+const PROBE_OUTPUT = "Hi";
+
+function chatMessages(
+  { system = "role" }: ChatLayout,
+  prompt: string | undefined,
+  history: readonly ChatTurn[],
+  input: string,
+): ChatMessage[] {
+  const messages: ChatMessage[] = [
+    ...history.flatMap(({ input, output }): ChatMessage[] => [
+      { role: "user", content: input },
+      { role: "assistant", content: output },
+    ]),
+    { role: "user", content: input },
+  ];
+  if (prompt === undefined) return messages;
+  if (system === "role") return [{ role: "system", content: prompt }, ...messages];
+  const [first, ...later] = messages;
+  return [{ role: "user", content: `${prompt}\n\n${first!.content}` }, ...later];
+}
+
+const render = (tokenizer: Tokenizer, layout: ChatLayout, messages: readonly ChatMessage[], open: boolean): string =>
+  renderChat(tokenizer, messages, {
+    addGenerationPrompt: open,
+    date: layout.date,
+    ...(layout.template === undefined ? {} : { template: layout.template }),
+  });
+
+/** The tokens behind the opening of an answer; undefined where a finished answer is written differently from an open one. */
+function encodeAnswer(tokenizer: Tokenizer, layout: ChatLayout, target: string): number[] | undefined {
+  const question = chatMessages(layout, undefined, [], PROBE_INPUT);
+  const answered: ChatMessage[] = [...question, { role: "assistant", content: target }];
+  return behind(encodeMessages(tokenizer, layout, question, true), encodeMessages(tokenizer, layout, answered, false));
+}
+
+/** The special token behind an answer. */
+function turnEnd(tokenizer: Tokenizer, layout: ChatLayout): number | undefined {
+  const special = new Set(tokenizer.specialTokens.values());
+  return encodeAnswer(tokenizer, layout, PROBE_OUTPUT)?.find((id) => special.has(id));
+}
+
+const behind = (start: readonly number[], ids: readonly number[]): number[] | undefined =>
+  start.every((id, i) => ids[i] === id) ? ids.slice(start.length) : undefined;
+
+function encodeMessages(
+  tokenizer: Tokenizer,
+  layout: ChatLayout,
+  messages: readonly ChatMessage[],
+  open: boolean,
+): number[] {
+  const specials = [...tokenizer.specialTokens.keys()];
+  const written = messages.filter(({ content }) => specials.some((token) => content.includes(token)));
+  if (written.length === 0) return tokenizer.encode(render(tokenizer, layout, messages, open), { parseSpecial: true });
+  return encodeShielded(tokenizer, specials, messages, (shielded) => render(tokenizer, layout, shielded, open));
+}
+
+/** Marks set between characters so that a special token a user wrote is none to the template's text around it. */
+const MARKS = Array.from({ length: 31 }, (_, i) => String.fromCharCode(0xfdd1 + i)); // noncharacters
+
+/** Special tokens that the template writes become tokens; those within the messages stay text. */
+function encodeShielded(
+  tokenizer: Tokenizer,
+  specials: readonly string[],
+  messages: readonly ChatMessage[],
+  render: (messages: readonly ChatMessage[]) => string,
+): number[] {
+  const mark = MARKS.find((candidate) => messages.every(({ content }) => !content.includes(candidate)));
+  if (mark === undefined)
+    throw new AppError("E_PROMPT", "messages: expected text, found every noncharacter of Unicode");
+  const longestFirst = specials.toSorted((a, b) => b.length - a.length);
+  const either = longestFirst.map((token) => token.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")).join("|");
+  const written = new RegExp(either, "g");
+  const shield = (content: string) => content.replace(written, (token) => [...token, ""].join(mark));
+  const text = render(messages.map(({ role, content }) => ({ role, content: shield(content) })));
+  const pieces = text.split(new RegExp(`(${either})(?!${mark})`));
+  return pieces.flatMap((piece, i) => {
+    if (i % 2 === 1) return [tokenizer.specialTokens.get(piece)!];
+    return piece === "" ? [] : tokenizer.encode(piece.replaceAll(mark, ""));
+  });
+}
