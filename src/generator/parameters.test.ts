@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
+import { parseModelConfig } from "../models/config.ts";
 import { GeneratorConfig } from "./config.ts";
 import { generatorBuffers, generatorParameters, initialValues, type PairShape, parameterNames } from "./parameters.ts";
 
@@ -35,6 +36,26 @@ test.each<[Partial<GeneratorConfig>, Record<string, number>]>([
   [{ generation: "direct" }, { "direct.": (8 + 1) * 2 * 3 * (16 + 24), "experts.": 0, "router.": 32 * 8 + 8 }],
 ])("%o", (generator, sizes) => {
   for (const [prefix, size] of Object.entries(sizes)) expect(count(shapeOf(generator), prefix), prefix).toBe(size);
+});
+
+test("experts and cloud adapters sit on linear maps that their models have; OPT has two in its feed-forward block", () => {
+  const opt = parseModelConfig("config.json", {
+    model_type: "opt",
+    hidden_size: 16,
+    ffn_dim: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    vocab_size: 50,
+  });
+  const refused = (shape: PairShape) => () => generatorParameters(shape);
+  const message = '"gate": a layer of opt has no such linear map; expected some of: q, k, v, o, up, down';
+  expect(refused({ ...shapeOf({}), edge: opt })).toThrow(
+    expect.objectContaining({ code: "E_CONFIG", message }) as Error,
+  );
+  const cloudTargets = ["gate" as const];
+  expect(refused({ ...shapeOf({ cloudTargets }), cloud: opt })).toThrow(message);
+  const pair = { ...shapeOf({ targets: ["up", "down"] }), edge: opt };
+  expect(count(pair, "experts.")).toBe(4 * 2 * 2 * (16 + 24));
 });
 
 test("only a batch-normalised router over a pool has running statistics", () => {

@@ -2,6 +2,8 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { createCachedModel } from "../../src/decode/cached-model.ts";
+import { createDecoder } from "../../src/decode/decoder.ts";
+import { createTeacherForcing } from "../../src/eval/teacher-forcing.ts";
 import { flattenRows, input, reshape, slice } from "../../src/graph/build.ts";
 import { grad } from "../../src/graph/grad.ts";
 import type { Node } from "../../src/graph/types.ts";
@@ -9,6 +11,7 @@ import { architectures } from "../../src/models/architectures.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
 import { linearMaps, linearName, linearSize } from "../../src/models/parameters.ts";
+import { ropeWeights } from "../../src/models/rope-weights.ts";
 import { withLora } from "../../src/nn/lora.ts";
 import { meanCrossEntropy } from "../../src/nn/loss.ts";
 import { denseParts, frozenWeights, wrapLinear } from "../../src/nn/parts.ts";
@@ -84,6 +87,26 @@ describe.each(names)("%s", (name) => {
     }
   });
 
+  test("answers scored in packed rows are as likely as those scored one by one, behind 100 tokens", async () => {
+    const { model, tokens } = await openReferenceModel(name);
+    const queries = [0, 5].map((from) => ({
+      prompt: tokens.slice(from, from + 100),
+      answers: [tokens.slice(120, 123), tokens.slice(130, 141)],
+    }));
+    await using forcing = await createTeacherForcing(model, { threads: 1 });
+    await using decoder = await createDecoder(model, { threads: 1 });
+    const packed = await forcing.run(queries);
+    for (const [i, { prompt, answers }] of queries.entries()) {
+      const scores = await decoder.score(prompt, answers);
+      expect(
+        difference(
+          packed[i]!.map(({ logLikelihood }) => logLikelihood),
+          scores,
+        ),
+      ).toBeLessThan(1e-3);
+    }
+  });
+
   test("gradients by a LoRA on the feed-forward maps are within 1e-3", async () => {
     const { model, tokens, read } = await openReferenceModel(name);
     const { loss, factors, gradients } = loraGradients(model.config);
@@ -98,6 +121,23 @@ describe.each(names)("%s", (name) => {
       expect(difference(floats(found[`${factor}.grad`]), expected) / largest, factor).toBeLessThan(1e-3);
     }
   });
+});
+
+test.each<[string, string, Partial<ModelConfig>]>([
+  ["mistral", "a window one longer", { windows: [65, 64] }],
+  ["qwen2-window", "a window in the lower layer too", { windows: [64, 64] }],
+  ["gemma2", "windows in the other layers", { windows: [0, 64, 0] }],
+  ["gemma2", "scores without a cap", { attentionCap: 0 }],
+  ["gemma2", "logits without a cap", { logitCap: 0 }],
+  ["gemma2", "the head size as query scalar", { queryScalar: undefined }],
+  ["llama-3", "rotary frequencies that are not stretched", { ropeScaling: undefined }],
+  ["llama-linear", "rotary frequencies that are not stretched", { ropeScaling: undefined }],
+])("%s with %s is another model: the reference tells them apart", async (name, _, changes) => {
+  const reference = await openReferenceModel(name);
+  const config = { ...reference.model.config, ...changes };
+  const weights = { ...reference.model.weights, ...ropeWeights(config) };
+  await using run = await createFullModel({ config, weights });
+  expect(await longDifference(reference, await run.logits(reference.tokens))).toBeGreaterThan(0.01);
 });
 
 /** The loss of predicting each token of a row from those before it, and its gradients by the factors of a LoRA. */

@@ -9,10 +9,18 @@ import {
   type PairShape,
 } from "../../src/generator/parameters.ts";
 import { routerInputs } from "../../src/generator/router.ts";
+import type { ModelConfig } from "../../src/models/config.ts";
 import type { Feeds, WeightSource } from "../../src/runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../../src/runtime/tensor.ts";
 import { rowFeeds } from "../../src/train/batch.ts";
-import { edgePrefix, generatorSpec, promptOfName, type Target, teacherPrefix } from "../../src/train/generator-step.ts";
+import {
+  edgePrefix,
+  type GeneratorStepOptions,
+  generatorSpec,
+  promptOfName,
+  type Target,
+  teacherPrefix,
+} from "../../src/train/generator-step.ts";
 import type { TrainingState } from "../../src/train/state.ts";
 import { type StepSpec, stepNames } from "../../src/train/step.ts";
 import { randomLlama } from "./random-llama.ts";
@@ -21,39 +29,49 @@ export type TinyGenerator = {
   readonly pair: PairShape;
   /** Frozen weights of both models, named as in the training step. */
   readonly weights: Readonly<Record<string, WeightSource>>;
-  readonly spec: (options?: { training?: boolean; target?: Target }) => StepSpec;
+  readonly spec: (options?: GeneratorStepOptions & { target?: Target }) => StepSpec;
   /** A fresh state; with `moved`, one whose B matrices are not zero, so that experts and adapters matter. */
   readonly start: (options?: { moved?: boolean }) => TrainingState;
   /** Prompts with two queries each, and all that variants of the router or of the target ask for besides. */
   readonly feeds: (rng: Rng, prompts?: number) => Feeds;
 };
 
+type TinyModel = { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
+
 const vocab = 50;
 const padId = 0;
 
-/** Changes are keys of the generator's configuration; the edge has two layers, the cloud one and another width. */
-export function tinyGenerator(changes: Partial<GeneratorConfig> = {}): TinyGenerator {
-  const cloud = randomLlama({
-    seed: 1,
-    vocab,
-    hidden: 24,
-    ffn: 32,
-    layers: 1,
-    heads: 3,
-    kvHeads: 1,
-    headDim: 8,
-    tied: true,
-  });
-  const edge = randomLlama({ seed: 2, vocab, hidden: 16, ffn: 24, heads: 2, kvHeads: 1, headDim: 8 });
+/**
+ * Changes are keys of the generator's configuration. Unless models of at least 50 tokens are given, the edge has two layers,
+ * the cloud one and another width.
+ */
+export function tinyGenerator(
+  changes: Partial<GeneratorConfig> = {},
+  models: { readonly cloud?: TinyModel; readonly edge?: TinyModel } = {},
+): TinyGenerator {
+  const cloud =
+    models.cloud ??
+    randomLlama({
+      seed: 1,
+      vocab,
+      hidden: 24,
+      ffn: 32,
+      layers: 1,
+      heads: 3,
+      kvHeads: 1,
+      headDim: 8,
+      tied: true,
+    });
+  const edge = models.edge ?? randomLlama({ seed: 2, vocab, hidden: 16, ffn: 24, heads: 2, kvHeads: 1, headDim: 8 });
   const generator = GeneratorConfig.parse({ experts: 4, topK: 2, rank: 2, alpha: 3, cloudRank: 2, ...changes });
   const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator };
-  const named = (prefix: string, weights: Record<string, WeightSource>) =>
+  const named = (prefix: string, weights: TinyModel["weights"]) =>
     Object.entries(weights).map(([name, source]) => [prefix + name, source] as const);
   return {
     pair,
     weights: Object.fromEntries([...named("cloud.", cloud.weights), ...named("edge.", edge.weights)]),
-    spec: ({ training = true, target = { kind: "answers" } as Target } = {}) =>
-      generatorSpec(pair, target, { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 }, 1e9, training),
+    spec: ({ target = { kind: "answers" } as Target, ...options } = {}) =>
+      generatorSpec(pair, target, { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 }, 1e9, options),
     start: ({ moved = false } = {}) => startOf(pair, moved),
     feeds: (rng, prompts = 4) => feedsOf(pair, rng, prompts),
   };
