@@ -1,17 +1,13 @@
 /** @file A model with its key–value cache: new tokens in, logits out. One sequence at a time. */
 import { compile } from "#runtime";
 import { AppError } from "../base/errors.ts";
-import type { ModelConfig } from "../models/config.ts";
-import type { CompileOptions, WeightSource } from "../runtime/session.ts";
+import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-model.ts";
+import type { CompileOptions } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
 import { decoderGraph } from "./graph.ts";
 import { type KeyValueCache, withRoom } from "./key-value-cache.ts";
 
-/** A model whose weights have sources; `rope.cos` and `rope.sin` are among them. */
-export type DecodableModel = {
-  readonly config: ModelConfig;
-  readonly weights: Readonly<Record<string, WeightSource>>;
-};
+export type DecodableModel = FrozenModel;
 
 export type CachedModelOptions = Pick<CompileOptions, "threads" | "device"> & {
   /** Positions a sequence may have; at most the model's context, which is also the default. Memory is taken as they are used. */
@@ -41,12 +37,16 @@ const pieceLength = 512;
  * @throws E_LIMIT where `capacity` does not fit the context
  */
 export async function createCachedModel(
-  { config, weights }: DecodableModel,
-  { capacity = config.context, ...options }: CachedModelOptions = {},
+  model: DecodableModel,
+  { capacity = model.config.context, ...options }: CachedModelOptions = {},
 ): Promise<CachedModel> {
+  const { config } = model;
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
     throw new AppError("E_LIMIT", `cache capacity: expected 1…${config.context} (the context), found ${capacity}`);
-  const session = await compile(decoderGraph(config), { weights, ...options });
+  const session = await compile(decoderGraph(config, frozenParts(model)), {
+    weights: frozenSources(model),
+    ...options,
+  });
   let cache: KeyValueCache | undefined;
   const oneRow = zeros("f32", [1, config.vocab]);
   const last = intTensor([1], [0]);

@@ -6,7 +6,8 @@ import { simplify } from "../graph/simplify.ts";
 import type { Graph } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { logits } from "../models/decoder.ts";
-import { denseParts, frozenWeights } from "../nn/parts.ts";
+import { frozenParts, frozenSources } from "../models/frozen-model.ts";
+import type { Parts } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { floats, intTensor } from "../runtime/tensor.ts";
@@ -29,11 +30,17 @@ export type TeacherForcing = AsyncDisposable & {
 
 /** Compiles a model for packed rows. */
 export async function createTeacherForcing(
-  { config, weights }: DecodableModel,
+  model: DecodableModel,
   options: Pick<CompileOptions, "threads" | "device"> = {},
 ): Promise<TeacherForcing> {
-  // A session lives for one task: packing its weights once more would cost more than it saves.
-  const session = await compile(forcedGraph(config), { ...options, weights, prepack: false });
+  const { config } = model;
+  // A session lives for one task: packing its weights once more would cost more than it saves. Quantised ones are slow unpacked.
+  const prepack = model.quantization !== undefined;
+  const session = await compile(forcedGraph(config, frozenParts(model)), {
+    ...options,
+    weights: frozenSources(model),
+    prepack,
+  });
 
   async function runRow({ askedAt, targets, ...row }: PackedRow): Promise<{ loss: Float32Array; best: Float32Array }> {
     const names = Object.entries(packedNames) as [keyof typeof packedNames, string][];
@@ -70,8 +77,7 @@ export async function createTeacherForcing(
 const askNames = { at: "asked_at", targets: "targets" } as const;
 
 /** Inputs: a packed row, `asked_at` and `targets` (n) i64. Outputs: `loss` (n), `best` (n, 1). */
-function forcedGraph(config: ModelConfig): Graph {
-  const parts = denseParts(frozenWeights());
+function forcedGraph(config: ModelConfig, parts: Parts): Graph {
   const hidden = flattenRows(packedForward(config, parts));
   const predicted = logits(config, parts, gather(hidden, input(askNames.at, ["asked"], "i64"))); // (n, vocab)
   const ids = reshape(cast(iota(config.vocab), "f32"), [config.vocab, 1]); // exact: a vocabulary has at most 2^24 tokens

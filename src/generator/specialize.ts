@@ -4,7 +4,8 @@ import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
 import type { Node } from "../graph/types.ts";
-import { denseParts, frozenWeights, scoped } from "../nn/parts.ts";
+import { frozenParts, frozenSources } from "../models/frozen-model.ts";
+import { frozenWeights } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions, WeightSource } from "../runtime/session.ts";
 import { floats } from "../runtime/tensor.ts";
@@ -82,19 +83,19 @@ export async function specialize(
 }
 
 /** (1, L, n) */
-function gatesGraph({ shape }: Pair): Node {
+function gatesGraph(pair: Pair): Node {
+  const { shape } = pair;
   const infos = new Map([...generatorParameters(shape), ...generatorBuffers(shape)]);
   const frozen = frozenWeights();
   const parameters = (name: string) => frozen(`generator.${name}`, infos.get(name)!.shape);
-  const cloud = cloudParts(shape, scoped(denseParts(frozen), "cloud."), parameters);
+  const cloud = cloudParts(shape, frozenParts(pair.cloud, "cloud."), parameters);
   const hidden = metaHidden(shape, cloud, parameters, cloudInputs(shape.edge.layers));
   const buffers = Object.fromEntries([...generatorBuffers(shape).keys()].map((name) => [name, parameters(name)]));
   return route(shape, parameters, hidden, { training: false, buffers }).gates;
 }
 
 function specializerWeights({ cloud, generator }: Pair): Record<string, WeightSource> {
-  const weights: Record<string, WeightSource> = {};
-  for (const [name, source] of Object.entries(cloud.weights)) weights[`cloud.${name}`] = source;
+  const weights = frozenSources(cloud, "cloud.");
   for (const [name, data] of generator.tensors) weights[`generator.${name}`] = { kind: "data", data };
   return weights;
 }

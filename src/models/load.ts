@@ -10,6 +10,9 @@ import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
 import { openGgufModel } from "./load-gguf.ts";
 import { parameterShapes } from "./parameters.ts";
+import { openQuantizedDirectory, readQuantized } from "./quantized-file.ts";
+import { type Quantization, requireQuantization, sourcesOf, storedWeights } from "./quantized-layout.ts";
+import { quantizeModel } from "./quantized-model.ts";
 import { ropeWeights, withinRopeLimit } from "./rope-weights.ts";
 import { requireWeight } from "./safetensors-weight.ts";
 
@@ -22,40 +25,53 @@ export type Model = {
   /** Of all weight files, in order: the identity of the weights. */
   readonly sha256: string;
   readonly parameterCount: number;
+  /** How its weights are quantised; undefined: they are not. */
+  readonly quantization?: Quantization | undefined;
+};
+
+export type OpenOptions = {
+  /** Quantises the weights as they are read, one at a time. */
+  readonly quantize?: Quantization | undefined;
 };
 
 /**
- * Opens a model directory. fp32 weights stay in their file and are mapped; fp16 and bf16 are widened in memory.
- * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor
+ * Opens a model directory. fp32 and quantised weights stay in their files and are mapped; fp16 and bf16 are widened in memory.
+ * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor; E_CONFIG where the model is
+ * quantised already, in another way than asked for
  */
-export async function openModel(directory: string): Promise<Model> {
-  if (directory.endsWith(".gguf")) return openGgufFile(directory);
-  const config = withinRopeLimit(await readModelConfig(directory));
-  const files = await openSafetensorsModel(directory);
-  const weights: Record<string, WeightSource> = ropeWeights(config);
-  let parameterCount = 0;
-  for (const [name, shape] of parameterShapes(config)) {
-    weights[name] = await locateWeight(directory, files, name, shape);
-    parameterCount += shape.reduce((a, b) => a * b, 1);
+export async function openModel(directory: string, { quantize }: OpenOptions = {}): Promise<Model> {
+  if (directory.endsWith(".gguf")) {
+    const model = await openGgufFile(directory);
+    return quantize === undefined ? model : quantizeModel(model, quantize);
   }
+  const config = withinRopeLimit(await readModelConfig(directory));
+  const parameterCount = countParameters(config);
+  const stored = await openQuantizedDirectory(directory, config);
+  if (stored !== undefined) {
+    requireQuantization(directory, stored.quantization, quantize);
+    return { ...stored, directory, config, parameterCount, weights: { ...ropeWeights(config), ...stored.weights } };
+  }
+  const files = await openSafetensorsModel(directory);
+  const weights = ropeWeights(config);
+  if (quantize !== undefined)
+    for (const weight of storedWeights(config, quantize))
+      Object.assign(weights, sourcesOf(weight, await readQuantized(directory, files, weight)));
+  else
+    for (const [name, shape] of parameterShapes(config))
+      weights[name] = await locateWeight(directory, files, name, shape);
   const hashes = await Promise.all(files.files.map(({ path }) => sha256File(path)));
-  return {
-    directory,
-    config,
-    weights,
-    sha256: hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n")),
-    parameterCount,
-  };
+  const identity = hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n"));
+  return { directory, config, weights, sha256: identity, parameterCount, quantization: quantize };
 }
+
+const countParameters = (config: ModelConfig): number =>
+  [...parameterShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 /** The same for a GGUF file in place of a directory. */
 async function openGgufFile(path: string): Promise<Model> {
   const { config: claimed, weights, sha256 } = await openGgufModel(path);
   const config = withinRopeLimit(claimed);
-  const parameterCount = [...parameterShapes(config).values()].reduce(
-    (sum, shape) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+  const parameterCount = countParameters(config);
   return { directory: path, config, weights: { ...ropeWeights(config), ...weights }, sha256, parameterCount };
 }
 

@@ -18,7 +18,7 @@ import {
   storedWeights,
   storeWeight,
 } from "./quantized-layout.ts";
-import { named } from "./quantized-model.ts";
+import { requireWeight } from "./safetensors-weight.ts";
 
 const method = "lora-gen";
 
@@ -145,23 +145,28 @@ export async function quantizeDirectory(
   return { bytesBefore, bytes, files: shards.length };
 }
 
+/** The values of a weight's tensors, made from an unquantised directory. */
+export async function readQuantized(
+  directory: string,
+  files: SafetensorsModel,
+  weight: StoredWeight,
+): Promise<(Float32Array | Uint8Array)[]> {
+  const { name, shape } = weight;
+  const info = files.tensors.get(name);
+  requireWeight(info?.path ?? directory, info, name, shape);
+  return storeWeight(weight, await readModelTensor(files, name));
+}
+
 async function quantizedEntries(
   directory: string,
   files: SafetensorsModel,
   weight: StoredWeight,
 ): Promise<TensorToWrite[]> {
-  const { name, shape, tensors } = weight;
-  const found = files.tensors.get(name);
-  if (found === undefined)
-    throw new AppError("E_FORMAT", `${directory}: expected a tensor "${name}" of shape [${shape}], found none`);
-  if (String(found.shape) !== String(shape))
-    throw new AppError("E_SHAPE", `${found.path}: "${name}" should be [${shape}], found [${found.shape}]`);
-  const values = await readModelTensor(files, name);
-  const stored = named(name, () => storeWeight(weight, values));
-  return tensors.map((tensor, i) => ({
-    name: tensor.name,
-    dtype: tensor.dtype === "u8" ? ("U8" as const) : ("F32" as const),
-    shape: tensor.shape,
+  const stored = await readQuantized(directory, files, weight);
+  return weight.tensors.map(({ name, shape, dtype }, i) => ({
+    name,
+    dtype: dtype === "u8" ? ("U8" as const) : ("F32" as const),
+    shape,
     data: stored[i]!,
   }));
 }

@@ -1,7 +1,7 @@
 /** @file Which weights of a model are quantised, and how: its layers at the bits asked for, embeddings and head always at 8. */
-import { denseParts, frozenWeights, type Parts } from "../nn/parts.ts";
+import { AppError } from "../base/errors.ts";
 import { type QuantizedBlocks, type QuantizeOptions, quantizeBlocks } from "../nn/quantize.ts";
-import { type LayoutOf, type QuantizedTensor, quantizedParts, quantizedTensors } from "../nn/quantized.ts";
+import { type LayoutOf, type QuantizedTensor, quantizedTensors } from "../nn/quantized.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ModelConfig } from "./config.ts";
 import { embeddingName, headName, linearMaps, linearName, parameterShapes } from "./parameters.ts";
@@ -21,6 +21,16 @@ export function quantizedLayout(config: ModelConfig, { bits, symmetric }: Quanti
   // Few of a row's embeddings are read at a time, and the head decides between near words: both keep 8 bits.
   for (const name of [embeddingName(config), headName]) layouts.set(name, at(8));
   return (name) => layouts.get(name);
+}
+
+/** Throws E_CONFIG where a model is quantised in another way than is asked for. */
+export function requireQuantization(what: string, found: Quantization, wanted: Quantization | undefined): void {
+  const spelled = ({ bits, symmetric }: Quantization) => `int${bits}${symmetric ? "" : " with zero points"}`;
+  if (wanted !== undefined && spelled(wanted) !== spelled(found))
+    throw new AppError(
+      "E_CONFIG",
+      `${what}: is quantised to ${spelled(found)}, asked for ${spelled(wanted)}: quantise the model it was made from`,
+    );
 }
 
 /** The tensors that hold a weight: the weight itself, or its codes, scales and zero points. */
@@ -44,26 +54,22 @@ export function storedWeights(config: ModelConfig, quantization: Quantization): 
 }
 
 /** The values of a weight's tensors, in their order. Throws E_NAN naming the weight. */
-export function storeWeight({ shape, layout }: StoredWeight, values: Float32Array): (Float32Array | Uint8Array)[] {
+export function storeWeight(
+  { name, shape, layout }: StoredWeight,
+  values: Float32Array,
+): (Float32Array | Uint8Array)[] {
   if (layout === undefined) return [values];
   const [outputs, inputs] = shape as readonly [number, number];
-  return tensorValues(quantizeBlocks(values, outputs, inputs, layout));
+  try {
+    return tensorValues(quantizeBlocks(values, outputs, inputs, layout));
+  } catch (error) {
+    if (error instanceof AppError) throw new AppError(error.code, `${name}: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 const tensorValues = ({ packed, scales, zeros }: QuantizedBlocks): (Float32Array | Uint8Array)[] =>
   zeros === undefined ? [packed, scales] : [packed, scales, zeros];
-
-/** A model's frozen weights as the graph sees them. */
-export function frozenParts({
-  config,
-  quantization,
-}: {
-  readonly config: ModelConfig;
-  readonly quantization?: Quantization | undefined;
-}): Parts {
-  const dense = denseParts(frozenWeights());
-  return quantization === undefined ? dense : quantizedParts(dense, quantizedLayout(config, quantization));
-}
 
 /** Values in memory as the sources of a weight's tensors. */
 export const sourcesOf = (

@@ -3,7 +3,7 @@ import { createRng } from "../base/rng.ts";
 import { dequantize, input } from "../graph/build.ts";
 import { interpret } from "../graph/interpret.ts";
 import { numbersOf, type Tensor } from "../graph/tensor.ts";
-import { type QuantizeOptions, quantizeBlocks } from "./quantize.ts";
+import { dequantizeBlocks, type QuantizeOptions, quantizeBlocks } from "./quantize.ts";
 import { quantizedTensors } from "./quantized.ts";
 
 /** What the graph's own reference reads out of the codes. */
@@ -57,6 +57,12 @@ describe.each(layouts)("$bits bits, symmetric $symmetric, ($n, $k) in blocks of 
           expect(Math.abs(value - read[at + i]!)).toBeLessThanOrEqual(half * (1 + 1e-5));
         });
       }
+  });
+
+  test("dequantising in memory gives what the graph reads", () => {
+    const values = createRng(`dequantize ${n}`).fillNormal(new Float32Array(n * k), 1);
+    const read = dequantizeBlocks(quantizeBlocks(values, n, k, layout), n, k, layout);
+    expect([...read]).toEqual(roundTrip(values, n, k, layout).map(Math.fround));
   });
 
   test("zeros stay zero, whether the block holds others or not", () => {

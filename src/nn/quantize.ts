@@ -61,6 +61,31 @@ export function quantizeBlocks(
   return { packed, scales, zeros: symmetric ? undefined : bits === 8 ? zeros : packNibbles(zeros, blocks) };
 }
 
+/** The weight (n, k) that codes stand for. */
+export function dequantizeBlocks(
+  { packed, scales, zeros }: QuantizedBlocks,
+  n: number,
+  k: number,
+  { bits, blockSize = 32 }: QuantizeOptions,
+): Float32Array {
+  const blocks = blocksPerRow(k, blockSize);
+  const codeOf = (bytes: Uint8Array, i: number) =>
+    bits === 8 ? bytes[i]! : (bytes[i >> 1]! >> (i % 2 === 0 ? 0 : 4)) & 15;
+  const zeroWidth = bits === 8 ? blocks : 2 * Math.ceil(blocks / 2); // rows of zero points are filled up to whole bytes
+  const out = new Float32Array(n * k);
+  for (let row = 0; row < n; row++) {
+    for (let block = 0; block < blocks; block++) {
+      const scale = scales[row * blocks + block]!;
+      const zero = zeros === undefined ? 2 ** (bits - 1) : codeOf(zeros, row * zeroWidth + block);
+      const codes = (row * blocks + block) * blockSize;
+      const end = Math.min(blockSize, k - block * blockSize);
+      const at = row * k + block * blockSize;
+      for (let i = 0; i < end; i++) out[at + i] = (codeOf(packed, codes + i) - zero) * scale;
+    }
+  }
+  return out;
+}
+
 /** Rounds values[start, end) · steps to codes; what is left of the block becomes `zero`. No code is negative, so cutting off is rounding down. */
 type Write = (
   values: Float32Array,

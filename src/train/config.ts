@@ -119,6 +119,10 @@ export const LanguageModelRun = z.strictObject({
   isolate: z.boolean().default(true),
 });
 
+/** `-asymmetric`: with a zero point per block. */
+const Weights = z.enum(["f32", "int8", "int4", "int8-asymmetric", "int4-asymmetric"]);
+export type FrozenWeights = z.infer<typeof Weights>;
+
 export const GeneratorRun = z
   .strictObject({
     kind: z.literal("generator"),
@@ -135,6 +139,10 @@ export const GeneratorRun = z
     lossOn: z.enum(["response", "sequence"]).default("response"),
     /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
     distillShare: z.number().min(0).max(1).default(0),
+    /** Share of what the adapters read that is dropped in training; the paper has 0.05. */
+    dropout: z.number().min(0).lt(1).default(0),
+    /** How the two frozen models are held: as they are, or quantised when the run begins. */
+    weights: z.strictObject({ cloud: Weights.default("f32"), edge: Weights.default("f32") }).prefault({}),
     /** Generator weights to begin with, a directory written by an earlier run. */
     start: path.optional(),
   })

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { createRng, type Rng } from "../base/rng.ts";
 import type { Group } from "../data/mixture.ts";
-import { cloudFeeds } from "../generator/cloud.ts";
+import { cloudFeeds, cloudInputNames } from "../generator/cloud.ts";
+import { dropoutFeeds } from "../generator/dropout.ts";
 import { readGenerator, writeGenerator } from "../generator/generator-file.ts";
 import {
   generatorBuffers,
@@ -12,13 +13,16 @@ import {
   type ParameterInfo,
 } from "../generator/parameters.ts";
 import { routerInputs } from "../generator/router.ts";
-import { openModel } from "../models/load.ts";
-import type { Feeds, WeightSource } from "../runtime/session.ts";
+import { frozenSources } from "../models/frozen-model.ts";
+import { type Model, openModel } from "../models/load.ts";
+import { mappedOrHeld } from "../models/mapped-or-held.ts";
+import type { Quantization } from "../models/quantized-layout.ts";
+import type { Feeds } from "../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { requireContext, rowFeeds } from "./batch.ts";
-import type { GeneratorRun } from "./config.ts";
+import type { FrozenWeights, GeneratorRun } from "./config.ts";
 import { edgePrefix, generatorSpec, promptOfName, teacherPrefix } from "./generator-step.ts";
 import type { Job } from "./loop.ts";
 import { buffersOf, parametersOf, type TrainingState } from "./state.ts";
@@ -35,7 +39,7 @@ import {
 
 /** Reads all that the run needs. Throws before anything is written. */
 export async function generatorJob(config: GeneratorRun): Promise<Job> {
-  const [cloud, edge] = [await openModel(config.cloud), await openModel(config.edge)];
+  const [cloud, edge] = await openFrozen(config);
   const tokenizer = await loadTokenizer(config.tokenizer);
   const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
   const source = await openTaskSource(config.tasks, tokenizer, SPECIAL_TOKEN_LAYOUT);
@@ -44,24 +48,41 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
       ? ({ kind: "distill", share: config.distillShare } as const)
       : ({ kind: "answers" } as const);
   const spec = (training: boolean) => ({
-    ...generatorSpec(pair, target, config.optimizer, config.optimizer.maxGradientNorm, training),
+    ...generatorSpec(pair, target, config.optimizer, config.optimizer.maxGradientNorm, {
+      training,
+      dropout: config.dropout,
+      quantized: { cloud: cloud.quantization, edge: edge.quantization },
+    }),
     recompute: config.recompute,
   });
-  const withPrefix = (prefix: string, weights: Readonly<Record<string, WeightSource>>) =>
-    Object.fromEntries(Object.entries(weights).map(([name, value]) => [prefix + name, value]));
   return {
     spec: spec(true),
     evaluation: spec(false),
-    weights: { ...withPrefix("cloud.", cloud.weights), ...withPrefix("edge.", edge.weights) },
+    weights: await mappedOrHeld({ ...frozenSources(cloud, "cloud."), ...frozenSources(edge, "edge.") }),
+    prepack: cloud.quantization !== undefined || edge.quantization !== undefined,
     start: () => startGenerator(config, pair),
-    batch: (rng, step) => ({
-      ...groupFeeds(config, pair, source, rng, "train"),
-      ...routerFeeds(config, pair, rng, step),
-    }),
+    batch: (rng, step) => {
+      const feeds = { ...groupFeeds(config, pair, source, rng, "train"), ...routerFeeds(config, pair, rng, step) };
+      return config.dropout === 0 ? feeds : { ...feeds, ...noiseFeeds(pair, feeds, rng) };
+    },
     validation: (rng) => groupFeeds(config, pair, source, rng, "validation"),
     save: (state) => writeGenerator(join(config.output, "generator"), pair, parametersOf(state), buffersOf(state)),
   };
 }
+
+/** The two frozen models, quantised where the configuration asks for it. */
+async function openFrozen({ cloud, edge, weights }: GeneratorRun): Promise<readonly [Model, Model]> {
+  const open = (directory: string, held: FrozenWeights) => openModel(directory, { quantize: quantizations[held] });
+  return [await open(cloud, weights.cloud), await open(edge, weights.edge)];
+}
+
+const quantizations: Readonly<Record<FrozenWeights, Quantization | undefined>> = {
+  f32: undefined,
+  int8: { bits: 8, symmetric: true },
+  int4: { bits: 4, symmetric: true },
+  "int8-asymmetric": { bits: 8, symmetric: false },
+  "int4-asymmetric": { bits: 4, symmetric: false },
+};
 
 async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<TrainingState> {
   const all: [ReadonlyMap<string, ParameterInfo>, (name: string) => string][] = [
@@ -122,6 +143,15 @@ function fittingQueries({ rowTokens, lossOn }: GeneratorRun, source: TaskSource,
     return i === 0 || room >= 0;
   });
   return { ...group, queries: kept };
+}
+
+/** Noise of the adapters' dropout for the rows of a batch. */
+function noiseFeeds(pair: PairShape, feeds: Feeds, rng: Rng): Feeds {
+  const shapeOf = (name: string) => feeds[name]!.shape as readonly [number, number];
+  return {
+    ...dropoutFeeds(pair, "cloud", shapeOf(cloudInputNames.tokens), rng),
+    ...dropoutFeeds(pair, "edge", shapeOf(`${edgePrefix}.tokens`), rng),
+  };
 }
 
 /** Gumbel noise and the annealing blend, where the configuration asks for them. */

@@ -1,6 +1,7 @@
 /** @file Training a generator over a frozen pair, end to end: prompts through the cloud model, answers through the edge model. */
 
 import { cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
+import { droppedInput } from "../generator/dropout.ts";
 import { withDirectLora, withExperts } from "../generator/experts.ts";
 import {
   generatorBuffers,
@@ -14,14 +15,25 @@ import { add, flattenRows, gather, input, mean, scale, sum } from "../graph/buil
 import type { Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { embed, forward, logits } from "../models/decoder.ts";
+import { frozenParts } from "../models/frozen-model.ts";
+import type { Quantization } from "../models/quantized-layout.ts";
 import { klPerRow, meanCrossEntropy } from "../nn/loss.ts";
-import { denseParts, frozenWeights, type Parts, scoped } from "../nn/parts.ts";
+import type { Parts } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
 import { rowInputs } from "./batch.ts";
 import type { Objective, StepSpec } from "./step.ts";
 
 /** What the edge is taught: the given answers, or to match the prompted edge model's distribution (KL), or a share of both. */
 export type Target = { readonly kind: "answers" } | { readonly kind: "distill"; readonly share: number };
+
+export type GeneratorStepOptions = {
+  /** Off: running statistics, no noise. */
+  readonly training?: boolean;
+  /** Share of what the adapters read that is dropped in training. */
+  readonly dropout?: number;
+  /** Which of the frozen models are quantised. */
+  readonly quantized?: { readonly cloud?: Quantization | undefined; readonly edge?: Quantization | undefined };
+};
 
 export const edgePrefix = "edge";
 /** (b) i64: the prompt each edge row belongs to. */
@@ -37,7 +49,7 @@ export function generatorSpec(
   target: Target,
   optimizer: AdamWConfig,
   maxGradientNorm: number,
-  training = true,
+  options: GeneratorStepOptions = {},
 ): StepSpec {
   return {
     parameters: shapesOf(generatorParameters(pair)),
@@ -45,7 +57,7 @@ export function generatorSpec(
     buffers: shapesOf(generatorBuffers(pair)),
     optimizer,
     maxGradientNorm,
-    objective: (parameters, buffers) => objective(pair, target, (name) => parameters[name]!, buffers, training),
+    objective: (parameters, buffers) => objective(pair, target, (name) => parameters[name]!, buffers, options),
   };
 }
 
@@ -54,20 +66,23 @@ function objective(
   target: Target,
   parameters: Parts["weight"],
   buffers: Readonly<Record<string, Node>>,
-  training: boolean,
+  { training = true, dropout = 0, quantized = {} }: GeneratorStepOptions,
 ): Objective {
-  const frozen = denseParts(frozenWeights());
-  const cloud = cloudParts(pair, scoped(frozen, "cloud."), parameters);
-  const hidden = metaHidden(pair, cloud, parameters, cloudInputs(pair.edge.layers));
+  const prompts = cloudInputs(pair.edge.layers);
+  const rate = training ? dropout : 0;
+  const frozenCloud = frozenParts({ config: pair.cloud, quantization: quantized.cloud }, "cloud.");
+  const cloud = cloudParts(pair, frozenCloud, parameters, droppedInput(pair, "cloud", prompts.tokens, rate));
+  const hidden = metaHidden(pair, cloud, parameters, prompts);
   const promptOf = input(promptOfName, [`${edgePrefix}_rows`], "i64");
-  const edge = scoped(frozen, "edge.");
+  const edge = frozenParts({ config: pair.edge, quantization: quantized.edge }, "edge.");
   const batch = rowInputs(edgePrefix);
+  const reads = droppedInput(pair, "edge", batch.tokens, rate);
   if (pair.generator.generation === "direct") {
-    const parts = withDirectLora(pair, edge, parameters, hidden, promptOf);
+    const parts = withDirectLora(pair, edge, parameters, hidden, promptOf, reads);
     return { loss: answerLoss(pair.edge, parts, edge, target, batch) };
   }
   const routing = route(pair, parameters, hidden, { training, buffers });
-  const parts = withExperts(pair, edge, parameters, routing.gates, promptOf);
+  const parts = withExperts(pair, edge, parameters, routing.gates, promptOf, reads);
   const answers = answerLoss(pair.edge, parts, edge, target, batch);
   const balance = balanceLoss(pair.generator, routing);
   return {

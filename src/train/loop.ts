@@ -26,6 +26,8 @@ export type Job = {
   readonly spec: StepSpec;
   readonly evaluation?: StepSpec;
   readonly weights: NonNullable<TrainerOptions["weights"]>;
+  /** Where weights are quantised: their operator is slow unpacked. */
+  readonly prepack?: boolean;
   /** Values of `p/…` and `b/…` before the first step. */
   readonly start: () => Promise<TrainingState> | TrainingState;
   /** One micro-batch, determined by the stream. */
@@ -80,6 +82,7 @@ export async function trainLoop(config: TrainConfig, job: Job, context: LoopCont
   await using trainer = await createTrainer(job.spec, {
     ...evaluation,
     weights: job.weights,
+    prepack: job.prepack ?? false,
     state,
     stepCount: before?.step ?? 0,
     accumulate: config.accumulate > 1,

@@ -1,0 +1,38 @@
+/** @file Weights in files beside weights in memory: a session maps the former only while the latter fit into its model. */
+
+import { AppError } from "../base/errors.ts";
+import { withRegularFile } from "../base/read-file.ts";
+import type { WeightSource } from "../runtime/session.ts";
+
+/** What travels inside a model, which holds at most 2 GB. */
+const insideBytes = 2 ** 30;
+
+/** The same sources, all of them in memory where mapping some would put more than fits inside the model. Throws E_IO, E_FORMAT. */
+export async function mappedOrHeld(
+  sources: Readonly<Record<string, WeightSource>>,
+): Promise<Readonly<Record<string, WeightSource>>> {
+  const held = Object.values(sources).reduce(
+    (sum, source) => (source.kind === "data" ? sum + source.data.byteLength : sum),
+    0,
+  );
+  if (held <= insideBytes) return sources;
+  const all: Record<string, WeightSource> = {};
+  for (const [name, source] of Object.entries(sources))
+    all[name] = source.kind === "data" ? source : { kind: "data", data: await readBytes(source) };
+  return all;
+}
+
+/** Node reads at most 2 GiB at a time. */
+const readLimit = 2 ** 30;
+
+async function readBytes({ path, offset, bytes }: WeightSource & { readonly kind: "file" }): Promise<Uint8Array> {
+  return withRegularFile(path, async (file) => {
+    const out = new Uint8Array(bytes);
+    for (let done = 0; done < bytes; ) {
+      const { bytesRead } = await file.read(out, done, Math.min(readLimit, bytes - done), offset + done);
+      if (bytesRead === 0) throw new AppError("E_FORMAT", `${path}: ends at byte ${offset + done}, it was cut off`);
+      done += bytesRead;
+    }
+    return out;
+  });
+}
