@@ -6,6 +6,7 @@ import { simplify } from "../graph/simplify.ts";
 import { leavesOf } from "../graph/tree.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
+import { requireExact } from "./device-limits.ts";
 import { checkedFeed, checkedSource, fromOrt, inlineLimitBytes, ortTypes, refused } from "./ort-values.ts";
 
 import type { CompileOptions, Device, Feeds, Session, WeightSource } from "./session.ts";
@@ -30,6 +31,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true } = options;
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
+  requireExact(graph, device);
   const placement = placeWeights(graph, weights);
   const stop = device === "cpu" ? stopName : undefined;
   const model = lower(simplify(graph), placement.place, { emptySequence: stop });

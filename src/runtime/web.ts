@@ -5,6 +5,7 @@ import { simplify } from "../graph/simplify.ts";
 import { leavesOf } from "../graph/tree.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
+import { requireExact } from "./device-limits.ts";
 import { checkedFeed, checkedSource, fromOrt, inlineLimitBytes, ortTypes, refused } from "./ort-values.ts";
 import type { CompileOptions, Device, Feeds, Session, WeightSource } from "./session.ts";
 import type { Tensor } from "./tensor.ts";
@@ -34,6 +35,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   const load = builds[device];
   if (load === undefined)
     throw new AppError("E_RUNTIME", `device ${device} runs in Node; expected wasm or webgpu in a browser`);
+  requireExact(graph, device);
   const { place, buffers } = placeWeights(weights);
   const model = lower(simplify(graph), place);
   const ort = await refused("load", load);
