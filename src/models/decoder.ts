@@ -16,8 +16,13 @@ export function embed(config: ModelConfig, parts: Parts, tokens: Node): Node {
   return parts.lookup(embeddingName(config), config.vocab, config.hidden)(tokens);
 }
 
-/** Several sequences in one row: which one each token belongs to, and its position there. Both (b, t) i64. */
-export type Segments = { readonly ids: Node; readonly positions: Node };
+/** Several sequences in one row: which one each token belongs to, and its position there. All (b, t) i64. */
+export type Segments = {
+  readonly ids: Node;
+  /** The segment a token sees beside its own; its own where there is none. */
+  readonly sees: Node;
+  readonly positions: Node;
+};
 
 /**
  * The last hidden states, after the final norm (AMB-11).
@@ -29,7 +34,7 @@ export function forward(config: ModelConfig, parts: Parts, embedded: Node, segme
   const [batch, time] = embedded.shape as [Dim, Dim, Dim];
   const mask = (window: number): Node => {
     const causal = causalMask(time, window);
-    return segments === undefined ? causal : add(causal, segmentMask(segments.ids));
+    return segments === undefined ? causal : add(causal, segmentMask(segments.ids, segments.sees));
   };
   return forwardView(config, parts, embedded, {
     positions: segments?.positions ?? defaultPositions(batch, time),

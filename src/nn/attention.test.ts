@@ -72,16 +72,38 @@ test("a window of two sees the token itself and the one before", () => {
   );
 });
 
+const node = (name: string) => input(name, [batch, time], "i64");
+
 test("sequences joined in a row do not see each other", () => {
   const ids = [
     [0, 0, 1, 1, 1],
     [0, 1, 1, 1, 2],
   ];
   const segments = tensor([batch, time], ids.flat(), "i64");
-  const mask = add(causalMask(time), segmentMask(input("segments", [batch, time], "i64")));
+  const mask = add(causalMask(time), segmentMask(node("segments"), node("sees")));
   expectClose(
-    evaluate(attended(mask), { ...values, segments }),
+    evaluate(attended(mask), { ...values, segments, sees: segments }),
     plainAttention((b, query, key) => key <= query && ids[b]![query] === ids[b]![key]),
+  );
+});
+
+test("a sequence sees itself and the one it goes on from", () => {
+  const ids = [
+    [0, 0, 1, 2, 2],
+    [0, 1, 1, 1, 2],
+  ];
+  const seen = [
+    [0, 0, 0, 0, 0],
+    [0, 1, 1, 1, 1],
+  ];
+  const segments = tensor([batch, time], ids.flat(), "i64");
+  const sees = tensor([batch, time], seen.flat(), "i64");
+  const mask = add(causalMask(time), segmentMask(node("segments"), node("sees")));
+  expectClose(
+    evaluate(attended(mask), { ...values, segments, sees }),
+    plainAttention(
+      (b, query, key) => key <= query && (ids[b]![query] === ids[b]![key] || seen[b]![query] === ids[b]![key]),
+    ),
   );
 });
 

@@ -45,11 +45,13 @@ export function causalMask(time: Dim, window = 0): Node {
   return add(future, where(less(reach, query), constant(-1e9), constant(0)));
 }
 
-/** 0 within a segment, −1e9 across segments: ids (b, t) i64 → (b, 1, t, t). */
-export function segmentMask(ids: Node): Node {
+/** 0 within a segment and from a segment to the one it also sees, −1e9 elsewhere: ids and sees (b, t) i64 → (b, 1, t, t). */
+export function segmentMask(ids: Node, sees: Node): Node {
   const [batch, time] = ids.shape as [Dim, Dim];
-  const isSame = equal(reshape(ids, [batch, 1, time, 1]), reshape(ids, [batch, 1, 1, time]));
-  return where(isSame, constant(0), constant(-1e9));
+  const key = reshape(ids, [batch, 1, 1, time]);
+  const isSame = equal(reshape(ids, [batch, 1, time, 1]), key);
+  const isSeen = equal(reshape(sees, [batch, 1, time, 1]), key);
+  return where(isSame, constant(0), where(isSeen, constant(0), constant(-1e9)));
 }
 
 /**

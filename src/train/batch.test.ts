@@ -19,6 +19,7 @@ test("rows are padded on the right; each answer token is predicted from the toke
   expect(numbers(feeds)).toEqual({
     "p.tokens": { shape: [2, 3], data: [10, 11, 12, 20, 0, 0] },
     "p.segments": { shape: [2, 3], data: [0, 0, 0, 0, 0, 0] },
+    "p.sees": { shape: [2, 3], data: [0, 0, 0, 0, 0, 0] },
     "p.positions": { shape: [2, 3], data: [0, 1, 2, 0, 0, 0] },
     "p.rows": { shape: [3], data: [1, 2, 3] },
     "p.targets": { shape: [3], data: [12, 13, 21] },

@@ -8,12 +8,14 @@ import { intTensor } from "../runtime/tensor.ts";
 
 /**
  * One row of a batch. `answers` are half-open spans of `ids` that are to be predicted; position 0 never is.
- * `starts` are where the sequences begin that were joined in the row, 0 first.
+ * `starts` are where the sequences begin that were joined in the row, 0 first. `sees` names for each of them an earlier
+ * sequence that it goes on from and sees, or itself.
  */
 export type Row = {
   readonly ids: readonly number[];
   readonly answers: readonly (readonly [number, number])[];
   readonly starts?: readonly number[];
+  readonly sees?: readonly number[];
 };
 
 export type RowInputs = {
@@ -32,7 +34,11 @@ export function rowInputs(prefix: string, answers = `${prefix}_answers`): RowInp
   const shape = [`${prefix}_rows`, `${prefix}_time`];
   return {
     tokens: input(`${prefix}.tokens`, shape, "i64"),
-    segments: { ids: input(`${prefix}.segments`, shape, "i64"), positions: input(`${prefix}.positions`, shape, "i64") },
+    segments: {
+      ids: input(`${prefix}.segments`, shape, "i64"),
+      sees: input(`${prefix}.sees`, shape, "i64"),
+      positions: input(`${prefix}.positions`, shape, "i64"),
+    },
     rows: input(`${prefix}.rows`, [answers], "i64"),
     targets: input(`${prefix}.targets`, [answers], "i64"),
   };
@@ -40,8 +46,11 @@ export function rowInputs(prefix: string, answers = `${prefix}_answers`): RowInp
 
 /** Throws E_CONFIG where a sequence is longer than the model's context: positions beyond it have no rotary angles. */
 export function requireContext(rows: readonly Row[], context: number): void {
-  for (const { ids, starts = [0] } of rows) {
-    const longest = Math.max(...starts.map((start, i) => (starts[i + 1] ?? ids.length - 1) - start));
+  for (const row of rows) {
+    const { ids, starts = [0] } = row;
+    const longest = Math.max(
+      ...starts.map((start, i) => (starts[i + 1] ?? ids.length - 1) - start + firstPosition(row, i)),
+    );
     if (longest > context) {
       throw new AppError(
         "E_CONFIG",
@@ -51,21 +60,30 @@ export function requireContext(rows: readonly Row[], context: number): void {
   }
 }
 
+/** The position of a sequence's first token: behind the sequence that it goes on from. */
+function firstPosition({ starts = [0], sees }: Row, sequence: number): number {
+  const seen = sees?.[sequence] ?? sequence;
+  return seen === sequence ? 0 : starts[seen + 1]! - starts[seen]!;
+}
+
 /** Pads rows on the right, padding at position 0, and lists their supervised positions. */
 export function rowFeeds(prefix: string, rows: readonly Row[], padId: number): Feeds {
   const time = Math.max(...rows.map(({ ids }) => ids.length - 1));
   const tokens = new Int32Array(rows.length * time).fill(padId);
   const segments = new Int32Array(rows.length * time);
+  const sees = new Int32Array(rows.length * time);
   const positions = new Int32Array(rows.length * time);
   const supervised: number[] = [];
   const targets: number[] = [];
-  rows.forEach(({ ids, answers, starts = [0] }, row) => {
+  rows.forEach((content, row) => {
+    const { ids, answers, starts = [0] } = content;
     const start = row * time;
     for (let t = 0, segment = 0; t < time; t++) {
       if (t + 1 < ids.length) tokens[start + t] = ids[t]!;
       if (t === starts[segment + 1]) segment++;
       segments[start + t] = segment;
-      positions[start + t] = t + 1 < ids.length ? t - starts[segment]! : 0;
+      sees[start + t] = content.sees?.[segment] ?? segment;
+      positions[start + t] = t + 1 < ids.length ? t - starts[segment]! + firstPosition(content, segment) : 0;
     }
     for (const [from, to] of answers) {
       for (let t = Math.max(from, 1); t < to; t++) {
@@ -77,6 +95,7 @@ export function rowFeeds(prefix: string, rows: readonly Row[], padId: number): F
   return {
     [`${prefix}.tokens`]: intTensor([rows.length, time], tokens),
     [`${prefix}.segments`]: intTensor([rows.length, time], segments),
+    [`${prefix}.sees`]: intTensor([rows.length, time], sees),
     [`${prefix}.positions`]: intTensor([rows.length, time], positions),
     [`${prefix}.rows`]: intTensor([supervised.length], supervised),
     [`${prefix}.targets`]: intTensor([targets.length], targets),

@@ -1,6 +1,7 @@
 /** @file The configuration of a training run, one JSON file: everything that decides the result, seeds included. */
 import { z } from "zod";
 import { GeneratorConfig } from "../generator/config.ts";
+import { type QuantizationName, quantizations } from "../models/quantized-layout.ts";
 
 const path = z.string().min(1);
 const count = z.int().min(1);
@@ -102,25 +103,32 @@ const Shape = z
     if (size > parameters) refuse("hidden", `the layers have ${size} weights, the limit is ${parameters}`);
   });
 
-export const LanguageModelRun = z.strictObject({
-  kind: z.literal("language-model"),
-  ...common,
-  /** Directory of the tokenizer. */
-  tokenizer: path,
-  /** A fresh model of this shape, or the directory of one to go on with. */
-  model: z.union([Shape, path]),
-  text: Text.optional(),
-  tasks: Tasks.optional(),
-  /** Conversations are joined in rows of at most this many tokens, so that little is padding. */
-  rowTokens: count.default(512),
-  /** Predict the answers only, or every token of a conversation: prompts and inputs teach language too. */
-  supervise: z.enum(["answers", "all"]).default("answers"),
-  /** Whether conversations in a row are hidden from each other. */
-  isolate: z.boolean().default(true),
-});
+export const LanguageModelRun = z
+  .strictObject({
+    kind: z.literal("language-model"),
+    ...common,
+    /** Directory of the tokenizer. */
+    tokenizer: path,
+    /** A fresh model of this shape, or the directory of one to go on with. */
+    model: z.union([Shape, path]),
+    text: Text.optional(),
+    tasks: Tasks.optional(),
+    /** Conversations are joined in rows of at most this many tokens, so that little is padding. */
+    rowTokens: count.default(512),
+    /** Predict the answers only, or every token of a conversation: prompts and inputs teach language too. */
+    supervise: z.enum(["answers", "all"]).default("answers"),
+    /** A prompt's queries as turns of one conversation, or apart: each sees the prompt alone, as a single query will. */
+    turns: z.enum(["together", "apart"]).default("together"),
+    /** Whether conversations in a row are hidden from each other. */
+    isolate: z.boolean().default(true),
+  })
+  .refine(({ isolate, turns }) => isolate || turns === "together", {
+    path: ["turns"],
+    message: "expected together where isolate is false: the queries of a row see all of it",
+  });
 
 /** `-asymmetric`: with a zero point per block. */
-const Weights = z.enum(["f32", "int8", "int4", "int8-asymmetric", "int4-asymmetric"]);
+const Weights = z.enum(["f32", ...(Object.keys(quantizations) as QuantizationName[])]);
 export type FrozenWeights = z.infer<typeof Weights>;
 
 export const GeneratorRun = z

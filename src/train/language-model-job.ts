@@ -17,7 +17,14 @@ import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
 import type { Job } from "./loop.ts";
 import { parametersOf, type TrainingState } from "./state.ts";
 import { stepNames } from "./step.ts";
-import { conversationRow, drawGroup, joinRows, openTaskSource, type TaskSource } from "./task-batches.ts";
+import {
+  conversationRow,
+  drawGroup,
+  joinRows,
+  openTaskSource,
+  separateQueriesRow,
+  type TaskSource,
+} from "./task-batches.ts";
 
 /** Reads all that the run needs. Throws before anything is written. */
 export async function languageModelJob(config: LanguageModelRun): Promise<Job> {
@@ -33,11 +40,13 @@ export async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   const textRows =
     text === undefined ? 0 : source === undefined ? config.batch : Math.round(config.batch * config.text!.share);
 
+  const row = { together: conversationRow, apart: separateQueriesRow }[config.turns];
+
   /** Draws conversations until `count` rows are full; the one that would begin another row is left out. */
   function conversations(tasks: TaskSource, rng: Rng, split: "train" | "validation", count: number): Row[] {
     const drawn: Row[] = [];
     for (;;) {
-      drawn.push(conversationRow(tasks, drawGroup(tasks, rng, split), config.supervise, config.rowTokens));
+      drawn.push(row(tasks, drawGroup(tasks, rng, split), config.supervise, config.rowTokens));
       const rows = joinRows(drawn, config.rowTokens);
       if (rows.length > count) return rows.slice(0, count);
     }

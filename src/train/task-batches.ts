@@ -83,18 +83,48 @@ export function conversationRow(
   return { ids, answers: supervise === "all" ? [[1, ids.length]] : answers };
 }
 
+/** One row: the prompt, then the queries that fit, each of which sees the prompt and no other query. */
+export function separateQueriesRow(
+  { options: { tokenizer }, layout }: TaskSource,
+  { prompt, queries }: Group,
+  supervise: "answers" | "all",
+  maxTokens: number,
+): Row {
+  const ids = encodeCloudPrompt(tokenizer, layout, prompt);
+  const starts = [0];
+  const answers: [number, number][] = supervise === "all" ? [[1, ids.length]] : [];
+  for (const [i, { input, target }] of queries.entries()) {
+    const question = encodeInput(tokenizer, layout, input).slice(1); // the begin token stands before the prompt
+    const answer = encodeTarget(tokenizer, layout, target);
+    if (i > 0 && ids.length + question.length + answer.length > maxTokens) break;
+    starts.push(ids.length);
+    // The first token of a question follows the prompt, not what stands before it in the row: it is never predicted.
+    const from = ids.length + (supervise === "all" ? 1 : question.length);
+    ids.push(...question, ...answer);
+    answers.push([from, ids.length]);
+  }
+  return { ids, answers, starts, sees: starts.map(() => 0) };
+}
+
 /** Joins rows, in their order, into rows of at most `capacity` tokens. A longer row stays alone. */
 export function joinRows(rows: readonly Row[], capacity: number): Row[] {
-  const joined: { ids: number[]; answers: (readonly [number, number])[]; starts: number[] }[] = [];
-  for (const { ids, answers } of rows) {
+  const joined: {
+    ids: number[];
+    answers: (readonly [number, number])[];
+    starts: number[];
+    sees: number[];
+  }[] = [];
+  for (const { ids, answers, starts = [0], sees = starts.map((_, i) => i) } of rows) {
     const last = joined.at(-1);
     const fits = last !== undefined && last.ids.length + ids.length <= capacity;
-    const into = fits ? last : { ids: [], answers: [], starts: [] };
+    const into = fits ? last : { ids: [], answers: [], starts: [], sees: [] };
     if (!fits) joined.push(into);
-    const start = into.ids.length;
-    into.starts.push(start);
+    const offset = into.ids.length;
+    const before = into.starts.length;
+    into.starts.push(...starts.map((start) => offset + start));
+    into.sees.push(...sees.map((seen) => before + seen));
     into.ids.push(...ids);
-    into.answers.push(...answers.map(([from, to]) => [start + from, start + to] as const));
+    into.answers.push(...answers.map(([from, to]) => [offset + from, offset + to] as const));
   }
   return joined;
 }
