@@ -1,5 +1,8 @@
 /** @file What the commands get from the outside: streams, clock, colours. Made once, passed in. */
+import { homedir } from "node:os";
 import pc from "picocolors";
+import type { ResolveModel } from "../models/resolve.ts";
+import { hubResolver, hubSettings } from "./hub.ts";
 
 export type Colors = ReturnType<typeof pc.createColors>;
 
@@ -19,6 +22,8 @@ export type CliContext = {
   readonly now: () => number;
   /** Whether unexpected errors show where they come from. */
   readonly debug: boolean;
+  /** What a user named a model by, to where it lies: a folder, a GGUF file, or an id of the hub. */
+  readonly resolveModel: ResolveModel;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -33,14 +38,16 @@ export function nodeContext({ env = process.env as Environment } = {}): CliConte
     stdout: stdout.isTTY === true,
     stderr: stderr.isTTY === true,
   };
+  const now = () => performance.now();
   return {
     stdin,
     stdout,
     stderr,
     isTerminal,
     colors: pc.createColors(wantsColors(env, isTerminal.stdout)),
-    now: () => performance.now(),
+    now,
     debug: env["LORAGEN_DEBUG"] === "1",
+    resolveModel: hubResolver(hubSettings(env, homedir()), { stderr, isTerminal, now }),
   };
 }
 

@@ -1,15 +1,30 @@
 /** @file `train`: a configuration file to a finished run. */
 import { readJsonFile } from "../base/json-file.ts";
+import type { ResolveModel } from "../models/resolve.ts";
 import { TrainConfig } from "./config.ts";
 import { openJob } from "./jobs.ts";
 import { type LoopContext, type TrainingResult, trainLoop } from "./loop.ts";
 
+export type RunContext = LoopContext & {
+  /** Finds what `model`, `cloud`, `edge` and `tokenizer` name; without it they are paths. */
+  readonly resolveModel?: ResolveModel;
+};
+
 /** Reads the configuration, opens all it names, trains. Throws E_CONFIG before anything is written. */
 export async function runTraining(
   configPath: string,
-  context: LoopContext,
+  { resolveModel = async (name) => name, ...context }: RunContext,
 ): Promise<TrainingResult & { readonly output: string }> {
   const config = await readJsonFile(configPath, TrainConfig, { code: "E_CONFIG" });
-  const result = await trainLoop(config, await openJob(config), context);
+  const result = await trainLoop(config, await openJob(await resolveModels(config, resolveModel)), context);
   return { ...result, output: config.output };
+}
+
+/** The configuration with paths in the place of names; the one that is kept beside the results keeps the names. */
+async function resolveModels(config: TrainConfig, resolve: ResolveModel): Promise<TrainConfig> {
+  const tokenizer = await resolve(config.tokenizer, "tokenizer");
+  if (config.kind === "generator")
+    return { ...config, tokenizer, cloud: await resolve(config.cloud), edge: await resolve(config.edge) };
+  const { model } = config;
+  return { ...config, tokenizer, model: typeof model === "string" ? await resolve(model) : model };
 }

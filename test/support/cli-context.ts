@@ -19,6 +19,7 @@ export function recordingContext({ stdin = "", debug = false } = {}) {
     colors: pc.createColors(false),
     now: () => performance.now(),
     debug,
+    resolveModel: async (name) => name,
   };
   return { context, written };
 }

@@ -14,6 +14,7 @@ type Flags = JsonFlag & { readonly config?: string; readonly resume?: boolean };
 
 const examples = `
 The configuration says what is trained ("language-model" or "generator"), on which data, and where the results go.
+Models are folders or ids of the Hugging Face hub, as "Qwen/Qwen2-1.5B" or "owner/name@revision" (docs/models.md).
 Checkpoints are written on the way and at the first Ctrl-C; --resume goes on from the newest one.
 
 Examples:
@@ -46,6 +47,7 @@ async function trainCommand(context: CliContext, flags: Flags): Promise<void> {
       now,
       signal: interrupt.signal,
       resume: flags.resume === true,
+      resolveModel: context.resolveModel,
     });
     const { output, steps, bestLoss, bestStep } = result;
     if (result.interrupted)
