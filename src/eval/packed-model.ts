@@ -1,8 +1,9 @@
 /** @file A model over a packed row: positions and visibility as the row says, everything else as the model has it. */
-import { constant, equal, input, less, reshape, sub, where } from "../graph/build.ts";
+import { add, constant, equal, input, less, reshape, where } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { embed, forwardView } from "../models/decoder.ts";
+import { windowMask } from "../nn/attention.ts";
 import type { Parts } from "../nn/parts.ts";
 
 /** Of one row, (t) i64 each; see `PackedRow`. */
@@ -17,10 +18,11 @@ export const packedNames = {
 export function packedForward(config: ModelConfig, parts: Parts): Node {
   const row = (name: keyof typeof packedNames) => input(packedNames[name], ["time"], "i64");
   const positions = row("positions");
+  const inRow = reshape(positions, [1, "time"]);
   const branch = branchMask(positions, row("queries"), row("answers"));
   return forwardView(config, parts, embed(config, parts, reshape(row("tokens"), [1, "time"])), {
-    positions: reshape(positions, [1, "time"]),
-    mask: (window) => (window === 0 ? branch : where(isOff(windowMask(positions, window)), constant(-1e9), branch)),
+    positions: inRow,
+    mask: (window) => (window === 0 ? branch : add(branch, windowMask(inRow, window))),
     hasLongRows: true,
   });
 }
@@ -38,10 +40,4 @@ function branchMask(positions: Node, queries: Node, answers: Node): Node {
   const answerMask = onBranch(answers);
   const branch = where(isOff(onBranch(queries)), no, answerMask);
   return where(less(own, other), no, branch);
-}
-
-/** 0 where a token stands less than `window` positions before another. (t, t) */
-function windowMask(positions: Node, window: number): Node {
-  const [own, other] = [reshape(positions, ["time", 1]), reshape(positions, [1, "time"])];
-  return where(less(other, sub(own, constant(window - 1, [], "i64"))), constant(-1e9), constant(0));
 }

@@ -3,7 +3,15 @@ import { add, cachedAttention, constant, gather, mul, reshape, rope, scale as sc
 import { mulDims } from "../graph/dims.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import { activations, softCap } from "../nn/activation.ts";
-import { attend, causalMask, defaultPositions, joinHeads, segmentMask, splitHeads } from "../nn/attention.ts";
+import {
+  attend,
+  causalMask,
+  defaultPositions,
+  joinHeads,
+  segmentMask,
+  splitHeads,
+  windowMask,
+} from "../nn/attention.ts";
 import { norms } from "../nn/norm.ts";
 import type { Linear, Parts } from "../nn/parts.ts";
 import { architectures } from "./architectures.ts";
@@ -33,8 +41,10 @@ export type Segments = {
 export function forward(config: ModelConfig, parts: Parts, embedded: Node, segments?: Segments): Node {
   const [batch, time] = embedded.shape as [Dim, Dim, Dim];
   const mask = (window: number): Node => {
-    const causal = causalMask(time, window);
-    return segments === undefined ? causal : add(causal, segmentMask(segments.ids, segments.sees));
+    if (segments === undefined) return causalMask(time, window);
+    const { ids, sees, positions } = segments;
+    const seen = add(causalMask(time), segmentMask(ids, sees));
+    return window === 0 ? seen : add(seen, windowMask(positions, window));
   };
   return forwardView(config, parts, embedded, {
     positions: segments?.positions ?? defaultPositions(batch, time),

@@ -10,6 +10,7 @@ import {
   matmul,
   reshape,
   softmax,
+  sub,
   transpose,
   where,
 } from "../graph/build.ts";
@@ -43,6 +44,14 @@ export function causalMask(time: Dim, window = 0): Node {
   if (window === 0) return future;
   const reach = add(key, constant(window - 0.5)); // key + window > query ⇔ the key is inside the window
   return add(future, where(less(reach, query), constant(-1e9), constant(0)));
+}
+
+/** The same window where tokens do not stand in order: positions (b, t) i64 → (b, 1, t, t), 0 where less than `window` apart. */
+export function windowMask(positions: Node, window: number): Node {
+  const [batch, time] = positions.shape as [Dim, Dim];
+  const query = reshape(positions, [batch, 1, time, 1]);
+  const key = reshape(positions, [batch, 1, 1, time]);
+  return where(less(key, sub(query, constant(window - 1, [], "i64"))), constant(-1e9), constant(0));
 }
 
 /** 0 within a segment and from a segment to the one it also sees, −1e9 elsewhere: ids and sees (b, t) i64 → (b, 1, t, t). */
