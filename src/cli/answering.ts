@@ -20,7 +20,7 @@ export async function openAnswerer(context: CliContext, flags: AnsweringFlags): 
   const prompt = await readPrompt(context, flags);
   if (prompt !== undefined && prompt.trim() === "")
     throw new AppError("E_PROMPT", "system prompt: expected text, found none");
-  const pair = await loadPair(flags.pair);
+  const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
   const specialization =
     flags.specialization === undefined ? undefined : await readSpecialization(flags.specialization, pair);
   const answerer = await createAnswerer(pair, { specialization, prompt, threads, device });

@@ -14,6 +14,7 @@ import { encodeSpecialization, readSpecialization } from "../generator/specializ
 import { peftFiles, readPeft } from "../lora/peft-format.ts";
 import { openModel } from "../models/load.ts";
 import { parameterShapes } from "../models/parameters.ts";
+import type { ResolveModel } from "../models/resolve.ts";
 import type { CliContext } from "./context.ts";
 import { formatBytes, formatMs } from "./format.ts";
 import { decimal, required } from "./options.ts";
@@ -46,12 +47,19 @@ type Source = Pick<
 >;
 
 /** The adapter that the flags name. Throws E_USAGE, E_MISMATCH, and as the readers of its files do. */
-export async function openSource(command: string, flags: SourceFlags): Promise<Source> {
-  if (flags.adapter !== undefined) return openPeftSource(flags, flags.adapter);
+export async function openSource(
+  { resolveModel }: Pick<CliContext, "resolveModel">,
+  command: string,
+  flags: SourceFlags,
+): Promise<Source> {
+  if (flags.adapter !== undefined) {
+    const base = flags.base === undefined ? undefined : await resolveModel(flags.base);
+    return openPeftSource(flags, flags.adapter, base, resolveModel);
+  }
   const path = required(flags.specialization, command, "--specialization DIR");
   if (flags.base !== undefined)
     throw new AppError("E_USAGE", `${command}: --base goes with --adapter; a specialisation belongs to its pair`);
-  const pair = await loadPair(flags.pair);
+  const pair = await loadPair(flags.pair, { resolveModel });
   const specialization = await readSpecialization(path, pair);
   return {
     base: pair.edge,
@@ -64,18 +72,23 @@ export async function openSource(command: string, flags: SourceFlags): Promise<S
   };
 }
 
-async function openPeftSource(flags: SourceFlags, adapterPath: string): Promise<Source> {
+async function openPeftSource(
+  flags: SourceFlags,
+  adapterPath: string,
+  basePath: string | undefined,
+  resolveModel: ResolveModel,
+): Promise<Source> {
   if (flags.specialization !== undefined)
     throw new AppError("E_USAGE", "expected one of --specialization and --adapter, found both");
-  const base = flags.base === undefined ? (await loadPair(flags.pair)).edge : await openModel(flags.base);
+  const base = basePath === undefined ? (await loadPair(flags.pair, { resolveModel })).edge : await openModel(basePath);
   return {
     base,
     adapter: await readPeft(adapterPath, parameterShapes(base.config)),
     kind: "peft",
     adapterSha256: await sha256File(join(adapterPath, peftFiles.weights)),
     name: "merged",
-    baseName: flags.baseName ?? base.directory,
-    tokenizerDirectory: flags.base ?? (await tokenizerFolder(flags.pair)),
+    baseName: flags.baseName ?? flags.base ?? base.directory,
+    tokenizerDirectory: basePath ?? (await tokenizerFolder(flags.pair)),
   };
 }
 

@@ -1,7 +1,7 @@
 /** @file An evaluation: every method on every task, in one report. */
 import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
-import { loadPair } from "../generator/pair.ts";
+import { loadPair, type PairOptions } from "../generator/pair.ts";
 import type { Device } from "../runtime/session.ts";
 import { cachedTokenizer } from "../text/cached-tokenizer.ts";
 import { type Asker, createAsker, encodeQueries } from "./ask.ts";
@@ -43,11 +43,16 @@ export type EvalOptions = {
 export async function runEval({
   pairDirectory,
   taskFiles,
+  resolveModel,
   ...options
-}: EvalOptions & { readonly pairDirectory: string; readonly taskFiles: readonly string[] }): Promise<EvalReport> {
+}: EvalOptions &
+  Pick<PairOptions, "resolveModel"> & {
+    readonly pairDirectory: string;
+    readonly taskFiles: readonly string[];
+  }): Promise<EvalReport> {
   const tasks = await readTaskFiles(taskFiles);
   const { threads = 0, device = "cpu" } = options;
-  await using subject = pairSubject(await loadPair(pairDirectory), { threads, device });
+  await using subject = pairSubject(await loadPair(pairDirectory, { resolveModel }), { threads, device });
   return await evaluate(subject, tasks, options);
 }
 

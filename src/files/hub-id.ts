@@ -29,6 +29,12 @@ export function formatHubId({ owner, name, revision, file }: HubId): string {
 
 export const isCommit = (revision: string): boolean => commitPattern.test(revision);
 
+/** A commit never changes: the only kind of revision that others' files may name. */
+export function isPinnedHubId(text: string): boolean {
+  const id = parseHubId(text);
+  return id !== undefined && isCommit(id.revision);
+}
+
 /** Whether a path of a repository stays inside the folder it is put into. */
 export function isPlainPath(path: string): boolean {
   return !/(^|\/)(\.{0,2})(\/|$)/.test(path) || path === "";

@@ -1,6 +1,7 @@
 /** @file What a pair is: `pair.json`, and the part of a pair that specialised models need. */
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
+import { isPinnedHubId } from "../files/hub-id.ts";
 import type { Model } from "../models/load.ts";
 import { PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -9,14 +10,24 @@ import type { PairShape } from "./parameters.ts";
 
 export const pairFileName = "pair.json";
 
+const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
 /** A folder inside the pair: never outside it. */
-const Folder = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "expected the plain name of a folder inside the pair");
+const Folder = z.string().regex(folderPattern, "expected the plain name of a folder inside the pair");
+
+/** A model inside the pair, or one of the hub at the commit that the pair was made with. */
+const ModelName = z
+  .string()
+  .refine(
+    (name) => folderPattern.test(name) || isPinnedHubId(name),
+    "expected the plain name of a folder inside the pair, or owner/name@commit of a model of the hub",
+  );
 
 export const PairFile = z.strictObject({
   format: z.literal("lora-gen pair 1"),
   name: z.string().min(1).max(100),
-  cloud: Folder.default("cloud"),
-  edge: Folder.default("edge"),
+  cloud: ModelName.default("cloud"),
+  edge: ModelName.default("edge"),
   generator: Folder.default("generator"),
   tokenizer: Folder.default("tokenizer"),
   layout: PromptLayout,

@@ -54,6 +54,20 @@ test("its parts may have other names, but must lie inside the pair", async () =>
   }
 });
 
+test("a model of a pair may be on the hub at a commit, where a resolver finds it", async () => {
+  const directory = copy();
+  const name = `org/edge@${"c".repeat(40)}`;
+  await writePairFile(directory, { name: "apart", edge: name, layout: SPECIAL_TOKEN_LAYOUT });
+  await expect(loadPair(directory)).rejects.toMatchObject({ code: "E_CONFIG" });
+  const asked: string[] = [];
+  const resolveModel = async (wanted: string) => {
+    asked.push(wanted);
+    return join(sound, "edge");
+  };
+  expect((await loadPair(directory, { resolveModel })).edge.directory).toBe(join(sound, "edge"));
+  expect(asked).toEqual([name]);
+});
+
 test("a tokenizer with more tokens than a model has embeddings is refused", async () => {
   const directory = copy();
   edit(join(directory, "tokenizer/tokenizer.json"), ({ added_tokens: tokens }) => ({

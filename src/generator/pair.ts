@@ -1,30 +1,50 @@
 /** @file A pair on disk: `pair.json` beside a cloud model, an edge model, a generator and the tokenizer they share. */
 import { join } from "node:path";
+import { AppError } from "../base/errors.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { type Model, openModel } from "../models/load.ts";
+import type { ResolveModel } from "../models/resolve.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { readGenerator, readGeneratorConfig } from "./generator-file.ts";
 import { type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair-format.ts";
 
 export type { PairFile } from "./pair-format.ts";
 
+export type PairOptions = {
+  /** Finds models that the pair names by their ids on the hub. */
+  readonly resolveModel?: ResolveModel | undefined;
+};
+
 export type Pair = EdgePair & { readonly directory: string; readonly cloud: Model; readonly edge: Model };
 
 /** Opens a pair. Throws E_NOT_FOUND, E_CONFIG, E_FORMAT, E_SHAPE or E_ARCHITECTURE, naming the file. */
-export async function loadPair(directory: string): Promise<Pair> {
+export async function loadPair(directory: string, { resolveModel }: PairOptions = {}): Promise<Pair> {
   const file = await readJsonFile(join(directory, pairFileName), PairFile);
-  const folder = (part: "cloud" | "edge" | "generator" | "tokenizer") => join(directory, file[part]);
+  const folder = (part: "generator" | "tokenizer") => join(directory, file[part]);
+  const cloudPath = await locate(directory, file.cloud, resolveModel);
+  const edgePath = await locate(directory, file.edge, resolveModel);
   const [cloud, edge, tokenizer, config] = await Promise.all([
-    openModel(folder("cloud")),
-    openModel(folder("edge")),
+    openModel(cloudPath),
+    openModel(edgePath),
     loadTokenizer(folder("tokenizer")),
     readGeneratorConfig(folder("generator")),
   ]);
-  requireEmbeddings(folder("cloud"), cloud.config, tokenizer);
-  requireEmbeddings(folder("edge"), edge.config, tokenizer);
+  requireEmbeddings(cloudPath, cloud.config, tokenizer);
+  requireEmbeddings(edgePath, edge.config, tokenizer);
   const shape = { cloud: cloud.config, edge: edge.config, generator: config };
   const generator = await readGenerator(folder("generator"), shape);
   return { directory, name: file.name, cloud, edge, generator, tokenizer, layout: file.layout, shape };
+}
+
+/** Where a part lies: inside the pair, or wherever the resolver has what it names. */
+async function locate(directory: string, name: string, resolveModel: ResolveModel | undefined): Promise<string> {
+  if (!name.includes("/")) return join(directory, name);
+  if (resolveModel === undefined)
+    throw new AppError(
+      "E_CONFIG",
+      `${join(directory, pairFileName)}: ${name} is on the hub, and no resolver was given`,
+    );
+  return resolveModel(name);
 }
 
 /** Writes `pair.json`. */

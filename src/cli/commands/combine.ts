@@ -50,7 +50,7 @@ function parsePart(text: string, before: readonly Weighted[] | undefined): reado
 
 async function combineCommand(context: CliContext, given: readonly Weighted[], flags: Flags): Promise<void> {
   const out = required(flags.out, "combine", "--out DIR");
-  const pair = await loadPair(flags.pair);
+  const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
   const parts: CombinePart[] = [];
   for (const { path, weight } of given)
     parts.push({ name: basename(resolve(path)), weight, specialization: await readSpecialization(path, pair) });

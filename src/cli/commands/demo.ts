@@ -32,7 +32,7 @@ async function demoCommand(context: CliContext, flags: PairFlags & JsonFlag): Pr
   const { stderr: stream, now } = context;
   const interrupt = onInterrupt();
   const from = now();
-  const pair = await loadPair(flags.pair);
+  const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
   const load = now() - from;
   const total = answerCount(demoScenarios);
   const progress = createProgress({ stream, isTerminal: context.isTerminal.stderr, total, label: "demo", now });

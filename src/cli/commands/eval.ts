@@ -60,6 +60,7 @@ async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
     const report = await runEval({
       pairDirectory,
       taskFiles,
+      resolveModel: context.resolveModel,
       methods,
       threads,
       device,

@@ -52,7 +52,7 @@ export function addExport(program: Command, context: CliContext): void {
 async function exportCommand(context: CliContext, flags: Flags): Promise<void> {
   const name = required(flags.format, "export", "--format NAME");
   const out = required(flags.out, "export", "--out DIR");
-  const source = await openSource("export", flags);
+  const source = await openSource(context, "export", flags);
   const result = await exportSource(context, exportFormats[name], source, { ...flags, out });
   printResult(context, flags, { format: name, ...result }, () => describeExport(result));
 }

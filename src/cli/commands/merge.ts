@@ -44,7 +44,7 @@ export function addMerge(program: Command, context: CliContext): void {
 async function mergeCommand(context: CliContext, flags: Flags): Promise<void> {
   const out = required(flags.out, "merge", "--out DIR");
   if (flags.adapter === undefined) required(flags.specialization, "merge", "--specialization DIR or --adapter DIR");
-  const source = await openSource("merge", flags);
+  const source = await openSource(context, "merge", flags);
   const result = await exportSource(context, mergedDirectory, source, { ...flags, out });
   printResult(context, flags, result, () => describeExport(result));
 }

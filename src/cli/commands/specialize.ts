@@ -56,7 +56,7 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
   const out = required(flags.out, "specialize", "--out DIR");
   const prompt = required(await readPrompt(context, flags), "specialize", "--prompt TEXT or --prompt-file FILE");
   const from = context.now();
-  const pair = await loadPair(flags.pair);
+  const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
   await using specializer = await createSpecializer(pair, flags);
   const loaded = context.now();
   const specialization = await specializer.specialize(prompt, { truncate: flags.truncate === true });

@@ -42,7 +42,11 @@ export function addUnmerge(program: Command, context: CliContext): void {
 async function unmergeCommand(context: CliContext, flags: Flags): Promise<void> {
   const model = required(flags.model, "unmerge", "--model DIR");
   const out = required(flags.out, "unmerge", "--out DIR");
-  const base = flags.base === undefined ? (await loadPair(flags.pair)).edge : await openModel(flags.base);
+  const { resolveModel } = context;
+  const base =
+    flags.base === undefined
+      ? (await loadPair(flags.pair, { resolveModel })).edge
+      : await openModel(await resolveModel(flags.base));
   const result = await unmerge(model, base, out);
   printResult(context, flags, result, () =>
     [
