@@ -12,6 +12,7 @@ import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { toConfigJson } from "./config.ts";
+import { writeConfigFile } from "./config-text.ts";
 import type { Model } from "./load.ts";
 import { parameterShapes } from "./parameters.ts";
 
@@ -121,7 +122,7 @@ export async function saveMergedModel(
       weight_map: Object.fromEntries(placed),
     });
   }
-  await writeJsonFile(join(directory, "config.json"), {
+  await writeConfigFile(directory, {
     ...(await baseConfig(base)),
     torch_dtype: dtypeNames[commonType(dtypes)],
     [mergeRecordKey.config]: record,
