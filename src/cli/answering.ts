@@ -1,14 +1,37 @@
 /** @file What `run` and `chat` share: the edge model in the role that the flags ask for. */
+import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
+import { logitChange } from "../decode/logit-change.ts";
 import { type Answerer, type AnswerOptions, createAnswerer } from "../generator/answer.ts";
 import { loadPair, type Pair } from "../generator/pair.ts";
-import { readSpecialization } from "../generator/specialization.ts";
+import { readSpecialization, type Specialization } from "../generator/specialization.ts";
+import { specializedEdge } from "../generator/specialized-edge.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
+import { requantize } from "../models/requantize.ts";
+import { encodeInput } from "../text/prompt.ts";
 import type { CliContext } from "./context.ts";
-import { type PairFlags, type PromptFlags, readPrompt, type SamplingFlags } from "./options.ts";
+import {
+  type PairFlags,
+  type PromptFlags,
+  type QuantizeFlag,
+  quantizationOf,
+  quantizeOption,
+  readPrompt,
+  type SamplingFlags,
+} from "./options.ts";
 import { printable } from "./printable.ts";
 
-export type AnsweringFlags = PairFlags & PromptFlags & SamplingFlags & { readonly specialization?: string };
+export type AnsweringFlags = PairFlags &
+  PromptFlags &
+  SamplingFlags &
+  QuantizeFlag & { readonly specialization?: string; readonly requantize?: boolean };
+
+/** `--quantize`, `--requantize`. */
+export const edgeOptions = (): Option[] => [
+  quantizeOption("edge model"),
+  new Option("--requantize", "merge the specialisation into the quantised weights instead of keeping it beside them"),
+];
 
 export type Role = "base" | "prompted" | "specialized";
 
@@ -20,12 +43,42 @@ export async function openAnswerer(context: CliContext, flags: AnsweringFlags): 
   const prompt = await readPrompt(context, flags);
   if (prompt !== undefined && prompt.trim() === "")
     throw new AppError("E_PROMPT", "system prompt: expected text, found none");
-  const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
+  const pair = await loadPair(flags.pair, {
+    quantize: { edge: quantizationOf(flags) },
+    resolveModel: context.resolveModel,
+  });
   const specialization =
     flags.specialization === undefined ? undefined : await readSpecialization(flags.specialization, pair);
-  const answerer = await createAnswerer(pair, { specialization, prompt, threads, device });
+  const edge = flags.requantize ? await requantized(context, pair, specialization, flags) : undefined;
+  const weights = edge === undefined ? { specialization } : { edge };
+  const answerer = await createAnswerer(pair, { ...weights, prompt, threads, device });
   const role = specialization !== undefined ? "specialized" : prompt !== undefined ? "prompted" : "base";
   return { pair, answerer, role };
+}
+
+/** What the two ways of specialising quantised weights are compared on. */
+const probe = "The quick brown fox jumps over the lazy dog. Is my table for 8 at 19:30 confirmed?";
+
+/** The edge model with the specialisation in its quantised weights; says how far that moves its logits. Throws E_USAGE. */
+async function requantized(
+  context: CliContext,
+  pair: Pair,
+  specialization: Specialization | undefined,
+  { threads, device }: AnsweringFlags,
+): Promise<FrozenModel> {
+  if (specialization === undefined || pair.edge.quantization === undefined)
+    throw new AppError(
+      "E_USAGE",
+      "--requantize merges a specialisation into quantised weights: expected --specialization DIR and --quantize TYPE, or a quantised edge model",
+    );
+  const beside = await specializedEdge(pair, specialization);
+  const merged = await requantize(beside);
+  const ids = encodeInput(pair.tokenizer, pair.layout, probe);
+  const { largest, mean, agreement, tokens } = await logitChange(beside, merged, ids, { threads, device });
+  context.stderr.write(
+    `merged and quantised again: logits move by ${largest.toFixed(3)} at most, ${mean.toFixed(4)} on average; the likeliest token stays at ${Math.round(agreement * tokens)} of ${tokens} positions\n`,
+  );
+  return merged;
 }
 
 /** Shows streamed text: as it is in a pipe, without control characters on a terminal. */

@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { readFileBounded } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
+import { type Quantization, type QuantizationName, quantizations } from "../models/quantized-layout.ts";
 import type { Device } from "../runtime/session.ts";
 import type { CliContext } from "./context.ts";
 import { defaultPair } from "./paths.ts";
@@ -54,6 +55,15 @@ export const pairOptions = (): Option[] => [
   threadsOption(),
   new Option("--device <name>", "where models run").choices(["cpu", "webgpu", "cuda"]).default("cpu"),
 ];
+
+export type QuantizeFlag = { readonly quantize?: QuantizationName };
+
+/** `--quantize` of the model that a command runs. */
+export const quantizeOption = (model: string): Option =>
+  new Option("--quantize <type>", `hold the ${model} in fewer bits`).choices(Object.keys(quantizations));
+
+export const quantizationOf = ({ quantize }: QuantizeFlag): Quantization | undefined =>
+  quantize === undefined ? undefined : quantizations[quantize];
 
 /** `--prompt`, `--prompt-file`. */
 export const promptOptions = (): Option[] => [

@@ -11,6 +11,7 @@ import { addExport } from "./commands/export.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addMerge } from "./commands/merge.ts";
 import { addPlot } from "./commands/plot.ts";
+import { addQuantize } from "./commands/quantize.ts";
 import { addRun } from "./commands/run.ts";
 import { addSpecialize } from "./commands/specialize.ts";
 import { addTrain } from "./commands/train.ts";
@@ -29,6 +30,7 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addMerge,
   addUnmerge,
   addCombine,
+  addQuantize,
   addEval,
   addTrain,
   addPlot,

@@ -22,14 +22,14 @@ const talker: Required<Subject> = {
   model: talkativeModel(1),
   tokenizer: smallTokenizer,
   layout,
-  specialize: async (prompt) => talkativeModel(100 + prompt.length).weights,
+  specialize: async (prompt) => talkativeModel(100 + prompt.length),
 };
 const timesNothing = { threads: 1, timedQueries: 0 };
 
 /** What a subject says to an input, decoded token by token. */
 async function answersOf(subject: Required<Subject>, inputs: readonly string[], prompt?: string): Promise<string[]> {
-  const weights = prompt === undefined ? subject.model.weights : await subject.specialize(prompt);
-  await using decoder = await createDecoder({ ...subject.model, weights }, { threads: 1 });
+  const model = prompt === undefined ? subject.model : await subject.specialize(prompt);
+  await using decoder = await createDecoder(model, { threads: 1 });
   const answers: string[] = [];
   for (const input of inputs) {
     const ids = encodeInput(subject.tokenizer, subject.layout, input);

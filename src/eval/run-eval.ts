@@ -80,8 +80,8 @@ export async function evaluate(
         plain ??= createAsker(subject, askerOptions(options));
         measured.push(await measure(await plain, subject, { task, method, question }, options));
       } else {
-        const weights = await named(task, method, () => subject.specialize!(specializeBy));
-        const edge = { ...subject, model: { config: subject.model.config, weights } };
+        const model = await named(task, method, () => subject.specialize!(specializeBy));
+        const edge = { ...subject, model };
         await using asker = await createAsker(edge, askerOptions(options));
         measured.push(await measure(asker, subject, { task, method, question }, options));
       }

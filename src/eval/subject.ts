@@ -1,9 +1,9 @@
 /** @file What is evaluated: an edge model with its tokenizer, and how a prompt becomes weights. */
 import type { DecodableModel } from "../decode/decoder.ts";
-import { merge } from "../generator/merge.ts";
 import type { Pair } from "../generator/pair.ts";
 import type { Specialization } from "../generator/specialization.ts";
 import { createSpecializer } from "../generator/specialize.ts";
+import { specializedEdge } from "../generator/specialized-edge.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import type { PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -12,8 +12,8 @@ export type Subject = {
   readonly model: DecodableModel;
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
-  /** The model's weights specialised by a prompt; absent where there is no generator. */
-  readonly specialize?: (prompt: string) => Promise<DecodableModel["weights"]>;
+  /** The model specialised by a prompt; absent where there is no generator. */
+  readonly specialize?: (prompt: string) => Promise<DecodableModel>;
 };
 
 /** Holds the cloud model's session: close it. */
@@ -31,7 +31,7 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
       specializer ??= createSpecializer(pair, options);
       const specialization = known.get(prompt) ?? (await (await specializer).specialize(prompt));
       known.set(prompt, specialization);
-      return (await merge(pair, specialization)).weights;
+      return specializedEdge(pair, specialization);
     },
     [Symbol.asyncDispose]: async () => (await specializer)?.close(),
   };

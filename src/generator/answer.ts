@@ -1,18 +1,21 @@
 /** @file Answers of a pair's edge model: as it is, with a system prompt in front, or specialised without it. */
 import { AppError } from "../base/errors.ts";
 import { createDecoder, type DecoderOptions, type Generated, type GenerateOptions } from "../decode/decoder.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { encodeConversation } from "../text/prompt.ts";
-import { merge } from "./merge.ts";
-import type { Pair } from "./pair.ts";
+import type { EdgePair } from "./pair-format.ts";
 import type { Specialization } from "./specialization.ts";
+import { specializedEdge } from "./specialized-edge.ts";
 
-/** At most one of `specialization`, `weights` and `prompt`; without any the base model answers. */
+/** At most one of `specialization`, `edge`, `weights` and `prompt`; without any the base model answers. */
 export type AnswererOptions = Pick<DecoderOptions, "threads" | "device" | "capacity" | "reusePrefix"> & {
-  /** Merged into the edge model. */
+  /** Merged into the edge model; beside its weights where they are quantised. */
   readonly specialization?: Specialization | undefined;
   /** Of an edge model merged before. */
   readonly weights?: Readonly<Record<string, WeightSource>> | undefined;
+  /** An edge model specialised before. */
+  readonly edge?: FrozenModel | undefined;
   /** Put in front of every input. */
   readonly prompt?: string | undefined;
 };
@@ -34,16 +37,17 @@ export type Answerer = AsyncDisposable & {
 };
 
 /** Compiles the edge model of a pair in one of its three roles. Throws E_MISMATCH for another pair's specialisation. */
-export async function createAnswerer(pair: Pair, options: AnswererOptions = {}): Promise<Answerer> {
-  const { specialization, weights, prompt, ...decoderOptions } = options;
-  const given = Object.entries({ specialization, weights, prompt }).filter(([, value]) => value !== undefined);
+export async function createAnswerer(pair: EdgePair, options: AnswererOptions = {}): Promise<Answerer> {
+  const { specialization, edge, weights, prompt, ...decoderOptions } = options;
+  const given = Object.entries({ specialization, edge, weights, prompt }).filter(([, value]) => value !== undefined);
   if (given.length > 1)
     throw new AppError(
       "E_USAGE",
-      `answerer: expected one of specialization, weights and prompt, found ${given.map(([name]) => name).join(" and ")}`,
+      `answerer: expected one of specialization, edge, weights and prompt, found ${given.map(([name]) => name).join(" and ")}`,
     );
-  const merged = specialization === undefined ? weights : (await merge(pair, specialization)).weights;
-  const model = { config: pair.edge.config, weights: merged ?? pair.edge.weights };
+  const merged = weights && { config: pair.edge.config, weights };
+  const specialized = specialization === undefined ? merged : await specializedEdge(pair, specialization);
+  const model: FrozenModel = edge ?? specialized ?? pair.edge;
   const decoder = await createDecoder(model, decoderOptions);
   const { tokenizer, layout } = pair;
 
@@ -61,7 +65,7 @@ export async function createAnswerer(pair: Pair, options: AnswererOptions = {}):
 
 /** One input, one answer: opens and closes the edge model around it. */
 export async function generate(
-  pair: Pair,
+  pair: EdgePair,
   input: string,
   {
     specialization,

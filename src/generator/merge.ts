@@ -1,5 +1,6 @@
 /** @file Gates to LoRA weights, and LoRA weights merged into the edge model: no prompt and no further operations at inference. */
 import { compile, readWeight } from "#runtime";
+import { AppError } from "../base/errors.ts";
 import { add, input, matmul } from "../graph/build.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { linearName } from "../models/parameters.ts";
@@ -117,7 +118,12 @@ export async function merge(
   specialization: Specialization,
   options: MergeOptions = {},
 ): Promise<MergedEdge> {
-  const base = pair.edge.weights;
+  const { weights: base, quantization } = pair.edge;
+  if (quantization !== undefined)
+    throw new AppError(
+      "E_CONFIG",
+      `the edge model is quantised to ${quantization.bits} bits: its specialisations stay beside its weights, or are merged with --requantize`,
+    );
   const weights: Record<string, WeightSource> = { ...base };
   const sum = add(
     input("w", ["outputs", "inputs"]),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { type Model, openModel } from "../models/load.ts";
+import type { Quantization } from "../models/quantized-layout.ts";
 import type { ResolveModel } from "../models/resolve.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { readGenerator, readGeneratorConfig } from "./generator-file.ts";
@@ -10,22 +11,24 @@ import { type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair
 
 export type { PairFile } from "./pair-format.ts";
 
+export type Pair = EdgePair & { readonly directory: string; readonly cloud: Model; readonly edge: Model };
+
 export type PairOptions = {
+  /** Quantises a model as it is read. */
+  readonly quantize?: { readonly cloud?: Quantization | undefined; readonly edge?: Quantization | undefined };
   /** Finds models that the pair names by their ids on the hub. */
   readonly resolveModel?: ResolveModel | undefined;
 };
 
-export type Pair = EdgePair & { readonly directory: string; readonly cloud: Model; readonly edge: Model };
-
 /** Opens a pair. Throws E_NOT_FOUND, E_CONFIG, E_FORMAT, E_SHAPE or E_ARCHITECTURE, naming the file. */
-export async function loadPair(directory: string, { resolveModel }: PairOptions = {}): Promise<Pair> {
+export async function loadPair(directory: string, { quantize = {}, resolveModel }: PairOptions = {}): Promise<Pair> {
   const file = await readJsonFile(join(directory, pairFileName), PairFile);
   const folder = (part: "generator" | "tokenizer") => join(directory, file[part]);
   const cloudPath = await locate(directory, file.cloud, resolveModel);
   const edgePath = await locate(directory, file.edge, resolveModel);
   const [cloud, edge, tokenizer, config] = await Promise.all([
-    openModel(cloudPath),
-    openModel(edgePath),
+    openModel(cloudPath, { quantize: quantize.cloud }),
+    openModel(edgePath, { quantize: quantize.edge }),
     loadTokenizer(folder("tokenizer")),
     readGeneratorConfig(folder("generator")),
   ]);

@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
 import { sha256, sha256File } from "../base/hash.ts";
-import { writeJsonFile } from "../base/json-file.ts";
 import { float32ToFloat16 } from "../files/half.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
+import { writeConfigFile } from "./config-text.ts";
 import { openGgufModel } from "./load-gguf.ts";
 import { parameterShapes } from "./parameters.ts";
 import { openQuantizedDirectory, readQuantized } from "./quantized-file.ts";
@@ -55,7 +55,7 @@ export async function openModel(directory: string, { quantize }: OpenOptions = {
   const weights = ropeWeights(config);
   if (quantize !== undefined)
     for (const weight of storedWeights(config, quantize))
-      Object.assign(weights, sourcesOf(weight, await readQuantized(directory, files, weight)));
+      Object.assign(weights, Object.fromEntries(sourcesOf(weight, await readQuantized(directory, files, weight))));
   else
     for (const [name, shape] of parameterShapes(config))
       weights[name] = await locateWeight(directory, files, name, shape);
@@ -103,7 +103,7 @@ export async function saveModel(
   });
   await ensureFolder(directory);
   await writeSafetensors(join(directory, "model.safetensors"), entries, { format: "pt" });
-  await writeJsonFile(join(directory, "config.json"), {
+  await writeConfigFile(directory, {
     ...toConfigJson(config),
     torch_dtype: dtype === "F32" ? "float32" : "float16",
   });

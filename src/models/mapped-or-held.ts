@@ -25,7 +25,12 @@ export async function mappedOrHeld(
 /** Node reads at most 2 GiB at a time. */
 const readLimit = 2 ** 30;
 
-async function readBytes({ path, offset, bytes }: WeightSource & { readonly kind: "file" }): Promise<Uint8Array> {
+/** A source in a file, read. Throws E_NOT_FOUND, E_IO, E_FORMAT. */
+export async function readBytes({
+  path,
+  offset,
+  bytes,
+}: WeightSource & { readonly kind: "file" }): Promise<Uint8Array> {
   return withRegularFile(path, async (file) => {
     const out = new Uint8Array(bytes);
     for (let done = 0; done < bytes; ) {

@@ -11,6 +11,7 @@ import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "..
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
+import { writeConfigFile } from "./config-text.ts";
 import {
   type Quantization,
   quantizedBlockSize,
@@ -82,31 +83,32 @@ export async function openQuantizedDirectory(
   return { quantization, weights, sha256: found.base_sha256 };
 }
 
-export type QuantizeProgress = (done: number, total: number) => void;
-
-/** Quantised bytes that are held before they are written. */
-const shardBytes = 2 ** 29;
+export type QuantizeDirectoryOptions = {
+  /** Called with every weight. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** About the size of a file, which is held before it is written. */
+  readonly shardBytes?: number;
+};
 
 const tokenizerFiles =
   /^(tokenizer.*\.json|tokenizer\.model|special_tokens_map\.json|generation_config\.json|vocab\.json|merges\.txt|chat_template\.jinja)$/;
 
 /**
- * Quantises a Hugging Face directory into another one. One weight is in memory at a time, beside at most one file's worth of results.
+ * Quantises a Hugging Face directory into an empty one. One weight is in memory at a time, beside at most one file's worth of results.
  * @returns bytes of the weights before and after
- * @throws E_CONFIG where it is quantised already, E_USAGE where `out` holds weights, E_NAN naming a weight, and as `openModel`
+ * @throws E_CONFIG where it is quantised already, E_NAN naming a weight, and as `openModel`
  */
 export async function quantizeDirectory(
   directory: string,
   out: string,
   quantization: Quantization,
-  onProgress: QuantizeProgress = () => undefined,
+  { onProgress, shardBytes = 2 ** 29 }: QuantizeDirectoryOptions = {},
 ): Promise<{ readonly bytesBefore: number; readonly bytes: number; readonly files: number }> {
   const config = await readModelConfig(directory);
   if ((await readQuantization(directory)) !== undefined)
     throw new AppError("E_CONFIG", `${directory}: is quantised already; quantise the model it was made from`);
   const files = await openSafetensorsModel(directory);
-  await requireEmpty(out);
-  const shards = planShards(storedWeights(config, quantization));
+  const shards = planShards(storedWeights(config, quantization), shardBytes);
   const hashes: string[] = [];
   for (const { path } of files.files) hashes.push(await sha256File(path));
   const total = shards.reduce((sum, { length }) => sum + length, 0);
@@ -118,7 +120,7 @@ export async function quantizeDirectory(
     const entries: TensorToWrite[] = [];
     for (const weight of shard) {
       entries.push(...(await quantizedEntries(directory, files, weight)));
-      onProgress(++done, total);
+      onProgress?.(++done, total);
     }
     for (const entry of entries) weightMap[entry.name] = name;
     await writeSafetensors(join(out, name), entries, { format: "pt" });
@@ -130,7 +132,7 @@ export async function quantizeDirectory(
       weight_map: weightMap,
     });
   await copyTokenizer(directory, out);
-  await writeJsonFile(join(out, "config.json"), {
+  await writeConfigFile(out, {
     ...toConfigJson(config),
     quantization_config: {
       quant_method: method,
@@ -175,7 +177,7 @@ const storedBytes = ({ tensors }: StoredWeight): number =>
   tensors.reduce((sum, { shape, dtype }) => sum + shape.reduce((a, b) => a * b, 1) * (dtype === "u8" ? 1 : 4), 0);
 
 /** Neighbouring weights in files of about `shardBytes`. */
-function planShards(weights: readonly StoredWeight[]): StoredWeight[][] {
+function planShards(weights: readonly StoredWeight[], shardBytes: number): StoredWeight[][] {
   const shards: StoredWeight[][] = [];
   let room = 0;
   for (const weight of weights) {
@@ -194,13 +196,6 @@ const shardName = (index: number, count: number): string => {
   const number = (value: number) => String(value).padStart(5, "0");
   return count === 1 ? "model.safetensors" : `model-${number(index + 1)}-of-${number(count)}.safetensors`;
 };
-
-async function requireEmpty(out: string): Promise<void> {
-  const names = await listNames(out);
-  const taken = names.find((name) => name.endsWith(".safetensors") || name === "config.json");
-  if (taken !== undefined)
-    throw new AppError("E_USAGE", `${join(out, taken)}: is there already; choose a folder without a model`);
-}
 
 async function copyTokenizer(directory: string, out: string): Promise<void> {
   for (const name of (await listNames(directory)).filter((entry) => tokenizerFiles.test(entry)))

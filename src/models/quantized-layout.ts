@@ -9,6 +9,16 @@ import { embeddingName, headName, linearMaps, linearName, parameterShapes } from
 /** Weight-only, in blocks of 32 along a row. Symmetric codes need no zero points; asymmetric ones fit skewed blocks better. */
 export type Quantization = { readonly bits: 4 | 8; readonly symmetric: boolean };
 
+/** By the names that flags and configurations use. */
+export const quantizations = {
+  int8: { bits: 8, symmetric: true },
+  int4: { bits: 4, symmetric: true },
+  "int8-asymmetric": { bits: 8, symmetric: false },
+  "int4-asymmetric": { bits: 4, symmetric: false },
+} as const satisfies Readonly<Record<string, Quantization>>;
+
+export type QuantizationName = keyof typeof quantizations;
+
 /** Values that share a scale. */
 export const quantizedBlockSize = 32;
 

@@ -16,7 +16,7 @@ import { routerInputs } from "../generator/router.ts";
 import { frozenSources } from "../models/frozen-model.ts";
 import { type Model, openModel } from "../models/load.ts";
 import { mappedOrHeld } from "../models/mapped-or-held.ts";
-import type { Quantization } from "../models/quantized-layout.ts";
+import { quantizations } from "../models/quantized-layout.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
@@ -72,17 +72,10 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
 
 /** The two frozen models, quantised where the configuration asks for it. */
 async function openFrozen({ cloud, edge, weights }: GeneratorRun): Promise<readonly [Model, Model]> {
-  const open = (directory: string, held: FrozenWeights) => openModel(directory, { quantize: quantizations[held] });
+  const open = (directory: string, held: FrozenWeights) =>
+    openModel(directory, { quantize: held === "f32" ? undefined : quantizations[held] });
   return [await open(cloud, weights.cloud), await open(edge, weights.edge)];
 }
-
-const quantizations: Readonly<Record<FrozenWeights, Quantization | undefined>> = {
-  f32: undefined,
-  int8: { bits: 8, symmetric: true },
-  int4: { bits: 4, symmetric: true },
-  "int8-asymmetric": { bits: 8, symmetric: false },
-  "int4-asymmetric": { bits: 4, symmetric: false },
-};
 
 async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<TrainingState> {
   const all: [ReadonlyMap<string, ParameterInfo>, (name: string) => string][] = [

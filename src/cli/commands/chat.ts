@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { AppError } from "../../base/errors.ts";
 import type { Turn } from "../../generator/answer.ts";
-import { type AnsweringFlags, type Opened, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
+import { type AnsweringFlags, edgeOptions, type Opened, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs } from "../format.ts";
 import { pairOptions, promptOptions, samplingOptions } from "../options.ts";
@@ -26,7 +26,8 @@ export function addChat(program: Command, context: CliContext): void {
     .description("A conversation in the terminal: a line in, an answer out, until /exit.")
     .addOption(specializationOption())
     .option("--remember", "answer with the earlier turns in the context");
-  for (const option of [...promptOptions(), ...pairOptions(), ...samplingOptions()]) command.addOption(option);
+  for (const option of [...promptOptions(), ...pairOptions(), ...edgeOptions(), ...samplingOptions()])
+    command.addOption(option);
   command.addHelpText("after", examples).action((flags: Flags) => chatCommand(context, flags));
 }
 

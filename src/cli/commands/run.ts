@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { onInterrupt } from "../../base/interrupt.ts";
-import { type AnsweringFlags, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
+import { type AnsweringFlags, edgeOptions, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs, plural } from "../format.ts";
 import { jsonOption, pairOptions, promptOptions, readInput, required, samplingOptions } from "../options.ts";
@@ -25,7 +25,7 @@ export function addRun(program: Command, context: CliContext): void {
     .description("Answers one input. The text goes to stdout, what it took to stderr.")
     .option("--input <text>", 'required: the input, "-" for standard input')
     .addOption(specializationOption());
-  for (const option of [...promptOptions(), ...pairOptions(), ...samplingOptions(), jsonOption()])
+  for (const option of [...promptOptions(), ...pairOptions(), ...edgeOptions(), ...samplingOptions(), jsonOption()])
     command.addOption(option);
   command.addHelpText("after", examples).action((flags: Flags) => runCommand(context, flags));
 }

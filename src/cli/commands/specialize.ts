@@ -13,12 +13,15 @@ import {
   type PromptFlags,
   pairOptions,
   promptOptions,
+  type QuantizeFlag,
+  quantizationOf,
+  quantizeOption,
   readPrompt,
   required,
 } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
-type Flags = PairFlags & PromptFlags & JsonFlag & { readonly out?: string; readonly truncate?: boolean };
+type Flags = PairFlags & PromptFlags & JsonFlag & QuantizeFlag & { readonly out?: string; readonly truncate?: boolean };
 
 const examples = `
 Examples:
@@ -35,7 +38,8 @@ export function addSpecialize(program: Command, context: CliContext): void {
     )
     .option("--out <dir>", "required: folder for the specialisation; made if it is not there")
     .option("--truncate", "shorten a prompt that is longer than the cloud model's context instead of refusing it");
-  for (const option of [...promptOptions(), ...pairOptions(), jsonOption()]) command.addOption(option);
+  for (const option of [...promptOptions(), ...pairOptions(), quantizeOption("cloud model"), jsonOption()])
+    command.addOption(option);
   command.addHelpText("after", examples).action((flags: Flags) => specializeCommand(context, flags));
 }
 
@@ -56,7 +60,10 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
   const out = required(flags.out, "specialize", "--out DIR");
   const prompt = required(await readPrompt(context, flags), "specialize", "--prompt TEXT or --prompt-file FILE");
   const from = context.now();
-  const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
+  const pair = await loadPair(flags.pair, {
+    quantize: { cloud: quantizationOf(flags) },
+    resolveModel: context.resolveModel,
+  });
   await using specializer = await createSpecializer(pair, flags);
   const loaded = context.now();
   const specialization = await specializer.specialize(prompt, { truncate: flags.truncate === true });

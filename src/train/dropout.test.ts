@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { tinyGenerator } from "../../test/support/tiny-generator.ts";
 import { createRng } from "../base/rng.ts";
+import { cloudInputNames } from "../generator/cloud.ts";
+import { dropoutFeeds } from "../generator/dropout.ts";
 import { input } from "../graph/build.ts";
 import { leavesOf } from "../graph/tree.ts";
 import { dropout } from "../nn/dropout.ts";
 import { compile } from "../runtime/node.ts";
 import { floats, floatTensor } from "../runtime/tensor.ts";
-import { createTrainer } from "../train/trainer.ts";
-import { cloudInputNames } from "./cloud.ts";
-import { dropoutFeeds } from "./dropout.ts";
+import { createTrainer } from "./trainer.ts";
 
 const uniform = (seed: string, length: number) => {
   const rng = createRng(seed);

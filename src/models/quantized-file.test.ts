@@ -1,0 +1,130 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { randomLlama } from "../../test/support/random-llama.ts";
+import { writeSafetensors } from "../files/safetensors-write.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import type { ModelConfig } from "./config.ts";
+import { openModel, saveModel } from "./load.ts";
+import { parameterShapes } from "./parameters.ts";
+import { quantizeDirectory } from "./quantized-file.ts";
+import { quantizations } from "./quantized-layout.ts";
+import { quantizeModel } from "./quantized-model.ts";
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const path of folders) rmSync(path, { recursive: true });
+});
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "quantized-"));
+  folders.push(path);
+  return path;
+}
+
+async function plainModel(changes: Partial<ModelConfig> = {}): Promise<string> {
+  const directory = folder();
+  const { config, weights } = randomLlama({ seed: 6, ...changes });
+  const values = (name: string) => (weights[name] as { data: Float32Array }).data;
+  await saveModel(directory, config, new Map([...parameterShapes(config).keys()].map((name) => [name, values(name)])));
+  return directory;
+}
+
+function bytesOf(source: WeightSource): Uint8Array {
+  if (source.kind === "file") return readFileSync(source.path).subarray(source.offset, source.offset + source.bytes);
+  return new Uint8Array(source.data.buffer, source.data.byteOffset, source.data.byteLength);
+}
+
+test.each(Object.entries(quantizations))(
+  "%s on disk is what quantising in memory gives, and all of it is mapped",
+  async (_, quantization) => {
+    const [directory, out] = [await plainModel({ tied: true }), folder()];
+    const written = await quantizeDirectory(directory, out, quantization);
+    const plain = await openModel(directory);
+    const [stored, held] = [await openModel(out), await quantizeModel(plain, quantization)];
+    expect(stored.quantization).toEqual(quantization);
+    expect(stored.sha256).toBe(plain.sha256);
+    expect(stored.parameterCount).toBe(plain.parameterCount);
+    expect(Object.keys(stored.weights).sort()).toEqual(Object.keys(held.weights).sort());
+    let bytes = 0;
+    for (const [name, source] of Object.entries(stored.weights)) {
+      expect(Buffer.compare(bytesOf(source), bytesOf(held.weights[name]!)), name).toBe(0);
+      if (name.startsWith("rope.")) continue;
+      expect(source.kind, name).toBe("file");
+      bytes += bytesOf(source).length;
+    }
+    expect(written.bytes).toBe(bytes);
+  },
+);
+
+test("opening with `quantize` reads bf16 weights straight into codes", async () => {
+  const directory = await plainModel();
+  const { config, weights } = randomLlama({ seed: 6 });
+  const values = (name: string) => (weights[name] as { data: Float32Array }).data;
+  const entries = [...parameterShapes(config)].map(([name, shape]) => ({
+    name,
+    dtype: "BF16" as const,
+    shape,
+    data: values(name),
+  }));
+  await writeSafetensors(join(directory, "model.safetensors"), entries);
+  const widened = await openModel(directory);
+  const [opened, expected] = [
+    await openModel(directory, { quantize: quantizations.int4 }),
+    await quantizeModel(widened, quantizations.int4),
+  ];
+  for (const [name, source] of Object.entries(expected.weights))
+    expect(Buffer.compare(bytesOf(opened.weights[name]!), bytesOf(source)), name).toBe(0);
+  expect(opened.sha256).toBe(widened.sha256);
+});
+
+test("a large model is written in several files, each small, and opens like one", async () => {
+  const [directory, out, whole] = [await plainModel(), folder(), folder()];
+  const sharded = await quantizeDirectory(directory, out, quantizations.int8, { shardBytes: 4000 });
+  await quantizeDirectory(directory, whole, quantizations.int8);
+  expect(sharded.files).toBeGreaterThan(3);
+  expect(readdirSync(out).filter((name) => name.endsWith(".safetensors"))).toHaveLength(sharded.files);
+  const [parts, one] = [await openModel(out), await openModel(whole)];
+  for (const [name, source] of Object.entries(one.weights))
+    expect(Buffer.compare(bytesOf(parts.weights[name]!), bytesOf(source)), name).toBe(0);
+});
+
+test("the tokenizer comes along", async () => {
+  const [directory, out] = [await plainModel(), folder()];
+  for (const name of ["tokenizer.json", "tokenizer_config.json", "README.md"])
+    writeFileSync(join(directory, name), "{}");
+  await quantizeDirectory(directory, out, quantizations.int8);
+  expect(readdirSync(out).sort()).toEqual([
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+  ]);
+});
+
+test("a quantised directory is not quantised again, and not opened in other bits", async () => {
+  const [directory, out] = [await plainModel(), folder()];
+  await quantizeDirectory(directory, out, quantizations.int8);
+  await expect(quantizeDirectory(out, folder(), quantizations.int4)).rejects.toMatchObject({ code: "E_CONFIG" });
+  await expect(openModel(out, { quantize: quantizations.int4 })).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringContaining("is quantised to int8, asked for int4") as unknown,
+  });
+  expect((await openModel(out, { quantize: quantizations.int8 })).quantization).toEqual(quantizations.int8);
+});
+
+test.each([
+  ["another tool's quantisation", { quant_method: "gptq", bits: 4 }, "E_DTYPE", '"gptq"'],
+  ["bits we do not have", { bits: 3 }, "E_FORMAT", "quantization_config.bits"],
+  ["another block size", { block_size: 64 }, "E_FORMAT", "quantization_config.block_size"],
+  ["an unknown key", { group: 1 }, "E_FORMAT", "group"],
+  ["zero points that are not there", { symmetric: false }, "E_FORMAT", "zeros"],
+  ["other bits than the codes have", { bits: 4 }, "E_SHAPE", "packed"],
+] as const)("%s is refused by name", async (_, changes, code, text) => {
+  const [directory, out] = [await plainModel(), folder()];
+  await quantizeDirectory(directory, out, quantizations.int8);
+  const path = join(out, "config.json");
+  const json = JSON.parse(readFileSync(path, "utf8"));
+  writeFileSync(path, JSON.stringify({ ...json, quantization_config: { ...json.quantization_config, ...changes } }));
+  await expect(openModel(out)).rejects.toMatchObject({ code, message: expect.stringContaining(text) as unknown });
+});
