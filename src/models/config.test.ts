@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { plainLlama, readModelConfig, toConfigJson } from "./config.ts";
+import { parameterShapes } from "./parameters.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "model-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -110,6 +111,90 @@ test("windows: Mistral in all layers or none, Qwen2 where switched on, Gemma 2 i
     expect(config.windows, JSON.stringify(json)).toEqual(windows);
     expect(await read(toConfigJson(config))).toEqual(config);
   }
+});
+
+/** What their `config.json` says on the hub, as far as it decides the shape. */
+const published: Record<string, { readonly json: object; readonly parameters: number }> = {
+  "TinyLlama 1.1B": {
+    json: { ...llamaOf(2048, 5632, 22, 32, 4, 32000), rope_scaling: null, pretraining_tp: 1, rms_norm_eps: 1e-5 },
+    parameters: 1_100_048_384,
+  },
+  "LLaMA 7B": { json: llamaOf(4096, 11008, 32, 32, 32, 32000), parameters: 6_738_415_616 },
+  "Llama 3 8B": {
+    json: { ...llamaOf(4096, 14336, 32, 32, 8, 128256), rope_theta: 500000, eos_token_id: [128001, 128009] },
+    parameters: 8_030_261_248,
+  },
+  "Mistral 7B": {
+    json: { ...llamaOf(4096, 14336, 32, 32, 8, 32000), model_type: "mistral", sliding_window: 4096 },
+    parameters: 7_241_732_096,
+  },
+  "Qwen2 1.5B": {
+    json: {
+      ...llamaOf(1536, 8960, 28, 12, 2, 151936),
+      model_type: "qwen2",
+      use_sliding_window: false,
+      sliding_window: 131072,
+      max_window_layers: 28,
+      tie_word_embeddings: true,
+    },
+    parameters: 1_543_714_304,
+  },
+  "Gemma 2B": {
+    json: {
+      ...llamaOf(2048, 16384, 18, 8, 1, 256000),
+      model_type: "gemma",
+      head_dim: 256,
+      hidden_act: "gelu",
+      hidden_activation: null,
+      max_position_embeddings: 8192,
+    },
+    parameters: 2_506_172_416,
+  },
+  "Gemma 2 2B": {
+    json: {
+      ...llamaOf(2304, 9216, 26, 8, 4, 256000),
+      model_type: "gemma2",
+      head_dim: 256,
+      hidden_act: "gelu_pytorch_tanh",
+      hidden_activation: "gelu_pytorch_tanh",
+      sliding_window: 4096,
+      query_pre_attn_scalar: 256,
+    },
+    parameters: 2_614_341_888,
+  },
+  "OPT 2.7B": {
+    json: {
+      model_type: "opt",
+      hidden_size: 2560,
+      ffn_dim: 10240,
+      num_hidden_layers: 32,
+      num_attention_heads: 32,
+      vocab_size: 50272,
+      word_embed_proj_dim: 2560,
+      max_position_embeddings: 2048,
+      do_layer_norm_before: true,
+      _remove_final_layer_norm: false,
+      activation_function: "relu",
+    },
+    parameters: 2_651_596_800,
+  },
+};
+
+function llamaOf(hidden: number, ffn: number, layers: number, heads: number, kvHeads: number, vocab: number): object {
+  return {
+    model_type: "llama",
+    hidden_size: hidden,
+    intermediate_size: ffn,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    num_key_value_heads: kvHeads,
+    vocab_size: vocab,
+  };
+}
+
+test.each(Object.entries(published))("%s has as many parameters as were published", async (_, { json, parameters }) => {
+  const shapes = [...parameterShapes(await read(json)).values()];
+  expect(shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0)).toBe(parameters);
 });
 
 test("biases: of Qwen2's q, k and v, of all OPT's maps, of a Llama's where it says so", async () => {

@@ -1,14 +1,20 @@
 /** @file Every architecture as the edge and as the cloud of a pair: generators train over it, and its experts merge. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
 import { version } from "../../src/base/version.ts";
+import { createCachedModel } from "../../src/decode/cached-model.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
 import { withExperts } from "../../src/generator/experts.ts";
 import { merge } from "../../src/generator/merge.ts";
-import type { Pair } from "../../src/generator/pair.ts";
+import { loadPair, type Pair } from "../../src/generator/pair.ts";
 import { generatorParameters, initialValues, type PairShape } from "../../src/generator/parameters.ts";
+import { createSpecializer } from "../../src/generator/specialize.ts";
 import { flattenRows, input } from "../../src/graph/build.ts";
 import { architectures } from "../../src/models/architectures.ts";
+import type { ModelConfig } from "../../src/models/config.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
 import { linearMaps } from "../../src/models/parameters.ts";
 import { denseParts, frozenWeights } from "../../src/nn/parts.ts";
@@ -19,6 +25,7 @@ import { createTrainer } from "../../src/train/trainer.ts";
 import { distance } from "../support/numeric.ts";
 import { createFullModel, openReferenceModel } from "../support/reference-model.ts";
 import { tinyGenerator } from "../support/tiny-generator.ts";
+import { type TinyPairOptions, writeTinyPair } from "../support/tiny-pair.ts";
 
 const names = Object.keys(architectures); // the reference of that very name
 const feedForward = ["gate", "up", "down"] as const;
@@ -90,6 +97,52 @@ describe.each(names)("%s", (name) => {
     expect(distance(found, await unmergedLogits(shape, model.weights, tensors, gates, ids))).toBeLessThan(1e-5);
   });
 });
+
+const gemma2: Partial<ModelConfig> = {
+  modelType: "gemma2",
+  layers: 3,
+  headDim: 12,
+  windows: [16, 0, 16],
+  attentionCap: 5,
+  logitCap: 9,
+  queryScalar: 20,
+  tied: true,
+};
+const opt: Partial<ModelConfig> = {
+  modelType: "opt",
+  kvHeads: 4,
+  biased: ["q", "k", "v", "o", "up", "down"],
+  tied: true,
+};
+const qwen2: Partial<ModelConfig> = { modelType: "qwen2", biased: ["q", "k", "v"] };
+const mistral: Partial<ModelConfig> = { modelType: "mistral", windows: [24, 24] };
+
+test.each([
+  ["gemma2", "opt", { cloud: gemma2, edge: opt, generator: { targets: ["up", "down"] } }],
+  ["qwen2", "mistral", { cloud: qwen2, edge: mistral }],
+] as const)(
+  "a pair on disk of a %s cloud and a %s edge specialises: other prompts, other answers; cached = full",
+  async (_cloud, _edge, options) => {
+    const directory = mkdtempSync(join(tmpdir(), "pair-"));
+    await writeTinyPair(directory, options as TinyPairOptions);
+    const pair = await loadPair(directory);
+    const ids = Array.from({ length: 60 }, (_, i) => 10 + ((7 * i) % 400));
+    await using base = await createFullModel(pair.edge);
+    const seen = [joined(await base.logits(ids))];
+    await using specializer = await createSpecializer(pair, { threads: 1 });
+    for (const prompt of ["Answer with yes or no.", "Name the city in the sentence, as JSON."]) {
+      const merged = await merge(pair, await specializer.specialize(prompt));
+      await using full = await createFullModel(merged);
+      const found = joined(await full.logits(ids));
+      for (const other of seen) expect(distance(found, other)).toBeGreaterThan(1e-3);
+      seen.push(found);
+      await using cached = await createCachedModel(merged, { threads: 1 });
+      await cached.feedAll(ids.slice(0, 40));
+      const rest = await cached.feedAll(ids.slice(40));
+      expect(distance(rest, found.slice(40 * pair.edge.config.vocab))).toBeLessThan(1e-5);
+    }
+  },
+);
 
 const joined = (rows: readonly Float32Array[]): Float32Array => Float32Array.from(rows.flatMap((row) => [...row]));
 

@@ -11,6 +11,7 @@ import {
   initialValues,
   type PairShape,
 } from "../../src/generator/parameters.ts";
+import type { ModelConfig } from "../../src/models/config.ts";
 import { saveModel } from "../../src/models/load.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
@@ -23,12 +24,15 @@ export type TinyPairOptions = {
   readonly seed?: number;
   readonly context?: number;
   readonly generator?: Partial<GeneratorConfig>;
+  /** Changes to the shapes of the models: other sizes, other architectures. */
+  readonly cloud?: Partial<ModelConfig>;
+  readonly edge?: Partial<ModelConfig>;
 };
 
 /** Writes the pair, determined by the options: the same seed gives the same bytes. */
 export async function writeTinyPair(
   directory: string,
-  { seed = 0, context = 256, generator = {} }: TinyPairOptions = {},
+  { seed = 0, context = 256, generator = {}, ...changes }: TinyPairOptions = {},
 ): Promise<PairShape> {
   const tokenizer = await loadTokenizer(shippedTokenizer);
   const rng = createRng(`tiny pair ${seed}`);
@@ -36,7 +40,14 @@ export async function writeTinyPair(
   const models = Object.fromEntries(
     (["cloud", "edge"] as const).map((part) => [
       part,
-      randomLlama({ seed: seed * 2 + (part === "cloud" ? 0 : 1), vocab, context, bosId, eosIds: [eosId!] }),
+      randomLlama({
+        seed: seed * 2 + (part === "cloud" ? 0 : 1),
+        vocab,
+        context,
+        bosId,
+        eosIds: [eosId!],
+        ...changes[part],
+      }),
     ]),
   ) as Record<"cloud" | "edge", ReturnType<typeof randomLlama>>;
   const config = GeneratorConfig.parse({ experts: 4, topK: 2, rank: 4, alpha: 8, cloudRank: 4, ...generator });
