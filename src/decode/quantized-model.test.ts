@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
-import type { Adapter } from "../lora/low-rank.ts";
+
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { mergeAdapter } from "../models/merge-adapter.ts";
 import { linearName, linearSize, parameterShapes } from "../models/parameters.ts";
@@ -53,7 +53,7 @@ function dequantized(model: FrozenModel): FrozenModel {
 }
 
 /** A change of every feed-forward map of rank 3. */
-function someAdapter({ config }: FrozenModel): Adapter {
+function someAdapter({ config }: FrozenModel): NonNullable<FrozenModel["adapter"]> {
   const rng = createRng("adapter");
   const changes = new Map();
   for (let layer = 0; layer < config.layers; layer++)

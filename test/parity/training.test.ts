@@ -124,4 +124,12 @@ describe("memory", () => {
     // 131 MB when written: runtime, weights, and their copy packed for the product. Unfolded, 134 MB more.
     expect((await measure("int8")).grown).toBeLessThan(1.3 * fp32Bytes);
   });
+
+  test.each(["trainer", "decoder"])("a %s that is closed gives its memory back", async (what) => {
+    const args = ["--expose-gc", ...node("open-close.ts", what)];
+    const resident = JSON.parse((await promisify(execFile)(process.execPath, args)).stdout) as number[];
+    // One opening takes more than 33 MB of weights; what the first ones leave is pools that the later ones use.
+    const [early, late] = [Math.max(...resident.slice(0, 4)), Math.min(...resident.slice(-4))];
+    expect(late - early, String(resident)).toBeLessThan(33e6);
+  });
 });
