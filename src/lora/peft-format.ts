@@ -31,11 +31,8 @@ const AdapterConfig = z.looseObject({
   rank_pattern: pattern(rank),
   alpha_pattern: pattern(alpha),
   use_rslora: z.boolean().nullish(),
-  use_dora: z.boolean().nullish(),
-  fan_in_fan_out: z.boolean().nullish(),
   bias: z.string().nullish(),
-  lora_bias: z.boolean().nullish(),
-  modules_to_save: z.array(z.string()).nullish(),
+  init_lora_weights: z.union([z.boolean(), z.string()]).nullish(),
   base_model_name_or_path: z.string().nullish(),
 });
 type AdapterConfig = z.infer<typeof AdapterConfig>;
@@ -120,16 +117,32 @@ export async function readPeft(directory: string, shapes: ReadonlyMap<string, re
   return adapter;
 }
 
+/** Keys of LoraConfig that make it another sum than W + scale·B·A. */
+const variants = [
+  "use_dora",
+  "use_qalora",
+  "use_bdlora",
+  "fan_in_fan_out",
+  "lora_bias",
+  "modules_to_save",
+  "target_parameters",
+  "trainable_token_indices",
+  "alora_invocation_tokens",
+  "layer_replication",
+] as const;
+
+/** Starts that also change the base model's weights. */
+const changesBase = /^(pissa|olora|corda|loftq|lora_ga)/;
+
 function requirePlainLora(where: string, config: AdapterConfig): void {
-  const refused = [
-    ["use_dora", config.use_dora === true],
-    ["fan_in_fan_out", config.fan_in_fan_out === true],
-    ["lora_bias", config.lora_bias === true],
-    [`bias "${config.bias}"`, config.bias != null && config.bias !== "none"],
-    ["modules_to_save", (config.modules_to_save ?? []).length > 0],
-  ] as const;
-  for (const [what, found] of refused)
-    if (found) throw new AppError("E_CONFIG", `${where}: ${what} is not supported; expected a plain LoRA`);
+  const refuse = (what: string) => {
+    throw new AppError("E_CONFIG", `${where}: ${what} is not supported; expected a plain LoRA`);
+  };
+  const isSet = (value: unknown) => (Array.isArray(value) ? value.length > 0 : value != null && value !== false);
+  for (const key of variants) if (isSet(config[key])) refuse(key);
+  const { bias, init_lora_weights: init } = config;
+  if (bias != null && bias !== "none") refuse(`bias ${JSON.stringify(bias)}`);
+  if (typeof init === "string" && changesBase.test(init)) refuse(`init_lora_weights ${JSON.stringify(init)}`);
 }
 
 type Part = { readonly name: string; readonly shape: readonly number[] };
