@@ -1,3 +1,28 @@
-/** @file The public API for the browser: nothing here needs Node. */
+/** @file The public API for the browser: specialised models answer in a page. Nothing here needs Node. */
 
-export { bestDevice, compile } from "./runtime/web.ts";
+export { AppError, type ErrorCode } from "./base/errors.ts";
+export { createRng, type Rng } from "./base/rng.ts";
+export {
+  createDecoder,
+  type Decoder,
+  type DecoderOptions,
+  type Generated,
+  type GenerateOptions,
+} from "./decode/decoder.ts";
+export { type FetchFilesOptions, fetchFiles } from "./files/fetch-files.ts";
+export {
+  type Answer,
+  type Answerer,
+  type AnswererOptions,
+  type AnswerOptions,
+  createAnswerer,
+  type Turn,
+} from "./generator/answer.ts";
+export { loadEdgePair, type ReadFile } from "./generator/edge-pair.ts";
+export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./generator/merge.ts";
+export type { EdgePair } from "./generator/pair-format.ts";
+export { encodeSpecialization, parseSpecialization, type Specialization } from "./generator/specialization-format.ts";
+export type { ModelConfig } from "./models/config.ts";
+export type { Device, WeightSource } from "./runtime/session.ts";
+export { bestDevice } from "./runtime/web.ts";
+export type { Tokenizer } from "./text/create-tokenizer.ts";

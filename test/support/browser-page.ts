@@ -1,0 +1,60 @@
+/** @file The example page, built for production and served to a headless Chromium. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { build, type PreviewServer, preview } from "vite";
+
+const root = resolve(import.meta.dirname, "../..", "examples/browser");
+
+/** Where distributions put Chromium, and Google its Chrome. */
+const installed = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+].find(existsSync);
+
+/** A software GPU: SwiftShader, which comes with Chromium. */
+const softwareGpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+
+export const noChromium = installed === undefined ? "Chromium is not installed: no page to test" : undefined;
+
+export type ServedPage = AsyncDisposable & {
+  /** A page that was opened, with what it reported as errors so far. */
+  open(query?: string): Promise<{ readonly page: Page; readonly errors: readonly string[] }>;
+};
+
+/**
+ * Builds the page with the files in `publicFolder` into `folder`, serves it and starts the browser.
+ * The browser can reach nothing else.
+ */
+export async function servePage(publicFolder: string, folder: string): Promise<ServedPage> {
+  const configFile = join(root, "vite.config.ts");
+  await build({ configFile, publicDir: publicFolder, logLevel: "error", build: { outDir: folder, emptyOutDir: true } });
+  const server = await preview({ configFile, logLevel: "error", build: { outDir: folder }, preview: { port: 0 } });
+  const browser = await chromium.launch({ executablePath: installed!, args: ["--no-sandbox", ...softwareGpu] });
+  return {
+    open: (query = "") => openPage(browser, `${server.resolvedUrls!.local[0]}${query}`),
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      await closed(server);
+    },
+  };
+}
+
+async function openPage(browser: Browser, url: string) {
+  const page = await browser.newPage();
+  const errors: string[] = [];
+  page.setDefaultTimeout(300_000); // only what hangs takes longer
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(new URL(url).origin) && !/^(data|blob):/.test(request.url()))
+      errors.push(`asked for ${request.url()}`);
+  });
+  await page.goto(url);
+  return { page, errors };
+}
+
+const closed = (server: PreviewServer): Promise<void> =>
+  new Promise((done, fail) => server.httpServer.close((error) => (error === undefined ? done() : fail(error))));
