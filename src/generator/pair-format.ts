@@ -31,6 +31,9 @@ export const PairFile = z.strictObject({
   generator: Folder.default("generator"),
   tokenizer: Folder.default("tokenizer"),
   layout: PromptLayout,
+  /** The cloud model's own, where it reads prompts differently from the edge model. */
+  cloudTokenizer: Folder.optional(),
+  cloudLayout: PromptLayout.optional(),
 });
 export type PairFile = z.input<typeof PairFile>;
 

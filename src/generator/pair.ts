@@ -5,13 +5,21 @@ import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { type Model, openModel } from "../models/load.ts";
 import type { Quantization } from "../models/quantized-layout.ts";
 import type { ResolveModel } from "../models/resolve.ts";
-import { loadTokenizer } from "../text/tokenizer.ts";
+import type { PromptLayout } from "../text/prompt.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { readGenerator, readGeneratorConfig } from "./generator-file.ts";
 import { type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair-format.ts";
 
 export type { PairFile } from "./pair-format.ts";
 
-export type Pair = EdgePair & { readonly directory: string; readonly cloud: Model; readonly edge: Model };
+export type Pair = EdgePair & {
+  readonly directory: string;
+  readonly cloud: Model;
+  readonly edge: Model;
+  /** How the cloud model reads prompts: as the edge model does, unless the pair says otherwise. */
+  readonly cloudTokenizer: Tokenizer;
+  readonly cloudLayout: PromptLayout;
+};
 
 export type PairOptions = {
   /** Quantises a model as it is read. */
@@ -32,11 +40,14 @@ export async function loadPair(directory: string, { quantize = {}, resolveModel 
     loadTokenizer(folder("tokenizer")),
     readGeneratorConfig(folder("generator")),
   ]);
-  requireEmbeddings(cloudPath, cloud.config, tokenizer);
+  const cloudTokenizer =
+    file.cloudTokenizer === undefined ? tokenizer : await loadTokenizer(join(directory, file.cloudTokenizer));
+  requireEmbeddings(cloudPath, cloud.config, cloudTokenizer);
   requireEmbeddings(edgePath, edge.config, tokenizer);
   const shape = { cloud: cloud.config, edge: edge.config, generator: config };
   const generator = await readGenerator(folder("generator"), shape);
-  return { directory, name: file.name, cloud, edge, generator, tokenizer, layout: file.layout, shape };
+  const { name, layout, cloudLayout = layout } = file;
+  return { directory, name, cloud, edge, generator, tokenizer, layout, cloudTokenizer, cloudLayout, shape };
 }
 
 /** Where a part lies: inside the pair, or wherever the resolver has what it names. */

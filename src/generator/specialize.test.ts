@@ -3,9 +3,11 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
 import { type TinyPairOptions, writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { sha256 } from "../base/hash.ts";
-import { loadPair, type Pair } from "./pair.ts";
+import { encodeCloudPrompt, PLAIN_LAYOUT, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
+import { loadPair, type Pair, writePairFile } from "./pair.ts";
 import { createSpecializer, type Specializer, specialize } from "./specialize.ts";
 
 async function openPair(options: TinyPairOptions = {}): Promise<Pair> {
@@ -101,4 +103,21 @@ test("weights that are not finite give E_NAN, not gates", async () => {
 test("a direct generator has no gates and is refused", async () => {
   const direct = await openPair({ generator: { generation: "direct" } });
   await expect(createSpecializer(direct)).rejects.toMatchObject({ code: "E_CONFIG" });
+});
+
+test("the cloud model reads prompts by its own tokenizer and layout where the pair has them", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "specialize-"));
+  await writeTinyPair(directory);
+  writeSmallTokenizer(join(directory, "cloud-tokenizer"));
+  const both = { name: "two", layout: SPECIAL_TOKEN_LAYOUT };
+  await writePairFile(directory, { ...both, cloudTokenizer: "cloud-tokenizer", cloudLayout: PLAIN_LAYOUT });
+  const pair = await loadPair(directory);
+  const prompt = "the cat and the dog";
+  const ids = encodeCloudPrompt(pair.cloudTokenizer, PLAIN_LAYOUT, prompt);
+  expect(ids.length).not.toBe(encodeCloudPrompt(pair.tokenizer, pair.layout, prompt).length);
+  const { promptTokens, gates } = await specialize(pair, prompt);
+  expect(promptTokens).toBe(ids.length);
+  expect(gates.flat().every(Number.isFinite)).toBe(true);
+  const other = await specialize(pair, `${prompt} sat`);
+  expect(other.gates).not.toEqual(gates);
 });

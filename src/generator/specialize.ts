@@ -34,7 +34,7 @@ export async function createSpecializer(
   pair: Pair,
   options: Pick<CompileOptions, "threads" | "device"> = {},
 ): Promise<Specializer> {
-  const { shape, tokenizer, layout } = pair;
+  const { shape, cloudTokenizer: tokenizer, cloudLayout: layout } = pair;
   if (shape.generator.generation === "direct") {
     throw new AppError(
       "E_CONFIG",

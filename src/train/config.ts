@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { GeneratorConfig } from "../generator/config.ts";
 import { type QuantizationName, quantizations } from "../models/quantized-layout.ts";
+import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 
 const path = z.string().min(1);
 const count = z.int().min(1);
@@ -109,6 +110,8 @@ export const LanguageModelRun = z
     ...common,
     /** Directory of the tokenizer. */
     tokenizer: path,
+    /** How prompt, input and answer are set apart (docs/models.md). */
+    layout: PromptLayout.default(SPECIAL_TOKEN_LAYOUT),
     /** A fresh model of this shape, or the directory of one to go on with. */
     model: z.union([Shape, path]),
     text: Text.optional(),
@@ -135,10 +138,16 @@ export const GeneratorRun = z
   .strictObject({
     kind: z.literal("generator"),
     ...common,
-    /** Directories of the two frozen models and of the tokenizer they share. */
+    /** Directories of the two frozen models, and of the edge model's tokenizer. */
     cloud: path,
     edge: path,
     tokenizer: path,
+    /** The cloud model's own tokenizer, where it is another. */
+    cloudTokenizer: path.optional(),
+    /** How prompt, input and answer are set apart (docs/models.md). */
+    layout: PromptLayout.default(SPECIAL_TOKEN_LAYOUT),
+    /** How the cloud model reads a prompt, where that differs from `layout`. */
+    cloudLayout: PromptLayout.optional(),
     generator: GeneratorConfig.prefault({}),
     tasks: Tasks,
     /** Each prompt's queries are joined in one row of at most this many tokens; those that do not fit are left out. */

@@ -5,6 +5,7 @@ import type { Group } from "../data/mixture.ts";
 import { cloudFeeds, cloudInputNames } from "../generator/cloud.ts";
 import { dropoutFeeds } from "../generator/dropout.ts";
 import { readGenerator, writeGenerator } from "../generator/generator-file.ts";
+import { requireEmbeddings } from "../generator/pair-format.ts";
 import {
   generatorBuffers,
   generatorParameters,
@@ -19,7 +20,6 @@ import { mappedOrHeld } from "../models/mapped-or-held.ts";
 import { quantizations } from "../models/quantized-layout.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
-import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
 import { requireContext, rowFeeds } from "./batch.ts";
 import type { FrozenWeights, GeneratorRun } from "./config.ts";
@@ -42,7 +42,13 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
   const [cloud, edge] = await openFrozen(config);
   const tokenizer = await loadTokenizer(config.tokenizer);
   const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
-  const source = await openTaskSource(config.tasks, tokenizer, SPECIAL_TOKEN_LAYOUT);
+  const cloudTokenizer = config.cloudTokenizer === undefined ? tokenizer : await loadTokenizer(config.cloudTokenizer);
+  requireEmbeddings(config.edge, edge.config, tokenizer);
+  requireEmbeddings(config.cloud, cloud.config, cloudTokenizer);
+  const source = await openTaskSource(config.tasks, tokenizer, config.layout, {
+    tokenizer: cloudTokenizer,
+    layout: config.cloudLayout ?? config.layout,
+  });
   const target =
     config.distillShare > 0
       ? ({ kind: "distill", share: config.distillShare } as const)
@@ -107,9 +113,10 @@ function groupFeeds(
   const rows = groups.flatMap((group) => joinRows(unpromptedRows(source, group, config.lossOn), config.rowTokens));
   requireContext(rows, pair.edge.context);
   const { padId } = source.options.tokenizer;
+  const { padId: cloudPadId } = source.cloud.tokenizer;
   const cloudRows = groups.map((group) => cloudRow(source, group, layers));
   requireContext(
-    cloudRows.map((ids) => ({ ids: [...ids, padId], answers: [] })),
+    cloudRows.map((ids) => ({ ids: [...ids, cloudPadId], answers: [] })),
     pair.cloud.context,
   );
   const teacherRows =
@@ -117,7 +124,7 @@ function groupFeeds(
   requireContext(teacherRows, pair.edge.context);
   const teacher = config.distillShare > 0 ? rowFeeds(teacherPrefix, teacherRows, padId) : {};
   return {
-    ...cloudFeeds(cloudRows, layers, padId),
+    ...cloudFeeds(cloudRows, layers, cloudPadId),
     ...rowFeeds(edgePrefix, rows, padId),
     ...teacher,
     [promptOfName]: intTensor(

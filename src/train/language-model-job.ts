@@ -4,12 +4,12 @@ import { AppError } from "../base/errors.ts";
 import { createRng, type Rng } from "../base/rng.ts";
 import { readTokenCache, sampleWindow } from "../data/token-cache.ts";
 import { openSafetensorsModel, readModelTensor } from "../files/safetensors-model.ts";
+import { requireEmbeddings } from "../generator/pair-format.ts";
 import { type ModelConfig, plainLlama } from "../models/config.ts";
 import { openModel, ropeWeights, saveModel } from "../models/load.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
-import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { type Row, requireContext, rowFeeds } from "./batch.ts";
 import type { LanguageModelRun } from "./config.ts";
@@ -30,7 +30,8 @@ import {
 export async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   const tokenizer = await loadTokenizer(config.tokenizer);
   const shape = await modelShape(config, tokenizer);
-  const source = config.tasks && (await openTaskSource(config.tasks, tokenizer, SPECIAL_TOKEN_LAYOUT));
+  requireEmbeddings(config.output, shape, tokenizer);
+  const source = config.tasks && (await openTaskSource(config.tasks, tokenizer, config.layout));
   const text = config.text && {
     train: await readTokenCache(config.text.tokens),
     validation: await readTokenCache(config.text.validationTokens),

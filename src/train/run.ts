@@ -23,8 +23,11 @@ export async function runTraining(
 /** The configuration with paths in the place of names; the one that is kept beside the results keeps the names. */
 async function resolveModels(config: TrainConfig, resolve: ResolveModel): Promise<TrainConfig> {
   const tokenizer = await resolve(config.tokenizer, "tokenizer");
-  if (config.kind === "generator")
-    return { ...config, tokenizer, cloud: await resolve(config.cloud), edge: await resolve(config.edge) };
+  if (config.kind === "generator") {
+    const own = config.cloudTokenizer === undefined ? undefined : await resolve(config.cloudTokenizer, "tokenizer");
+    const [cloud, edge] = [await resolve(config.cloud), await resolve(config.edge)];
+    return { ...config, tokenizer, cloud, edge, ...(own === undefined ? {} : { cloudTokenizer: own }) };
+  }
   const { model } = config;
   return { ...config, tokenizer, model: typeof model === "string" ? await resolve(model) : model };
 }

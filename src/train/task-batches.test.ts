@@ -17,6 +17,7 @@ const source: TaskSource = {
   families: [],
   layout: SPECIAL_TOKEN_LAYOUT,
   options: { tokenizer, limits: { prompt: 100, input: 100, target: 100 } },
+  cloud: { tokenizer, layout: SPECIAL_TOKEN_LAYOUT },
 };
 const group = {
   prompt: "Repeat the word.",

@@ -21,6 +21,8 @@ export type TaskSource = {
   readonly families: readonly TaskFamily[];
   readonly options: MixtureOptions;
   readonly layout: PromptLayout;
+  /** How the cloud model reads prompts. */
+  readonly cloud: { readonly tokenizer: Tokenizer; readonly layout: PromptLayout };
 };
 
 /** What short texts encode to is kept: the long ones are prompts with fresh examples. */
@@ -31,6 +33,7 @@ export async function openTaskSource(
   config: TasksConfig,
   tokenizer: Tokenizer,
   layout: PromptLayout,
+  cloud: TaskSource["cloud"] = { tokenizer, layout },
 ): Promise<TaskSource> {
   const { limits, queriesPerPrompt, shotProbability, shotsOnlyProbability, maxShots, weights } = config;
   const files = config.files.map((file) => (typeof file === "string" ? { path: file, weight: 1 } : file));
@@ -54,7 +57,7 @@ export async function openTaskSource(
     maxShots,
     weight,
   };
-  return { families, layout, options };
+  return { families, layout, options, cloud };
 }
 
 export function drawGroup({ families, options }: TaskSource, rng: Rng, split: "train" | "validation"): Group {
@@ -153,10 +156,6 @@ function answered(head: readonly number[], answer: readonly number[], lossOn: "r
 }
 
 /** The cloud's tokens: prompt and one meta token per edge layer. */
-export function cloudRow(
-  { options: { tokenizer }, layout }: TaskSource,
-  { prompt }: Group,
-  layers: number,
-): readonly number[] {
-  return encodeCloudPrompt(tokenizer, layout, prompt, { metaTokens: layers });
+export function cloudRow({ cloud }: TaskSource, { prompt }: Group, layers: number): readonly number[] {
+  return encodeCloudPrompt(cloud.tokenizer, cloud.layout, prompt, { metaTokens: layers });
 }
