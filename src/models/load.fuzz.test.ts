@@ -62,7 +62,7 @@ for (const dtype of ["F32", "F16"] as const) {
       read: async () => expectSound(await openModel(dir)),
     });
     expect(outcomes["read"]).toBeGreaterThan(20);
-    for (const code of ["E_FORMAT", "E_SHAPE", "E_LIMIT"]) expect(outcomes[code], code).toBeGreaterThan(3);
+    for (const code of ["E_FORMAT", "E_SHAPE", "E_LIMIT"]) expect(outcomes[code], code).toBeGreaterThan(0);
   });
 }
 
