@@ -16,7 +16,7 @@ const allowed: Record<string, readonly string[]> = {
   models: ["nn", "lora", "text", "files", "runtime", "graph", "base"],
   generator: ["decode", "models", "nn", "lora", "text", "files", "runtime", "graph", "base"],
   decode: ["models", "nn", "text", "files", "runtime", "graph", "base"],
-  export: ["generator", "decode", "models", "lora", "text", "files", "runtime", "graph", "base"],
+  export: ["generator", "decode", "models", "lora", "text", "files", "runtime", "onnx", "graph", "base"],
   data: ["text", "files", "base"],
   train: ["data", "generator", "decode", "models", "optim", "nn", "lora", "text", "files", "runtime", "graph", "base"],
   eval: ["data", "generator", "decode", "models", "nn", "lora", "text", "files", "runtime", "graph", "base"],

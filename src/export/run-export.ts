@@ -1,6 +1,6 @@
 /** @file One export from beginning to end: merge, write, reload, compare, and only then give it its name. */
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "../files/half.ts";
@@ -163,6 +163,9 @@ function compare(wanted: readonly Float32Array[], found: readonly Float32Array[]
 }
 
 async function listFiles(directory: string): Promise<ExportResult["files"]> {
-  const names = (await readdir(directory)).sort();
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const names = entries
+    .flatMap((entry) => (entry.isFile() ? [relative(directory, join(entry.parentPath, entry.name))] : []))
+    .sort();
   return Promise.all(names.map(async (name) => ({ name, bytes: (await stat(join(directory, name))).size })));
 }

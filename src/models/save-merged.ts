@@ -176,7 +176,8 @@ async function baseConfig(base: Model): Promise<Record<string, unknown>> {
   return readJsonFile(join(base.directory, "config.json"), z.looseObject({}));
 }
 
-async function copyTokenizer(directory: string, sources: readonly (string | undefined)[]): Promise<void> {
+/** Copies tokenizer files and what goes with them, each from the first folder that has it. */
+export async function copyTokenizer(directory: string, sources: readonly (string | undefined)[]): Promise<void> {
   for (const name of copied) {
     for (const source of sources) {
       if (source === undefined) continue;

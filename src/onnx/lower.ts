@@ -2,12 +2,15 @@
 import { AppError } from "../base/errors.ts";
 import { dimFactors } from "../graph/dims.ts";
 import { leavesOf, topological } from "../graph/tree.ts";
-import type { Dim, Graph, Node, Op, OpParams } from "../graph/types.ts";
+import type { Dim, Graph, Node, Op, OpParams, Shape } from "../graph/types.ts";
 import { createEmitter, type DimSource, type Emitter } from "./emitter.ts";
 import { encodeModel, type OnnxInitializer, type OnnxNode, onnxTypeCode } from "./proto.ts";
 
 /** Where the value of a weight lies: a span of a file, or bytes that travel inside the model. */
-export type WeightPlacement = OnnxInitializer["value"];
+export type WeightPlacement = OnnxInitializer["value"] & {
+  /** How the bytes are stored where that is not the weight's own type; the model widens them. */
+  readonly storedAs?: "f16";
+};
 
 type Lowering<P extends Op> = (
   context: Emitter,
@@ -222,6 +225,8 @@ function findDimSources(graph: Graph): Map<string, DimSource> {
 export type LowerOptions = {
   /** The name of one more output, the first of all: a sequence without elements. */
   readonly emptySequence?: string | undefined;
+  /** Shapes that outputs are declared with, where more is known of them than the graph says. */
+  readonly outputShapes?: Readonly<Record<string, Shape>>;
 };
 
 /**
@@ -232,7 +237,7 @@ export type LowerOptions = {
 export function lower(
   graph: Graph,
   place: (name: string, node: Node<"weight">) => WeightPlacement,
-  { emptySequence }: LowerOptions = {},
+  { emptySequence, outputShapes = {} }: LowerOptions = {},
 ): Uint8Array {
   const inputs = leavesOf(graph, "input");
   const weights = leavesOf(graph, "weight");
@@ -242,18 +247,16 @@ export function lower(
   const outputs = Object.entries(graph.outputs).map(([name, node]) => ({
     name,
     source: names.get(node)![0]!,
-    type: { shape: node.shape, dtype: node.dtype },
+    type: { shape: outputShapes[name] ?? node.shape, dtype: node.dtype },
   }));
+  const stored = [...weights].map(([name, node]) => storedWeight(name, node, place(name, node)));
   const sequences: OnnxNode[] =
     emptySequence === undefined
       ? []
       : [{ opType: "SequenceEmpty", domain: "", inputs: [], outputs: [emptySequence], attributes: {} }];
   return encodeModel({
-    nodes: [...nameOutputs(context.nodes, outputs), ...sequences],
-    initializers: [
-      ...context.initializers,
-      ...[...weights].map(([name, node]) => initializer(name, node, place(name, node))),
-    ],
+    nodes: [...stored.flatMap(({ nodes }) => nodes), ...nameOutputs(context.nodes, outputs), ...sequences],
+    initializers: [...context.initializers, ...stored.map(({ initializer }) => initializer)],
     inputs: [...inputs].map(([name, node]) => ({ name, type: { shape: node.shape, dtype: node.dtype } })),
     outputs: [
       ...sequences.map(({ outputs: [name] }) => ({ name: name!, type: { sequenceOf: "f32" } as const })),
@@ -296,8 +299,18 @@ function lowerNode(context: Emitter, node: Node, names: ReadonlyMap<Node, readon
   return typeof lowered === "string" ? [lowered] : lowered;
 }
 
-function initializer(name: string, { shape, dtype }: Node<"weight">, value: WeightPlacement): OnnxInitializer {
+type StoredWeight = { readonly initializer: OnnxInitializer; readonly nodes: readonly OnnxNode[] };
+
+function storedWeight(name: string, { shape, dtype }: Node<"weight">, placement: WeightPlacement): StoredWeight {
   if (!shape.every((dim) => typeof dim === "number"))
     throw new AppError("E_SHAPE", `weight "${name}": the shape must be known, got [${shape}]`);
-  return { name, dtype, dims: shape as readonly number[], value };
+  const dims = shape as readonly number[];
+  const { storedAs, ...value } = placement;
+  if (storedAs === undefined) return { initializer: { name, dtype, dims, value }, nodes: [] };
+  const narrow = `${name}.${storedAs}`;
+  const attributes = { to: onnxTypeCode(dtype) };
+  return {
+    initializer: { name: narrow, dtype: storedAs, dims, value },
+    nodes: [{ opType: "Cast", domain: "", inputs: [narrow], outputs: [name], attributes }],
+  };
 }

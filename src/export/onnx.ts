@@ -1,0 +1,110 @@
+/** @file Export as the ONNX directory that transformers.js and onnxruntime-web run: a decoder with its cache, tokenizer, configurations. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { ensureFolder } from "../base/folder.ts";
+import { writeJsonFile } from "../base/json-file.ts";
+import { architectures } from "../models/architectures.ts";
+import { type ModelConfig, type ModelType, toConfigJson } from "../models/config.ts";
+import { writeConfigFile } from "../models/config-text.ts";
+import { quantizations } from "../models/quantized-layout.ts";
+import { quantizeModel } from "../models/quantized-model.ts";
+import { copyTokenizer, mergeRecordKey } from "../models/save-merged.ts";
+import { openOnnxFile } from "../runtime/onnx-file.ts";
+import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
+import { loadTokenizer } from "../text/tokenizer.ts";
+import type { ExportContext, ExportFormat, Reloaded, WeightType } from "./format.ts";
+import { generationConfig, onnxCacheNames } from "./onnx-graph.ts";
+import { writeOnnxModel } from "./onnx-model.ts";
+
+/** What transformers.js loads for `dtype: "fp32"`, `"fp16"` and `"q8"`. */
+const fileNames: Readonly<Partial<Record<WeightType, string>>> = {
+  f32: "model.onnx",
+  f16: "model_fp16.onnx",
+  q8_0: "model_quantized.onnx",
+};
+const fileNameOf = (type: WeightType | undefined): string => fileNames[type ?? "f32"]!;
+
+export const onnxDirectory: ExportFormat = {
+  about: "merged ONNX directory with a key–value cache",
+  tool: "transformers.js",
+  architectures: Object.keys(architectures) as ModelType[],
+  types: ["f32", "f16", "q8_0"],
+  tolerance: (type) => (type === "q8_0" ? 1e-1 : type === "f16" ? 1e-2 : 1e-4),
+  write: writeOnnxDirectory,
+  reload: ({ directory, type, merged }) => reloadOnnx(join(directory, "onnx", fileNameOf(type)), merged.config),
+};
+
+async function writeOnnxDirectory({ directory, type, base, merged, record, ...rest }: ExportContext): Promise<void> {
+  const folder = join(directory, "onnx");
+  const name = fileNameOf(type);
+  await ensureFolder(folder);
+  const model = type === "q8_0" ? await quantizeModel(merged, quantizations.int8) : merged;
+  const files = await writeOnnxModel(folder, name, model, { isHalf: type === "f16" });
+  await writeConfigFile(directory, {
+    ...toConfigJson(merged.config),
+    ...(files === 0 ? {} : { "transformers.js_config": { use_external_data_format: { [name]: files } } }),
+    [mergeRecordKey.config]: record,
+  });
+  const own = await stat(join(base.directory, "tokenizer.json")).catch(() => undefined);
+  const { padId } = await loadTokenizer(own === undefined ? rest.tokenizerDirectory : base.directory);
+  await writeJsonFile(join(directory, "generation_config.json"), generationConfig(merged.config, padId));
+  await copyTokenizer(directory, [base.directory, rest.tokenizerDirectory]);
+}
+
+/**
+ * Opens such a decoder as others do: its cache starts empty and grows. Ids are fed in two parts, so that logits that went through the
+ * cache are among those compared.
+ */
+export async function reloadOnnx(path: string, config: ModelConfig): Promise<Reloaded> {
+  const session = await openOnnxFile(path);
+  async function logits(ids: readonly number[]): Promise<Float32Array> {
+    const split = Math.ceil(ids.length / 2);
+    const rows: Float32Array[] = [];
+    let cache = emptyCache(config);
+    for (const [from, to] of [
+      [0, split],
+      [split, ids.length],
+    ] as const) {
+      if (to === from) continue;
+      const shape = [1, to - from];
+      const results = await session.run({
+        ...cache,
+        input_ids: intTensor(shape, ids.slice(from, to)),
+        position_ids: intTensor(
+          shape,
+          Array.from({ length: to - from }, (_, i) => from + i),
+        ),
+        attention_mask: tensor("i64", [1, to], new BigInt64Array(to).fill(1n)),
+      });
+      rows.push(floats(results["logits"]));
+      cache = nextCache(config, results);
+    }
+    const all = new Float32Array(ids.length * config.vocab);
+    rows.forEach((row, i) => {
+      all.set(row, i * split * config.vocab);
+    });
+    return all;
+  }
+  return { logits, [Symbol.asyncDispose]: () => session[Symbol.asyncDispose]() };
+}
+
+type Cache = Record<string, Tensor>;
+
+function emptyCache({ layers, kvHeads, headDim }: ModelConfig): Cache {
+  const cache: Cache = {};
+  for (let layer = 0; layer < layers; layer++) {
+    const { pastK, pastV } = onnxCacheNames(layer);
+    cache[pastK] = cache[pastV] = zeros("f32", [1, kvHeads, 0, headDim]);
+  }
+  return cache;
+}
+
+function nextCache({ layers }: ModelConfig, results: Readonly<Record<string, Tensor>>): Cache {
+  const cache: Cache = {};
+  for (let layer = 0; layer < layers; layer++) {
+    const { pastK, pastV, presentK, presentV } = onnxCacheNames(layer);
+    cache[pastK] = results[presentK]!;
+    cache[pastV] = results[presentV]!;
+  }
+  return cache;
+}
