@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { fullLogits, randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
+import type { ModelConfig } from "../models/config.ts";
 import { createCachedModel } from "./cached-model.ts";
 
 const randomIds = (count: number, vocab: number, seed = 7): number[] => {
@@ -48,8 +49,13 @@ test("the logits of every fed token equal full recomputation, behind a cache and
   expect(largestDifference(await cached.feedAll(ids.slice(6)), rows(6, 16))).toBeLessThan(1e-5);
 });
 
-test("input longer than one piece equals full recomputation", async () => {
-  const model = randomLlama({ context: 1200 });
+test.each<[string, Partial<ModelConfig>]>([
+  ["a plain model", {}],
+  ["windows and wide heads", { modelType: "mistral", windows: [200, 700], headDim: 256 }],
+  ["capped scores, wide heads", { modelType: "gemma2", windows: [200, 0], headDim: 256, attentionCap: 4, logitCap: 9 }],
+  ["learned positions", { modelType: "opt", kvHeads: 4, biased: ["q", "k", "v", "o", "up", "down"] }],
+])("input longer than one piece equals full recomputation: %s", async (_, changes) => {
+  const model = randomLlama({ context: 1200, ...changes });
   const ids = randomIds(1100, model.config.vocab);
   const wanted = await fullLogits(model, ids);
   await using cached = await createCachedModel(model, { threads: 1 });
