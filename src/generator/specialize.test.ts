@@ -121,3 +121,11 @@ test("the cloud model reads prompts by its own tokenizer and layout where the pa
   const other = await specialize(pair, `${prompt} sat`);
   expect(other.gates).not.toEqual(gates);
 });
+
+test("the embedding of the token in a meta token's place is never read", async () => {
+  const gates = async (meta: string) => {
+    const cloudLayout = { ...SPECIAL_TOKEN_LAYOUT, meta };
+    return (await specialize({ ...pair, cloudLayout }, prompt, { threads: 1 })).gates;
+  };
+  expect(await gates("<pad>")).toEqual(await gates("<meta>"));
+});

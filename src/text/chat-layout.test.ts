@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  encodeBehindPrompt,
   encodeCloudPrompt,
   encodeConversation,
   encodeInput,
@@ -51,6 +52,17 @@ describe("a chat template as prompt layout", () => {
       ...encodeTarget(tokenizer, layout, "hi"),
       ...encodeLaterInput(tokenizer, layout, "eve"),
     ]).toEqual(encodeConversation(tokenizer, layout, { history, input: "eve" }));
+  });
+
+  test("prompt and what is behind it make up the prompted input, in every layout", () => {
+    const prompted = { prompt: "say hi", input: "bob" };
+    for (const one of [layout, { kind: "plain", beforeInput: "\n/", beforeOutput: "\n>" }] as const) {
+      const before = encodeCloudPrompt(tokenizer, one, prompted.prompt);
+      const behind = encodeBehindPrompt(tokenizer, one, prompted);
+      expect(behind.length).toBeGreaterThan(3);
+      if (one.kind === "plain") expect(show([...before, ...behind])).toBe("<bos>say hi\n/bob\n>");
+      else expect([...before, ...behind]).toEqual(encodePrompted(tokenizer, one, prompted));
+    }
   });
 
   test("keeps special tokens in a user's text as text", () => {

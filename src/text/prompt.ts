@@ -93,6 +93,19 @@ export function encodeConversation(
   return ids;
 }
 
+/**
+ * What follows `encodeCloudPrompt` in `encodePrompted`, for several inputs behind one prompt: `<|user|>INPUT<|assistant|>`.
+ * Throws E_PROMPT, and E_CONFIG where the two are not written alike.
+ */
+export function encodeBehindPrompt(
+  tokenizer: Tokenizer,
+  layout: PromptLayout,
+  { prompt, input }: { prompt: string; input: string },
+): number[] {
+  checkPrompt(prompt);
+  return encoderOf(tokenizer, layout).behind(prompt, input);
+}
+
 /** What follows the input: the answer and the end token. */
 export function encodeTarget(tokenizer: Tokenizer, layout: PromptLayout, target: string): number[] {
   return encoderOf(tokenizer, layout).target(target);
@@ -134,6 +147,7 @@ type Encoder = {
   prompted(prompt: string, input: string): number[];
   input(input: string): number[];
   later(input: string): number[];
+  behind(prompt: string, input: string): number[];
   target(target: string): number[];
   head(): number[];
 };
@@ -151,6 +165,7 @@ const encoders: { [Kind in PromptLayout["kind"]]: (tokenizer: Tokenizer, layout:
       prompted: (prompt, input) => [...head(), ...tokenizer.encode(prompt), ...turn(input)],
       input: (input) => [special(tokenizer, layout.begin), ...turn(input)],
       later: turn,
+      behind: (_, input) => turn(input),
       target: (target) => [...tokenizer.encode(target), special(tokenizer, layout.end)],
       head,
     };
@@ -161,6 +176,7 @@ const encoders: { [Kind in PromptLayout["kind"]]: (tokenizer: Tokenizer, layout:
       prompted: (prompt, input) => tokenizer.encode(`${prompt}${turn(input)}`, { addSpecial: true }),
       input: (input) => tokenizer.encode(turn(input).trimStart(), { addSpecial: true }),
       later: (input) => tokenizer.encode(turn(input).trimStart()),
+      behind: (_, input) => tokenizer.encode(turn(input)),
       target(target) {
         const opening = beforeOutput.trimStart();
         const ids = tokenizer.encode(`${opening} ${target}`).slice(tokenizer.encode(opening).length);
@@ -173,6 +189,13 @@ const encoders: { [Kind in PromptLayout["kind"]]: (tokenizer: Tokenizer, layout:
     prompted: (prompt, input) => encodeChat(tokenizer, layout, { prompt, input }),
     input: (input) => encodeChat(tokenizer, layout, { input }),
     later: (input) => encodeLaterChat(tokenizer, layout, input),
+    behind(prompt, input) {
+      const before = encodeCloudPrompt(tokenizer, layout, prompt);
+      const ids = encodeChat(tokenizer, layout, { prompt, input });
+      if (before.some((id, i) => ids[i] !== id))
+        throw new AppError("E_CONFIG", "prompt layout: a prompt alone does not begin like a prompt with an input");
+      return ids.slice(before.length);
+    },
     target: (target) => encodeChatTarget(tokenizer, layout, target),
     head: () => encodeChatHead(tokenizer, layout),
   }),

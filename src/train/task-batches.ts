@@ -6,6 +6,7 @@ import { type Group, type MixtureOptions, sampleGroup } from "../data/mixture.ts
 import type { TaskFamily } from "../data/task.ts";
 import { cachedTokenizer } from "../text/cached-tokenizer.ts";
 import {
+  encodeBehindPrompt,
   encodeCloudPrompt,
   encodeInput,
   encodeLaterInput,
@@ -97,7 +98,7 @@ export function separateQueriesRow(
   const starts = [0];
   const answers: [number, number][] = supervise === "all" ? [[1, ids.length]] : [];
   for (const [i, { input, target }] of queries.entries()) {
-    const question = encodeInput(tokenizer, layout, input).slice(1); // the begin token stands before the prompt
+    const question = encodeBehindPrompt(tokenizer, layout, { prompt, input });
     const answer = encodeTarget(tokenizer, layout, target);
     if (i > 0 && ids.length + question.length + answer.length > maxTokens) break;
     starts.push(ids.length);
