@@ -41,21 +41,16 @@ export function quantizeBlocks(
   const zeros = new Uint8Array(n * blocks);
   const scales = new Float32Array(n * blocks);
   const write = bits === 8 ? writeBytes : writeNibbles;
+  const grid = { scale: 0, zero: 0 };
   for (let row = 0; row < n; row++) {
     for (let block = 0; block < blocks; block++) {
       const at = row * blocks + block;
       const start = row * k + block * blockSize;
       const end = Math.min(start + blockSize, (row + 1) * k);
-      const { scale, zero } = gridOf(values, start, end, bits, symmetric);
-      scales[at] = scale;
-      zeros[at] = zero;
-      write(
-        values,
-        [start, end],
-        scale === 0 ? 0 : 1 / scale,
-        zero,
-        packed.subarray(at * blockBytes, (at + 1) * blockBytes),
-      );
+      fitGrid(values, start, end, bits, symmetric, grid);
+      scales[at] = grid.scale;
+      zeros[at] = grid.zero;
+      write(values, start, end, grid, packed, at * blockBytes, blockBytes);
     }
   }
   return { packed, scales, zeros: symmetric ? undefined : bits === 8 ? zeros : packNibbles(zeros, blocks) };
@@ -86,43 +81,47 @@ export function dequantizeBlocks(
   return out;
 }
 
-/** Rounds values[start, end) · steps to codes; what is left of the block becomes `zero`. No code is negative, so cutting off is rounding down. */
+/** A block's scale and zero point; one object is filled again for every block. */
+type Grid = { scale: number; zero: number };
+
+/** Rounds values[start, end) to codes; what is left of the block becomes the zero point. No code is negative, so cutting off is rounding down. */
 type Write = (
-  values: Float32Array,
-  span: readonly [number, number],
-  steps: number,
-  zero: number,
-  out: Uint8Array,
-) => void;
-
-const writeBytes: Write = (values, [start, end], steps, zero, out) => {
-  const offset = zero + 0.5;
-  const length = end - start;
-  for (let i = 0; i < length; i++) {
-    const code = (values[start + i]! * steps + offset) | 0;
-    out[i] = Math.min(code, 255);
-  }
-  if (length < out.length) out.fill(zero, length);
-};
-
-const writeNibbles: Write = (values, [start, end], steps, zero, out) => {
-  const offset = zero + 0.5;
-  for (let i = 0; i < out.length; i++) {
-    const at = start + 2 * i;
-    const low = at < end ? (values[at]! * steps + offset) | 0 : zero;
-    const high = at + 1 < end ? (values[at + 1]! * steps + offset) | 0 : zero;
-    out[i] = Math.min(low, 15) | (Math.min(high, 15) << 4);
-  }
-};
-
-/** The scale and zero point that cover values[start, end) and zero. */
-function gridOf(
   values: Float32Array,
   start: number,
   end: number,
-  bits: number,
-  symmetric: boolean,
-): { readonly scale: number; readonly zero: number } {
+  grid: Grid,
+  out: Uint8Array,
+  outStart: number,
+  outBytes: number,
+) => void;
+
+const writeBytes: Write = (values, start, end, { scale, zero }, out, outStart, outBytes) => {
+  const steps = scale === 0 ? 0 : 1 / scale;
+  const offset = zero + 0.5;
+  let at = outStart;
+  for (let i = start; i < end; i++) {
+    const code = (values[i]! * steps + offset) | 0;
+    out[at++] = Math.min(code, 255);
+  }
+  while (at < outStart + outBytes) out[at++] = zero;
+};
+
+const writeNibbles: Write = (values, start, end, { scale, zero }, out, outStart, outBytes) => {
+  const steps = scale === 0 ? 0 : 1 / scale;
+  const offset = zero + 0.5;
+  const pairs = start + 2 * Math.floor((end - start) / 2);
+  let at = outStart;
+  for (let i = start; i < pairs; i += 2) {
+    const low = (values[i]! * steps + offset) | 0;
+    const high = (values[i + 1]! * steps + offset) | 0;
+    out[at++] = Math.min(low, 15) | (Math.min(high, 15) << 4);
+  }
+  if (pairs < end) out[at++] = Math.min(15, (values[pairs]! * steps + offset) | 0) | (zero << 4);
+  while (at < outStart + outBytes) out[at++] = zero | (zero << 4);
+};
+
+/** Finds the scale and zero point that cover values[start, end) and zero. */
+function fitGrid(values: Float32Array, start: number, end: number, bits: number, symmetric: boolean, grid: Grid): void {
   let low = 0;
   let high = 0;
   let total = 0; // finite exactly where all values are: 64 bits hold any sum of some fp32
@@ -134,9 +133,13 @@ function gridOf(
   }
   if (!Number.isFinite(total)) throw notFinite(values, start);
   const half = 2 ** (bits - 1);
-  if (symmetric) return { scale: Math.fround(Math.max(-low, high) / (half - 1)), zero: half };
-  const scale = Math.fround((high - low) / (2 * half - 1));
-  return { scale, zero: scale === 0 ? half : Math.round(-low / scale) };
+  if (symmetric) {
+    grid.scale = Math.fround(Math.max(-low, high) / (half - 1));
+    grid.zero = half;
+  } else {
+    grid.scale = Math.fround((high - low) / (2 * half - 1));
+    grid.zero = grid.scale === 0 ? half : Math.round(-low / grid.scale);
+  }
 }
 
 function notFinite(values: Float32Array, start: number): AppError {
