@@ -58,6 +58,11 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     onStep(name);
   };
   requireSupport(format, base.config);
+  if (base.quantization !== undefined)
+    throw new AppError(
+      "E_CONFIG",
+      `${base.directory}: opened in ${base.quantization.bits} bits: exports are made from the weights as they were published`,
+    );
   const type = await resolveType(format, request.type, base);
   await refuseMerged(base);
   return withNewFolder(out, async (directory) => {

@@ -1,26 +1,16 @@
 /** @file Gates to LoRA weights, and LoRA weights merged into the edge model: no prompt and no further operations at inference. */
-import { compile, readWeight } from "#runtime";
 import { AppError } from "../base/errors.ts";
-import { add, input, matmul } from "../graph/build.ts";
+import type { LowRank } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
+import { mergeAdapter } from "../models/merge-adapter.ts";
 import { linearName } from "../models/parameters.ts";
 import type { WeightSource } from "../runtime/session.ts";
-import { floatTensor, zeros } from "../runtime/tensor.ts";
 import type { ExpertTarget } from "./config.ts";
 import type { EdgePair } from "./pair-format.ts";
 import { parameterNames, targetSize } from "./parameters.ts";
 import { requireSamePair, type Specialization } from "./specialization-format.ts";
 
-/** A low-rank change of one weight (out, in): B·A, scales and gates folded into B. */
-export type LowRank = {
-  readonly rank: number;
-  readonly inputs: number;
-  readonly outputs: number;
-  /** (rank, in) */
-  readonly a: Float32Array;
-  /** (rank, out): Bᵀ */
-  readonly b: Float32Array;
-};
+export type { LowRank } from "../lora/low-rank.ts";
 
 export type MergedEdge = {
   readonly config: ModelConfig;
@@ -124,18 +114,6 @@ export async function merge(
       "E_CONFIG",
       `the edge model is quantised to ${quantization.bits} bits: its specialisations stay beside its weights, or are merged with --requantize`,
     );
-  const weights: Record<string, WeightSource> = { ...base };
-  const sum = add(
-    input("w", ["outputs", "inputs"]),
-    matmul(input("b", ["rank", "outputs"]), input("a", ["rank", "inputs"]), { transA: true }),
-  );
-  await using session = await compile({ outputs: { merged: sum } });
-  for (const [name, { rank, inputs, outputs, a, b }] of assembleLora(pair, specialization, options)) {
-    if (rank === 0) continue; // no expert in use: the weight stays as it is
-    const merged = zeros("f32", [outputs, inputs]);
-    const w = floatTensor([outputs, inputs], await readWeight(base[name]!));
-    await session.run({ w, a: floatTensor([rank, inputs], a), b: floatTensor([rank, outputs], b) }, { merged });
-    weights[name] = { kind: "data", data: merged.data };
-  }
+  const weights = await mergeAdapter(base, assembleLora(pair, specialization, options));
   return { config: pair.edge.config, weights, unmerge: () => base };
 }

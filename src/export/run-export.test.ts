@@ -1,0 +1,185 @@
+/** @file Exports: verified before they get their name; what is wrong leaves nothing behind. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { randomAdapter } from "../../test/support/random-adapter.ts";
+import { randomLlama } from "../../test/support/random-llama.ts";
+import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
+import { openGguf } from "../files/gguf.ts";
+import { openSafetensors } from "../files/safetensors.ts";
+import type { Adapter } from "../lora/low-rank.ts";
+import type { ModelConfig } from "../models/config.ts";
+import { type Model, openModel, saveModel, type WeightDtype } from "../models/load.ts";
+import { readMergeRecord, saveMergedModel } from "../models/save-merged.ts";
+import { readWeight } from "../runtime/read-weight.ts";
+import type { ExportFormat } from "./format.ts";
+import { exportFormats } from "./formats.ts";
+import { mergedDirectory } from "./merged.ts";
+import { type ExportRequest, runExport } from "./run-export.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "export-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const tokenizerDirectory = join(folder, "tokenizer");
+
+async function writeModel(
+  name: string,
+  changes: Partial<ModelConfig> = {},
+  dtype: WeightDtype = "F32",
+): Promise<Model> {
+  const { config, weights } = randomLlama({ vocab: 275, ...changes });
+  const names = Object.keys(weights).filter((weight) => !weight.startsWith("rope."));
+  const values = new Map(names.map((weight) => [weight, (weights[weight] as { data: Float32Array }).data]));
+  await saveModel(join(folder, name), config, values, { dtype });
+  return openModel(join(folder, name));
+}
+
+let base: Model;
+beforeAll(async () => {
+  writeSmallTokenizer(tokenizerDirectory);
+  base = await writeModel("base");
+});
+
+const request = (out: string, changes: Partial<ExportRequest> = {}): ExportRequest => ({
+  out: join(folder, out),
+  base,
+  adapter: randomAdapter((changes.base ?? base).config),
+  scale: 1,
+  kind: "specialization",
+  adapterSha256: "a".repeat(64),
+  name: "test",
+  baseName: "base",
+  tokenizerDirectory,
+  ...changes,
+});
+
+test.each(Object.entries(exportFormats).filter(([name]) => name !== "onnx"))(
+  "%s: every type is within the format's tolerance, and the files are there",
+  async (name, format: ExportFormat) => {
+    for (const type of format.types) {
+      const result = await runExport(format, request(`${name}-${type}`, { type }));
+      expect(result.largestDifference).toBeLessThanOrEqual(result.tolerance * result.largestLogit);
+      expect(result.positions).toBe(66);
+      expect(result.files.map((file) => file.name)).toEqual((await readdir(result.out)).sort());
+    }
+  },
+);
+
+test("a merge keeps types, config and tokenizer, and records what it is", async () => {
+  const half = await writeModel("half", {}, "F16");
+  const path = join(half.directory, "config.json");
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), something_else: [1] }));
+  const { out, type } = await runExport(mergedDirectory, request("half-merged", { base: half, scale: 0.5 }));
+  expect(type).toBe("f16");
+  const { tensors } = await openSafetensors(join(out, "model.safetensors"));
+  expect(new Set([...tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(["F16"]));
+  const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
+  expect(config).toMatchObject({ something_else: [1], torch_dtype: "float16" });
+  expect(readFileSync(join(out, "tokenizer.json"))).toEqual(readFileSync(join(tokenizerDirectory, "tokenizer.json")));
+  expect(await readMergeRecord(out)).toEqual({
+    base_sha256: half.sha256,
+    kind: "specialization",
+    adapter_sha256: "a".repeat(64),
+    scale: 0.5,
+  });
+});
+
+test("weights are divided among files by size, and read back the same", async () => {
+  const record = { base_sha256: base.sha256, kind: "peft", adapter_sha256: "b".repeat(64), scale: 1 } as const;
+  const out = join(folder, "sharded");
+  await saveMergedModel(out, base, base.weights, { record, shardBytes: 40_000 });
+  const files = (await readdir(out)).filter((name) => name.endsWith(".safetensors"));
+  expect(files.length).toBeGreaterThan(2);
+  expect(files[0]).toBe(`model-00001-of-0000${files.length}.safetensors`);
+  const index = JSON.parse(readFileSync(join(out, "model.safetensors.index.json"), "utf8"));
+  expect(index.metadata.total_size).toBe(4 * base.parameterCount);
+  const read = await openModel(out);
+  for (const name of Object.keys(index.weight_map))
+    expect(await readWeight(read.weights[name]!)).toEqual(await readWeight(base.weights[name]!));
+});
+
+test("merging into the result of a merge is refused, as directory and as GGUF", async () => {
+  const merged = await runExport(mergedDirectory, request("once"));
+  const gguf = await runExport(exportFormats["gguf-merged"], request("once-gguf", { type: "f32" }));
+  for (const directory of [merged.out, join(gguf.out, "model.gguf")])
+    for (const format of Object.values(exportFormats))
+      await expect(runExport(format, request("twice", { base: await openModel(directory) }))).rejects.toMatchObject({
+        code: "E_MISMATCH",
+        message: expect.stringContaining("merged into this model already") as unknown,
+      });
+  expect((await openGguf(join(gguf.out, "model.gguf"))).metadata.has("lora_gen.merge")).toBe(true);
+});
+
+test("a merge that changes nothing is an error: at strength 0, with an empty adapter, and where the type rounds it away", async () => {
+  const refuse = (changes: Partial<ExportRequest>) =>
+    expect(runExport(mergedDirectory, request("nothing", changes))).rejects.toMatchObject({
+      code: "E_MISMATCH",
+      message: expect.stringMatching(/changes no weight/) as unknown,
+    });
+  await refuse({ scale: 0 });
+  await refuse({ adapter: new Map() });
+  await refuse({
+    adapter: randomAdapter(base.config, { strength: 1e-9 }),
+    type: "f16",
+    base: await writeModel("h", {}, "F16"),
+  });
+  expect(await readdir(folder)).not.toContain("nothing");
+});
+
+test("an architecture the tool does not have is refused, naming those it has", async () => {
+  const opt = await writeModel("opt", { modelType: "opt", kvHeads: 4, tied: true, biased: [] });
+  for (const name of ["gguf", "gguf-merged"] as const)
+    await expect(runExport(exportFormats[name], request("opt-out", { base: opt }))).rejects.toMatchObject({
+      code: "E_ARCHITECTURE",
+      message: "llama.cpp does not support opt; it supports: llama, mistral, qwen2, gemma, gemma2",
+    });
+  expect((await runExport(exportFormats.peft, request("opt-peft", { base: opt }))).rank).toBe(4);
+});
+
+test("an export whose logits differ leaves nothing", async () => {
+  const wrong: ExportFormat = {
+    ...mergedDirectory,
+    write: (context) =>
+      mergedDirectory.write({ ...context, merged: { ...context.merged, weights: context.base.weights } }),
+  };
+  await expect(runExport(wrong, request("wrong"))).rejects.toMatchObject({
+    code: "E_MISMATCH",
+    message: expect.stringMatching(/gives other logits than the merged model: they differ by up to \d/) as unknown,
+  });
+  expect((await readdir(folder)).filter((name) => name.includes("wrong"))).toEqual([]);
+});
+
+test("NaN in what was written is a difference", async () => {
+  const notANumber: ExportFormat = {
+    ...mergedDirectory,
+    reload: async () => ({
+      logits: async (ids) => new Float32Array(ids.length * base.config.vocab).fill(Number.NaN),
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
+  };
+  await expect(runExport(notANumber, request("nan"))).rejects.toMatchObject({ code: "E_MISMATCH" });
+});
+
+test("a folder with files in it is left alone; an empty one is used; an interruption leaves nothing", async () => {
+  await mkdir(join(folder, "filled"));
+  await writeFile(join(folder, "filled", "mine.txt"), "mine");
+  await expect(runExport(exportFormats.peft, request("filled"))).rejects.toMatchObject({ code: "E_USAGE" });
+  expect(await readdir(join(folder, "filled"))).toEqual(["mine.txt"]);
+  await mkdir(join(folder, "empty"));
+  await runExport(exportFormats.peft, request("empty"));
+  expect(await readdir(join(folder, "empty"))).toHaveLength(2);
+  const controller = new AbortController();
+  const stop = { signal: controller.signal, onStep: (step: string) => step === "write" && controller.abort() };
+  const stopped = runExport(exportFormats.peft, request("stopped", stop as Partial<ExportRequest>));
+  await expect(stopped).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+  expect((await readdir(folder)).filter((name) => name.includes("stopped"))).toEqual([]);
+});
+
+test("a type the format does not have is refused", async () => {
+  const adapter: Adapter = randomAdapter(base.config);
+  await expect(runExport(exportFormats.peft, request("type", { adapter, type: "q8_0" }))).rejects.toMatchObject({
+    code: "E_USAGE",
+    message: expect.stringContaining("f32, f16, found q8_0") as unknown,
+  });
+});

@@ -1,0 +1,142 @@
+/** @file Combining specialisations: the sum of what each does, and a report of what they share. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { version } from "../base/version.ts";
+import { readWeight } from "../runtime/read-weight.ts";
+import { type CombinePart, combineSpecializations, interference } from "./combine.ts";
+import { measureCombination } from "./combine-effect.ts";
+import { merge } from "./merge.ts";
+import { loadPair, type Pair } from "./pair.ts";
+import { readSpecialization, writeSpecialization } from "./specialization.ts";
+
+const part = (
+  pair: Pair | undefined,
+  name: string,
+  weight: number,
+  gates: readonly (readonly number[])[],
+): CombinePart => ({
+  name,
+  weight,
+  specialization: {
+    version,
+    gates,
+    topK: 2,
+    layers: 2,
+    experts: 4,
+    promptTokens: 10,
+    truncated: false,
+    promptSha256: name.repeat(64).slice(0, 64),
+    cloudSha256: pair?.cloud.sha256 ?? "c",
+    edgeSha256: pair?.edge.sha256 ?? "e",
+    generatorSha256: pair?.generator.sha256 ?? "d",
+  },
+});
+const first = [
+  [0.25, 0.75, 0, 0],
+  [0, 1, 0, 0],
+];
+const second = [
+  [0.5, 0, 0.5, 0],
+  [0, 0, 0.5, 0.5],
+];
+
+async function openPair(): Promise<Pair> {
+  const directory = mkdtempSync(join(tmpdir(), "combine-"));
+  await writeTinyPair(directory);
+  return loadPair(directory);
+}
+
+test("gates are the weighted sum, with all experts kept; provenance tells the recipe", () => {
+  const [a, b] = [part(undefined, "a", 0.5, first), part(undefined, "b", 0.25, second)];
+  const combined = combineSpecializations([a, b]);
+  expect(combined.gates).toEqual([
+    [0.25, 0.375, 0.125, 0],
+    [0, 0.5, 0.125, 0.125],
+  ]);
+  expect(combined).toMatchObject({ topK: 3, promptTokens: 20, edgeSha256: "e" });
+  const other = combineSpecializations([a, { ...b, weight: 0.3 }]);
+  expect(other.promptSha256).not.toBe(combined.promptSha256);
+});
+
+test("merging a combination is merging each part at its weight", async () => {
+  const pair = await openPair();
+  const parts = [part(pair, "a", 0.7, first), part(pair, "b", -0.3, second)];
+  const file = await writeSpecialization(mkdtempSync(join(tmpdir(), "combined-")), combineSpecializations(parts));
+  const combined = await merge(pair, await readSpecialization(file.file, pair));
+  const alone = await Promise.all(
+    parts.map(({ specialization, weight }) => merge(pair, specialization, { scale: weight })),
+  );
+  const name = "model.layers.0.mlp.up_proj.weight";
+  const valuesOf = async ({ weights }: Pick<typeof combined, "weights">) => readWeight(weights[name]!);
+  const [base, together] = [await valuesOf(pair.edge), await valuesOf(combined)];
+  const [one, two] = [await valuesOf(alone[0]!), await valuesOf(alone[1]!)];
+  let moved = 0;
+  together.forEach((value, i) => {
+    expect(Math.abs(value - (one[i]! + two[i]! - base[i]!))).toBeLessThan(1e-5);
+    moved = Math.max(moved, Math.abs(value - base[i]!));
+  });
+  expect(moved).toBeGreaterThan(0.05);
+});
+
+test("interference counts experts in common and how much of the gates overlaps", () => {
+  const [report] = interference([part(undefined, "a", 1, first), part(undefined, "b", 0.5, second)]);
+  expect(report).toMatchObject({ a: "a", b: "b", inCommon: [1, 0] });
+  expect(report!.overlap[0]).toBeCloseTo(0.25 / (0.25 + 0.75 + 0.25));
+  expect(report!.overlap[1]).toBe(0);
+  expect(interference([part(undefined, "a", 1, first), part(undefined, "b", 1, first)])[0]!.meanOverlap).toBe(1);
+});
+
+test("the change of logits is none where a part dominates alone, and some where the other joins", async () => {
+  const pair = await openPair();
+  const [a, b] = [part(pair, "a", 1, first), part(pair, "b", 0, second)];
+  const inputs = ["hello there", "is it open"];
+  const [ofA, ofB] = await measureCombination(pair, combineSpecializations([a, b]), [a, b], inputs);
+  expect(ofA!.inputs.map(({ input }) => input)).toEqual(inputs);
+  for (const { largestChange, divergence, sameToken } of ofA!.inputs)
+    expect([largestChange, divergence, sameToken]).toEqual([0, 0, true]);
+  for (const { largestChange, divergence } of ofB!.inputs) {
+    expect(largestChange).toBeGreaterThan(0.1);
+    expect(divergence).toBeGreaterThan(0);
+  }
+});
+
+test.each<[string, readonly CombinePart[], string, RegExp]>([
+  ["a single part", [part(undefined, "a", 1, first)], "E_USAGE", /at least two/],
+  [
+    "a weight that is no number",
+    [part(undefined, "a", Number.NaN, first), part(undefined, "b", 1, first)],
+    "E_USAGE",
+    /NaN/,
+  ],
+  [
+    "parts that cancel out",
+    [part(undefined, "a", 1, first), part(undefined, "b", -1, first)],
+    "E_MISMATCH",
+    /cancel out/,
+  ],
+  [
+    "gates beyond the file's limit",
+    [part(undefined, "a", 2000, first), part(undefined, "b", 1, first)],
+    "E_LIMIT",
+    /limit is 1000/,
+  ],
+  [
+    "parts of different pairs",
+    [
+      part(undefined, "a", 1, first),
+      {
+        ...part(undefined, "b", 1, first),
+        specialization: { ...part(undefined, "b", 1, first).specialization, edgeSha256: "f" },
+      },
+    ],
+    "E_MISMATCH",
+    /b was made for another pair than a/,
+  ],
+])("%s is refused", (_, parts, code, message) => {
+  expect(() => combineSpecializations(parts)).toThrow(
+    expect.objectContaining({ code, message: expect.stringMatching(message) as unknown }),
+  );
+});
