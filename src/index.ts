@@ -18,6 +18,7 @@ export { METHODS, type MethodName } from "./eval/methods.ts";
 export { type EvalOptions, type EvalProgress, runEval } from "./eval/run-eval.ts";
 export type { EvalCell, EvalReport, MeanCell } from "./eval/summarize.ts";
 export { readTaskFile, type TaskFile } from "./eval/task-file.ts";
+export type { HubOptions } from "./files/hub.ts";
 // Answers
 export {
   type Answer,
@@ -43,7 +44,10 @@ export { createSpecializer, type SpecializeOptions, type Specializer, specialize
 export type { ModelConfig } from "./models/config.ts";
 // Models and tokenizers
 export { type Model, openModel, saveModel } from "./models/load.ts";
+export { createModelResolver, type ResolveModel } from "./models/resolve.ts";
 export type { Device, WeightSource } from "./runtime/session.ts";
+export { CHAT_TEMPLATE_LAYOUT } from "./text/chat-layout.ts";
+export { type ChatMessage, type RenderChatOptions, renderChat } from "./text/chat-template.ts";
 export {
   type Example,
   PLAIN_LAYOUT,

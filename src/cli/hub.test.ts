@@ -1,5 +1,10 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { hubSettings } from "./hub.ts";
+import { recordingContext } from "../../test/support/cli-context.ts";
+import { startHub } from "../../test/support/hub-server.ts";
+import { hubResolver, hubSettings } from "./hub.ts";
 
 const settings = (env: Record<string, string>) => hubSettings(env, "/home/me");
 
@@ -8,6 +13,20 @@ test("models are kept where Hugging Face's tools keep them", () => {
   expect(settings({ XDG_CACHE_HOME: "/c" }).cache).toBe("/c/huggingface/hub");
   expect(settings({ XDG_CACHE_HOME: "/c", HF_HOME: "/hf" }).cache).toBe("/hf/hub");
   expect(settings({ HF_HOME: "/hf", HF_HUB_CACHE: "/hub" }).cache).toBe("/hub");
+});
+
+test("a download shows what, how much, how fast and how long on stderr, and nothing on stdout", async () => {
+  await using hub = await startHub();
+  const files = { "config.json": Buffer.from("{}"), "model.safetensors": Buffer.alloc(3_500_000, 1) };
+  hub.models.set("org/one", { commit: "a".repeat(40), files, lfs: ["model.safetensors"] });
+  const { context, written } = recordingContext();
+  let clock = 0;
+  const env = { HF_ENDPOINT: hub.url, HF_HOME: mkdtempSync(join(tmpdir(), "hf-")), HF_TOKEN: "secret" };
+  await hubResolver(hubSettings(env, "/nowhere"), { ...context, now: () => (clock += 10) })("org/one");
+  expect(written.stderr).toMatch(/^MB of org\/one {2}\d+% {2}[0-4]\/4 {2}\S+\/s {2}\S+s( < \S+s)? {2}file \S+$/m);
+  expect(written.stderr).toMatch(/100% {2}4\/4 .*file model\.safetensors$/m);
+  expect(written.stdout).toBe("");
+  expect(written.stderr).not.toContain("secret");
 });
 
 test("token, mirror and offline use come from the environment; what is empty is not given", () => {
