@@ -5,9 +5,9 @@ import { linearName } from "../models/parameters.ts";
 import { rankGates, withMixedFactors, withMixture } from "../nn/lora.ts";
 import { type Linear, type Parts, wrapLinear } from "../nn/parts.ts";
 import type { ExpertTarget } from "./config.ts";
+import { directStates } from "./direct.ts";
 import { type AdapterInput, wholeInput } from "./dropout.ts";
-import { type PairShape, parameterNames, routerWidth, targetSize } from "./parameters.ts";
-import { routerHiddenStates } from "./router.ts";
+import { type PairShape, parameterNames, targetSize } from "./parameters.ts";
 
 type Place = { readonly layer: number; readonly target: ExpertTarget };
 
@@ -73,13 +73,7 @@ export function withDirectLora(
   reads: AdapterInput = wholeInput,
 ): Parts {
   const { rank, alpha } = pair.generator;
-  const [prompts] = hidden.shape as [Dim];
-  const width = routerWidth(pair);
-  const states = reshape(routerHiddenStates({ ...pair.generator, routerScope: "shared" }, parameters, hidden), [
-    prompts,
-    pair.edge.layers,
-    width,
-  ]);
+  const states = directStates(pair, parameters, hidden);
   const adapted = places(pair);
   return wrapLinear(frozen, (name, plain): Linear => {
     const at = adapted.get(name);

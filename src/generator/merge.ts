@@ -6,6 +6,7 @@ import { mergeAdapter } from "../models/merge-adapter.ts";
 import { linearName } from "../models/parameters.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ExpertTarget } from "./config.ts";
+import { directLora } from "./direct.ts";
 import type { EdgePair } from "./pair-format.ts";
 import { parameterNames, targetSize } from "./parameters.ts";
 import { requireSamePair, type Specialization } from "./specialization-format.ts";
@@ -26,7 +27,7 @@ export type MergeOptions = {
 
 /**
  * The LoRA of every adapted weight: Σ_j G_j·(α/r)·B_j·A_j over the experts in use, by stacking their ranks (K·r),
- * or one rank-r pair of mixed factors (AMB-3).
+ * or one rank-r pair of mixed factors (AMB-3); of a direct generator the pair that it makes.
  * @throws E_MISMATCH where the specialisation was made for another pair
  */
 export function assembleLora(
@@ -39,7 +40,8 @@ export function assembleLora(
   const assembled = new Map<string, LowRank>();
   for (let layer = 0; layer < edge.layers; layer++) {
     for (const target of generator.targets) {
-      const lora = generator.compose === "delta" ? stackExperts : mixFactors;
+      const mix = generator.compose === "delta" ? stackExperts : mixFactors;
+      const lora = generator.generation === "direct" ? directLora : mix;
       assembled.set(
         `${linearName(edge, layer, target)}.weight`,
         lora(pair, target, layer, specialization.gates[layer]!, scale),

@@ -2,13 +2,14 @@
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
+import { gateCount } from "./direct.ts";
 import type { Pair } from "./pair.ts";
 import type { EdgePair } from "./pair-format.ts";
 
 export type Specialization = {
   /** The version of lora-gen that made it. */
   readonly version: string;
-  /** L rows of n gates. */
+  /** L rows of n gates; of a direct generator L hidden states, and `experts` is their width. */
   readonly gates: readonly (readonly number[])[];
   readonly topK: number;
   readonly layers: number;
@@ -106,10 +107,10 @@ export function requireSamePair(what: string, specialization: Specialization, pa
       throw new AppError("E_MISMATCH", `${what}: made for the ${part} ${wanted}, but this pair's is ${found}`);
   }
   const { layers, experts } = specialization;
-  if (layers !== pair.shape.edge.layers || experts !== pair.shape.generator.experts) {
+  if (layers !== pair.shape.edge.layers || experts !== gateCount(pair.shape)) {
     throw new AppError(
       "E_MISMATCH",
-      `${what}: ${layers} layers of ${experts} gates do not fit ${pair.shape.edge.layers} layers of ${pair.shape.generator.experts} experts`,
+      `${what}: ${layers} layers of ${experts} gates do not fit ${pair.shape.edge.layers} layers of ${gateCount(pair.shape)} experts`,
     );
   }
 }

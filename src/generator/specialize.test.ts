@@ -100,11 +100,6 @@ test("weights that are not finite give E_NAN, not gates", async () => {
   await expect(specialize(damaged, prompt)).rejects.toMatchObject({ code: "E_NAN" });
 });
 
-test("a direct generator has no gates and is refused", async () => {
-  const direct = await openPair({ generator: { generation: "direct" } });
-  await expect(createSpecializer(direct)).rejects.toMatchObject({ code: "E_CONFIG" });
-});
-
 test("the cloud model reads prompts by its own tokenizer and layout where the pair has them", async () => {
   const directory = mkdtempSync(join(tmpdir(), "specialize-"));
   await writeTinyPair(directory);

@@ -12,10 +12,11 @@ import { floats } from "../runtime/tensor.ts";
 import { encodeMeta } from "../text/prompt.ts";
 import { fitPrompt } from "../text/truncate-prompt.ts";
 import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "./cloud.ts";
+import { directStates, gateCount } from "./direct.ts";
 import type { Pair } from "./pair.ts";
 import { generatorBuffers, generatorParameters } from "./parameters.ts";
 import { route } from "./router.ts";
-import type { Specialization } from "./specialization.ts";
+import { type Specialization, specializationLimits } from "./specialization-format.ts";
 
 export type SpecializeOptions = {
   /** Shorten an over-long prompt (AMB-19) instead of refusing it. */
@@ -35,17 +36,17 @@ export async function createSpecializer(
   options: Pick<CompileOptions, "threads" | "device"> = {},
 ): Promise<Specializer> {
   const { shape, cloudTokenizer: tokenizer, cloudLayout: layout } = pair;
-  if (shape.generator.generation === "direct") {
-    throw new AppError(
-      "E_CONFIG",
-      "a direct generator makes LoRA weights, not gates: it is an ablation for training and has no specialisation file",
-    );
-  }
   const session = await compile(
     { outputs: { gates: gatesGraph(pair) } },
     { ...options, weights: specializerWeights(pair) },
   );
   const { layers } = shape.edge;
+  const experts = gateCount(shape);
+  if (experts > specializationLimits.experts)
+    throw new AppError(
+      "E_LIMIT",
+      `a hidden state of ${experts} numbers per layer does not fit a specialisation file, the limit is ${specializationLimits.experts}`,
+    );
 
   async function specialize(prompt: string, { truncate = false }: SpecializeOptions = {}): Promise<Specialization> {
     const fitted = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });
@@ -55,10 +56,10 @@ export async function createSpecializer(
     const cloud = performance.now() - from;
     return {
       version,
-      gates: toRows(floats(gates), layers, shape.generator.experts),
-      topK: shape.generator.topK,
+      gates: toRows(floats(gates), layers, experts),
+      topK: shape.generator.generation === "direct" ? experts : shape.generator.topK,
       layers,
-      experts: shape.generator.experts,
+      experts,
       promptTokens: fitted.tokens,
       truncated: fitted.tokens !== fitted.ids.length,
       promptSha256: sha256(prompt),
@@ -82,7 +83,7 @@ export async function specialize(
   return await specializer.specialize(prompt, options);
 }
 
-/** (1, L, n) */
+/** Gates (1, L, n), or a direct generator's hidden states (1, L, width). */
 function gatesGraph(pair: Pair): Node {
   const { shape } = pair;
   const infos = new Map([...generatorParameters(shape), ...generatorBuffers(shape)]);
@@ -90,6 +91,7 @@ function gatesGraph(pair: Pair): Node {
   const parameters = (name: string) => frozen(`generator.${name}`, infos.get(name)!.shape);
   const cloud = cloudParts(shape, frozenParts(pair.cloud, "cloud."), parameters);
   const hidden = metaHidden(shape, cloud, parameters, cloudInputs(shape.edge.layers));
+  if (shape.generator.generation === "direct") return directStates(shape, parameters, hidden);
   const buffers = Object.fromEntries([...generatorBuffers(shape).keys()].map((name) => [name, parameters(name)]));
   return route(shape, parameters, hidden, { training: false, buffers }).gates;
 }
