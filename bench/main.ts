@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { AppError } from "../src/base/errors.ts";
 import { writeJsonFile } from "../src/base/json-file.ts";
+import { browser } from "./browser.ts";
 import { edge } from "./edge.ts";
 import { specialize } from "./specialize.ts";
 import type { Bench, BenchOptions, BenchResult } from "./support/bench.ts";
@@ -11,7 +12,13 @@ import { describeMachine, projectRoot } from "./support/machine.ts";
 import { train1b } from "./train-1b.ts";
 import { train30m } from "./train-30m.ts";
 
-const benches: Readonly<Record<string, Bench>> = { "train-30m": train30m, "train-1b": train1b, specialize, edge };
+const benches: Readonly<Record<string, Bench>> = {
+  "train-30m": train30m,
+  "train-1b": train1b,
+  specialize,
+  edge,
+  browser,
+};
 
 const help = `npm run bench -- NAME [options]
 
@@ -24,7 +31,7 @@ ${Object.entries(benches)
   --save             also writes bench/results/NAME.json
   --peer             also runs PyTorch, in turn with ours (train-30m, train-1b); installs it first where it is missing
   --peer-compiled    the same through torch.compile
-  --pair DIR         the pair that specialize and edge use (default: pairs/assistant, else random weights of its shape)
+  --pair DIR         the pair that specialize, edge and browser use (default: pairs/assistant, else random weights of its shape)
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
   --threads N        threads of one operator (default: one per core)
   --quick            tiny sizes: shows that everything runs, measures nothing

@@ -8,7 +8,6 @@ const source = (path: string) => resolve(import.meta.dirname, "../../src", path)
 const headers = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 export default defineConfig({
-  root: import.meta.dirname,
   base: "./",
   appType: "mpa", // a file that is not there is not the page
   // Here the page runs on the sources; elsewhere it is enough to install lora-gen and onnxruntime-web.

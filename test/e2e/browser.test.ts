@@ -28,7 +28,7 @@ beforeAll(async () => {
   const prepare = join(root, "examples/browser/prepare.ts");
   const args = ["--import", "tsx", prepare, pairFolder, join(folder, "public")];
   await promisify(execFile)(process.execPath, args, { cwd: root });
-  served = await servePage(join(folder, "public"), join(folder, "dist"));
+  served = await servePage({ page: "examples/browser", files: join(folder, "public"), out: join(folder, "dist") });
 });
 afterAll(async () => {
   await served?.[Symbol.asyncDispose]();

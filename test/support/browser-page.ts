@@ -1,10 +1,10 @@
-/** @file The example page, built for production and served to a headless Chromium. */
+/** @file A page, built for production and served to a headless Chromium. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build, type PreviewServer, preview } from "vite";
 
-const root = resolve(import.meta.dirname, "../..", "examples/browser");
+const root = resolve(import.meta.dirname, "../..");
 
 /** Where distributions put Chromium, and Google its Chrome. */
 const installed = [
@@ -24,14 +24,21 @@ export type ServedPage = AsyncDisposable & {
   open(query?: string): Promise<{ readonly page: Page; readonly errors: readonly string[] }>;
 };
 
-/**
- * Builds the page with the files in `publicFolder` into `folder`, serves it and starts the browser.
- * The browser can reach nothing else.
- */
-export async function servePage(publicFolder: string, folder: string): Promise<ServedPage> {
-  const configFile = join(root, "vite.config.ts");
-  await build({ configFile, publicDir: publicFolder, logLevel: "error", build: { outDir: folder, emptyOutDir: true } });
-  const server = await preview({ configFile, logLevel: "error", build: { outDir: folder }, preview: { port: 0 } });
+export type PageToServe = {
+  /** The page's folder in this project. */
+  readonly page: string;
+  /** The folder of the files it loads. */
+  readonly files: string;
+  /** Where it is built; anything there is removed. */
+  readonly out: string;
+};
+
+/** Builds a page as the example is built, serves it and starts the browser. */
+export async function servePage({ page, files, out }: PageToServe): Promise<ServedPage> {
+  const configFile = join(root, "examples/browser/vite.config.ts");
+  const common = { configFile, logLevel: "error", root: join(root, page) } as const;
+  await build({ ...common, publicDir: files, build: { outDir: out, emptyOutDir: true } });
+  const server = await preview({ ...common, build: { outDir: out }, preview: { port: 0 } });
   const browser = await chromium.launch({ executablePath: installed!, args: ["--no-sandbox", ...softwareGpu] });
   return {
     open: (query = "") => openPage(browser, `${server.resolvedUrls!.local[0]}${query}`),
