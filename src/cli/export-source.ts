@@ -38,7 +38,7 @@ export const outOption = () => new Option("--out <dir>", "required: a new or emp
 export const baseNameOption = () =>
   new Option("--base-name <name>", "what the export calls its base model, such as a name on the hub").default(
     undefined,
-    "the base model's folder",
+    "its id on the hub, or its folder",
   );
 
 type Source = Pick<
@@ -67,9 +67,15 @@ export async function openSource(
     kind: "specialization",
     adapterSha256: sha256(encodeSpecialization(specialization)),
     name: `${pair.name} specialised`,
-    baseName: flags.baseName ?? pair.edge.directory,
+    baseName: flags.baseName ?? (await edgeId(flags.pair)) ?? pair.edge.directory,
     tokenizerDirectory: await tokenizerFolder(flags.pair),
   };
+}
+
+/** The edge model's id on the hub, where the pair names it by one, without its revision. */
+async function edgeId(pair: string): Promise<string | undefined> {
+  const { edge } = await readJsonFile(join(pair, pairFileName), PairFile);
+  return edge.includes("/") ? edge.replace(/@.*$/, "") : undefined;
 }
 
 async function openPeftSource(

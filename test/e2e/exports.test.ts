@@ -1,0 +1,214 @@
+/** @file `export`, `merge`, `unmerge` and `combine` as a user runs them: what is written, printed and refused. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { exportFormats } from "../../src/export/formats.ts";
+import { openModel } from "../../src/models/load.ts";
+import { saveGgufModel } from "../../src/models/save-gguf.ts";
+import { loragenHere } from "../support/loragen.ts";
+import { writeTinyPair } from "../support/tiny-pair.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "loragen-exports-"));
+const at = (name: string) => join(folder, name);
+const pair = at("pair");
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeAll(async () => {
+  await writeTinyPair(pair, { context: 256 });
+  await json(["specialize", "--pair", pair, "--prompt", "Say what it is about.", "--out", at("about")]);
+  await json([
+    "specialize",
+    "--pair",
+    pair,
+    "--prompt",
+    "Answer yes or no: is it a question?",
+    "--out",
+    at("question"),
+  ]);
+});
+
+async function json(args: readonly string[]): Promise<unknown> {
+  const { status, stdout, stderr } = await loragenHere([...args, "--json"]);
+  expect(status, stderr).toBe(0);
+  return JSON.parse(stdout);
+}
+const failing = async (args: readonly string[]) => {
+  const { status, stdout, stderr } = await loragenHere(args);
+  expect([status, stdout]).toEqual([1, ""]);
+  return stderr;
+};
+
+const Exported = z.looseObject({
+  out: z.string(),
+  files: z.array(z.strictObject({ name: z.string(), bytes: z.int().min(1) })).min(1),
+  type: z.string(),
+  rank: z.literal(8),
+  scale: z.number(),
+  largestDifference: z.number().min(0),
+  largestLogit: z.number().positive(),
+  positions: z.literal(66),
+  tolerance: z.number().positive(),
+  ms: z.number().positive(),
+});
+
+test.each(Object.keys(exportFormats))(
+  "export --format %s writes and verifies; a second time it is refused",
+  async (format) => {
+    const out = at(`out-${format}`);
+    const args = ["export", "--pair", pair, "--specialization", at("about"), "--format", format, "--out", out];
+    const result = Exported.extend({ format: z.literal(format) }).parse(await json([...args, "--scale", "0.5"]));
+    expect(result.scale).toBe(0.5);
+    expect(result.largestDifference).toBeLessThanOrEqual(result.tolerance * result.largestLogit);
+    for (const { name, bytes } of result.files) expect((await stat(join(out, name))).size, name).toBe(bytes);
+    expect(await failing(args)).toMatch(/error E_USAGE: .*expected a new or empty folder/);
+  },
+);
+
+test("export says in words what it wrote and how close it is", async () => {
+  const out = at("words");
+  const args = ["export", "--pair", pair, "--specialization", at("about"), "--format", "gguf", "--out", out];
+  const { status, stdout } = await loragenHere(args);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/adapter\.gguf: .*kB\n/);
+  expect(stdout).toMatch(/weights {2}f32, rank 8, strength 1\n/);
+  expect(stdout).toMatch(/reloaded: logits differ by at most \S+ over 66 positions; allowed/);
+});
+
+test("merge, and unmerge back to the very files of the base model", async () => {
+  const args = ["merge", "--pair", pair, "--specialization", at("about")];
+  await json([...args, "--out", at("merged")]);
+  const [base, merged] = [await openModel(join(pair, "edge")), await openModel(at("merged"))];
+  expect(merged.sha256).not.toBe(base.sha256);
+  expect(JSON.parse(await readFile(join(at("merged"), "config.json"), "utf8"))).toMatchObject({
+    lora_gen_merge: { base_sha256: base.sha256, kind: "specialization", scale: 1 },
+  });
+  expect(await readdir(at("merged"))).toContain("tokenizer.json");
+  await json(["unmerge", "--model", at("merged"), "--pair", pair, "--out", at("restored")]);
+  for (const name of await readdir(join(pair, "edge")))
+    expect((await readFile(join(at("restored"), name))).equals(await readFile(join(pair, "edge", name))), name).toBe(
+      true,
+    );
+  const wrongBase = ["unmerge", "--model", at("merged"), "--base", join(pair, "cloud"), "--out", at("none")];
+  expect(await failing(wrongBase)).toMatch(/error E_MISMATCH: .*merged into a base model of sha256/);
+  expect(await failing([...args, "--scale", "0", "--out", at("none")])).toMatch(
+    /error E_MISMATCH: .*changes no weight/,
+  );
+  expect(await readdir(folder)).not.toContain("none");
+});
+
+test("an exported PEFT adapter merges to the model that the specialisation merges to", async () => {
+  await json(["export", "--pair", pair, "--specialization", at("about"), "--format", "peft", "--out", at("peft")]);
+  await json(["merge", "--adapter", at("peft"), "--base", join(pair, "edge"), "--out", at("by-adapter")]);
+  await json(["merge", "--pair", pair, "--specialization", at("about"), "--out", at("by-gates")]);
+  expect((await openModel(at("by-adapter"))).sha256).toBe((await openModel(at("by-gates"))).sha256);
+  const wrong = ["merge", "--adapter", at("peft"), "--base", at("by-gates"), "--out", at("none")];
+  expect(await failing(wrong)).toMatch(/error E_MISMATCH: .*merged into this model already/);
+});
+
+test("a pair whose edge model is a GGUF file specialises, answers and exports", async () => {
+  const gguf = at("gguf-pair");
+  await writeTinyPair(gguf, { context: 256 });
+  const edge = await openModel(join(gguf, "edge"));
+  await saveGgufModel(join(gguf, "edge.gguf"), edge, { type: "F32" });
+  const file = JSON.parse(await readFile(join(gguf, "pair.json"), "utf8"));
+  await writeFile(join(gguf, "pair.json"), JSON.stringify({ ...file, edge: "edge.gguf" }));
+  await json(["specialize", "--pair", gguf, "--prompt", "Say what it is about.", "--out", at("gguf-about")]);
+  const ask = (where: string, specialization: string) =>
+    json(["run", "--pair", where, "--specialization", at(specialization), "--input", "hello", "--max-tokens", "6"]);
+  expect(await ask(gguf, "gguf-about")).toMatchObject({ text: ((await ask(pair, "about")) as { text: string }).text });
+  for (const format of ["peft", "gguf-merged", "merged"])
+    await json([
+      "export",
+      "--pair",
+      gguf,
+      "--specialization",
+      at("gguf-about"),
+      "--format",
+      format,
+      "--out",
+      at(`gguf-${format}`),
+    ]);
+});
+
+test("combine writes a specialisation that runs, and reports interference", async () => {
+  const out = at("combined");
+  const args = ["combine", `${at("about")}:0.7`, `${at("question")}:0.3`, "--pair", pair, "--out", out];
+  const Result = z.looseObject({
+    parts: z.tuple([
+      z.strictObject({ name: z.literal("about"), weight: z.literal(0.7) }),
+      z.strictObject({ name: z.literal("question"), weight: z.literal(0.3) }),
+    ]),
+    gates: z.array(z.array(z.number()).length(4)).length(2),
+    interference: z.tuple([
+      z.strictObject({
+        a: z.literal("about"),
+        b: z.literal("question"),
+        inCommon: z.array(z.int().min(0).max(2)).length(2),
+        overlap: z.array(z.number().min(0).max(1)).length(2),
+        meanOverlap: z.number().min(0).max(1),
+      }),
+    ]),
+    effects: z
+      .array(z.looseObject({ inputs: z.array(z.looseObject({ largestChange: z.number().min(0) })).length(2) }))
+      .length(2),
+  });
+  const { gates } = Result.parse(await json([...args, "--input", "hello", "is it open"]));
+  for (const row of gates) expect(row.reduce((sum, gate) => sum + gate, 0)).toBeCloseTo(1, 5);
+  await json(["run", "--pair", pair, "--specialization", out, "--input", "hello", "--max-tokens", "4"]);
+  const text = await loragenHere([...args, "--input", "hello"]);
+  expect(text.stdout).toMatch(/about and question: .* experts in common, layer by layer; overlap of gates/);
+  expect(text.stdout).toMatch(/alone → combined/);
+});
+
+test.each<[string, readonly string[], RegExp]>([
+  ["export without a format", ["export", "--specialization", "x", "--out", "y"], /E_USAGE: export: expected --format/],
+  [
+    "an unknown format",
+    ["export", "--format", "safetensor", "--out", "y"],
+    /E_USAGE: .*Allowed choices are peft, gguf/,
+  ],
+  ["merge without anything", ["merge", "--out", "y"], /E_USAGE: merge: expected --specialization DIR or --adapter DIR/],
+  [
+    "a base for a specialisation",
+    ["merge", "--specialization", "x", "--base", "b", "--out", "y"],
+    /E_USAGE: merge: --base goes with --adapter/,
+  ],
+  [
+    "an adapter that is not there",
+    ["merge", "--adapter", "nowhere", "--base", "pairs/assistant/edge", "--out", "y"],
+    /E_NOT_FOUND/,
+  ],
+  ["combining one", ["combine", at("about"), "--pair", pair, "--out", "y"], /E_USAGE: combine: expected at least two/],
+  ["a weight that is no number", ["combine", "a:b", "c:1", "--out", "y"], /E_USAGE: .*Expected PATH:WEIGHT/],
+])("%s is refused", async (_, args, message) => {
+  expect(await failing(args)).toMatch(message);
+});
+
+test("an adapter for another model is refused with every mismatch", async () => {
+  await writeTinyPair(at("other"), { context: 256, generator: { targets: ["q", "down"] } });
+  await json(["specialize", "--pair", at("other"), "--prompt", "Say it.", "--out", at("other-spec")]);
+  await json([
+    "export",
+    "--pair",
+    at("other"),
+    "--specialization",
+    at("other-spec"),
+    "--format",
+    "peft",
+    "--out",
+    at("other-peft"),
+  ]);
+  const error = await failing([
+    "merge",
+    "--adapter",
+    at("other-peft"),
+    "--base",
+    "pairs/assistant/edge",
+    "--out",
+    at("none"),
+  ]);
+  expect(error).toMatch(/error E_MISMATCH: .*does not fit the base model, 8 mismatches:/);
+  expect(error).toMatch(/layers\.1\.mlp\.down_proj: lora_B should be \[256,8\], found \[32,8\]/);
+});
