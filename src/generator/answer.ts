@@ -45,8 +45,9 @@ export async function createAnswerer(pair: EdgePair, options: AnswererOptions = 
       "E_USAGE",
       `answerer: expected one of specialization, edge, weights and prompt, found ${given.map(([name]) => name).join(" and ")}`,
     );
+  const onDevice = decoderOptions.device === undefined ? {} : { device: decoderOptions.device };
   const merged = weights && { config: pair.edge.config, weights };
-  const specialized = specialization === undefined ? merged : await specializedEdge(pair, specialization);
+  const specialized = specialization === undefined ? merged : await specializedEdge(pair, specialization, onDevice);
   const model: FrozenModel = edge ?? specialized ?? pair.edge;
   const decoder = await createDecoder(model, decoderOptions);
   const { tokenizer, layout } = pair;

@@ -4,7 +4,7 @@ import type { LowRank } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { mergeAdapter } from "../models/merge-adapter.ts";
 import { linearName } from "../models/parameters.ts";
-import type { WeightSource } from "../runtime/session.ts";
+import type { Device, WeightSource } from "../runtime/session.ts";
 import type { ExpertTarget } from "./config.ts";
 import { directLora } from "./direct.ts";
 import type { EdgePair } from "./pair-format.ts";
@@ -23,6 +23,8 @@ export type MergedEdge = {
 export type MergeOptions = {
   /** Strength: 0 leaves the base model, 1 is the specialisation. */
   readonly scale?: number;
+  /** Where the merged weights are computed; they come back into memory. */
+  readonly device?: Device;
 };
 
 /**
@@ -108,7 +110,7 @@ const mixFactors: Assemble = (pair, target, layer, gates, scale) => {
 export async function merge(
   pair: EdgePair,
   specialization: Specialization,
-  options: MergeOptions = {},
+  { scale, device }: MergeOptions = {},
 ): Promise<MergedEdge> {
   const { weights: base, quantization } = pair.edge;
   if (quantization !== undefined)
@@ -116,6 +118,7 @@ export async function merge(
       "E_CONFIG",
       `the edge model is quantised to ${quantization.bits} bits: its specialisations stay beside its weights, or are merged with --requantize`,
     );
-  const weights = await mergeAdapter(base, assembleLora(pair, specialization, options));
+  const adapter = assembleLora(pair, specialization, scale === undefined ? {} : { scale });
+  const weights = await mergeAdapter(base, adapter, device === undefined ? {} : { device });
   return { config: pair.edge.config, weights, unmerge: () => base };
 }

@@ -2,19 +2,23 @@
 import { compile, readWeight } from "#runtime";
 import { add, input, matmul } from "../graph/build.ts";
 import type { Adapter } from "../lora/low-rank.ts";
-import type { WeightSource } from "../runtime/session.ts";
+import type { CompileOptions, WeightSource } from "../runtime/session.ts";
 import { floatTensor, zeros } from "../runtime/tensor.ts";
 
 type Weights = Readonly<Record<string, WeightSource>>;
 
 /** W̃ = W + B·A for every adapted weight (LoRA-Gen eq. 1); all other weights stay where they are. */
-export async function mergeAdapter(base: Weights, adapter: Adapter): Promise<Record<string, WeightSource>> {
+export async function mergeAdapter(
+  base: Weights,
+  adapter: Adapter,
+  options: Pick<CompileOptions, "device"> = {},
+): Promise<Record<string, WeightSource>> {
   const weights: Record<string, WeightSource> = { ...base };
   const sum = add(
     input("w", ["outputs", "inputs"]),
     matmul(input("b", ["rank", "outputs"]), input("a", ["rank", "inputs"]), { transA: true }),
   );
-  await using session = await compile({ outputs: { merged: sum } });
+  await using session = await compile({ outputs: { merged: sum } }, options);
   for (const [name, { rank, inputs, outputs, a, b }] of adapter) {
     if (rank === 0) continue; // nothing to add: the weight stays as it is
     const merged = zeros("f32", [outputs, inputs]);
