@@ -22,6 +22,7 @@ export { loadEdgePair, type ReadFile } from "./generator/edge-pair.ts";
 export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./generator/merge.ts";
 export type { EdgePair } from "./generator/pair-format.ts";
 export { encodeSpecialization, parseSpecialization, type Specialization } from "./generator/specialization-format.ts";
+export { createSwappableDecoder, type SwappableDecoder } from "./generator/swap.ts";
 export type { ModelConfig } from "./models/config.ts";
 export type { Device, WeightSource } from "./runtime/session.ts";
 export { bestDevice } from "./runtime/web.ts";

@@ -41,6 +41,7 @@ export {
 } from "./generator/specialization.ts";
 // System prompt → specialisation → edge model
 export { createSpecializer, type SpecializeOptions, type Specializer, specialize } from "./generator/specialize.ts";
+export { createSwappableDecoder, type SwappableDecoder } from "./generator/swap.ts";
 export type { ModelConfig } from "./models/config.ts";
 // Models and tokenizers
 export { type Model, openModel, saveModel } from "./models/load.ts";

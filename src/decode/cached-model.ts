@@ -2,7 +2,8 @@
 import { compile } from "#runtime";
 import { AppError } from "../base/errors.ts";
 import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-model.ts";
-import type { CompileOptions } from "../runtime/session.ts";
+import type { Parts } from "../nn/parts.ts";
+import type { CompileOptions, Feeds, WeightSource } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
 import { decoderGraph } from "./graph.ts";
 import { type KeyValueCache, withRoom } from "./key-value-cache.ts";
@@ -12,6 +13,16 @@ export type DecodableModel = FrozenModel;
 export type CachedModelOptions = Pick<CompileOptions, "threads" | "device"> & {
   /** Positions a sequence may have; at most the model's context, which is also the default. Memory is taken as they are used. */
   readonly capacity?: number;
+  readonly change?: StepChange;
+};
+
+/** A change of a model's linear maps that is steered from outside while it decodes. */
+export type StepChange = {
+  readonly wrap: (parts: Parts) => Parts;
+  /** What the change reads beside the model's own weights. */
+  readonly weights: Readonly<Record<string, WeightSource>>;
+  /** Fed with every step; their values may be overwritten between steps, after which the cache is no longer true: rewind it. */
+  readonly feeds: Feeds;
 };
 
 export type CachedModel = AsyncDisposable & {
@@ -38,13 +49,14 @@ const pieceLength = 512;
  */
 export async function createCachedModel(
   model: DecodableModel,
-  { capacity = model.config.context, ...options }: CachedModelOptions = {},
+  { capacity = model.config.context, change, ...options }: CachedModelOptions = {},
 ): Promise<CachedModel> {
   const { config } = model;
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
     throw new AppError("E_LIMIT", `cache capacity: expected 1…${config.context} (the context), found ${capacity}`);
-  const session = await compile(decoderGraph(config, frozenParts(model)), {
-    weights: frozenSources(model),
+  const parts = frozenParts(model);
+  const session = await compile(decoderGraph(config, change?.wrap(parts) ?? parts), {
+    weights: { ...frozenSources(model), ...change?.weights },
     ...options,
   });
   let cache: KeyValueCache | undefined;
@@ -85,7 +97,7 @@ export async function createCachedModel(
     cache = withRoom(cache, config, { positions, held: held.length });
     const { past, present } = cache;
     const into = allRows && ids.length > 1 ? present : { ...present, logits: oneRow };
-    const { logits } = await session.run({ ...past, ...feedsOf(ids, allRows) }, into);
+    const { logits } = await session.run({ ...past, ...change?.feeds, ...feedsOf(ids, allRows) }, into);
     for (const id of ids) held.push(id);
     return floats(logits);
   }

@@ -1,5 +1,5 @@
 /** @file A decoder: one compiled model with one cache that continues prompts and scores continuations. */
-import { type CachedModelOptions, createCachedModel, type DecodableModel } from "./cached-model.ts";
+import { type CachedModel, type CachedModelOptions, createCachedModel, type DecodableModel } from "./cached-model.ts";
 import { type Generated, type GenerateOptions, generate } from "./generate.ts";
 import { score } from "./score.ts";
 
@@ -32,10 +32,23 @@ export type Decoder = AsyncDisposable & {
  * Compiles a model for decoding. Calls take turns: a second one waits for the first.
  * @throws E_LIMIT where the capacity exceeds the context, E_NOT_FOUND where a weight has no source
  */
-export async function createDecoder(model: DecodableModel, options: DecoderOptions = {}): Promise<Decoder> {
-  const { reusePrefix = true, now = () => performance.now(), ...rest } = options;
-  const cached = await createCachedModel(model, rest);
-  const { vocab, eosIds } = model.config;
+export async function createDecoder(
+  model: DecodableModel,
+  { reusePrefix = true, now = () => performance.now(), ...options }: DecoderOptions = {},
+): Promise<Decoder> {
+  const { between: _, ...decoder } = decoderOver(await createCachedModel(model, options), model.config, {
+    reusePrefix,
+    now,
+  });
+  return decoder;
+}
+
+/** The decoder of a compiled model; `between` does work between its calls. */
+export function decoderOver(
+  cached: CachedModel,
+  { vocab, eosIds }: DecodableModel["config"],
+  { reusePrefix = true, now = () => performance.now() }: Pick<DecoderOptions, "reusePrefix" | "now"> = {},
+): Decoder & { between<T>(work: () => T): Promise<T> } {
   const defaults = { vocab, eosIds, reusePrefix, now };
   let turn: Promise<unknown> = Promise.resolve();
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -51,5 +64,6 @@ export async function createDecoder(model: DecodableModel, options: DecoderOptio
       inTurn(() => score(cached, promptIds, continuations, { vocab, reuse })),
     close,
     [Symbol.asyncDispose]: close,
+    between: (work) => inTurn(async () => work()),
   };
 }

@@ -1,8 +1,8 @@
 /** @file An adapter merged into quantised weights: the sum is quantised again, in the same way. */
 import { dequantizeBlocks } from "../nn/quantize.ts";
+import { readBytes } from "../runtime/mapped-or-held.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { FrozenModel } from "./frozen-model.ts";
-import { readBytes } from "./mapped-or-held.ts";
 import { mergeAdapter } from "./merge-adapter.ts";
 import { type StoredWeight, sourcesOf, storedWeights, storeWeight } from "./quantized-layout.ts";
 

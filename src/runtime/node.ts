@@ -7,6 +7,7 @@ import { leavesOf } from "../graph/tree.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
 import { requireExact } from "./device-limits.ts";
+import { mappedOrHeld } from "./mapped-or-held.ts";
 import { checkedFeed, checkedSource, fromOrt, inlineLimitBytes, ortTypes, refused } from "./ort-values.ts";
 
 import type { CompileOptions, Device, Feeds, Session, WeightSource } from "./session.ts";
@@ -32,7 +33,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
   requireExact(graph, device);
-  const placement = placeWeights(graph, weights);
+  const placement = placeWeights(graph, await mappedOrHeld(bound(graph, weights)));
   const stop = device === "cpu" ? stopName : undefined;
   const model = lower(simplify(graph), placement.place, { emptySequence: stop });
   const sessionOptions: ort.InferenceSession.SessionOptions = {
@@ -124,6 +125,16 @@ function completed({ outputs }: Graph, into: Feeds): Feeds | undefined {
 
 const rawOrt = ({ dtype, shape, data }: Tensor): ort.Tensor =>
   new ort.Tensor(ortTypes[dtype], data as Float32Array, shape);
+
+/** The sources of the weights that a graph has. */
+function bound(graph: Graph, sources: Readonly<Record<string, WeightSource>>): Record<string, WeightSource> {
+  const found: Record<string, WeightSource> = {};
+  for (const name of leavesOf(graph, "weight").keys()) {
+    const source = sources[name];
+    if (source !== undefined) found[name] = source;
+  }
+  return found;
+}
 
 type Placed = {
   readonly place: (name: string, node: Node<"weight">) => WeightPlacement;

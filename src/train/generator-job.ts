@@ -16,8 +16,8 @@ import {
 import { routerInputs } from "../generator/router.ts";
 import { frozenSources } from "../models/frozen-model.ts";
 import { type Model, openModel } from "../models/load.ts";
-import { mappedOrHeld } from "../models/mapped-or-held.ts";
 import { quantizations } from "../models/quantized-layout.ts";
+import { mappedOrHeld } from "../runtime/mapped-or-held.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";

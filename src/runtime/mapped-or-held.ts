@@ -2,7 +2,7 @@
 
 import { AppError } from "../base/errors.ts";
 import { withRegularFile } from "../base/read-file.ts";
-import type { WeightSource } from "../runtime/session.ts";
+import type { WeightSource } from "./session.ts";
 
 /** What travels inside a model, which holds at most 2 GB. */
 const insideBytes = 2 ** 30;
@@ -10,17 +10,24 @@ const insideBytes = 2 ** 30;
 /** The same sources, all of them in memory where mapping some would put more than fits inside the model. Throws E_IO, E_FORMAT. */
 export async function mappedOrHeld(
   sources: Readonly<Record<string, WeightSource>>,
+  limitBytes: number = insideBytes,
 ): Promise<Readonly<Record<string, WeightSource>>> {
   const held = Object.values(sources).reduce(
     (sum, source) => (source.kind === "data" ? sum + source.data.byteLength : sum),
     0,
   );
-  if (held <= insideBytes) return sources;
+  if (held <= limitBytes || held === bytesOf(sources)) return sources;
   const all: Record<string, WeightSource> = {};
   for (const [name, source] of Object.entries(sources))
     all[name] = source.kind === "data" ? source : { kind: "data", data: await readBytes(source) };
   return all;
 }
+
+const bytesOf = (sources: Readonly<Record<string, WeightSource>>): number =>
+  Object.values(sources).reduce(
+    (sum, source) => sum + (source.kind === "file" ? source.bytes : source.data.byteLength),
+    0,
+  );
 
 /** Node reads at most 2 GiB at a time. */
 const readLimit = 2 ** 30;
