@@ -1,0 +1,68 @@
+/** @file Quantised models by the commands that a user has. */
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCli } from "../../src/cli/program.ts";
+import { recordingContext } from "../support/cli-context.ts";
+import { writeTinyPair } from "../support/tiny-pair.ts";
+
+let root: string;
+let pair: string;
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "quantize-"));
+  pair = join(root, "pair");
+  await writeTinyPair(pair);
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+async function loragen(...args: string[]) {
+  const { context, written } = recordingContext();
+  return { status: await runCli(args, context), ...written };
+}
+
+test("quantize writes a directory that run and inspect open, and says what it saved", async () => {
+  const out = join(root, "edge-int4");
+  const args = ["quantize", "--model", join(pair, "edge"), "--bits", "4", "--asymmetric", "--out", out];
+  const { status, stdout } = await loragen(...args, "--json");
+  expect(status).toBe(0);
+  const result = JSON.parse(stdout) as { bits: number; symmetric: boolean; bytes: number; bytesBefore: number };
+  expect(result).toMatchObject({ bits: 4, symmetric: false });
+  expect(result.bytes).toBeLessThan(result.bytesBefore / 3);
+  const inspected = await loragen("inspect", out);
+  expect(inspected.stderr).toBe("");
+  expect(inspected.status).toBe(0);
+  const again = await loragen(...args);
+  expect(again).toMatchObject({ status: 1, stdout: "" });
+  expect(again.stderr).toContain("E_USAGE");
+  expect(readdirSync(root).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
+
+test("a prompt is read by a quantised cloud model, an input answered by a quantised edge model", async () => {
+  const out = join(root, "specialization");
+  const prompt = ["--pair", pair, "--prompt", "Answer in capital letters."];
+  const dense = await loragen("specialize", ...prompt, "--out", join(root, "dense"), "--json");
+  const quantized = await loragen("specialize", ...prompt, "--out", out, "--quantize", "int8", "--json");
+  expect(quantized.stderr).toBe("");
+  const gates = ({ stdout }: { stdout: string }) => (JSON.parse(stdout) as { gates: number[][] }).gates.flat();
+  expect(gates(quantized)).not.toEqual(gates(dense));
+  gates(quantized).forEach((gate, i) => {
+    expect(Math.abs(gate - gates(dense)[i]!)).toBeLessThan(0.1);
+  });
+  const run = ["run", "--pair", pair, "--specialization", out, "--input", "the cat", "--max-tokens", "5", "--json"];
+  for (const flags of [["int8"], ["int4"], ["int4-asymmetric", "--requantize"]]) {
+    const { status, stdout, stderr } = await loragen(...run, "--quantize", ...flags);
+    expect({ status, isAnswer: stdout.includes('"role":"specialized"') }, stderr).toEqual({
+      status: 0,
+      isAnswer: true,
+    });
+    if (flags.length === 2) expect(stderr).toMatch(/^merged and quantised again: logits move by \d/);
+  }
+});
+
+test("what cannot be is refused before anything is compiled", async () => {
+  const bits = await loragen("run", "--pair", pair, "--input", "x", "--quantize", "int3");
+  expect(bits.stderr).toContain("E_USAGE");
+  const nothing = await loragen("run", "--pair", pair, "--input", "x", "--requantize");
+  expect(nothing.stderr).toContain("E_USAGE: --requantize merges a specialisation into quantised weights");
+});
