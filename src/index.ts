@@ -44,7 +44,11 @@ export { createSpecializer, type SpecializeOptions, type Specializer, specialize
 export { createSwappableDecoder, type SwappableDecoder } from "./generator/swap.ts";
 export type { ModelConfig } from "./models/config.ts";
 // Models and tokenizers
-export { type Model, openModel, saveModel } from "./models/load.ts";
+export { type Model, type OpenOptions, openModel, saveModel } from "./models/load.ts";
+export { quantizeDirectory } from "./models/quantized-file.ts";
+export { type Quantization, quantizations } from "./models/quantized-layout.ts";
+export { quantizeModel } from "./models/quantized-model.ts";
+export { requantize } from "./models/requantize.ts";
 export { createModelResolver, type ResolveModel } from "./models/resolve.ts";
 export type { Device, WeightSource } from "./runtime/session.ts";
 export { CHAT_TEMPLATE_LAYOUT } from "./text/chat-layout.ts";

@@ -1,6 +1,7 @@
 /** @file A model directory explained: its shape, its weights, its hash. */
 import { openSafetensorsModel } from "../../files/safetensors-model.ts";
 import { type Model, openModel } from "../../models/load.ts";
+import type { Quantization } from "../../models/quantized-layout.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { facts, type Inspection } from "./inspection.ts";
 import { describeDtypes, dtypesOf } from "./safetensors.ts";
@@ -21,6 +22,8 @@ export type ModelSummary = {
   readonly vocab: number;
   readonly context: number;
   readonly tied: boolean;
+  /** Where its weights are quantised. */
+  readonly quantization?: Quantization;
 };
 
 export async function inspectModel(directory: string): Promise<Inspection> {
@@ -37,7 +40,7 @@ export async function inspectModel(directory: string): Promise<Inspection> {
 
 /** What is worth knowing about an opened model. */
 export async function summarizeModel(model: Model): Promise<ModelSummary> {
-  const { directory, config, sha256, parameterCount } = model;
+  const { directory, config, sha256, parameterCount, quantization } = model;
   const { files, tensors } = await openSafetensorsModel(directory);
   const { modelType, layers, hidden, ffn, heads, kvHeads, headDim, vocab, context, tied } = config;
   return {
@@ -56,8 +59,12 @@ export async function summarizeModel(model: Model): Promise<ModelSummary> {
     vocab,
     context,
     tied,
+    ...(quantization === undefined ? {} : { quantization }),
   };
 }
+
+const quantizationFact = ({ bits, symmetric }: Quantization) =>
+  ["quantised", `layers to int${bits}, embeddings and head to int8${symmetric ? "" : ", with zero points"}`] as const;
 
 export const modelFacts = (summary: ModelSummary): (readonly [string, string])[] => [
   ["layers", `${summary.layers} of width ${summary.hidden}, feed-forward ${summary.ffn}`],
@@ -65,5 +72,6 @@ export const modelFacts = (summary: ModelSummary): (readonly [string, string])[]
   ["vocabulary", `${summary.vocab} tokens, head ${summary.tied ? "tied to the embedding" : "of its own"}`],
   ["context", `${summary.context} tokens`],
   ["weights", `${formatBytes(summary.bytes)}, ${describeDtypes(summary.dtypes)}`],
+  ...(summary.quantization === undefined ? [] : [quantizationFact(summary.quantization)]),
   ["sha256", summary.sha256],
 ];
