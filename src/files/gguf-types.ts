@@ -38,7 +38,7 @@ export const ggufTypes: Readonly<Record<GgufTensorType, TypeInfo>> = {
     encode: (values) => new Uint8Array(float32ToBfloat16(values).buffer),
   },
   Q8_0: { id: 8, blockValues: 32, blockBytes: 34, decode: decodeQ8_0, encode: encodeQ8_0 },
-  Q4_0: { id: 2, blockValues: 32, blockBytes: 18, decode: decodeQ4_0 },
+  Q4_0: { id: 2, blockValues: 32, blockBytes: 18, decode: decodeQ4_0, encode: encodeQ4_0 },
   Q4_K: { id: 12, blockValues: 256, blockBytes: 144, decode: decodeQ4_K },
   Q6_K: { id: 14, blockValues: 256, blockBytes: 210, decode: decodeQ6_K },
 };
@@ -95,6 +95,34 @@ function decodeQ4_0(bytes: Uint8Array, out: Float32Array): void {
       out[block * 32 + 16 + i] = d * ((byte >> 4) - 8);
     }
   }
+}
+
+/** d = m/−8 for the value m furthest from 0 of each block, q = ⌊x/d + 8.5⌋ up to 15, as ggml does. */
+function encodeQ4_0(values: Float32Array): Uint8Array {
+  const blocks = values.length / 32;
+  const steps = new Float32Array(blocks);
+  const bytes = new Uint8Array(blocks * 18);
+  for (let block = 0; block < blocks; block++) {
+    let furthest = 0;
+    for (let i = 0; i < 32; i++) {
+      const x = values[block * 32 + i]!;
+      if (Math.abs(x) > Math.abs(furthest)) furthest = x;
+    }
+    const d = Math.fround(furthest / -8);
+    const inverse = d === 0 ? 0 : Math.fround(1 / d);
+    steps[block] = d;
+    const code = (i: number) => Math.min(15, Math.trunc(Math.fround(Math.fround(values[i]! * inverse) + 8.5)));
+    for (let i = 0; i < 16; i++) {
+      const at = block * 32 + i;
+      bytes[block * 18 + 2 + i] = code(at) | (code(at + 16) << 4);
+    }
+  }
+  const halves = float32ToFloat16(steps);
+  for (let block = 0; block < blocks; block++) {
+    bytes[block * 18] = halves[block]! & 0xff;
+    bytes[block * 18 + 1] = halves[block]! >> 8;
+  }
+  return bytes;
 }
 
 /** d, dmin (fp16), 8 pairs of 6-bit scale and minimum in 12 bytes, 128 bytes of nibbles: x = d·scale·q − dmin·minimum. */

@@ -10,22 +10,30 @@ import { ggufShape, ropeFactors, ropeFactorsName } from "./gguf-config.ts";
 import { type GgufPlace, ggufPlaces } from "./gguf-names.ts";
 import { parameterShapes } from "./parameters.ts";
 
-export type GgufModelType = "F32" | "F16" | "Q8_0";
+export type GgufModelType = "F32" | "F16" | "Q8_0" | "Q4_0";
 
 /** `general.file_type` */
-const fileTypes: Readonly<Record<GgufModelType, number>> = { F32: 0, F16: 1, Q8_0: 7 };
+const fileTypes: Readonly<Record<GgufModelType, number>> = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 7 };
 
 type SavedModel = { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
 
+export type GgufOptions = { readonly type: GgufModelType; readonly about?: ReadonlyMap<string, GgufField> };
+
 /**
- * Writes the model. Vectors stay F32, and matrices whose rows do not divide into blocks of 32 are F16 where Q8_0 was asked for.
+ * Writes the model. Vectors stay F32, and matrices whose rows do not divide into blocks of 32 are F16 where blocks were asked for.
+ * With Q4_0, embeddings and head are Q8_0, as our own quantised models keep them.
  * @param about further metadata: name, tokenizer
  * @throws E_ARCHITECTURE where llama.cpp does not have the model; E_IO
  */
-export async function saveGgufModel(
+export const saveGgufModel = (path: string, { config, weights }: SavedModel, options: GgufOptions): Promise<void> =>
+  writeGgufModel(path, config, (name) => readWeight(weights[name]!), options);
+
+/** The same for weights that are read one at a time, when their turn comes. */
+export async function writeGgufModel(
   path: string,
-  { config, weights }: SavedModel,
-  { type, about = new Map() }: { readonly type: GgufModelType; readonly about?: ReadonlyMap<string, GgufField> },
+  config: ModelConfig,
+  read: (name: string) => Promise<Float32Array>,
+  { type, about = new Map() }: GgufOptions,
 ): Promise<void> {
   const fields = ggufShape(config);
   fields.set("general.type", { type: "string", value: "model" });
@@ -38,15 +46,16 @@ export async function saveGgufModel(
     tensors.push({ name: ropeFactorsName, type: "F32", shape: [factors.length], data: () => factors });
   for (const [name, shape] of parameterShapes(config)) {
     const place = places.get(name)!;
-    const data = async () => rearrange(await readWeight(weights[name]!), shape, place);
-    tensors.push({ name: place.name, type: storedType(type, shape), shape, data });
+    const data = async () => rearrange(await read(name), shape, place);
+    tensors.push({ name: place.name, type: storedType(type, place.name, shape), shape, data });
   }
   await writeGguf(path, new Map([...fields, ...about]), tensors);
 }
 
-function storedType(type: GgufModelType, shape: readonly number[]): GgufTensorType {
+function storedType(type: GgufModelType, name: string, shape: readonly number[]): GgufTensorType {
   if (shape.length === 1) return "F32";
-  return type === "Q8_0" && shape.at(-1)! % 32 !== 0 ? "F16" : type;
+  if ((type === "Q8_0" || type === "Q4_0") && shape.at(-1)! % 32 !== 0) return "F16";
+  return type === "Q4_0" && !name.startsWith("blk.") ? "Q8_0" : type;
 }
 
 function rearrange(values: Float32Array, shape: readonly number[], { pairedHeads, offset }: GgufPlace): Float32Array {
