@@ -18,6 +18,10 @@ export { METHODS, type MethodName } from "./eval/methods.ts";
 export { type EvalOptions, type EvalProgress, runEval } from "./eval/run-eval.ts";
 export type { EvalCell, EvalReport, MeanCell } from "./eval/summarize.ts";
 export { readTaskFile, type TaskFile } from "./eval/task-file.ts";
+// Exports
+export { type ExportFormatName, exportFormats } from "./export/formats.ts";
+export { type ExportRequest, type ExportResult, runExport } from "./export/run-export.ts";
+export { type Unmerged, unmerge } from "./export/unmerge.ts";
 export type { HubOptions } from "./files/hub.ts";
 // Answers
 export {
@@ -29,6 +33,8 @@ export {
   generate,
   type Turn,
 } from "./generator/answer.ts";
+export { type CombinePart, combineSpecializations, type Interference, interference } from "./generator/combine.ts";
+export { type CombineEffect, measureCombination } from "./generator/combine-effect.ts";
 export { GeneratorConfig } from "./generator/config.ts";
 export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./generator/merge.ts";
 // Pairs
@@ -42,9 +48,12 @@ export {
 // System prompt → specialisation → edge model
 export { createSpecializer, type SpecializeOptions, type Specializer, specialize } from "./generator/specialize.ts";
 export { createSwappableDecoder, type SwappableDecoder } from "./generator/swap.ts";
+export type { Adapter } from "./lora/low-rank.ts";
+export { readPeft, writePeft } from "./lora/peft-format.ts";
 export type { ModelConfig } from "./models/config.ts";
 // Models and tokenizers
 export { type Model, type OpenOptions, openModel, saveModel } from "./models/load.ts";
+export { mergeAdapter } from "./models/merge-adapter.ts";
 export { quantizeDirectory } from "./models/quantized-file.ts";
 export { type Quantization, quantizations } from "./models/quantized-layout.ts";
 export { quantizeModel } from "./models/quantized-model.ts";

@@ -107,7 +107,17 @@ export async function exportSource(
   context: CliContext,
   format: ExportFormat,
   source: Source,
-  { scale, type, out }: { readonly scale: number; readonly type?: WeightType | undefined; readonly out: string },
+  {
+    scale,
+    type,
+    out,
+    withBase,
+  }: {
+    readonly scale: number;
+    readonly type?: WeightType | undefined;
+    readonly out: string;
+    readonly withBase?: boolean | undefined;
+  },
 ): Promise<ExportResult & { readonly ms: number }> {
   const interrupt = onInterrupt();
   const from = context.now();
@@ -115,7 +125,7 @@ export async function exportSource(
     if (context.isTerminal.stderr) context.stderr.write(`${step} …\n`);
   };
   try {
-    const result = await runExport(format, { ...source, scale, type, out, signal: interrupt.signal, onStep });
+    const result = await runExport(format, { ...source, scale, type, out, withBase, signal: interrupt.signal, onStep });
     return { ...result, ms: context.now() - from };
   } finally {
     interrupt.close();

@@ -26,6 +26,8 @@ export type ExportContext = {
   readonly baseName: string;
   /** The folder of `tokenizer.json`. */
   readonly tokenizerDirectory: string;
+  /** Whether an adapter gets its base model beside it, where the format can. */
+  readonly withBase: boolean;
 };
 
 /** What was written, opened again. */
@@ -43,6 +45,8 @@ export type ExportFormat = {
   readonly architectures: readonly ModelType[];
   /** Values of `--type`; the first is the default, unless types are kept. */
   readonly types: readonly WeightType[];
+  /** Whether it can write the base model too. */
+  readonly canHoldBase?: boolean;
   /** Whether the default is to keep the base model's types. */
   readonly keepsTypes?: boolean;
   /** Largest difference of a logit that the format may make, as a share of the largest logit. */

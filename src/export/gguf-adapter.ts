@@ -5,11 +5,16 @@ import { readGgufAdapter, writeGgufAdapter } from "../lora/gguf-format.ts";
 import type { ModelConfig, ModelType } from "../models/config.ts";
 import { ggufShape } from "../models/gguf-config.ts";
 import { ggufArchitecture, ggufArchitectures, ggufPlaces } from "../models/gguf-names.ts";
+import { openModel } from "../models/load.ts";
 import { parameterShapes } from "../models/parameters.ts";
+import { saveGgufModel } from "../models/save-gguf.ts";
+import { storedDtype } from "../models/save-merged.ts";
 import type { ExportFormat } from "./format.ts";
+import { ggufTokenizer } from "./gguf-tokenizer.ts";
 import { reloadAdapter } from "./reload.ts";
 
 export const ggufAdapterFile = "adapter.gguf";
+export const ggufBaseFile = "base.gguf";
 
 const placing = (config: ModelConfig) => ({
   architecture: ggufArchitecture(config, "GGUF adapter").name,
@@ -21,8 +26,9 @@ export const ggufAdapter: ExportFormat = {
   tool: "llama.cpp",
   architectures: Object.keys(ggufArchitectures) as ModelType[],
   types: ["f32", "f16"],
+  canHoldBase: true,
   tolerance: (type) => (type === "f16" ? 2e-3 : 1e-4),
-  async write({ directory, adapter, base, name, baseName, type }) {
+  async write({ directory, adapter, base, name, baseName, type, tokenizerDirectory, withBase }) {
     ggufShape(base.config); // refuses what llama.cpp computes otherwise
     await ensureFolder(directory);
     await writeGgufAdapter(join(directory, ggufAdapterFile), adapter, {
@@ -34,9 +40,17 @@ export const ggufAdapter: ExportFormat = {
         ["general.base_model.0.name", { type: "string", value: baseName }],
       ]),
     });
+    if (!withBase) return;
+    const about = await ggufTokenizer(tokenizerDirectory, base.config);
+    const baseType = (await storedDtype(base)) === "F16" ? "F16" : "F32"; // as exact as the base model is
+    await saveGgufModel(join(directory, ggufBaseFile), base, {
+      type: baseType,
+      about: about.set("general.name", { type: "string", value: baseName }),
+    });
   },
-  async reload({ directory, base }) {
+  async reload({ directory, base, withBase }) {
     const shapes = parameterShapes(base.config);
-    return reloadAdapter(base, await readGgufAdapter(join(directory, ggufAdapterFile), shapes, placing(base.config)));
+    const under = withBase ? await openModel(join(directory, ggufBaseFile)) : base;
+    return reloadAdapter(under, await readGgufAdapter(join(directory, ggufAdapterFile), shapes, placing(base.config)));
   },
 };

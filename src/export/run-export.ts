@@ -27,6 +27,8 @@ export type ExportRequest = {
   readonly name: string;
   readonly baseName: string;
   readonly tokenizerDirectory: string;
+  /** Whether an adapter gets its base model beside it. */
+  readonly withBase?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told what begins. */
   readonly onStep?: (step: "merge" | "write" | "verify") => void;
@@ -64,16 +66,29 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       `${base.directory}: opened in ${base.quantization.bits} bits: exports are made from the weights as they were published`,
     );
   const type = await resolveType(format, request.type, base);
+  if (request.withBase === true && format.canHoldBase !== true)
+    throw new AppError("E_USAGE", "this format does not hold a base model; expected one that does: gguf");
   await refuseMerged(base);
   return withNewFolder(out, async (directory) => {
     step("merge");
     const adapter = scaleAdapter(request.adapter, scale);
     const merged = { config: base.config, weights: await mergeAdapter(base.weights, adapter) };
     await requireChange(base.weights, merged.weights, adapter, type);
-    const { kind, adapterSha256, name, baseName, tokenizerDirectory } = request;
+    const { kind, adapterSha256, name, baseName, tokenizerDirectory, withBase = false } = request;
     const record: MergeRecord = { base_sha256: base.sha256, kind, adapter_sha256: adapterSha256, scale };
     const keptType = format.keepsTypes === true ? request.type : type;
-    const context = { directory, type: keptType, base, adapter, merged, record, name, baseName, tokenizerDirectory };
+    const context = {
+      directory,
+      type: keptType,
+      base,
+      adapter,
+      merged,
+      record,
+      name,
+      baseName,
+      tokenizerDirectory,
+      withBase,
+    };
     step("write");
     await format.write(context);
     step("verify");

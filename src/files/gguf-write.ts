@@ -37,7 +37,7 @@ function makeHeader(
   const names = new Set(tensors.map(({ name }) => name));
   if (names.size < tensors.length) throw new AppError("E_FORMAT", `cannot write ${path}: two tensors of one name`);
   const parts: Uint8Array[] = [u32(0x46554747), u32(3), u64(tensors.length), u64(metadata.size)];
-  for (const [key, field] of metadata) parts.push(text(key), ...encodeField(field));
+  for (const [key, field] of metadata) parts.push(text(key), encodeField(field));
   let offset = 0;
   for (const tensor of tensors) {
     const { name, shape, type } = tensor;
@@ -49,11 +49,12 @@ function makeHeader(
   return Buffer.concat(parts);
 }
 
-function encodeField(field: GgufField): Uint8Array[] {
+function encodeField(field: GgufField): Uint8Array {
   const number = u32(ggufFieldTypes.indexOf(field.type));
-  if (field.type !== "array") return [number, scalarWriters[field.type](field.value)];
+  if (field.type !== "array") return Buffer.concat([number, scalarWriters[field.type](field.value)]);
   const of = u32(ggufFieldTypes.indexOf(field.of));
-  return [number, of, u64(field.value.length), ...field.value.map((value) => scalarWriters[field.of](value))];
+  const values = field.value.map((value) => scalarWriters[field.of](value));
+  return Buffer.concat([number, of, u64(values.length), Buffer.concat(values)]); // there may be too many to be arguments
 }
 
 const scalarWriters: Readonly<Record<GgufScalarType, (value: GgufScalar) => Uint8Array>> = {

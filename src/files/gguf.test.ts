@@ -49,7 +49,7 @@ const fields = new Map<string, GgufField>([
   ["a.i64", { type: "i64", value: -5 }],
   ["a.bool", { type: "bool", value: false }],
   ["a.texts", { type: "array", of: "string", value: ["x".repeat(70_000), ""] }],
-  ["a.ids", { type: "array", of: "i32", value: Array.from({ length: 40_000 }, (_, i) => i - 5) }],
+  ["a.ids", { type: "array", of: "i32", value: Array.from({ length: 300_000 }, (_, i) => i - 5) }],
 ]);
 
 test("what is written reads back: fields in order, F32 exactly, the rest within its precision", async () => {

@@ -66,6 +66,17 @@ test.each(Object.keys(exportFormats))(
   },
 );
 
+test("a GGUF adapter comes with its base model where asked; other formats refuse", async () => {
+  const args = ["export", "--pair", pair, "--specialization", at("about"), "--with-base"];
+  const { files } = Exported.parse(await json([...args, "--format", "gguf", "--out", at("with-base")]));
+  expect(files.map(({ name }) => name)).toEqual(["adapter.gguf", "base.gguf"]);
+  const [base, original] = [await openModel(join(at("with-base"), "base.gguf")), await openModel(join(pair, "edge"))];
+  expect(base.config).toEqual(original.config);
+  expect(await failing([...args, "--format", "peft", "--out", at("none")])).toMatch(
+    /E_USAGE: .*expected one that does: gguf/,
+  );
+});
+
 test("export says in words what it wrote and how close it is", async () => {
   const out = at("words");
   const args = ["export", "--pair", pair, "--specialization", at("about"), "--format", "gguf", "--out", out];

@@ -15,7 +15,7 @@ import {
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
-type Flags = SourceFlags & JsonFlag & { readonly format?: ExportFormatName };
+type Flags = SourceFlags & JsonFlag & { readonly format?: ExportFormatName; readonly withBase?: boolean };
 
 const formatNames = Object.keys(exportFormats) as ExportFormatName[];
 const typeNames = [...new Set(formatNames.flatMap((name) => exportFormats[name].types))] as WeightType[];
@@ -28,7 +28,7 @@ What was written is loaded again and its logits compared with those of the merge
 than the format may, nothing is left.
 
 Examples:
-  $ loragen export --specialization my-task --format gguf --out my-task-gguf
+  $ loragen export --specialization my-task --format gguf --with-base --out my-task-gguf
   $ loragen export --specialization my-task --format gguf-merged --type q8_0 --out my-task-model
   $ loragen export --specialization my-task --format peft --base-name TinyLlama/TinyLlama_v1.1 --out my-task-peft`;
 
@@ -41,6 +41,7 @@ export function addExport(program: Command, context: CliContext): void {
     .addOption(new Option("--format <name>", "required: what to write").choices(formatNames))
     .addOption(outOption())
     .addOption(new Option("--type <name>", "how weights are stored").choices(typeNames))
+    .option("--with-base", "gguf: also the base model, as base.gguf")
     .addOption(scaleOption())
     .addOption(baseNameOption())
     .addOption(pairOption())
