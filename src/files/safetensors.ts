@@ -7,7 +7,6 @@ import { findTensor, headerLength, parseHeader, type SafetensorsFile, toFloats }
 export {
   dtypeBytes,
   elementCount,
-  findTensor,
   type SafetensorsDtype,
   type SafetensorsFile,
   safetensorsLimits,

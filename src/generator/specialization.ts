@@ -16,7 +16,6 @@ import {
 
 export {
   encodeSpecialization,
-  requireSamePair,
   type Specialization,
   specializationLimits,
 } from "./specialization-format.ts";
