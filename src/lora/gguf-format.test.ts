@@ -3,12 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { randomAdapter } from "../../test/support/random-adapter.ts";
+import { placesOf, randomAdapter, shapesOf } from "../../test/support/random-adapter.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { openGguf, readGgufTensor } from "../files/gguf.ts";
 import { writeGguf } from "../files/gguf-write.ts";
-import { ggufPlaces } from "../models/gguf-names.ts";
-import { parameterShapes } from "../models/parameters.ts";
 import { readGgufAdapter, writeGgufAdapter } from "./gguf-format.ts";
 import { padRank } from "./low-rank.ts";
 
@@ -16,8 +14,8 @@ const folder = mkdtempSync(join(tmpdir(), "gguf-adapter-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const path = join(folder, "adapter.gguf");
 const { config } = randomLlama();
-const shapes = parameterShapes(config);
-const options = { architecture: "llama", places: ggufPlaces(config) };
+const shapes = shapesOf(config);
+const options = { architecture: "llama", places: placesOf(config) };
 
 test("an adapter reads back as it was, padded to one rank; q and k are stored with their rows in pairs", async () => {
   const adapter = randomAdapter(config, { rank: 4 });

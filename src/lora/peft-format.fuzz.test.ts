@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts";
-import { randomAdapter } from "../../test/support/random-adapter.ts";
+import { randomAdapter, shapesOf } from "../../test/support/random-adapter.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import { parameterShapes } from "../models/parameters.ts";
 import { peftFiles, readPeft, writePeft } from "./peft-format.ts";
 
 test.each([
@@ -16,7 +15,7 @@ test.each([
 ] as const)("2,000 mutations of %s give an adapter that fits or are refused", async (name, mutate) => {
   const dir = mkdtempSync(join(tmpdir(), "fuzz-"));
   const { config } = randomLlama({ layers: 1 });
-  const shapes = parameterShapes(config);
+  const shapes = shapesOf(config);
   await writePeft(dir, randomAdapter(config, { rank: 2, targets: ["up", "q"] }), { baseName: "base" });
   const path = join(dir, name);
   const { outcomes } = await fuzz({

@@ -4,18 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { distance } from "../../test/support/numeric.ts";
-import { randomAdapter } from "../../test/support/random-adapter.ts";
+import { randomAdapter, shapesOf } from "../../test/support/random-adapter.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
-import { parameterShapes } from "../models/parameters.ts";
 import type { Adapter, LowRank } from "./low-rank.ts";
 import { peftFiles, readPeft, writePeft } from "./peft-format.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "peft-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const { config } = randomLlama();
-const shapes = parameterShapes(config);
+const shapes = shapesOf(config);
 const configPath = join(folder, peftFiles.config);
 const weightsPath = join(folder, peftFiles.weights);
 

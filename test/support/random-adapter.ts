@@ -2,7 +2,8 @@
 import { createRng } from "../../src/base/rng.ts";
 import type { LowRank } from "../../src/lora/low-rank.ts";
 import type { LinearMap, ModelConfig } from "../../src/models/config.ts";
-import { linearMaps, linearName, linearSize } from "../../src/models/parameters.ts";
+import { type GgufPlace, ggufPlaces } from "../../src/models/gguf-names.ts";
+import { linearMaps, linearName, linearSize, parameterShapes } from "../../src/models/parameters.ts";
 
 export type RandomAdapterOptions = {
   readonly seed?: number | string;
@@ -32,3 +33,9 @@ export function randomAdapter(config: ModelConfig, options: RandomAdapterOptions
     }
   return adapter;
 }
+
+/** Every weight of a model with its shape: what an adapter is checked against. */
+export const shapesOf = (config: ModelConfig): Map<string, readonly number[]> => parameterShapes(config);
+
+/** The same with its place in a GGUF file. */
+export const placesOf = (config: ModelConfig): Map<string, GgufPlace> => ggufPlaces(config);
