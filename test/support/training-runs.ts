@@ -78,7 +78,7 @@ export const configureLanguageModel = (root: string, output: string, changes = {
     ...changes,
   });
 
-/** With noise in the router and a prompted teacher: every random stream of a generator's training is drawn from. */
+/** With noise in the router, dropout and a prompted teacher: every random stream of a generator's training is drawn from. */
 export const configureGenerator = (root: string, output: string, changes = {}): string =>
   configure(output, {
     kind: "generator",
@@ -87,6 +87,7 @@ export const configureGenerator = (root: string, output: string, changes = {}): 
     edge: join(root, names.edge),
     rowTokens: 40,
     distillShare: 0.3,
+    dropout: 0.1,
     generator: { experts: 4, topK: 2, rank: 2, alpha: 4, cloudRank: 2, strategy: "gumbel" },
     tasks: {
       files: [join(root, names.tasks)],
