@@ -1,7 +1,8 @@
 /** @file ONNX directories: every architecture gives its logits again, inside and beside the file, in every type. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import * as ort from "onnxruntime-web/wasm";
 import { afterAll, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { openModel } from "../models/load.ts";
@@ -64,6 +65,32 @@ test("fp16 halves the file and costs about its rounding", async () => {
 test("a quantised model is written as it is", async () => {
   const model = await quantizeModel(randomLlama({ hidden: 64, ffn: 96, headDim: 16 }), quantizations.int8);
   expect(await difference(model, idsUpTo(50, 17))).toBeLessThan(1e-5);
+});
+
+test("onnxruntime-web runs the file, its cache empty at first", async () => {
+  const model = randomLlama();
+  const folder = mkdtempSync(join(root, "web-"));
+  await writeOnnxModel(folder, "model.onnx", model);
+  ort.env.wasm.numThreads = 1;
+  const session = await ort.InferenceSession.create(readFileSync(join(folder, "model.onnx")));
+  const ids = idsUpTo(50, 9);
+  const { kvHeads, headDim, vocab } = model.config;
+  const ints = (values: readonly number[]) => new ort.Tensor("int64", values.map(BigInt), [1, values.length]);
+  const empty = new ort.Tensor("float32", new Float32Array(0), [1, kvHeads, 0, headDim]);
+  const past = [0, 1].flatMap((i) => ["key", "value"].map((side) => [`past_key_values.${i}.${side}`, empty]));
+  const fed = {
+    ...Object.fromEntries(past),
+    input_ids: ints(ids),
+    position_ids: ints(ids.map((_, i) => i)),
+    attention_mask: ints(ids.map(() => 1)),
+  };
+  const found = (await session.run(fed))["logits"]!;
+  await session.release();
+  await using wanted = await reloadModel(model);
+  const rows = await wanted.logits(ids);
+  expect(found.dims).toEqual([1, ids.length, vocab]);
+  const gaps = rows.map((value, i) => Math.abs(value - (found.data as Float32Array)[i]!));
+  expect(Math.max(...gaps)).toBeLessThan(1e-4);
 });
 
 test("inputs and outputs have the names that transformers.js feeds and reads", async () => {
