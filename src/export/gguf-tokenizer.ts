@@ -115,7 +115,7 @@ function mergeScores(pairs: readonly string[], tokenizer: Tokenizer, vocab: numb
   const scores = new Array<number>(vocab).fill(-pairs.length - 1);
   for (const [rank, pair] of [...pairs.entries()].reverse()) {
     const id = tokenizer.tokenId(pair.replace(" ", ""));
-    if (id !== undefined) scores[id] = -rank;
+    if (id !== undefined) scores[id] = 0 - rank; // no negative zero
   }
   return scores;
 }

@@ -12,6 +12,7 @@ import { openSafetensors } from "../files/safetensors.ts";
 import type { Adapter } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { type Model, openModel, saveModel, type WeightDtype } from "../models/load.ts";
+import { quantizations } from "../models/quantized-layout.ts";
 import { readMergeRecord, saveMergedModel } from "../models/save-merged.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { ExportFormat } from "./format.ts";
@@ -174,6 +175,14 @@ test("a folder with files in it is left alone; an empty one is used; an interrup
   const stopped = runExport(exportFormats.peft, request("stopped", stop as Partial<ExportRequest>));
   await expect(stopped).rejects.toMatchObject({ code: "E_INTERRUPTED" });
   expect((await readdir(folder)).filter((name) => name.includes("stopped"))).toEqual([]);
+});
+
+test("a base model opened in few bits is refused", async () => {
+  const quantized = { ...base, quantization: quantizations.int8 };
+  await expect(runExport(exportFormats.peft, request("quantized", { base: quantized }))).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringMatching(/opened in 8 bits/) as unknown,
+  });
 });
 
 test("a type the format does not have is refused", async () => {

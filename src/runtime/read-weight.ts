@@ -4,6 +4,9 @@ import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 import type { WeightSource } from "./session.ts";
 
+/** Node reads at most 2 GiB at a time. */
+const maxReadBytes = 2 ** 30;
+
 /** Reads fp32 values. Those in memory are returned as they are: do not write to them. */
 export async function readWeight(source: WeightSource): Promise<Float32Array> {
   if (source.kind === "data") {
@@ -13,12 +16,16 @@ export async function readWeight(source: WeightSource): Promise<Float32Array> {
   const bytes = new Uint8Array(source.bytes);
   try {
     await using file = await open(source.path);
-    const { bytesRead } = await file.read(bytes, 0, source.bytes, source.offset);
-    if (bytesRead !== source.bytes)
-      throw new AppError(
-        "E_FORMAT",
-        `${source.path}: expected ${source.bytes} bytes at ${source.offset}, found ${bytesRead}`,
-      );
+    for (let done = 0; done < source.bytes; ) {
+      const length = Math.min(maxReadBytes, source.bytes - done);
+      const { bytesRead } = await file.read(bytes, done, length, source.offset + done);
+      if (bytesRead === 0)
+        throw new AppError(
+          "E_FORMAT",
+          `${source.path}: expected ${source.bytes} bytes at ${source.offset}, found ${done}`,
+        );
+      done += bytesRead;
+    }
   } catch (error) {
     throw error instanceof AppError ? error : ioError(error, "read", source.path);
   }

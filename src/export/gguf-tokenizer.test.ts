@@ -1,0 +1,84 @@
+/** @file Tokenizers as GGUF metadata: kinds, types of tokens, scores; what llama.cpp does not have is refused. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { writeSentencePieceTokenizer, writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
+import { ggufTokenizer } from "./gguf-tokenizer.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "gguf-tokenizer-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const jsonPath = join(folder, "tokenizer.json");
+const configPath = join(folder, "tokenizer_config.json");
+type Json = Record<string, unknown> & { model: Record<string, unknown> };
+
+async function fieldsOf(vocab = 275): Promise<(key: string) => unknown> {
+  const fields = await ggufTokenizer(folder, { vocab, eosIds: [2] });
+  return (key) => fields.get(`tokenizer.${key}`)?.value;
+}
+function change(path: string, edit: (json: Json) => void): void {
+  const json = JSON.parse(readFileSync(path, "utf8")) as Json;
+  edit(json);
+  writeFileSync(path, JSON.stringify(json));
+}
+
+test("byte-level BPE: merges, control tokens, ids, and unused places up to the embeddings", async () => {
+  writeSmallTokenizer(folder);
+  const field = await fieldsOf(280);
+  expect([field("ggml.model"), field("ggml.pre")]).toEqual(["gpt2", "gpt-2"]);
+  const [tokens, types] = [field("ggml.tokens") as string[], field("ggml.token_type") as number[]];
+  expect([tokens.length, types.length]).toEqual([280, 280]);
+  expect(tokens.slice(0, 4)).toEqual(["<pad>", "<s>", "</s>", "<|system|>"]);
+  expect(types.slice(0, 8)).toEqual([3, 3, 3, 3, 3, 3, 3, 1]);
+  expect([tokens.at(-1), types.at(-1)]).toEqual(["[PAD279]", 5]);
+  expect((field("ggml.merges") as string[])[0]).toMatch(/^\S+ \S+$/);
+  expect([field("ggml.bos_token_id"), field("ggml.eos_token_id"), field("ggml.padding_token_id")]).toEqual([1, 2, 0]);
+  expect([field("ggml.add_bos_token"), field("ggml.add_eos_token")]).toEqual([true, false]);
+  expect(field("chat_template")).toBeUndefined();
+});
+
+test("BPE with byte fallback: bytes, the unknown token, and scores that fall with the rank of the merge", async () => {
+  writeSentencePieceTokenizer(folder);
+  const field = await fieldsOf();
+  expect([field("ggml.model"), field("ggml.pre")]).toEqual(["llama", undefined]);
+  const tokens = field("ggml.tokens") as string[];
+  const types = field("ggml.token_type") as number[];
+  const scores = field("ggml.scores") as number[];
+  const scoreOf = (token: string) => scores[tokens.indexOf(token)]!;
+  expect([types[0], types[1], types[tokens.indexOf("<0x0A>")]]).toEqual([2, 3, 6]);
+  expect(["▁t", "▁th", "▁the", "an", "and"].map(scoreOf)).toEqual([0, -1, -2, -3, -4]);
+  expect(field("ggml.add_space_prefix")).toBe(true);
+});
+
+test("a chat template goes into the file; that of chat_template.jinja comes first", async () => {
+  writeSmallTokenizer(folder);
+  change(configPath, (json) => Object.assign(json, { chat_template: "{{ bos_token }}" }));
+  expect((await fieldsOf())("chat_template")).toBe("{{ bos_token }}");
+  writeFileSync(join(folder, "chat_template.jinja"), "{{ eos_token }}");
+  expect((await fieldsOf())("chat_template")).toBe("{{ eos_token }}");
+  rmSync(join(folder, "chat_template.jinja"));
+});
+
+test.each<[string, (json: Json) => void, string, RegExp]>([
+  ["a unigram model", (json) => Object.assign(json, { model: { type: "Unigram", unk_id: 0, vocab: [["<unk>", 0], ["a", -1], ["b", -2], ["▁", -1]] } }), "E_ARCHITECTURE", /model "Unigram"/], // biome-ignore format: one case
+  ["an unknown way to split words", (json) => Object.assign(json, { pre_tokenizer: splitBy("\\p{L}+|[^\\p{L}]") }), "E_ARCHITECTURE", /words split by .*it has byte-level BPE split as gpt-2, llama-bpe, qwen2/], // biome-ignore format: one case
+  ["tokens of two digits where words are split into digits", (json) => Object.assign(json.model["vocab"] as object, { "42": 275 }), "E_ARCHITECTURE", /words split by/], // biome-ignore format: one case
+])("%s is refused", async (_, edit, code, message) => {
+  writeSmallTokenizer(folder);
+  change(jsonPath, edit);
+  await expect(ggufTokenizer(folder, { vocab: 300, eosIds: [] })).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(message) as unknown,
+  });
+});
+
+function splitBy(pattern: string) {
+  const split = { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false };
+  const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
+  return { type: "Sequence", pretokenizers: [split, bytes] };
+}
+
+test("more tokens than embeddings are refused", async () => {
+  writeSmallTokenizer(folder);
+  await expect(ggufTokenizer(folder, { vocab: 200, eosIds: [] })).rejects.toMatchObject({ code: "E_MISMATCH" });
+});
