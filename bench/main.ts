@@ -6,9 +6,11 @@ import { AppError } from "../src/base/errors.ts";
 import { writeJsonFile } from "../src/base/json-file.ts";
 import { browser } from "./browser.ts";
 import { edge } from "./edge.ts";
+import { realSize, realSizeTable } from "./real-size.ts";
 import { specialize } from "./specialize.ts";
 import type { Bench, BenchOptions, BenchResult } from "./support/bench.ts";
 import { describeMachine, projectRoot } from "./support/machine.ts";
+import { swap } from "./swap.ts";
 import { train1b } from "./train-1b.ts";
 import { train30m } from "./train-30m.ts";
 
@@ -18,6 +20,7 @@ const benches: Readonly<Record<string, Bench>> = {
   specialize,
   edge,
   browser,
+  swap,
 };
 
 const help = `npm run bench -- NAME [options]
@@ -26,6 +29,7 @@ ${Object.entries(benches)
   .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
   .join("\n")}
   all         one after the other
+  real-size   published shapes at full size; rows of bench/results/real-size.json that are missing (not part of all)
 
   --json             one JSON object on standard output
   --save             also writes bench/results/NAME.json
@@ -34,6 +38,9 @@ ${Object.entries(benches)
   --pair DIR         the pair that specialize, edge and browser use (default: pairs/assistant, else random weights of its shape)
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
   --threads N        threads of one operator (default: one per core)
+  --model NAME       of real-size: only this shape; may be repeated
+  --table            of real-size: prints what was measured so far as Markdown, measures nothing
+  --keep             of real-size: leaves generated weights in work/real-size
   --quick            tiny sizes: shows that everything runs, measures nothing
 `;
 
@@ -45,6 +52,9 @@ const flags = {
   quick: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
   pair: { type: "string" },
+  model: { type: "string", multiple: true, default: [] as string[] },
+  table: { type: "boolean", default: false },
+  keep: { type: "boolean", default: false },
   repetitions: { type: "string", default: "5" },
   "warm-up": { type: "string", default: "2" },
   threads: { type: "string", default: String(availableParallelism()) },
@@ -86,10 +96,10 @@ async function main(argv: readonly string[]): Promise<void> {
   if (values.help) return void process.stdout.write(help);
   const [wanted, ...more] = positionals;
   const names = wanted === "all" ? Object.keys(benches) : [wanted ?? ""];
-  if (more.length > 0 || names.some((name) => benches[name] === undefined))
+  if (more.length > 0 || (wanted !== "real-size" && names.some((name) => benches[name] === undefined)))
     throw new AppError(
       "E_USAGE",
-      `expected one of ${[...Object.keys(benches), "all"].join(", ")}, found "${positionals.join(" ")}"\n\n${help}`,
+      `expected one of ${[...Object.keys(benches), "real-size", "all"].join(", ")}, found "${positionals.join(" ")}"\n\n${help}`,
     );
   if (values.save && values.quick)
     throw new AppError("E_USAGE", "--save: the sizes of --quick measure nothing worth saving");
@@ -102,6 +112,11 @@ async function main(argv: readonly string[]): Promise<void> {
     threads: wholeNumber("threads", values.threads, 1),
     log,
   };
+  if (wanted === "real-size") {
+    if (!values.table) await realSize({ ...options, models: values.model, keep: values.keep });
+    process.stdout.write(await realSizeTable(options));
+    return;
+  }
   const results: Record<string, unknown> = {};
   for (const name of names) {
     const machine = describeMachine();

@@ -1,12 +1,12 @@
 /** @file `train-1b`: a pool of experts trained over the frozen weights of a model of TinyLlama-1.1B's shape. */
-import { createRng } from "../src/base/rng.ts";
 import type { TensorToWrite } from "../src/files/safetensors-write.ts";
 import { llama } from "../src/models/llama.ts";
 import { parameterShapes } from "../src/models/parameters.ts";
 import { quantizeBlocks } from "../src/nn/quantize.ts";
 import { quantizedTensors } from "../src/nn/quantized.ts";
+import { experts, randomGates } from "./real-size/train.ts";
 import { type Bench, joined } from "./support/bench.ts";
-import { expertShapes, gatesName, int8 } from "./support/expert-training.ts";
+import { expertShapes, int8 } from "./support/expert-training.ts";
 import { expertStepWork } from "./support/flops.ts";
 import {
   cachedTensors,
@@ -23,23 +23,6 @@ const models = {
   quick: { hidden: 128, ffn: 352, layers: 3, heads: 4, kvHeads: 2, vocab: 512, context: 32, tied: false },
 } as const;
 const batches = { real: { rows: 4, time: 128 }, quick: { rows: 2, time: 32 } } as const;
-const experts = { count: 8, rank: 16, alpha: 16 };
-/** Experts with a gate that is not 0. */
-const kept = 2;
-
-/** (rows, layers, experts): two random experts per row and layer share 1. */
-function randomGates(rows: number, layers: number): TensorToWrite {
-  const rng = createRng("gates");
-  const data = new Float32Array(rows * layers * experts.count);
-  for (let at = 0; at < data.length; at += experts.count) {
-    const share = rng.next();
-    const [first, second] = rng.shuffle(Array.from({ length: experts.count }, (_, i) => i)).slice(0, kept);
-    data[at + first!] = share;
-    data[at + second!] = 1 - share;
-  }
-  return { name: gatesName, dtype: "F32", shape: [rows, layers, experts.count], data };
-}
-
 /** The codes and scales of every linear map, the head included; the embedding is looked up as it is. */
 function quantizedLinears(seed: string, shapes: ReadonlyMap<string, readonly number[]>): TensorToWrite[] {
   return [...shapes].flatMap(([name, shape]): TensorToWrite[] => {

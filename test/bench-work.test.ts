@@ -1,5 +1,6 @@
 /** @file The arithmetic that the benchmarks count is the arithmetic their graphs do. */
 import { expect, test } from "vitest";
+import { realModel } from "../bench/real-size/shapes.ts";
 import { expertSpec } from "../bench/support/expert-training.ts";
 import { expertStepWork, fullStepWork, graphProducts } from "../bench/support/flops.ts";
 import { llamaShape, type Problem } from "../bench/support/problem.ts";
@@ -41,4 +42,11 @@ test("a step of experts over frozen weights does the counted products, in fp32 a
   const { gigaFlops } = expertStepWork(problem(false));
   for (const frozen of ["fp32", "int8"] as const)
     expect(graphProducts(buildStep(expertSpec(problem(false), frozen)), feeds)).toBeCloseTo(gigaFlops, 12);
+});
+
+test.each(["Qwen2-1.5B", "Gemma-2-2B", "OPT-2.7B"] as const)("so does one over a model of the kind of %s", (name) => {
+  const { config } = realModel(name, { quick: true });
+  const { gigaFlops } = expertStepWork({ ...problem(false), config });
+  const feeds = { ...batch("edge"), gates: zeros("f32", [2, config.layers, 4]), prompt_of: intTensor([2], [0, 1]) };
+  expect(graphProducts(buildStep(expertSpec({ ...problem(false), config }, "fp32")), feeds)).toBeCloseTo(gigaFlops, 12);
 });

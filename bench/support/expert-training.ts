@@ -1,4 +1,4 @@
-/** @file Training a shared pool of experts over a frozen Llama model with given gates, from a problem's files. */
+/** @file Training a shared pool of experts over a frozen model with given gates, from a problem's files. */
 import { openSafetensors, readTensor } from "../../src/files/safetensors.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
 import { withExperts } from "../../src/generator/experts.ts";
@@ -32,7 +32,7 @@ export function expertShapes({ config, experts }: Pick<Problem, "config" | "expe
   if (experts === undefined) throw new Error("internal: a problem without experts");
   const stacked = experts.count * experts.rank;
   const shapes = new Map<string, readonly number[]>();
-  for (const target of expertTargetNames) {
+  for (const target of expertTargetNames(config)) {
     const { inputs, outputs } = targetSize(config, target);
     shapes.set(parameterNames.expert(0, target, "A"), [stacked, inputs]);
     shapes.set(parameterNames.expert(0, target, "B"), [stacked, outputs]);
@@ -66,7 +66,7 @@ export async function expertTraining(problem: Problem, frozen: FrozenWeights): P
 export function expertSpec(problem: Problem, frozen: FrozenWeights): StepSpec {
   const { config, optimizer, maxGradientNorm, experts } = problem;
   const { count, rank, alpha } = experts!;
-  const generator = GeneratorConfig.parse({ experts: count, rank, alpha, targets: [...expertTargetNames] });
+  const generator = GeneratorConfig.parse({ experts: count, rank, alpha, targets: expertTargetNames(config) });
   const pair: PairShape = { cloud: config, edge: config, generator };
   return {
     parameters: expertShapes(problem),

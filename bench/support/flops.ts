@@ -4,8 +4,9 @@ import { targetSize } from "../../src/generator/parameters.ts";
 import { bindDims, evaluateDim } from "../../src/graph/bind.ts";
 import { leavesOf, topological } from "../../src/graph/tree.ts";
 import { type Dim, type Graph, isOp, type Node } from "../../src/graph/types.ts";
+import { architectures } from "../../src/models/architectures.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
-import { parameterShapes } from "../../src/models/parameters.ts";
+import { linearMaps, parameterShapes } from "../../src/models/parameters.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import type { Problem } from "./problem.ts";
 
@@ -13,9 +14,11 @@ export type Work = { readonly formula: string; readonly gigaFlops: number };
 
 /** All matrices that a token is multiplied by: the tied head once, an embedding that is only looked up not at all. */
 export function matrixParameters(config: ModelConfig): number {
+  const { embedding, positions } = architectures[config.modelType];
   let count = 0;
   for (const [name, shape] of parameterShapes(config)) {
-    const isLookup = name === "model.embed_tokens.weight" && !config.tied;
+    const isPositions = positions !== "rotary" && name === positions.name;
+    const isLookup = isPositions || (name === embedding && !config.tied);
     if (shape.length === 2 && !isLookup) count += shape[0]! * shape[1]!;
   }
   return count;
@@ -32,11 +35,13 @@ export function fullStepWork({ config, rows, time }: Problem): Work {
   };
 }
 
-export const expertTargetNames = ["gate", "up", "down"] as const satisfies readonly ExpertTarget[];
+/** The maps of the feed-forward block, which experts adapt. */
+export const expertTargetNames = (config: ModelConfig): ExpertTarget[] =>
+  linearMaps(config).filter((target) => target === "gate" || target === "up" || target === "down");
 
 /**
  * Frozen weights are passed forwards and, for activations alone, backwards; the mixture's factors are trained. Nothing
- * flows below the first layer's experts, so its attention and its gate and up matrices are passed forwards only.
+ * flows below the first layer's experts, so its attention and all its matrices but the last are passed forwards only.
  */
 export function expertStepWork({ config, rows, time, experts }: Problem): Work {
   if (experts === undefined) throw new Error("internal: a problem without experts");
@@ -44,16 +49,18 @@ export function expertStepWork({ config, rows, time, experts }: Problem): Work {
   const forward = matrixParameters(config);
   const width = config.heads * config.headDim;
   const keys = config.kvHeads * config.headDim;
-  const below = config.hidden * (2 * width + 2 * keys) + 2 * config.hidden * config.ffn;
+  const targets = expertTargetNames(config);
+  const first = targets.length - 1; // those that read what enters the block
+  const below = config.hidden * (2 * width + 2 * keys) + first * config.hidden * config.ffn;
   const stacked = experts.count * experts.rank;
-  const perLayer = expertTargetNames.reduce((total, target) => {
+  const perLayer = targets.reduce((total, target) => {
     const { inputs, outputs } = targetSize(config, target);
     return total + stacked * (inputs + outputs);
   }, 0);
-  const mixture = 6 * perLayer * config.layers - 2 * 2 * stacked * config.hidden;
+  const mixture = 6 * perLayer * config.layers - 2 * first * stacked * config.hidden;
   const attention = (12 * config.layers - 8) * time * width;
   return {
-    formula: `(2·N + 2·(N − N₀) + M + A)·tokens with N = ${forward} (all matrices and the head), N₀ = ${below} (q, k, v, o, gate, up of the first layer: no gradient passes them), M = 6·L·Σ n·r·(in + out) − 4·n·r·d = ${mixture} (mixture on ${expertTargetNames.join(", ")}), A = (12·L − 8)·T·d = ${attention}, tokens = ${tokens}`,
+    formula: `(2·N + 2·(N − N₀) + M + A)·tokens with N = ${forward} (all matrices and the head), N₀ = ${below} (q, k, v, o, ${targets.slice(0, -1).join(", ")} of the first layer: no gradient passes them), M = 6·L·Σ n·r·(in + out) − ${2 * first}·n·r·d = ${mixture} (mixture on ${targets.join(", ")}), A = (12·L − 8)·T·d = ${attention}, tokens = ${tokens}`,
     gigaFlops: ((4 * forward - 2 * below + mixture + attention) * tokens) / 1e9,
   };
 }

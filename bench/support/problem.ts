@@ -85,7 +85,8 @@ export async function cachedTensors(name: string, tensors: readonly TensorToWrit
   return path;
 }
 
-async function requireRoom(folder: string, bytes: number): Promise<void> {
+/** Throws E_IO where the disk of a folder lacks room for this and a tenth more. */
+export async function requireRoom(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   if (free < bytes * 1.1)

@@ -1,0 +1,80 @@
+/**
+ * @file `real-size`: models of published shapes with random weights, at full size: loading, memory, decoding beside llama.cpp, a training
+ * step beside PyTorch, and specialising by an 8 B cloud model. A row is written as soon as it is measured; what has a row is not repeated.
+ */
+import { join } from "node:path";
+import { AppError } from "../src/base/errors.ts";
+import { type Context, measurements, removeWeights } from "./real-size/measurements.ts";
+import { availableBytes } from "./real-size/memory.ts";
+import { putRow, type Row, readRows } from "./real-size/rows.ts";
+import { type RealModelName, realModel, realModelNames, specializedPair } from "./real-size/shapes.ts";
+import { markdownTables } from "./real-size/table.ts";
+import type { BenchOptions } from "./support/bench.ts";
+import { describeMachine, projectRoot } from "./support/machine.ts";
+
+export type RealSizeOptions = BenchOptions & {
+  /** None: all of them. */
+  readonly models: readonly string[];
+  /** Keeps generated weights on the disk. */
+  readonly keep: boolean;
+};
+
+const results = join(projectRoot, "bench/results/real-size.json");
+const folder = join(projectRoot, "work/real-size");
+
+const fileOf = ({ quick }: Pick<BenchOptions, "quick">) => (quick ? join(folder, "quick.json") : results);
+
+/** The tables of what was measured so far. */
+export const realSizeTable = async (options: Pick<BenchOptions, "quick">): Promise<string> =>
+  markdownTables(await readRows(fileOf(options)));
+
+/** Whether a measurement still has to be made: it has no row, or one without the peer that was asked for. */
+function isMissing(rows: readonly Row[], model: string, measurement: string, peerValue: string | undefined): boolean {
+  const row = rows.find((other) => other.model === model && other.measurement === measurement);
+  return row === undefined || (peerValue !== undefined && row.values[peerValue] === undefined);
+}
+
+/** Makes all measurements that have no row yet. What does not fit into the memory that is free is left out, and named at the end. */
+export async function realSize(options: RealSizeOptions): Promise<void> {
+  const { log } = options;
+  for (const name of options.models)
+    if (!realModelNames.includes(name as RealModelName))
+      throw new AppError("E_USAGE", `--model: expected one of ${realModelNames.join(", ")}, found ${name}`);
+  const names = options.models.length === 0 ? realModelNames : (options.models as RealModelName[]);
+  const context: Context = {
+    folder: options.quick ? join(folder, "quick") : folder,
+    options,
+    available: availableBytes,
+  };
+  const file = fileOf(options);
+  const leftOut: string[] = [];
+  for (const name of names) {
+    const model = realModel(name, options);
+    for (const { name: measurement, needs, run, peerValue } of measurements[model.role]) {
+      const wanted = options.peer === "none" ? undefined : peerValue;
+      if (!isMissing(await readRows(file), name, measurement, wanted)) continue;
+      const [needed, available] = [needs(model), availableBytes()];
+      const what = `${name}, ${measurement}`;
+      if (needed > available) {
+        leftOut.push(`${what}: needs about ${gigabytes(needed)}, ${gigabytes(available)} are free`);
+        continue;
+      }
+      log(`${what} …`);
+      const machine = describeMachine();
+      try {
+        const measured = await run(context, model);
+        await putRow(file, { model: name, measurement, ...measured, machine });
+        log(`${what}: ${JSON.stringify(measured.values)}`);
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        leftOut.push(`${what}: ${error.message}`);
+      }
+    }
+    if (options.keep) continue;
+    await removeWeights(context, model);
+    if (model.role === "cloud") await removeWeights(context, realModel(specializedPair.edge, options));
+  }
+  if (leftOut.length > 0) throw new AppError("E_RUNTIME", `not measured:\n  ${leftOut.join("\n  ")}`);
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;

@@ -1,0 +1,40 @@
+/** @file A process that decodes by our runtime: `decode-worker.ts JSON`; says how long loading took, then answers `generate` and `memory`. */
+import { createCachedModel } from "../../src/decode/cached-model.ts";
+import { openModel } from "../../src/models/load.ts";
+import { peakResidentMb } from "../support/memory.ts";
+import { serve } from "../support/worker.ts";
+import { type DecodeTask, promptIds } from "./decode-task.ts";
+import { goFirst } from "./memory.ts";
+
+goFirst();
+const task = JSON.parse(process.argv[2]!) as DecodeTask;
+const from = performance.now();
+const model = await openModel(task.path);
+const opened = performance.now();
+await using cached = await createCachedModel(model, {
+  threads: task.threads,
+  capacity: task.promptTokens + task.newTokens,
+});
+const compiled = performance.now();
+const prompt = promptIds(task);
+
+async function generate() {
+  cached.rewind([], { reuse: false });
+  const start = performance.now();
+  let next = likeliest(await cached.feed(prompt));
+  const read = performance.now();
+  for (let i = 0; i < task.newTokens; i++) next = likeliest(await cached.feed([next]));
+  return { prefillMs: read - start, decodeMs: performance.now() - read };
+}
+
+await serve(
+  { openMs: opened - from, compileMs: compiled - opened },
+  { generate, memory: () => ({ peakMb: peakResidentMb() ?? null }) },
+);
+
+function likeliest(logits: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i;
+  if (!Number.isFinite(logits[best])) throw new Error(`internal: a logit is ${logits[best]}`);
+  return best;
+}

@@ -1,0 +1,319 @@
+/** @file What is measured of a model, each in processes of its own: quantising, decoding beside llama.cpp, a training step, specialising. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
+import { openSafetensorsModel, readModelTensor } from "../../src/files/safetensors-model.ts";
+import type { ModelConfig } from "../../src/models/config.ts";
+import { ggufArchitectures } from "../../src/models/gguf-names.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
+import { type GgufModelType, writeGgufModel } from "../../src/models/save-gguf.ts";
+import { type BenchOptions, interleave, median } from "../support/bench.ts";
+import { expertStepWork } from "../support/flops.ts";
+import { runTraining } from "../support/training-run.ts";
+import { type Answer, numberOf, startScript } from "../support/worker.ts";
+import type { DecodeTask } from "./decode-task.ts";
+import { benchTokenizer, writeBenchPair } from "./pair.ts";
+import type { Row } from "./rows.ts";
+import { type RealModel, realModel, specializedPair } from "./shapes.ts";
+import { trainingProblem } from "./train.ts";
+import { writeRandomModel } from "./weights.ts";
+
+export type Measured = Pick<Row, "values" | "about">;
+
+export type Context = {
+  /** Where generated weights lie. */
+  readonly folder: string;
+  readonly options: BenchOptions;
+  /** Bytes of memory that may be taken. */
+  readonly available: () => number;
+};
+
+export type Measurement = {
+  readonly name: string;
+  /** About the most memory it takes, in bytes. */
+  readonly needs: (model: RealModel) => number;
+  readonly run: (context: Context, model: RealModel) => Promise<Measured>;
+  /** What only a run beside a peer can fill in. */
+  readonly peerValue?: string;
+};
+
+/** Prompt and answer of a decoding round; quick: enough to run everything. */
+const lengths = {
+  real: { promptTokens: 256, newTokens: 32, specializeTokens: 1000, rows: 4, time: 128 },
+  quick: { promptTokens: 24, newTokens: 4, specializeTokens: 1000, rows: 2, time: 16 },
+} as const;
+const lengthsOf = ({ quick }: BenchOptions) => lengths[quick ? "quick" : "real"];
+
+type Stored = "bf16" | "f32" | "int8" | "int4";
+/** The type of llama.cpp that has the same bits, and how the two differ where they do. */
+const peers: Readonly<Record<Exclude<Stored, "bf16">, { readonly type: GgufModelType; readonly compared: string }>> = {
+  f32: { type: "F32", compared: "fp32 weights, both mapped from files" },
+  int8: { type: "Q8_0", compared: "blocks of 32: int8 and fp32 scale (9 bits) against int8 and fp16 scale (8.5 bits)" },
+  int4: {
+    type: "Q4_0",
+    compared:
+      "layers in blocks of 32: int4 and fp32 scale (5 bits) against int4 and fp16 scale (4.5 bits); embeddings and head in 8 bits on both sides",
+  },
+};
+
+export const parameterCount = (config: ModelConfig): number =>
+  [...parameterShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
+
+/** Bytes beside the weights: the runtime, activations, a cache. */
+const base = 1.2e9;
+/**
+ * Bytes a weight takes while it is loaded and used. What is mapped is repacked once for decoding, so at most one copy of it is needed;
+ * bf16 is widened in memory and handed over from there, which is two.
+ */
+const bytesPerWeight: Readonly<Record<Stored, number>> = { bf16: 9.2, f32: 4.6, int8: 2.4, int4: 1.7 };
+const needsToRun = ({ config }: RealModel, stored: Stored) => base + parameterCount(config) * bytesPerWeight[stored];
+/** llama.cpp maps its file and repacks Q4_0. */
+const needsOfPeer = ({ config }: RealModel, stored: Stored) =>
+  0.5e9 + parameterCount(config) * { bf16: 4, f32: 4, int8: 1.1, int4: 1.4 }[stored];
+
+const pathOf = ({ folder }: Context, { name }: RealModel, stored: Stored) => join(folder, `${name}-${stored}`);
+const script = (name: string) => fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+
+async function prepared(context: Context, model: RealModel, stored: "bf16" | "f32"): Promise<string> {
+  const directory = pathOf(context, model, stored);
+  const { log } = context.options;
+  // One file of fp32 weights: what both sides of a training step map.
+  const layout = stored === "f32" ? ({ dtype: "F32", shardBytes: Infinity } as const) : { dtype: "BF16" as const };
+  await writeRandomModel(directory, model.config, model.name, { ...layout, log });
+  return directory;
+}
+
+/** Quantises in a process of its own; undefined where that was done before. */
+async function quantized(context: Context, model: RealModel, stored: "int8" | "int4", again = false) {
+  const directory = pathOf(context, model, stored);
+  const source = await prepared(context, model, "bf16");
+  const isThere = await openSafetensorsModel(directory).then(
+    () => true,
+    () => false,
+  );
+  if (isThere && !again) return { directory, answer: undefined };
+  await rm(directory, { recursive: true, force: true });
+  const bits = stored === "int4" ? "4" : "8";
+  const { worker, ready } = await startScript(script("quantize-worker"), [source, directory, bits]);
+  await worker.close();
+  return { directory, answer: ready };
+}
+
+const directoryOf = async (context: Context, model: RealModel, stored: Stored) =>
+  stored === "int8" || stored === "int4"
+    ? (await quantized(context, model, stored)).directory
+    : prepared(context, model, stored);
+
+const quantize = (stored: "int8" | "int4"): Measurement => ({
+  name: `quantize ${stored}`,
+  needs: ({ config }) =>
+    base + 12 * Math.max(...[...parameterShapes(config).values()].map((s) => s.reduce((a, b) => a * b, 1))),
+  run: async (context, model) => {
+    const answer = (await quantized(context, model, stored, true)).answer!;
+    return {
+      values: {
+        "quantize s": numberOf(answer, "ms") / 1000,
+        "peak MB": numberOf(answer, "peakMb"),
+        "bf16 MB": numberOf(answer, "bytesBefore") / 1e6,
+        "quantised MB": numberOf(answer, "bytes") / 1e6,
+      },
+      about: { parameters: parameterCount(model.config) },
+    };
+  },
+});
+
+/** Loading and decoding; where llama.cpp has the architecture, beside it. */
+const decode = (stored: Stored): Measurement => ({
+  name: `run ${stored}`,
+  needs: (model) => needsToRun(model, stored),
+  run: async (context, model) => {
+    const { options } = context;
+    const { promptTokens, newTokens } = lengthsOf(options);
+    const path = await directoryOf(context, model, stored);
+    const { threads } = options;
+    const task: DecodeTask = { path, threads, promptTokens, newTokens, vocab: model.config.vocab };
+    const peer = stored === "bf16" ? undefined : await peerTask(context, model, task, stored);
+    const needed = needsToRun(model, stored) + needsOfPeer(model, stored);
+    const inTurn = peer !== undefined && context.available() > needed;
+    const found = await decodeRounds(task, peer, inTurn, options);
+    if (peer !== undefined) await rm(peer.path, { force: true });
+    return {
+      values: found.values,
+      about: {
+        parameters: parameterCount(model.config),
+        promptTokens,
+        newTokens,
+        ...(peer === undefined || stored === "bf16"
+          ? {}
+          : {
+              ...found.about,
+              compared: peers[stored].compared,
+              turns: inTurn ? "round by round" : "one program after the other: both do not fit into memory at once",
+            }),
+      },
+    };
+  },
+});
+
+/** The GGUF file of the same weights; undefined where llama.cpp cannot read the model. */
+async function peerTask(
+  context: Context,
+  model: RealModel,
+  task: DecodeTask,
+  stored: Exclude<Stored, "bf16">,
+): Promise<DecodeTask | undefined> {
+  const { config } = model;
+  if (ggufArchitectures[config.modelType] === undefined) return undefined;
+  const source = await prepared(context, model, stored === "f32" ? "f32" : "bf16");
+  const files = await openSafetensorsModel(source);
+  const path = join(context.folder, `${model.name}-${stored}.gguf`);
+  const { type } = peers[stored];
+  context.options.log(`writing ${path}`);
+  const about = await ggufTokenizer(benchTokenizer, config);
+  await writeGgufModel(path, config, (name) => readModelTensor(files, name), { type, about });
+  return { ...task, path };
+}
+
+async function decodeRounds(task: DecodeTask, peer: DecodeTask | undefined, inTurn: boolean, options: BenchOptions) {
+  const programs = {
+    ours: { script: script("decode-worker"), task, prefix: "" },
+    ...(peer === undefined ? {} : { theirs: { script: script("llama-cpp-worker"), task: peer, prefix: "llama.cpp " } }),
+  };
+  const groups = inTurn ? [Object.values(programs)] : Object.values(programs).map((program) => [program]);
+  const values: Record<string, number> = {};
+  const about: Record<string, string> = {};
+  for (const group of groups) {
+    const started = [];
+    for (const program of group)
+      started.push({ ...program, ...(await startScript(program.script, [JSON.stringify(program.task)])) });
+    const rounds = await interleave(
+      Object.fromEntries(
+        started.map(({ prefix, worker }) => [
+          prefix,
+          async () => {
+            const answer = await worker.ask("generate");
+            options.log(
+              `  ${prefix}prefill ${seconds(answer, "prefillMs")} s, decode ${seconds(answer, "decodeMs")} s`,
+            );
+            return answer;
+          },
+        ]),
+      ),
+      options,
+    );
+    for (const { prefix, worker, ready } of started) {
+      const rate = (tokens: number, name: string) =>
+        tokens / (median(rounds[prefix]!.map((answer) => numberOf(answer, name))) / 1000);
+      values[`${prefix}load s`] = (numberOf(ready, "openMs") + numberOf(ready, "compileMs")) / 1000;
+      values[`${prefix}prefill tokens/s`] = rate(task.promptTokens, "prefillMs");
+      values[`${prefix}decode tokens/s`] = rate(task.newTokens, "decodeMs");
+      values[`${prefix}peak MB`] = numberOf(await worker.ask("memory"), "peakMb");
+      if (typeof ready["description"] === "string") about["peer"] = ready["description"];
+      await worker.close();
+    }
+  }
+  for (const what of ["prefill", "decode"])
+    if (peer !== undefined)
+      values[`${what}, ours / llama.cpp`] = values[`${what} tokens/s`]! / values[`llama.cpp ${what} tokens/s`]!;
+  return { values, about };
+}
+
+const seconds = (answer: Answer, name: string): string => (numberOf(answer, name) / 1000).toFixed(2);
+
+const train: Measurement = {
+  name: "train f32",
+  peerValue: "PyTorch step s",
+  needs: ({ config }) =>
+    base + parameterCount(config) * 4.2 + 512 * (config.vocab * 16 + config.layers * config.ffn * 32),
+  run: async (context, model) => {
+    const { options } = context;
+    const directory = await prepared(context, model, "f32");
+    const problem = await trainingProblem(model.name, directory, model.config, lengthsOf(options));
+    const work = expertStepWork(problem);
+    const run = {
+      label: "train",
+      problem,
+      work,
+      frozen: "fp32",
+      shareLimit: 0,
+      peerScript: "train_real_size.py",
+    } as const;
+    const { medians, ratios, configuration } = await runTraining(run, options);
+    const peer = (configuration["train"] as { readonly peer?: string }).peer;
+    return {
+      values: {
+        "step s": medians["train step ms"]! / 1000,
+        "peak MB": medians["train peak resident MB"] ?? 0,
+        "GFLOP/s": medians["train GFLOP/s"]!,
+        "share of the best product": ratios["train share of the best product"]!,
+        loss: medians["train loss"]!,
+        ...(peer === undefined
+          ? {}
+          : {
+              "PyTorch step s": medians["train PyTorch step ms"]! / 1000,
+              "PyTorch peak MB": medians["train PyTorch peak resident MB"] ?? 0,
+              "PyTorch time / ours": ratios["train PyTorch time / ours"]!,
+            }),
+      },
+      about: {
+        rows: problem.rows,
+        time: problem.time,
+        experts: problem.experts!.count,
+        rank: problem.experts!.rank,
+        gigaFlops: work.gigaFlops,
+        ...(peer === undefined ? {} : { peer }),
+      },
+    };
+  },
+};
+
+const specialize: Measurement = {
+  name: "specialize int4",
+  needs: (model) => needsToRun(model, "int4") + 4.4e9,
+  run: async (context, model) => {
+    const { options } = context;
+    const edge = realModel(specializedPair.edge, options);
+    const directory = join(context.folder, "pair");
+    await writeBenchPair(
+      directory,
+      { directory: await directoryOf(context, model, "int4"), config: model.config },
+      { directory: await directoryOf(context, edge, "bf16"), config: edge.config },
+    );
+    const { specializeTokens } = lengthsOf(options);
+    const started = await startScript(script("specialize-worker"), [
+      directory,
+      String(options.threads),
+      String(specializeTokens),
+    ]);
+    await using worker = started.worker;
+    const rounds: Answer[] = [];
+    for (let round = 0; round < Math.max(1, Math.min(options.repetitions, 3)); round++)
+      rounds.push(await worker.ask("specialize"));
+    return {
+      values: {
+        "open s": numberOf(started.ready, "openMs") / 1000,
+        "compile s": numberOf(started.ready, "compileMs") / 1000,
+        "specialize s": median(rounds.map((answer) => numberOf(answer, "ms"))) / 1000,
+        "peak MB": numberOf(await worker.ask("memory"), "peakMb"),
+      },
+      about: {
+        edge: `${edge.name}, bf16, opened beside it`,
+        promptTokens: numberOf(rounds[0]!, "promptTokens"),
+        metaTokens: edge.config.layers,
+      },
+    };
+  },
+};
+
+/** In an order that needs the least room on the disk at a time. */
+export const measurements: Readonly<Record<RealModel["role"], readonly Measurement[]>> = {
+  edge: [quantize("int8"), decode("int8"), quantize("int4"), decode("int4"), decode("bf16"), train, decode("f32")],
+  cloud: [quantize("int4"), decode("int4"), specialize],
+};
+
+/** Removes what a model's measurements left on the disk. */
+export async function removeWeights(context: Context, model: RealModel): Promise<void> {
+  for (const stored of ["bf16", "f32", "int8", "int4"] as const)
+    await rm(pathOf(context, model, stored), { recursive: true, force: true });
+}

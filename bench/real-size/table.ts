@@ -1,0 +1,99 @@
+/** @file The rows as Markdown tables for the README. */
+import type { Row } from "./rows.ts";
+
+type Column = { readonly title: string; readonly cell: (row: Row) => string };
+type Section = {
+  readonly title: string;
+  readonly takes: (row: Row) => boolean;
+  readonly columns: readonly Column[];
+};
+
+const number = (name: string, digits: number) => (row: Row) => {
+  const value = row.values[name];
+  return value === undefined ? "" : value.toFixed(digits);
+};
+const model: Column = { title: "model", cell: (row) => row.model };
+const weights: Column = { title: "weights", cell: (row) => row.measurement.split(" ")[1] ?? "" };
+const gigabytes = (name: string) => (row: Row) => {
+  const value = row.values[name];
+  return value === undefined ? "" : (value / 1000).toFixed(1);
+};
+/** Ours, the peer's behind it, and our share of the peer's. */
+const beside = (what: string): Column => ({
+  title: `${what} tokens/s (llama.cpp; ratio)`,
+  cell: (row) => {
+    const ours = number(`${what} tokens/s`, 1)(row);
+    const theirs = number(`llama.cpp ${what} tokens/s`, 1)(row);
+    return theirs === "" ? ours : `${ours} (${theirs}; ${number(`${what}, ours / llama.cpp`, 2)(row)})`;
+  },
+});
+
+const sections: readonly Section[] = [
+  {
+    title: "Loading and decoding",
+    takes: ({ measurement }) => measurement.startsWith("run "),
+    columns: [
+      model,
+      weights,
+      { title: "load s", cell: number("load s", 1) },
+      { title: "peak GB", cell: gigabytes("peak MB") },
+      beside("prefill"),
+      beside("decode"),
+    ],
+  },
+  {
+    title: "Quantising once",
+    takes: ({ measurement }) => measurement.startsWith("quantize "),
+    columns: [
+      model,
+      weights,
+      { title: "s", cell: number("quantize s", 0) },
+      { title: "peak GB", cell: gigabytes("peak MB") },
+      { title: "GB before", cell: gigabytes("bf16 MB") },
+      { title: "GB after", cell: gigabytes("quantised MB") },
+    ],
+  },
+  {
+    title: "A training step of 8 experts of rank 16",
+    takes: ({ measurement }) => measurement.startsWith("train "),
+    columns: [
+      model,
+      { title: "step s", cell: number("step s", 1) },
+      { title: "PyTorch s", cell: number("PyTorch step s", 1) },
+      { title: "PyTorch / ours", cell: number("PyTorch time / ours", 2) },
+      { title: "peak GB", cell: gigabytes("peak MB") },
+      { title: "PyTorch peak GB", cell: gigabytes("PyTorch peak MB") },
+    ],
+  },
+  {
+    title: "Specialising",
+    takes: ({ measurement }) => measurement.startsWith("specialize "),
+    columns: [
+      { title: "cloud", cell: (row) => row.model },
+      weights,
+      { title: "prompt tokens", cell: (row) => String(row.about["promptTokens"] ?? "") },
+      { title: "open s", cell: number("open s", 1) },
+      { title: "compile s", cell: number("compile s", 1) },
+      { title: "specialise s", cell: number("specialize s", 1) },
+      { title: "peak GB", cell: gigabytes("peak MB") },
+    ],
+  },
+];
+
+const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+
+/** One table for every kind of measurement that has rows, in the order of the rows. */
+export function markdownTables(rows: readonly Row[]): string {
+  return sections
+    .flatMap(({ title, takes, columns }) => {
+      const own = rows.filter(takes);
+      if (own.length === 0) return [];
+      const lines = [
+        line(columns.map((column) => column.title)),
+        line(columns.map((_, i) => (i < 2 ? "---" : "--:"))),
+        ...own.map((row) => line(columns.map(({ cell }) => cell(row)))),
+      ];
+      return [`**${title}**\n\n${lines.join("\n")}\n`];
+    })
+    .join("\n");
+}

@@ -1,0 +1,97 @@
+/** @file Random weights of a model's full size on disk, one tensor in memory at a time. */
+import { access, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { writeJsonFile } from "../../src/base/json-file.ts";
+import { createRng } from "../../src/base/rng.ts";
+import { dtypeBytes, elementCount } from "../../src/files/safetensors.ts";
+import { type TensorToWrite, writeSafetensors } from "../../src/files/safetensors-write.ts";
+import { architectures } from "../../src/models/architectures.ts";
+import { type ModelConfig, toConfigJson } from "../../src/models/config.ts";
+import { writeConfigFile } from "../../src/models/config-text.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
+import { requireRoom } from "../support/problem.ts";
+
+type Dtype = "F32" | "BF16";
+type Shape = readonly number[];
+
+/** Of the weights that are not gains. Deep models of any width stay finite with it. */
+const standardDeviation = 0.02;
+
+/** The values of one weight: gains of 1 whatever the norm adds to them, else uniform. The same for the same seed and name. */
+export function randomWeight(config: ModelConfig, seed: string, name: string, shape: Shape): Float32Array {
+  const values = new Float32Array(elementCount(shape));
+  if (/norm\.weight$/.test(name)) return values.fill(architectures[config.modelType].norm === "rmsPlusOne" ? 0 : 1);
+  return createRng(seed)
+    .split(name)
+    .fillUniform(values, standardDeviation * Math.sqrt(3));
+}
+
+/** Neighbouring tensors in files of at most `shardBytes`, or of one tensor that is larger. */
+export function planShards(shapes: ReadonlyMap<string, Shape>, dtype: Dtype, shardBytes: number): [string, Shape][][] {
+  const shards: [string, Shape][][] = [];
+  let room = 0;
+  for (const [name, shape] of shapes) {
+    const bytes = elementCount(shape) * dtypeBytes[dtype];
+    if (shards.length === 0 || bytes > room) {
+      shards.push([]);
+      room = shardBytes;
+    }
+    shards.at(-1)!.push([name, shape]);
+    room -= bytes;
+  }
+  return shards;
+}
+
+export type WriteOptions = {
+  readonly dtype?: Dtype;
+  readonly shardBytes?: number;
+  readonly log?: (line: string) => void;
+};
+
+/**
+ * Writes a Hugging Face directory of random weights unless it is there already; `config.json` is written last and says that it is whole.
+ * @throws E_IO where the disk has no room
+ */
+export async function writeRandomModel(
+  directory: string,
+  config: ModelConfig,
+  seed: string,
+  { dtype = "BF16", shardBytes = 2e9, log = () => undefined }: WriteOptions = {},
+): Promise<void> {
+  const isThere = await access(join(directory, "config.json")).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return;
+  const shapes = parameterShapes(config);
+  const bytes = [...shapes.values()].reduce((sum, shape) => sum + elementCount(shape) * dtypeBytes[dtype], 0);
+  await mkdir(directory, { recursive: true });
+  await requireRoom(directory, bytes);
+  const shards = planShards(shapes, dtype, shardBytes);
+  const number = (i: number) => String(i).padStart(5, "0");
+  const weightMap: Record<string, string> = {};
+  for (const [i, shard] of shards.entries()) {
+    const file =
+      shards.length === 1 ? "model.safetensors" : `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
+    log(`writing ${join(directory, file)}`);
+    const tensors = shard.map(
+      ([name, shape]): TensorToWrite => ({
+        name,
+        dtype,
+        shape,
+        data: () => randomWeight(config, seed, name, shape),
+      }),
+    );
+    await writeSafetensors(join(directory, file), tensors, { format: "pt" });
+    for (const [name] of shard) weightMap[name] = file;
+  }
+  if (shards.length > 1)
+    await writeJsonFile(join(directory, "model.safetensors.index.json"), {
+      metadata: { total_size: bytes },
+      weight_map: weightMap,
+    });
+  await writeConfigFile(directory, {
+    ...toConfigJson(config),
+    torch_dtype: dtype === "BF16" ? "bfloat16" : "float32",
+  });
+}

@@ -1,0 +1,131 @@
+/** @file The benchmark of full-size models: shapes, weights on disk, rows and tables. */
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parameterCount } from "../bench/real-size/measurements.ts";
+import { hasRow, putRow, type Row, readRows } from "../bench/real-size/rows.ts";
+import { realModel, realModelNames } from "../bench/real-size/shapes.ts";
+import { markdownTables } from "../bench/real-size/table.ts";
+import { planShards, randomWeight, writeRandomModel } from "../bench/real-size/weights.ts";
+import { openSafetensorsModel, readModelTensor } from "../src/files/safetensors-model.ts";
+import { readModelConfig } from "../src/models/config.ts";
+import { openModel } from "../src/models/load.ts";
+import { parameterShapes } from "../src/models/parameters.ts";
+
+const folder = () => mkdtempSync(join(tmpdir(), "real-size-"));
+
+// The counts that the models' own pages state, in millions.
+test.each([
+  ["TinyLlama-1.1B", 1100],
+  ["Qwen2-1.5B", 1544],
+  ["Gemma-2-2B", 2614],
+  ["OPT-2.7B", 2652],
+  ["Llama-3-8B", 8030],
+] as const)("%s has %d million parameters", (name, millions) => {
+  expect(Math.round(parameterCount(realModel(name).config) / 1e6)).toBe(millions);
+});
+
+test.each(realModelNames)(
+  "a small %s on disk opens as the shape it is, its weights in shards of bf16",
+  async (name) => {
+    const { config } = realModel(name, { quick: true });
+    const directory = folder();
+    await writeRandomModel(directory, config, "seed", { shardBytes: 1e6 });
+    expect(await readModelConfig(directory)).toEqual(config);
+    const files = await openSafetensorsModel(directory);
+    expect(files.files.length).toBeGreaterThan(1);
+    expect(new Set([...files.tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(["BF16"]));
+    expect((await openModel(directory)).parameterCount).toBe(parameterCount(config));
+    const [last, shape] = [...parameterShapes(config)].at(-1)!;
+    const wanted = randomWeight(config, "seed", last, shape);
+    const found = await readModelTensor(files, last);
+    for (let i = 0; i < wanted.length; i += 97)
+      expect(Math.abs(found[i]! - wanted[i]!)).toBeLessThanOrEqual(Math.abs(wanted[i]!) / 256);
+  },
+);
+
+test("gains leave what passes them as it is; other weights have a standard deviation of 0.02 and follow their seed and name", () => {
+  const { config } = realModel("TinyLlama-1.1B", { quick: true });
+  const gemma = realModel("Gemma-2-2B", { quick: true }).config;
+  expect([...randomWeight(config, "a", "model.norm.weight", [3])]).toEqual([1, 1, 1]);
+  expect([...randomWeight(gemma, "a", "model.norm.weight", [3])]).toEqual([0, 0, 0]);
+  const values = randomWeight(config, "a", "lm_head.weight", [64, 64]);
+  expect(Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length)).toBeCloseTo(0.02, 3);
+  expect(randomWeight(config, "a", "lm_head.weight", [64, 64])).toEqual(values);
+  expect(randomWeight(config, "b", "lm_head.weight", [64, 64])).not.toEqual(values);
+  expect(randomWeight(config, "a", "other.weight", [64, 64])).not.toEqual(values);
+});
+
+test("shards keep the order, hold what fits, and a tensor that is larger gets one of its own", () => {
+  const shapes = new Map([
+    ["a", [4]],
+    ["b", [6]],
+    ["c", [100]],
+    ["d", [1]],
+  ]);
+  const names = planShards(shapes, "BF16", 20).map((shard) => shard.map(([name]) => name));
+  expect(names).toEqual([["a", "b"], ["c"], ["d"]]);
+});
+
+test("weights that are there already are not written again", async () => {
+  const { config } = realModel("TinyLlama-1.1B", { quick: true });
+  const directory = folder();
+  await writeRandomModel(directory, config, "seed");
+  const path = join(directory, "model.safetensors");
+  const before = statSync(path).ino;
+  await writeRandomModel(directory, config, "seed");
+  expect(statSync(path).ino).toBe(before);
+});
+
+const row = (changes: Partial<Row> = {}): Row => ({
+  model: "TinyLlama-1.1B",
+  measurement: "run int8",
+  values: { "load s": 1.25, "peak MB": 2400, "prefill tokens/s": 90, "decode tokens/s": 9.5 },
+  about: { promptTokens: 256 },
+  machine: { cores: 2 },
+  ...changes,
+});
+
+test("a row is added to those before it, and takes the place of its own kind", async () => {
+  const path = join(folder(), "rows.json");
+  expect(await readRows(path)).toEqual([]);
+  await putRow(path, row());
+  await putRow(path, row({ measurement: "run int4" }));
+  await putRow(path, row({ values: { "load s": 2 } }));
+  const rows = await readRows(path);
+  expect(rows.map(({ measurement, values }) => [measurement, values["load s"]])).toEqual([
+    ["run int4", 1.25],
+    ["run int8", 2],
+  ]);
+  expect(hasRow(rows, row())).toBe(true);
+  expect(hasRow(rows, row({ model: "OPT-2.7B" }))).toBe(false);
+});
+
+test("a file that is no table of rows is refused and left as it is", async () => {
+  const path = join(folder(), "rows.json");
+  writeFileSync(path, '{"rows": 3}');
+  await expect(putRow(path, row())).rejects.toMatchObject({ code: "E_FORMAT" });
+  expect(readFileSync(path, "utf8")).toBe('{"rows": 3}');
+});
+
+test("a table shows ours, the peer's where there is one, and their ratio", () => {
+  const beside = row({
+    model: "Qwen2-1.5B",
+    values: { ...row().values, "llama.cpp decode tokens/s": 10, "decode, ours / llama.cpp": 0.95 },
+  });
+  const training = row({ measurement: "train f32", values: { "step s": 17.14, "peak MB": 6908 } });
+  expect(markdownTables([row(), beside, training])).toBe(`**Loading and decoding**
+
+| model | weights | load s | peak GB | prefill tokens/s (llama.cpp; ratio) | decode tokens/s (llama.cpp; ratio) |
+| --- | --- | --: | --: | --: | --: |
+| TinyLlama-1.1B | int8 | 1.3 | 2.4 | 90.0 | 9.5 |
+| Qwen2-1.5B | int8 | 1.3 | 2.4 | 90.0 | 9.5 (10.0; 0.95) |
+
+**A training step of 8 experts of rank 16**
+
+| model | step s | PyTorch s | PyTorch / ours | peak GB | PyTorch peak GB |
+| --- | --- | --: | --: | --: | --: |
+| TinyLlama-1.1B | 17.1 |  |  | 6.9 |  |
+`);
+});
