@@ -39,6 +39,7 @@ ${Object.entries(benches)
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
   --threads N        threads of one operator (default: one per core)
   --model NAME       of real-size: only this shape; may be repeated
+  --measurement NAME of real-size: only this one ("run int4"); may be repeated
   --table            of real-size: prints what was measured so far as Markdown, measures nothing
   --keep             of real-size: leaves generated weights in work/real-size
   --quick            tiny sizes: shows that everything runs, measures nothing
@@ -53,6 +54,7 @@ const flags = {
   help: { type: "boolean", default: false },
   pair: { type: "string" },
   model: { type: "string", multiple: true, default: [] as string[] },
+  measurement: { type: "string", multiple: true, default: [] as string[] },
   table: { type: "boolean", default: false },
   keep: { type: "boolean", default: false },
   repetitions: { type: "string", default: "5" },
@@ -113,7 +115,8 @@ async function main(argv: readonly string[]): Promise<void> {
     log,
   };
   if (wanted === "real-size") {
-    if (!values.table) await realSize({ ...options, models: values.model, keep: values.keep });
+    if (!values.table)
+      await realSize({ ...options, models: values.model, measurements: values.measurement, keep: values.keep });
     process.stdout.write(await realSizeTable(options));
     return;
   }

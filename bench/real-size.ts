@@ -15,6 +15,8 @@ import { describeMachine, projectRoot } from "./support/machine.ts";
 export type RealSizeOptions = BenchOptions & {
   /** None: all of them. */
   readonly models: readonly string[];
+  /** None: all that a model has. */
+  readonly measurements: readonly string[];
   /** Keeps generated weights on the disk. */
   readonly keep: boolean;
 };
@@ -40,6 +42,10 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
   for (const name of options.models)
     if (!realModelNames.includes(name as RealModelName))
       throw new AppError("E_USAGE", `--model: expected one of ${realModelNames.join(", ")}, found ${name}`);
+  const known = new Set(Object.values(measurements).flatMap((all) => all.map(({ name }) => name)));
+  for (const name of options.measurements)
+    if (!known.has(name))
+      throw new AppError("E_USAGE", `--measurement: expected one of ${[...known].join(", ")}, found ${name}`);
   const names = options.models.length === 0 ? realModelNames : (options.models as RealModelName[]);
   const context: Context = {
     folder: options.quick ? join(folder, "quick") : folder,
@@ -50,13 +56,16 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
   const leftOut: string[] = [];
   for (const name of names) {
     const model = realModel(name, options);
-    for (const { name: measurement, needs, run, peerValue } of measurements[model.role]) {
+    for (const { name: measurement, needs, run, peerValue, isOptional = false } of measurements[model.role]) {
+      if (options.measurements.length > 0 && !options.measurements.includes(measurement)) continue;
       const wanted = options.peer === "none" ? undefined : peerValue;
       if (!isMissing(await readRows(file), name, measurement, wanted)) continue;
       const [needed, available] = [needs(model), availableBytes()];
       const what = `${name}, ${measurement}`;
       if (needed > available) {
-        leftOut.push(`${what}: needs about ${gigabytes(needed)}, ${gigabytes(available)} are free`);
+        const why = `${what}: needs about ${gigabytes(needed)}, ${gigabytes(available)} are free`;
+        if (isOptional) log(`left out: ${why}`);
+        else leftOut.push(why);
         continue;
       }
       log(`${what} …`);

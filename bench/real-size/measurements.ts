@@ -3,7 +3,8 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
-import { openSafetensorsModel, readModelTensor } from "../../src/files/safetensors-model.ts";
+import { bfloat16ToFloat32, float32ToBfloat16 } from "../../src/files/half.ts";
+import { openSafetensorsModel } from "../../src/files/safetensors-model.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { ggufArchitectures } from "../../src/models/gguf-names.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
@@ -17,7 +18,7 @@ import { benchTokenizer, writeBenchPair } from "./pair.ts";
 import type { Row } from "./rows.ts";
 import { type RealModel, realModel, specializedPair } from "./shapes.ts";
 import { trainingProblem } from "./train.ts";
-import { writeRandomModel } from "./weights.ts";
+import { randomWeight, writeRandomModel } from "./weights.ts";
 
 export type Measured = Pick<Row, "values" | "about">;
 
@@ -34,6 +35,8 @@ export type Measurement = {
   /** About the most memory it takes, in bytes. */
   readonly needs: (model: RealModel) => number;
   readonly run: (context: Context, model: RealModel) => Promise<Measured>;
+  /** Whether it may be left out where memory is short. */
+  readonly isOptional?: boolean;
   /** What only a run beside a peer can fill in. */
   readonly peerValue?: string;
 };
@@ -87,13 +90,13 @@ async function prepared(context: Context, model: RealModel, stored: "bf16" | "f3
 /** Quantises in a process of its own; undefined where that was done before. */
 async function quantized(context: Context, model: RealModel, stored: "int8" | "int4", again = false) {
   const directory = pathOf(context, model, stored);
-  const source = await prepared(context, model, "bf16");
   const isThere = await openSafetensorsModel(directory).then(
     () => true,
     () => false,
   );
   if (isThere && !again) return { directory, answer: undefined };
   await rm(directory, { recursive: true, force: true });
+  const source = await prepared(context, model, "bf16");
   const bits = stored === "int4" ? "4" : "8";
   const { worker, ready } = await startScript(script("quantize-worker"), [source, directory, bits]);
   await worker.close();
@@ -126,6 +129,7 @@ const quantize = (stored: "int8" | "int4"): Measurement => ({
 /** Loading and decoding; where llama.cpp has the architecture, beside it. */
 const decode = (stored: Stored): Measurement => ({
   name: `run ${stored}`,
+  isOptional: stored === "bf16",
   needs: (model) => needsToRun(model, stored),
   run: async (context, model) => {
     const { options } = context;
@@ -165,13 +169,16 @@ async function peerTask(
 ): Promise<DecodeTask | undefined> {
   const { config } = model;
   if (ggufArchitectures[config.modelType] === undefined) return undefined;
-  const source = await prepared(context, model, stored === "f32" ? "f32" : "bf16");
-  const files = await openSafetensorsModel(source);
   const path = join(context.folder, `${model.name}-${stored}.gguf`);
   const { type } = peers[stored];
   context.options.log(`writing ${path}`);
   const about = await ggufTokenizer(benchTokenizer, config);
-  await writeGgufModel(path, config, (name) => readModelTensor(files, name), { type, about });
+  const shapes = parameterShapes(config);
+  const read = async (name: string) => {
+    const values = randomWeight(config, model.name, name, shapes.get(name)!);
+    return stored === "f32" ? values : bfloat16ToFloat32(float32ToBfloat16(values));
+  };
+  await writeGgufModel(path, config, read, { type, about });
   return { ...task, path };
 }
 

@@ -97,6 +97,7 @@ const small = {
   num_attention_heads: 4,
   num_key_value_heads: 2,
   head_dim: 32,
+  query_pre_attn_scalar: 32,
   vocab_size: 8192,
   max_position_embeddings: 1536,
 };
