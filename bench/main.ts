@@ -33,13 +33,13 @@ ${Object.entries(benches)
 
   --json             one JSON object on standard output
   --save             also writes bench/results/NAME.json
-  --peer             also runs PyTorch, in turn with ours (train-30m, train-1b); installs it first where it is missing
+  --peer             also runs PyTorch, in turn with ours (train-30m, train-1b, real-size); installs it first where it is missing
   --peer-compiled    the same through torch.compile
   --pair DIR         the pair that specialize, edge and browser use (default: pairs/assistant, else random weights of its shape)
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
   --threads N        threads of one operator (default: one per core)
   --model NAME       of real-size: only this shape; may be repeated
-  --measurement NAME of real-size: only this one ("run int4"); may be repeated
+  --measurement NAME of real-size: only this kind ("run int4"); may be repeated
   --table            of real-size: prints what was measured so far as Markdown, measures nothing
   --keep             of real-size: leaves generated weights in work/real-size
   --quick            tiny sizes: shows that everything runs, measures nothing
