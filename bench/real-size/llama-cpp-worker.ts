@@ -17,9 +17,13 @@ const llama = await getLlama({
   maxThreads: threads,
 });
 const from = performance.now();
-const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
+const model = await llama.loadModel({ modelPath: path, gpuLayers: 0, ignoreMemorySafetyChecks: true });
 const opened = performance.now();
-const context = await model.createContext({ contextSize: promptTokens + newTokens + 1, threads });
+const context = await model.createContext({
+  contextSize: promptTokens + newTokens + 1,
+  threads,
+  ignoreMemorySafetyChecks: true,
+});
 const sequence = context.getSequence();
 const compiled = performance.now();
 const prompt = promptIds(task);

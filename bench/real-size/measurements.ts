@@ -69,7 +69,7 @@ const base = 1.2e9;
  * Bytes a weight takes while it is loaded and used. What is mapped is repacked once for decoding, so at most one copy of it is needed;
  * bf16 is widened in memory and handed over from there, which is two.
  */
-const bytesPerWeight: Readonly<Record<Stored, number>> = { bf16: 9.2, f32: 4.6, int8: 2.4, int4: 1.7 };
+const bytesPerWeight: Readonly<Record<Stored, number>> = { bf16: 9.2, f32: 4.6, int8: 2.1, int4: 1.4 };
 const needsToRun = ({ config }: RealModel, stored: Stored) => base + parameterCount(config) * bytesPerWeight[stored];
 /** llama.cpp maps its file and repacks Q4_0. */
 const needsOfPeer = ({ config }: RealModel, stored: Stored) =>
@@ -140,8 +140,12 @@ const decode = (stored: Stored): Measurement => ({
     const peer = stored === "bf16" ? undefined : await peerTask(context, model, task, stored);
     const needed = needsToRun(model, stored) + needsOfPeer(model, stored);
     const inTurn = peer !== undefined && context.available() > needed;
-    const found = await decodeRounds(task, peer, inTurn, options);
-    if (peer !== undefined) await rm(peer.path, { force: true });
+    let found: Awaited<ReturnType<typeof decodeRounds>>;
+    try {
+      found = await decodeRounds(task, peer, inTurn, options);
+    } finally {
+      if (peer !== undefined) await rm(peer.path, { force: true });
+    }
     return {
       values: found.values,
       about: {
@@ -182,34 +186,51 @@ async function peerTask(
   return { ...task, path };
 }
 
-async function decodeRounds(task: DecodeTask, peer: DecodeTask | undefined, inTurn: boolean, options: BenchOptions) {
-  const programs = {
-    ours: { script: script("decode-worker"), task, prefix: "" },
-    ...(peer === undefined ? {} : { theirs: { script: script("llama-cpp-worker"), task: peer, prefix: "llama.cpp " } }),
-  };
-  const groups = inTurn ? [Object.values(programs)] : Object.values(programs).map((program) => [program]);
+type Found = { readonly values: Record<string, number>; readonly about: Record<string, string> };
+type Program = { readonly script: string; readonly task: DecodeTask; readonly prefix: string };
+
+async function decodeRounds(
+  task: DecodeTask,
+  peer: DecodeTask | undefined,
+  inTurn: boolean,
+  options: BenchOptions,
+): Promise<Found> {
+  const ours: Program = { script: script("decode-worker"), task, prefix: "" };
+  if (peer === undefined) return decodeTogether([ours], options);
+  const theirs: Program = { script: script("llama-cpp-worker"), task: peer, prefix: "llama.cpp " };
+  const groups = inTurn ? [[ours, theirs]] : [[ours], [theirs]];
+  const found: Found = { values: {}, about: {} };
+  for (const group of groups) {
+    const { values, about } = await decodeTogether(group, options);
+    Object.assign(found.values, values);
+    Object.assign(found.about, about);
+  }
+  for (const what of ["prefill", "decode"])
+    found.values[`${what}, ours / llama.cpp`] =
+      found.values[`${what} tokens/s`]! / found.values[`llama.cpp ${what} tokens/s`]!;
+  return found;
+}
+
+/** Programs that are loaded at the same time and take turns. */
+async function decodeTogether(programs: readonly Program[], options: BenchOptions): Promise<Found> {
   const values: Record<string, number> = {};
   const about: Record<string, string> = {};
-  for (const group of groups) {
-    const started = [];
-    for (const program of group)
+  const started: (Program & Awaited<ReturnType<typeof startScript>>)[] = [];
+  try {
+    for (const program of programs)
       started.push({ ...program, ...(await startScript(program.script, [JSON.stringify(program.task)])) });
+    const turn =
+      ({ prefix, worker }: (typeof started)[number]) =>
+      async () => {
+        const answer = await worker.ask("generate");
+        options.log(`  ${prefix}prefill ${seconds(answer, "prefillMs")} s, decode ${seconds(answer, "decodeMs")} s`);
+        return answer;
+      };
     const rounds = await interleave(
-      Object.fromEntries(
-        started.map(({ prefix, worker }) => [
-          prefix,
-          async () => {
-            const answer = await worker.ask("generate");
-            options.log(
-              `  ${prefix}prefill ${seconds(answer, "prefillMs")} s, decode ${seconds(answer, "decodeMs")} s`,
-            );
-            return answer;
-          },
-        ]),
-      ),
+      Object.fromEntries(started.map((program) => [program.prefix, turn(program)])),
       options,
     );
-    for (const { prefix, worker, ready } of started) {
+    for (const { prefix, worker, ready, task } of started) {
       const rate = (tokens: number, name: string) =>
         tokens / (median(rounds[prefix]!.map((answer) => numberOf(answer, name))) / 1000);
       values[`${prefix}load s`] = (numberOf(ready, "openMs") + numberOf(ready, "compileMs")) / 1000;
@@ -217,12 +238,10 @@ async function decodeRounds(task: DecodeTask, peer: DecodeTask | undefined, inTu
       values[`${prefix}decode tokens/s`] = rate(task.newTokens, "decodeMs");
       values[`${prefix}peak MB`] = numberOf(await worker.ask("memory"), "peakMb");
       if (typeof ready["description"] === "string") about["peer"] = ready["description"];
-      await worker.close();
     }
+  } finally {
+    for (const { worker } of started) await worker.close();
   }
-  for (const what of ["prefill", "decode"])
-    if (peer !== undefined)
-      values[`${what}, ours / llama.cpp`] = values[`${what} tokens/s`]! / values[`llama.cpp ${what} tokens/s`]!;
   return { values, about };
 }
 
