@@ -72,7 +72,9 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
       const machine = describeMachine();
       try {
         const measured = await run(context, model);
-        await putRow(file, { model: name, measurement, ...measured, machine });
+        const { threads, repetitions, warmUp } = options;
+        const about = { ...measured.about, threads, repetitions, warmUp };
+        await putRow(file, { model: name, measurement, values: measured.values, about, machine });
         log(`${what}: ${JSON.stringify(measured.values)}`);
       } catch (error) {
         if (!(error instanceof AppError)) throw error;

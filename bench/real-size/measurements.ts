@@ -1,10 +1,9 @@
 /** @file What is measured of a model, each in processes of its own: quantising, decoding beside llama.cpp, a training step, specialising. */
-import { rm } from "node:fs/promises";
+import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import { bfloat16ToFloat32, float32ToBfloat16 } from "../../src/files/half.ts";
-import { openSafetensorsModel } from "../../src/files/safetensors-model.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { ggufArchitectures } from "../../src/models/gguf-names.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
@@ -90,7 +89,7 @@ async function prepared(context: Context, model: RealModel, stored: "bf16" | "f3
 /** Quantises in a process of its own; undefined where that was done before. */
 async function quantized(context: Context, model: RealModel, stored: "int8" | "int4", again = false) {
   const directory = pathOf(context, model, stored);
-  const isThere = await openSafetensorsModel(directory).then(
+  const isThere = await access(join(directory, "config.json")).then(
     () => true,
     () => false,
   );
