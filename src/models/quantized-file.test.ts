@@ -11,6 +11,7 @@ import { parameterShapes } from "./parameters.ts";
 import { quantizeDirectory } from "./quantized-file.ts";
 import { quantizations } from "./quantized-layout.ts";
 import { quantizeModel } from "./quantized-model.ts";
+import { readMergeRecord, refuseMerged } from "./save-merged.ts";
 
 const folders: string[] = [];
 afterAll(() => {
@@ -100,6 +101,16 @@ test("the tokenizer comes along", async () => {
     "tokenizer.json",
     "tokenizer_config.json",
   ]);
+});
+
+test("the record of a merge comes along: what is merged can still be taken out, and is not merged into again", async () => {
+  const [directory, out] = [await plainModel(), folder()];
+  const record = { base_sha256: "a".repeat(64), kind: "peft", adapter_sha256: "b".repeat(64), scale: 0.5 };
+  const path = join(directory, "config.json");
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), lora_gen_merge: record }));
+  await quantizeDirectory(directory, out, quantizations.int8);
+  expect(await readMergeRecord(out)).toEqual(record);
+  await expect(refuseMerged(await openModel(out))).rejects.toMatchObject({ code: "E_MISMATCH" });
 });
 
 test("a quantised directory is not quantised again, and not opened in other bits", async () => {

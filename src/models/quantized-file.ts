@@ -20,6 +20,7 @@ import {
   storeWeight,
 } from "./quantized-layout.ts";
 import { requireWeight } from "./safetensors-weight.ts";
+import { mergeRecordKey, readMergeRecord } from "./save-merged.ts";
 
 const method = "lora-gen";
 
@@ -107,6 +108,7 @@ export async function quantizeDirectory(
   const config = await readModelConfig(directory);
   if ((await readQuantization(directory)) !== undefined)
     throw new AppError("E_CONFIG", `${directory}: is quantised already; quantise the model it was made from`);
+  const record = await readMergeRecord(directory);
   const files = await openSafetensorsModel(directory);
   const shards = planShards(storedWeights(config, quantization), shardBytes);
   const hashes: string[] = [];
@@ -134,6 +136,7 @@ export async function quantizeDirectory(
   await copyTokenizer(directory, out);
   await writeConfigFile(out, {
     ...toConfigJson(config),
+    ...(record === undefined ? {} : { [mergeRecordKey.config]: record }),
     quantization_config: {
       quant_method: method,
       version: 1,
