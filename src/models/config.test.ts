@@ -113,6 +113,28 @@ test("windows: Mistral in all layers or none, Qwen2 where switched on, Gemma 2 i
   }
 });
 
+test.each([
+  ["llama", { ...least, rope_theta: 500000, head_dim: 32, attention_bias: true, eos_token_id: [2, 7] }],
+  ["mistral", mistral],
+  ["mistral, mixed windows", { ...mistral, sliding_window: 9, layer_types: ["full_attention", "sliding_attention"] }],
+  ["mistral, full layers", { ...mistral, sliding_window: 9, layer_types: ["full_attention", "full_attention"] }],
+  [
+    "qwen2, mixed windows",
+    {
+      ...qwen2,
+      use_sliding_window: true,
+      sliding_window: 9,
+      layer_types: ["sliding_attention", "full_attention"],
+    },
+  ],
+  ["gemma", { ...least, model_type: "gemma", num_key_value_heads: 1, head_dim: 16, hidden_act: "gelu" }],
+  ["gemma2, mixed windows", { ...gemma2, sliding_window: 9, layer_types: ["full_attention", "sliding_attention"] }],
+  ["opt", opt],
+])("%s: written and read again, a config is the same", async (_, json) => {
+  const config = await read(json);
+  expect(await read(toConfigJson(config))).toEqual(config);
+});
+
 /** What their `config.json` says on the hub, as far as it decides the shape. */
 const published: Record<string, { readonly json: object; readonly parameters: number }> = {
   "TinyLlama 1.1B": {

@@ -2,7 +2,15 @@
 import { z } from "zod";
 import { checkSchema } from "../base/json.ts";
 import { type Architecture, llamaLike } from "./architecture.ts";
-import { resolveRotary, resolveWindows, rotaryJson, rotaryKeys, sharedKeys, windowKeys } from "./config-file.ts";
+import {
+  resolveRotary,
+  resolveWindows,
+  rotaryJson,
+  rotaryKeys,
+  sharedKeys,
+  windowJson,
+  windowKeys,
+} from "./config-file.ts";
 
 const MistralFile = z.object({
   ...sharedKeys({ context: 131072, tied: false }),
@@ -22,7 +30,7 @@ export const mistral: Architecture = {
   },
   configJson: (config) => ({
     ...rotaryJson(config),
-    sliding_window: config.windows.find((window) => window > 0) ?? null,
+    ...windowJson(config),
     hidden_act: "silu",
   }),
 };
