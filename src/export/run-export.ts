@@ -11,6 +11,7 @@ import { mergeAdapter, scaleAdapter } from "../models/merge-adapter.ts";
 import { type MergeRecord, refuseMerged, storedDtype } from "../models/save-merged.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
+import { compareLogits, requireClose } from "./compare-logits.ts";
 import type { ExportFormat, WeightType } from "./format.ts";
 import { withNewFolder } from "./new-folder.ts";
 import { reloadModel } from "./reload.ts";
@@ -95,9 +96,20 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     const wanted = await logitsOfProbes(base.config, () => reloadModel(merged));
     for (const weight of adapter.keys()) delete merged.weights[weight]; // they would lie in memory twice
     const found = await logitsOfProbes(base.config, () => format.reload(context));
-    const compared = compare(wanted, found, format.tolerance(type));
+    const tolerance = format.tolerance(type);
+    const gap = compareLogits(wanted, found);
+    requireClose(gap, tolerance, "the merged model");
     const positions = probes(base.config).reduce((sum, ids) => sum + ids.length, 0);
-    return { out, files: await listFiles(directory), type, rank: adapterRank(adapter), scale, ...compared, positions };
+    return {
+      out,
+      files: await listFiles(directory),
+      type,
+      rank: adapterRank(adapter),
+      scale,
+      ...gap,
+      positions,
+      tolerance,
+    };
   });
 }
 
@@ -161,26 +173,6 @@ async function logitsOfProbes(config: ModelConfig, open: () => Promise<Logits>):
   const found: Float32Array[] = [];
   for (const ids of probes(config)) found.push(await model.logits(ids));
   return found;
-}
-
-function compare(wanted: readonly Float32Array[], found: readonly Float32Array[], tolerance: number) {
-  let [difference, largest] = [0, 0];
-  wanted.forEach((row, i) => {
-    const other = found[i]!;
-    if (other.length !== row.length)
-      throw new AppError("E_SHAPE", `what was written gives ${other.length} logits, expected ${row.length}`);
-    for (let j = 0; j < row.length; j++) {
-      const gap = Math.abs(row[j]! - other[j]!);
-      if (!(gap <= difference)) difference = gap; // NaN is a difference
-      largest = Math.max(largest, Math.abs(row[j]!));
-    }
-  });
-  if (!(difference <= tolerance * largest))
-    throw new AppError(
-      "E_MISMATCH",
-      `what was written gives other logits than the merged model: they differ by up to ${difference}, expected at most ${tolerance * largest}; nothing was kept`,
-    );
-  return { largestDifference: difference, largestLogit: largest, tolerance };
 }
 
 async function listFiles(directory: string): Promise<ExportResult["files"]> {
