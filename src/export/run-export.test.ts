@@ -1,5 +1,5 @@
 /** @file Exports: verified before they get their name; what is wrong leaves nothing behind. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,6 +86,26 @@ test("a merge keeps types, config and tokenizer, and records what it is", async 
   });
 });
 
+test("the type of what is written is in every place of the configuration where the base model has one", async () => {
+  const directory = join(folder, "dtypes");
+  cpSync("test/fixtures/models/llama-bf16", directory, { recursive: true });
+  const path = join(directory, "config.json");
+  const json = JSON.parse(readFileSync(path, "utf8"));
+  expect(json).toMatchObject({ dtype: "bfloat16" });
+  const nested = { dtype: "bfloat16", torch_dtype: "bfloat16", depth: 1 };
+  writeFileSync(path, JSON.stringify({ ...json, text_config: nested }));
+  const half = await openModel(directory);
+  for (const [type, name] of [
+    ["f32", "float32"],
+    [undefined, "bfloat16"],
+  ] as const) {
+    const { out } = await runExport(mergedDirectory, request(`dtypes-${name}`, { base: half, type }));
+    const written = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
+    expect(written).toMatchObject({ dtype: name, torch_dtype: name });
+    expect(written.text_config).toEqual({ dtype: name, torch_dtype: name, depth: 1 });
+  }
+});
+
 test("weights are divided among files by size, and read back the same", async () => {
   const record = { base_sha256: base.sha256, kind: "peft", adapter_sha256: "b".repeat(64), scale: 1 } as const;
   const out = join(folder, "sharded");
@@ -151,13 +171,14 @@ test("an export whose logits differ leaves nothing", async () => {
   expect((await readdir(folder)).filter((name) => name.includes("wrong"))).toEqual([]);
 });
 
-test("NaN in what was written is a difference", async () => {
+test("one NaN in what was written is a difference", async () => {
   const notANumber: ExportFormat = {
     ...mergedDirectory,
-    reload: async () => ({
-      logits: async (ids) => new Float32Array(ids.length * base.config.vocab).fill(Number.NaN),
-      [Symbol.asyncDispose]: async () => undefined,
-    }),
+    async reload(context) {
+      const right = await mergedDirectory.reload(context);
+      const logits = async (ids: readonly number[]) => (await right.logits(ids)).fill(Number.NaN, 5, 6);
+      return { ...right, logits };
+    },
   };
   await expect(runExport(notANumber, request("nan"))).rejects.toMatchObject({ code: "E_MISMATCH" });
 });

@@ -122,9 +122,10 @@ export async function saveMergedModel(
       weight_map: Object.fromEntries(placed),
     });
   }
+  const dtype = dtypeNames[commonType(dtypes)];
   await writeConfigFile(directory, {
-    ...(await baseConfig(base)),
-    torch_dtype: dtypeNames[commonType(dtypes)],
+    ...sayDtype(await baseConfig(base), dtype),
+    torch_dtype: dtype,
     [mergeRecordKey.config]: record,
   });
   await copyTokenizer(directory, [base.directory, tokenizerDirectory]);
@@ -175,6 +176,20 @@ async function baseConfig(base: Model): Promise<Record<string, unknown>> {
   if (base.directory.endsWith(".gguf")) return toConfigJson(base.config);
   return readJsonFile(join(base.directory, "config.json"), z.looseObject({}));
 }
+
+const dtypeKeys = ["torch_dtype", "dtype"];
+
+/** A configuration that says `dtype` wherever it says one: under both names, of which transformers 5 prefers the second. */
+function sayDtype(config: object, dtype: string): Record<string, unknown> {
+  const entries = Object.entries(config).map(([key, value]): [string, unknown] => {
+    if (dtypeKeys.includes(key)) return [key, dtype];
+    return [key, isObject(value) ? sayDtype(value, dtype) : value];
+  });
+  return Object.fromEntries(entries);
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Copies tokenizer files and what goes with them, each from the first folder that has it. */
 export async function copyTokenizer(directory: string, sources: readonly (string | undefined)[]): Promise<void> {
