@@ -78,21 +78,12 @@ export function ropeFactors(config: ModelConfig): Float32Array | undefined {
 export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefined): ModelConfig {
   const fields = fieldReader(file);
   const name = fields.text("general.architecture");
-  const kind = fields.optionalText("general.type") ?? "model";
-  if (kind !== "model") throw new AppError("E_FORMAT", `${file.path}: expected a model, found general.type "${kind}"`);
-  const modelType = Object.entries(ggufArchitectures).find(([, { name: known }]) => known === name)?.[0];
-  if (modelType === undefined) {
-    const known = [...new Set(Object.values(ggufArchitectures).map((found) => found.name))];
-    throw new AppError(
-      "E_ARCHITECTURE",
-      `${file.path}: architecture "${name}" is not supported; expected one of: ${known.join(", ")}`,
-    );
-  }
+  const modelType = modelTypeOf(file);
   const number = (key: string) => fields.number(`${name}.${key}`);
   const optional = (key: string) => fields.optionalNumber(`${name}.${key}`);
   const heads = number("attention.head_count");
   const hidden = number("embedding_length");
-  const headDim = optional("attention.key_length") ?? hidden / heads;
+  const headDim = ggufHeadDim(file);
   const values = optional("attention.value_length") ?? headDim;
   const turned = optional("rope.dimension_count") ?? headDim;
   if (values !== headDim || turned !== headDim)
@@ -132,6 +123,33 @@ export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefine
   });
 }
 
+function modelTypeOf(file: GgufFile): string {
+  const fields = fieldReader(file);
+  const name = fields.text("general.architecture");
+  const kind = fields.optionalText("general.type") ?? "model";
+  if (kind !== "model") throw new AppError("E_FORMAT", `${file.path}: expected a model, found general.type "${kind}"`);
+  const modelType = Object.entries(ggufArchitectures).find(([, { name: known }]) => known === name)?.[0];
+  if (modelType === undefined) {
+    const known = [...new Set(Object.values(ggufArchitectures).map((found) => found.name))];
+    throw new AppError(
+      "E_ARCHITECTURE",
+      `${file.path}: architecture "${name}" is not supported; expected one of: ${known.join(", ")}`,
+    );
+  }
+  return modelType;
+}
+
+/** Numbers in a query of one head. Throws as `ggufModelConfig` does. */
+export function ggufHeadDim(file: GgufFile): number {
+  modelTypeOf(file);
+  const fields = fieldReader(file);
+  const name = fields.text("general.architecture");
+  return (
+    fields.optionalNumber(`${name}.attention.key_length`) ??
+    fields.number(`${name}.embedding_length`) / fields.number(`${name}.attention.head_count`)
+  );
+}
+
 /** Rows of the embedding: what the metadata says about it is optional. */
 function vocabularyOf({ path, tensors }: GgufFile): number {
   const shape = tensors.get("token_embd.weight")?.shape;
@@ -152,7 +170,7 @@ function scalingOf(file: GgufFile, { headDim, theta, context, factors }: Rope): 
       `${file.path}: rotary scaling "${type}" is not supported; expected none, linear`,
     );
   if (factors === undefined) return null;
-  const factor = Math.max(...factors);
+  const factor = factors.reduce((most, value) => Math.max(most, value), 1);
   // The file keeps only the outcome. Llama 3.1's rule with its usual bounds, over some power of two, must give it.
   for (let original = 2 ** 8; original <= Math.min(context, 2 ** 20); original *= 2) {
     const scaling = {

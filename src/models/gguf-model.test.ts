@@ -100,6 +100,28 @@ test("what llama.cpp does not have is refused, naming what it has", async () => 
   await refuse({ ...kinds["gemma2"], queryScalar: 24 }, /a query scalar of 24; it has 16/);
 });
 
+test("rope factors of another length than half a head are refused before they are read, however many", async () => {
+  await saveGgufModel(path, randomLlama(), { type: "F32" });
+  const { metadata, tensors } = await openGguf(path);
+  const all = await Promise.all(
+    [...tensors.values()].map(async ({ name, shape }) => {
+      const values = await readGgufTensor(await openGguf(path), name);
+      return { name, shape, type: "F32" as const, data: () => values };
+    }),
+  );
+  const withFactors = async (length: number) => {
+    const factors = { name: "rope_freqs.weight", shape: [length], type: "F32" as const };
+    await writeGguf(path, metadata, [{ ...factors, data: () => new Float32Array(length).fill(2) }, ...all]);
+    return openModel(path);
+  };
+  await expect(withFactors(300_000)).rejects.toMatchObject({
+    code: "E_SHAPE",
+    message: expect.stringMatching(/"rope_freqs.weight" should be \[4\], found \[300000\]/) as unknown,
+  });
+  await expect(withFactors(3)).rejects.toMatchObject({ code: "E_SHAPE" });
+  await expect(withFactors(4)).rejects.toMatchObject({ code: "E_ARCHITECTURE" }); // not those of a Llama 3.1
+});
+
 test("files that are no model we know are refused", async () => {
   await saveGgufModel(path, randomLlama(), { type: "F32" });
   const { metadata, tensors } = await openGguf(path);

@@ -5,7 +5,7 @@ import { findGgufTensor, type GgufFile, openGguf, readGgufTensor } from "../file
 import { unpairRows } from "../files/gguf-rows.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ModelConfig } from "./config.ts";
-import { ggufModelConfig, ropeFactorsName } from "./gguf-config.ts";
+import { ggufHeadDim, ggufModelConfig, ropeFactorsName } from "./gguf-config.ts";
 import { type GgufPlace, ggufPlaces } from "./gguf-names.ts";
 import { parameterShapes } from "./parameters.ts";
 
@@ -23,12 +23,21 @@ export type GgufModel = {
  */
 export async function openGgufModel(path: string): Promise<GgufModel> {
   const file = await openGguf(path);
-  const factors = file.tensors.has(ropeFactorsName) ? await readGgufTensor(file, ropeFactorsName) : undefined;
-  const config = ggufModelConfig(file, factors);
+  const config = ggufModelConfig(file, await readRopeFactors(file));
   const places = ggufPlaces(config);
   const weights: Record<string, WeightSource> = {};
   for (const [name, shape] of parameterShapes(config)) weights[name] = await locate(file, places.get(name)!, shape);
   return { config, weights, sha256: await sha256File(path) };
+}
+
+/** Divisors of the rotary frequencies: one for each pair of a head, which is checked before they are read. */
+async function readRopeFactors(file: GgufFile): Promise<Float32Array | undefined> {
+  const tensor = file.tensors.get(ropeFactorsName);
+  if (tensor === undefined) return undefined;
+  const wanted = ggufHeadDim(file) / 2;
+  if (tensor.shape.length !== 1 || tensor.shape[0] !== wanted)
+    throw new AppError("E_SHAPE", `${file.path}: "${ropeFactorsName}" should be [${wanted}], found [${tensor.shape}]`);
+  return readGgufTensor(file, ropeFactorsName);
 }
 
 async function locate(file: GgufFile, place: GgufPlace, shape: readonly number[]): Promise<WeightSource> {
