@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { sha256, sha256File } from "../base/hash.ts";
-import { onInterrupt } from "../base/interrupt.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import type { ExportFormat, WeightType } from "../export/format.ts";
 import { type ExportRequest, type ExportResult, runExport } from "../export/run-export.ts";
@@ -102,7 +101,7 @@ async function tokenizerFolder(pair: string): Promise<string> {
   return join(pair, (await readJsonFile(join(pair, pairFileName), PairFile)).tokenizer);
 }
 
-/** Runs the export, telling on a terminal what begins; can be interrupted between its steps. */
+/** Runs the export, telling on a terminal what begins; `signal` is looked at between its steps. */
 export async function exportSource(
   context: CliContext,
   format: ExportFormat,
@@ -112,24 +111,21 @@ export async function exportSource(
     type,
     out,
     withBase,
+    signal,
   }: {
     readonly scale: number;
     readonly type?: WeightType | undefined;
     readonly out: string;
     readonly withBase?: boolean | undefined;
+    readonly signal: AbortSignal;
   },
 ): Promise<ExportResult & { readonly ms: number }> {
-  const interrupt = onInterrupt();
   const from = context.now();
   const onStep = (step: string) => {
     if (context.isTerminal.stderr) context.stderr.write(`${step} …\n`);
   };
-  try {
-    const result = await runExport(format, { ...source, scale, type, out, withBase, signal: interrupt.signal, onStep });
-    return { ...result, ms: context.now() - from };
-  } finally {
-    interrupt.close();
-  }
+  const result = await runExport(format, { ...source, scale, type, out, withBase, signal, onStep });
+  return { ...result, ms: context.now() - from };
 }
 
 /** For people. */

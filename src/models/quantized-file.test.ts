@@ -113,6 +113,25 @@ test("the record of a merge comes along: what is merged can still be taken out, 
   await expect(refuseMerged(await openModel(out))).rejects.toMatchObject({ code: "E_MISMATCH" });
 });
 
+test("an abort stops it before the next weight", async () => {
+  const [directory, out] = [await plainModel(), folder()];
+  const controller = new AbortController();
+  let weights = 0;
+  const onProgress = () => {
+    if (++weights === 2) controller.abort();
+  };
+  const { signal } = controller;
+  const stopped = { code: "E_INTERRUPTED" };
+  await expect(quantizeDirectory(directory, out, quantizations.int8, { onProgress, signal })).rejects.toMatchObject(
+    stopped,
+  );
+  await expect(quantizeDirectory(directory, out, quantizations.int8, { onProgress, signal })).rejects.toMatchObject(
+    stopped,
+  );
+  expect(weights).toBe(2);
+  expect(readdirSync(out)).toEqual([]);
+});
+
 test("a quantised directory is not quantised again, and not opened in other bits", async () => {
   const [directory, out] = [await plainModel(), folder()];
   await quantizeDirectory(directory, out, quantizations.int8);

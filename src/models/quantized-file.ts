@@ -89,6 +89,8 @@ export type QuantizeDirectoryOptions = {
   readonly onProgress?: (done: number, total: number) => void;
   /** About the size of a file, which is held before it is written. */
   readonly shardBytes?: number;
+  /** Looked at before every weight. */
+  readonly signal?: AbortSignal | undefined;
 };
 
 const tokenizerFiles =
@@ -97,13 +99,13 @@ const tokenizerFiles =
 /**
  * Quantises a Hugging Face directory into an empty one. One weight is in memory at a time, beside at most one file's worth of results.
  * @returns bytes of the weights before and after
- * @throws E_CONFIG where it is quantised already, E_NAN naming a weight, and as `openModel`
+ * @throws E_CONFIG where it is quantised already, E_NAN naming a weight, E_INTERRUPTED, and as `openModel`
  */
 export async function quantizeDirectory(
   directory: string,
   out: string,
   quantization: Quantization,
-  { onProgress, shardBytes = 2 ** 29 }: QuantizeDirectoryOptions = {},
+  { onProgress, shardBytes = 2 ** 29, signal }: QuantizeDirectoryOptions = {},
 ): Promise<{ readonly bytesBefore: number; readonly bytes: number; readonly files: number }> {
   const config = await readModelConfig(directory);
   if ((await readQuantization(directory)) !== undefined)
@@ -112,7 +114,10 @@ export async function quantizeDirectory(
   const files = await openSafetensorsModel(directory);
   const shards = planShards(storedWeights(config, quantization), shardBytes);
   const hashes: string[] = [];
-  for (const { path } of files.files) hashes.push(await sha256File(path));
+  for (const { path } of files.files) {
+    requireRunning(signal);
+    hashes.push(await sha256File(path));
+  }
   const total = shards.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
   await ensureFolder(out);
@@ -121,9 +126,11 @@ export async function quantizeDirectory(
     const name = shardName(i, shards.length);
     const entries: TensorToWrite[] = [];
     for (const weight of shard) {
+      requireRunning(signal);
       entries.push(...(await quantizedEntries(directory, files, weight)));
       onProgress?.(++done, total);
     }
+    requireRunning(signal);
     for (const entry of entries) weightMap[entry.name] = name;
     await writeSafetensors(join(out, name), entries, { format: "pt" });
   }
@@ -148,6 +155,10 @@ export async function quantizeDirectory(
   });
   const bytesBefore = [...files.tensors.values()].reduce((sum, info) => sum + info.bytes, 0);
   return { bytesBefore, bytes, files: shards.length };
+}
+
+function requireRunning(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new AppError("E_INTERRUPTED", "quantize: stopped; nothing was written");
 }
 
 /** The values of a weight's tensors, made from an unquantised directory. */

@@ -12,6 +12,7 @@ import {
   type SourceFlags,
   scaleOption,
 } from "../export-source.ts";
+import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
@@ -47,13 +48,13 @@ export function addExport(program: Command, context: CliContext): void {
     .addOption(pairOption())
     .addOption(jsonOption())
     .addHelpText("after", formatHelp)
-    .action((flags: Flags) => exportCommand(context, flags));
+    .action((flags: Flags) => interruptible(context, (signal) => exportCommand(context, flags, signal)));
 }
 
-async function exportCommand(context: CliContext, flags: Flags): Promise<void> {
+async function exportCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const name = required(flags.format, "export", "--format NAME");
   const out = required(flags.out, "export", "--out DIR");
   const source = await openSource(context, "export", flags);
-  const result = await exportSource(context, exportFormats[name], source, { ...flags, out });
+  const result = await exportSource(context, exportFormats[name], source, { ...flags, out, signal });
   printResult(context, flags, { format: name, ...result }, () => describeExport(result));
 }

@@ -10,6 +10,7 @@ import {
   type SourceFlags,
   scaleOption,
 } from "../export-source.ts";
+import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
@@ -38,13 +39,13 @@ export function addMerge(program: Command, context: CliContext): void {
     .addOption(pairOption())
     .addOption(jsonOption())
     .addHelpText("after", examples)
-    .action((flags: Flags) => mergeCommand(context, flags));
+    .action((flags: Flags) => interruptible(context, (signal) => mergeCommand(context, flags, signal)));
 }
 
-async function mergeCommand(context: CliContext, flags: Flags): Promise<void> {
+async function mergeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const out = required(flags.out, "merge", "--out DIR");
   if (flags.adapter === undefined) required(flags.specialization, "merge", "--specialization DIR or --adapter DIR");
   const source = await openSource(context, "merge", flags);
-  const result = await exportSource(context, mergedDirectory, source, { ...flags, out });
+  const result = await exportSource(context, mergedDirectory, source, { ...flags, out, signal });
   printResult(context, flags, result, () => describeExport(result));
 }

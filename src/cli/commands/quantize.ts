@@ -5,6 +5,7 @@ import { withNewFolder } from "../../export/new-folder.ts";
 import { quantizeDirectory } from "../../models/quantized-file.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs } from "../format.ts";
+import { interruptible } from "../interruptible.ts";
 import { jsonOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
@@ -34,10 +35,10 @@ export function addQuantize(program: Command, context: CliContext): void {
     .option("--asymmetric", "a zero point per block: closer to skewed weights, slightly larger")
     .addOption(jsonOption())
     .addHelpText("after", examples)
-    .action((flags: Flags) => quantizeCommand(context, flags));
+    .action((flags: Flags) => interruptible(context, (signal) => quantizeCommand(context, flags, signal)));
 }
 
-async function quantizeCommand(context: CliContext, flags: Flags): Promise<void> {
+async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const model = required(flags.model, "quantize", "--model DIR");
   const out = required(flags.out, "quantize", "--out DIR");
   const source = await context.resolveModel(model);
@@ -49,8 +50,14 @@ async function quantizeCommand(context: CliContext, flags: Flags): Promise<void>
     progress ??= createProgress({ stream, isTerminal: context.isTerminal.stderr, total, label: "quantize", now });
     progress.update(done);
   };
-  const written = await withNewFolder(out, (folder) => quantizeDirectory(source, folder, quantization, { onProgress }));
-  progress?.finish();
+  let written: Awaited<ReturnType<typeof quantizeDirectory>>;
+  try {
+    written = await withNewFolder(out, (folder) =>
+      quantizeDirectory(source, folder, quantization, { onProgress, signal }),
+    );
+  } finally {
+    progress?.finish();
+  }
   const result = { out, ...quantization, ...written, ms: now() - from };
   printResult(
     context,

@@ -1,12 +1,12 @@
 /** @file `loragen train`: a configuration file to a trained model or generator. */
 import type { Command } from "commander";
 import { AppError } from "../../base/errors.ts";
-import { onInterrupt } from "../../base/interrupt.ts";
 import { streamLogger } from "../../base/log.ts";
 import { createProgress } from "../../base/progress.ts";
 import { runTraining } from "../../train/run.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs } from "../format.ts";
+import { interruptible } from "../interruptible.ts";
 import { jsonOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
@@ -31,38 +31,33 @@ export function addTrain(program: Command, context: CliContext): void {
     .option("--resume", "go on from the newest checkpoint of an earlier run")
     .addOption(jsonOption())
     .addHelpText("after", examples)
-    .action((flags: Flags) => trainCommand(context, flags));
+    .action((flags: Flags) => interruptible(context, (signal) => trainCommand(context, flags, signal)));
 }
 
-async function trainCommand(context: CliContext, flags: Flags): Promise<void> {
+async function trainCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const config = required(flags.config, "train", "--config FILE");
   const { stderr: stream, now } = context;
   const from = now();
-  const interrupt = onInterrupt(() => stream.write("\nstopping after this step; Ctrl-C again ends at once\n"));
-  try {
-    const result = await runTraining(config, {
-      log: streamLogger(stream),
-      progress: (total, start) =>
-        createProgress({ stream, isTerminal: context.isTerminal.stderr, total, label: "train", now, start }),
-      now,
-      signal: interrupt.signal,
-      resume: flags.resume === true,
-      resolveModel: context.resolveModel,
-    });
-    const { output, steps, bestLoss, bestStep } = result;
-    if (result.interrupted)
-      throw new AppError(
-        "E_INTERRUPTED",
-        `${output}: stopped after step ${steps}; go on with: loragen train --config ${config} --resume`,
-      );
-    const ms = now() - from;
-    printResult(context, flags, { output, steps, bestLoss, bestStep, ms }, () =>
-      [
-        `${output}: ${steps} steps in ${formatMs(ms)}, best validation loss ${bestLoss.toFixed(4)} at step ${bestStep}`,
-        `next: loragen plot ${output}`,
-      ].join("\n"),
+  const result = await runTraining(config, {
+    log: streamLogger(stream),
+    progress: (total, start) =>
+      createProgress({ stream, isTerminal: context.isTerminal.stderr, total, label: "train", now, start }),
+    now,
+    signal,
+    resume: flags.resume === true,
+    resolveModel: context.resolveModel,
+  });
+  const { output, steps, bestLoss, bestStep } = result;
+  if (result.interrupted)
+    throw new AppError(
+      "E_INTERRUPTED",
+      `${output}: stopped after step ${steps}; go on with: loragen train --config ${config} --resume`,
     );
-  } finally {
-    interrupt.close();
-  }
+  const ms = now() - from;
+  printResult(context, flags, { output, steps, bestLoss, bestStep, ms }, () =>
+    [
+      `${output}: ${steps} steps in ${formatMs(ms)}, best validation loss ${bestLoss.toFixed(4)} at step ${bestStep}`,
+      `next: loragen plot ${output}`,
+    ].join("\n"),
+  );
 }
