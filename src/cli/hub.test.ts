@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -27,6 +27,24 @@ test("a download shows what, how much, how fast and how long on stderr, and noth
   expect(written.stderr).toMatch(/100% {2}4\/4 .*file model\.safetensors$/m);
   expect(written.stdout).toBe("");
   expect(written.stderr).not.toContain("secret");
+});
+
+test("Ctrl-C stops a download as E_INTERRUPTED; the next run goes on from there", async () => {
+  await using hub = await startHub();
+  const files = { "config.json": Buffer.from("{}"), "model.safetensors": Buffer.alloc(3_500_000, 1) };
+  hub.models.set("org/one", { commit: "a".repeat(40), files, lfs: ["model.safetensors"] });
+  const { context } = recordingContext();
+  const env = { HF_ENDPOINT: hub.url, HF_HOME: mkdtempSync(join(tmpdir(), "hf-")) };
+  const controller = new AbortController();
+  let closed = 0;
+  const interrupt = { signal: controller.signal, close: () => closed++ };
+  let clock = 0;
+  const stopping = { ...context, now: () => (clock += 10), stderr: { write: () => controller.abort() } };
+  const stopped = hubResolver(hubSettings(env, "/nowhere"), stopping, () => interrupt)("org/one");
+  await expect(stopped).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+  expect(closed).toBe(1);
+  const folder = await hubResolver(hubSettings(env, "/nowhere"), context)("org/one");
+  expect(readFileSync(join(folder, "model.safetensors")).equals(files["model.safetensors"])).toBe(true);
 });
 
 test("token, mirror and offline use come from the environment; what is empty is not given", () => {

@@ -1,5 +1,6 @@
 /** @file The Hugging Face hub as the environment describes it: where it is, where models are kept, who asks. */
 import { join } from "node:path";
+import { type Interrupt, onInterrupt } from "../base/interrupt.ts";
 import { streamLogger } from "../base/log.ts";
 import { createProgress } from "../base/progress.ts";
 import { createModelResolver, type ResolveModel } from "../models/resolve.ts";
@@ -27,14 +28,25 @@ export function hubSettings(env: Environment, home: string): HubSettings {
   };
 }
 
-/** Looks up what a user named; downloads show on stderr. */
+/** Looks up what a user named; downloads show on stderr, and Ctrl-C stops them: what came is kept. */
 export function hubResolver(
   settings: HubSettings,
   { stderr, isTerminal, now }: Pick<CliContext, "stderr" | "isTerminal" | "now">,
+  listen: () => Interrupt = onInterrupt,
 ): ResolveModel {
-  return createModelResolver({
-    ...settings,
-    log: streamLogger(stderr),
-    progress: (total, label) => createProgress({ stream: stderr, isTerminal: isTerminal.stderr, total, label, now }),
-  });
+  return async (name, part) => {
+    const interrupt = listen();
+    try {
+      const resolve = createModelResolver({
+        ...settings,
+        log: streamLogger(stderr),
+        progress: (total, label) =>
+          createProgress({ stream: stderr, isTerminal: isTerminal.stderr, total, label, now }),
+        signal: interrupt.signal,
+      });
+      return await resolve(name, part);
+    } finally {
+      interrupt.close();
+    }
+  };
 }
