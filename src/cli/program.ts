@@ -93,7 +93,8 @@ function usageError({ message }: CommanderError, program: Command, args: readonl
   const what = message
     .replace(/^error: /, "")
     .replace(/\s*\n\s*/g, " ")
-    .trim();
+    .trim()
+    .replace(/\.$/, "");
   const command = program.commands.find((candidate) => candidate.name() === args[0]);
   return new AppError("E_USAGE", `${what}. See: loragen ${command === undefined ? "" : `${command.name()} `}--help`);
 }

@@ -165,7 +165,7 @@ test("combine writes a specialisation that runs, and reports interference", asyn
       .array(z.looseObject({ inputs: z.array(z.looseObject({ largestChange: z.number().min(0) })).length(2) }))
       .length(2),
   });
-  const { gates } = Result.parse(await json([...args, "--input", "hello", "is it open"]));
+  const { gates } = Result.parse(await json([...args, "--input", "hello", "--input", "is it open"]));
   for (const row of gates) expect(row.reduce((sum, gate) => sum + gate, 0)).toBeCloseTo(1, 5);
   await json(["run", "--pair", pair, "--specialization", out, "--input", "hello", "--max-tokens", "4"]);
   const text = await loragenHere([...args, "--input", "hello"]);

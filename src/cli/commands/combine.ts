@@ -1,10 +1,10 @@
 /** @file `loragen combine`: several specialisations of one pair in one, and how they get in each other's way. */
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CombinePart, combineSpecializations, type Interference, interference } from "../../generator/combine.ts";
 import { type CombineEffect, measureCombination } from "../../generator/combine-effect.ts";
 import { loadPair } from "../../generator/pair.ts";
-import { readSpecialization, writeSpecialization } from "../../generator/specialization.ts";
+import { readSpecialization, specializationFileName, writeSpecialization } from "../../generator/specialization.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatShare, plural } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
@@ -30,11 +30,23 @@ export function addCombine(program: Command, context: CliContext): void {
     .description("Writes one specialisation whose gates are the weighted sum, and reports how the parts interfere.")
     .argument("<parts...>", "PATH:WEIGHT of each specialisation", parsePart)
     .option("--out <dir>", "required: folder for the specialisation; made if it is not there")
-    .addOption(new Option("--input <text...>", "inputs to compare each part's answers on, alone and combined"))
+    .addOption(
+      new Option(
+        "--input <text>",
+        "an input to compare each part's answers on, alone and combined; may be repeated",
+      ).argParser((text, before: readonly string[] | undefined) => [...(before ?? []), text]),
+    )
     .addOption(pairOption())
     .addOption(jsonOption())
     .addHelpText("after", examples)
     .action((parts: readonly Weighted[], flags: Flags) => combineCommand(context, parts, flags));
+}
+
+/** What the user calls it: its folder, or the file's name where the folder does not say. */
+export function partName(path: string): string {
+  const full = resolve(path);
+  const name = basename(full);
+  return name === specializationFileName ? basename(dirname(full)) : name;
 }
 
 /** "DIR:0.7"; commander collects what came before. */
@@ -53,7 +65,7 @@ async function combineCommand(context: CliContext, given: readonly Weighted[], f
   const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
   const parts: CombinePart[] = [];
   for (const { path, weight } of given)
-    parts.push({ name: basename(resolve(path)), weight, specialization: await readSpecialization(path, pair) });
+    parts.push({ name: partName(path), weight, specialization: await readSpecialization(path, pair) });
   const combined = combineSpecializations(parts);
   const interferences = interference(parts);
   const effects = flags.input === undefined ? [] : await measureCombination(pair, combined, parts, flags.input);
