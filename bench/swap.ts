@@ -8,8 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRng } from "../src/base/rng.ts";
 import { version } from "../src/base/version.ts";
-import { loadPair } from "../src/generator/pair.ts";
-import type { PairShape } from "../src/generator/parameters.ts";
+import { loadPair, type Pair } from "../src/generator/pair.ts";
 import { type Specialization, writeSpecialization } from "../src/generator/specialization.ts";
 import { writeBenchPair } from "./real-size/pair.ts";
 import { realModel, specializedPair } from "./real-size/shapes.ts";
@@ -26,8 +25,7 @@ const worker = fileURLToPath(new URL("./real-size/swap-worker.ts", import.meta.u
 const gateFiles = 4;
 
 /** Two of n experts share 1 in every layer. */
-async function writeGates(directory: string, shape: PairShape, seed: string): Promise<string> {
-  const pair = await loadPair(directory);
+async function writeGates({ directory, shape, cloud, edge, generator }: Pair, seed: string): Promise<string> {
   const rng = createRng(seed);
   const { experts, topK } = shape.generator;
   const gates = Array.from({ length: shape.edge.layers }, () => {
@@ -47,9 +45,9 @@ async function writeGates(directory: string, shape: PairShape, seed: string): Pr
     promptTokens: 1,
     truncated: false,
     promptSha256: "0".repeat(64),
-    cloudSha256: pair.cloud.sha256,
-    edgeSha256: pair.edge.sha256,
-    generatorSha256: pair.generator.sha256,
+    cloudSha256: cloud.sha256,
+    edgeSha256: edge.sha256,
+    generatorSha256: generator.sha256,
   };
   return (await writeSpecialization(join(directory, `gates-${seed}`), specialization)).file;
 }
@@ -68,8 +66,9 @@ async function preparePair({ quick, log }: BenchOptions) {
     { directory: parts.cloud, config: cloudConfig },
     { directory: parts.edge, config },
   );
+  const pair = await loadPair(directory);
   const files: string[] = [];
-  for (let i = 0; i < gateFiles; i++) files.push(await writeGates(directory, shape, String(i)));
+  for (let i = 0; i < gateFiles; i++) files.push(await writeGates(pair, String(i)));
   return { folder, directory, shape, files };
 }
 
