@@ -6,7 +6,7 @@ import { quantizeDirectory } from "../../models/quantized-file.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
-import { jsonOption, required } from "../options.ts";
+import { jsonOption, refuseGguf, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
 type Flags = JsonFlag & {
@@ -41,7 +41,9 @@ export function addQuantize(program: Command, context: CliContext): void {
 async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const model = required(flags.model, "quantize", "--model DIR");
   const out = required(flags.out, "quantize", "--out DIR");
+  refuseGguf(model, "quantize");
   const source = await context.resolveModel(model);
+  refuseGguf(source, "quantize"); // an id can stand for one
   const quantization = { bits: flags.bits === "4" ? 4 : 8, symmetric: flags.asymmetric !== true } as const;
   const { stderr: stream, now } = context;
   const from = now();

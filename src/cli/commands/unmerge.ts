@@ -1,7 +1,10 @@
 /** @file `loragen unmerge`: the base model back from a merged one. */
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { AppError } from "../../base/errors.ts";
 import { unmerge } from "../../export/unmerge.ts";
+import { parseHubId } from "../../files/hub-id.ts";
 import { loadPair } from "../../generator/pair.ts";
 import { openModel } from "../../models/load.ts";
 import type { CliContext } from "../context.ts";
@@ -39,9 +42,23 @@ export function addUnmerge(program: Command, context: CliContext): void {
     .action((flags: Flags) => unmergeCommand(context, flags));
 }
 
+/** Throws E_USAGE for an id of the hub: what was merged is a folder or a file here. */
+async function requireHere(model: string): Promise<void> {
+  const isHere = await access(model).then(
+    () => true,
+    () => false,
+  );
+  if (!isHere && parseHubId(model) !== undefined)
+    throw new AppError(
+      "E_USAGE",
+      `unmerge: --model: expected the folder or GGUF file of a merged model here, found nothing at ${model}; ids of the hub go with --base`,
+    );
+}
+
 async function unmergeCommand(context: CliContext, flags: Flags): Promise<void> {
   const model = required(flags.model, "unmerge", "--model DIR");
   const out = required(flags.out, "unmerge", "--out DIR");
+  await requireHere(model);
   const { resolveModel } = context;
   const base =
     flags.base === undefined

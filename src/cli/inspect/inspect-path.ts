@@ -3,6 +3,7 @@ import { access, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../base/errors.ts";
 import { specializationFileName } from "../../generator/specialization.ts";
+import { refuseGguf } from "../options.ts";
 import { inspectGenerator } from "./generator.ts";
 import type { Inspection } from "./inspection.ts";
 import { inspectModel } from "./model.ts";
@@ -27,11 +28,12 @@ const files: readonly (Kind & { readonly ending: string })[] = [
   { ending: ".json", what: "a specialisation", inspect: inspectSpecialization },
 ];
 
-/** Explains a path. Throws E_NOT_FOUND, E_FORMAT naming what it could have been, and whatever reading it throws. */
+/** Explains a path. Throws E_NOT_FOUND, E_USAGE for a GGUF file, E_FORMAT naming what it could have been, and whatever reading it throws. */
 export async function inspectPath(path: string): Promise<Inspection> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) throw new AppError("E_NOT_FOUND", `${path}: not found`);
   if (!found.isDirectory()) {
+    refuseGguf(path, "inspect");
     const kind = files.find(({ ending }) => path.endsWith(ending));
     if (kind !== undefined) return kind.inspect(path);
     const known = files.map(({ ending, what }) => `${ending} (${what})`);

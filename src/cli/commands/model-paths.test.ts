@@ -1,0 +1,32 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { recordingContext } from "../../../test/support/cli-context.ts";
+import { runCli } from "../program.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "model-paths-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const gguf = join(folder, "model.gguf");
+writeFileSync(gguf, "GGUF");
+const out = join(folder, "out");
+
+const noGguf = /: expected a folder with a model .*, found the GGUF file .*model\.gguf$/;
+
+test.each([
+  ["quantize of a GGUF file", ["quantize", "--model", gguf, "--out", out], noGguf],
+  ["quantize of an id that stands for one", ["quantize", "--model", "owner/name", "--out", out], noGguf],
+  ["inspect of one", ["inspect", gguf], noGguf],
+  [
+    "unmerge of a model of the hub",
+    ["unmerge", "--model", "owner/name", "--out", out],
+    /^unmerge: --model: .* found nothing at owner\/name; ids of the hub go with --base$/,
+  ],
+])("%s is refused, saying what is taken", async (_, args, message) => {
+  const { context, written } = recordingContext();
+  const resolveModel = async (name: string) => (name === "owner/name" ? gguf : name);
+  expect(await runCli([...args, "--json"], { ...context, resolveModel })).toBe(1);
+  expect(JSON.parse(written.stdout)).toEqual({
+    error: { code: "E_USAGE", message: expect.stringMatching(message) as unknown },
+  });
+});
