@@ -138,12 +138,13 @@ export function describeExport({
   ms,
   ...compared
 }: ExportResult & { ms: number }): string {
-  const { largestDifference, largestLogit, positions, tolerance } = compared;
+  const { largestDifference, largestLogit, rounding, positions, tolerance } = compared;
   return [
     ...files.map(({ name, bytes }) => `${join(out, name)}: ${formatBytes(bytes)}`),
     "",
     `weights  ${type}, rank ${rank}, strength ${scale}`,
     `check    reloaded: logits differ by at most ${largestDifference.toPrecision(2)} over ${positions} positions; allowed ${(tolerance * largestLogit).toPrecision(2)} (${tolerance} of the largest logit, ${largestLogit.toPrecision(3)})`,
+    ...(rounding === 0 ? [] : [`         rounding to ${type} moves logits by at most ${rounding.toPrecision(2)}`]),
     `time     ${formatMs(ms)}`,
   ].join("\n");
 }

@@ -1,6 +1,7 @@
 /** @file What an export is: written directly, then reloaded and compared with the merged model. */
 import type { Adapter } from "../lora/low-rank.ts";
 import type { ModelConfig, ModelType } from "../models/config.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Model } from "../models/load.ts";
 import type { MergeRecord } from "../models/save-merged.ts";
 import type { WeightSource } from "../runtime/session.ts";
@@ -30,6 +31,9 @@ export type ExportContext = {
   readonly withBase: boolean;
 };
 
+/** The type in which a format stores a weight of the merged model, by its name in a checkpoint. */
+export type TypeOfWeight = (name: string, shape: readonly number[]) => WeightType;
+
 /** What was written, opened again. */
 export type Reloaded = AsyncDisposable & {
   /** Logits of every position: (ids.length, vocab). */
@@ -49,8 +53,10 @@ export type ExportFormat = {
   readonly canHoldBase?: boolean;
   /** Whether the default is to keep the base model's types. */
   readonly keepsTypes?: boolean;
-  /** Largest difference of a logit that the format may make, as a share of the largest logit. */
-  readonly tolerance: (type: WeightType | undefined) => number;
+  /** How it stores merged weights; absent: it stores the adapter, in the type. */
+  readonly typeOfWeights?: (context: ExportContext) => Promise<TypeOfWeight>;
+  /** What its reader should find, where rounding weight by weight is not all that the format does. */
+  readonly stored?: (context: ExportContext) => Promise<FrozenModel> | undefined;
   readonly write: (context: ExportContext) => Promise<void>;
   readonly reload: (context: ExportContext) => Promise<Reloaded>;
 };

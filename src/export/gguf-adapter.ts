@@ -27,7 +27,6 @@ export const ggufAdapter: ExportFormat = {
   architectures: Object.keys(ggufArchitectures) as ModelType[],
   types: ["f32", "f16"],
   canHoldBase: true,
-  tolerance: (type) => (type === "f16" ? 2e-3 : 1e-4),
   async write({ directory, adapter, base, name, baseName, type, tokenizerDirectory, withBase }) {
     ggufShape(base.config); // refuses what llama.cpp computes otherwise
     await ensureFolder(directory);

@@ -2,10 +2,11 @@
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
 import type { GgufField } from "../files/gguf.ts";
+import type { GgufTensorType } from "../files/gguf-types.ts";
 import type { ModelType } from "../models/config.ts";
-import { ggufArchitectures } from "../models/gguf-names.ts";
+import { ggufArchitectures, ggufPlaces } from "../models/gguf-names.ts";
 import { openModel } from "../models/load.ts";
-import { type GgufModelType, saveGgufModel } from "../models/save-gguf.ts";
+import { type GgufModelType, ggufStoredType, saveGgufModel } from "../models/save-gguf.ts";
 import { mergeRecordKey } from "../models/save-merged.ts";
 import type { ExportFormat, WeightType } from "./format.ts";
 import { ggufTokenizer } from "./gguf-tokenizer.ts";
@@ -13,19 +14,20 @@ import { reloadModel } from "./reload.ts";
 
 export const ggufMergedFile = "model.gguf";
 
-const stored: Readonly<Record<Exclude<WeightType, "bf16">, { type: GgufModelType; tolerance: number }>> = {
-  f16: { type: "F16", tolerance: 2e-3 },
-  f32: { type: "F32", tolerance: 1e-4 },
-  q8_0: { type: "Q8_0", tolerance: 0.05 },
-};
+const stored: Readonly<Record<Exclude<WeightType, "bf16">, GgufModelType>> = { f16: "F16", f32: "F32", q8_0: "Q8_0" };
 const storage = (type: WeightType | undefined) => stored[type === undefined || type === "bf16" ? "f16" : type];
+
+const weightTypes: Readonly<Partial<Record<GgufTensorType, WeightType>>> = { F32: "f32", F16: "f16", Q8_0: "q8_0" };
 
 export const ggufMerged: ExportFormat = {
   about: `merged model for llama.cpp: ${ggufMergedFile}`,
   tool: "llama.cpp",
   architectures: Object.keys(ggufArchitectures) as ModelType[],
   types: ["f16", "f32", "q8_0"],
-  tolerance: (type) => storage(type).tolerance,
+  async typeOfWeights({ type, merged }) {
+    const places = ggufPlaces(merged.config);
+    return (name, shape) => weightTypes[ggufStoredType(storage(type), places.get(name)!.name, shape)]!;
+  },
   async write({ directory, merged, type, name, record, tokenizerDirectory }) {
     const about = new Map<string, GgufField>([
       ["general.name", { type: "string", value: name }],
@@ -33,7 +35,7 @@ export const ggufMerged: ExportFormat = {
       ...(await ggufTokenizer(tokenizerDirectory, merged.config)),
     ]);
     await ensureFolder(directory);
-    await saveGgufModel(join(directory, ggufMergedFile), merged, { type: storage(type).type, about });
+    await saveGgufModel(join(directory, ggufMergedFile), merged, { type: storage(type), about });
   },
   reload: async ({ directory }) => reloadModel(await openModel(join(directory, ggufMergedFile))),
 };

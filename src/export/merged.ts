@@ -2,11 +2,15 @@
 import { architectures } from "../models/architectures.ts";
 import type { ModelType } from "../models/config.ts";
 import { openModel } from "../models/load.ts";
-import { type MergedDtype, saveMergedModel } from "../models/save-merged.ts";
+import { type MergedDtype, saveMergedModel, storedDtypes } from "../models/save-merged.ts";
 import type { ExportFormat, WeightType } from "./format.ts";
 import { reloadModel } from "./reload.ts";
 
 const dtypes: Readonly<Partial<Record<WeightType, MergedDtype>>> = { f32: "F32", f16: "F16", bf16: "BF16" };
+
+const weightTypes = { F32: "f32", F16: "f16", BF16: "bf16" } as const satisfies Readonly<
+  Record<MergedDtype, WeightType>
+>;
 
 export const mergedDirectory: ExportFormat = {
   about: "merged Hugging Face directory: config.json, model.safetensors, tokenizer",
@@ -14,7 +18,10 @@ export const mergedDirectory: ExportFormat = {
   architectures: Object.keys(architectures) as ModelType[],
   types: ["f32", "f16", "bf16"],
   keepsTypes: true,
-  tolerance: (type) => (type === "f32" ? 1e-5 : type === "f16" ? 2e-3 : 2e-2),
+  async typeOfWeights({ base, type }) {
+    const found = await storedDtypes(base, type === undefined ? undefined : dtypes[type]);
+    return (name) => weightTypes[found.get(name)!];
+  },
   write: ({ directory, base, merged, record, type, tokenizerDirectory }) =>
     saveMergedModel(directory, base, merged.weights, {
       record,

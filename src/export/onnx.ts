@@ -6,7 +6,7 @@ import { writeJsonFile } from "../base/json-file.ts";
 import { architectures } from "../models/architectures.ts";
 import { type ModelConfig, type ModelType, toConfigJson } from "../models/config.ts";
 import { writeConfigFile } from "../models/config-text.ts";
-import { quantizations } from "../models/quantized-layout.ts";
+import { quantizations, quantizedLayout } from "../models/quantized-layout.ts";
 import { quantizeModel } from "../models/quantized-model.ts";
 import { copyTokenizer, mergeRecordKey } from "../models/save-merged.ts";
 import { openOnnxFile } from "../runtime/onnx-file.ts";
@@ -29,7 +29,11 @@ export const onnxDirectory: ExportFormat = {
   tool: "transformers.js",
   architectures: Object.keys(architectures) as ModelType[],
   types: ["f32", "f16", "q8_0"],
-  tolerance: (type) => (type === "q8_0" ? 5e-2 : type === "f16" ? 2e-3 : 1e-4),
+  typeOfWeights: async ({ type = "f32", merged }) => {
+    const tables = quantizedLayout(merged.config, quantizations.int8);
+    return (name) => (type !== "q8_0" ? type : tables(name.replace(/\.weight$/, "")) === undefined ? "f32" : "q8_0");
+  },
+  stored: ({ type, merged }) => (type === "q8_0" ? quantizeModel(merged, quantizations.int8) : undefined),
   write: writeOnnxDirectory,
   reload: ({ directory, type, merged }) => reloadOnnx(join(directory, "onnx", fileNameOf(type)), merged.config),
 };

@@ -11,7 +11,6 @@ export const peft: ExportFormat = {
   tool: "PEFT",
   architectures: Object.keys(architectures) as ModelType[],
   types: ["f32", "f16"],
-  tolerance: (type) => (type === "f16" ? 2e-3 : 1e-4),
   write: ({ directory, adapter, baseName, type }) =>
     writePeft(directory, adapter, { baseName, dtype: type === "f16" ? "F16" : "F32" }),
   reload: async ({ directory, base }) => reloadAdapter(base, await readPeft(directory, parameterShapes(base.config))),

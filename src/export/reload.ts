@@ -1,16 +1,13 @@
 /** @file Exports that are models of ours when read back. */
 import { createCachedModel } from "../decode/cached-model.ts";
 import type { Adapter } from "../lora/low-rank.ts";
-import type { ModelConfig } from "../models/config.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Model } from "../models/load.ts";
 import { mergeAdapter } from "../models/merge-adapter.ts";
-import type { WeightSource } from "../runtime/session.ts";
 import type { Reloaded } from "./format.ts";
 
-type Runnable = { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
-
 /** A model's logits. */
-export async function reloadModel(model: Runnable): Promise<Reloaded> {
+export async function reloadModel(model: FrozenModel): Promise<Reloaded> {
   const cached = await createCachedModel(model);
   return {
     async logits(ids) {

@@ -10,8 +10,10 @@ import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
 import { openGguf } from "../files/gguf.ts";
 import { openSafetensors } from "../files/safetensors.ts";
 import type { Adapter } from "../lora/low-rank.ts";
+import { readPeft } from "../lora/peft-format.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { type Model, openModel, saveModel, type WeightDtype } from "../models/load.ts";
+import { parameterShapes } from "../models/parameters.ts";
 import { quantizations } from "../models/quantized-layout.ts";
 import { readMergeRecord, saveMergedModel } from "../models/save-merged.ts";
 import { readWeight } from "../runtime/read-weight.ts";
@@ -61,11 +63,25 @@ test.each(Object.entries(exportFormats).filter(([name]) => name !== "onnx"))(
     for (const type of format.types) {
       const result = await runExport(format, request(`${name}-${type}`, { type }));
       expect(result.largestDifference).toBeLessThanOrEqual(result.tolerance * result.largestLogit);
+      expect(result.largestDifference).toBeLessThan(1e-5 * result.largestLogit);
+      if (type === "f32") expect(result.rounding).toBe(0);
+      else expect(result.rounding).toBeGreaterThan(result.largestDifference); // what the type costs is told apart
       expect(result.positions).toBe(66);
       expect(result.files.map((file) => file.name)).toEqual((await readdir(result.out)).sort());
     }
   },
 );
+
+test("onnx: every type gives the logits of the rounded weights", async () => {
+  for (const type of exportFormats.onnx.types) {
+    const { largestDifference, largestLogit, rounding } = await runExport(
+      exportFormats.onnx,
+      request(`onnx-${type}`, { type }),
+    );
+    expect(largestDifference).toBeLessThan(1e-5 * largestLogit);
+    expect(rounding > 0).toBe(type !== "f32");
+  }
+});
 
 test("a merge keeps types, config and tokenizer, and records what it is", async () => {
   const half = await writeModel("half", {}, "F16");
@@ -146,6 +162,59 @@ test("a merge that changes nothing is an error: at strength 0, with an empty ada
     base: await writeModel("h", {}, "F16"),
   });
   expect(await readdir(folder)).not.toContain("nothing");
+});
+
+test("a merge that q8_0 rounds away is an error; in f32 it is a change", async () => {
+  const wide = await writeModel("wide", { hidden: 64, ffn: 96 });
+  const slight = { base: wide, scale: 1e-7 };
+  const refused = runExport(exportFormats["gguf-merged"], request("slight-q8", { ...slight, type: "q8_0" }));
+  await expect(refused).rejects.toMatchObject({
+    code: "E_MISMATCH",
+    message: expect.stringMatching(/changes no weight: expected an adapter that does in q8_0/) as unknown,
+  });
+  expect((await runExport(exportFormats["gguf-merged"], request("slight-f32", { ...slight, type: "f32" }))).rank).toBe(
+    4,
+  );
+});
+
+test("the check is of the writing: one weight next to where it should be is found, in every type", async () => {
+  const wide = await writeModel("wider", { hidden: 64, ffn: 96 });
+  for (const [name, type] of [
+    ["merged", "f16"],
+    ["merged", "bf16"],
+    ["gguf-merged", "q8_0"],
+  ] as const) {
+    const right: ExportFormat = exportFormats[name];
+    const wrong: ExportFormat = {
+      ...right,
+      write(context) {
+        const [weight] = context.adapter.keys();
+        const source = context.merged.weights[weight!] as { readonly data: Float32Array };
+        const data = source.data.slice();
+        data.set([data[1]!, data[0]!]); // two values have changed places
+        const weights = { ...context.merged.weights, [weight!]: { kind: "data", data } as const };
+        return right.write({ ...context, merged: { ...context.merged, weights } });
+      },
+    };
+    expect((await runExport(right, request(`right-${type}`, { base: wide, type }))).type).toBe(type);
+    await expect(runExport(wrong, request(`swapped-${type}`, { base: wide, type }))).rejects.toMatchObject({
+      message: expect.stringContaining(`other logits than the merged model rounded to ${type}`) as unknown,
+    });
+  }
+});
+
+test("what PEFT trained is merged in f16 and in bf16", async () => {
+  const [directory, baseDirectory] = ["test/fixtures/peft/adapter", "test/fixtures/peft/base"];
+  const trained = await openModel(baseDirectory);
+  const adapter = await readPeft(directory, parameterShapes(trained.config));
+  for (const type of ["f16", "bf16"] as const) {
+    const { largestDifference, rounding } = await runExport(
+      mergedDirectory,
+      request(`trained-${type}`, { base: trained, adapter, type }),
+    );
+    expect(largestDifference).toBe(0);
+    expect(rounding).toBeGreaterThan(0);
+  }
 });
 
 test("an architecture the tool does not have is refused, naming those it has", async () => {

@@ -3,16 +3,15 @@ import { readdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
-import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "../files/half.ts";
 import { type Adapter, adapterRank } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
 import type { Model } from "../models/load.ts";
 import { mergeAdapter, scaleAdapter } from "../models/merge-adapter.ts";
+import { parameterShapes } from "../models/parameters.ts";
 import { type MergeRecord, refuseMerged, storedDtype } from "../models/save-merged.ts";
-import { readWeight } from "../runtime/read-weight.ts";
-import type { WeightSource } from "../runtime/session.ts";
+import { allOf, isUnchanged, weightsAsStored } from "./as-stored.ts";
 import { compareLogits, requireClose } from "./compare-logits.ts";
-import type { ExportFormat, WeightType } from "./format.ts";
+import type { ExportContext, ExportFormat, WeightType } from "./format.ts";
 import { withNewFolder } from "./new-folder.ts";
 import { reloadModel } from "./reload.ts";
 
@@ -41,13 +40,18 @@ export type ExportResult = {
   readonly type: WeightType;
   readonly rank: number;
   readonly scale: number;
-  /** Between the logits of the merged model and of what was written, over `positions` positions. */
+  /** Between the logits of the merged model, its weights rounded to the type, and of what was written, over `positions` positions. */
   readonly largestDifference: number;
   readonly largestLogit: number;
   readonly positions: number;
   /** Of the largest logit. */
   readonly tolerance: number;
+  /** How far rounding the weights to the type moves logits. */
+  readonly rounding: number;
 };
+
+/** Largest difference of a logit, as a share of the largest: the readers compute the same sums, some in another order. */
+const tolerance = 1e-4;
 
 /**
  * Writes an export into a new folder and verifies it.
@@ -74,7 +78,6 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     step("merge");
     const adapter = scaleAdapter(request.adapter, scale);
     const merged = { config: base.config, weights: await mergeAdapter(base.weights, adapter) };
-    await requireChange(base.weights, merged.weights, adapter, type);
     const { kind, adapterSha256, name, baseName, tokenizerDirectory, withBase = false } = request;
     const record: MergeRecord = { base_sha256: base.sha256, kind, adapter_sha256: adapterSha256, scale };
     const keptType = format.keepsTypes === true ? request.type : type;
@@ -90,15 +93,14 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       tokenizerDirectory,
       withBase,
     };
+    await requireChange(format, context, type);
     step("write");
     await format.write(context);
     step("verify");
-    const wanted = await logitsOfProbes(base.config, () => reloadModel(merged));
+    const { wanted, rounding } = await storedLogits(format, context);
     for (const weight of adapter.keys()) delete merged.weights[weight]; // they would lie in memory twice
-    const found = await logitsOfProbes(base.config, () => format.reload(context));
-    const tolerance = format.tolerance(type);
-    const gap = compareLogits(wanted, found);
-    requireClose(gap, tolerance, "the merged model");
+    const gap = compareLogits(wanted, await logitsOfProbes(base.config, () => format.reload(context)));
+    requireClose(gap, tolerance, type === "f32" ? "the merged model" : `the merged model rounded to ${type}`);
     const positions = probes(base.config).reduce((sum, ids) => sum + ids.length, 0);
     return {
       out,
@@ -107,6 +109,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       rank: adapterRank(adapter),
       scale,
       ...gap,
+      rounding,
       positions,
       tolerance,
     };
@@ -130,30 +133,31 @@ async function resolveType(format: ExportFormat, asked: WeightType | undefined, 
 }
 const storedTypes = { F32: "f32", F16: "f16", BF16: "bf16" } as const;
 
-const rounding: Readonly<Record<WeightType, (values: Float32Array) => Float32Array>> = {
-  f32: (values) => values,
-  f16: (values) => float16ToFloat32(float32ToFloat16(values)),
-  bf16: (values) => bfloat16ToFloat32(float32ToBfloat16(values)),
-  q8_0: (values) => values,
-};
-
 /** Throws E_MISMATCH where no weight is another one, as it is stored. */
-async function requireChange(
-  base: Readonly<Record<string, WeightSource>>,
-  merged: Readonly<Record<string, WeightSource>>,
-  adapter: Adapter,
-  type: WeightType,
-): Promise<void> {
-  for (const name of adapter.keys()) {
-    const [before, after] = [base[name]!, merged[name]!];
-    if (before === after) continue;
-    const [old, now] = [rounding[type](await readWeight(before)), rounding[type](await readWeight(after))];
-    if (now.some((value, i) => value !== old[i])) return;
-  }
+async function requireChange(format: ExportFormat, context: ExportContext, type: WeightType): Promise<void> {
+  const { base, merged, adapter } = context;
+  const typeOf = (await format.typeOfWeights?.(context)) ?? allOf(type);
+  const shapes = parameterShapes(base.config);
+  for (const name of adapter.keys())
+    if (!(await isUnchanged(base.weights[name]!, merged.weights[name]!, typeOf(name, shapes.get(name)!)))) return;
   throw new AppError(
     "E_MISMATCH",
     `the merge changes no weight: expected an adapter that does${type === "f32" ? "" : ` in ${type}`}, found one that leaves all ${adapter.size} as they are`,
   );
+}
+
+/** Logits of what a reader should find, and how far rounding the weights moved them. */
+async function storedLogits(format: ExportFormat, context: ExportContext) {
+  const { merged, base } = context;
+  const exact = await logitsOfProbes(base.config, () => reloadModel(merged));
+  const stored = (await format.stored?.(context)) ?? {
+    config: merged.config,
+    weights: await weightsAsStored(format, context),
+  };
+  const isExact = Object.entries(stored.weights).every(([name, source]) => merged.weights[name] === source);
+  if (isExact) return { wanted: exact, rounding: 0 };
+  const wanted = await logitsOfProbes(base.config, () => reloadModel(stored));
+  return { wanted, rounding: compareLogits(exact, wanted).largestDifference };
 }
 
 /** Token ids that no text would have, of several lengths: the same for every export of a model. */

@@ -47,12 +47,13 @@ export async function writeGgufModel(
   for (const [name, shape] of parameterShapes(config)) {
     const place = places.get(name)!;
     const data = async () => rearrange(await read(name), shape, place);
-    tensors.push({ name: place.name, type: storedType(type, place.name, shape), shape, data });
+    tensors.push({ name: place.name, type: ggufStoredType(type, place.name, shape), shape, data });
   }
   await writeGguf(path, new Map([...fields, ...about]), tensors);
 }
 
-function storedType(type: GgufModelType, name: string, shape: readonly number[]): GgufTensorType {
+/** The type in which a tensor of a name and shape is kept where the model is written in a type. */
+export function ggufStoredType(type: GgufModelType, name: string, shape: readonly number[]): GgufTensorType {
   if (shape.length === 1) return "F32";
   if ((type === "Q8_0" || type === "Q4_0") && shape.at(-1)! % 32 !== 0) return "F16";
   return type === "Q4_0" && !name.startsWith("blk.") ? "Q8_0" : type;

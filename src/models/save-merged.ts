@@ -96,7 +96,7 @@ export async function saveMergedModel(
   options: SaveMergedOptions,
 ): Promise<void> {
   const { record, shardBytes = 5e9, tokenizerDirectory } = options;
-  const dtypes = await storedTypes(base, options.dtype);
+  const dtypes = await storedDtypes(base, options.dtype);
   await ensureFolder(directory);
   const shards = splitShards(base, dtypes, shardBytes);
   const fileName = (i: number) =>
@@ -150,8 +150,8 @@ function splitShards(base: Model, dtypes: ReadonlyMap<string, MergedDtype>, shar
   return shards;
 }
 
-/** The type of every tensor: as asked, else as the base model has it; those of a GGUF base become F32. */
-async function storedTypes(base: Model, asked: MergedDtype | undefined): Promise<Map<string, MergedDtype>> {
+/** The type of every tensor of a merged model: as asked, else as the base model has it; those of a GGUF base become F32. */
+export async function storedDtypes(base: Model, asked: MergedDtype | undefined): Promise<Map<string, MergedDtype>> {
   const isGguf = base.directory.endsWith(".gguf");
   const found = asked === undefined && !isGguf ? (await openSafetensorsModel(base.directory)).tensors : undefined;
   const typeOf = (name: string): MergedDtype => {
@@ -162,7 +162,7 @@ async function storedTypes(base: Model, asked: MergedDtype | undefined): Promise
 }
 
 /** The type that most of a model's tensors have in its files. */
-export const storedDtype = async (base: Model): Promise<MergedDtype> => commonType(await storedTypes(base, undefined));
+export const storedDtype = async (base: Model): Promise<MergedDtype> => commonType(await storedDtypes(base, undefined));
 
 /** The type of most tensors. */
 function commonType(dtypes: ReadonlyMap<string, MergedDtype>): MergedDtype {
