@@ -17,9 +17,14 @@ export type Unmerged = {
 /**
  * Writes the model that an adapter was merged into. Subtracting the adapter would leave rounding errors in every adapted weight, so the
  * weights come from the base model itself, which must be the very one that was merged into; the copy is verified by its hash.
- * @throws E_MISMATCH where nothing is merged into the model, or `base` is another one
+ * @throws E_MISMATCH where nothing is merged into the model, or `base` is another one; E_INTERRUPTED between its files: then nothing is left
  */
-export async function unmerge(merged: string, base: Model, out: string): Promise<Unmerged> {
+export async function unmerge(
+  merged: string,
+  base: Model,
+  out: string,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Unmerged> {
   const record = await readMergeRecord(merged);
   if (record === undefined) throw new AppError("E_MISMATCH", `${merged}: nothing is merged into this model`);
   requireBase(base.directory, base.sha256, record);
@@ -32,12 +37,18 @@ export async function unmerge(merged: string, base: Model, out: string): Promise
     const names = await plainFiles(base.directory);
     const files: { name: string; bytes: number }[] = [];
     for (const name of names) {
+      requireRunning(signal);
       await copyFile(join(base.directory, name), join(directory, name));
       files.push({ name, bytes: (await stat(join(directory, name))).size });
     }
+    requireRunning(signal);
     requireBase(out, (await openModel(directory)).sha256, record);
     return { out, record, files };
   });
+}
+
+function requireRunning(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new AppError("E_INTERRUPTED", "unmerge: stopped; nothing was written");
 }
 
 function requireBase(what: string, found: string, { base_sha256: wanted }: MergeRecord): void {

@@ -42,6 +42,18 @@ test("quantize", () =>
     },
   })));
 
+test("unmerge", async () => {
+  const merged = join(root, "merged");
+  const args = ["merge", "--pair", pair, "--specialization", join(root, "about"), "--out", merged];
+  expect(await runCli(args, recordingContext().context)).toBe(0);
+  await stopped(["unmerge", "--model", merged, "--base", join(pair, "edge")], () => ({
+    resolveModel: async (name) => {
+      interrupt();
+      return name;
+    },
+  }));
+});
+
 test.each([["merge"], ["export", "--format", "peft"]])("%s", (...command) =>
   stopped([...command, "--pair", pair, "--specialization", join(root, "about")], ({ stderr, isTerminal }) => ({
     isTerminal: { ...isTerminal, stderr: true },

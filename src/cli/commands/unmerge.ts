@@ -10,6 +10,7 @@ import { openModel } from "../../models/load.ts";
 import type { CliContext } from "../context.ts";
 import { outOption } from "../export-source.ts";
 import { formatBytes, shortHash } from "../format.ts";
+import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
@@ -39,7 +40,7 @@ export function addUnmerge(program: Command, context: CliContext): void {
     .addOption(pairOption())
     .addOption(jsonOption())
     .addHelpText("after", examples)
-    .action((flags: Flags) => unmergeCommand(context, flags));
+    .action((flags: Flags) => interruptible(context, (signal) => unmergeCommand(context, flags, signal)));
 }
 
 /** Throws E_USAGE for an id of the hub: what was merged is a folder or a file here. */
@@ -55,7 +56,7 @@ async function requireHere(model: string): Promise<void> {
     );
 }
 
-async function unmergeCommand(context: CliContext, flags: Flags): Promise<void> {
+async function unmergeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const model = required(flags.model, "unmerge", "--model DIR");
   const out = required(flags.out, "unmerge", "--out DIR");
   await requireHere(model);
@@ -64,7 +65,7 @@ async function unmergeCommand(context: CliContext, flags: Flags): Promise<void> 
     flags.base === undefined
       ? (await loadPair(flags.pair, { resolveModel })).edge
       : await openModel(await resolveModel(flags.base));
-  const result = await unmerge(model, base, out);
+  const result = await unmerge(model, base, out, { signal });
   printResult(context, flags, result, () =>
     [
       ...result.files.map(({ name, bytes }) => `${join(out, name)}: ${formatBytes(bytes)}`),
