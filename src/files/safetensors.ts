@@ -16,7 +16,7 @@ export {
 /** Reads and checks the header. Throws E_NOT_FOUND, E_IO, E_LIMIT, E_DTYPE, or E_FORMAT for what is no safetensors. */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   return withRegularFile(path, async (file, fileBytes) => {
-    const start = fileBytes < 10 ? new Uint8Array(8) : await readExactly(file, path, 0, 8);
+    const start = fileBytes < 10 ? new Uint8Array(0) : await readExactly(file, path, 0, 8);
     const headerBytes = headerLength(start, fileBytes, path);
     return { path, ...parseHeader(await readExactly(file, path, 8, headerBytes), fileBytes, path) };
   });

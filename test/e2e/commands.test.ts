@@ -171,6 +171,7 @@ test("train, resume after Ctrl-C, plot", async () => {
     batch: 1,
     rowTokens: 64,
     steps: 100_000,
+    optimizer: { scheduleSteps: 100_000 },
     checkpointEvery: 100_000,
     validateEvery: 100_000,
     logEvery: 1,
@@ -189,6 +190,10 @@ test("train, resume after Ctrl-C, plot", async () => {
   await writeFile(config, JSON.stringify({ ...run, steps: done + 3 }));
   const refused = await loragen(["train", "--config", config]);
   expect([refused.status, refused.stderr]).toEqual([1, expect.stringMatching(/^error E_USAGE: .*--resume/)]);
+  await writeFile(config, JSON.stringify({ ...run, steps: done + 3, seed: 1 }));
+  const other = await loragen(["train", "--config", config, "--resume"]);
+  expect([other.status, other.stderr]).toEqual([1, expect.stringMatching(/^error E_MISMATCH: .*seed 0, now 1/)]);
+  await writeFile(config, JSON.stringify({ ...run, steps: done + 3 }));
   const resumed = z
     .strictObject({ output: z.string(), steps: z.int(), bestLoss: z.number(), bestStep: z.int(), ms })
     .parse(await json(["train", "--config", config, "--resume"]));

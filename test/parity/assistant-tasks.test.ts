@@ -1,21 +1,21 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { createRng } from "../../base/rng.ts";
-import { loadTokenizer, type Tokenizer } from "../../text/tokenizer.ts";
-import { loadInstructionTasks } from "../instruction-tasks.ts";
-import { sampleGroup } from "../mixture.ts";
-import { readClinc } from "../sources/clinc150.ts";
-import { TASK_KINDS, type TaskFamily } from "../task.ts";
-import { toTaskFile } from "../task-file.ts";
-import { loadAssistantTasks } from "./index.ts";
-import { inputKey } from "./make-task.ts";
-import { callTarget, intentTarget, jsonTarget } from "./output-format.ts";
-import { asWritten } from "./tool-call.ts";
-import { assistantWeight } from "./weight.ts";
-import { wordings } from "./wording.ts";
+import { createRng } from "../../src/base/rng.ts";
+import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";
+import { inputKey } from "../../src/data/assistant-tasks/make-task.ts";
+import { callTarget, intentTarget, jsonTarget } from "../../src/data/assistant-tasks/output-format.ts";
+import { asWritten } from "../../src/data/assistant-tasks/tool-call.ts";
+import { assistantWeight } from "../../src/data/assistant-tasks/weight.ts";
+import { wordings } from "../../src/data/assistant-tasks/wording.ts";
+import { loadInstructionTasks } from "../../src/data/instruction-tasks.ts";
+import { sampleGroup } from "../../src/data/mixture.ts";
+import { readClinc } from "../../src/data/sources/clinc150.ts";
+import { TASK_KINDS, type TaskFamily } from "../../src/data/task.ts";
+import { toTaskFile } from "../../src/data/task-file.ts";
+import { loadTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
 
-const root = join(import.meta.dirname, "../../..");
+const root = join(import.meta.dirname, "../..");
 const data = join(root, "../shared/data");
 
 describe("answers", () => {
