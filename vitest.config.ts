@@ -8,6 +8,7 @@ const patient = { testTimeout: 600_000, hookTimeout: 600_000 };
 export default defineConfig({
   resolve: { alias: { "#runtime": resolve(import.meta.dirname, "src/runtime/node.ts") } },
   test: {
+    maxWorkers: "100%",
     coverage: {
       include: ["src/**/*.ts"],
       exclude: ["src/**/*.test.ts"],
