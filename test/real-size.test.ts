@@ -7,7 +7,7 @@ import { parameterCount } from "../bench/real-size/measurements.ts";
 import { hasRow, putRow, type Row, readRows } from "../bench/real-size/rows.ts";
 import { realModel, realModelNames } from "../bench/real-size/shapes.ts";
 import { markdownTables } from "../bench/real-size/table.ts";
-import { planShards, randomWeight, writeRandomModel } from "../bench/real-size/weights.ts";
+import { randomWeight, writeRandomModel } from "../bench/real-size/weights.ts";
 import { openSafetensorsModel, readModelTensor } from "../src/files/safetensors-model.ts";
 import { readModelConfig } from "../src/models/config.ts";
 import { openModel } from "../src/models/load.ts";
@@ -55,17 +55,6 @@ test("gains leave what passes them as it is; other weights have a standard devia
   expect(randomWeight(config, "a", "lm_head.weight", [64, 64])).toEqual(values);
   expect(randomWeight(config, "b", "lm_head.weight", [64, 64])).not.toEqual(values);
   expect(randomWeight(config, "a", "other.weight", [64, 64])).not.toEqual(values);
-});
-
-test("shards keep the order, hold what fits, and a tensor that is larger gets one of its own", () => {
-  const shapes = new Map([
-    ["a", [4]],
-    ["b", [6]],
-    ["c", [100]],
-    ["d", [1]],
-  ]);
-  const names = planShards(shapes, "BF16", 20).map((shard) => shard.map(([name]) => name));
-  expect(names).toEqual([["a", "b"], ["c"], ["d"]]);
 });
 
 test("weights that are there already are not written again", async () => {

@@ -1,9 +1,9 @@
 /** @file Random weights of a model's full size on disk, one tensor in memory at a time. */
 import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { writeJsonFile } from "../../src/base/json-file.ts";
 import { createRng } from "../../src/base/rng.ts";
 import { dtypeBytes, elementCount } from "../../src/files/safetensors.ts";
+import { planShards, shardName, writeShardIndex } from "../../src/files/safetensors-shards.ts";
 import { type TensorToWrite, writeSafetensors } from "../../src/files/safetensors-write.ts";
 import { architectures } from "../../src/models/architectures.ts";
 import { type ModelConfig, toConfigJson } from "../../src/models/config.ts";
@@ -13,6 +13,7 @@ import { requireRoom } from "../support/problem.ts";
 
 type Dtype = "F32" | "BF16";
 type Shape = readonly number[];
+type Named = readonly [name: string, shape: Shape];
 
 /** Of the weights that are not gains. Deep models of any width stay finite with it. */
 const standardDeviation = 0.02;
@@ -24,22 +25,6 @@ export function randomWeight(config: ModelConfig, seed: string, name: string, sh
   return createRng(seed)
     .split(name)
     .fillUniform(values, standardDeviation * Math.sqrt(3));
-}
-
-/** Neighbouring tensors in files of at most `shardBytes`, or of one tensor that is larger. */
-export function planShards(shapes: ReadonlyMap<string, Shape>, dtype: Dtype, shardBytes: number): [string, Shape][][] {
-  const shards: [string, Shape][][] = [];
-  let room = 0;
-  for (const [name, shape] of shapes) {
-    const bytes = elementCount(shape) * dtypeBytes[dtype];
-    if (shards.length === 0 || bytes > room) {
-      shards.push([]);
-      room = shardBytes;
-    }
-    shards.at(-1)!.push([name, shape]);
-    room -= bytes;
-  }
-  return shards;
 }
 
 export type WriteOptions = {
@@ -64,16 +49,14 @@ export async function writeRandomModel(
   );
   if (isThere) return;
   const shapes = parameterShapes(config);
-  const bytes = [...shapes.values()].reduce((sum, shape) => sum + elementCount(shape) * dtypeBytes[dtype], 0);
+  const bytesOf = ([, shape]: Named) => elementCount(shape) * dtypeBytes[dtype];
+  const bytes = [...shapes].reduce((sum, entry) => sum + bytesOf(entry), 0);
   await mkdir(directory, { recursive: true });
   await requireRoom(directory, bytes);
-  const shards = planShards(shapes, dtype, shardBytes);
-  const number = (i: number) => String(i).padStart(5, "0");
-  const weightMap: Record<string, string> = {};
+  const shards = planShards<Named>(shapes, bytesOf, shardBytes);
   for (const [i, shard] of shards.entries()) {
-    const file =
-      shards.length === 1 ? "model.safetensors" : `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`;
-    log(`writing ${join(directory, file)}`);
+    const path = join(directory, shardName(i, shards.length));
+    log(`writing ${path}`);
     const tensors = shard.map(
       ([name, shape]): TensorToWrite => ({
         name,
@@ -82,14 +65,10 @@ export async function writeRandomModel(
         data: () => randomWeight(config, seed, name, shape),
       }),
     );
-    await writeSafetensors(join(directory, file), tensors, { format: "pt" });
-    for (const [name] of shard) weightMap[name] = file;
+    await writeSafetensors(path, tensors, { format: "pt" });
   }
-  if (shards.length > 1)
-    await writeJsonFile(join(directory, "model.safetensors.index.json"), {
-      metadata: { total_size: bytes },
-      weight_map: weightMap,
-    });
+  const names = shards.map((shard) => shard.map(([name]) => name));
+  await writeShardIndex(directory, names, bytes);
   await writeConfigFile(directory, {
     ...toConfigJson(config),
     torch_dtype: dtype === "BF16" ? "bfloat16" : "float32",

@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { sha256, sha256File } from "./hash.ts";
+import { joinSha256, sha256, sha256File } from "./hash.ts";
 
 test("a text hashes as its UTF-8 bytes (FIPS 180-2 vectors)", () => {
   expect(sha256("abc")).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -20,4 +20,10 @@ test("a file of many pieces hashes as its whole content", async () => {
 
 test("a missing file is E_NOT_FOUND", async () => {
   await expect(sha256File("/no/such/file")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+});
+
+test("one file is known by its own hash, several by all in order", () => {
+  const [a, b] = [sha256("a"), sha256("b")];
+  expect(joinSha256([a])).toBe(a);
+  expect(joinSha256([a, b])).toBe(sha256(`${a}\n${b}`));
 });

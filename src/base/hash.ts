@@ -18,3 +18,7 @@ export async function sha256File(path: string): Promise<string> {
   }
   return hash.digest("hex");
 }
+
+/** Of several files, from the hash of each in order; of one file, its own. */
+export const joinSha256 = (hashes: readonly string[]): string =>
+  hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n"));

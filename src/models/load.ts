@@ -1,7 +1,7 @@
 /** @file A model directory opened for use: its shape, and where each of its weights lies. */
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
-import { sha256, sha256File } from "../base/hash.ts";
+import { joinSha256, sha256File } from "../base/hash.ts";
 import { float32ToFloat16 } from "../files/half.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
@@ -60,8 +60,7 @@ export async function openModel(directory: string, { quantize }: OpenOptions = {
     for (const [name, shape] of parameterShapes(config))
       weights[name] = await locateWeight(directory, files, name, shape);
   const hashes = await Promise.all(files.files.map(({ path }) => sha256File(path)));
-  const identity = hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n"));
-  return { directory, config, weights, sha256: identity, parameterCount, quantization: quantize };
+  return { directory, config, weights, sha256: joinSha256(hashes), parameterCount, quantization: quantize };
 }
 
 const countParameters = (config: ModelConfig): number =>

@@ -92,10 +92,11 @@ test("a large model is written in several files, each small, and opens like one"
 
 test("the tokenizer comes along", async () => {
   const [directory, out] = [await plainModel(), folder()];
-  for (const name of ["tokenizer.json", "tokenizer_config.json", "README.md"])
+  for (const name of ["tokenizer.json", "tokenizer_config.json", "added_tokens.json", "README.md"])
     writeFileSync(join(directory, name), "{}");
   await quantizeDirectory(directory, out, quantizations.int8);
   expect(readdirSync(out).sort()).toEqual([
+    "added_tokens.json",
     "config.json",
     "model.safetensors",
     "tokenizer.json",

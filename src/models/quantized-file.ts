@@ -1,13 +1,12 @@
 /** @file A quantised model as a directory: `config.json` says how, the tensors lie in safetensors, ready to be mapped (docs/quantization.md). */
-import { copyFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
-import { sha256, sha256File } from "../base/hash.ts";
-import { ioError } from "../base/io-error.ts";
-import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
+import { joinSha256, sha256File } from "../base/hash.ts";
+import { readJsonFile } from "../base/json-file.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
+import { planShards, shardName, writeShardIndex } from "../files/safetensors-shards.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
@@ -21,6 +20,7 @@ import {
 } from "./quantized-layout.ts";
 import { requireWeight } from "./safetensors-weight.ts";
 import { mergeRecordKey, readMergeRecord } from "./save-merged.ts";
+import { copyTokenizer } from "./tokenizer-files.ts";
 
 const method = "lora-gen";
 
@@ -93,9 +93,6 @@ export type QuantizeDirectoryOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-const tokenizerFiles =
-  /^(tokenizer.*\.json|tokenizer\.model|special_tokens_map\.json|generation_config\.json|vocab\.json|merges\.txt|chat_template\.jinja)$/;
-
 /**
  * Quantises a Hugging Face directory into an empty one. One weight is in memory at a time, beside at most one file's worth of results.
  * @returns bytes of the weights before and after
@@ -112,7 +109,7 @@ export async function quantizeDirectory(
     throw new AppError("E_CONFIG", `${directory}: is quantised already; quantise the model it was made from`);
   const record = await readMergeRecord(directory);
   const files = await openSafetensorsModel(directory);
-  const shards = planShards(storedWeights(config, quantization), shardBytes);
+  const shards = planShards(storedWeights(config, quantization), storedBytes, shardBytes);
   const hashes: string[] = [];
   for (const { path } of files.files) {
     requireRunning(signal);
@@ -121,9 +118,7 @@ export async function quantizeDirectory(
   const total = shards.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
   await ensureFolder(out);
-  const weightMap: Record<string, string> = {};
   for (const [i, shard] of shards.entries()) {
-    const name = shardName(i, shards.length);
     const entries: TensorToWrite[] = [];
     for (const weight of shard) {
       requireRunning(signal);
@@ -131,16 +126,12 @@ export async function quantizeDirectory(
       onProgress?.(++done, total);
     }
     requireRunning(signal);
-    for (const entry of entries) weightMap[entry.name] = name;
-    await writeSafetensors(join(out, name), entries, { format: "pt" });
+    await writeSafetensors(join(out, shardName(i, shards.length)), entries, { format: "pt" });
   }
   const bytes = shards.flat().reduce((sum, weight) => sum + storedBytes(weight), 0);
-  if (shards.length > 1)
-    await writeJsonFile(join(out, "model.safetensors.index.json"), {
-      metadata: { total_size: bytes },
-      weight_map: weightMap,
-    });
-  await copyTokenizer(directory, out);
+  const names = shards.map((shard) => shard.flatMap(({ tensors }) => tensors.map(({ name }) => name)));
+  await writeShardIndex(out, names, bytes);
+  await copyTokenizer(out, [directory]);
   await writeConfigFile(out, {
     ...toConfigJson(config),
     ...(record === undefined ? {} : { [mergeRecordKey.config]: record }),
@@ -150,7 +141,7 @@ export async function quantizeDirectory(
       bits: quantization.bits,
       block_size: quantizedBlockSize,
       symmetric: quantization.symmetric,
-      base_sha256: hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n")),
+      base_sha256: joinSha256(hashes),
     },
   });
   const bytesBefore = [...files.tensors.values()].reduce((sum, info) => sum + info.bytes, 0);
@@ -189,42 +180,3 @@ async function quantizedEntries(
 
 const storedBytes = ({ tensors }: StoredWeight): number =>
   tensors.reduce((sum, { shape, dtype }) => sum + shape.reduce((a, b) => a * b, 1) * (dtype === "u8" ? 1 : 4), 0);
-
-/** Neighbouring weights in files of about `shardBytes`. */
-function planShards(weights: readonly StoredWeight[], shardBytes: number): StoredWeight[][] {
-  const shards: StoredWeight[][] = [];
-  let room = 0;
-  for (const weight of weights) {
-    const bytes = storedBytes(weight);
-    if (bytes > room || shards.length === 0) {
-      shards.push([]);
-      room = shardBytes;
-    }
-    shards.at(-1)!.push(weight);
-    room -= bytes;
-  }
-  return shards;
-}
-
-const shardName = (index: number, count: number): string => {
-  const number = (value: number) => String(value).padStart(5, "0");
-  return count === 1 ? "model.safetensors" : `model-${number(index + 1)}-of-${number(count)}.safetensors`;
-};
-
-async function copyTokenizer(directory: string, out: string): Promise<void> {
-  for (const name of (await listNames(directory)).filter((entry) => tokenizerFiles.test(entry)))
-    await copyFile(join(directory, name), join(out, name)).catch((error: unknown) => {
-      throw ioError(error, "write", join(out, name));
-    });
-}
-
-async function listNames(directory: string): Promise<string[]> {
-  const isThere = await stat(directory).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (!isThere) return [];
-  return readdir(directory).catch((error: unknown) => {
-    throw ioError(error, "read", directory);
-  });
-}

@@ -1,13 +1,13 @@
 /** @file A merged model as a Hugging Face directory: sharded by size, types kept, and a record that it was merged. */
-import { copyFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
-import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
+import { readJsonFile } from "../base/json-file.ts";
 import { openGguf } from "../files/gguf.ts";
 import { dtypeBytes } from "../files/safetensors.ts";
 import { openSafetensorsModel } from "../files/safetensors-model.ts";
+import { planShards, shardName, writeShardIndex } from "../files/safetensors-shards.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
@@ -15,6 +15,9 @@ import { toConfigJson } from "./config.ts";
 import { writeConfigFile } from "./config-text.ts";
 import type { Model } from "./load.ts";
 import { parameterShapes } from "./parameters.ts";
+import { copyTokenizer } from "./tokenizer-files.ts";
+
+export { copyTokenizer } from "./tokenizer-files.ts";
 
 export type MergedDtype = "F32" | "F16" | "BF16";
 
@@ -43,19 +46,6 @@ export type SaveMergedOptions = {
 };
 
 const dtypeNames: Readonly<Record<MergedDtype, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
-
-/** Beside the weights, as they are. */
-const copied = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "tokenizer.model",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "merges.txt",
-  "chat_template.jinja",
-  "generation_config.json",
-] as const;
 
 /** Throws E_MISMATCH where a model is the result of a merge. */
 export async function refuseMerged(model: Pick<Model, "directory">): Promise<void> {
@@ -98,13 +88,10 @@ export async function saveMergedModel(
   const { record, shardBytes = 5e9, tokenizerDirectory } = options;
   const dtypes = await storedDtypes(base, options.dtype);
   await ensureFolder(directory);
-  const shards = splitShards(base, dtypes, shardBytes);
-  const fileName = (i: number) =>
-    shards.length === 1
-      ? "model.safetensors"
-      : `model-${String(i + 1).padStart(5, "0")}-of-${String(shards.length).padStart(5, "0")}.safetensors`;
-  for (const [i, names] of shards.entries()) {
-    const tensors = names.map(
+  const bytesOf = ([name, shape]: Named) => sizeOf(shape, dtypes.get(name)!);
+  const shards = planShards<Named>(parameterShapes(base.config), bytesOf, shardBytes);
+  for (const [i, entries] of shards.entries()) {
+    const tensors = entries.map(
       ([name, shape]): TensorToWrite => ({
         name,
         dtype: dtypes.get(name)!,
@@ -112,16 +99,11 @@ export async function saveMergedModel(
         data: () => readWeight(weights[name]!),
       }),
     );
-    await writeSafetensors(join(directory, fileName(i)), tensors, { format: "pt" });
+    await writeSafetensors(join(directory, shardName(i, shards.length)), tensors, { format: "pt" });
   }
-  if (shards.length > 1) {
-    const placed = shards.flatMap((names, i) => names.map(([name]) => [name, fileName(i)] as const));
-    const total = shards.flat().reduce((sum, [name, shape]) => sum + sizeOf(shape, dtypes.get(name)!), 0);
-    await writeJsonFile(join(directory, "model.safetensors.index.json"), {
-      metadata: { total_size: total },
-      weight_map: Object.fromEntries(placed),
-    });
-  }
+  const names = shards.map((entries) => entries.map(([name]) => name));
+  const totalBytes = shards.flat().reduce((sum, entry) => sum + bytesOf(entry), 0);
+  await writeShardIndex(directory, names, totalBytes);
   const dtype = dtypeNames[commonType(dtypes)];
   await writeConfigFile(directory, {
     ...sayDtype(await baseConfig(base), dtype),
@@ -134,21 +116,6 @@ export async function saveMergedModel(
 const sizeOf = (shape: readonly number[], dtype: MergedDtype) => shape.reduce((a, b) => a * b, dtypeBytes[dtype]);
 
 type Named = readonly [name: string, shape: readonly number[]];
-
-function splitShards(base: Model, dtypes: ReadonlyMap<string, MergedDtype>, shardBytes: number): Named[][] {
-  const shards: Named[][] = [[]];
-  let bytes = 0;
-  for (const entry of parameterShapes(base.config)) {
-    const size = sizeOf(entry[1], dtypes.get(entry[0])!);
-    if (bytes > 0 && bytes + size > shardBytes) {
-      shards.push([]);
-      bytes = 0;
-    }
-    shards.at(-1)!.push(entry);
-    bytes += size;
-  }
-  return shards;
-}
 
 /** The type of every tensor of a merged model: as asked, else as the base model has it; those of a GGUF base become F32. */
 export async function storedDtypes(base: Model, asked: MergedDtype | undefined): Promise<Map<string, MergedDtype>> {
@@ -190,20 +157,3 @@ function sayDtype(config: object, dtype: string): Record<string, unknown> {
 
 const isObject = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Copies tokenizer files and what goes with them, each from the first folder that has it. */
-export async function copyTokenizer(directory: string, sources: readonly (string | undefined)[]): Promise<void> {
-  for (const name of copied) {
-    for (const source of sources) {
-      if (source === undefined) continue;
-      const path = join(source, name);
-      const isFile = await stat(path).then(
-        (found) => found.isFile(),
-        () => false,
-      );
-      if (!isFile) continue;
-      await copyFile(path, join(directory, name));
-      break;
-    }
-  }
-}
