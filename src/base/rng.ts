@@ -1,7 +1,6 @@
-/** @file Seeded, splittable, serialisable random numbers (sfc32): the only source of randomness in the project. */
-import { AppError } from "./errors.ts";
+/** @file Seeded, splittable random numbers (sfc32): the only source of randomness in the project. */
 
-/** A stream of random numbers. `next`, `int`, `normal`, `shuffle`, `pick` and the fills advance it; `split` and `state` do not. */
+/** A stream of random numbers. `next`, `int`, `normal`, `shuffle`, `pick` and the fills advance it; `split` does not. */
 export interface Rng {
   /** Uniform in [0, 1), 53 random bits. */
   next(): number;
@@ -22,8 +21,6 @@ export interface Rng {
    * was drawn: the same label always gives the same stream, so number the labels of repeated use (`step-12`).
    */
   split(label: string): Rng;
-  /** Everything needed to continue bit-identically: pass it to `restoreRng`. */
-  state(): string;
 }
 
 type Words = readonly [number, number, number, number];
@@ -31,14 +28,6 @@ type Words = readonly [number, number, number, number];
 /** The stream of a seed; `1` and `"1"` are the same seed. */
 export function createRng(seed: number | string): Rng {
   return seeded(hash128(`seed ${seed}`));
-}
-
-/** Continues a stream from its `state()`. Throws E_FORMAT on anything else. */
-export function restoreRng(state: string): Rng {
-  const match = /^sfc32:([0-9a-f]{32}):([0-9a-f]{32})$/.exec(state);
-  if (match === null)
-    throw new AppError("E_FORMAT", `random state: expected "sfc32:<32 hex>:<32 hex>", found ${JSON.stringify(state)}`);
-  return stream(fromHex(match[1]!), fromHex(match[2]!));
 }
 
 function seeded(key: Words): Rng {
@@ -101,7 +90,6 @@ function stream(key: Words, words: Words): Rng {
       return out;
     },
     split: (label) => seeded(hash128(`split ${toHex(key)} ${label}`)),
-    state: () => `sfc32:${toHex(key)}:${toHex([a, b, c, d])}`,
   };
 }
 
@@ -124,8 +112,3 @@ function hash128(text: string): Words {
 }
 
 const toHex = (words: Words) => words.map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
-
-function fromHex(hex: string): Words {
-  const word = (i: number) => Number.parseInt(hex.slice(8 * i, 8 * i + 8), 16) | 0;
-  return [word(0), word(1), word(2), word(3)];
-}

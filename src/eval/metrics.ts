@@ -1,4 +1,4 @@
-/** @file The paper's summary numbers: AVE and HAR over tasks, and how much a prompt was compressed. */
+/** @file The paper's summary numbers: AVE and HAR over tasks. */
 import { mean } from "./statistics.ts";
 
 /** AVE: the arithmetic mean over tasks. */
@@ -8,16 +8,3 @@ export const average = (accuracies: readonly number[]): number => mean(accuracie
 export function harmonicMean(accuracies: readonly number[]): number {
   return accuracies.length / accuracies.reduce((sum, accuracy) => sum + 1 / accuracy, 0);
 }
-
-/** Tokens of the edge model's tokenizer. */
-export type TokenCounts = {
-  /** Instruction tokens of the full prompt. */
-  readonly prompt: number;
-  readonly user: number;
-  /** Instruction tokens that the edge model still reads: 0 after a specialisation. */
-  readonly residual: number;
-};
-
-/** (prompt + user) / (residual + user), AMB-22. It says how much shorter the context is, not how much faster a query. */
-export const compressionRatio = ({ prompt, user, residual }: TokenCounts): number =>
-  (prompt + user) / (residual + user);

@@ -1,6 +1,4 @@
-/** @file Evaluation results as Markdown, its columns padded so that it reads well in a terminal too. */
-import type { MethodName } from "./methods.ts";
-import type { EvalCell, EvalReport } from "./summarize.ts";
+/** @file Numbers of an evaluation, and Markdown tables whose columns are padded so that they read well in a terminal too. */
 
 /** A Markdown table. The first column is left-aligned, the others to the right. */
 export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -25,44 +23,3 @@ export function percent(share: number, error?: number): string {
 /** A difference of shares in percentage points, with its sign. */
 export const points = (difference: number): string =>
   `${difference < 0 ? "−" : "+"}${Math.abs(100 * difference).toFixed(1)}`;
-
-/** Accuracies of every task and their mean, what a query costs, and the paired differences. */
-export function markdownReport({ tasks, mean, comparisons }: EvalReport): string {
-  const methods = Object.keys(mean) as MethodName[];
-  const accuracy = (cell: EvalCell) => percent(cell.accuracy, cell.stderr);
-  const n = (cells: Partial<Record<MethodName, { readonly n: number }>>) => String(cells[methods[0]!]!.n);
-  const sections = [
-    markdownTable(
-      ["accuracy, %", "n", ...methods],
-      [
-        ...Object.entries(tasks).map(([name, cells]) => [
-          name,
-          n(cells),
-          ...methods.map((method) => accuracy(cells[method]!)),
-        ]),
-        ["**mean of tasks**", n(mean), ...methods.map((method) => accuracy(mean[method]!))],
-        ["**harmonic mean**", n(mean), ...methods.map((method) => percent(mean[method]!.harmonic))],
-      ],
-    ),
-    markdownTable(
-      ["per query", "tokens read", "ms"],
-      methods.map((method) => {
-        const { inputTokens, msPerQuery } = mean[method]!;
-        return [method, inputTokens.toFixed(1), msPerQuery === null ? "–" : msPerQuery.toFixed(2)];
-      }),
-    ),
-  ];
-  const differences = Object.entries(comparisons);
-  if (differences.length > 0)
-    sections.push(
-      markdownTable(
-        ["difference, points", "mean", "95 % interval"],
-        differences.map(([name, { difference, low, high }]) => [
-          name.replace("-vs-", " − "),
-          points(difference),
-          `${points(low)} … ${points(high)}`,
-        ]),
-      ),
-    );
-  return `${sections.join("\n\n")}\n`;
-}

@@ -1,5 +1,4 @@
 /** @file Names of models on the Hugging Face hub: `owner/name`, with a revision and a GGUF file where they are given. */
-import { AppError } from "../base/errors.ts";
 
 export type HubId = {
   readonly owner: string;
@@ -38,12 +37,4 @@ export function isPinnedHubId(text: string): boolean {
 /** Whether a path of a repository stays inside the folder it is put into. */
 export function isPlainPath(path: string): boolean {
   return !/(^|\/)(\.{0,2})(\/|$)/.test(path) || path === "";
-}
-
-/** Throws E_USAGE. */
-export function requireHubId(text: string): HubId {
-  const id = parseHubId(text);
-  if (id === undefined)
-    throw new AppError("E_USAGE", `expected owner/name[@revision][:file.gguf], found ${JSON.stringify(text)}`);
-  return id;
 }

@@ -10,12 +10,8 @@ import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { type Generator, readGenerator, readGeneratorConfig } from "./generator-file.ts";
 import { loadPair, type Pair } from "./pair.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "./parameters.ts";
-import {
-  encodeSpecialization,
-  readSpecialization,
-  type Specialization,
-  specializationLimits,
-} from "./specialization.ts";
+import { encodeSpecialization, readSpecialization, type Specialization } from "./specialization.ts";
+import { specializationLimits } from "./specialization-format.ts";
 
 let sound: string;
 let pair: Pair;

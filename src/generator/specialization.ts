@@ -14,11 +14,7 @@ import {
   specializationLimits,
 } from "./specialization-format.ts";
 
-export {
-  encodeSpecialization,
-  type Specialization,
-  specializationLimits,
-} from "./specialization-format.ts";
+export { encodeSpecialization, type Specialization } from "./specialization-format.ts";
 
 export const specializationFileName = "specialization.json";
 
