@@ -4,18 +4,11 @@ import { llama } from "../src/models/llama.ts";
 import { parameterShapes } from "../src/models/parameters.ts";
 import { quantizeBlocks } from "../src/nn/quantize.ts";
 import { quantizedTensors } from "../src/nn/quantized.ts";
-import { experts, randomGates } from "./real-size/train.ts";
 import { type Bench, joined } from "./support/bench.ts";
-import { expertShapes, int8 } from "./support/expert-training.ts";
+import { expertProblem } from "./support/expert-problem.ts";
+import { int8 } from "./support/expert-training.ts";
 import { expertStepWork } from "./support/flops.ts";
-import {
-  cachedTensors,
-  llamaShape,
-  type Problem,
-  randomTensor,
-  randomTensors,
-  randomTokens,
-} from "./support/problem.ts";
+import { cachedTensors, llamaShape, type Problem, randomTensor, randomTensors } from "./support/problem.ts";
 import { runTraining } from "./support/training-run.ts";
 
 const models = {
@@ -39,26 +32,16 @@ function quantizedLinears(seed: string, shapes: ReadonlyMap<string, readonly num
 
 async function makeProblem(size: keyof typeof models): Promise<Problem> {
   const config = llamaShape(models[size]);
-  const { rows, time } = batches[size];
   const name = `train-1b-${size}`;
   const shapes = parameterShapes(config);
-  const inputs = [
-    ...randomTensors(name, expertShapes({ config, experts })),
-    randomGates(rows, config.layers),
-    ...randomTokens(rows, time, config.vocab),
-  ];
-  return {
+  return expertProblem({
+    ...batches[size],
+    name,
+    seed: name,
     config,
-    rows,
-    time,
-    learningRate: 1e-3,
-    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
-    maxGradientNorm: 1,
-    experts,
     weights: await cachedTensors(name, randomTensors(name, shapes)),
     int8Weights: await cachedTensors(`${name}-int8`, quantizedLinears(name, shapes)),
-    inputs: await cachedTensors(`${name}-inputs`, inputs),
-  };
+  });
 }
 
 export const train1b: Bench = {

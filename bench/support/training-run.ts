@@ -38,46 +38,21 @@ export type TrainingRun = {
 /** Measures one way of training, in processes of its own. */
 export async function runTraining(run: TrainingRun, options: BenchOptions): Promise<BenchResult> {
   const { label, problem, work } = run;
-  const { log, threads } = options;
-  log(`${label}: ${work.gigaFlops.toFixed(1)} GFLOP a step = ${work.formula}`);
-  const ours = await startScript(trainWorker, [JSON.stringify(problem), String(threads), run.frozen]);
-  await using worker = ours.worker;
-  const theirs = options.peer !== "none" ? await startPeer(run.peerScript, problem, options) : undefined;
-  await using peer = theirs?.worker;
-  const step = async (who: string, subject: Worker): Promise<Answer> => {
-    const answer = await subject.ask("step");
-    log(`${label} ${who}: ${numberOf(answer, "ms").toFixed(0)} ms, loss ${numberOf(answer, "loss").toFixed(4)}`);
-    return answer;
-  };
-  const subjects: Record<string, () => Promise<Answer>> = {
-    step: () => step("ours", worker),
-    products: () => worker.ask("products"),
-    ...(peer === undefined ? {} : { peer: () => step("PyTorch", peer) }),
-  };
-  const measured = await interleave(subjects, options);
-  const memory = { ours: await worker.ask("memory"), peer: await peer?.ask("memory") };
-  if (peer !== undefined) requireSameWork(label, measured["step"]!, measured["peer"]!);
-
-  const rates = series(measured["products"]!, (size) => `${label} product ${size} GFLOP/s`);
+  options.log(`${label}: ${work.gigaFlops.toFixed(1)} GFLOP a step = ${work.formula}`);
+  const measured = await measure(run, options);
+  const { ours, products, peer } = measured;
+  if (peer !== undefined) requireSameWork(label, ours.steps, peer.steps);
+  const rates = series(products, (size) => `${label} product ${size} GFLOP/s`);
   const raw: Record<string, readonly number[]> = {
-    [`${label} step ms`]: measured["step"]!.map((answer) => numberOf(answer, "ms")),
-    [`${label} loss`]: measured["step"]!.map((answer) => numberOf(answer, "loss")),
+    ...stepSeries(label, ours),
     ...rates,
-    ...(peer === undefined
-      ? {}
-      : {
-          [`${label} PyTorch step ms`]: measured["peer"]!.map((answer) => numberOf(answer, "ms")),
-          [`${label} PyTorch loss`]: measured["peer"]!.map((answer) => numberOf(answer, "loss")),
-        }),
+    ...(peer === undefined ? {} : stepSeries(`${label} PyTorch`, peer)),
   };
-  const stepMs = median(raw[`${label} step ms`]!);
-  const rate = work.gigaFlops / (stepMs / 1000);
+  const stepMs = raw[`${label} step ms`]!;
+  const rate = work.gigaFlops / (median(stepMs) / 1000);
   const best = Math.max(...Object.values(rates).map(median));
   const share = rate / best;
-  const peerRatio =
-    peer === undefined ? undefined : pairedRatio(raw[`${label} PyTorch step ms`]!, raw[`${label} step ms`]!);
-  const peakMb = memory.ours["peakMb"];
-  const peerPeakMb = memory.peer?.["peakMb"];
+  const peerRatio = peer === undefined ? undefined : pairedRatio(raw[`${label} PyTorch step ms`]!, stepMs);
   return {
     configuration: {
       [label]: {
@@ -87,8 +62,8 @@ export async function runTraining(run: TrainingRun, options: BenchOptions): Prom
         time: problem.time,
         formula: work.formula,
         gigaFlopsPerStep: work.gigaFlops,
-        graphProductGigaFlops: ours.ready["graphGigaFlops"],
-        ...(theirs === undefined ? {} : { peer: theirs.description }),
+        graphProductGigaFlops: measured.graphGigaFlops,
+        ...(peer === undefined ? {} : { peer: peer.description }),
       },
     },
     raw,
@@ -96,8 +71,8 @@ export async function runTraining(run: TrainingRun, options: BenchOptions): Prom
       ...medians(raw),
       [`${label} GFLOP/s`]: rate,
       [`${label} best product GFLOP/s`]: best,
-      ...(typeof peakMb === "number" ? { [`${label} peak resident MB`]: peakMb } : {}),
-      ...(typeof peerPeakMb === "number" ? { [`${label} PyTorch peak resident MB`]: peerPeakMb } : {}),
+      ...(ours.peakMb === undefined ? {} : { [`${label} peak resident MB`]: ours.peakMb }),
+      ...(peer?.peakMb === undefined ? {} : { [`${label} PyTorch peak resident MB`]: peer.peakMb }),
     },
     ratios: {
       [`${label} share of the best product`]: share,
@@ -106,12 +81,65 @@ export async function runTraining(run: TrainingRun, options: BenchOptions): Prom
     checks: [
       atLeast(`${label}: share of the best matrix product`, share, run.shareLimit),
       ...(peerRatio === undefined ? [] : [atLeast(`${label}: PyTorch's time over ours`, peerRatio, 1)]),
-      ...(typeof peakMb === "number" && run.peakLimitMb !== undefined
-        ? [atMost(`${label}: peak resident memory, MB`, peakMb, run.peakLimitMb)]
-        : []),
+      ...(ours.peakMb === undefined || run.peakLimitMb === undefined
+        ? []
+        : [atMost(`${label}: peak resident memory, MB`, ours.peakMb, run.peakLimitMb)]),
     ],
   };
 }
+
+/** What a program answered, one entry a step, and the most it held. */
+type Stepped = { readonly steps: readonly Answer[]; readonly peakMb: number | undefined };
+
+type Measured = {
+  readonly ours: Stepped;
+  /** Matrix products between our steps, in the same process. */
+  readonly products: readonly Answer[];
+  readonly graphGigaFlops: Answer[string] | undefined;
+  readonly peer: (Stepped & { readonly description: unknown }) | undefined;
+};
+
+/** Our steps, products and the peer's steps in turn, in two processes that live as long as this call. */
+async function measure(run: TrainingRun, options: BenchOptions): Promise<Measured> {
+  const { label, problem } = run;
+  const ours = await startScript(trainWorker, [JSON.stringify(problem), String(options.threads), run.frozen]);
+  await using worker = ours.worker;
+  const theirs = options.peer !== "none" ? await startPeer(run.peerScript, problem, options) : undefined;
+  await using peer = theirs?.worker;
+  const step = async (who: string, subject: Worker): Promise<Answer> => {
+    const answer = await subject.ask("step");
+    options.log(
+      `${label} ${who}: ${numberOf(answer, "ms").toFixed(0)} ms, loss ${numberOf(answer, "loss").toFixed(4)}`,
+    );
+    return answer;
+  };
+  const subjects: Record<string, () => Promise<Answer>> = {
+    step: () => step("ours", worker),
+    products: () => worker.ask("products"),
+    ...(peer === undefined ? {} : { peer: () => step("PyTorch", peer) }),
+  };
+  const answers = await interleave(subjects, options);
+  return {
+    ours: { steps: answers["step"]!, peakMb: await peakMbOf(worker) },
+    products: answers["products"]!,
+    graphGigaFlops: ours.ready["graphGigaFlops"],
+    peer:
+      theirs === undefined || peer === undefined
+        ? undefined
+        : { steps: answers["peer"]!, peakMb: await peakMbOf(peer), description: theirs.description },
+  };
+}
+
+/** Undefined where the system does not say. */
+async function peakMbOf(worker: Worker): Promise<number | undefined> {
+  const { peakMb } = await worker.ask("memory");
+  return typeof peakMb === "number" ? peakMb : undefined;
+}
+
+const stepSeries = (label: string, { steps }: Stepped): Record<string, number[]> => ({
+  [`${label} step ms`]: steps.map((answer) => numberOf(answer, "ms")),
+  [`${label} loss`]: steps.map((answer) => numberOf(answer, "loss")),
+});
 
 /** Answers of equal keys as one series per key. */
 const series = (answers: readonly Answer[], name: (key: string) => string): Record<string, number[]> =>
