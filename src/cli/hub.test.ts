@@ -6,6 +6,16 @@ import { recordingContext } from "../../test/support/cli-context.ts";
 import { startHub } from "../../test/support/hub-server.ts";
 import { hubResolver, hubSettings } from "./hub.ts";
 
+const config = Buffer.from(
+  JSON.stringify({
+    model_type: "llama",
+    hidden_size: 8,
+    intermediate_size: 16,
+    num_hidden_layers: 1,
+    num_attention_heads: 1,
+    vocab_size: 16,
+  }),
+);
 const settings = (env: Record<string, string>) => hubSettings(env, "/home/me");
 
 test("models are kept where Hugging Face's tools keep them", () => {
@@ -17,7 +27,7 @@ test("models are kept where Hugging Face's tools keep them", () => {
 
 test("a download shows what, how much, how fast and how long on stderr, and nothing on stdout", async () => {
   await using hub = await startHub();
-  const files = { "config.json": Buffer.from("{}"), "model.safetensors": Buffer.alloc(3_500_000, 1) };
+  const files = { "config.json": config, "model.safetensors": Buffer.alloc(3_500_000, 1) };
   hub.models.set("org/one", { commit: "a".repeat(40), files, lfs: ["model.safetensors"] });
   const { context, written } = recordingContext();
   let clock = 0;
@@ -31,7 +41,7 @@ test("a download shows what, how much, how fast and how long on stderr, and noth
 
 test("Ctrl-C stops a download as E_INTERRUPTED; the next run goes on from there", async () => {
   await using hub = await startHub();
-  const files = { "config.json": Buffer.from("{}"), "model.safetensors": Buffer.alloc(3_500_000, 1) };
+  const files = { "config.json": config, "model.safetensors": Buffer.alloc(3_500_000, 1) };
   hub.models.set("org/one", { commit: "a".repeat(40), files, lfs: ["model.safetensors"] });
   const { context } = recordingContext();
   const env = { HF_ENDPOINT: hub.url, HF_HOME: mkdtempSync(join(tmpdir(), "hf-")) };

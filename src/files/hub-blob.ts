@@ -1,7 +1,7 @@
 /** @file One file from the hub onto the disk: resumed where it was cut, and only kept when size and hash are right. */
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 import {
@@ -14,6 +14,7 @@ import {
   requireRunning,
 } from "./hub-api.ts";
 import type { HubId } from "./hub-id.ts";
+import { lockDownload } from "./hub-lock.ts";
 
 export type BlobOptions = HubConnection & {
   /** Attempts in a row that bring nothing before it is given up. */
@@ -35,7 +36,7 @@ export type BlobSource = { readonly id: HubId; readonly commit: string; readonly
 export async function downloadBlob(path: string, source: BlobSource, options: BlobOptions): Promise<void> {
   const { file } = source;
   if ((await sizeOf(path)) === file.bytes) return options.onBytes?.(file.bytes);
-  const unlock = await lock(`${path}.lock`, source);
+  const unlock = await lockDownload(`${path}.lock`, describe(source));
   try {
     const partial = `${path}.incomplete`;
     await fill(partial, source, options);
@@ -203,31 +204,3 @@ export const sizeOf = (path: string): Promise<number | undefined> =>
     ({ size }) => size,
     () => undefined,
   );
-
-/** Two processes must not write one file. A lock whose process is gone is taken over. Returns how it is released. */
-async function lock(path: string, source: BlobSource): Promise<() => Promise<void>> {
-  for (let tries = 0; ; tries++) {
-    try {
-      const handle = await open(path, "wx");
-      await handle.writeFile(String(process.pid));
-      await handle.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || tries > 0) throw ioError(error, "write", path);
-      const holder = Number(await readFile(path, "utf8").catch(() => ""));
-      if (isRunning(holder))
-        throw new AppError("E_IO", `${describe(source)}: process ${holder} is downloading it; if not, delete ${path}`);
-      await rm(path, { force: true });
-    }
-  }
-}
-
-function isRunning(processId: number): boolean {
-  if (!Number.isSafeInteger(processId) || processId <= 0 || processId === process.pid) return processId === process.pid;
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}

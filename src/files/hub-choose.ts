@@ -14,8 +14,10 @@ export const weightFile = "model.safetensors";
 export const indexFile = `${weightFile}.index.json`;
 
 export type Choice = {
-  /** To be fetched first; shards follow from the index. */
+  /** What says how the model is built and how text becomes tokens. */
   readonly files: readonly string[];
+  /** The file of the weights, or the index of their shards. */
+  readonly weights: readonly string[];
   /** Whether the weights are the shards of `indexFile`. */
   readonly isSharded: boolean;
   /** The one GGUF file, where that is the model. */
@@ -29,21 +31,22 @@ export function chooseFiles(id: HubId, names: readonly string[], part: HubPart):
   const present = (wanted: readonly string[]) => wanted.filter((name) => has.has(name));
   if (id.file !== undefined) {
     if (!has.has(id.file)) throw new AppError("E_NOT_FOUND", `${what}: has no such file`);
-    return { files: [id.file], isSharded: false, gguf: id.file };
+    return { files: [], weights: [id.file], isSharded: false, gguf: id.file };
   }
   if (part === "tokenizer") {
     if (!has.has("tokenizer.json")) throw new AppError("E_NOT_FOUND", `${what}: has no tokenizer.json`);
-    return { files: present(tokenizerFiles), isSharded: false, gguf: undefined };
+    return { files: present(tokenizerFiles), weights: [], isSharded: false, gguf: undefined };
   }
   const weights = present([weightFile, indexFile])[0];
   if (weights !== undefined)
     return {
-      files: [...present([...configFiles, ...tokenizerFiles]), weights],
+      files: present([...configFiles, ...tokenizerFiles]),
+      weights: [weights],
       isSharded: weights === indexFile,
       gguf: undefined,
     };
   const gguf = names.filter((name) => name.endsWith(".gguf"));
-  if (gguf.length === 1) return { files: gguf, isSharded: false, gguf: gguf[0] };
+  if (gguf.length === 1) return { files: [], weights: gguf, isSharded: false, gguf: gguf[0] };
   if (gguf.length > 1)
     throw new AppError("E_USAGE", `${what}: name one of its GGUF files, as ${what}:${gguf[0]}; found ${list(gguf)}`);
   const others = names.filter((name) => /\.(bin|pt|pth|h5|msgpack|onnx|safetensors)$/.test(name));

@@ -7,6 +7,7 @@ import { silentLogger } from "../base/log.ts";
 import { fetchModel, type HubOptions } from "./hub.ts";
 import { recordName } from "./hub-cache.ts";
 import { parseHubId } from "./hub-id.ts";
+import { lockDownload } from "./hub-lock.ts";
 
 const commit = "0123456789abcdef0123456789abcdef01234567";
 const weights = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
@@ -325,9 +326,9 @@ test("two processes do not write one file", async () => {
   const folder = await fetchOne();
   const blob = await realpath(join(folder, "model.safetensors"));
   await rm(blob);
-  await writeFile(`${blob}.lock`, String(process.ppid));
-  await expect(fetchOne()).rejects.toEqual(refused("E_IO", `process ${process.ppid} is downloading it`));
-  await writeFile(`${blob}.lock`, "999999999");
+  const unlock = await lockDownload(`${blob}.lock`, "another download");
+  await expect(fetchOne()).rejects.toEqual(refused("E_IO", `model.safetensors: process ${process.pid} is downloading`));
+  await unlock();
   expect(await readFile(join(await fetchOne(), "model.safetensors"))).toEqual(weights);
 });
 

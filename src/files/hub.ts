@@ -25,6 +25,8 @@ export type HubOptions = Omit<BlobOptions, "onBytes"> & {
   readonly cache: string;
   /** Never ask the hub: only what is in the cache. */
   readonly isOffline?: boolean;
+  /** Given a model's folder before its weights are downloaded; throws where they would be of no use. Not asked for GGUF files. */
+  readonly check?: (folder: string) => Promise<unknown>;
   readonly log: Logger;
   /** Of a download in megabytes. */
   readonly progress: (totalMegabytes: number, label: string) => Progress;
@@ -33,7 +35,7 @@ export type HubOptions = Omit<BlobOptions, "onBytes"> & {
 /**
  * The folder with a model's files at the commit that its revision stands for, or the path of its GGUF file. What is not
  * in the cache is downloaded; only files whose size and hash are right are ever in that folder.
- * @throws E_NOT_FOUND, E_USAGE, E_IO (offline, refused, cut short), E_FORMAT (wrong content), E_INTERRUPTED
+ * @throws E_NOT_FOUND, E_USAGE, E_IO (offline, refused, cut short), E_FORMAT (wrong content), E_INTERRUPTED, and as `check` does
  */
 export async function fetchModel(id: HubId, options: HubOptions, part: HubPart = "model"): Promise<string> {
   const known = await knownCommit(options.cache, id);
@@ -84,7 +86,7 @@ async function findLocal(id: HubId, commit: string, { cache }: HubOptions, part:
   let wanted: readonly string[];
   try {
     choice = chooseFiles(id, names, part);
-    wanted = choice.isSharded ? [...choice.files, ...(await shardsOf(folder))] : choice.files;
+    wanted = [...choice.files, ...choice.weights, ...(choice.isSharded ? await shardsOf(folder) : [])];
   } catch (error) {
     if (error instanceof AppError) return undefined; // not there, or not whole
     throw error;
@@ -111,14 +113,17 @@ async function download(id: HubId, revision: HubRevision, options: HubOptions, p
         throw new AppError("E_FORMAT", `${formatHubId(id)}: ${indexFile} names ${name}, which is missing`);
       return file;
     });
+  const files: HubFile[] = [];
+  const fetchNext = async (names: readonly string[]) => {
+    const next = pick(names);
+    await fetchFiles(id, commit, next, options);
+    files.push(...next);
+  };
   // Weights come last: whatever is wrong with the small files is known before the long part begins.
-  const files = pick(choice.files);
-  await fetchFiles(id, commit, files, options);
-  if (choice.isSharded) {
-    const shards = pick(await shardsOf(folder));
-    await fetchFiles(id, commit, shards, options);
-    files.push(...shards);
-  }
+  await fetchNext(choice.files);
+  if (part === "model" && choice.gguf === undefined) await options.check?.(folder);
+  await fetchNext(choice.weights);
+  if (choice.isSharded) await fetchNext(await shardsOf(folder));
   await rememberCommit(cache, id, commit);
   await writeRecord(folder, id, commit, files);
   return choice.gguf === undefined ? folder : join(folder, choice.gguf);
@@ -126,6 +131,7 @@ async function download(id: HubId, revision: HubRevision, options: HubOptions, p
 
 async function fetchFiles(id: HubId, commit: string, files: readonly HubFile[], options: HubOptions): Promise<void> {
   const { cache } = options;
+  if (files.length === 0) return;
   const missing: HubFile[] = [];
   for (const file of files) if ((await sizeOf(blobPath(cache, id, file))) !== file.bytes) missing.push(file);
   const total = missing.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -49,6 +49,21 @@ test("a folder that is there is never looked up", async () => {
   expect(hub.requests).toEqual([]);
 });
 
+test("a model of an architecture we do not have is refused, with those we have, before its weights are downloaded", async () => {
+  const files = {
+    "config.json": Buffer.from(JSON.stringify({ model_type: "bert" })),
+    "model.safetensors": Buffer.alloc(1000),
+  };
+  hub.models.set("org/bert", { commit: "d".repeat(40), files, lfs: ["model.safetensors"] });
+  hub.requests.length = 0;
+  await expect(resolve("org/bert")).rejects.toMatchObject({
+    code: "E_ARCHITECTURE",
+    message: expect.stringMatching(/org\/bert here; .*model_type "bert" is not supported; expected one of: llama, /),
+  });
+  expect(hub.requests.filter(({ url }) => url.includes("config.json"))).toHaveLength(1);
+  expect(hub.requests.filter(({ url }) => url.includes("model.safetensors"))).toEqual([]);
+});
+
 test.each([
   ["no/such-model", "no folder no/such-model here; as a model of the hub: no/such-model:"],
   ["./no/such-folder", "no such folder, and no id of the hub"],

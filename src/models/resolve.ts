@@ -4,11 +4,15 @@ import { AppError } from "../base/errors.ts";
 import { fetchModel, type HubOptions } from "../files/hub.ts";
 import type { HubPart } from "../files/hub-choose.ts";
 import { parseHubId } from "../files/hub-id.ts";
+import { readModelConfig } from "./config.ts";
 
 /** A name to the path of a folder or GGUF file on this machine. */
 export type ResolveModel = (name: string, part?: HubPart) => Promise<string>;
 
-/** A path that exists is meant as such; else `owner/name[@revision][:file.gguf]` is looked up on the hub. Throws as `fetchModel`. */
+/**
+ * A path that exists is meant as such; else `owner/name[@revision][:file.gguf]` is looked up on the hub.
+ * @throws as `fetchModel`; as `readModelConfig`, before the weights are downloaded, for a model whose `config.json` cannot be used
+ */
 export function createModelResolver(hub: HubOptions): ResolveModel {
   return async (name, part = "model") => {
     if (await exists(name)) return name;
@@ -19,7 +23,7 @@ export function createModelResolver(hub: HubOptions): ResolveModel {
         `${name}: no such folder, and no id of the hub (owner/name[@revision][:file.gguf])`,
       );
     try {
-      return await fetchModel(id, hub, part);
+      return await fetchModel(id, { check: readModelConfig, ...hub }, part);
     } catch (error) {
       if (!(error instanceof AppError) || error.code === "E_INTERRUPTED") throw error;
       throw new AppError(error.code, `no folder ${name} here; as a model of the hub: ${error.message}`, {
