@@ -51,7 +51,7 @@ export type ExportResult = {
 };
 
 /** Largest difference of a logit, as a share of the largest: the readers compute the same sums, some in another order. */
-const tolerance = 1e-4;
+export const exportTolerance = 1e-4;
 
 /**
  * Writes an export into a new folder and verifies it.
@@ -100,7 +100,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     const { wanted, rounding } = await storedLogits(format, context);
     for (const weight of adapter.keys()) delete merged.weights[weight]; // they would lie in memory twice
     const gap = compareLogits(wanted, await logitsOfProbes(base.config, () => format.reload(context)));
-    requireClose(gap, tolerance, type === "f32" ? "the merged model" : `the merged model rounded to ${type}`);
+    requireClose(gap, exportTolerance, type === "f32" ? "the merged model" : `the merged model rounded to ${type}`);
     const positions = probes(base.config).reduce((sum, ids) => sum + ids.length, 0);
     return {
       out,
@@ -111,7 +111,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       ...gap,
       rounding,
       positions,
-      tolerance,
+      tolerance: exportTolerance,
     };
   });
 }

@@ -9,5 +9,8 @@ export function requireExact(graph: Graph, device: Device): void {
   if (device !== "webgpu") return;
   for (const node of topological(Object.values(graph.outputs)))
     if (isOp(node, "cachedAttention") && node.params.cap > 0)
-      throw new AppError("E_RUNTIME", "webgpu: attention scores with a soft cap are not supported; use another device");
+      throw new AppError(
+        "E_RUNTIME",
+        "webgpu: attention with a soft cap (Gemma 2) is not computed there; expected another device, such as cpu or wasm",
+      );
 }

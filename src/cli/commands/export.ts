@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { WeightType } from "../../export/format.ts";
 import { type ExportFormatName, exportFormats } from "../../export/formats.ts";
+import { exportTolerance } from "../../export/run-export.ts";
 import type { CliContext } from "../context.ts";
 import {
   baseNameOption,
@@ -25,8 +26,8 @@ const formatHelp = `
 Formats:
 ${formatNames.map((name) => `  ${name.padEnd(12)} ${exportFormats[name].about}; types ${exportFormats[name].types.join(", ")}`).join("\n")}
 
-What was written is loaded again and its logits compared with those of the merged model; where they differ by more
-than the format may, nothing is left.
+What was written is loaded again and its logits compared with those of the merged model, its weights rounded to the
+type; where they differ by more than ${exportTolerance} of the largest logit, in any format, nothing is left.
 
 Examples:
   $ loragen export --specialization my-task --format gguf --with-base --out my-task-gguf
