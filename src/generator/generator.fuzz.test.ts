@@ -6,11 +6,11 @@ import { beforeAll, expect, test } from "vitest";
 import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts";
 import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
-import { writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { specializationOf, writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { type Generator, readGenerator, readGeneratorConfig } from "./generator-file.ts";
 import { loadPair, type Pair } from "./pair.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "./parameters.ts";
-import { encodeSpecialization, readSpecialization, type Specialization } from "./specialization.ts";
+import { encodeSpecialization, readSpecialization } from "./specialization.ts";
 import { specializationLimits } from "./specialization-format.ts";
 
 let sound: string;
@@ -117,22 +117,10 @@ test("250 pairs with one file damaged open or are refused", async () => {
 
 test("2,000 mutations of specialization.json are read soundly or refused", async () => {
   const dir = mkdtempSync(join(tmpdir(), "fuzz-"));
-  const specialization: Specialization = {
-    version: "1.0.0",
-    gates: [
-      [0.25, 0, 0.75, 0],
-      [0, 0, 0, 1],
-    ],
-    topK: 2,
-    layers: 2,
-    experts: 4,
-    promptTokens: 12,
-    truncated: false,
-    promptSha256: "0".repeat(64),
-    cloudSha256: pair.cloud.sha256,
-    edgeSha256: pair.edge.sha256,
-    generatorSha256: pair.generator.sha256,
-  };
+  const specialization = specializationOf(pair, [
+    [0.25, 0, 0.75, 0],
+    [0, 0, 0, 1],
+  ]);
   const path = join(dir, "specialization.json");
   const original = new TextEncoder().encode(encodeSpecialization(specialization));
   const fits = { free: 0, pair: 0 };

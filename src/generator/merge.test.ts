@@ -1,41 +1,16 @@
 /** @file Merging: W̃ = W + Σ G·(α/r)·B·A by plain arithmetic, and back. */
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { writeTinyPair } from "../../test/support/tiny-pair.ts";
-import { version } from "../base/version.ts";
+import { openTinyPair, specializationOf } from "../../test/support/tiny-pair.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import { expertTargets, type GeneratorConfig } from "./config.ts";
 import { assembleLora, merge } from "./merge.ts";
-import { loadPair, type Pair } from "./pair.ts";
+import type { Pair } from "./pair.ts";
 import { parameterNames, targetSize } from "./parameters.ts";
-import type { Specialization } from "./specialization.ts";
 
 const gates = [
   [0.25, 0, 0.75, 0],
   [0, 1, 0, 0],
 ];
-
-async function openPair(generator: Partial<GeneratorConfig> = {}): Promise<Pair> {
-  const directory = mkdtempSync(join(tmpdir(), "merge-"));
-  await writeTinyPair(directory, { generator });
-  return loadPair(directory);
-}
-
-const specializationOf = (pair: Pair, rows: readonly (readonly number[])[] = gates): Specialization => ({
-  version,
-  gates: rows,
-  topK: 2,
-  layers: 2,
-  experts: 4,
-  promptTokens: 10,
-  truncated: false,
-  promptSha256: "0".repeat(64),
-  cloudSha256: pair.cloud.sha256,
-  edgeSha256: pair.edge.sha256,
-  generatorSha256: pair.generator.sha256,
-});
 
 const weightsOf = (sources: Readonly<Record<string, Parameters<typeof readWeight>[0]>>, names: Iterable<string>) =>
   Promise.all([...names].map(async (name) => [name, await readWeight(sources[name]!)] as const));
@@ -75,9 +50,9 @@ test.each<Partial<GeneratorConfig>>([
   { poolScope: "layer", targets: ["q", "k", "v", "o", "gate", "up", "down"] },
   { compose: "factors" },
 ])("%o: merged weights are W + Σ G·(α/r)·B·A, and those without experts are the very same", async (generator) => {
-  const pair = await openPair(generator);
+  const pair = await openTinyPair({ generator });
   const { targets } = pair.shape.generator;
-  const { weights, config } = await merge(pair, specializationOf(pair));
+  const { weights, config } = await merge(pair, specializationOf(pair, gates));
   expect(config).toBe(pair.edge.config);
   const changed = new Set<string>();
   for (const target of targets) {
@@ -101,23 +76,26 @@ test.each<Partial<GeneratorConfig>>([
 });
 
 test("un-merging restores every weight bit for bit; merging at strength 0 changes none", async () => {
-  const pair = await openPair();
-  const names = [...assembleLora(pair, specializationOf(pair)).keys()];
+  const pair = await openTinyPair();
+  const names = [...assembleLora(pair, specializationOf(pair, gates)).keys()];
   const base = await weightsOf(pair.edge.weights, names);
-  expect(await weightsOf((await merge(pair, specializationOf(pair))).unmerge(), names)).toEqual(base);
-  expect(await weightsOf((await merge(pair, specializationOf(pair), { scale: 0 })).weights, names)).toEqual(base);
+  expect(await weightsOf((await merge(pair, specializationOf(pair, gates))).unmerge(), names)).toEqual(base);
+  expect(await weightsOf((await merge(pair, specializationOf(pair, gates), { scale: 0 })).weights, names)).toEqual(
+    base,
+  );
 });
 
 test("at half the strength the change is half as large", async () => {
-  const pair = await openPair();
+  const pair = await openTinyPair();
   const name = "model.layers.0.mlp.down_proj.weight";
-  const at = async (scale: number) => readWeight((await merge(pair, specializationOf(pair), { scale })).weights[name]!);
+  const at = async (scale: number) =>
+    readWeight((await merge(pair, specializationOf(pair, gates), { scale })).weights[name]!);
   const [none, half, full] = [await at(0), await at(0.5), await at(1)];
   expect(largestGap(half, (i) => (none[i]! + full[i]!) / 2)).toBeLessThan(1e-6);
 });
 
 test("a layer without experts keeps its weights; the rank follows the number of experts in use", async () => {
-  const pair = await openPair();
+  const pair = await openTinyPair();
   const specialization = specializationOf(pair, [[0, 0, 0, 0], gates[0]!]);
   const lora = assembleLora(pair, specialization);
   expect([...lora.values()].map(({ rank }) => rank)).toEqual([0, 0, 0, 8, 8, 8]);
@@ -127,7 +105,7 @@ test("a layer without experts keeps its weights; the rank follows the number of 
 });
 
 test("a specialisation of another pair is refused", async () => {
-  const pair = await openPair();
-  const other = { ...specializationOf(pair), edgeSha256: "f".repeat(64) };
+  const pair = await openTinyPair();
+  const other = { ...specializationOf(pair, gates), edgeSha256: "f".repeat(64) };
   await expect(merge(pair, other)).rejects.toMatchObject({ code: "E_MISMATCH" });
 });

@@ -3,10 +3,9 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { openTinyPair, specializationOf } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
-import { version } from "../base/version.ts";
-import { loadPair, type Pair } from "./pair.ts";
+import type { Pair } from "./pair.ts";
 import {
   encodeSpecialization,
   readSpecialization,
@@ -18,9 +17,7 @@ const folder = () => mkdtempSync(join(tmpdir(), "specialization-"));
 
 let pair: Pair;
 beforeAll(async () => {
-  const directory = folder();
-  await writeTinyPair(directory);
-  pair = await loadPair(directory);
+  pair = await openTinyPair();
 });
 
 /** Random gates, K of n per layer, for the tiny pair unless said otherwise. */
@@ -32,20 +29,7 @@ function make({ layers = 2, experts = 4, topK = 2, ...changes }: Partial<Special
     for (const expert of used) row[expert] = Math.fround(rng.next());
     return row;
   });
-  return {
-    version,
-    gates,
-    topK,
-    layers,
-    experts,
-    promptTokens: 120,
-    truncated: false,
-    promptSha256: "a".repeat(64),
-    cloudSha256: pair.cloud.sha256,
-    edgeSha256: pair.edge.sha256,
-    generatorSha256: pair.generator.sha256,
-    ...changes,
-  };
+  return specializationOf(pair, gates, { topK, layers, experts, promptTokens: 120, ...changes });
 }
 
 test("what is written is read back, gates bit for bit, from the folder and from the file", async () => {

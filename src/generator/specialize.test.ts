@@ -4,17 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
-import { type TinyPairOptions, writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { openTinyPair, writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { sha256 } from "../base/hash.ts";
 import { encodeCloudPrompt, PLAIN_LAYOUT, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadPair, type Pair, writePairFile } from "./pair.ts";
 import { createSpecializer, type Specializer, specialize } from "./specialize.ts";
-
-async function openPair(options: TinyPairOptions = {}): Promise<Pair> {
-  const directory = mkdtempSync(join(tmpdir(), "specialize-"));
-  await writeTinyPair(directory, options);
-  return loadPair(directory);
-}
 
 const prompt = "Name the intent of a bank customer's message. Answer with the label only.";
 const long = "word ".repeat(200);
@@ -22,7 +16,7 @@ const long = "word ".repeat(200);
 let pair: Pair;
 let specializer: Specializer;
 beforeAll(async () => {
-  pair = await openPair({ context: 128 });
+  pair = await openTinyPair({ context: 128 });
   specializer = await createSpecializer(pair, { threads: 1 });
 });
 afterAll(() => specializer.close());
@@ -85,7 +79,7 @@ test("dense gates, gates per layer and pools without normalisation specialise as
     poolScope: "layer",
     metaTokens: "distinct",
   } as const;
-  const { gates } = await specialize(await openPair({ generator }), prompt);
+  const { gates } = await specialize(await openTinyPair({ generator }), prompt);
   for (const row of gates) {
     expect(row.every((gate) => gate > 0)).toBe(true);
     expect(row.reduce((sum, gate) => sum + gate, 0)).toBeCloseTo(1, 6);
@@ -93,7 +87,7 @@ test("dense gates, gates per layer and pools without normalisation specialise as
 });
 
 test("weights that are not finite give E_NAN, not gates", async () => {
-  const broken = await openPair();
+  const broken = await openTinyPair();
   const [name, values] = [...broken.generator.tensors].find(([key]) => key.startsWith("router.f1"))!;
   const tensors = new Map(broken.generator.tensors).set(name, values.slice().fill(Number.NaN));
   const damaged = { ...broken, generator: { ...broken.generator, tensors } };

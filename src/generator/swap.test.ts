@@ -1,16 +1,12 @@
 /** @file Swapping specialisations without merging: the answers of a fresh merge, and back to the very base model. */
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { writeTinyPair } from "../../test/support/tiny-pair.ts";
-import { version } from "../base/version.ts";
+import { openTinyPair, specializationOf } from "../../test/support/tiny-pair.ts";
 import { createDecoder, type Decoder } from "../decode/decoder.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { quantizations } from "../models/quantized-layout.ts";
 import type { GeneratorConfig } from "./config.ts";
 import { type MergeOptions, merge } from "./merge.ts";
-import { loadPair, type Pair, type PairOptions } from "./pair.ts";
+import type { Pair } from "./pair.ts";
 import type { Specialization } from "./specialization-format.ts";
 import { specializedEdge } from "./specialized-edge.ts";
 import { createSwappableDecoder } from "./swap.ts";
@@ -18,26 +14,6 @@ import { createSwappableDecoder } from "./swap.ts";
 const prompt = [1, 7, 19, 3, 42, 8, 30, 11, 5];
 const continuations = [[4], [9, 12], [200, 3, 8, 61]];
 const threads = 1;
-
-async function openPair(generator: Partial<GeneratorConfig> = {}, options: PairOptions = {}): Promise<Pair> {
-  const directory = mkdtempSync(join(tmpdir(), "swap-"));
-  await writeTinyPair(directory, { generator });
-  return loadPair(directory, options);
-}
-
-const specializationOf = (pair: Pair, gates: readonly (readonly number[])[]): Specialization => ({
-  version,
-  gates,
-  topK: 2,
-  layers: 2,
-  experts: 4,
-  promptTokens: 10,
-  truncated: false,
-  promptSha256: "0".repeat(64),
-  cloudSha256: pair.cloud.sha256,
-  edgeSha256: pair.edge.sha256,
-  generatorSha256: pair.generator.sha256,
-});
 
 /** Two specialisations that have no gate in common. */
 const twoOf = (pair: Pair) => ({
@@ -70,7 +46,7 @@ test.each<Partial<GeneratorConfig>>([
   { poolScope: "layer", targets: ["q", "k", "v", "o", "gate", "up", "down"] },
   { compose: "factors" },
 ])("%o: every swap scores as a fresh merge does, and the way back is exact", async (generator) => {
-  const pair = await openPair(generator);
+  const pair = await openTinyPair({ generator });
   const { first, second } = twoOf(pair);
   await using decoder = await createSwappableDecoder(pair, { threads });
   const base = await scoresOf(decoder);
@@ -94,7 +70,7 @@ test.each<Partial<GeneratorConfig>>([
 });
 
 test.each(["delta", "factors"] as const)("%s: a strength is that of a merge", async (compose) => {
-  const pair = await openPair({ compose });
+  const pair = await openTinyPair({ generator: { compose } });
   const { first } = twoOf(pair);
   await using decoder = await createSwappableDecoder(pair, { threads });
   await decoder.swap(first, { scale: 0.5 });
@@ -102,7 +78,7 @@ test.each(["delta", "factors"] as const)("%s: a strength is that of a merge", as
 });
 
 test("over quantised weights a swap scores as the adapter beside them does", async () => {
-  const pair = await openPair({}, { quantize: { edge: quantizations.int8 } });
+  const pair = await openTinyPair({}, { quantize: { edge: quantizations.int8 } });
   const { first } = twoOf(pair);
   await using decoder = await createSwappableDecoder(pair, { threads });
   await decoder.swap(first);
@@ -110,7 +86,7 @@ test("over quantised weights a swap scores as the adapter beside them does", asy
 });
 
 test("a swap lets the cache of the specialisation before go", async () => {
-  const pair = await openPair();
+  const pair = await openTinyPair();
   const { first, second } = twoOf(pair);
   const greedy = { maxTokens: 8, stopIds: [] };
   await using swapped = await createSwappableDecoder(pair, { threads });
@@ -123,7 +99,7 @@ test("a swap lets the cache of the specialisation before go", async () => {
 });
 
 test("a swap waits for the call under way", async () => {
-  const pair = await openPair();
+  const pair = await openTinyPair();
   const { first, second } = twoOf(pair);
   const greedy = { maxTokens: 8, stopIds: [] };
   await using decoder = await createSwappableDecoder(pair, { threads });
@@ -134,11 +110,11 @@ test("a swap waits for the call under way", async () => {
 });
 
 test("another pair's specialisation, a direct generator and a negative strength of mixed factors are refused", async () => {
-  const pair = await openPair({ compose: "factors" });
+  const pair = await openTinyPair({ generator: { compose: "factors" } });
   const { first } = twoOf(pair);
   await using decoder = await createSwappableDecoder(pair, { threads });
   await expect(decoder.swap({ ...first, edgeSha256: "1".repeat(64) })).rejects.toMatchObject({ code: "E_MISMATCH" });
   await expect(decoder.swap(first, { scale: -1 })).rejects.toMatchObject({ code: "E_USAGE" });
-  const direct = await openPair({ generation: "direct" });
+  const direct = await openTinyPair({ generator: { generation: "direct" } });
   await expect(createSwappableDecoder(direct)).rejects.toMatchObject({ code: "E_CONFIG" });
 });

@@ -1,15 +1,11 @@
 /** @file Every architecture as the edge and as the cloud of a pair: generators train over it, and its experts merge. */
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
-import { version } from "../../src/base/version.ts";
 import { createCachedModel } from "../../src/decode/cached-model.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
 import { withExperts } from "../../src/generator/experts.ts";
 import { merge } from "../../src/generator/merge.ts";
-import { loadPair, type Pair } from "../../src/generator/pair.ts";
+import type { Pair } from "../../src/generator/pair.ts";
 import { generatorParameters, initialValues, type PairShape } from "../../src/generator/parameters.ts";
 import { createSpecializer } from "../../src/generator/specialize.ts";
 import { flattenRows, input } from "../../src/graph/build.ts";
@@ -25,7 +21,7 @@ import { createTrainer } from "../../src/train/trainer.ts";
 import { distance } from "../support/numeric.ts";
 import { createFullModel, openReferenceModel } from "../support/reference-model.ts";
 import { tinyGenerator } from "../support/tiny-generator.ts";
-import { type TinyPairOptions, writeTinyPair } from "../support/tiny-pair.ts";
+import { openTinyPair, specializationOf, type TinyPairOptions } from "../support/tiny-pair.ts";
 
 const names = Object.keys(architectures); // the reference of that very name
 const feedForward = ["gate", "up", "down"] as const;
@@ -75,20 +71,7 @@ describe.each(names)("%s", (name) => {
     const gates = Array.from({ length: model.config.layers }, (_, i) =>
       i % 2 === 0 ? [0.25, 0, 0.75] : [0, 0.6, 0.4],
     );
-    const { layers } = model.config;
-    const merged = await merge(pair as unknown as Pair, {
-      version,
-      gates,
-      topK: 2,
-      layers,
-      experts: 3,
-      promptTokens: 1,
-      truncated: false,
-      promptSha256: "0".repeat(64),
-      cloudSha256: model.sha256,
-      edgeSha256: model.sha256,
-      generatorSha256: "g",
-    });
+    const merged = await merge(pair as unknown as Pair, specializationOf(pair, gates));
     const ids = tokens.slice(0, 80);
     await using base = await createFullModel(model);
     await using changed = await createFullModel(merged);
@@ -123,9 +106,7 @@ test.each([
 ] as const)(
   "a pair on disk of a %s cloud and a %s edge specialises: other prompts, other answers; cached = full",
   async (_cloud, _edge, options) => {
-    const directory = mkdtempSync(join(tmpdir(), "pair-"));
-    await writeTinyPair(directory, options as TinyPairOptions);
-    const pair = await loadPair(directory);
+    const pair = await openTinyPair(options as TinyPairOptions);
     const ids = Array.from({ length: 60 }, (_, i) => 10 + ((7 * i) % 400));
     await using base = await createFullModel(pair.edge);
     const seen = [joined(await base.logits(ids))];

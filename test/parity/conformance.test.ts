@@ -38,7 +38,7 @@ import { createTrainer } from "../../src/train/trainer.ts";
 import { distance } from "../support/numeric.ts";
 import { fullLogits } from "../support/random-llama.ts";
 import { tinyGenerator } from "../support/tiny-generator.ts";
-import { shippedTokenizer, type TinyPairOptions, writeTinyPair } from "../support/tiny-pair.ts";
+import { openTinyPair, shippedTokenizer } from "../support/tiny-pair.ts";
 import { quietContext } from "../support/toy-training.ts";
 
 let root: string;
@@ -46,13 +46,6 @@ beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), "conformance-"));
 });
 afterAll(() => rmSync(root, { recursive: true }));
-
-let pairs = 0;
-async function openTinyPair(options: TinyPairOptions = {}): Promise<Pair> {
-  const directory = join(root, `pair-${pairs++}`);
-  await writeTinyPair(directory, options);
-  return loadPair(directory);
-}
 
 const prompts = ["Answer with yes or no.", "Name the city in the sentence, as JSON with the key city.", "Translate."];
 const ids = [5, 9, 200, 17, 4, 321, 88];

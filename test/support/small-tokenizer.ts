@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { trainBpe } from "../../src/text/bpe-train.ts";
+import { sentencePieceJson } from "./tokenizer-json.ts";
 
 /** Byte-level, with the special tokens of a pair. Writes `tokenizer.json` and `tokenizer_config.json`. */
 export function writeSmallTokenizer(directory: string): void {
@@ -14,61 +15,9 @@ export function writeSmallTokenizer(directory: string): void {
 /** As Llama 2's: SentencePiece with byte fallback, a normaliser, a template around each text, a chain of decoders. */
 export function writeSentencePieceTokenizer(directory: string): void {
   const bytes = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
-  const pieces = [
-    "<unk>",
-    "<s>",
-    "</s>",
-    ...bytes,
-    "▁",
-    "t",
-    "h",
-    "e",
-    "a",
-    "n",
-    "d",
-    "▁t",
-    "▁th",
-    "▁the",
-    "an",
-    "and",
-  ];
-  const special = (content: string, id: number) => ({ id, content, normalized: false, special: true });
-  const template = [{ SpecialToken: { id: "<s>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }];
-  const json = {
-    version: "1.0",
-    added_tokens: ["<unk>", "<s>", "</s>"].map(special),
-    normalizer: {
-      type: "Sequence",
-      normalizers: [
-        { type: "Prepend", prepend: "▁" },
-        { type: "Replace", pattern: { String: " " }, content: "▁" },
-      ],
-    },
-    pre_tokenizer: null,
-    post_processor: {
-      type: "TemplateProcessing",
-      single: template,
-      pair: template,
-      special_tokens: { "<s>": { id: "<s>", ids: [1], tokens: ["<s>"] } },
-    },
-    decoder: {
-      type: "Sequence",
-      decoders: [
-        { type: "Replace", pattern: { String: "▁" }, content: " " },
-        { type: "ByteFallback" },
-        { type: "Fuse" },
-        { type: "Strip", content: " ", start: 1, stop: 0 },
-      ],
-    },
-    model: {
-      type: "BPE",
-      unk_token: "<unk>",
-      fuse_unk: true,
-      byte_fallback: true,
-      vocab: Object.fromEntries(pieces.map((piece, id) => [piece, id])),
-      merges: ["▁ t", "▁t h", "▁th e", "a n", "an d"],
-    },
-  };
+  const pieces = ["<unk>", "<s>", "</s>", ...bytes, ..."▁ t h e a n d ▁t ▁th ▁the an and".split(" ")];
+  const merges = ["▁ t", "▁t h", "▁th e", "a n", "an d"].map((pair) => pair.split(" ") as [string, string]);
+  const json = sentencePieceJson(Object.fromEntries(pieces.map((piece, id) => [piece, id])), merges);
   write(directory, json, { add_bos_token: true, bos_token: { content: "<s>" }, eos_token: { content: "</s>" } });
 }
 

@@ -1,16 +1,20 @@
-/** @file A whole pair with random weights, small enough for any test: two-layer models, the shipped tokenizer. */
+/** @file A whole pair with random weights, small enough for any test: two-layer models, the shipped tokenizer; and specialisations of it. */
+import { mkdtempSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createRng } from "../../src/base/rng.ts";
+import { version } from "../../src/base/version.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
 import { writeGenerator } from "../../src/generator/generator-file.ts";
-import { writePairFile } from "../../src/generator/pair.ts";
+import { loadPair, type Pair, type PairOptions, writePairFile } from "../../src/generator/pair.ts";
 import {
   generatorBuffers,
   generatorParameters,
   initialValues,
   type PairShape,
 } from "../../src/generator/parameters.ts";
+import type { Specialization } from "../../src/generator/specialization-format.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { saveModel } from "../../src/models/load.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
@@ -71,3 +75,32 @@ export async function writeTinyPair(
   await writePairFile(directory, { name: `tiny ${seed}`, layout: SPECIAL_TOKEN_LAYOUT });
   return shape;
 }
+
+/** The pair opened, from a folder of its own. */
+export async function openTinyPair(options: TinyPairOptions = {}, opening: PairOptions = {}): Promise<Pair> {
+  const directory = mkdtempSync(join(tmpdir(), "tiny-pair-"));
+  await writeTinyPair(directory, options);
+  return loadPair(directory, opening);
+}
+
+type Known = { readonly sha256: string };
+
+/** What a specialiser writes for a pair of these hashes where the gates are (layers, experts), two of them kept. */
+export const specializationOf = (
+  pair: { readonly cloud: Known; readonly edge: Known; readonly generator: Known },
+  gates: readonly (readonly number[])[],
+  changes: Partial<Specialization> = {},
+): Specialization => ({
+  version,
+  gates,
+  topK: 2,
+  layers: gates.length,
+  experts: gates[0]!.length,
+  promptTokens: 10,
+  truncated: false,
+  promptSha256: "0".repeat(64),
+  cloudSha256: pair.cloud.sha256,
+  edgeSha256: pair.edge.sha256,
+  generatorSha256: pair.generator.sha256,
+  ...changes,
+});

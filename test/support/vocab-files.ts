@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { byteCharacters } from "../../src/text/bpe-train.ts";
+import { bpeModel, type Merge, sentencePieceJson, specialToken, templateBehind } from "./tokenizer-json.ts";
 
 export type TokenizerFiles = { readonly json: unknown; readonly config: Record<string, unknown> };
 
-const special = (content: string, id: number) => ({ id, content, normalized: false, special: true });
 const byteLevel = (useRegex: boolean) => ({
   type: "ByteLevel",
   add_prefix_space: false,
@@ -18,19 +18,6 @@ const split = (pattern: string) => ({
     { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false },
     byteLevel(false),
   ],
-});
-const bpe = (vocab: Record<string, number>, merges: readonly unknown[], settings: object = {}) => ({
-  type: "BPE",
-  dropout: null,
-  unk_token: null,
-  continuing_subword_prefix: null,
-  end_of_word_suffix: null,
-  fuse_unk: false,
-  byte_fallback: false,
-  ignore_merges: false,
-  ...settings,
-  vocab,
-  merges,
 });
 const mergeLines = (text: string) =>
   text
@@ -46,12 +33,12 @@ export function gpt2(folder: string): TokenizerFiles {
   return {
     json: {
       version: "1.0",
-      added_tokens: [special(end, vocab[end]!)],
+      added_tokens: [specialToken(end, vocab[end]!)],
       normalizer: null,
       pre_tokenizer: byteLevel(true),
       post_processor: byteLevel(true),
       decoder: byteLevel(true),
-      model: bpe(vocab, merges),
+      model: bpeModel(vocab, merges),
     },
     config: { tokenizer_class: "GPT2Tokenizer", bos_token: end, eos_token: end },
   };
@@ -74,7 +61,7 @@ export function qwen2(folder: string): TokenizerFiles {
       pre_tokenizer: split(QWEN_WORDS),
       post_processor: byteLevel(false),
       decoder: byteLevel(false),
-      model: bpe(vocab, mergeLines(readFileSync(join(folder, "merges.txt"), "utf8"))),
+      model: bpeModel(vocab, mergeLines(readFileSync(join(folder, "merges.txt"), "utf8"))),
     },
     config,
   };
@@ -102,10 +89,8 @@ export function llama3(folder: string): TokenizerFiles {
     .set(10, "<|python_tag|>");
   let reserved = 0;
   const added = Array.from({ length: 256 }, (_, i) =>
-    special(known.get(i) ?? `<|reserved_special_token_${reserved++}|>`, ranks.size + i),
+    specialToken(known.get(i) ?? `<|reserved_special_token_${reserved++}|>`, ranks.size + i),
   );
-  const begin = { SpecialToken: { id: "<|begin_of_text|>", type_id: 0 } };
-  const text = { Sequence: { id: "A", type_id: 0 } };
   return {
     json: {
       version: "1.0",
@@ -114,20 +99,10 @@ export function llama3(folder: string): TokenizerFiles {
       pre_tokenizer: split(LLAMA3_WORDS),
       post_processor: {
         type: "Sequence",
-        processors: [
-          byteLevel(false),
-          {
-            type: "TemplateProcessing",
-            single: [begin, text],
-            pair: [begin, text, begin, { Sequence: { id: "B", type_id: 1 } }],
-            special_tokens: {
-              "<|begin_of_text|>": { id: "<|begin_of_text|>", ids: [ranks.size], tokens: ["<|begin_of_text|>"] },
-            },
-          },
-        ],
+        processors: [byteLevel(false), templateBehind("<|begin_of_text|>", ranks.size)],
       },
       decoder: byteLevel(true),
-      model: bpe(Object.fromEntries(ranks), mergesByRank(ranks), { ignore_merges: true }),
+      model: bpeModel(Object.fromEntries(ranks), mergesByRank(ranks), { ignore_merges: true }),
     },
     config: {
       tokenizer_class: "PreTrainedTokenizerFast",
@@ -142,40 +117,8 @@ export function llama3(folder: string): TokenizerFiles {
 export function llama2(folder: string): TokenizerFiles {
   const pieces = sentencePieces(readFileSync(join(folder, "tokenizer.model")));
   const ranks = new Map(pieces.map(({ piece }, id) => [piece, id]));
-  const begin = { SpecialToken: { id: "<s>", type_id: 0 } };
   return {
-    json: {
-      version: "1.0",
-      added_tokens: ["<unk>", "<s>", "</s>"].map(special),
-      normalizer: {
-        type: "Sequence",
-        normalizers: [
-          { type: "Prepend", prepend: "▁" },
-          { type: "Replace", pattern: { String: " " }, content: "▁" },
-        ],
-      },
-      pre_tokenizer: null,
-      post_processor: {
-        type: "TemplateProcessing",
-        single: [begin, { Sequence: { id: "A", type_id: 0 } }],
-        pair: [begin, { Sequence: { id: "A", type_id: 0 } }, begin, { Sequence: { id: "B", type_id: 1 } }],
-        special_tokens: { "<s>": { id: "<s>", ids: [1], tokens: ["<s>"] } },
-      },
-      decoder: {
-        type: "Sequence",
-        decoders: [
-          { type: "Replace", pattern: { String: "▁" }, content: " " },
-          { type: "ByteFallback" },
-          { type: "Fuse" },
-          { type: "Strip", content: " ", start: 1, stop: 0 },
-        ],
-      },
-      model: bpe(Object.fromEntries(ranks), mergesByScore(pieces, ranks), {
-        unk_token: "<unk>",
-        fuse_unk: true,
-        byte_fallback: true,
-      }),
-    },
+    json: sentencePieceJson(Object.fromEntries(ranks), mergesByScore(pieces, ranks)),
     config: {
       tokenizer_class: "LlamaTokenizer",
       add_bos_token: true,
@@ -187,8 +130,6 @@ export function llama2(folder: string): TokenizerFiles {
     },
   };
 }
-
-type Merge = readonly [string, string];
 
 /** All ways to cut a token in two known ones, the parts of lower rank first. */
 function cuts(token: string, ranks: ReadonlyMap<string, number>): Merge[] {
