@@ -3,15 +3,16 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { writeTinyPair } from "../../test/support/tiny-pair.ts";
-import { version } from "../base/version.ts";
+import { openTinyPair, specializationOf } from "../../test/support/tiny-pair.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import { type CombinePart, combineSpecializations, interference } from "./combine.ts";
 import { measureCombination } from "./combine-effect.ts";
 import { merge } from "./merge.ts";
-import { loadPair, type Pair } from "./pair.ts";
+import type { Pair } from "./pair.ts";
 import { readSpecialization, writeSpecialization } from "./specialization.ts";
 
+/** Where the pair does not matter. */
+const none = { cloud: { sha256: "c" }, edge: { sha256: "e" }, generator: { sha256: "d" } };
 const part = (
   pair: Pair | undefined,
   name: string,
@@ -20,19 +21,7 @@ const part = (
 ): CombinePart => ({
   name,
   weight,
-  specialization: {
-    version,
-    gates,
-    topK: 2,
-    layers: 2,
-    experts: 4,
-    promptTokens: 10,
-    truncated: false,
-    promptSha256: name.repeat(64).slice(0, 64),
-    cloudSha256: pair?.cloud.sha256 ?? "c",
-    edgeSha256: pair?.edge.sha256 ?? "e",
-    generatorSha256: pair?.generator.sha256 ?? "d",
-  },
+  specialization: specializationOf(pair ?? none, gates, { promptSha256: name.repeat(64).slice(0, 64) }),
 });
 const first = [
   [0.25, 0.75, 0, 0],
@@ -43,28 +32,24 @@ const second = [
   [0, 0, 0.5, 0.5],
 ];
 
-async function openPair(): Promise<Pair> {
-  const directory = mkdtempSync(join(tmpdir(), "combine-"));
-  await writeTinyPair(directory);
-  return loadPair(directory);
-}
+const pooled = { shape: { generator: { generation: "pool" } } } as const;
 
 test("gates are the weighted sum, with all experts kept; provenance tells the recipe", () => {
   const [a, b] = [part(undefined, "a", 0.5, first), part(undefined, "b", 0.25, second)];
-  const combined = combineSpecializations([a, b]);
+  const combined = combineSpecializations(pooled, [a, b]);
   expect(combined.gates).toEqual([
     [0.25, 0.375, 0.125, 0],
     [0, 0.5, 0.125, 0.125],
   ]);
   expect(combined).toMatchObject({ topK: 3, promptTokens: 20, edgeSha256: "e" });
-  const other = combineSpecializations([a, { ...b, weight: 0.3 }]);
+  const other = combineSpecializations(pooled, [a, { ...b, weight: 0.3 }]);
   expect(other.promptSha256).not.toBe(combined.promptSha256);
 });
 
 test("merging a combination is merging each part at its weight", async () => {
-  const pair = await openPair();
+  const pair = await openTinyPair();
   const parts = [part(pair, "a", 0.7, first), part(pair, "b", -0.3, second)];
-  const file = await writeSpecialization(mkdtempSync(join(tmpdir(), "combined-")), combineSpecializations(parts));
+  const file = await writeSpecialization(mkdtempSync(join(tmpdir(), "combined-")), combineSpecializations(pair, parts));
   const combined = await merge(pair, await readSpecialization(file.file, pair));
   const alone = await Promise.all(
     parts.map(({ specialization, weight }) => merge(pair, specialization, { scale: weight })),
@@ -90,10 +75,10 @@ test("interference counts experts in common and how much of the gates overlaps",
 });
 
 test("the change of logits is none where a part dominates alone, and some where the other joins", async () => {
-  const pair = await openPair();
+  const pair = await openTinyPair();
   const [a, b] = [part(pair, "a", 1, first), part(pair, "b", 0, second)];
   const inputs = ["hello there", "is it open"];
-  const [ofA, ofB] = await measureCombination(pair, combineSpecializations([a, b]), [a, b], inputs);
+  const [ofA, ofB] = await measureCombination(pair, combineSpecializations(pair, [a, b]), [a, b], inputs);
   expect(ofA!.inputs.map(({ input }) => input)).toEqual(inputs);
   for (const { largestChange, divergence, sameToken } of ofA!.inputs)
     expect([largestChange, divergence, sameToken]).toEqual([0, 0, true]);
@@ -136,7 +121,18 @@ test.each<[string, readonly CombinePart[], string, RegExp]>([
     /b was made for another pair than a/,
   ],
 ])("%s is refused", (_, parts, code, message) => {
-  expect(() => combineSpecializations(parts)).toThrow(
+  expect(() => combineSpecializations(pooled, parts)).toThrow(
     expect.objectContaining({ code, message: expect.stringMatching(message) as unknown }),
+  );
+});
+
+test("specialisations of a generator without a pool are refused: their rows are hidden states, not gates", async () => {
+  const direct = await openTinyPair({ generator: { generation: "direct" } });
+  const parts = [part(undefined, "a", 1, first), part(undefined, "b", 1, second)];
+  expect(() => combineSpecializations(direct, parts)).toThrow(
+    expect.objectContaining({
+      code: "E_CONFIG",
+      message: expect.stringMatching(/expected .* pool of experts/) as unknown,
+    }),
   );
 });

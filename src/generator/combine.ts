@@ -2,6 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
+import type { GeneratorConfig } from "./config.ts";
 import type { Specialization } from "./specialization-format.ts";
 
 export type CombinePart = {
@@ -12,15 +13,24 @@ export type CombinePart = {
   readonly weight: number;
 };
 
+/** The part of a pair that says whether its specialisations are gates. */
+type GeneratedBy = { readonly shape: { readonly generator: Pick<GeneratorConfig, "generation"> } };
+
 /** Largest gate a specialisation file holds. */
 const maxGate = 1e3;
 
 /**
  * Σ weight · gates, layer by layer. Experts of all parts stay, also beyond the K of each; what falls together adds up. For a pair that mixes
  * weight changes this is the weighted sum of the parts' changes; for one that mixes factors it is another mixture.
- * @throws E_USAGE for fewer than two parts or weights that are no numbers; E_MISMATCH for parts of different pairs, and where nothing is left
+ * @throws E_CONFIG for a pair without a pool of experts; E_USAGE for fewer than two parts or weights that are no numbers; E_MISMATCH for parts
+ * of different pairs, and where nothing is left
  */
-export function combineSpecializations(parts: readonly CombinePart[]): Specialization {
+export function combineSpecializations(pair: GeneratedBy, parts: readonly CombinePart[]): Specialization {
+  if (pair.shape.generator.generation === "direct")
+    throw new AppError(
+      "E_CONFIG",
+      "combine: expected a generator with a pool of experts, whose gates add up; this one (generation: direct) makes each LoRA from hidden states, whose sum means nothing",
+    );
   if (parts.length < 2)
     throw new AppError("E_USAGE", `combine: expected at least two specialisations, found ${parts.length}`);
   for (const { name, weight } of parts)

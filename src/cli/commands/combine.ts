@@ -66,7 +66,7 @@ async function combineCommand(context: CliContext, given: readonly Weighted[], f
   const parts: CombinePart[] = [];
   for (const { path, weight } of given)
     parts.push({ name: partName(path), weight, specialization: await readSpecialization(path, pair) });
-  const combined = combineSpecializations(parts);
+  const combined = combineSpecializations(pair, parts);
   const interferences = interference(parts);
   const effects = flags.input === undefined ? [] : await measureCombination(pair, combined, parts, flags.input);
   const { file, bytes } = await writeSpecialization(out, combined);
