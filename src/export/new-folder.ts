@@ -1,5 +1,6 @@
 /** @file Folders that appear complete or not at all. */
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { AppError } from "../base/errors.ts";
@@ -7,7 +8,8 @@ import { ensureFolder } from "../base/folder.ts";
 import { ioError } from "../base/io-error.ts";
 
 /**
- * Lets `fill` fill a folder of a temporary name beside `path`, then gives it its name. When anything fails nothing is left.
+ * Lets `fill` fill a folder of a temporary name beside `path`, then gives it its name. When anything fails nothing is left, nor when the
+ * process ends by `process.exit` before that, as at a second Ctrl-C.
  * @throws E_USAGE where there is something at `path` already; E_IO; whatever `fill` throws
  */
 export async function withNewFolder<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
@@ -15,6 +17,8 @@ export async function withNewFolder<T>(path: string, fill: (temporary: string) =
   await refuseFilled(target, path);
   await ensureFolder(dirname(target));
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+  const atExit = () => removeNow(temporary);
+  process.once("exit", atExit);
   try {
     await mkdir(temporary);
     const result = await fill(temporary);
@@ -24,7 +28,16 @@ export async function withNewFolder<T>(path: string, fill: (temporary: string) =
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined); // the first error is the one to tell
     throw error instanceof AppError ? error : isSystemError(error) ? ioError(error, "write", path) : error;
+  } finally {
+    process.off("exit", atExit);
   }
+}
+
+/** Tries again where a write is still under way; there is nobody left to tell of a failure. */
+function removeNow(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  } catch {}
 }
 
 const isSystemError = (error: unknown): boolean => error instanceof Error && "syscall" in error;
