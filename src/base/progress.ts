@@ -45,37 +45,21 @@ export function createProgress(options: ProgressOptions): Progress {
   let drawnMs = Number.NEGATIVE_INFINITY;
   let isFinished = false;
 
-  const percent = (done: number) => (total > 0 ? Math.min(100, Math.max(0, (100 * done) / total)) : 100);
-
   function isDue(next: State): boolean {
     if (isBar) return now() - drawnMs >= redrawMs || next.done >= total;
     if (drawn === undefined || now() - drawnMs >= lineMs) return true;
     if (next.done >= total) return drawn.done < total;
-    return Math.floor(percent(next.done) / linePercent) > Math.floor(percent(drawn.done) / linePercent);
+    return Math.floor(percent(next.done, total) / linePercent) > Math.floor(percent(drawn.done, total) / linePercent);
   }
 
   function draw({ done, fields }: State): void {
     const seconds = (now() - startedMs) / 1000;
     const perSecond = seconds > 0 ? (done - start) / seconds : 0;
     const etaSeconds = perSecond > 0 ? Math.max(0, total - done) / perSecond : undefined;
-    if (json) {
-      const line = { label: options.label, done, total, perSecond, etaSeconds, seconds, ...fields };
-      stream.write(`${JSON.stringify(line)}\n`);
-    } else {
-      const filled = Math.round((percent(done) / 100) * barCells);
-      const text = [
-        options.label,
-        ...(isBar ? ["█".repeat(filled) + "░".repeat(barCells - filled)] : []),
-        `${Math.floor(percent(done))}%`,
-        `${done}/${total}`,
-        `${formatRate(perSecond)}/s`,
-        etaSeconds === undefined || done >= total
-          ? formatDuration(seconds)
-          : `${formatDuration(seconds)} < ${formatDuration(etaSeconds)}`,
-        ...Object.entries(fields).map(([name, value]) => `${name} ${formatField(value)}`),
-      ].join("  ");
-      stream.write(isBar ? `\r\x1b[K${text.slice(0, (stream.columns ?? 80) - 1)}` : `${text}\n`);
-    }
+    const timed = { label: options.label, done, total, perSecond, etaSeconds, seconds };
+    if (json) stream.write(`${JSON.stringify({ ...timed, ...fields })}\n`);
+    else if (isBar) stream.write(`\r\x1b[K${lineOf(timed, fields, true).slice(0, (stream.columns ?? 80) - 1)}`);
+    else stream.write(`${lineOf(timed, fields, false)}\n`);
     drawn = { done, fields };
     drawnMs = now();
   }
@@ -103,6 +87,34 @@ export function createProgress(options: ProgressOptions): Progress {
       if (isBar) stream.write("\n");
     },
   };
+}
+
+const percent = (done: number, total: number) => (total > 0 ? Math.min(100, Math.max(0, (100 * done) / total)) : 100);
+
+type Timed = {
+  readonly label: string;
+  readonly done: number;
+  readonly total: number;
+  readonly perSecond: number;
+  /** Undefined as long as there is no rate. */
+  readonly etaSeconds: number | undefined;
+  readonly seconds: number;
+};
+
+/** A state as text: label, bar, share, count, rate, time so far and time left, fields. */
+function lineOf({ label, done, total, ...time }: Timed, fields: ProgressFields, withBar: boolean): string {
+  const filled = Math.round((percent(done, total) / 100) * barCells);
+  return [
+    label,
+    ...(withBar ? ["█".repeat(filled) + "░".repeat(barCells - filled)] : []),
+    `${Math.floor(percent(done, total))}%`,
+    `${done}/${total}`,
+    `${formatRate(time.perSecond)}/s`,
+    time.etaSeconds === undefined || done >= total
+      ? formatDuration(time.seconds)
+      : `${formatDuration(time.seconds)} < ${formatDuration(time.etaSeconds)}`,
+    ...Object.entries(fields).map(([name, value]) => `${name} ${formatField(value)}`),
+  ].join("  ");
 }
 
 /** Seconds for people: 8.5 → "8.5s", 62 → "1m02s", 3725 → "1h02m". */

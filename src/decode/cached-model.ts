@@ -61,43 +61,18 @@ export async function createCachedModel(
   });
   let cache: KeyValueCache | undefined;
   const oneRow = zeros("f32", [1, config.vocab]);
-  const last = intTensor([1], [0]);
-  const total = intTensor([], [0]);
   const held: number[] = [];
-
-  /** Small inputs are kept and overwritten by steps of one token. */
-  const single = {
-    tokens: intTensor([1, 1], [0]),
-    positions: intTensor([1, 1], [0]),
-    rows: intTensor([1], [0]),
-    last,
-    total,
-  };
-  function feedsOf(ids: readonly number[], allRows: boolean): Readonly<Record<string, Tensor>> {
-    const end = held.length + ids.length;
-    last.data[0] = BigInt(end - 1);
-    total.data[0] = BigInt(end);
-    if (ids.length === 1) {
-      single.tokens.data[0] = BigInt(ids[0]!);
-      single.positions.data[0] = last.data[0];
-      return single;
-    }
-    const shape = [1, ids.length];
-    const rows = allRows ? countFrom(0, [ids.length]) : intTensor([1], [ids.length - 1]);
-    return { tokens: intTensor(shape, ids), positions: countFrom(held.length, shape), rows, last, total };
-  }
+  const feedsOf = createStepFeeds();
 
   async function run(ids: readonly number[], allRows: boolean): Promise<Float32Array> {
-    for (const id of ids)
-      if (!Number.isInteger(id) || id < 0 || id >= config.vocab)
-        throw new AppError("E_LIMIT", `token id: expected 0…${config.vocab - 1}, found ${id}`);
+    requireTokens(ids, config.vocab);
     if (held.length + ids.length > capacity)
       throw new AppError("E_LIMIT", `cache: expected at most ${capacity} tokens, found ${held.length + ids.length}`);
     const positions = session.keepsState ? capacity : held.length + ids.length;
     cache = withRoom(cache, config, { positions, held: held.length });
     const { past, present } = cache;
     const into = allRows && ids.length > 1 ? present : { ...present, logits: oneRow };
-    const { logits } = await session.run({ ...past, ...change?.feeds, ...feedsOf(ids, allRows) }, into);
+    const { logits } = await session.run({ ...past, ...change?.feeds, ...feedsOf(ids, held.length, allRows) }, into);
     for (const id of ids) held.push(id);
     return floats(logits);
   }
@@ -123,6 +98,41 @@ export async function createCachedModel(
     feedAll: (ids) => run(ids, true),
     close,
     [Symbol.asyncDispose]: close,
+  };
+}
+
+function requireTokens(ids: readonly number[], vocab: number): void {
+  for (const id of ids)
+    if (!Number.isInteger(id) || id < 0 || id >= vocab)
+      throw new AppError("E_LIMIT", `token id: expected 0…${vocab - 1}, found ${id}`);
+}
+
+/** What a step reads beside the cache: tokens behind `held` others, and which rows' logits are wanted. */
+type StepFeeds = (ids: readonly number[], held: number, allRows: boolean) => Readonly<Record<string, Tensor>>;
+
+/** The small inputs of steps, of which those of one token are kept and overwritten: valid until the next call. */
+function createStepFeeds(): StepFeeds {
+  const last = intTensor([1], [0]);
+  const total = intTensor([], [0]);
+  const single = {
+    tokens: intTensor([1, 1], [0]),
+    positions: intTensor([1, 1], [0]),
+    rows: intTensor([1], [0]),
+    last,
+    total,
+  };
+  return (ids, held, allRows) => {
+    const end = held + ids.length;
+    last.data[0] = BigInt(end - 1);
+    total.data[0] = BigInt(end);
+    if (ids.length === 1) {
+      single.tokens.data[0] = BigInt(ids[0]!);
+      single.positions.data[0] = last.data[0];
+      return single;
+    }
+    const shape = [1, ids.length];
+    const rows = allRows ? countFrom(0, [ids.length]) : intTensor([1], [ids.length - 1]);
+    return { tokens: intTensor(shape, ids), positions: countFrom(held, shape), rows, last, total };
   };
 }
 

@@ -5,10 +5,10 @@ import type { CompileOptions } from "../runtime/session.ts";
 import { encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { mostLikely, mostLikelyPerByte } from "./choices.ts";
-import { isGreedyAnswer, judge } from "./exact-match.ts";
+import { type ExactMatchOptions, isGreedyAnswer, judge } from "./exact-match.ts";
 import type { ForcedQuery } from "./packing.ts";
 import type { TaskSample } from "./task-file.ts";
-import { createTeacherForcing, sequenceLength } from "./teacher-forcing.ts";
+import { createTeacherForcing, type ForcedAnswer, sequenceLength } from "./teacher-forcing.ts";
 
 /** A sample as tokens: what the model reads before it answers, and the target's tokens or those of every choice. */
 export type Query = ForcedQuery & { readonly sample: TaskSample };
@@ -71,27 +71,19 @@ export async function createAsker(
     opened ??= createDecoder(model, compileOptions);
     return opened;
   };
-  const stopIds = model.config.eosIds;
+
+  const stopping = { tokenizer, stopIds: model.config.eosIds };
 
   async function ask(queries: readonly Query[], signal?: AbortSignal): Promise<Outcome[]> {
     const forced = await forcing.run(queries, signal);
     const outcomes: Outcome[] = [];
-    for (const [i, { sample, prompt, answers }] of queries.entries()) {
-      const { target, choices } = sample;
-      if (choices === undefined) {
-        const verdict = judge(answers[0]!, forced[i]![0]!.greedy, target, { tokenizer, stopIds });
-        const isRight =
-          verdict === "open"
-            ? await isGreedyAnswer(await decoder(), prompt, target, { tokenizer, stopIds, signal })
-            : verdict === "equal";
-        outcomes.push({ isRight, isRightPerByte: isRight });
-      } else {
-        const scored = forced[i]!.map(({ logLikelihood }, j) => ({ logLikelihood, text: choices[j]! }));
-        outcomes.push({
-          isRight: choices[mostLikely(scored)] === target,
-          isRightPerByte: choices[mostLikelyPerByte(scored)] === target,
-        });
-      }
+    for (const [i, query] of queries.entries()) {
+      const { choices, target } = query.sample;
+      outcomes.push(
+        choices === undefined
+          ? await judgeAnswer(query, forced[i]![0]!.greedy, decoder, { ...stopping, signal })
+          : judgeChoices(choices, target, forced[i]!),
+      );
     }
     return outcomes;
   }
@@ -99,7 +91,7 @@ export async function createAsker(
   async function timeOne({ sample, prompt, answers }: Query, maxTokens: number): Promise<number> {
     const from = now();
     if (sample.choices === undefined)
-      await (await decoder()).generate(prompt, { maxTokens, stopIds, tokenizer, reusePrefix: false });
+      await (await decoder()).generate(prompt, { maxTokens, ...stopping, reusePrefix: false });
     else await (await decoder()).score(prompt, answers, { reusePrefix: false });
     return now() - from;
   }
@@ -119,5 +111,25 @@ export async function createAsker(
       await forcing.close();
       await (await opened)?.close();
     },
+  };
+}
+
+async function judgeAnswer(
+  { sample, prompt, answers }: Query,
+  greedy: readonly number[],
+  decoder: () => Promise<Decoder>,
+  options: ExactMatchOptions & { readonly signal?: AbortSignal | undefined },
+): Promise<Outcome> {
+  const verdict = judge(answers[0]!, greedy, sample.target, options);
+  const isRight =
+    verdict === "open" ? await isGreedyAnswer(await decoder(), prompt, sample.target, options) : verdict === "equal";
+  return { isRight, isRightPerByte: isRight };
+}
+
+function judgeChoices(choices: readonly string[], target: string, answers: readonly ForcedAnswer[]): Outcome {
+  const scored = answers.map(({ logLikelihood }, j) => ({ logLikelihood, text: choices[j]! }));
+  return {
+    isRight: choices[mostLikely(scored)] === target,
+    isRightPerByte: choices[mostLikelyPerByte(scored)] === target,
   };
 }

@@ -76,6 +76,15 @@ export function createEmitter(dimSources: ReadonlyMap<string, DimSource>): Emitt
   const ints: Emitter["ints"] = (values, { scalar = false } = {}) =>
     literal(values, scalar ? [] : [values.length], "i64");
 
+  const dims = dimEmitter({ emit, ints, cached }, dimSources);
+  return { emit, emitMany, ints, literal, ...dims, nodes, initializers };
+}
+
+/** Dimensions as vectors of the running graph: constants where they are known, else read from the inputs, each once. */
+function dimEmitter(
+  { emit, ints, cached }: Pick<Emitter, "emit" | "ints"> & { cached(key: string, make: () => string): string },
+  dimSources: ReadonlyMap<string, DimSource>,
+): Pick<Emitter, "shapeVector" | "dimVector"> {
   function symbolVector(symbol: string): string {
     return cached(`symbol ${symbol}`, () => {
       const source = dimSources.get(symbol);
@@ -98,6 +107,5 @@ export function createEmitter(dimSources: ReadonlyMap<string, DimSource>): Emitt
     if (shape.every((dim) => typeof dim === "number")) return ints(shape);
     return cached(`shape ${shape}`, () => emit("Concat", shape.map(dimVector), { attributes: { axis: 0 } }));
   }
-
-  return { emit, emitMany, ints, literal, shapeVector, dimVector, nodes, initializers };
+  return { shapeVector, dimVector };
 }
