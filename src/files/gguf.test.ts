@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { createRng } from "../base/rng.ts";
-import { type GgufField, openGguf, readGgufTensor } from "./gguf.ts";
+import { type GgufField, ggufLimits, openGguf, readGgufTensor } from "./gguf.ts";
 import { type GgufTensorType, ggufTypes } from "./gguf-types.ts";
 import { writeGguf } from "./gguf-write.ts";
 
@@ -124,5 +124,33 @@ test.each<[string, Parameters<typeof damaged>[0], string, RegExp]>([
   await expect(openGguf(await damaged(change))).rejects.toMatchObject({
     code,
     message: expect.stringMatching(message) as unknown,
+  });
+});
+
+test("metadata that would take more memory than the limit is refused: many arrays of bytes, each small in the file", async () => {
+  const length = ggufLimits.arrayLength;
+  const word = (value: number) => Buffer.from(Uint32Array.of(value).buffer);
+  const long = (value: number) => Buffer.from(BigUint64Array.of(BigInt(value)).buffer);
+  const field = (key: string) => [
+    long(key.length),
+    Buffer.from(key),
+    word(9),
+    word(0),
+    long(length),
+    Buffer.alloc(length),
+  ];
+  const write = (name: string, keys: readonly string[]) => {
+    const path = join(folder, name);
+    writeFileSync(
+      path,
+      Buffer.concat([Buffer.from("GGUF"), word(3), long(0), long(keys.length), ...keys.flatMap(field)]),
+    );
+    return path;
+  };
+  expect((await openGguf(write("within.gguf", ["a"]))).metadata.get("a")?.value).toHaveLength(length);
+  const beyond = openGguf(write("beyond.gguf", ["a", "b", "c", "d"]));
+  await expect(beyond).rejects.toMatchObject({
+    code: "E_LIMIT",
+    message: expect.stringMatching(/beyond\.gguf: metadata takes more than 134217728 bytes of memory/) as unknown,
   });
 });

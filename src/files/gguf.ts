@@ -12,6 +12,8 @@ export const ggufLimits = {
   keyBytes: 1024,
   stringBytes: 4 * 2 ** 20,
   arrayLength: 2 ** 22,
+  /** Of memory that keys and values may take together, by estimate. A vocabulary of 256,000 tokens with its merges takes about 25 MiB. */
+  metadataBytes: 128 * 2 ** 20,
   /** Arrays in arrays: no known writer makes them. */
   arrayDepth: 1,
   tensors: 100_000,
@@ -147,26 +149,47 @@ function readCount(cursor: GgufCursor, path: string, what: string, limit: number
 
 async function readMetadata(cursor: GgufCursor, path: string, count: number): Promise<Map<string, GgufField>> {
   const metadata = new Map<string, GgufField>();
+  const spend = createBudget(path, ggufLimits.metadataBytes);
   for (let i = 0; i < count; i++) {
     const key = await readString(cursor, `${path}: key ${i}`, ggufLimits.keyBytes);
     if (metadata.has(key)) throw new AppError("E_FORMAT", `${path}: duplicate key ${JSON.stringify(key)}`);
-    metadata.set(key, await readField(cursor, `${path}: ${JSON.stringify(key)}`));
+    spend(fieldBytes + memoryBytes.string + key.length);
+    metadata.set(key, await readField(cursor, `${path}: ${JSON.stringify(key)}`, spend));
   }
   return metadata;
 }
 
-async function readField(cursor: GgufCursor, what: string): Promise<GgufField> {
+/** Takes bytes of the metadata's budget. Throws E_LIMIT where it is used up. */
+type Spend = (bytes: number) => void;
+
+function createBudget(path: string, limit: number): Spend {
+  let left = limit;
+  return (bytes) => {
+    left -= bytes;
+    if (left < 0)
+      throw new AppError("E_LIMIT", `${path}: metadata takes more than ${limit} bytes of memory, which is the limit`);
+  };
+}
+
+async function readField(cursor: GgufCursor, what: string, spend: Spend): Promise<GgufField> {
   const type = await readFieldType(cursor, what);
-  if (type !== "array") return { type, value: await readScalar(cursor, what, type) };
+  if (type !== "array") {
+    const value = await readScalar(cursor, what, type);
+    spend(memoryOf(value, type));
+    return { type, value };
+  }
   const of = await readFieldType(cursor, what);
   if (of === "array")
     throw new AppError("E_LIMIT", `${what}: arrays nested deeper than ${ggufLimits.arrayDepth} level`);
   await cursor.fill(8);
   const length = readCount(cursor, what, "elements", ggufLimits.arrayLength, scalarBytes[of]);
+  spend(length * memoryBytes[of]); // before any of it is read
   const value: GgufScalar[] = [];
   for (let i = 0; i < length; i++) {
     const inBuffer = of !== "string" && cursor.has(scalarBytes[of]);
-    value.push(inBuffer ? scalarReaders[of](cursor, what) : await readScalar(cursor, what, of));
+    const next = inBuffer ? scalarReaders[of](cursor, what) : await readScalar(cursor, what, of);
+    if (typeof next === "string") spend(next.length);
+    value.push(next);
   }
   return { type: "array", of, value };
 }
@@ -194,6 +217,27 @@ const scalarBytes: Readonly<Record<GgufScalarType, number>> = {
   i64: 8,
   f64: 8,
 };
+
+/** Of memory for each value, with its place in an array; of a text besides its length. */
+const memoryBytes: Readonly<Record<GgufScalarType, number>> = {
+  u8: 8,
+  i8: 8,
+  u16: 8,
+  i16: 8,
+  u32: 8,
+  i32: 8,
+  f32: 8,
+  bool: 8,
+  string: 32,
+  u64: 32,
+  i64: 32,
+  f64: 8,
+};
+/** Of an entry of the map and its object. */
+const fieldBytes = 128;
+
+const memoryOf = (value: GgufScalar, type: GgufScalarType): number =>
+  memoryBytes[type] + (typeof value === "string" ? value.length : 0);
 
 type FixedType = Exclude<GgufScalarType, "string">;
 const scalarReaders: Readonly<Record<FixedType, (cursor: GgufCursor, what: string) => GgufScalar>> = {
