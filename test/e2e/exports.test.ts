@@ -118,6 +118,18 @@ test("an exported PEFT adapter merges to the model that the specialisation merge
   expect(await failing(wrong)).toMatch(/error E_MISMATCH: .*merged into this model already/);
 });
 
+test("a merge into a GGUF file has no tokenizer, and says so", async () => {
+  await saveGgufModel(at("base.gguf"), await openModel(join(pair, "edge")), { type: "F32" });
+  await json(["export", "--pair", pair, "--specialization", at("about"), "--format", "peft", "--out", at("peft-only")]);
+  const args = ["merge", "--adapter", at("peft-only"), "--base", at("base.gguf")];
+  expect(await json([...args, "--out", at("of-gguf")])).toMatchObject({ hasTokenizer: false });
+  expect(await readdir(at("of-gguf"))).not.toContain("tokenizer.json");
+  const { stdout } = await loragenHere([...args, "--out", at("of-gguf-2")]);
+  expect(stdout).toMatch(/^missing {2}tokenizer\.json: the tokenizer inside \S+base\.gguf is not converted; copy /m);
+  const pairs = ["merge", "--pair", pair, "--specialization", at("about"), "--out", at("with-tokenizer")];
+  expect(await json(pairs)).toMatchObject({ hasTokenizer: true });
+});
+
 test("a pair whose edge model is a GGUF file specialises, answers and exports", async () => {
   const gguf = at("gguf-pair");
   await writeTinyPair(gguf, { context: 256 });

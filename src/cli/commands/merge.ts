@@ -1,6 +1,7 @@
 /** @file `loragen merge`: a specialisation or a PEFT adapter into the weights of a model. */
 import { type Command, Option } from "commander";
 import { mergedDirectory } from "../../export/merged.ts";
+import type { ExportRequest } from "../../export/run-export.ts";
 import type { CliContext } from "../context.ts";
 import {
   describeExport,
@@ -17,7 +18,8 @@ import { type JsonFlag, printResult } from "../output.ts";
 type Flags = SourceFlags & JsonFlag;
 
 const examples = `
-The folder is a model as transformers reads it, with the base model's types. What was merged is recorded in its
+The folder is a model as transformers reads it, with the base model's types and its tokenizer files; where the base
+model has none beside its weights, as a GGUF file never does, the command says so. What was merged is recorded in
 config.json: merging into it again is refused, and \`loragen unmerge\` gives the base model back.
 
 Examples:
@@ -47,5 +49,14 @@ async function mergeCommand(context: CliContext, flags: Flags, signal: AbortSign
   if (flags.adapter === undefined) required(flags.specialization, "merge", "--specialization DIR or --adapter DIR");
   const source = await openSource(context, "merge", flags);
   const result = await exportSource(context, mergedDirectory, source, { ...flags, out, signal });
-  printResult(context, flags, result, () => describeExport(result));
+  const hasTokenizer = result.files.some(({ name }) => name === tokenizerFile);
+  const text = () => [describeExport(result), ...(hasTokenizer ? [] : [withoutTokenizer(source, out)])].join("\n");
+  printResult(context, flags, { ...result, hasTokenizer }, text);
 }
+
+const tokenizerFile = "tokenizer.json";
+
+const withoutTokenizer = ({ base: { directory } }: Pick<ExportRequest, "base">, out: string): string =>
+  `missing  ${tokenizerFile}: ${
+    directory.endsWith(".gguf") ? `the tokenizer inside ${directory} is not converted` : `${directory} has none`
+  }; copy the model's ${tokenizerFile} and tokenizer_config.json into ${out}`;
