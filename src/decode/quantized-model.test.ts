@@ -5,7 +5,7 @@ import { createRng } from "../base/rng.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { mergeAdapter } from "../models/merge-adapter.ts";
 import { linearName, linearSize, parameterShapes } from "../models/parameters.ts";
-import { quantizations, storedWeights } from "../models/quantized-layout.ts";
+import { type Quantization, quantizations, storedWeights } from "../models/quantized-layout.ts";
 import { quantizeModel } from "../models/quantized-model.ts";
 import { requantize } from "../models/requantize.ts";
 import { dequantizeBlocks } from "../nn/quantize.ts";
@@ -66,7 +66,12 @@ function someAdapter({ config }: FrozenModel): NonNullable<FrozenModel["adapter"
   return changes;
 }
 
-const cases = Object.entries(quantizations).flatMap(([name, quantization]) =>
+const quantised: Readonly<Record<string, Quantization>> = {
+  ...quantizations,
+  "int8 in blocks of 128": { ...quantizations.int8, blockSize: 128 },
+  "int4-asymmetric in blocks of 64": { ...quantizations["int4-asymmetric"], blockSize: 64 },
+};
+const cases = Object.entries(quantised).flatMap(([name, quantization]) =>
   [true, false].map((tied) => ({ name, quantization, tied })),
 );
 

@@ -144,10 +144,25 @@ test("a quantised directory is not quantised again, and not opened in other bits
   expect((await openModel(out, { quantize: quantizations.int8 })).quantization).toEqual(quantizations.int8);
 });
 
+test("larger blocks are written, told and opened; asked for in another size they are refused", async () => {
+  const [directory, out] = [await plainModel(), folder()];
+  const inBlocks = { ...quantizations.int4, blockSize: 64 } as const;
+  await quantizeDirectory(directory, out, inBlocks);
+  const opened = await openModel(out, { quantize: quantizations.int4 });
+  expect(opened.quantization).toEqual(inBlocks);
+  const expected = await quantizeModel(await openModel(directory), inBlocks);
+  for (const [name, source] of Object.entries(expected.weights))
+    expect(Buffer.compare(bytesOf(opened.weights[name]!), bytesOf(source)), name).toBe(0);
+  await expect(openModel(out, { quantize: { ...quantizations.int4, blockSize: 128 } })).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringContaining("int4 in blocks of 64, asked for int4 in blocks of 128") as unknown,
+  });
+});
+
 test.each([
   ["another tool's quantisation", { quant_method: "gptq", bits: 4 }, "E_DTYPE", '"gptq"'],
   ["bits we do not have", { bits: 3 }, "E_FORMAT", "quantization_config.bits"],
-  ["another block size", { block_size: 64 }, "E_FORMAT", "quantization_config.block_size"],
+  ["a block size we do not have", { block_size: 48 }, "E_FORMAT", "quantization_config.block_size"],
   ["an unknown key", { group: 1 }, "E_FORMAT", "group"],
   ["zero points that are not there", { symmetric: false }, "E_FORMAT", "zeros"],
   ["other bits than the codes have", { bits: 4 }, "E_SHAPE", "packed"],

@@ -12,8 +12,10 @@ import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
 import { writeConfigFile } from "./config-text.ts";
 import {
+  type BlockSize,
+  blockSizes,
+  defaultBlockSize,
   type Quantization,
-  quantizedBlockSize,
   type StoredWeight,
   storedWeights,
   storeWeight,
@@ -28,7 +30,7 @@ const QuantizationConfig = z.strictObject({
   quant_method: z.literal(method),
   version: z.literal(1),
   bits: z.union([z.literal(4), z.literal(8)]),
-  block_size: z.literal(quantizedBlockSize),
+  block_size: z.literal<BlockSize[]>([...blockSizes]),
   symmetric: z.boolean(),
   /** The identity of the weights that were quantised. */
   base_sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
@@ -66,7 +68,8 @@ export async function openQuantizedDirectory(
 ): Promise<QuantizedDirectory | undefined> {
   const found = await readQuantization(directory);
   if (found === undefined) return undefined;
-  const quantization = { bits: found.bits, symmetric: found.symmetric };
+  const { bits, symmetric, block_size: blockSize } = found;
+  const quantization = { bits, symmetric, ...(blockSize === defaultBlockSize ? {} : { blockSize }) };
   const files = await openSafetensorsModel(directory);
   const weights: Record<string, WeightSource> = {};
   for (const { tensors } of storedWeights(config, quantization))
@@ -139,7 +142,7 @@ export async function quantizeDirectory(
       quant_method: method,
       version: 1,
       bits: quantization.bits,
-      block_size: quantizedBlockSize,
+      block_size: quantization.blockSize ?? defaultBlockSize,
       symmetric: quantization.symmetric,
       base_sha256: joinSha256(hashes),
     },

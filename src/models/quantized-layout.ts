@@ -6,8 +6,13 @@ import type { WeightSource } from "../runtime/session.ts";
 import type { ModelConfig } from "./config.ts";
 import { embeddingName, headName, linearMaps, linearName, parameterShapes } from "./parameters.ts";
 
-/** Weight-only, in blocks of 32 along a row. Symmetric codes need no zero points; asymmetric ones fit skewed blocks better. */
-export type Quantization = { readonly bits: 4 | 8; readonly symmetric: boolean };
+/** How many values of a row may share a scale. Larger blocks are read faster, smaller ones are closer to the weights. */
+export const blockSizes = [32, 64, 128] as const;
+export type BlockSize = (typeof blockSizes)[number];
+export const defaultBlockSize: BlockSize = 32;
+
+/** Weight-only, in blocks along a row. Symmetric codes need no zero points; asymmetric ones fit skewed blocks better. */
+export type Quantization = { readonly bits: 4 | 8; readonly symmetric: boolean; readonly blockSize?: BlockSize };
 
 /** By the names that flags and configurations use. */
 export const quantizations = {
@@ -19,12 +24,10 @@ export const quantizations = {
 
 export type QuantizationName = keyof typeof quantizations;
 
-/** Values that share a scale. */
-export const quantizedBlockSize = 32;
-
 /** The layout of every linear map and table by its name. Norms, biases and learned positions stay as they are. */
-export function quantizedLayout(config: ModelConfig, { bits, symmetric }: Quantization): LayoutOf {
-  const at = (size: 4 | 8): QuantizeOptions => ({ bits: size, blockSize: quantizedBlockSize, symmetric });
+export function quantizedLayout(config: ModelConfig, quantization: Quantization): LayoutOf {
+  const { bits, symmetric, blockSize = defaultBlockSize } = quantization;
+  const at = (size: 4 | 8): QuantizeOptions => ({ bits: size, blockSize, symmetric });
   const layouts = new Map<string, QuantizeOptions>();
   for (let layer = 0; layer < config.layers; layer++)
     for (const target of linearMaps(config)) layouts.set(linearName(config, layer, target), at(bits));
@@ -33,10 +36,11 @@ export function quantizedLayout(config: ModelConfig, { bits, symmetric }: Quanti
   return (name) => layouts.get(name);
 }
 
-/** Throws E_CONFIG where a model is quantised in another way than is asked for. */
+/** Throws E_CONFIG where a model is quantised in another way than is asked for. Any size of blocks will do where none is named. */
 export function requireQuantization(what: string, found: Quantization, wanted: Quantization | undefined): void {
-  const spelled = ({ bits, symmetric }: Quantization) => `int${bits}${symmetric ? "" : " with zero points"}`;
-  if (wanted !== undefined && spelled(wanted) !== spelled(found))
+  const spelled = ({ bits, symmetric, blockSize = defaultBlockSize }: Quantization) =>
+    `int${bits}${symmetric ? "" : " with zero points"}${blockSize === defaultBlockSize ? "" : ` in blocks of ${blockSize}`}`;
+  if (wanted !== undefined && spelled({ ...found, ...wanted }) !== spelled(found))
     throw new AppError(
       "E_CONFIG",
       `${what}: is quantised to ${spelled(found)}, asked for ${spelled(wanted)}: quantise the model it was made from`,

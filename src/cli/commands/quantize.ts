@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { createProgress } from "../../base/progress.ts";
 import { withNewFolder } from "../../export/new-folder.ts";
 import { quantizeDirectory } from "../../models/quantized-file.ts";
+import { blockSizes, defaultBlockSize } from "../../models/quantized-layout.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
@@ -13,11 +14,13 @@ type Flags = JsonFlag & {
   readonly model?: string;
   readonly out?: string;
   readonly bits: "4" | "8";
+  readonly block: string;
   readonly asymmetric?: boolean;
 };
 
 const examples = `
-Linear maps get the bits asked for, in blocks of 32 values; embeddings and the head 8 bits; norms and biases stay.
+Linear maps get the bits asked for, embeddings and the head 8 bits; norms and biases stay. In --block 128 a CPU reads
+them about a third faster than in blocks of 32, which are closer to the weights (docs/quantization.md).
 The result is opened wherever a model is: as the cloud or the edge of a pair, for training and for answering.
 
 Examples:
@@ -32,6 +35,11 @@ export function addQuantize(program: Command, context: CliContext): void {
     .option("--model <dir>", "required: model as transformers reads it")
     .option("--out <dir>", "required: new folder")
     .addOption(new Option("--bits <n>", "of a weight").choices(["8", "4"]).default("8"))
+    .addOption(
+      new Option("--block <n>", "values that share a scale")
+        .choices(blockSizes.map(String))
+        .default(String(defaultBlockSize)),
+    )
     .option("--asymmetric", "a zero point per block: closer to skewed weights, slightly larger")
     .addOption(jsonOption())
     .addHelpText("after", examples)
@@ -44,7 +52,11 @@ async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortS
   refuseGguf(model, "quantize");
   const source = await context.resolveModel(model);
   refuseGguf(source, "quantize"); // an id can stand for one
-  const quantization = { bits: flags.bits === "4" ? 4 : 8, symmetric: flags.asymmetric !== true } as const;
+  const quantization = {
+    bits: flags.bits === "4" ? 4 : 8,
+    symmetric: flags.asymmetric !== true,
+    blockSize: blockSizes.find((size) => String(size) === flags.block) ?? defaultBlockSize,
+  } as const;
   const { stderr: stream, now } = context;
   const from = now();
   let progress: ReturnType<typeof createProgress> | undefined;
@@ -66,6 +78,6 @@ async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortS
     flags,
     result,
     () =>
-      `${out}: int${quantization.bits}, ${formatBytes(written.bytes)} instead of ${formatBytes(written.bytesBefore)}, in ${formatMs(result.ms)}`,
+      `${out}: int${quantization.bits} in blocks of ${quantization.blockSize}, ${formatBytes(written.bytes)} instead of ${formatBytes(written.bytesBefore)}, in ${formatMs(result.ms)}`,
   );
 }

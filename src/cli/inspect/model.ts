@@ -1,7 +1,7 @@
 /** @file A model directory explained: its shape, its weights, its hash. */
 import { openSafetensorsModel } from "../../files/safetensors-model.ts";
 import { type Model, openModel } from "../../models/load.ts";
-import type { Quantization } from "../../models/quantized-layout.ts";
+import { defaultBlockSize, type Quantization } from "../../models/quantized-layout.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { facts, type Inspection } from "./inspection.ts";
 import { describeDtypes, dtypesOf } from "./safetensors.ts";
@@ -63,8 +63,11 @@ export async function summarizeModel(model: Model): Promise<ModelSummary> {
   };
 }
 
-const quantizationFact = ({ bits, symmetric }: Quantization) =>
-  ["quantised", `layers to int${bits}, embeddings and head to int8${symmetric ? "" : ", with zero points"}`] as const;
+const quantizationFact = ({ bits, symmetric, blockSize = defaultBlockSize }: Quantization) =>
+  [
+    "quantised",
+    `layers to int${bits}, embeddings and head to int8, in blocks of ${blockSize}${symmetric ? "" : ", with zero points"}`,
+  ] as const;
 
 export const modelFacts = (summary: ModelSummary): (readonly [string, string])[] => [
   ["layers", `${summary.layers} of width ${summary.hidden}, feed-forward ${summary.ffn}`],
