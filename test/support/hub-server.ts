@@ -52,71 +52,99 @@ const gitHash = (content: Buffer) =>
   createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 const sha256 = (content: Buffer) => createHash("sha256").update(content).digest("hex");
 
+/** What both servers look at. */
+type HubState = Pick<HubServer, "models" | "faults" | "requests" | "token">;
+
 /** Starts on free ports. */
 export async function startHub(): Promise<HubServer> {
-  const models = new Map<string, HubModel>();
-  const faults: { at: string; fault: HubFault }[] = [];
-  const requests: HubRequest[] = [];
-  const state: { token: string | undefined } = { token: undefined };
-  let storageUrl = "";
-
-  const handle = (host: HubRequest["host"]) => (request: IncomingMessage, response: ServerResponse) => {
-    const url = decodeURIComponent(request.url!);
-    const { range, authorization } = request.headers;
-    requests.push({ url, host, ...(range ? { range } : {}), ...(authorization ? { authorization } : {}) });
-    const index = faults.findIndex(
-      ({ at }) => url.includes(at) && !(host === "hub" && /\/resolve\//.test(url) && isStored(url)),
-    );
-    const fault = index < 0 ? {} : faults.splice(index, 1)[0]!.fault;
-    if (fault.status !== undefined) return void deny(response, fault.status, fault.code);
-    if (host === "hub" && state.token !== undefined && authorization !== `Bearer ${state.token}`)
-      return void deny(response, 401, "RepoNotFound");
-    const api = /^\/api\/models\/([^/]+\/[^/]+)\/revision\/([^?]+)\?blobs=true$/.exec(url);
-    if (api !== null) return void describe(response, api[1]!, api[2]!, fault);
-    const found = locate(url);
-    if (found === undefined) return void deny(response, 404, "EntryNotFound");
-    if (host === "hub" && found.isLfs)
-      return void response.writeHead(302, { location: `${storageUrl}${request.url}` }).end();
-    serve(response, found.content, range, fault);
-  };
-
-  function locate(url: string): { content: Buffer; isLfs: boolean } | undefined {
-    const [, id, commit, name] = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(url) ?? [];
-    const model = models.get(id!);
-    const content = model?.commit === commit ? model?.files[name!] : undefined;
-    return content === undefined ? undefined : { content, isLfs: model!.lfs?.includes(name!) === true };
-  }
-  const isStored = (url: string) => locate(url)?.isLfs === true;
-
-  function describe(response: ServerResponse, id: string, revision: string, { body }: HubFault): void {
-    const model = models.get(id);
-    if (model === undefined) return void deny(response, 404, "RepoNotFound");
-    if (revision !== "main" && revision !== model.commit && revision !== "v1")
-      return void deny(response, 404, "RevisionNotFound");
-    const siblings = Object.entries(model.files).map(([rfilename, content]) => ({
-      rfilename,
-      size: content.length,
-      blobId: gitHash(content),
-      ...(model.lfs?.includes(rfilename)
-        ? { lfs: { sha256: sha256(content), size: content.length, pointerSize: 134 } }
-        : {}),
-    }));
-    response.writeHead(200, { "content-type": "application/json" });
-    response.end(body ?? JSON.stringify({ id, sha: model.commit, siblings, gated: false }));
-  }
-
-  const [hub, storage] = [createServer(handle("hub")), createServer(handle("storage"))];
-  const listen = (server: Server) => new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  await Promise.all([listen(hub), listen(storage)]);
-  const address = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  storageUrl = address(storage);
+  const state: HubState = { models: new Map(), faults: [], requests: [], token: undefined };
+  const storage = createServer(
+    answering(state, "storage", ({ response, content, range, fault }) => serve(response, content, range, fault)),
+  );
+  const storageUrl = await listen(storage);
+  const hub = createServer(
+    answering(state, "hub", ({ request, response, content, isLfs, range, fault }) => {
+      if (isLfs) response.writeHead(302, { location: `${storageUrl}${request.url}` }).end();
+      else serve(response, content, range, fault);
+    }),
+  );
+  const url = await listen(hub);
   const close = async () => {
     for (const server of [hub, storage]) {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
     }
   };
-  return Object.assign(state, { url: address(hub), models, faults, requests, close, [Symbol.asyncDispose]: close });
+  return Object.assign(state, { url, close, [Symbol.asyncDispose]: close });
+}
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+type FileRequest = {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly content: Buffer;
+  readonly isLfs: boolean;
+  readonly range: string | undefined;
+  readonly fault: HubFault;
+};
+
+/** Notes each request, takes its fault, checks the token, tells about models; `sendFile` answers for files that are there. */
+function answering(state: HubState, host: HubRequest["host"], sendFile: (file: FileRequest) => void) {
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const url = decodeURIComponent(request.url!);
+    const { range, authorization } = request.headers;
+    state.requests.push({ url, host, ...(range ? { range } : {}), ...(authorization ? { authorization } : {}) });
+    const found = locate(state, url);
+    const fault = host === "hub" && found?.isLfs === true ? {} : takeFault(state, url); // the storage's turn comes
+    if (fault.status !== undefined) return void deny(response, fault.status, fault.code);
+    if (host === "hub" && state.token !== undefined && authorization !== `Bearer ${state.token}`)
+      return void deny(response, 401, "RepoNotFound");
+    const api = /^\/api\/models\/([^/]+\/[^/]+)\/revision\/([^?]+)\?blobs=true$/.exec(url);
+    if (api !== null) return void describe(state, response, api[1]!, api[2]!, fault);
+    if (found === undefined) return void deny(response, 404, "EntryNotFound");
+    sendFile({ request, response, range, fault, ...found });
+  };
+}
+
+function takeFault({ faults }: HubState, url: string): HubFault {
+  const index = faults.findIndex(({ at }) => url.includes(at));
+  return index < 0 ? {} : faults.splice(index, 1)[0]!.fault;
+}
+
+/** The file of an address such as `/owner/name/resolve/COMMIT/model.safetensors`. */
+function locate({ models }: HubState, url: string): { content: Buffer; isLfs: boolean } | undefined {
+  const [, id, commit, name] = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(url) ?? [];
+  const model = models.get(id!);
+  const content = model?.commit === commit ? model?.files[name!] : undefined;
+  return content === undefined ? undefined : { content, isLfs: model!.lfs?.includes(name!) === true };
+}
+
+/** The answer about a model: its commit, and each file's size and hash. */
+function describe(
+  { models }: HubState,
+  response: ServerResponse,
+  id: string,
+  revision: string,
+  { body }: HubFault,
+): void {
+  const model = models.get(id);
+  if (model === undefined) return void deny(response, 404, "RepoNotFound");
+  if (revision !== "main" && revision !== model.commit && revision !== "v1")
+    return void deny(response, 404, "RevisionNotFound");
+  const siblings = Object.entries(model.files).map(([rfilename, content]) => ({
+    rfilename,
+    size: content.length,
+    blobId: gitHash(content),
+    ...(model.lfs?.includes(rfilename)
+      ? { lfs: { sha256: sha256(content), size: content.length, pointerSize: 134 } }
+      : {}),
+  }));
+  response.writeHead(200, { "content-type": "application/json" });
+  response.end(body ?? JSON.stringify({ id, sha: model.commit, siblings, gated: false }));
 }
 
 function deny(response: ServerResponse, status: number, code?: string): void {
