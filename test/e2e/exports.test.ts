@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { exportFormats } from "../../src/export/formats.ts";
+import { exportTolerance } from "../../src/export/run-export.ts";
 import { openModel } from "../../src/models/load.ts";
 import { saveGgufModel } from "../../src/models/save-gguf.ts";
 import { loragenHere } from "../support/loragen.ts";
@@ -85,6 +86,13 @@ test("export says in words what it wrote and how close it is", async () => {
   expect(stdout).toMatch(/adapter\.gguf: .*kB\n/);
   expect(stdout).toMatch(/weights {2}f32, rank 8, strength 1\n/);
   expect(stdout).toMatch(/reloaded: logits differ by at most \S+ over 66 positions; allowed/);
+});
+
+test("the help of export names the tolerance that every export is held to", async () => {
+  const { stdout } = await loragenHere(["export", "--help"]);
+  expect(stdout).toContain(
+    `differ by more than ${exportTolerance} of the largest logit, in any format, nothing is left`,
+  );
 });
 
 test("merge, and unmerge back to the very files of the base model", async () => {
