@@ -1,5 +1,5 @@
 /** @file A lock file: while one process writes a download, others keep away from it. A lock whose process is gone is nobody's. */
-import { open, readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 
@@ -8,9 +8,7 @@ export async function lockDownload(path: string, what: string): Promise<() => Pr
   const started = await startOf(process.pid);
   for (let tries = 0; ; tries++) {
     try {
-      const handle = await open(path, "wx");
-      await handle.writeFile(`${process.pid} ${started}`);
-      await handle.close();
+      await writeFile(path, `${process.pid} ${started}`, { flag: "wx" });
       return () => rm(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST" || tries > 0) throw ioError(error, "write", path);
