@@ -248,19 +248,21 @@ export const rules: { readonly [P in Op]: Rule<P> } = {
     }),
   // (a, b) → (a cos − b sin, b cos + a sin) for the halves a, b of each head.
   rope: ([x, positions, cos, sin]) => {
-    const [, heads, time, width] = x!.shape as [number, number, number, number];
-    const half = width / 2;
+    const [heads, time] = x!.shape.length === 4 ? [x!.shape[1]!, x!.shape[2]!] : [1, x!.shape[1]!];
+    const half = cos!.shape[1]!;
     const at = rowNumbers("rope", positions!, cos!.shape[0]!);
     let row = 0;
     return rows(x!, (values, out) => {
       const batch = Math.floor(row / (heads * time));
       const base = at[batch * time + (row % time)]! * half;
       row++;
-      for (let j = 0; j < half; j++) {
-        const [c, s] = [cos!.data[base + j] as number, sin!.data[base + j] as number];
-        out[j] = values[j]! * c - values[j + half]! * s;
-        out[j + half] = values[j + half]! * c + values[j]! * s;
-      }
+      for (let head = 0; head < values.length; head += 2 * half)
+        for (let j = 0; j < half; j++) {
+          const [c, s] = [cos!.data[base + j] as number, sin!.data[base + j] as number];
+          const [a, b] = [values[head + j]!, values[head + j + half]!];
+          out[head + j] = a * c - b * s;
+          out[head + j + half] = b * c + a * s;
+        }
     });
   },
   crossEntropy: ([logits, targets]) => {

@@ -157,9 +157,12 @@ export const shapeRules: { readonly [P in Exclude<Op, Leaf | "result">]: ShapeRu
   },
   rope: ([x, positions, cos, sin]) => {
     wantType("rope positions", positions!, "i64");
-    const [batch, , time, width] = x!.shape;
-    const half = divDims(width ?? 1, 2);
-    const fits = x!.shape.length === 4 && sameShape(positions!.shape, [batch!, time!]) && cos!.shape[1] === half;
+    const isSplit = x!.shape.length === 4;
+    const [batch, time] = isSplit ? [x!.shape[0], x!.shape[2]] : x!.shape;
+    const half = cos!.shape[1] ?? 1;
+    const width = x!.shape.at(-1) ?? 1;
+    const hasRoom = isSplit ? half === divDims(width, 2) : divDims(width, mulDims(half, 2)) !== undefined;
+    const fits = (isSplit || x!.shape.length === 3) && hasRoom && sameShape(positions!.shape, [batch!, time!]);
     if (!fits || !sameShape(cos!.shape, sin!.shape))
       fail(
         `rope: x [${x!.shape}], positions [${positions!.shape}], cos [${cos!.shape}], sin [${sin!.shape}] do not fit`,

@@ -78,7 +78,7 @@ export type OpParams = {
   rmsNorm: { readonly epsilon: number };
   /** (x − mean) / sqrt(variance + epsilon) · scale + bias over the last axis. Inputs: x (…, d), scale (d), bias (d). */
   layerNorm: { readonly epsilon: number };
-  /** Rotary positions, halves rotated. Inputs: x (b, heads, t, d), positions (b, t) i64, cos (s, d/2), sin (s, d/2). */
+  /** Rotary positions, halves rotated. Inputs: x (b, heads, t, d) or (b, t, heads·d), positions (b, t) i64, cos (s, d/2), sin (s, d/2). */
   rope: None;
   /** −log softmax(logits)[target] per row. Inputs: logits (n, v), targets (n) i64. */
   crossEntropy: None;

@@ -89,11 +89,10 @@ export type Cache = {
 export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node, positions: Node, cache: Cache) {
   const { heads, kvHeads } = config;
   const present: { k: Node; v: Node }[] = [];
-  const turn = turnHeads(config, parts, { positions });
+  const turn = turnRows(config, parts, positions);
   const hidden = layers(config, parts, positioned(config, parts, embedded, positions), (layer, q, k, v) => {
     const { k: pastK, v: pastV } = cache.past[layer]!;
-    const fresh = [joinHeads(turn(q, heads)), joinHeads(turn(k, kvHeads)), v];
-    const attended = cachedAttention([...fresh, pastK, pastV, cache.last, cache.total], {
+    const attended = cachedAttention([turn(q), turn(k), v, pastK, pastV, cache.last, cache.total], {
       heads,
       kvHeads,
       scale: attentionScale(config),
@@ -125,13 +124,14 @@ function positioned(config: ModelConfig, parts: Parts, embedded: Node, at: Node)
 
 /** Splits heads and turns them to their positions: (b, t, heads·d) → (b, heads, t, d). */
 function turnHeads(
-  { modelType, context, headDim }: ModelConfig,
+  config: ModelConfig,
   parts: Parts,
   { positions, hasLongRows = false }: Omit<View, "mask">,
 ): (x: Node, heads: number) => Node {
-  if (architectures[modelType].positions !== "rotary") return splitHeads;
-  const cos = parts.weight(ropeNames.cos, [context, headDim / 2]);
-  const sin = parts.weight(ropeNames.sin, [context, headDim / 2]);
+  const tables = ropeTables(config, parts);
+  if (tables === undefined) return splitHeads;
+  const { cos, sin } = tables;
+  const { headDim } = config;
   if (!hasLongRows) return (x, heads) => rope(splitHeads(x, heads), positions, cos, sin);
   // The operator takes rows up to the context: every token becomes a row of its own, (b·t, heads, 1, d).
   return (x, heads) => {
@@ -139,6 +139,19 @@ function turnHeads(
     const each = rope(reshape(x, [rows, heads, 1, headDim]), reshape(positions, [rows, 1]), cos, sin);
     return splitHeads(reshape(each, x.shape), heads);
   };
+}
+
+/** The same where heads stay side by side: (b, t, heads·d) → (b, t, heads·d). */
+function turnRows(config: ModelConfig, parts: Parts, positions: Node): (x: Node) => Node {
+  const tables = ropeTables(config, parts);
+  return tables === undefined ? (x) => x : (x) => rope(x, positions, tables.cos, tables.sin);
+}
+
+/** Cosines and sines by position, (context, d/2); undefined where positions are learned. */
+function ropeTables({ modelType, context, headDim }: ModelConfig, parts: Parts): { cos: Node; sin: Node } | undefined {
+  if (architectures[modelType].positions !== "rotary") return undefined;
+  const table = (name: string) => parts.weight(name, [context, headDim / 2]);
+  return { cos: table(ropeNames.cos), sin: table(ropeNames.sin) };
 }
 
 /** How one layer attends: q (b, t, heads·d); k, v (b, t, kvHeads·d), positions not yet in them → (b, t, heads·d). */

@@ -58,6 +58,12 @@ function layerNorm(x: np.Array, scale: np.Array, bias: np.Array, epsilon: number
 
 /** Positions turned: x (b, heads, t, d), tables taken at the positions (b, t). */
 function rope(x: np.Array, positions: np.Array, cos: np.Array, sin: np.Array): np.Array {
+  if (x.shape.length === 3) {
+    const [batch, time, hidden] = x.shape as [number, number, number];
+    const width = 2 * cos.shape[1]!;
+    const split = x.reshape([batch, time, hidden / width, width]).transpose([0, 2, 1, 3]);
+    return rope(split, positions, cos, sin).transpose([0, 2, 1, 3]).reshape([batch, time, hidden]);
+  }
   const [batch, , time, width] = x.shape as [number, number, number, number];
   const table = (from: np.Array) => np.take(from, positions.ref, 0).reshape([batch, 1, time, width / 2]);
   const [c, s] = [table(cos), table(sin)];

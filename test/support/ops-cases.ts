@@ -433,6 +433,11 @@ export const opCases: { readonly [P in Op]: OpCases } = {
         ),
         { sizes: texts, ranges: { n: [0, 8] } },
       ),
+      example(
+        "heads side by side",
+        rope(input("x", ["batch", "seq", 12]), ids("n", ["batch", "seq"]), input("cos", [8, 2]), input("sin", [8, 2])),
+        { sizes: texts, ranges: { n: [0, 8] } },
+      ),
     ],
   },
   crossEntropy: {
