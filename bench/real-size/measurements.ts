@@ -47,15 +47,34 @@ const lengths = {
 } as const;
 const lengthsOf = ({ quick }: BenchOptions) => lengths[quick ? "quick" : "real"];
 
-type Stored = "bf16" | "f32" | "int8" | "int4";
+/** Quantised in blocks of 32 where no size is said. */
+type Quantised = "int8" | "int8-128" | "int4" | "int4-128";
+type Stored = "bf16" | "f32" | Quantised;
+const quantizations: Readonly<Record<Quantised, { readonly bits: 8 | 4; readonly block: 32 | 128 }>> = {
+  int8: { bits: 8, block: 32 },
+  "int8-128": { bits: 8, block: 128 },
+  int4: { bits: 4, block: 32 },
+  "int4-128": { bits: 4, block: 128 },
+};
+const isQuantised = (stored: Stored): stored is Quantised => stored in quantizations;
+
 /** The type of llama.cpp that has the same bits, and how the two differ where they do. */
 const peers: Readonly<Record<Exclude<Stored, "bf16">, { readonly type: GgufModelType; readonly compared: string }>> = {
   f32: { type: "F32", compared: "fp32 weights, both mapped from files" },
-  int8: { type: "Q8_0", compared: "blocks of 32: int8 and fp32 scale (9 bits) against int8 and fp16 scale (8.5 bits)" },
+  int8: { type: "Q8_0", compared: "int8 in blocks of 32 with fp32 scales (9 bits) against Q8_0 (32, fp16: 8.5 bits)" },
+  "int8-128": {
+    type: "Q8_0",
+    compared: "int8 in blocks of 128 with fp32 scales (8.25 bits) against Q8_0 (32, fp16: 8.5 bits)",
+  },
   int4: {
     type: "Q4_0",
     compared:
-      "layers in blocks of 32: int4 and fp32 scale (5 bits) against int4 and fp16 scale (4.5 bits); embeddings and head in 8 bits on both sides",
+      "layers in int4 in blocks of 32 with fp32 scales (5 bits) against Q4_0 (32, fp16: 4.5 bits); embeddings and head in 8 bits on both sides",
+  },
+  "int4-128": {
+    type: "Q4_0",
+    compared:
+      "layers in int4 in blocks of 128 with fp32 scales (4.25 bits) against Q4_0 (32, fp16: 4.5 bits); embeddings and head in 8 bits on both sides",
   },
 };
 
@@ -68,13 +87,27 @@ const base = 1.2e9;
  * Bytes a weight takes while it is loaded and used. What is mapped is repacked once for decoding, so at most one copy of it is needed;
  * bf16 is widened in memory and handed over from there, which is two.
  */
-const bytesPerWeight: Readonly<Record<Stored, number>> = { bf16: 9.2, f32: 4.6, int8: 2.1, int4: 1.4 };
+const bytesPerWeight: Readonly<Record<Stored, number>> = {
+  bf16: 9.2,
+  f32: 4.6,
+  int8: 2.3,
+  "int8-128": 2.1,
+  int4: 1.4,
+  "int4-128": 1.2,
+};
 const needsToRun = ({ config }: RealModel, stored: Stored) => base + parameterCount(config) * bytesPerWeight[stored];
 /** llama.cpp maps its file and repacks Q4_0. */
 const needsOfPeer = ({ config }: RealModel, stored: Stored) =>
-  0.5e9 + parameterCount(config) * { bf16: 4, f32: 4, int8: 1.1, int4: 1.4 }[stored];
+  0.5e9 + parameterCount(config) * { bf16: 4, f32: 4, int8: 1.1, "int8-128": 1.1, int4: 1.4, "int4-128": 1.4 }[stored];
 
 const pathOf = ({ folder }: Context, { name }: RealModel, stored: Stored) => join(folder, `${name}-${stored}`);
+const ggufPath = ({ folder }: Context, { name }: RealModel, type: GgufModelType) =>
+  join(folder, `${name}-${type}.gguf`);
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 const script = (name: string) => fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
 
 async function prepared(context: Context, model: RealModel, stored: "bf16" | "f32"): Promise<string> {
@@ -87,27 +120,21 @@ async function prepared(context: Context, model: RealModel, stored: "bf16" | "f3
 }
 
 /** Quantises in a process of its own; undefined where that was done before. */
-async function quantized(context: Context, model: RealModel, stored: "int8" | "int4", again = false) {
+async function quantized(context: Context, model: RealModel, stored: Quantised, again = false) {
   const directory = pathOf(context, model, stored);
-  const isThere = await access(join(directory, "config.json")).then(
-    () => true,
-    () => false,
-  );
-  if (isThere && !again) return { directory, answer: undefined };
+  if ((await isThere(join(directory, "config.json"))) && !again) return { directory, answer: undefined };
   await rm(directory, { recursive: true, force: true });
   const source = await prepared(context, model, "bf16");
-  const bits = stored === "int4" ? "4" : "8";
-  const { worker, ready } = await startScript(script("quantize-worker"), [source, directory, bits]);
+  const { bits, block } = quantizations[stored];
+  const { worker, ready } = await startScript(script("quantize-worker"), [source, directory, `${bits}`, `${block}`]);
   await worker.close();
   return { directory, answer: ready };
 }
 
 const directoryOf = async (context: Context, model: RealModel, stored: Stored) =>
-  stored === "int8" || stored === "int4"
-    ? (await quantized(context, model, stored)).directory
-    : prepared(context, model, stored);
+  isQuantised(stored) ? (await quantized(context, model, stored)).directory : prepared(context, model, stored);
 
-const quantize = (stored: "int8" | "int4"): Measurement => ({
+const quantize = (stored: Quantised): Measurement => ({
   name: `quantize ${stored}`,
   needs: ({ config }) =>
     base + 12 * Math.max(...[...parameterShapes(config).values()].map((s) => s.reduce((a, b) => a * b, 1))),
@@ -139,12 +166,7 @@ const decode = (stored: Stored): Measurement => ({
     const peer = stored === "bf16" ? undefined : await peerTask(context, model, task, stored);
     const needed = needsToRun(model, stored) + needsOfPeer(model, stored);
     const inTurn = peer !== undefined && context.available() > needed;
-    let found: Awaited<ReturnType<typeof decodeRounds>>;
-    try {
-      found = await decodeRounds(task, peer, inTurn, options);
-    } finally {
-      if (peer !== undefined) await rm(peer.path, { force: true });
-    }
+    const found = await decodeRounds(task, peer, inTurn, options);
     return {
       values: found.values,
       about: {
@@ -172,8 +194,9 @@ async function peerTask(
 ): Promise<DecodeTask | undefined> {
   const { config } = model;
   if (ggufArchitectures[config.modelType] === undefined) return undefined;
-  const path = join(context.folder, `${model.name}-${stored}.gguf`);
   const { type } = peers[stored];
+  const path = ggufPath(context, model, type);
+  if (await isThere(path)) return { ...task, path };
   context.options.log(`writing ${path}`);
   const about = await ggufTokenizer(benchTokenizer, config);
   const shapes = parameterShapes(config);
@@ -333,12 +356,23 @@ const specialize: Measurement = {
 
 /** In an order that needs the least room on the disk at a time. */
 export const measurements: Readonly<Record<RealModel["role"], readonly Measurement[]>> = {
-  edge: [quantize("int8"), decode("int8"), quantize("int4"), decode("int4"), decode("bf16"), train, decode("f32")],
+  edge: [
+    quantize("int8"),
+    decode("int8"),
+    decode("int8-128"),
+    quantize("int4"),
+    decode("int4"),
+    decode("int4-128"),
+    decode("bf16"),
+    train,
+    decode("f32"),
+  ],
   cloud: [quantize("int4"), decode("int4"), specialize],
 };
 
 /** Removes what a model's measurements left on the disk. */
 export async function removeWeights(context: Context, model: RealModel): Promise<void> {
-  for (const stored of ["bf16", "f32", "int8", "int4"] as const)
+  for (const stored of ["bf16", "f32", ...(Object.keys(quantizations) as Quantised[])] as const)
     await rm(pathOf(context, model, stored), { recursive: true, force: true });
+  for (const { type } of Object.values(peers)) await rm(ggufPath(context, model, type), { force: true });
 }

@@ -1,14 +1,15 @@
-/** @file A process that quantises a model directory once: `quantize-worker.ts DIRECTORY OUT 8|4`; says how long it took and what it held. */
+/** @file A process that quantises a model directory once: `quantize-worker.ts DIRECTORY OUT 8|4 32|128`; says how long it took and what it held. */
 import { quantizeDirectory } from "../../src/models/quantized-file.ts";
 import { peakResidentMb } from "../support/memory.ts";
 import { serve } from "../support/worker.ts";
 import { goFirst } from "./memory.ts";
 
 goFirst();
-const [directory, out, bits] = process.argv.slice(2);
+const [directory, out, bits, block] = process.argv.slice(2);
 const from = performance.now();
 const { bytes, bytesBefore } = await quantizeDirectory(directory!, out!, {
   bits: bits === "4" ? 4 : 8,
   symmetric: true,
+  blockSize: block === "128" ? 128 : 32,
 });
 await serve({ ms: performance.now() - from, bytes, bytesBefore, peakMb: peakResidentMb() ?? null }, {});
