@@ -57,6 +57,21 @@ describe("sampling groups", () => {
     }
   });
 
+  test("leaves out a share of a training query's words where the answer is a label, never all of them", () => {
+    const labelled = family("labelled", { labels: ["train target 1"] });
+    const lengths = (extra: Partial<MixtureOptions>, list = [labelled]) =>
+      draw(7, extra, 300, list).flatMap(({ queries }) => queries.map(({ input }) => input.split(" ").length));
+    const dropped = lengths({ dropWords: 0.4 });
+    expect(Math.min(...dropped)).toBe(1);
+    expect(dropped.reduce((a, b) => a + b) / dropped.length).toBeCloseTo(3 * 0.6 + 0.4 ** 3, 1);
+    for (const whole of [
+      lengths({}),
+      lengths({ dropWords: 0.4, split: "validation" }),
+      lengths({ dropWords: 0.4 }, tasks),
+    ])
+      expect(new Set(whole)).toEqual(new Set([3]));
+  });
+
   test("mixes prompts with 1 to 5 examples and examples alone, as often as asked", () => {
     const groups = draw(6, { shotProbability: 0.5, shotsOnlyProbability: 0.2 }, 1000);
     const share = (style: string) => groups.filter((group) => group.style === style).length / groups.length;

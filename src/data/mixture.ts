@@ -30,6 +30,8 @@ export type MixtureOptions = {
   readonly shotProbability?: number;
   readonly shotsOnlyProbability?: number;
   readonly maxShots?: number;
+  /** Share of the words of a training query that are left out, where the answer is one of the task's labels: no query is quite the same twice. */
+  readonly dropWords?: number;
 };
 
 /** Draws before something over-long is given up. */
@@ -52,6 +54,7 @@ export function sampleGroup(tasks: readonly TaskFamily[], rng: Rng, options: Mix
 /** One prompt with queries of the given task, or undefined when no draw fits the limits. */
 export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptions): Group | undefined {
   const { tokenizer, limits, queriesPerPrompt = 4, split = "train" } = options;
+  const dropWords = split === "train" && task.labels !== undefined ? (options.dropWords ?? 0) : 0;
   const fits = ({ input, target }: Sample) =>
     tokenizer.encode(input).length <= limits.input && tokenizer.encode(target).length <= limits.target;
   const used = new Set<Sample>();
@@ -68,7 +71,7 @@ export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptio
   while (queries.length < queriesPerPrompt) {
     const query = draw(task[split]);
     if (query === undefined) return undefined;
-    queries.push(query);
+    queries.push(dropWords === 0 ? query : { ...query, input: withoutWords(query.input, dropWords, rng) });
   }
   const style = pickStyle(rng, options);
   const description = rng.pick(task.paraphrases[split]);
@@ -89,6 +92,13 @@ export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptio
   if (style === "shots" && examples.length === 0) return undefined;
   const actual = style === "description+shots" && examples.length === 0 ? "description" : style;
   return { task, prompt: render(), style: actual, queries };
+}
+
+/** The text without a share of its words, never without all of them. */
+function withoutWords(text: string, share: number, rng: Rng): string {
+  const words = text.split(" ");
+  const kept = words.filter(() => rng.next() >= share);
+  return kept.length === 0 ? rng.pick(words) : kept.join(" ");
 }
 
 function pickStyle(rng: Rng, { shotProbability = 0.3, shotsOnlyProbability = 0.1 }: MixtureOptions): PromptStyle {

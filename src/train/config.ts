@@ -34,6 +34,8 @@ const Tasks = z.strictObject({
   shotProbability: z.number().min(0).max(1).default(0.3),
   shotsOnlyProbability: z.number().min(0).max(1).default(0.1),
   maxShots: count.default(5),
+  /** Share of the words of a training query left out, where the answer is one of the task's labels. */
+  dropWords: z.number().min(0).lt(1).default(0),
   /** Relative frequency by task kind, and by task name where that is given too; 1 otherwise. */
   weights: z.record(z.string(), z.number().min(0)).default({}),
 });

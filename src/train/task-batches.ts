@@ -36,7 +36,7 @@ export async function openTaskSource(
   layout: PromptLayout,
   cloud: TaskSource["cloud"] = { tokenizer, layout },
 ): Promise<TaskSource> {
-  const { limits, queriesPerPrompt, shotProbability, shotsOnlyProbability, maxShots, weights } = config;
+  const { limits, queriesPerPrompt, shotProbability, shotsOnlyProbability, maxShots, dropWords, weights } = config;
   const files = config.files.map((file) => (typeof file === "string" ? { path: file, weight: 1 } : file));
   const families: TaskFamily[] = [];
   const fileWeights = new Map<string, number>();
@@ -56,6 +56,7 @@ export async function openTaskSource(
     shotProbability,
     shotsOnlyProbability,
     maxShots,
+    dropWords,
     weight,
   };
   return { families, layout, options, cloud };
