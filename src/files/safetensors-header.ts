@@ -1,8 +1,8 @@
 /** @file The header of a safetensors file from untrusted places: checked completely before anything is used. */
 import { AppError } from "../base/errors.ts";
+import { bfloat16ToFloat32, float16ToFloat32 } from "../base/half.ts";
 import { type JsonValue, parseJson } from "../base/json.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
-import { bfloat16ToFloat32, float16ToFloat32 } from "./half.ts";
 
 /** Bounds for a file from anywhere; the format itself names only the first. */
 export const safetensorsLimits = {

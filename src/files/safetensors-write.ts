@@ -2,7 +2,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { writeAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
-import { float32ToBfloat16, float32ToFloat16 } from "./half.ts";
+import { float32ToBfloat16, float32ToFloat16 } from "../base/half.ts";
 import { dtypeBytes, elementCount, type SafetensorsDtype, safetensorsLimits } from "./safetensors.ts";
 
 export type TensorData =

@@ -1,9 +1,9 @@
 /** @file A trained generator on disk: `generator.json` (configuration) and `model.safetensors` (weights and running statistics). */
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
+import { float32ToFloat16 } from "../base/half.ts";
 import { sha256File } from "../base/hash.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
-import { float32ToFloat16 } from "../files/half.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { GeneratorConfig } from "./config.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import { float16ToFloat32, float32ToFloat16 } from "../files/half.ts";
+import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "../base/half.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
@@ -37,13 +37,30 @@ test("a saved model opens with the same shape and values, fp32 weights mapped fr
   }
 });
 
-test("saved as fp16, values are those rounded to fp16", async () => {
-  const { config, tensors, directory } = model({ tied: true });
-  await saveModel(directory, config, tensors, { dtype: "F16" });
-  const { weights } = await openModel(directory);
-  for (const [name, values] of tensors)
-    expect(await readWeight(weights[name]!)).toEqual(float16ToFloat32(float32ToFloat16(values)));
-});
+const narrow = {
+  F16: (values: Float32Array) => float16ToFloat32(float32ToFloat16(values)),
+  BF16: (values: Float32Array) => bfloat16ToFloat32(float32ToBfloat16(values)),
+};
+
+test.each(["F16", "BF16"] as const)(
+  "values saved as %s are rounded to it, and stay in the file, too",
+  async (dtype) => {
+    const { config, tensors, directory } = model({ tied: true });
+    await saveModel(directory, config, tensors);
+    const entries = [...parameterShapes(config)].map(([name, shape]) => ({
+      name,
+      dtype,
+      shape,
+      data: tensors.get(name)!,
+    }));
+    await writeSafetensors(join(directory, "model.safetensors"), entries);
+    const { weights } = await openModel(directory);
+    for (const [name, values] of tensors) {
+      expect(weights[name]!.kind).toBe("file");
+      expect(await readWeight(weights[name]!)).toEqual(narrow[dtype](values));
+    }
+  },
+);
 
 test("the hash tells other weights from the same ones", async () => {
   const [first, again, other] = await Promise.all(

@@ -1,9 +1,9 @@
 /** @file A model directory opened for use: its shape, and where each of its weights lies. */
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
+import { float32ToFloat16 } from "../base/half.ts";
 import { joinSha256, sha256File } from "../base/hash.ts";
-import { float32ToFloat16 } from "../files/half.ts";
-import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
+import { openSafetensorsModel, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
@@ -35,7 +35,7 @@ export type OpenOptions = {
 };
 
 /**
- * Opens a model directory. fp32 and quantised weights stay in their files and are mapped; fp16 and bf16 are widened in memory.
+ * Opens a model directory. Weights stay in their files and are mapped; sessions widen those in fp16 and bf16, one at a time.
  * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor; E_CONFIG where the model is
  * quantised already, in another way than asked for
  */
@@ -56,9 +56,7 @@ export async function openModel(directory: string, { quantize }: OpenOptions = {
   if (quantize !== undefined)
     for (const weight of storedWeights(config, quantize))
       Object.assign(weights, Object.fromEntries(sourcesOf(weight, await readQuantized(directory, files, weight))));
-  else
-    for (const [name, shape] of parameterShapes(config))
-      weights[name] = await locateWeight(directory, files, name, shape);
+  else for (const [name, shape] of parameterShapes(config)) weights[name] = locateWeight(directory, files, name, shape);
   const hashes = await Promise.all(files.files.map(({ path }) => sha256File(path)));
   return { directory, config, weights, sha256: joinSha256(hashes), parameterCount, quantization: quantize };
 }
@@ -74,16 +72,17 @@ async function openGgufFile(path: string): Promise<Model> {
   return { directory: path, config, weights: { ...ropeWeights(config), ...weights }, sha256, parameterCount };
 }
 
-async function locateWeight(
+function locateWeight(
   directory: string,
   files: SafetensorsModel,
   name: string,
   shape: readonly number[],
-): Promise<WeightSource> {
+): WeightSource {
   const info = files.tensors.get(name);
   requireWeight(info?.path ?? directory, info, name, shape);
-  if (info.dtype === "F32") return { kind: "file", path: info.path, offset: info.offset, bytes: info.bytes };
-  return { kind: "data", data: await readModelTensor(files, name) };
+  const { path, offset, bytes, dtype } = info;
+  if (dtype === "F32") return { kind: "file", path, offset, bytes };
+  return { kind: "file", path, offset, bytes, storedAs: dtype === "F16" ? "f16" : "bf16" };
 }
 
 export type WeightDtype = "F32" | "F16";

@@ -9,7 +9,7 @@ import { encodeModel, type OnnxInitializer, type OnnxNode, onnxTypeCode } from "
 /** Where the value of a weight lies: a span of a file, or bytes that travel inside the model. */
 export type WeightPlacement = OnnxInitializer["value"] & {
   /** How the bytes are stored where that is not the weight's own type; the model widens them. */
-  readonly storedAs?: "f16";
+  readonly storedAs?: "f16" | "bf16";
 };
 
 type Lowering<P extends Op> = (

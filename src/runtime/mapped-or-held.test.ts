@@ -27,6 +27,14 @@ test("weights in files are read where those in memory do not fit beside them", a
   expect(all["mapped"]).toEqual({ kind: "data", data: Uint8Array.of(5, 6, 7, 8) });
 });
 
+test("what is stored narrow is read as fp32", async () => {
+  const { mapped, held } = sources();
+  const narrow = { ...(mapped as WeightSource & { kind: "file" }), storedAs: "bf16" as const };
+  const all = await mappedOrHeld({ narrow, held: held! }, 7);
+  const widened = new Float32Array(Uint16Array.of(0, 0x0605, 0, 0x0807).buffer);
+  expect(all["narrow"]).toEqual({ kind: "data", data: widened });
+});
+
 test("weights in a file that was cut off are refused, naming it", async () => {
   const given = sources();
   const { path } = given["mapped"] as { path: string };

@@ -2,6 +2,7 @@
 
 import { AppError } from "../base/errors.ts";
 import { withRegularFile } from "../base/read-file.ts";
+import { readWeight } from "./read-weight.ts";
 import type { WeightSource } from "./session.ts";
 
 /** What travels inside a model, which holds at most 2 GB. */
@@ -19,7 +20,18 @@ export async function mappedOrHeld(
   if (held <= limitBytes || held === bytesOf(sources)) return sources;
   const all: Record<string, WeightSource> = {};
   for (const [name, source] of Object.entries(sources))
-    all[name] = source.kind === "data" ? source : { kind: "data", data: await readBytes(source) };
+    all[name] = source.kind === "data" ? source : { kind: "data", data: await readValues(source) };
+  return all;
+}
+
+/** The same sources, those that are stored narrow widened in memory. Throws E_IO, E_FORMAT. */
+export async function widenedHere(
+  sources: Readonly<Record<string, WeightSource>>,
+): Promise<Readonly<Record<string, WeightSource>>> {
+  const all: Record<string, WeightSource> = { ...sources };
+  for (const [name, source] of Object.entries(sources))
+    if (source.kind === "file" && source.storedAs !== undefined)
+      all[name] = { kind: "data", data: await readWeight(source) };
   return all;
 }
 
@@ -28,6 +40,9 @@ const bytesOf = (sources: Readonly<Record<string, WeightSource>>): number =>
     (sum, source) => sum + (source.kind === "file" ? source.bytes : source.data.byteLength),
     0,
   );
+
+const readValues = (source: WeightSource & { readonly kind: "file" }): Promise<Uint8Array | Float32Array> =>
+  source.storedAs === undefined ? readBytes(source) : readWeight(source);
 
 /** Node reads at most 2 GiB at a time. */
 const readLimit = 2 ** 30;

@@ -1,6 +1,11 @@
 /** @file Sessions in Node: where results go, and what errors say. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { add, gather, input, neg, sum } from "../graph/build.ts";
+import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "../base/half.ts";
+import { createRng } from "../base/rng.ts";
+import { add, gather, input, matmul, neg, sum, weight } from "../graph/build.ts";
 import { compile } from "./node.ts";
 import { floatTensor, intTensor, zeros } from "./tensor.ts";
 
@@ -66,4 +71,26 @@ test("inputs that are missing or do not fit are refused by name", async () => {
   await session.close();
   await session.close();
   await expect(session.run({ a, b: a })).rejects.toThrow("closed");
+});
+
+test.each([
+  ["f16", float32ToFloat16, float16ToFloat32],
+  ["bf16", float32ToBfloat16, bfloat16ToFloat32],
+] as const)("weights stored as %s give, bit for bit, what their fp32 values do", async (storedAs, narrow, widen) => {
+  const directory = mkdtempSync(join(tmpdir(), "narrow-"));
+  const path = join(directory, "weights");
+  const shape = [600, 520]; // larger than what travels inside a model
+  const stored = narrow(createRng("narrow").fillNormal(new Float32Array(600 * 520), 1));
+  writeFileSync(path, Buffer.concat([Buffer.alloc(6), Buffer.from(stored.buffer)]));
+  const w = weight("w", shape);
+  const row = gather(w, input("at", [1], "i64"));
+  const graph = { outputs: { row, y: matmul(row, w, { transB: true }) } };
+  const fed = { at: intTensor([1], [599]) };
+  const mapped = { kind: "file", path, offset: 6, bytes: stored.byteLength, storedAs } as const;
+  await using narrowSession = await compile(graph, { threads: 1, weights: { w: mapped } });
+  await using wideSession = await compile(graph, { threads: 1, weights: { w: { kind: "data", data: widen(stored) } } });
+  expect(await narrowSession.run(fed)).toEqual(await wideSession.run(fed));
+  const short = { ...mapped, bytes: stored.byteLength - 2 };
+  await expect(compile(graph, { weights: { w: short } })).rejects.toMatchObject({ code: "E_SHAPE" });
+  rmSync(directory, { recursive: true });
 });

@@ -1,16 +1,14 @@
 /** @file Sessions in Node: ONNX Runtime on CPU, CUDA and WebGPU, frozen weights mapped from their files. */
-import { dirname, relative, resolve, sep } from "node:path";
 import * as ort from "onnxruntime-node";
 import { AppError } from "../base/errors.ts";
 import { simplify } from "../graph/simplify.ts";
 import { leavesOf } from "../graph/tree.ts";
-import type { Graph, Node } from "../graph/types.ts";
-import { lower, type WeightPlacement } from "../onnx/lower.ts";
+import type { Graph } from "../graph/types.ts";
+import { lower } from "../onnx/lower.ts";
 import { requireExact } from "./device-limits.ts";
-import { mappedOrHeld } from "./mapped-or-held.ts";
-import { checkedFeed, checkedSource, fromOrt, inlineLimitBytes, ortTypes, refused } from "./ort-values.ts";
-
-import type { CompileOptions, Device, Feeds, Session, WeightSource } from "./session.ts";
+import { checkedFeed, fromOrt, ortTypes, refused } from "./ort-values.ts";
+import { placeWeights } from "./place-weights.ts";
+import type { CompileOptions, Device, Feeds, Session } from "./session.ts";
 import { type Tensor, zeros } from "./tensor.ts";
 
 export { readWeight } from "./read-weight.ts";
@@ -21,9 +19,6 @@ const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.E
   cuda: ["cuda", "cpu"],
 };
 
-/** What follows from frozen weights alone is computed once only up to this size: a larger result would be a second copy of them. */
-const foldLimitBytes = 1 << 20;
-
 /**
  * Compiles a graph into a session.
  * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_RUNTIME where ONNX Runtime refuses
@@ -33,7 +28,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
   requireExact(graph, device);
-  const placement = placeWeights(graph, await mappedOrHeld(bound(graph, weights)));
+  const placement = await placeWeights(graph, weights);
   const stop = device === "cpu" ? stopName : undefined;
   const model = lower(simplify(graph), placement.place, { emptySequence: stop });
   const sessionOptions: ort.InferenceSession.SessionOptions = {
@@ -50,7 +45,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
         ...(prepack ? {} : { disable_prepacking: "1" }),
         ...(placement.root === undefined ? {} : { model_external_initializers_file_folder_path: placement.root }),
       },
-      optimization: { constant_folding_max_output_size_in_bytes: String(foldLimitBytes) },
+      optimization: { constant_folding_max_output_size_in_bytes: String(placement.foldLimitBytes) },
     },
   };
   const session = await refused("compile", () => ort.InferenceSession.create(model, sessionOptions));
@@ -125,50 +120,3 @@ function completed({ outputs }: Graph, into: Feeds): Feeds | undefined {
 
 const rawOrt = ({ dtype, shape, data }: Tensor): ort.Tensor =>
   new ort.Tensor(ortTypes[dtype], data as Float32Array, shape);
-
-/** The sources of the weights that a graph has. */
-function bound(graph: Graph, sources: Readonly<Record<string, WeightSource>>): Record<string, WeightSource> {
-  const found: Record<string, WeightSource> = {};
-  for (const name of leavesOf(graph, "weight").keys()) {
-    const source = sources[name];
-    if (source !== undefined) found[name] = source;
-  }
-  return found;
-}
-
-type Placed = {
-  readonly place: (name: string, node: Node<"weight">) => WeightPlacement;
-  readonly root: string | undefined;
-  readonly buffers: { path: string; data: Uint8Array }[];
-};
-
-/**
- * Files are mapped by ONNX Runtime relative to one folder. Large buffers are handed over under made-up names where no weight is
- * mapped, and travel inside the model otherwise: ONNX Runtime takes external values from files or from memory, not from both.
- */
-function placeWeights(graph: Graph, sources: Readonly<Record<string, WeightSource>>): Placed {
-  const files = [...leavesOf(graph, "weight").keys()].flatMap((name) => {
-    const source = sources[name];
-    return source?.kind === "file" ? [resolve(source.path)] : [];
-  });
-  const root = files.length === 0 ? undefined : commonFolder(files);
-  const buffers: { path: string; data: Uint8Array }[] = [];
-  function place(name: string, node: Node<"weight">): WeightPlacement {
-    const source = checkedSource(name, node, sources[name]);
-    if (source.kind === "file")
-      return { location: relative(root!, resolve(source.path)), offset: source.offset, length: source.bytes };
-    const bytes = new Uint8Array(source.data.buffer, source.data.byteOffset, source.data.byteLength);
-    if (root !== undefined || bytes.byteLength < inlineLimitBytes) return { bytes };
-    const path = `buffer-${buffers.length}`;
-    buffers.push({ path, data: bytes });
-    return { location: path, offset: 0, length: bytes.byteLength };
-  }
-  return { place, root, buffers };
-}
-
-function commonFolder(paths: readonly string[]): string {
-  let folder = dirname(paths[0]!);
-  while (!paths.every((path) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep)))
-    folder = dirname(folder);
-  return folder;
-}

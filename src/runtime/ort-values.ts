@@ -45,7 +45,7 @@ export function checkedFeed(name: string, node: Node<"input">, value: Tensor | u
 export function checkedSource(name: string, node: Node<"weight">, source: WeightSource | undefined): WeightSource {
   if (source === undefined) throw new AppError("E_NOT_FOUND", `weight "${name}" has no source`);
   const wanted = (sizeOf(node.shape) as number) * elementBytes[node.dtype];
-  const found = source.kind === "file" ? source.bytes : source.data.byteLength;
+  const found = source.kind === "file" ? widenedBytes(source) : source.data.byteLength;
   if (found !== wanted)
     throw new AppError(
       "E_SHAPE",
@@ -53,6 +53,10 @@ export function checkedSource(name: string, node: Node<"weight">, source: Weight
     );
   return source;
 }
+
+/** The bytes that values from a file take in a session. */
+export const widenedBytes = ({ bytes, storedAs }: WeightSource & { readonly kind: "file" }): number =>
+  storedAs === undefined ? bytes : 2 * bytes;
 
 /** A result in the graph's terms. */
 export function fromOrt(value: {

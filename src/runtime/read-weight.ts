@@ -1,6 +1,7 @@
 /** @file The values of a weight, wherever they lie. */
 import { open } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
+import { bfloat16ToFloat32, float16ToFloat32 } from "../base/half.ts";
 import { ioError } from "../base/io-error.ts";
 import type { WeightSource } from "./session.ts";
 
@@ -29,5 +30,8 @@ export async function readWeight(source: WeightSource): Promise<Float32Array> {
   } catch (error) {
     throw error instanceof AppError ? error : ioError(error, "read", source.path);
   }
-  return new Float32Array(bytes.buffer);
+  const widen = source.storedAs === undefined ? undefined : widenings[source.storedAs];
+  return widen === undefined ? new Float32Array(bytes.buffer) : widen(new Uint16Array(bytes.buffer));
 }
+
+const widenings = { f16: float16ToFloat32, bf16: bfloat16ToFloat32 } as const;

@@ -19,7 +19,15 @@ export type Session = AsyncDisposable & {
 
 /** Where the values of a frozen weight come from. */
 export type WeightSource =
-  | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly bytes: number }
+  | {
+      readonly kind: "file";
+      readonly path: string;
+      readonly offset: number;
+      /** As they lie in the file. */
+      readonly bytes: number;
+      /** Where fp32 values lie there in two bytes each: every session widens them for itself, one weight at a time. */
+      readonly storedAs?: "f16" | "bf16";
+    }
   | { readonly kind: "data"; readonly data: Float32Array | BigInt64Array | Uint8Array };
 
 export type Device = "cpu" | "webgpu" | "cuda" | "wasm";

@@ -1,7 +1,7 @@
 /** @file Half precision: exact to fp32, nearest-even back. */
 import { expect, test } from "vitest";
-import { createRng } from "../base/rng.ts";
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "./half.ts";
+import { createRng } from "./rng.ts";
 
 const all = Uint16Array.from({ length: 65536 }, (_, i) => i);
 
