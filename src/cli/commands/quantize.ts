@@ -19,8 +19,8 @@ type Flags = JsonFlag & {
 };
 
 const examples = `
-Linear maps get the bits asked for, embeddings and the head 8 bits; norms and biases stay. In --block 128 a CPU reads
-them about a third faster than in blocks of 32, which are closer to the weights (docs/quantization.md).
+Linear maps get the bits asked for, embeddings and the head 8 bits; norms and biases stay. A CPU reads large blocks faster;
+small ones are closer to the weights (docs/quantization.md).
 The result is opened wherever a model is: as the cloud or the edge of a pair, for training and for answering.
 
 Examples:
