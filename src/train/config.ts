@@ -158,8 +158,8 @@ export const GeneratorRun = z
     lossOn: z.enum(["response", "sequence"]).default("response"),
     /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
     distillShare: z.number().min(0).max(1).default(0),
-    /** Share of what the adapters read that is dropped in training; the paper has 0.05. */
-    dropout: z.number().min(0).lt(1).default(0),
+    /** Share of what the adapters read that is dropped in training. */
+    dropout: z.number().min(0).lt(1).default(0.05),
     /** How the two frozen models are held: as they are, or quantised when the run begins. */
     weights: z.strictObject({ cloud: Weights.default("f32"), edge: Weights.default("f32") }).prefault({}),
     /** Generator weights to begin with, a directory written by an earlier run. */
