@@ -2,8 +2,8 @@
 import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bfloat16ToFloat32, float32ToBfloat16 } from "../../src/base/half.ts";
 import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
-import { bfloat16ToFloat32, float32ToBfloat16 } from "../../src/files/half.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { ggufArchitectures } from "../../src/models/gguf-names.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
@@ -84,11 +84,10 @@ export const parameterCount = (config: ModelConfig): number =>
 /** Bytes beside the weights: the runtime, activations, a cache. */
 const base = 1.2e9;
 /**
- * Bytes a weight takes while it is loaded and used. What is mapped is repacked once for decoding, so at most one copy of it is needed;
- * bf16 is widened in memory and handed over from there, which is two.
+ * Bytes a weight takes while it is loaded and used. What is mapped is widened or repacked once for decoding, so at most one copy of it is needed.
  */
 const bytesPerWeight: Readonly<Record<Stored, number>> = {
-  bf16: 9.2,
+  bf16: 4.9,
   f32: 4.6,
   int8: 2.3,
   "int8-128": 2.1,

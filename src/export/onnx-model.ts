@@ -1,7 +1,7 @@
 /** @file An ONNX file of a decoder: weights inside it, or beside it in pieces that a browser can hold. */
 import { join } from "node:path";
 import { writeAtomic, writeFileAtomic } from "../base/atomic-file.ts";
-import { float32ToFloat16 } from "../files/half.ts";
+import { float32ToFloat16 } from "../base/half.ts";
 import { sizeOf } from "../graph/dims.ts";
 import { leavesOf } from "../graph/tree.ts";
 import type { DType } from "../graph/types.ts";

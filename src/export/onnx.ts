@@ -8,7 +8,8 @@ import { type ModelConfig, type ModelType, toConfigJson } from "../models/config
 import { writeConfigFile } from "../models/config-text.ts";
 import { quantizations, quantizedLayout } from "../models/quantized-layout.ts";
 import { quantizeModel } from "../models/quantized-model.ts";
-import { copyTokenizer, mergeRecordKey } from "../models/save-merged.ts";
+import { mergeRecordKey } from "../models/save-merged.ts";
+import { copyTokenizer } from "../models/tokenizer-files.ts";
 import { openOnnxFile } from "../runtime/onnx-file.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";

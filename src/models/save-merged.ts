@@ -17,8 +17,6 @@ import type { Model } from "./load.ts";
 import { parameterShapes } from "./parameters.ts";
 import { copyTokenizer } from "./tokenizer-files.ts";
 
-export { copyTokenizer } from "./tokenizer-files.ts";
-
 export type MergedDtype = "F32" | "F16" | "BF16";
 
 /** What was merged into a model, kept with it. */
