@@ -1,5 +1,5 @@
 /** @file What is measured of a model, each in processes of its own: quantising, decoding beside llama.cpp, a training step, specialising. */
-import { access, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bfloat16ToFloat32, float32ToBfloat16 } from "../../src/base/half.ts";
@@ -17,7 +17,7 @@ import { benchTokenizer, writeBenchPair } from "./pair.ts";
 import type { Row } from "./rows.ts";
 import { type RealModel, realModel, specializedPair } from "./shapes.ts";
 import { trainingProblem } from "./train.ts";
-import { randomWeight, writeRandomModel } from "./weights.ts";
+import { isThere, randomWeight, writeRandomModel } from "./weights.ts";
 
 export type Measured = Pick<Row, "values" | "about">;
 
@@ -102,11 +102,6 @@ const needsOfPeer = ({ config }: RealModel, stored: Stored) =>
 const pathOf = ({ folder }: Context, { name }: RealModel, stored: Stored) => join(folder, `${name}-${stored}`);
 const ggufPath = ({ folder }: Context, { name }: RealModel, type: GgufModelType) =>
   join(folder, `${name}-${type}.gguf`);
-const isThere = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 const script = (name: string) => fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
 
 async function prepared(context: Context, model: RealModel, stored: "bf16" | "f32"): Promise<string> {

@@ -15,6 +15,13 @@ type Dtype = "F32" | "BF16";
 type Shape = readonly number[];
 type Named = readonly [name: string, shape: Shape];
 
+/** Whether a file, which is written last or under another name until it is whole, exists. */
+export const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
 /** Of the weights that are not gains. Deep models of any width stay finite with it. */
 const standardDeviation = 0.02;
 
@@ -43,11 +50,7 @@ export async function writeRandomModel(
   seed: string,
   { dtype = "BF16", shardBytes = 2e9, log = () => undefined }: WriteOptions = {},
 ): Promise<void> {
-  const isThere = await access(join(directory, "config.json")).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) return;
+  if (await isThere(join(directory, "config.json"))) return;
   const shapes = parameterShapes(config);
   const bytesOf = ([, shape]: Named) => elementCount(shape) * dtypeBytes[dtype];
   const bytes = [...shapes].reduce((sum, entry) => sum + bytesOf(entry), 0);

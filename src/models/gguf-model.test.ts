@@ -100,15 +100,21 @@ test("what llama.cpp does not have is refused, naming what it has", async () => 
   await refuse({ ...kinds["gemma2"], queryScalar: 24 }, /a query scalar of 24; it has 16/);
 });
 
-test("rope factors of another length than half a head are refused before they are read, however many", async () => {
-  await saveGgufModel(path, randomLlama(), { type: "F32" });
-  const { metadata, tensors } = await openGguf(path);
+/** What the file at `path` holds, ready to be written again. */
+async function contents() {
+  const file = await openGguf(path);
   const all = await Promise.all(
-    [...tensors.values()].map(async ({ name, shape }) => {
-      const values = await readGgufTensor(await openGguf(path), name);
+    [...file.tensors.values()].map(async ({ name, shape }) => {
+      const values = await readGgufTensor(file, name);
       return { name, shape, type: "F32" as const, data: () => values };
     }),
   );
+  return { metadata: file.metadata, all };
+}
+
+test("rope factors of another length than half a head are refused before they are read, however many", async () => {
+  await saveGgufModel(path, randomLlama(), { type: "F32" });
+  const { metadata, all } = await contents();
   const withFactors = async (length: number) => {
     const factors = { name: "rope_freqs.weight", shape: [length], type: "F32" as const };
     await writeGguf(path, metadata, [{ ...factors, data: () => new Float32Array(length).fill(2) }, ...all]);
@@ -124,13 +130,7 @@ test("rope factors of another length than half a head are refused before they ar
 
 test("files that are no model we know are refused", async () => {
   await saveGgufModel(path, randomLlama(), { type: "F32" });
-  const { metadata, tensors } = await openGguf(path);
-  const all = await Promise.all(
-    [...tensors.values()].map(async ({ name, shape }) => {
-      const values = await readGgufTensor(await openGguf(path), name);
-      return { name, shape, type: "F32" as const, data: () => values };
-    }),
-  );
+  const { metadata, all } = await contents();
   const refuse = async (key: string, value: string | number | undefined, code: string, message: RegExp) => {
     const changed = new Map(metadata);
     changed.delete(key);
