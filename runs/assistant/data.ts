@@ -1,7 +1,7 @@
 /**
  * @file Prepares everything the default pair is trained on:
  *   npx tsx runs/assistant/data.ts [DATA = ../shared/data] [OUT = work/assistant/data] [TOKENIZER = pairs/assistant/tokenizer]
- * writes seen.jsonl (the assistant's tasks), instructions.jsonl (further instructions), copying.jsonl (copying drills), text.train.tokens and text.validation.tokens.
+ * writes seen.jsonl (the assistant's tasks), seen-whole.jsonl (the same with validation inputs among those to learn from), instructions.jsonl (further instructions), copying.jsonl (copying drills), text.train.tokens and text.validation.tokens.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -23,6 +23,8 @@ await mkdir(out, { recursive: true });
 const tasks = await loadAssistantTasks(data);
 const seen = tasks.filter((task) => task.seen);
 await writeTaskFamilies(join(out, "seen.jsonl"), seen);
+const whole = seen.map((task) => ({ ...task, train: [...task.train, ...task.validation] }));
+await writeTaskFamilies(join(out, "seen-whole.jsonl"), whole);
 console.log(`${seen.length} seen tasks, ${tasks.length - seen.length} unseen`);
 const instructions = await loadInstructionTasks(data, { tested: tasks });
 await writeTaskFamilies(join(out, "instructions.jsonl"), instructions);
