@@ -20,13 +20,14 @@ async function average(to: string, directories: readonly [string, ...string[]]):
     generator: await readGeneratorConfig(directories[0]),
   };
   const mean = new Map<string, Float32Array>();
-  for (const directory of directories)
-    for (const [name, values] of (await readGenerator(directory, shape)).tensors) {
+  const generators = await Promise.all(directories.map((directory) => readGenerator(directory, shape)));
+  for (const { tensors } of generators)
+    for (const [name, values] of tensors) {
       const sum = mean.get(name) ?? new Float32Array(values.length);
       values.forEach((value, i) => {
         sum[i] = sum[i]! + value / directories.length;
       });
       mean.set(name, sum);
     }
-  await writeGenerator(to, shape, mean, mean);
+  await writeGenerator(to, shape, mean, mean, { trainedOver: generators[0]?.trainedOver });
 }

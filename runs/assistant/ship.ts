@@ -33,8 +33,8 @@ async function shipGenerator(): Promise<void> {
     edge: await readModelConfig(join(pair, "edge")),
     generator: await readGeneratorConfig(from),
   };
-  const { tensors } = await readGenerator(from, shape);
-  await writeGenerator(join(pair, "generator"), shape, tensors, tensors, { dtype: "F16" });
+  const { tensors, trainedOver } = await readGenerator(from, shape);
+  await writeGenerator(join(pair, "generator"), shape, tensors, tensors, { dtype: "F16", trainedOver });
   await writePairFile(pair, { name: "assistant", layout: SPECIAL_TOKEN_LAYOUT });
 }
 

@@ -20,6 +20,7 @@ import {
   readPrompt,
   type SamplingFlags,
 } from "./options.ts";
+import { warnOn } from "./output.ts";
 import { printable } from "./printable.ts";
 
 export type AnsweringFlags = PairFlags &
@@ -46,6 +47,7 @@ export async function openAnswerer(context: CliContext, flags: AnsweringFlags): 
   const pair = await loadPair(flags.pair, {
     quantize: { edge: quantizationOf(flags) },
     resolveModel: context.resolveModel,
+    warn: warnOn(context),
   });
   const specialization =
     flags.specialization === undefined ? undefined : await readSpecialization(flags.specialization, pair);

@@ -23,3 +23,9 @@ export function printError(context: CliContext, { json = false }: JsonFlag, erro
   }
   return 1;
 }
+
+/** Warns a person without ending the command. */
+export const warnOn =
+  ({ stderr }: Pick<CliContext, "stderr">) =>
+  (message: string): void =>
+    void stderr.write(`warning: ${message}\n`);

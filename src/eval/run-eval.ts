@@ -44,15 +44,16 @@ export async function runEval({
   pairDirectory,
   taskFiles,
   resolveModel,
+  warn,
   ...options
 }: EvalOptions &
-  Pick<PairOptions, "resolveModel"> & {
+  Pick<PairOptions, "resolveModel" | "warn"> & {
     readonly pairDirectory: string;
     readonly taskFiles: readonly string[];
   }): Promise<EvalReport> {
   const tasks = await readTaskFiles(taskFiles);
   const { threads = 0, device = "cpu" } = options;
-  await using subject = pairSubject(await loadPair(pairDirectory, { resolveModel }), { threads, device });
+  await using subject = pairSubject(await loadPair(pairDirectory, { resolveModel, warn }), { threads, device });
   return await evaluate(subject, tasks, options);
 }
 

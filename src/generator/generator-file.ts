@@ -7,15 +7,23 @@ import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { GeneratorConfig } from "./config.ts";
-import { type Generator, GeneratorFile, generatorFileNames, generatorTensorNames } from "./generator-format.ts";
+import {
+  type Generator,
+  GeneratorFile,
+  generatorFileNames,
+  generatorTensorNames,
+  type TrainedOver,
+} from "./generator-format.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "./parameters.ts";
 
 export type { Generator } from "./generator-format.ts";
 
 /** The configuration alone: enough to know which tensors to expect. */
 export async function readGeneratorConfig(directory: string): Promise<GeneratorConfig> {
-  return (await readJsonFile(join(directory, generatorFileNames.config), GeneratorFile)).generator;
+  return (await readFile(directory)).generator;
 }
+
+const readFile = (directory: string) => readJsonFile(join(directory, generatorFileNames.config), GeneratorFile);
 
 /** Reads and checks a generator for a pair. Throws E_FORMAT or E_SHAPE naming the tensor. */
 export async function readGenerator(directory: string, pair: PairShape): Promise<Generator> {
@@ -23,8 +31,14 @@ export async function readGenerator(directory: string, pair: PairShape): Promise
   const file = await openSafetensors(path);
   const tensors = new Map<string, Float32Array>();
   for (const name of generatorTensorNames(path, file.tensors, pair)) tensors.set(name, await readTensor(file, name));
-  return { config: pair.generator, tensors, sha256: await sha256File(path) };
+  const { trainedOver } = await readFile(directory);
+  return { config: pair.generator, tensors, sha256: await sha256File(path), trainedOver };
 }
+
+export type WriteGeneratorOptions = {
+  readonly dtype?: "F32" | "F16";
+  readonly trainedOver?: TrainedOver | undefined;
+};
 
 /** Writes a generator. fp16 halves what is shipped; running statistics stay fp32. */
 export async function writeGenerator(
@@ -32,7 +46,7 @@ export async function writeGenerator(
   pair: PairShape,
   parameters: ReadonlyMap<string, Float32Array>,
   buffers: ReadonlyMap<string, Float32Array>,
-  { dtype = "F32" }: { readonly dtype?: "F32" | "F16" } = {},
+  { dtype = "F32", trainedOver }: WriteGeneratorOptions = {},
 ): Promise<void> {
   await ensureFolder(directory);
   const weights = [...generatorParameters(pair)].map(([name, { shape }]) => {
@@ -51,5 +65,6 @@ export async function writeGenerator(
   await writeJsonFile(join(directory, generatorFileNames.config), {
     format: "lora-gen generator 1",
     generator: pair.generator,
+    trainedOver,
   });
 }

@@ -5,12 +5,24 @@ import type { TensorInfo } from "../files/safetensors-header.ts";
 import { GeneratorConfig } from "./config.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "./parameters.ts";
 
-export const GeneratorFile = z.strictObject({ format: z.literal("lora-gen generator 1"), generator: GeneratorConfig });
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+
+/** The frozen models a generator was trained over, by the hashes of their weights. */
+const TrainedOver = z.strictObject({ cloud: Sha256, edge: Sha256 });
+export type TrainedOver = z.infer<typeof TrainedOver>;
+
+export const GeneratorFile = z.strictObject({
+  format: z.literal("lora-gen generator 1"),
+  generator: GeneratorConfig,
+  /** Absent from generators that no training wrote. */
+  trainedOver: TrainedOver.optional(),
+});
 
 export type Generator = {
   readonly config: GeneratorConfig;
   readonly tensors: ReadonlyMap<string, Float32Array>;
   readonly sha256: string;
+  readonly trainedOver?: TrainedOver | undefined;
 };
 
 export const generatorFileNames = { config: "generator.json", weights: "model.safetensors" } as const;
@@ -29,5 +41,19 @@ export function generatorTensorNames(
         `${path}: "${name}" should be [${shape}], found ${info === undefined ? "none" : `[${info.shape}]`}`,
       );
     return name;
+  });
+}
+
+/** What to tell a user where a generator meets other weights than it was trained over: one line per model. */
+export function foreignModels(
+  { trainedOver }: Pick<Generator, "trainedOver">,
+  found: { readonly cloud?: { readonly sha256: string }; readonly edge: { readonly sha256: string } },
+): string[] {
+  return (["cloud", "edge"] as const).flatMap((part) => {
+    const [wanted, has] = [trainedOver?.[part], found[part]?.sha256];
+    if (wanted === undefined || has === undefined || wanted === has) return [];
+    return [
+      `the generator was trained over the ${part} model ${wanted}, but this pair's is ${has}: answers may be wrong`,
+    ];
   });
 }

@@ -68,6 +68,25 @@ test("a model of a pair may be on the hub at a commit, where a resolver finds it
   expect(asked).toEqual([name]);
 });
 
+test("a generator over other weights than it was trained over says so, and names both", async () => {
+  const directory = copy();
+  const { cloud, edge } = await loadPair(directory);
+  const over = (edgeSha256: string) =>
+    edit(join(directory, "generator/generator.json"), () => ({
+      trainedOver: { cloud: cloud.sha256, edge: edgeSha256 },
+    }));
+  const warnings: string[] = [];
+  const warn = (message: string) => warnings.push(message);
+  over(edge.sha256);
+  await loadPair(directory, { warn });
+  expect(warnings).toEqual([]);
+  const other = "0".repeat(64);
+  over(other);
+  await loadPair(directory, { warn });
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]).toContain(`trained over the edge model ${other}, but this pair's is ${edge.sha256}`);
+});
+
 test("a tokenizer with more tokens than a model has embeddings is refused", async () => {
   const directory = copy();
   edit(join(directory, "tokenizer/tokenizer.json"), ({ added_tokens: tokens }) => ({

@@ -8,6 +8,7 @@ import type { ResolveModel } from "../models/resolve.ts";
 import type { PromptLayout } from "../text/prompt.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
 import { readGenerator, readGeneratorConfig } from "./generator-file.ts";
+import { foreignModels } from "./generator-format.ts";
 import { type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair-format.ts";
 
 export type { PairFile } from "./pair-format.ts";
@@ -26,10 +27,15 @@ export type PairOptions = {
   readonly quantize?: { readonly cloud?: Quantization | undefined; readonly edge?: Quantization | undefined };
   /** Finds models that the pair names by their ids on the hub. */
   readonly resolveModel?: ResolveModel | undefined;
+  /** Told where the generator meets other weights than it was trained over: a converted copy answers as well, another model does not. */
+  readonly warn?: ((message: string) => void) | undefined;
 };
 
 /** Opens a pair. Throws E_NOT_FOUND, E_CONFIG, E_FORMAT, E_SHAPE or E_ARCHITECTURE, naming the file. */
-export async function loadPair(directory: string, { quantize = {}, resolveModel }: PairOptions = {}): Promise<Pair> {
+export async function loadPair(
+  directory: string,
+  { quantize = {}, resolveModel, warn }: PairOptions = {},
+): Promise<Pair> {
   const file = await readJsonFile(join(directory, pairFileName), PairFile);
   const folder = (part: "generator" | "tokenizer") => join(directory, file[part]);
   const cloudPath = await locate(directory, file.cloud, resolveModel);
@@ -46,6 +52,7 @@ export async function loadPair(directory: string, { quantize = {}, resolveModel 
   requireEmbeddings(edgePath, edge.config, tokenizer);
   const shape = { cloud: cloud.config, edge: edge.config, generator: config };
   const generator = await readGenerator(folder("generator"), shape);
+  for (const message of foreignModels(generator, { cloud, edge })) warn?.(`${directory}: ${message}`);
   const { name, layout, cloudLayout = layout } = file;
   return { directory, name, cloud, edge, generator, tokenizer, layout, cloudTokenizer, cloudLayout, shape };
 }

@@ -72,7 +72,10 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
       return config.dropout === 0 ? feeds : { ...feeds, ...noiseFeeds(pair, feeds, rng) };
     },
     validation: (rng) => groupFeeds(config, pair, source, rng, "validation"),
-    save: (state) => writeGenerator(join(config.output, "generator"), pair, parametersOf(state), buffersOf(state)),
+    save: (state) =>
+      writeGenerator(join(config.output, "generator"), pair, parametersOf(state), buffersOf(state), {
+        trainedOver: { cloud: cloud.sha256, edge: edge.sha256 },
+      }),
   };
 }
 

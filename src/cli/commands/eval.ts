@@ -8,7 +8,7 @@ import type { EvalCell, EvalReport } from "../../eval/summarize.ts";
 import type { CliContext, Colors } from "../context.ts";
 import { formatMs } from "../format.ts";
 import { jsonOption, type PairFlags, pairOptions, required, wholeNumber } from "../options.ts";
-import { type JsonFlag, printResult } from "../output.ts";
+import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { formatTable } from "../table.ts";
 
 type Flags = PairFlags &
@@ -61,6 +61,7 @@ async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
       pairDirectory,
       taskFiles,
       resolveModel: context.resolveModel,
+      warn: warnOn(context),
       methods,
       threads,
       device,

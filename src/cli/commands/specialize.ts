@@ -19,7 +19,7 @@ import {
   readPrompt,
   required,
 } from "../options.ts";
-import { type JsonFlag, printResult } from "../output.ts";
+import { type JsonFlag, printResult, warnOn } from "../output.ts";
 
 type Flags = PairFlags & PromptFlags & JsonFlag & QuantizeFlag & { readonly out?: string; readonly truncate?: boolean };
 
@@ -63,6 +63,7 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
   const pair = await loadPair(flags.pair, {
     quantize: { cloud: quantizationOf(flags) },
     resolveModel: context.resolveModel,
+    warn: warnOn(context),
   });
   await using specializer = await createSpecializer(pair, flags);
   const loaded = context.now();

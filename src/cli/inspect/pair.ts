@@ -13,7 +13,8 @@ const PairParts = z.looseObject({ generator: z.string().default("generator") });
 
 /** Opens the whole pair, so that what does not fit together is found. */
 export async function inspectPair(directory: string): Promise<Inspection> {
-  const pair = await loadPair(directory);
+  const warnings: string[] = [];
+  const pair = await loadPair(directory, { warn: (message) => warnings.push(message) });
   const [cloud, edge] = [await summarizeModel(pair.cloud), await summarizeModel(pair.edge)];
   const generator = await summarizeGenerator(await generatorFolder(directory));
   const bytes = await folderBytes(directory);
@@ -29,6 +30,7 @@ export async function inspectPair(directory: string): Promise<Inspection> {
       cloud,
       edge,
       generator,
+      warnings,
     },
     lines: (colors) => [
       colors.bold(`${directory}: the pair "${name}", ${formatBytes(bytes)}`),
@@ -43,6 +45,7 @@ export async function inspectPair(directory: string): Promise<Inspection> {
       ...facts(generatorFacts(generator), "  "),
       "",
       `tokenizer    ${tokenizer.vocabSize} tokens; prompts are set apart by ${layout.kind === "plain" ? "words" : "special tokens"}`,
+      ...warnings.map((warning) => `\n${colors.bold("warning")}      ${warning}`),
     ],
   };
 }
