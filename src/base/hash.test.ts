@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { joinSha256, sha256, sha256File } from "./hash.ts";
+import { joinSha256, sha256, sha256File, sha256Files } from "./hash.ts";
 
 test("a text hashes as its UTF-8 bytes (FIPS 180-2 vectors)", () => {
   expect(sha256("abc")).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -26,4 +26,14 @@ test("one file is known by its own hash, several by all in order", () => {
   const [a, b] = [sha256("a"), sha256("b")];
   expect(joinSha256([a])).toBe(a);
   expect(joinSha256([a, b])).toBe(sha256(`${a}\n${b}`));
+});
+
+test("files are known by the hash of all in order, wherever they lie", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "hash-"));
+  const paths = ["a", "b"].map((name) => {
+    writeFileSync(join(folder, name), name);
+    return join(folder, name);
+  });
+  expect(await sha256Files(paths)).toBe(joinSha256([sha256("a"), sha256("b")]));
+  expect(await sha256Files(paths.toReversed())).toBe(joinSha256([sha256("b"), sha256("a")]));
 });

@@ -19,6 +19,11 @@ export async function sha256File(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
+/** Of several files as one, whatever folder they lie in; all are read at the same time. Throws E_NOT_FOUND or E_IO. */
+export async function sha256Files(paths: readonly string[]): Promise<string> {
+  return joinSha256(await Promise.all(paths.map(sha256File)));
+}
+
 /** Of several files, from the hash of each in order; of one file, its own. */
 export const joinSha256 = (hashes: readonly string[]): string =>
   hashes.length === 1 ? hashes[0]! : sha256(hashes.join("\n"));

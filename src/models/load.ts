@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
 import { float32ToFloat16 } from "../base/half.ts";
-import { joinSha256, sha256File } from "../base/hash.ts";
+import { sha256Files } from "../base/hash.ts";
 import { openSafetensorsModel, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
@@ -11,7 +11,7 @@ import { writeConfigFile } from "./config-text.ts";
 import { openGgufModel } from "./load-gguf.ts";
 import { parameterShapes } from "./parameters.ts";
 import { openQuantizedDirectory, readQuantized } from "./quantized-file.ts";
-import { type Quantization, requireQuantization, sourcesOf, storedWeights } from "./quantized-layout.ts";
+import { type Quantization, sourcesOf, storedWeights } from "./quantized-layout.ts";
 import { quantizeModel } from "./quantized-model.ts";
 import { ropeWeights, withinRopeLimit } from "./rope-weights.ts";
 import { requireWeight } from "./safetensors-weight.ts";
@@ -36,8 +36,8 @@ export type OpenOptions = {
 
 /**
  * Opens a model directory. Weights stay in their files and are mapped; sessions widen those in fp16 and bf16, one at a time.
- * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor; E_CONFIG where the model is
- * quantised already, in another way than asked for
+ * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor; of a quantised model E_CONFIG where
+ * it is so in another way than asked for, E_MISMATCH where its weights are not those that were written
  */
 export async function openModel(directory: string, { quantize }: OpenOptions = {}): Promise<Model> {
   if (directory.endsWith(".gguf")) {
@@ -46,19 +46,17 @@ export async function openModel(directory: string, { quantize }: OpenOptions = {
   }
   const config = withinRopeLimit(await readModelConfig(directory));
   const parameterCount = countParameters(config);
-  const stored = await openQuantizedDirectory(directory, config);
-  if (stored !== undefined) {
-    requireQuantization(directory, stored.quantization, quantize);
+  const stored = await openQuantizedDirectory(directory, config, quantize);
+  if (stored !== undefined)
     return { ...stored, directory, config, parameterCount, weights: { ...ropeWeights(config), ...stored.weights } };
-  }
   const files = await openSafetensorsModel(directory);
   const weights = ropeWeights(config);
   if (quantize !== undefined)
     for (const weight of storedWeights(config, quantize))
       Object.assign(weights, Object.fromEntries(sourcesOf(weight, await readQuantized(directory, files, weight))));
   else for (const [name, shape] of parameterShapes(config)) weights[name] = locateWeight(directory, files, name, shape);
-  const hashes = await Promise.all(files.files.map(({ path }) => sha256File(path)));
-  return { directory, config, weights, sha256: joinSha256(hashes), parameterCount, quantization: quantize };
+  const sha256 = await sha256Files(files.files.map(({ path }) => path));
+  return { directory, config, weights, sha256, parameterCount, quantization: quantize };
 }
 
 const countParameters = (config: ModelConfig): number =>

@@ -1,4 +1,4 @@
-/** @file 2,000 damaged folders of quantised models: each opens with tensors that are all there, or is refused. */
+/** @file 2,000 damaged folders of quantised models: each opens with the tensors that were written, or is refused. */
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,5 +49,5 @@ test("2,000 mutated folders of int4 weights with zero points open soundly or are
     read: async () => expectSound(await openModel(dir)),
   });
   expect(outcomes["read"]).toBeGreaterThan(20);
-  for (const code of ["E_FORMAT", "E_SHAPE"]) expect(outcomes[code], code).toBeGreaterThan(3);
+  for (const code of ["E_FORMAT", "E_SHAPE", "E_MISMATCH"]) expect(outcomes[code], code).toBeGreaterThan(2);
 });

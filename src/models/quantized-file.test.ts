@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -23,7 +23,7 @@ function folder(): string {
   return path;
 }
 
-async function plainModel(changes: Partial<ModelConfig> = {}): Promise<string> {
+async function plainModel(changes: Partial<ModelConfig> & { readonly seed?: number } = {}): Promise<string> {
   const directory = folder();
   const { config, weights } = randomLlama({ seed: 6, ...changes });
   const values = (name: string) => (weights[name] as { data: Float32Array }).data;
@@ -88,6 +88,57 @@ test("a large model is written in several files, each small, and opens like one"
   const [parts, one] = [await openModel(out), await openModel(whole)];
   for (const [name, source] of Object.entries(one.weights))
     expect(Buffer.compare(bytesOf(parts.weights[name]!), bytesOf(source)), name).toBe(0);
+});
+
+test("weights that are not those that were written are refused, both hashes named: damaged, another model's, a shard of another", async () => {
+  const [directory, other] = [await plainModel(), await plainModel({ seed: 7 })];
+  const single = "model.safetensors";
+  const open = async (damage: (out: string, foreign: string) => void, options = {}) => {
+    const [out, foreign] = [folder(), folder()];
+    await quantizeDirectory(directory, out, quantizations.int4, options);
+    await quantizeDirectory(other, foreign, quantizations.int4, options);
+    const written = (await openModel(out)).sha256;
+    expect(written).toBe((await openModel(directory)).sha256);
+    damage(out, foreign);
+    return openModel(out);
+  };
+  const mismatch = {
+    code: "E_MISMATCH",
+    message: expect.stringMatching(/sha256 [0-9a-f]{64}, but theirs is [0-9a-f]{64}/) as unknown,
+  };
+  const flip = (out: string) => {
+    const bytes = readFileSync(join(out, single));
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(join(out, single), bytes);
+  };
+  await expect(open(flip)).rejects.toMatchObject(mismatch);
+  const exchange = (out: string, foreign: string) => copyFileSync(join(foreign, single), join(out, single));
+  await expect(open(exchange)).rejects.toMatchObject(mismatch);
+  const exchangeShard = (out: string, foreign: string) => {
+    const last = readdirSync(out)
+      .filter((name) => name.endsWith(".safetensors"))
+      .at(-1)!;
+    copyFileSync(join(foreign, last), join(out, last));
+  };
+  await expect(open(exchangeShard, { shardBytes: 4000 })).rejects.toMatchObject(mismatch);
+});
+
+test("a directory of the format's version 1, without a hash of its weights, is refused with advice", async () => {
+  const [directory, out] = [await plainModel(), folder()];
+  await quantizeDirectory(directory, out, quantizations.int8);
+  const path = join(out, "config.json");
+  const json = JSON.parse(readFileSync(path, "utf8"));
+  const { weights_sha256: _, ...before } = json.quantization_config;
+  writeFileSync(path, JSON.stringify({ ...json, quantization_config: { ...before, version: 1 } }));
+  await expect(openModel(out)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringContaining("again, with `loragen quantize`") as unknown,
+  });
+  writeFileSync(path, JSON.stringify({ ...json, quantization_config: before }));
+  await expect(openModel(out)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringContaining("quantization_config.weights_sha256") as unknown,
+  });
 });
 
 test("the tokenizer comes along", async () => {

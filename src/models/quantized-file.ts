@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
-import { joinSha256, sha256File } from "../base/hash.ts";
+import { joinSha256, sha256File, sha256Files } from "../base/hash.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { planShards, shardName, writeShardIndex } from "../files/safetensors-shards.ts";
@@ -16,6 +16,7 @@ import {
   blockSizes,
   defaultBlockSize,
   type Quantization,
+  requireQuantization,
   type StoredWeight,
   storedWeights,
   storeWeight,
@@ -26,14 +27,21 @@ import { copyTokenizer } from "./tokenizer-files.ts";
 
 const method = "lora-gen";
 
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+
+/** Version 1 had no hash of the quantised weights: nothing told damaged or exchanged ones. */
+const formatVersion = 2;
+
 const QuantizationConfig = z.strictObject({
   quant_method: z.literal(method),
-  version: z.literal(1),
+  version: z.literal(formatVersion),
   bits: z.union([z.literal(4), z.literal(8)]),
   block_size: z.literal<BlockSize[]>([...blockSizes]),
   symmetric: z.boolean(),
   /** The identity of the weights that were quantised. */
-  base_sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
+  base_sha256: Sha256,
+  /** Of the files of quantised weights, in order. */
+  weights_sha256: Sha256,
 });
 
 export type QuantizedDirectory = {
@@ -44,7 +52,7 @@ export type QuantizedDirectory = {
   readonly sha256: string;
 };
 
-/** What `config.json` says about quantisation; undefined where nothing. Throws E_DTYPE for another tool's. */
+/** What `config.json` says about quantisation; undefined where nothing. Throws E_DTYPE for another tool's, E_FORMAT for an earlier version. */
 async function readQuantization(directory: string): Promise<z.infer<typeof QuantizationConfig> | undefined> {
   const path = join(directory, "config.json");
   const file = await readJsonFile(path, z.looseObject({ quantization_config: z.looseObject({}).nullish() }));
@@ -55,21 +63,29 @@ async function readQuantization(directory: string): Promise<z.infer<typeof Quant
       "E_DTYPE",
       `${path}: weights quantised by ${JSON.stringify(config["quant_method"] ?? "another tool")} cannot be read; expected none, or those of \`loragen quantize\``,
     );
+  if (config["version"] === 1)
+    throw new AppError(
+      "E_FORMAT",
+      `${path}: quantised in version 1 of the format, which has no hash of the quantised weights, so they cannot be checked: quantise the model it was made from again, with \`loragen quantize\``,
+    );
   return (await readJsonFile(path, z.looseObject({ quantization_config: QuantizationConfig }))).quantization_config;
 }
 
 /**
- * The quantised weights of a directory; undefined where it is not quantised.
- * @throws E_NOT_FOUND, E_FORMAT, E_LIMIT, E_DTYPE, E_SHAPE: naming the file and the tensor
+ * The quantised weights of a directory, checked against the hash that was recorded of them; undefined where it is not quantised.
+ * @throws E_NOT_FOUND, E_FORMAT, E_LIMIT, E_DTYPE, E_SHAPE: naming the file and the tensor; E_CONFIG where it is quantised in another way
+ * than `wanted`; E_MISMATCH naming both hashes
  */
 export async function openQuantizedDirectory(
   directory: string,
   config: ModelConfig,
+  wanted?: Quantization,
 ): Promise<QuantizedDirectory | undefined> {
   const found = await readQuantization(directory);
   if (found === undefined) return undefined;
   const { bits, symmetric, block_size: blockSize } = found;
   const quantization = { bits, symmetric, ...(blockSize === defaultBlockSize ? {} : { blockSize }) };
+  requireQuantization(directory, quantization, wanted);
   const files = await openSafetensorsModel(directory);
   const weights: Record<string, WeightSource> = {};
   for (const { tensors } of storedWeights(config, quantization))
@@ -79,11 +95,17 @@ export async function openQuantizedDirectory(
         throw new AppError("E_FORMAT", `${directory}: expected a tensor "${name}" of shape [${shape}], found none`);
       if (String(info.shape) !== String(shape))
         throw new AppError("E_SHAPE", `${info.path}: "${name}" should be [${shape}], found [${info.shape}]`);
-      const wanted = dtype === "u8" ? "U8" : "F32";
-      if (info.dtype !== wanted)
-        throw new AppError("E_DTYPE", `${info.path}: "${name}" should be ${wanted}, found ${info.dtype}`);
+      const stored = dtype === "u8" ? "U8" : "F32";
+      if (info.dtype !== stored)
+        throw new AppError("E_DTYPE", `${info.path}: "${name}" should be ${stored}, found ${info.dtype}`);
       weights[name] = { kind: "file", path: info.path, offset: info.offset, bytes: info.bytes };
     }
+  const sha256 = await sha256Files(files.files.map(({ path }) => path));
+  if (sha256 !== found.weights_sha256)
+    throw new AppError(
+      "E_MISMATCH",
+      `${directory}: config.json says that the quantised weights have sha256 ${found.weights_sha256}, but theirs is ${sha256}: they are damaged or another model's; copy or quantise them again`,
+    );
   return { quantization, weights, sha256: found.base_sha256 };
 }
 
@@ -121,6 +143,7 @@ export async function quantizeDirectory(
   const total = shards.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
   await ensureFolder(out);
+  const written: string[] = [];
   for (const [i, shard] of shards.entries()) {
     const entries: TensorToWrite[] = [];
     for (const weight of shard) {
@@ -129,7 +152,9 @@ export async function quantizeDirectory(
       onProgress?.(++done, total);
     }
     requireRunning(signal);
-    await writeSafetensors(join(out, shardName(i, shards.length)), entries, { format: "pt" });
+    const path = join(out, shardName(i, shards.length));
+    await writeSafetensors(path, entries, { format: "pt" });
+    written.push(await sha256File(path));
   }
   const bytes = shards.flat().reduce((sum, weight) => sum + storedBytes(weight), 0);
   const names = shards.map((shard) => shard.flatMap(({ tensors }) => tensors.map(({ name }) => name)));
@@ -140,11 +165,12 @@ export async function quantizeDirectory(
     ...(record === undefined ? {} : { [mergeRecordKey.config]: record }),
     quantization_config: {
       quant_method: method,
-      version: 1,
+      version: formatVersion,
       bits: quantization.bits,
       block_size: quantization.blockSize ?? defaultBlockSize,
       symmetric: quantization.symmetric,
       base_sha256: joinSha256(hashes),
+      weights_sha256: joinSha256(written),
     },
   });
   const bytesBefore = [...files.tensors.values()].reduce((sum, info) => sum + info.bytes, 0);
