@@ -9,7 +9,7 @@ import { edge } from "./edge.ts";
 import { realSize, realSizeTable } from "./real-size.ts";
 import { specialize } from "./specialize.ts";
 import type { Bench, BenchOptions, BenchResult } from "./support/bench.ts";
-import { describeMachine, projectRoot } from "./support/machine.ts";
+import { changedMark, describeMachine, projectRoot } from "./support/machine.ts";
 import { swap } from "./swap.ts";
 import { train1b } from "./train-1b.ts";
 import { train30m } from "./train-30m.ts";
@@ -32,7 +32,7 @@ ${Object.entries(benches)
   real-size   published shapes at full size; rows of bench/results/real-size.json that are missing (not part of all)
 
   --json             one JSON object on standard output
-  --save             also writes bench/results/NAME.json
+  --save             also writes bench/results/NAME.json, of a commit only
   --peer             also runs PyTorch, in turn with ours (train-30m, train-1b, real-size); installs it first where it is missing
   --peer-compiled    the same through torch.compile
   --pair DIR         the pair that specialize, edge and browser use (default: pairs/assistant, else random weights of its shape)
@@ -105,6 +105,8 @@ async function main(argv: readonly string[]): Promise<void> {
     );
   if (values.save && values.quick)
     throw new AppError("E_USAGE", "--save: the sizes of --quick measure nothing worth saving");
+  if (values.save && describeMachine().commit.endsWith(changedMark))
+    throw new AppError("E_USAGE", "--save: expected the code of a commit, found changes in src or bench");
   const options: BenchOptions = {
     quick: values.quick,
     peer: values["peer-compiled"] ? "compiled" : values.peer ? "eager" : "none",

@@ -14,11 +14,14 @@ function packageVersion(name: string): string {
   return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
 }
 
+/** Behind the commit of code that is not quite it. */
+export const changedMark = " (changed)";
+
 /** The commit, marked where the measured code differs from it; "unknown" outside a checkout. */
 function commit(): string {
   try {
     return (
-      git("rev-parse", "HEAD") + (git("status", "--porcelain", "--", "src", "bench/*.ts") === "" ? "" : " (changed)")
+      git("rev-parse", "HEAD") + (git("status", "--porcelain", "--", "src", "bench/*.ts") === "" ? "" : changedMark)
     );
   } catch {
     return "unknown";
