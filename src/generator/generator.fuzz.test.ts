@@ -6,12 +6,10 @@ import { beforeAll, expect, test } from "vitest";
 import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts";
 import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
-import { specializationOf, writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { type Generator, readGenerator, readGeneratorConfig } from "./generator-file.ts";
 import { loadPair, type Pair } from "./pair.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "./parameters.ts";
-import { encodeSpecialization, readSpecialization } from "./specialization.ts";
-import { specializationLimits } from "./specialization-format.ts";
 
 let sound: string;
 let pair: Pair;
@@ -113,33 +111,4 @@ test("250 pairs with one file damaged open or are refused", async () => {
     },
   });
   expect(outcomes["read"]).toBeGreaterThan(10);
-});
-
-test("2,000 mutations of specialization.json are read soundly or refused", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "fuzz-"));
-  const specialization = specializationOf(pair, [
-    [0.25, 0, 0.75, 0],
-    [0, 0, 0, 1],
-  ]);
-  const path = join(dir, "specialization.json");
-  const original = new TextEncoder().encode(encodeSpecialization(specialization));
-  const fits = { free: 0, pair: 0 };
-  const { outcomes, reasons } = await fuzz({
-    seed: "specialization.json",
-    damage: damageFile(path, original, mutateJsonBytes),
-    read: async () => {
-      const { gates, layers, experts, topK, promptTokens } = await readSpecialization(dir);
-      fits.free++;
-      expect(gates).toHaveLength(layers);
-      expect(Math.max(layers, specializationLimits.layers)).toBe(specializationLimits.layers);
-      for (const row of gates) expect(row.length === experts && row.every(Number.isFinite)).toBe(true);
-      expect(topK >= 1 && promptTokens >= 1).toBe(true);
-      await readSpecialization(dir, pair);
-      fits.pair++;
-    },
-  });
-  expect(fits.free).toBeGreaterThan(100);
-  expect(outcomes["read"]).toBe(fits.pair);
-  expect(outcomes["E_MISMATCH"]).toBe(fits.free - fits.pair);
-  expect(reasons).toBeGreaterThan(20);
 });

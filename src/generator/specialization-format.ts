@@ -11,6 +11,7 @@ export type Specialization = {
   readonly version: string;
   /** L rows of n gates; of a direct generator L hidden states, and `experts` is their width. */
   readonly gates: readonly (readonly number[])[];
+  /** The most gates of one layer that are not zero. */
   readonly topK: number;
   readonly layers: number;
   readonly experts: number;
@@ -31,7 +32,7 @@ export const specializationLimits = { fileBytes: 16 * 2 ** 20, layers: 1024, exp
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const SpecializationFile = z.strictObject({
   format: z.literal("lora-gen specialization 1"),
-  version: z.string().max(40),
+  version: z.string().regex(/^\P{C}{1,40}$/u, "expected up to 40 printable characters"),
   layers: z.int().min(1).max(specializationLimits.layers),
   experts: z.int().min(1).max(specializationLimits.experts),
   topK: z.int().min(1).max(specializationLimits.experts),
@@ -67,6 +68,12 @@ export function parseSpecialization(text: string, file: string): Specialization 
   const { layers, experts, topK, gates, version, promptTokens, truncated, sha256 } = parsed;
   if (gates.length !== layers)
     throw new AppError("E_FORMAT", `${file}: expected gates for ${layers} layers, found ${gates.length}`);
+  if (topK > experts)
+    throw new AppError("E_FORMAT", `${file}: topK: expected at most ${experts}, as many as experts, found ${topK}`);
+  gates.forEach((row, layer) => {
+    if (row.length > topK)
+      throw new AppError("E_FORMAT", `${file}: layer ${layer}: expected at most ${topK} gates, found ${row.length}`);
+  });
   return {
     version,
     gates: gates.map((row, layer) => toDense(file, layer, row, experts)),
@@ -84,10 +91,12 @@ export function parseSpecialization(text: string, file: string): Specialization 
 
 function toDense(file: string, layer: number, row: readonly (readonly [number, number])[], experts: number): number[] {
   const dense = new Array<number>(experts).fill(0);
+  const named = new Set<number>();
   for (const [expert, gate] of row) {
-    if (expert >= experts || dense[expert] !== 0)
+    if (expert >= experts || named.has(expert))
       throw new AppError("E_FORMAT", `${file}: layer ${layer} names expert ${expert} of ${experts} wrongly or twice`);
-    dense[expert] = Math.fround(gate);
+    named.add(expert);
+    dense[expert] = Math.fround(gate) + 0; // -0 becomes 0, as it would be written
   }
   return dense;
 }

@@ -94,6 +94,22 @@ test.each<[string, (file: Record<string, unknown>) => unknown, string]>([
     }),
     "E_FORMAT",
   ],
+  [
+    "an expert named twice, first with nothing",
+    () => ({
+      gates: [
+        [
+          [0, 0],
+          [0, 0.5],
+        ],
+        [[0, 1]],
+      ],
+    }),
+    "E_FORMAT",
+  ],
+  ["more gates than topK", () => ({ topK: 1 }), "E_FORMAT"],
+  ["a topK beyond the experts", () => ({ topK: 5 }), "E_FORMAT"],
+  ["a version that is no plain text", () => ({ version: "0.1.0\u001b[2J" }), "E_FORMAT"],
   ["a hash that is none", () => ({ sha256: { prompt: "x", cloud: "x", edge: "x", generator: "x" } }), "E_FORMAT"],
   ["a gate that is no number", () => ({ gates: [[[0, null]], [[0, 1]]] }), "E_FORMAT"],
   ["another format", () => ({ format: "lora-gen specialization 2" }), "E_FORMAT"],

@@ -8,6 +8,7 @@ import { openTinyPair, writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { sha256 } from "../base/hash.ts";
 import { encodeCloudPrompt, PLAIN_LAYOUT, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadPair, type Pair, writePairFile } from "./pair.ts";
+import { encodeSpecialization, parseSpecialization } from "./specialization-format.ts";
 import { createSpecializer, type Specializer, specialize } from "./specialize.ts";
 
 const prompt = "Name the intent of a bank customer's message. Answer with the label only.";
@@ -30,6 +31,14 @@ test("every layer keeps K experts whose gates are positive and sum to 1", async 
     expect(row.filter((gate) => gate > 0)).toHaveLength(topK);
     expect(row.reduce((sum, gate) => sum + gate, 0)).toBeCloseTo(1, 6);
   }
+});
+
+test("of a dense generator every expert is in use, and the file says so", async () => {
+  const dense = await openTinyPair({ generator: { strategy: "dense" } });
+  const specialization = await specialize(dense, prompt, { threads: 1 });
+  expect(specialization.topK).toBe(4);
+  for (const row of specialization.gates) expect(row.filter((gate) => gate > 0)).toHaveLength(4);
+  expect(parseSpecialization(encodeSpecialization(specialization), "dense").gates).toEqual(specialization.gates);
 });
 
 test("the same prompt gives the same gates, by a kept or a fresh session; another prompt gives others", async () => {

@@ -12,6 +12,7 @@ import { floats } from "../runtime/tensor.ts";
 import { encodeMeta } from "../text/prompt.ts";
 import { fitPrompt } from "../text/truncate-prompt.ts";
 import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "./cloud.ts";
+import type { GeneratorConfig } from "./config.ts";
 import { directStates, gateCount } from "./direct.ts";
 import type { Pair } from "./pair.ts";
 import { generatorBuffers, generatorParameters } from "./parameters.ts";
@@ -57,7 +58,7 @@ export async function createSpecializer(
     return {
       version,
       gates: toRows(floats(gates), layers, experts),
-      topK: shape.generator.generation === "direct" ? experts : shape.generator.topK,
+      topK: mostGates(shape.generator, experts),
       layers,
       experts,
       promptTokens: fitted.tokens,
@@ -82,6 +83,10 @@ export async function specialize(
   await using specializer = await createSpecializer(pair, options);
   return await specializer.specialize(prompt, options);
 }
+
+/** How many numbers of a layer may differ from 0. */
+const mostGates = ({ generation, strategy, topK }: GeneratorConfig, experts: number): number =>
+  generation === "direct" || strategy === "dense" ? experts : topK;
 
 /** Gates (1, L, n), or a direct generator's hidden states (1, L, width). */
 function gatesGraph(pair: Pair): Node {
