@@ -1,14 +1,16 @@
 /** @file The cloud pass: prompt and meta tokens in, one hidden state per edge layer out, in one forward pass. */
-import { concat, constant, equal, flattenRows, gather, input, reshape, where } from "../graph/build.ts";
+import { add, broadcast, concat, constant, equal, gather, input, reshape, where } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
-import { embed, forward } from "../models/decoder.ts";
+import { embed, forwardLayers, type Segments, viewOf } from "../models/decoder.ts";
 import { linearName } from "../models/parameters.ts";
+import { defaultPositions } from "../nn/attention.ts";
 import { withLora } from "../nn/lora.ts";
 import { type Parts, wrapLinear } from "../nn/parts.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { intTensor } from "../runtime/tensor.ts";
 import { type AdapterInput, wholeInput } from "./dropout.ts";
-import { type PairShape, parameterNames } from "./parameters.ts";
+import { readMetaState } from "./meta-state.ts";
+import { type PairShape, parameterNames, trainedNorms } from "./parameters.ts";
 
 export type CloudInputs = {
   /** (p, t) i64: prompt, then one meta token per edge layer, then padding. */
@@ -55,13 +57,14 @@ export function cloudFeeds(rows: readonly (readonly number[])[], layers: number,
   };
 }
 
-/** The cloud model's linear maps with the trained LoRA on q and v (LG-C1). */
+/** The cloud model's linear maps with the trained LoRA on q and v (LG-C1), and its norms with what was added to them (AMB-18). */
 export function cloudParts(
-  { cloud, generator }: PairShape,
+  pair: PairShape,
   frozen: Parts,
   parameters: Parts["weight"],
   reads: AdapterInput = wholeInput,
 ): Parts {
+  const { cloud, generator } = pair;
   const adapted = new Map<string, { a: Node; b: Node }>();
   for (let layer = 0; layer < cloud.layers; layer++) {
     for (const target of generator.cloudTargets) {
@@ -72,20 +75,30 @@ export function cloudParts(
       });
     }
   }
-  const scale = generator.cloudAlpha / generator.cloudRank;
-  return wrapLinear(frozen, (name, plain) => {
-    const pair = adapted.get(name);
-    if (pair === undefined) return plain;
-    return (x) => withLora(() => plain(x), pair, scale)(reads(name, x));
+  const loraScale = generator.cloudAlpha / generator.cloudRank;
+  return wrapLinear(withTrainedNorms(pair, frozen, parameters), (name, plain) => {
+    const sides = adapted.get(name);
+    if (sides === undefined) return plain;
+    return (x) => withLora(() => plain(x), sides, loraScale)(reads(name, x));
   });
 }
 
+function withTrainedNorms(pair: PairShape, frozen: Parts, parameters: Parts["weight"]): Parts {
+  const trained = new Set(trainedNorms(pair));
+  if (trained.size === 0) return frozen;
+  const weight: Parts["weight"] = (name, shape) => {
+    const plain = frozen.weight(name, shape);
+    return trained.has(name) ? add(plain, parameters(parameterNames.cloudNorm(name), [])) : plain;
+  };
+  return { ...frozen, weight };
+}
+
 /**
- * The final hidden states of the meta tokens (LoRA-Gen §3; causal, AMB-10; after the final norm, AMB-11).
+ * The hidden states of the meta tokens (LoRA-Gen §3): what they see is `metaAttention`, which layers are read `metaState`.
  * @returns (p, L, d)
  */
 export function metaHidden(pair: PairShape, parts: Parts, parameters: Parts["weight"], inputs: CloudInputs): Node {
-  const { cloud, edge, generator } = pair;
+  const { cloud, generator } = pair;
   const [prompts, time] = inputs.tokens.shape as [Dim, Dim];
   const width = cloud.hidden;
   // Row 0 stands for ordinary tokens and is never used; one shared row serves every slot (AMB-9).
@@ -99,6 +112,14 @@ export function metaHidden(pair: PairShape, parts: Parts, parameters: Parts["wei
     embed(cloud, parts, inputs.tokens),
     gather(table, slot),
   );
-  const hidden = forward(cloud, parts, embedded);
-  return reshape(gather(flattenRows(hidden), inputs.metaRows), [prompts, edge.layers, width]);
+  const segments = generator.metaAttention === "block" ? metaSegments(inputs) : undefined;
+  const outputs = forwardLayers(cloud, parts, embedded, viewOf(embedded, segments));
+  return readMetaState(pair, parts, outputs, inputs.metaRows);
+}
+
+/** Every meta token a segment of its own that also sees segment 0, the prompt. Positions go on as in one sequence. */
+function metaSegments({ metaSlot }: CloudInputs): Segments {
+  const [prompts, time] = metaSlot.shape as [Dim, Dim];
+  const sees = broadcast(constant(0, [1, 1], "i64"), [prompts, time]);
+  return { ids: metaSlot, sees, positions: defaultPositions(prompts, time) };
 }

@@ -1,4 +1,7 @@
-/** @file The generator's configuration: the paper's defaults (Table 9 and the chosen readings AMB-1 … AMB-26), every one a key. */
+/**
+ * @file The generator's configuration: the paper's defaults (Table 9), and where the paper leaves a choice, the chosen reading as the
+ * default and the others as values. docs/architecture.md lists them all (AMB-1 … AMB-26), with those that are keys elsewhere or not done.
+ */
 import { z } from "zod";
 import type { LinearMap } from "../models/config.ts";
 
@@ -27,7 +30,10 @@ export const GeneratorConfig = z
     experts: z.int().min(1).max(1024).default(8),
     /** Experts kept per layer: K. */
     topK: z.int().min(1).max(1024).default(2),
-    /** Rank r of each expert, and its α: an expert's weight change is (α/r)·B·A. */
+    /**
+     * Rank r of each expert, and its α: an expert's weight change is (α/r)·B·A. All experts share α and r, so that scaling the mixture
+     * instead of each expert is the same: Σ G·(α/r)·B·A = (α/r)·Σ G·B·A, and as much for factors. AMB-7.
+     */
     rank: z.int().min(1).max(1024).default(16),
     alpha: z.number().positive().default(16),
     targets: Targets.min(1).default(["gate", "up", "down"]),
@@ -40,20 +46,41 @@ export const GeneratorConfig = z
     routerScope: z.enum(["shared", "layer"]).default("shared"),
     /** Width of the router's hidden layer; null: a quarter of the cloud model's. AMB-15. */
     routerHidden: z.int().min(1).nullable().default(null),
-    routerNorm: z.enum(["batch", "none"]).default("batch"),
+    /**
+     * BatchNorm over the logits (eq. 3), BatchNorm over the hidden layer (what the second linear map reads), LayerNorm of each row's
+     * logits, or none. AMB-4.
+     */
+    routerNorm: z.enum(["batch", "batchHidden", "layer", "none"]).default("batch"),
+    /** Statistics, gain and bias of the norm over all edge layers, or each layer's own; a router per layer has its own anyway. AMB-4. */
+    routerNormScope: z.enum(["shared", "layer"]).default("shared"),
     /** Weight of a new batch in the running statistics. */
     routerMomentum: z.number().gt(0).max(1).default(0.1),
     strategy: z.enum(["keepTopK", "gumbel", "dense"]).default("keepTopK"),
+    /** Where Gumbel noise is added: in training only, or at inference too, there drawn from the prompt's hash. AMB-17. */
+    gumbelNoise: z.enum(["training", "always"]).default("training"),
     /** Whether kept gates are renormalised to sum to 1 (eq. 5). AMB-5. */
     renormalize: z.boolean().default(true),
     /** Steps over which training moves from dense gates to the kept K; 0: kept from the first step. */
     annealSteps: z.int().min(0).default(0),
+    /** One embedding for all meta tokens, or each its own. AMB-9. */
     metaTokens: z.enum(["single", "distinct"]).default("single"),
+    /** A meta token sees the prompt and the meta tokens before it, or the prompt and itself alone. AMB-10. */
+    metaAttention: z.enum(["causal", "block"]).default("causal"),
+    /**
+     * Which hidden state of a meta token the router reads, of what leaves cloud layers 1 … Lc: the last after the final norm, the last
+     * as it is, the mean of all, each after the final norm, or for edge layer i of 1 … Le that of layer max(1, round(i·Lc/Le)) after
+     * the final norm. AMB-11.
+     */
+    metaState: z.enum(["last", "preNorm", "mean", "matched"]).default("last"),
     cloudTargets: Targets.default(["q", "v"]),
     cloudRank: z.int().min(1).max(1024).default(16),
     cloudAlpha: z.number().positive().default(16),
-    /** Load balance: α·CV² of importance over the batch and layers, per layer then averaged, or of the dense probabilities. AMB-6. */
-    auxForm: z.enum(["batch", "perLayer", "probabilities"]).default("batch"),
+    /** Whether the cloud model's norms are trained too, as what is added to their gains and biases. AMB-18. */
+    cloudNorms: z.boolean().default(false),
+    /** How every B starts: at zero, so that step 0 is the base model, or normal with a standard deviation of 0.001. AMB-16. */
+    initialB: z.enum(["zero", "small"]).default("zero"),
+    /** What keeps the experts' load even; balance.ts has the formulas. AMB-6. */
+    auxForm: z.enum(["batch", "perLayer", "probabilities", "elementwise", "switch"]).default("batch"),
     auxCoefficient: z.number().min(0).default(0.01),
   })
   .refine(({ topK, experts }) => topK <= experts, { path: ["topK"], message: "expected at most as many as experts" });

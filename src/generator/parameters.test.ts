@@ -4,7 +4,14 @@ import { randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
 import { parseModelConfig } from "../models/config.ts";
 import { GeneratorConfig } from "./config.ts";
-import { generatorBuffers, generatorParameters, initialValues, type PairShape, parameterNames } from "./parameters.ts";
+import {
+  generatorBuffers,
+  generatorParameters,
+  initialValues,
+  isGainOrBias,
+  type PairShape,
+  parameterNames,
+} from "./parameters.ts";
 
 // Cloud: 3 layers of width 32, 4 heads of 8, 2 key–value heads. Edge: 2 layers of width 16, 24 in the feed-forward part.
 const cloud = randomLlama({ layers: 3, hidden: 32 }).config;
@@ -28,6 +35,13 @@ test.each<[Partial<GeneratorConfig>, Record<string, number>]>([
   [{ poolScope: "layer" }, { "experts.": 2 * pool, "router.": router }],
   [{ routerScope: "layer" }, { "experts.": pool, "router.": 2 * router }],
   [{ routerNorm: "none" }, { "router.": router - 8 }],
+  [{ routerNorm: "layer" }, { "router.": router }],
+  [{ routerNorm: "batchHidden" }, { "router.": router - 8 + 2 * 8 }],
+  [{ routerNormScope: "layer" }, { "router.": router + 8 }],
+  [{ routerScope: "layer", routerNormScope: "layer" }, { "router.": 2 * router }],
+  // Two norms in each of three layers, and the last; before which "preNorm" reads.
+  [{ cloudNorms: true }, { "cloud.norms.": 7 * 32 }],
+  [{ cloudNorms: true, metaState: "preNorm" }, { "cloud.norms.": 6 * 32 }],
   [{ routerHidden: 5 }, { "router.": 32 * 5 + 5 + 5 * 4 + 4 + 8 }],
   [{ metaTokens: "distinct" }, { meta: 2 * 32 }],
   [{ targets: ["down"] }, { "experts.": pool / 3 }],
@@ -63,7 +77,11 @@ test("only a batch-normalised router over a pool has running statistics", () => 
     [2, 1, 4],
     [2, 1, 4],
   ]);
-  expect(generatorBuffers(shapeOf({ routerNorm: "none" })).size).toBe(0);
+  expect([...generatorBuffers(shapeOf({ routerNorm: "batchHidden" }))].map(([, { shape }]) => shape)).toEqual([
+    [1, 1, 8],
+    [1, 1, 8],
+  ]);
+  for (const routerNorm of ["none", "layer"] as const) expect(generatorBuffers(shapeOf({ routerNorm })).size).toBe(0);
   expect(generatorBuffers(shapeOf({ generation: "direct" })).size).toBe(0);
 });
 
@@ -85,6 +103,37 @@ test("B starts at zero, so that a fresh generator leaves the edge model as it is
     }
     expect([...values.keys()].some(isB)).toBe(true);
   }
+});
+
+test("B starts small where asked: every B is normal with a standard deviation of 0.001, and nothing else differs", () => {
+  for (const generation of ["pool", "direct"] as const) {
+    const zero = initialValues(generatorParameters(shapeOf({ generation })), createRng(1));
+    const small = initialValues(generatorParameters(shapeOf({ generation, initialB: "small" })), createRng(1));
+    const squares: number[] = [];
+    for (const [name, values] of small) {
+      if (!/\.(B|lora_B|B\.weight|B\.bias)$/.test(name)) expect(values, name).toEqual(zero.get(name));
+      else squares.push(...values.map((value) => value ** 2));
+    }
+    expect(Math.sqrt(squares.reduce((a, b) => a + b) / squares.length)).toBeCloseTo(1e-3, 4);
+    expect(Math.max(...squares)).toBeLessThan(0.006 ** 2);
+  }
+});
+
+test("a LayerNorm's gain and its bias are trained, an RMSNorm has the gain alone; neither decays", () => {
+  const opt = parseModelConfig("config.json", {
+    model_type: "opt",
+    hidden_size: 16,
+    ffn_dim: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    vocab_size: 50,
+  });
+  const norms = [...generatorParameters({ ...shapeOf({ cloudNorms: true }), cloud: opt }).keys()].filter((name) =>
+    name.startsWith("cloud.norms."),
+  );
+  expect(norms).toHaveLength(2 * (2 * 2 + 1));
+  expect(norms).toContain(parameterNames.cloudNorm("model.decoder.final_layer_norm.bias"));
+  expect(norms.every(isGainOrBias)).toBe(true);
 });
 
 test("values are determined by seed and name, whatever else there is", () => {

@@ -1,7 +1,7 @@
-/** @file Every tensor a generator trains, with its shape and its start (AMB-16: B is zero, so step 0 is the base model). */
+/** @file Every tensor a generator trains, with its shape and its start (AMB-16: B is zero or small). */
 import type { Rng } from "../base/rng.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { linearSize, requireMaps } from "../models/parameters.ts";
+import { linearSize, normNames, parameterShapes, requireMaps } from "../models/parameters.ts";
 import { type ExpertTarget, expertTargets, type GeneratorConfig } from "./config.ts";
 
 export type PairShape = {
@@ -10,11 +10,11 @@ export type PairShape = {
   readonly generator: GeneratorConfig;
 };
 
-type Start = "zero" | "one" | "kaiming" | "embedding";
+type Start = "zero" | "one" | "small" | "kaiming" | "embedding";
 export type ParameterInfo = { readonly shape: readonly number[]; readonly start: Start };
 
 /** Gains and biases, whatever their rank: no weight decay. */
-export const isGainOrBias = (name: string): boolean => /(\.bias|^router\.norm\.weight)$/.test(name);
+export const isGainOrBias = (name: string): boolean => /(\.bias|^router\.norm\.weight|^cloud\.norms\..*)$/.test(name);
 
 /** Inputs and outputs of one adaptable linear map. */
 export const targetSize = linearSize;
@@ -35,6 +35,8 @@ export const parameterNames = {
   meta: "meta.embedding",
   cloudLora: (layer: number, target: ExpertTarget, side: "A" | "B") =>
     `cloud.${layer}.${expertTargets[target]}.lora_${side}`,
+  /** What is added to a gain or bias of the cloud model, `tensor` being its full name there. */
+  cloudNorm: (tensor: string) => `cloud.norms.${tensor}`,
   router: (
     part:
       | "f1.weight"
@@ -52,10 +54,30 @@ export const parameterNames = {
     `direct.${expertTargets[target]}.${side}.${part}`,
 } as const;
 
+/** Gains and biases of the cloud's norms that are trained: all on the way to what the router reads. */
+export function trainedNorms({ cloud, generator }: PairShape): string[] {
+  if (!generator.cloudNorms) return [];
+  const shapes = parameterShapes(cloud);
+  return normNames(cloud)
+    .slice(0, generator.metaState === "preNorm" ? -1 : undefined)
+    .flatMap((name) => [`${name}.weight`, `${name}.bias`].filter((tensor) => shapes.has(tensor)));
+}
+
+/** How many sets of statistics, gains and biases the router's norm has, and of what width. */
+export function normSize(pair: PairShape): { readonly scopes: number; readonly features: number } {
+  const { routerNorm, routerNormScope, routerScope, experts } = pair.generator;
+  const scope = routerScope === "layer" ? "layer" : routerNormScope;
+  return {
+    scopes: scopeCount(scope, pair.edge.layers),
+    features: routerNorm === "batchHidden" ? routerWidth(pair) : experts,
+  };
+}
+
 /** Name → shape and start of everything trained by gradient. Throws E_CONFIG for targets a model does not have. */
 export function generatorParameters(pair: PairShape): Map<string, ParameterInfo> {
   requireTargets(pair);
   const { cloud, edge, generator } = pair;
+  const startB = generator.initialB;
   const found = new Map<string, ParameterInfo>();
   const put = (name: string, shape: readonly number[], start: Start) => found.set(name, { shape, start });
   put(parameterNames.meta, [generator.metaTokens === "single" ? 1 : edge.layers, cloud.hidden], "embedding");
@@ -63,9 +85,10 @@ export function generatorParameters(pair: PairShape): Map<string, ParameterInfo>
     for (const target of generator.cloudTargets) {
       const { inputs, outputs } = targetSize(cloud, target);
       put(parameterNames.cloudLora(layer, target, "A"), [generator.cloudRank, inputs], "kaiming");
-      put(parameterNames.cloudLora(layer, target, "B"), [outputs, generator.cloudRank], "zero");
+      put(parameterNames.cloudLora(layer, target, "B"), [outputs, generator.cloudRank], startB);
     }
   }
+  for (const tensor of trainedNorms(pair)) put(parameterNames.cloudNorm(tensor), [cloud.hidden], "zero");
   const scope = generator.generation === "direct" ? 1 : scopeCount(generator.routerScope, edge.layers);
   const width = routerWidth(pair);
   put(parameterNames.router("f1.weight"), [scope, width, cloud.hidden], "kaiming");
@@ -75,34 +98,37 @@ export function generatorParameters(pair: PairShape): Map<string, ParameterInfo>
       const { inputs, outputs } = targetSize(edge, target);
       for (const [side, size, start] of [
         ["A", inputs, "kaiming"],
-        ["B", outputs, "zero"],
+        ["B", outputs, startB],
       ] as const) {
         put(parameterNames.direct(target, side, "weight"), [generator.rank * size, width], start);
-        put(parameterNames.direct(target, side, "bias"), [generator.rank * size], side === "A" ? "embedding" : "zero");
+        put(parameterNames.direct(target, side, "bias"), [generator.rank * size], side === "A" ? "embedding" : startB);
       }
     }
     return found;
   }
   put(parameterNames.router("f2.weight"), [scope, generator.experts, width], "kaiming");
   put(parameterNames.router("f2.bias"), [scope, 1, generator.experts], "zero");
-  if (generator.routerNorm === "batch") {
-    put(parameterNames.router("norm.weight"), [scope, 1, generator.experts], "one");
-    put(parameterNames.router("norm.bias"), [scope, 1, generator.experts], "zero");
+  if (generator.routerNorm !== "none") {
+    const { scopes, features } = normSize(pair);
+    put(parameterNames.router("norm.weight"), [scopes, 1, features], "one");
+    put(parameterNames.router("norm.bias"), [scopes, 1, features], "zero");
   }
   for (let pool = 0; pool < scopeCount(generator.poolScope, edge.layers); pool++) {
     for (const target of generator.targets) {
       const { inputs, outputs } = targetSize(edge, target);
       put(parameterNames.expert(pool, target, "A"), [generator.experts * generator.rank, inputs], "kaiming");
-      put(parameterNames.expert(pool, target, "B"), [generator.experts * generator.rank, outputs], "zero");
+      put(parameterNames.expert(pool, target, "B"), [generator.experts * generator.rank, outputs], startB);
     }
   }
   return found;
 }
 
 /** Running statistics of the router's BatchNorm. */
-export function generatorBuffers({ edge, generator }: PairShape): Map<string, ParameterInfo> {
-  if (generator.generation === "direct" || generator.routerNorm === "none") return new Map();
-  const shape = [scopeCount(generator.routerScope, edge.layers), 1, generator.experts];
+export function generatorBuffers(pair: PairShape): Map<string, ParameterInfo> {
+  const { generation, routerNorm } = pair.generator;
+  if (generation === "direct" || routerNorm === "none" || routerNorm === "layer") return new Map();
+  const { scopes, features } = normSize(pair);
+  const shape = [scopes, 1, features];
   return new Map([
     [parameterNames.router("norm.mean"), { shape, start: "zero" }],
     [parameterNames.router("norm.variance"), { shape, start: "one" }],
@@ -114,6 +140,7 @@ export function initialValues(parameters: ReadonlyMap<string, ParameterInfo>, rn
   const starts: Record<Start, (out: Float32Array, inputs: number, stream: Rng) => Float32Array> = {
     zero: (out) => out,
     one: (out) => out.fill(1),
+    small: (out, _, stream) => stream.fillNormal(out, 1e-3),
     kaiming: (out, inputs, stream) => stream.fillUniform(out, 1 / Math.sqrt(inputs)),
     embedding: (out, _, stream) => stream.fillNormal(out, 0.02),
   };

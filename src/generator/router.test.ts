@@ -81,6 +81,70 @@ test("statistics are over batch and layers, per layer where each has its own rou
   expect(runRouter({ routerMomentum: 1 }, true)[mean]!.shape).toEqual([1, 1, experts]);
 });
 
+/** The logits' norm computed row by row in plain numbers: f2's input is (p, L, width) SiLU states. */
+function referenceLogits(values: Values, form: GeneratorConfig["routerNorm"], scope: "shared" | "layer"): number[][] {
+  const { layers } = tinyGenerator().pair.edge;
+  const of = (name: Parameters<typeof parameterNames.router>[0]) => numbersOf(values[parameterNames.router(name)]!);
+  const affine = (rows: number[][], weight: number[], bias: number[]) =>
+    rows.map((row) => bias.map((b, j) => row.reduce((sum, x, i) => sum + x * weight[j * row.length + i]!, b)));
+  const hiddenRows = numbersOf(values["hidden"]!);
+  const width = hiddenRows.length / (prompts * layers);
+  const rows = Array.from({ length: prompts * layers }, (_, i) => hiddenRows.slice(i * width, (i + 1) * width));
+  const states = affine(rows, of("f1.weight"), of("f1.bias")).map((row) => row.map((x) => x / (1 + Math.exp(-x))));
+  const standard = (xs: number[]) => {
+    const mu = xs.reduce((a, b) => a + b) / xs.length;
+    const variance = xs.reduce((sum, x) => sum + (x - mu) ** 2, 0) / xs.length;
+    return xs.map((x) => (x - mu) / Math.sqrt(variance + 1e-5));
+  };
+  const [gain, shift] = [of("norm.weight"), of("norm.bias")];
+  const normed = (input: number[][]): number[][] => {
+    const features = input[0]!.length;
+    const place = (row: number, feature: number) => (scope === "layer" ? (row % layers) * features : 0) + feature;
+    const out = input.map((row) => (form === "layer" ? standard(row) : [...row]));
+    if (form !== "layer")
+      for (let feature = 0; feature < features; feature++)
+        for (let group = 0; group < (scope === "layer" ? layers : 1); group++) {
+          const members = [...input.keys()].filter((row) => scope === "shared" || row % layers === group);
+          const values = standard(members.map((row) => input[row]![feature]!));
+          members.forEach((row, i) => {
+            out[row]![feature] = values[i]!;
+          });
+        }
+    return out.map((row, r) => row.map((x, f) => x * gain[place(r, f)]! + shift[place(r, f)]!));
+  };
+  const second = (input: number[][]) => affine(input, of("f2.weight"), of("f2.bias"));
+  return form === "batchHidden" ? second(normed(states)) : normed(second(states));
+}
+
+test.each(
+  (["batch", "batchHidden", "layer"] as const).flatMap((routerNorm) =>
+    (["shared", "layer"] as const).map((routerNormScope) => ({ routerNorm, routerNormScope })),
+  ),
+)("$routerNorm norm, $routerNormScope: gates are those of the norm computed number by number", (changes) => {
+  const { pair } = tinyGenerator({ experts, ...changes });
+  const given: Values = { hidden: normal([prompts, pair.edge.layers, pair.cloud.hidden], "hidden") };
+  for (const [name, { shape }] of generatorParameters(pair))
+    if (name.startsWith("router.")) given[name] = normal(shape, name);
+  for (const [name, { shape }] of generatorBuffers(pair)) given[name] = filled(shape, 2);
+  const { probabilities } = runRouter(changes, true, given);
+  const expected = referenceLogits(given, changes.routerNorm, changes.routerNormScope).flatMap((row) => {
+    const powers = row.map((x) => Math.exp(x - Math.max(...row)));
+    return powers.map((power) => power / powers.reduce((a, b) => a + b));
+  });
+  numbersOf(probabilities!).forEach((probability, i) => {
+    expect(probability).toBeCloseTo(expected[i]!, 9);
+  });
+});
+
+test("running statistics are of each layer where the norm's are, with one router for all; a LayerNorm has none", () => {
+  const { layers } = tinyGenerator().pair.edge;
+  const start = { [variance]: filled([layers, 1, experts], 1) };
+  const results = runRouter({ routerNormScope: "layer", routerMomentum: 1 }, true, start);
+  expect(results[mean]!.shape).toEqual([layers, 1, experts]);
+  expect(results[variance]!.shape).toEqual([layers, 1, experts]);
+  expect(Object.keys(runRouter({ routerNorm: "layer" }, true)).sort()).toEqual(["gates", "probabilities"]);
+});
+
 test("Gumbel noise decides in training and is not there at inference", () => {
   const { pair } = tinyGenerator({ experts });
   const noise = new Array(prompts * pair.edge.layers * experts).fill(0);
@@ -90,6 +154,9 @@ test("Gumbel noise decides in training and is not there at inference", () => {
   for (let row = 0; row < prompts * pair.edge.layers; row++) expect(gates[row * experts + 2]).toBeCloseTo(1, 12);
   const quiet = numbersOf(runRouter({ strategy: "gumbel" }, false)["gates"]!);
   expect(quiet).toEqual(numbersOf(runRouter({}, false)["gates"]!));
+  const always = runRouter({ strategy: "gumbel", gumbelNoise: "always" }, false, given);
+  for (let row = 0; row < prompts * pair.edge.layers; row++)
+    expect(numbersOf(always["gates"]!)[row * experts + 2]).toBeCloseTo(1, 12);
 });
 
 test("annealing blends dense gates into kept ones", () => {

@@ -14,6 +14,7 @@ import { fitPrompt } from "../text/truncate-prompt.ts";
 import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "./cloud.ts";
 import type { GeneratorConfig } from "./config.ts";
 import { directStates, gateCount } from "./direct.ts";
+import { promptGumbelFeeds } from "./gumbel.ts";
 import type { Pair } from "./pair.ts";
 import { generatorBuffers, generatorParameters } from "./parameters.ts";
 import { route } from "./router.ts";
@@ -52,8 +53,10 @@ export async function createSpecializer(
   async function specialize(prompt: string, { truncate = false }: SpecializeOptions = {}): Promise<Specialization> {
     const fitted = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });
     const ids = [...fitted.ids, ...encodeMeta(tokenizer, layout, layers)];
+    const promptSha256 = sha256(prompt);
+    const noise = promptGumbelFeeds(shape, promptSha256);
     const from = performance.now();
-    const { gates } = await session.run(cloudFeeds([ids], layers, tokenizer.padId));
+    const { gates } = await session.run({ ...cloudFeeds([ids], layers, tokenizer.padId), ...noise });
     const cloud = performance.now() - from;
     return {
       version,
@@ -63,7 +66,7 @@ export async function createSpecializer(
       experts,
       promptTokens: fitted.tokens,
       truncated: fitted.tokens !== fitted.ids.length,
-      promptSha256: sha256(prompt),
+      promptSha256,
       cloudSha256: pair.cloud.sha256,
       edgeSha256: pair.edge.sha256,
       generatorSha256: pair.generator.sha256,

@@ -33,12 +33,17 @@ export type Segments = {
 };
 
 /**
- * The last hidden states, after the final norm (AMB-11).
+ * The last hidden states, after the final norm.
  * @param embedded (b, t, d), from `embed`
  * @param segments where rows hold several sequences that must not see each other
  * @returns (b, t, d)
  */
 export function forward(config: ModelConfig, parts: Parts, embedded: Node, segments?: Segments): Node {
+  return forwardView(config, parts, embedded, viewOf(embedded, segments));
+}
+
+/** What the tokens of `embedded` (b, t, d) see: those before them, of their segment where there are segments. */
+export function viewOf(embedded: Node, segments?: Segments): View {
   const [batch, time] = embedded.shape as [Dim, Dim, Dim];
   const mask = (window: number): Node => {
     if (segments === undefined) return causalMask(time, window);
@@ -46,10 +51,7 @@ export function forward(config: ModelConfig, parts: Parts, embedded: Node, segme
     const seen = add(causalMask(time), segmentMask(ids, sees));
     return window === 0 ? seen : add(seen, windowMask(positions, window));
   };
-  return forwardView(config, parts, embedded, {
-    positions: segments?.positions ?? defaultPositions(batch, time),
-    mask,
-  });
+  return { positions: segments?.positions ?? defaultPositions(batch, time), mask };
 }
 
 /** Where tokens stand and what they see. */
@@ -64,6 +66,11 @@ export type View = {
 
 /** The same for any positions and any visibility. */
 export function forwardView(config: ModelConfig, parts: Parts, embedded: Node, view: View): Node {
+  return finalNorm(config, parts, forwardLayers(config, parts, embedded, view).at(-1)!);
+}
+
+/** What leaves each layer, the first one first, before any final norm: (b, t, d) each. */
+export function forwardLayers(config: ModelConfig, parts: Parts, embedded: Node, view: View): Node[] {
   const { heads, kvHeads, attentionCap: cap } = config;
   const turn = turnHeads(config, parts, view);
   const masks = new Map<number, Node>();
@@ -90,7 +97,7 @@ export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node,
   const { heads, kvHeads } = config;
   const present: { k: Node; v: Node }[] = [];
   const turn = turnRows(config, parts, positions);
-  const hidden = layers(config, parts, positioned(config, parts, embedded, positions), (layer, q, k, v) => {
+  const outputs = layers(config, parts, positioned(config, parts, embedded, positions), (layer, q, k, v) => {
     const { k: pastK, v: pastV } = cache.past[layer]!;
     const attended = cachedAttention([turn(q), turn(k), v, pastK, pastV, cache.last, cache.total], {
       heads,
@@ -102,7 +109,7 @@ export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node,
     present[layer] = { k: attended.presentK, v: attended.presentV };
     return attended.output;
   });
-  return { hidden, present };
+  return { hidden: finalNorm(config, parts, outputs.at(-1)!), present };
 }
 
 /** hidden (…, d) → logits (…, vocab), by the embedding where the head is tied. */
@@ -157,8 +164,10 @@ function ropeTables({ modelType, context, headDim }: ModelConfig, parts: Parts):
 /** How one layer attends: q (b, t, heads·d); k, v (b, t, kvHeads·d), positions not yet in them → (b, t, heads·d). */
 type Attend = (layer: number, q: Node, k: Node, v: Node) => Node;
 
-function layers(config: ModelConfig, parts: Parts, start: Node, attendLayer: Attend): Node {
+/** What leaves each layer. */
+function layers(config: ModelConfig, parts: Parts, start: Node, attendLayer: Attend): Node[] {
   const { norms: names, layers: prefix, linear, activation } = architectures[config.modelType];
+  const outputs: Node[] = [];
   let x = start;
   for (let i = 0; i < config.layers; i++) {
     const map = (target: LinearMap) => linearMap(config, parts, i, target);
@@ -171,9 +180,14 @@ function layers(config: ModelConfig, parts: Parts, start: Node, attendLayer: Att
     const activate = activations[activation];
     const inner = linear.gate === undefined ? activate(map("up")(f)) : mul(activate(map("gate")(f)), map("up")(f));
     x = add(x, norm(map("down")(inner), names.afterFeedForward));
+    outputs.push(x);
   }
-  return normalized(config, parts, x, names.last);
+  return outputs;
 }
+
+/** The norm behind the last layer: (…, d) → (…, d). */
+export const finalNorm = (config: ModelConfig, parts: Parts, x: Node): Node =>
+  normalized(config, parts, x, architectures[config.modelType].norms.last);
 
 function normalized(config: ModelConfig, parts: Parts, x: Node, name: string): Node {
   const vector = (part: "weight" | "bias") => parts.weight(`${name}.${part}`, [config.hidden]);

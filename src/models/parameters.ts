@@ -54,6 +54,16 @@ export function linearSize(
   return { inputs, outputs };
 }
 
+/** The full names of a model's norms, the last one behind those of the layers; a norm's gain is `${name}.weight`. */
+export function normNames({ modelType, layers: count }: Pick<ModelConfig, "modelType" | "layers">): string[] {
+  const { layers, norms } = architectures[modelType];
+  const { last, ...ofLayer } = norms;
+  const names = Array.from({ length: count }, (_, i) =>
+    Object.values(ofLayer).map((name) => `${layers}.${i}.${name}`),
+  ).flat();
+  return [...names, last];
+}
+
 /** Every trainable tensor of a model: name → shape, in checkpoint order. */
 export function parameterShapes(config: ModelConfig): Map<string, readonly number[]> {
   const { hidden, vocab } = config;

@@ -1,5 +1,5 @@
 /** @file Losses over chosen rows: only supervised positions pay for the vocabulary product. */
-import { add, constant, crossEntropy, div, exp, log, max, mean, mul, softmax, sub, sum } from "../graph/build.ts";
+import { add, constant, crossEntropy, div, exp, log, max, mean, mul, size, softmax, sub, sum } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 
 /** The mean of −log p(target) over rows. logits (n, v), targets (n) i64. */
@@ -21,4 +21,10 @@ export function cvSquared(importance: Node): Node {
   const mu = mean(importance);
   const centred = sub(importance, mu);
   return div(mean(mul(centred, centred)), add(mul(mu, mu), constant(1e-10)));
+}
+
+/** (σ/μ)² with the unbiased variance: values of any shape, at least two. */
+export function cvSquaredUnbiased(values: Node): Node {
+  const count = size(values.shape);
+  return mul(cvSquared(values), div(count, sub(count, constant(1))));
 }

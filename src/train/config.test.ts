@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { quietContext } from "../../test/support/toy-training.ts";
+import { GeneratorConfig } from "../generator/config.ts";
 import { TrainConfig } from "./config.ts";
 import { runTraining } from "./run.ts";
 
@@ -49,6 +50,11 @@ test.each([
   ["a trillion positions", { ...languageModel, model: { ...shape, context: 1e12 } }, "model.context"],
   ["a billion layers", { ...languageModel, model: { ...shape, layers: 1e9 } }, "model.layers"],
   ["more weights than fit", { ...languageModel, model: { ...shape, hidden: 2 ** 20, ffn: 2 ** 20 } }, "model.hidden"],
+  [
+    "a key without effect",
+    { ...generator, generator: { generation: "direct", topK: 1 } },
+    "generator.topK: expected its default",
+  ],
   ["an unknown kind", { ...languageModel, kind: "adapter" }, "kind"],
 ] as const)("%s is E_CONFIG, and the message names it", async (_, config, key) => {
   const path = join(folder, "config.json");
@@ -57,6 +63,19 @@ test.each([
     code: "E_CONFIG",
     message: expect.stringContaining(key) as unknown,
   });
+});
+
+test("a direct generator refuses keys of pools and routers, naming each; defaults spelled out are no reason to", () => {
+  const direct = (keys: object) => ({ ...generator, generator: { generation: "direct", ...keys } });
+  const { data } = TrainConfig.safeParse(direct({ routerHidden: 16, rank: 4, experts: 8, metaState: "mean" }));
+  expect(TrainConfig.safeParse(data).success).toBe(true); // as a run keeps it, with every default
+  const refused = TrainConfig.safeParse(direct({ experts: 4, poolScope: "layer", auxCoefficient: 0 }));
+  expect(refused.error?.issues.map(({ path }) => path.join("."))).toEqual([
+    "generator.experts",
+    "generator.poolScope",
+    "generator.auxCoefficient",
+  ]);
+  expect(GeneratorConfig.safeParse({ generation: "direct", experts: 4 }).success).toBe(true); // generators that are there
 });
 
 test("a file that is no JSON is told apart from one with wrong keys", async () => {

@@ -1,6 +1,7 @@
 /** @file The configuration of a training run, one JSON file: everything that decides the result, seeds included. */
 import { z } from "zod";
 import { GeneratorConfig } from "../generator/config.ts";
+import { unusedKeys } from "../generator/unused-keys.ts";
 import { type QuantizationName, quantizations } from "../models/quantized-layout.ts";
 import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 
@@ -168,6 +169,14 @@ export const GeneratorRun = z
   .refine(({ distillShare, lossOn }) => distillShare === 0 || lossOn === "response", {
     path: ["lossOn"],
     message: "expected response where distillShare is above 0: the prompted edge model teaches answers only",
+  })
+  .superRefine(({ generator }, { addIssue }) => {
+    for (const key of unusedKeys(generator))
+      addIssue({
+        code: "custom",
+        path: ["generator", key],
+        message: "expected its default: it has no effect where generation is direct",
+      });
   });
 
 export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, GeneratorRun]);

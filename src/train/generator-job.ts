@@ -5,6 +5,7 @@ import type { Group } from "../data/mixture.ts";
 import { cloudFeeds, cloudInputNames } from "../generator/cloud.ts";
 import { dropoutFeeds } from "../generator/dropout.ts";
 import { readGenerator, writeGenerator } from "../generator/generator-file.ts";
+import { gumbelFeeds } from "../generator/gumbel.ts";
 import { requireEmbeddings } from "../generator/pair-format.ts";
 import {
   generatorBuffers,
@@ -68,10 +69,15 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
     prepack: cloud.quantization !== undefined || edge.quantization !== undefined,
     start: () => startGenerator(config, pair),
     batch: (rng, step) => {
-      const feeds = { ...groupFeeds(config, pair, source, rng, "train"), ...routerFeeds(config, pair, rng, step) };
+      const groups = groupFeeds(config, pair, source, rng, "train");
+      const noise = gumbelFeeds(pair, config.batch, rng, { training: true });
+      const feeds = { ...groups, ...noise, ...blendFeeds(config, step) };
       return config.dropout === 0 ? feeds : { ...feeds, ...noiseFeeds(pair, feeds, rng) };
     },
-    validation: (rng) => groupFeeds(config, pair, source, rng, "validation"),
+    validation: (rng) => {
+      const groups = groupFeeds(config, pair, source, rng, "validation");
+      return { ...groups, ...gumbelFeeds(pair, config.batch, rng, { training: false }) };
+    },
     save: (state) =>
       writeGenerator(join(config.output, "generator"), pair, parametersOf(state), buffersOf(state), {
         trainedOver: { cloud: cloud.sha256, edge: edge.sha256 },
@@ -157,17 +163,8 @@ function noiseFeeds(pair: PairShape, feeds: Feeds, rng: Rng): Feeds {
   };
 }
 
-/** Gumbel noise and the annealing blend, where the configuration asks for them. */
-function routerFeeds({ generator, batch }: GeneratorRun, { edge }: PairShape, rng: Rng, step: number): Feeds {
-  const feeds: Record<string, Feeds[string]> = {};
-  if (generator.strategy === "gumbel") {
-    const shape = [batch, edge.layers, generator.experts];
-    const noise = Float32Array.from(
-      { length: batch * edge.layers * generator.experts },
-      () => -Math.log(-Math.log(rng.next() || 1e-12)),
-    );
-    feeds[routerInputs.gumbel] = floatTensor(shape, noise);
-  }
-  if (generator.annealSteps > 0) feeds[routerInputs.blend] = scalarTensor(Math.min(1, step / generator.annealSteps));
-  return feeds;
+/** How far the gates have moved from dense to kept, where the configuration asks for it. */
+function blendFeeds({ generator }: GeneratorRun, step: number): Feeds {
+  if (generator.annealSteps === 0) return {};
+  return { [routerInputs.blend]: scalarTensor(Math.min(1, step / generator.annealSteps)) };
 }

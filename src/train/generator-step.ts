@@ -1,5 +1,6 @@
 /** @file Training a generator over a frozen pair, end to end: prompts through the cloud model, answers through the edge model. */
 
+import { balanceLoss } from "../generator/balance.ts";
 import { cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
 import { droppedInput } from "../generator/dropout.ts";
 import { withDirectLora, withExperts } from "../generator/experts.ts";
@@ -10,7 +11,7 @@ import {
   type PairShape,
   type ParameterInfo,
 } from "../generator/parameters.ts";
-import { balanceLoss, route } from "../generator/router.ts";
+import { route } from "../generator/router.ts";
 import { add, flattenRows, gather, input, mean, scale, sum } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";

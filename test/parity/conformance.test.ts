@@ -9,6 +9,7 @@ import { writeTokenCache } from "../../src/data/token-cache.ts";
 import { mergedDirectory } from "../../src/export/merged.ts";
 import { runExport } from "../../src/export/run-export.ts";
 import { unmerge } from "../../src/export/unmerge.ts";
+import { balanceLoss } from "../../src/generator/balance.ts";
 import { cloudInputNames, cloudInputs, cloudParts, metaHidden } from "../../src/generator/cloud.ts";
 import { defaultGenerator, GeneratorConfig } from "../../src/generator/config.ts";
 import { withExperts } from "../../src/generator/experts.ts";
@@ -21,7 +22,7 @@ import {
   initialValues,
   parameterNames,
 } from "../../src/generator/parameters.ts";
-import { balanceLoss, route } from "../../src/generator/router.ts";
+import { route } from "../../src/generator/router.ts";
 import { createSpecializer, specialize } from "../../src/generator/specialize.ts";
 import { flattenRows, input } from "../../src/graph/build.ts";
 import { grad } from "../../src/graph/grad.ts";
@@ -296,7 +297,7 @@ describe("T5: the balance loss", () => {
   const balance = (auxForm: GeneratorConfig["auxForm"], gates: number[]): number => {
     const node = input("gates", [rows, layers, n]);
     const config = GeneratorConfig.parse({ ...defaultGenerator, experts: n, auxForm, auxCoefficient: 0.01 });
-    const loss = balanceLoss(config, { gates: node, probabilities: node, buffers: {} });
+    const loss = balanceLoss(config, { gates: node, probabilities: node });
     const inputs = { gates: tensor([rows, layers, n], gates) };
     return numbersOf(interpret({ outputs: { loss } }, { inputs })["loss"]!)[0]!;
   };

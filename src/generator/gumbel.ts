@@ -1,0 +1,26 @@
+/** @file Gumbel noise on the router's logits: fresh in every training step, and drawn from the prompt where inference has it too (AMB-17). */
+import { createRng, type Rng } from "../base/rng.ts";
+import type { Feeds } from "../runtime/session.ts";
+import { floatTensor } from "../runtime/tensor.ts";
+import type { PairShape } from "./parameters.ts";
+import { type RouterMode, routerInputs, takesGumbelNoise } from "./router.ts";
+
+/** Noise for so many prompts, −log(−log u) for uniform u; nothing where the router takes none. */
+export function gumbelFeeds(
+  { edge, generator }: Pick<PairShape, "edge" | "generator">,
+  prompts: number,
+  rng: Rng,
+  mode: Pick<RouterMode, "training">,
+): Feeds {
+  if (!takesGumbelNoise(generator, mode)) return {};
+  const shape = [prompts, edge.layers, generator.experts];
+  const noise = Float32Array.from(
+    { length: prompts * edge.layers * generator.experts },
+    () => -Math.log(-Math.log(rng.next() || 1e-12)),
+  );
+  return { [routerInputs.gumbel]: floatTensor(shape, noise) };
+}
+
+/** The noise of one prompt at inference: the same prompt, by its hash, always has the same. */
+export const promptGumbelFeeds = (pair: Pick<PairShape, "edge" | "generator">, promptSha256: string): Feeds =>
+  gumbelFeeds(pair, 1, createRng(`gumbel ${promptSha256}`), { training: false });
