@@ -31,26 +31,66 @@ export function fitPrompt(
   const room = maxTokens - head.length;
   if (room < 1)
     throw new AppError("E_PROMPT", `system prompt: expected room for a prompt, found a context of ${maxTokens} tokens`);
-  let body = tokenizer.encode(prompt);
-  const tokens = head.length + body.length;
-  if (body.length <= room) return { ids: [...head, ...body], tokens, droppedExamples: 0, droppedTokens: 0 };
+  const whole = tokenizer.encode(prompt);
+  const tokens = head.length + whole.length;
+  if (whole.length <= room) return { ids: [...head, ...whole], tokens, droppedExamples: 0, droppedTokens: 0 };
   if (!truncate)
     throw new AppError(
       "E_PROMPT",
       `system prompt: expected at most ${maxTokens} tokens, found ${tokens}; --truncate shortens it`,
     );
-  const parts = prompt.split(EXAMPLE_START);
-  const firstExample = parts[0]!.startsWith("Input: ") ? 0 : 1;
-  let droppedExamples = 0;
-  while (body.length > room && parts.length - firstExample > 2) {
-    parts.splice(firstExample + Math.floor((parts.length - firstExample) / 2), 1);
-    droppedExamples++;
-    body = tokenizer.encode(parts.join("\n\n"));
-  }
+  const { body, droppedExamples } = dropExamples(tokenizer, prompt, { whole, room });
   const droppedTokens = Math.max(0, body.length - room);
-  if (droppedTokens > 0) {
-    const kept = Math.ceil(room / 2);
-    body = [...body.slice(0, kept), ...body.slice(body.length - (room - kept))];
+  const kept = Math.ceil(room / 2);
+  const cut = droppedTokens === 0 ? body : [...body.slice(0, kept), ...body.slice(body.length - (room - kept))];
+  return { ids: [...head, ...cut], tokens, droppedExamples, droppedTokens };
+}
+
+type Shortened = { body: number[]; droppedExamples: number };
+
+/**
+ * The prompt without the fewest middle examples that must go for `room` tokens; the first and the last stay, so it may
+ * be too long still. How many that is follows from the examples' own token counts nearly, and exactly from the whole
+ * encoded a few times around that guess: the work grows with the prompt, not with its square.
+ */
+function dropExamples(
+  tokenizer: Tokenizer,
+  prompt: string,
+  { whole, room }: { whole: number[]; room: number },
+): Shortened {
+  const parts = prompt.split(EXAMPLE_START);
+  const before = parts[0]!.startsWith("Input: ") ? [] : parts.splice(0, 1);
+  const most = parts.length - 2;
+  if (most < 1) return { body: whole, droppedExamples: 0 };
+  /** Which examples are gone when `count` are, taken one by one from the middle of what is left: [from, to). */
+  const gap = (count: number): readonly [number, number] => {
+    const from = Math.ceil((parts.length - count) / 2);
+    return [from, from + count];
+  };
+  const without = (count: number): number[] => {
+    const [from, to] = gap(count);
+    return tokenizer.encode([...before, ...parts.slice(0, from), ...parts.slice(to)].join("\n\n"));
+  };
+  let [tooFew, enough] = [0, most];
+  let body: number[] | undefined;
+  let count = Math.min(guess(), most - 1);
+  for (let stride = 1; enough - tooFew > 1; stride *= 2) {
+    const ids = without(count);
+    if (ids.length <= room) [enough, body] = [count, ids];
+    else tooFew = count;
+    const middle = Math.floor((tooFew + enough) / 2);
+    count = enough === count ? Math.max(enough - stride, middle) : Math.min(tooFew + stride, middle);
   }
-  return { ids: [...head, ...body], tokens, droppedExamples, droppedTokens };
+  return { body: body ?? without(enough), droppedExamples: enough };
+
+  /** The fewest that are enough where every example costs what it costs alone. */
+  function guess(): number {
+    const ends = [0];
+    for (const part of parts) ends.push(ends.at(-1)! + tokenizer.encode(`\n\n${part}`).length);
+    for (let dropped = 1; dropped < most; dropped++) {
+      const [from, to] = gap(dropped);
+      if (whole.length - (ends[to]! - ends[from]!) <= room) return dropped;
+    }
+    return most;
+  }
 }
