@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createRng } from "../base/rng.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
-import { type MixtureOptions, sampleGroup } from "./mixture.ts";
+import { type Group, type MixtureOptions, sampleGroup } from "./mixture.ts";
 import type { Sample, TaskFamily } from "./task.ts";
 
 const samples = (split: string, count: number): Sample[] =>
@@ -28,6 +29,13 @@ const draw = (seed: number, extra: Partial<MixtureOptions> = {}, count = 200, li
   const rng = createRng(seed);
   return Array.from({ length: count }, () => sampleGroup(list, rng, { ...options, ...extra }));
 };
+
+/** What a recipe's draws are known by: they must not change. */
+const digest = (groups: readonly Group[]): string =>
+  createHash("sha256")
+    .update(JSON.stringify(groups.map(({ task, ...group }) => ({ ...group, task: task.name }))))
+    .digest("hex")
+    .slice(0, 16);
 
 describe("sampling groups", () => {
   test("is determined by the seed", () => {
@@ -97,5 +105,46 @@ describe("sampling groups", () => {
       for (const { input } of queries) expect(options.tokenizer.encode(input).length).toBeLessThanOrEqual(16);
     }
     expect(() => draw(9, { limits: { ...limits, input: 1 } })).toThrow(/within the token limits/);
+  });
+
+  const tooLong = (split: string): Sample => ({ input: `${split} ${"word ".repeat(60)}`, target: "x" });
+  const few = (name: string, count: number) =>
+    family(name, {
+      train: [...samples("train", count), tooLong("train")],
+      validation: [tooLong("validation"), ...samples("validation", count)],
+    });
+
+  test("asks all that a task has within the limits where that is less than a prompt's queries", () => {
+    const list = [few("few", 3), ...tasks];
+    const groups = draw(10, { split: "validation", queriesPerPrompt: 6 }, 200, list).filter(
+      ({ task }) => task.name === "few",
+    );
+    expect(groups.length).toBeGreaterThan(20);
+    for (const { queries } of groups) expect(new Set(queries)).toEqual(new Set(samples("validation", 3)));
+    expect(new Set(groups.map(({ queries }) => queries[0]!.input)).size).toBe(3);
+    const alone = { queriesPerPrompt: 6, shotProbability: 0, shotsOnlyProbability: 0 };
+    for (const { queries } of draw(11, alone, 20, [few("few", 3)])) expect(queries).toHaveLength(3);
+  });
+
+  test("in training leaves one of too few samples to be an example, and asks the only one there is", () => {
+    const groups = draw(12, { queriesPerPrompt: 6, shotProbability: 0.5, shotsOnlyProbability: 0.2 }, 300, [
+      few("few", 3),
+    ]);
+    expect(new Set(groups.map(({ style }) => style))).toEqual(new Set(["description", "description+shots", "shots"]));
+    for (const { prompt, queries } of groups) {
+      expect(queries).toHaveLength(2);
+      for (const { input } of queries) expect(prompt).not.toContain(`Input: ${input}\n`);
+    }
+    for (const { queries, style } of draw(13, {}, 50, [few("one", 1)])) {
+      expect(queries).toEqual(samples("train", 1));
+      expect(style).toBe("description");
+    }
+  });
+
+  test("draws the same of tasks with samples enough, and passes over one that has none within the limits", () => {
+    const list = [few("none", 0), few("enough", 4)];
+    expect(digest(draw(14, {}, 200, list))).toBe("6b05fa4cf8c77601");
+    expect(digest(draw(15, { queriesPerPrompt: 9, shotProbability: 0.6, dropWords: 0.3 }))).toBe("d3ae1dbebd0361b2");
+    expect(digest(draw(16, { split: "validation", queriesPerPrompt: 10 }))).toBe("ae669595bf138062");
   });
 });

@@ -21,6 +21,10 @@ export type TokenLimits = { readonly prompt: number; readonly input: number; rea
 export type MixtureOptions = {
   readonly tokenizer: Tokenizer;
   readonly limits: TokenLimits;
+  /**
+   * A task with fewer samples brings all of them that fit, in training one less where its prompts may show examples, so
+   * that one is left to show. Of a task with enough samples only as many are asked, or none.
+   */
   readonly queriesPerPrompt?: number;
   /** `train`: train wordings and samples. `validation`: validation wordings and samples, examples from train. */
   readonly split?: "train" | "validation";
@@ -54,6 +58,7 @@ export function sampleGroup(tasks: readonly TaskFamily[], rng: Rng, options: Mix
 /** One prompt with queries of the given task, or undefined when no draw fits the limits. */
 export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptions): Group | undefined {
   const { tokenizer, limits, queriesPerPrompt = 4, split = "train" } = options;
+  const { shotProbability = 0.3, shotsOnlyProbability = 0.1 } = options;
   const dropWords = split === "train" && task.labels !== undefined ? (options.dropWords ?? 0) : 0;
   const fits = ({ input, target }: Sample) =>
     tokenizer.encode(input).length <= limits.input && tokenizer.encode(target).length <= limits.target;
@@ -67,13 +72,19 @@ export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptio
     }
     return undefined;
   };
+  const few = task[split].length < queriesPerPrompt ? task[split].filter(fits) : [];
+  const isShort = few.length > 0;
+  const toShow = split === "train" && shotProbability + shotsOnlyProbability > 0 ? 1 : 0;
+  const count = isShort ? Math.max(1, few.length - toShow) : queriesPerPrompt;
+  rng.shuffle(few);
   const queries: Sample[] = [];
-  while (queries.length < queriesPerPrompt) {
-    const query = draw(task[split]);
+  while (queries.length < count) {
+    const query = isShort ? few[queries.length]! : draw(task[split]);
     if (query === undefined) return undefined;
+    used.add(query);
     queries.push(dropWords === 0 ? query : { ...query, input: withoutWords(query.input, dropWords, rng) });
   }
-  const style = pickStyle(rng, options);
+  const style = pickStyle(rng, { shotProbability, shotsOnlyProbability });
   const description = rng.pick(task.paraphrases[split]);
   const examples: Sample[] = [];
   const shots = style === "description" ? 0 : 1 + rng.int(options.maxShots ?? 5);
@@ -101,7 +112,9 @@ function withoutWords(text: string, share: number, rng: Rng): string {
   return kept.length === 0 ? rng.pick(words) : kept.join(" ");
 }
 
-function pickStyle(rng: Rng, { shotProbability = 0.3, shotsOnlyProbability = 0.1 }: MixtureOptions): PromptStyle {
+type StyleShares = Required<Pick<MixtureOptions, "shotProbability" | "shotsOnlyProbability">>;
+
+function pickStyle(rng: Rng, { shotProbability, shotsOnlyProbability }: StyleShares): PromptStyle {
   const draw = rng.next();
   if (draw < shotsOnlyProbability) return "shots";
   return draw < shotsOnlyProbability + shotProbability ? "description+shots" : "description";
