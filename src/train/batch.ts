@@ -44,6 +44,9 @@ export function rowInputs(prefix: string, answers = `${prefix}_answers`): RowInp
   };
 }
 
+/** The positions that a batch's cross-entropy is the mean over. */
+export const supervisedTokens = (prefix: string) => (batch: Feeds) => batch[`${prefix}.targets`]!.data.length;
+
 /** Throws E_CONFIG where a sequence is longer than the model's context: positions beyond it have no rotary angles. */
 export function requireContext(rows: readonly Row[], context: number): void {
   for (const row of rows) {

@@ -57,7 +57,10 @@ const common = {
   steps: count,
   /** Rows (language model) or prompts (generator) per batch. */
   batch: count.default(64),
-  /** Micro-batches per step, their gradients summed. */
+  /**
+   * Micro-batches of `batch` per step. Their gradients are averaged by the tokens that each is supervised on; a router's
+   * batch statistics and balance loss are of each micro-batch alone.
+   */
   accumulate: count.default(1),
   /** Computes activations again in the backward pass instead of keeping them: less memory, about a fifth more time, the same result. */
   recompute: z.boolean().default(false),

@@ -21,7 +21,7 @@ import type { Quantization } from "../models/quantized-layout.ts";
 import { klPerRow, meanCrossEntropy } from "../nn/loss.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
-import { rowInputs } from "./batch.ts";
+import { rowInputs, supervisedTokens } from "./batch.ts";
 import type { Objective, StepSpec } from "./step.ts";
 
 /** What the edge is taught: the given answers, or to match the prompted edge model's distribution (KL), or a share of both. */
@@ -56,6 +56,7 @@ export function generatorSpec(
     parameters: shapesOf(generatorParameters(pair)),
     undecayed: new Set([...generatorParameters(pair).keys()].filter(isGainOrBias)),
     buffers: shapesOf(generatorBuffers(pair)),
+    weigh: supervisedTokens(edgePrefix),
     optimizer,
     maxGradientNorm,
     objective: (parameters, buffers) => objective(pair, target, (name) => parameters[name]!, buffers, options),

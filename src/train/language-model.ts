@@ -6,7 +6,7 @@ import { parameterShapes } from "../models/parameters.ts";
 import { meanCrossEntropy } from "../nn/loss.ts";
 import { denseParts, frozenWeights } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
-import { rowInputs } from "./batch.ts";
+import { rowInputs, supervisedTokens } from "./batch.ts";
 import type { StepSpec } from "./step.ts";
 
 export const languageModelPrefix = "text";
@@ -20,6 +20,7 @@ export function languageModelSpec(
 ): StepSpec {
   return {
     parameters: parameterShapes(config),
+    weigh: supervisedTokens(languageModelPrefix),
     optimizer,
     maxGradientNorm,
     objective: (parameters) => {

@@ -5,6 +5,7 @@ import { residualStream } from "../graph/recompute.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import { type AdamWConfig, adamw } from "../optim/adamw.ts";
 import { clipFactor, globalNorm } from "../optim/clip.ts";
+import type { Feeds } from "../runtime/session.ts";
 
 export type ParameterShapes = ReadonlyMap<string, readonly number[]>;
 
@@ -27,6 +28,8 @@ export type StepSpec = {
     parameters: Readonly<Record<string, Node>>,
     buffers: Readonly<Record<string, Node>>,
   ) => Objective;
+  /** How much a micro-batch counts among those of a step: what its loss is a mean over. Without it all count the same. */
+  readonly weigh?: (batch: Feeds) => number;
   readonly optimizer: AdamWConfig;
   readonly maxGradientNorm: number;
   /** Computes each block's activations again in the backward pass: less memory, more time, the same result. */

@@ -1,8 +1,13 @@
 import { describe, expect, test } from "vitest";
+import { randomLlama } from "../../test/support/random-llama.ts";
+import { tinyGenerator } from "../../test/support/tiny-generator.ts";
 import { toyAdamW, toyBatch, toySpec, toyStart } from "../../test/support/toy-training.ts";
 import { createRng } from "../base/rng.ts";
+import { parameterShapes } from "../models/parameters.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
+import { type Row, rowFeeds } from "./batch.ts";
+import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
 import type { TrainingState } from "./state.ts";
 import { createTrainer, type Metrics, type TrainerOptions } from "./trainer.ts";
 
@@ -97,6 +102,50 @@ test("two micro-batches equal one batch of both", async () => {
     expect(loss![0]).toBeCloseTo(double.metrics[i]!["loss"]![0]!, 6);
     expect(gradientNorm![0]).toBeCloseTo(double.metrics[i]!["gradientNorm"]![0]!, 5);
   });
+});
+
+test("micro-batches of a language model count by their supervised tokens: together they equal one batch of all rows", async () => {
+  const { config, weights } = randomLlama({ seed: 3 });
+  const rng = createRng("unequal");
+  const row = (length: number, from: number): Row => ({
+    ids: Array.from({ length }, () => rng.int(config.vocab)),
+    answers: [[from, length]],
+  });
+  const [long, short] = [[row(12, 1), row(9, 1)], [row(7, 6)]];
+  const start = (): TrainingState =>
+    Object.fromEntries(
+      [...parameterShapes(config)].map(([name, shape]) => {
+        const { data } = weights[name] as { data: Float32Array };
+        return [`p/${name}`, floatTensor(shape, data.slice())];
+      }),
+    );
+  const adamw = { ...toyAdamW, epsilon: 1e-3 }; // so that rounding of tiny gradients does not decide the direction
+  const stepOn = async (batches: readonly (readonly Row[])[]) => {
+    const options = { weights, state: start(), threads: 1, accumulate: batches.length > 1 };
+    await using trainer = await createTrainer(languageModelSpec(config, adamw, 1), options);
+    const feeds = batches.map((rows) => rowFeeds(languageModelPrefix, rows, 0));
+    const { loss } = await trainer.step(feeds, 0.01);
+    return { loss: loss![0]!, state: copyOf(trainer.state()) };
+  };
+  const whole = await stepOn([[...long, ...short]]);
+  const parts = await stepOn([long, short]);
+  expect(parts.loss).toBeCloseTo(whole.loss, 5);
+  expectClose(parts.state, whole.state, 1e-5);
+});
+
+test("micro-batches of a generator count by the answers' tokens", async () => {
+  const tiny = tinyGenerator({ routerNorm: "none" });
+  const batches = [tiny.feeds(createRng("few"), 1), tiny.feeds(createRng("many"), 6)];
+  const options = { weights: tiny.weights, state: tiny.start({ moved: true }), threads: 1, accumulate: true };
+  await using trainer = await createTrainer(tiny.spec(), options);
+  const counts = batches.map((batch) => batch["edge.targets"]!.data.length);
+  expect(counts[1]).toBeGreaterThan(2 * counts[0]!);
+  const losses: number[] = [];
+  for (const batch of batches) losses.push((await trainer.evaluate(batch))["answerLoss"]![0]!);
+  const { answerLoss } = await trainer.step(batches, 0.01);
+  const mean = (counts[0]! * losses[0]! + counts[1]! * losses[1]!) / (counts[0]! + counts[1]!);
+  expect(answerLoss![0]).toBeCloseTo(mean, 5);
+  expect(Math.abs(mean - (losses[0]! + losses[1]!) / 2)).toBeGreaterThan(1e-3);
 });
 
 test("one micro-batch by accumulation equals the step without it", async () => {

@@ -13,7 +13,7 @@ export type Metrics = Readonly<Record<string, Float32Array>>;
 
 /** A class-like owner of native sessions: close it. */
 export type Trainer = AsyncDisposable & {
-  /** One optimiser step over one or several micro-batches; returns the metrics, averaged over them. Throws E_NAN and keeps the last good state. */
+  /** One optimiser step over one or several micro-batches; returns the metrics, averaged over them by `spec.weigh`. Throws E_NAN and keeps the last good state. */
   step(batches: readonly Feeds[], learningRate: number): Promise<Metrics>;
   /** Loss and metrics without an update. */
   evaluate(batch: Feeds): Promise<Metrics>;
@@ -97,19 +97,22 @@ async function atOnce(spec: StepSpec, open: Open): Promise<Advance> {
   };
 }
 
-/** Gradients summed over micro-batches, buffers carried from one to the next, then one update. */
+/** Gradients averaged over micro-batches by `spec.weigh`, buffers carried from one to the next, then one update. */
 async function inMicroBatches(spec: StepSpec, open: Open): Promise<Advance> {
   const [add, update] = [await open(buildAccumulate(spec)), await open(buildUpdate(spec))];
   const gradientShapes = new Map([...spec.parameters].map(([name, shape]) => [stepNames.gradient(name), shape]));
   return async ({ current, next }, batches, scalars) => {
     if (batches.length === 0) throw new Error("internal: a step without micro-batches");
     let [sums, spare] = [zeroState(gradientShapes), zeroState(gradientShapes)];
-    const share = { [stepNames.accumulationShare]: scalarTensor(1 / batches.length) };
+    const weights = batches.map(spec.weigh ?? (() => 1));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
     let metrics: Metrics = {};
     let buffers = current;
-    for (const batch of batches) {
-      const outputs = await add.run({ ...buffers, ...sums, ...share, ...batch }, into(spare));
-      metrics = averageIn(metrics, metricsOf(outputs), batches.length);
+    for (const [i, batch] of batches.entries()) {
+      const share = weights[i]! / total;
+      const scalar = { [stepNames.accumulationShare]: scalarTensor(share) };
+      const outputs = await add.run({ ...buffers, ...sums, ...scalar, ...batch }, into(spare));
+      metrics = averageIn(metrics, metricsOf(outputs), share);
       buffers = { ...buffers, ...bufferResults(outputs) };
       [sums, spare] = [spare, sums];
     }
@@ -148,11 +151,11 @@ function requireFinite(metrics: Metrics, step: number): void {
   }
 }
 
-function averageIn(sum: Metrics, part: Metrics, count: number): Metrics {
+function averageIn(sum: Metrics, part: Metrics, share: number): Metrics {
   return Object.fromEntries(
     Object.entries(part).map(([name, values]) => [
       name,
-      values.map((value, i) => (sum[name]?.[i] ?? 0) + value / count),
+      values.map((value, i) => (sum[name]?.[i] ?? 0) + share * value),
     ]),
   );
 }
