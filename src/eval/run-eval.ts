@@ -20,6 +20,8 @@ export type EvalProgress = {
 
 export type EvalOptions = {
   readonly methods: readonly MethodName[];
+  /** Leaves out methods that some task lacks something for, rather than throwing, as long as one is left. */
+  readonly leaveOut?: boolean;
   /** Threads for one operator; 0: one per core. */
   readonly threads?: number;
   readonly device?: Device;
@@ -68,7 +70,7 @@ export async function evaluate(
   const { limit = Number.POSITIVE_INFINITY, seed = 1, onProgress, signal } = options;
   const subject = { ...evaluated, tokenizer: cachedTokenizer(evaluated.tokenizer) };
   const cut = tasks.map((task) => ({ ...task, samples: task.samples.slice(0, limit) }));
-  const jobs = plan(subject, cut, parseMethods(options.methods));
+  const { jobs, leftOut } = plan(subject, cut, options);
   const total = jobs.reduce((sum, { task }) => sum + task.samples.length, 0);
   const measured: Measured[] = [];
   let done = 0;
@@ -92,7 +94,8 @@ export async function evaluate(
   } finally {
     await (await plain)?.[Symbol.asyncDispose]();
   }
-  return summarize(measured, createRng(seed).split("bootstrap"));
+  const report = summarize(measured, createRng(seed).split("bootstrap"));
+  return Object.keys(leftOut).length === 0 ? report : { ...report, leftOut };
 }
 
 const askerOptions = ({ threads = 0, device = "cpu", now = () => performance.now() }: EvalOptions) => ({
@@ -102,21 +105,43 @@ const askerOptions = ({ threads = 0, device = "cpu", now = () => performance.now
 });
 
 /** Every method of every task, checked: examples are there, a wrong prompt is found, each query fits the context. */
-function plan(subject: Subject, tasks: readonly TaskFile[], methods: readonly MethodName[]): Job[] {
+function plan(
+  subject: Subject,
+  tasks: readonly TaskFile[],
+  { methods, leaveOut = false }: EvalOptions,
+): { readonly jobs: readonly Job[]; readonly leftOut: NonNullable<EvalReport["leftOut"]> } {
   if (tasks.length === 0) throw new AppError("E_DATA", "evaluation: expected at least one task, found none");
-  return tasks.flatMap((task) =>
-    methods.map((method) => {
-      const question = methodTable[method].ask(task, tasks);
-      if (question.specializeBy !== undefined && subject.specialize === undefined)
-        throw new AppError("E_USAGE", `the method ${method} needs a pair with a generator, found an edge model alone`);
-      try {
-        encodeQueries(subject, task.samples, question.context);
-      } catch (error) {
-        throw withName(error, task, method);
-      }
-      return { task, method, question };
-    }),
-  );
+  const planned: Job[][] = [];
+  const refused: [MethodName, AppError][] = [];
+  for (const method of parseMethods(methods)) {
+    try {
+      planned.push(tasks.map((task) => planOne(subject, task, tasks, method)));
+    } catch (error) {
+      if (!leaveOut || !isRefusal(error)) throw error;
+      refused.push([method, error]);
+    }
+  }
+  if (planned.length === 0) throw refused[0]![1];
+  return {
+    jobs: tasks.flatMap((_, i) => planned.map((jobs) => jobs[i]!)),
+    leftOut: Object.fromEntries(refused.map(([method, { message }]) => [method, message])),
+  };
+}
+
+/** Whether a method cannot be used on a task: its data lacks something, or a query is too long. */
+const isRefusal = (error: unknown): error is AppError =>
+  error instanceof AppError && (error.code === "E_DATA" || error.code === "E_LIMIT");
+
+function planOne(subject: Subject, task: TaskFile, tasks: readonly TaskFile[], method: MethodName): Job {
+  const question = methodTable[method].ask(task, tasks);
+  if (question.specializeBy !== undefined && subject.specialize === undefined)
+    throw new AppError("E_USAGE", `the method ${method} needs a pair with a generator, found an edge model alone`);
+  try {
+    encodeQueries(subject, task.samples, question.context);
+  } catch (error) {
+    throw withName(error, task, method);
+  }
+  return { task, method, question };
 }
 
 async function measure(

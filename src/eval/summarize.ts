@@ -34,6 +34,8 @@ export type EvalReport = {
   readonly mean: PerMethod<MeanCell>;
   /** `specialized-vs-METHOD`: paired differences of accuracy with 95 % bootstrap intervals. */
   readonly comparisons: Readonly<Record<string, Comparison>>;
+  /** Methods that were to be left out where some task does not allow them, and why; absent where there are none. */
+  readonly leftOut?: PerMethod<string>;
 };
 
 /** What one method gave on one task. */

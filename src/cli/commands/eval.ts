@@ -30,6 +30,7 @@ A task file is JSON: { "name", "systemPrompt", "examples"?: [{ "input", "target"
 without them the greedy answer must equal the target.
 
 Examples:
+  $ loragen eval --task-file task.json
   $ loragen eval --task-file tasks/*.json --methods base,prompted,specialized
   $ loragen eval --task-file router.json slots.json --limit 50 --json`;
 
@@ -40,17 +41,21 @@ export function addEval(program: Command, context: CliContext): void {
     .description("Asks the edge model every sample of every task by every method.")
     .option("--task-file <files...>", "required: the tasks")
     .addOption(
-      new Option("--methods <names>", "separated by commas")
+      new Option("--methods <names>", "separated by commas; of the default those that the tasks allow")
         .argParser((names) => parseMethods(names.split(",").map((name) => name.trim())))
         .default(parseMethods(defaultMethods.split(",")), defaultMethods),
     )
     .addOption(new Option("--limit <n>", "samples per task, the first ones").argParser(wholeNumber(1)))
     .addOption(new Option("--seed <n>", "of the confidence intervals").argParser(wholeNumber(0)).default(1));
   for (const option of [...pairOptions(), jsonOption()]) command.addOption(option);
-  command.addHelpText("after", examples).action((flags: Flags) => evalCommand(context, flags));
+  command.addHelpText("after", examples).action((flags: Flags) => {
+    const leaveOut = command.getOptionValueSource("methods") === "default";
+    return evalCommand(context, flags, { leaveOut });
+  });
 }
 
-async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
+/** With `leaveOut`, methods that the tasks do not allow are named on stderr rather than refused. */
+async function evalCommand(context: CliContext, flags: Flags, { leaveOut }: { leaveOut: boolean }): Promise<void> {
   const taskFiles = required(flags.taskFile, "eval", "--task-file FILE…");
   const { pair: pairDirectory, methods, threads, device, limit, seed } = flags;
   const { stderr: stream, now } = context;
@@ -63,6 +68,7 @@ async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
       resolveModel: context.resolveModel,
       warn: warnOn(context),
       methods,
+      leaveOut,
       threads,
       device,
       seed,
@@ -75,12 +81,18 @@ async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
       },
     });
     progress?.finish();
+    if (report.leftOut !== undefined) stream.write(`left out: ${describeLeftOut(report.leftOut)}\n`);
     printResult(context, flags, report, () => describeReport(report, context.colors));
   } finally {
     progress?.finish();
     interrupt.close();
   }
 }
+
+const describeLeftOut = (leftOut: NonNullable<EvalReport["leftOut"]>): string =>
+  Object.entries(leftOut)
+    .map(([method, reason]) => `${method} (${reason})`)
+    .join(", ");
 
 const percent = (share: number): string => (100 * share).toFixed(1);
 const withError = ({ accuracy, stderr }: EvalCell): string =>
