@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { readJsonFile } from "../../src/base/json-file.ts";
 import { createRng } from "../../src/base/rng.ts";
 import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";
 import { inputKey } from "../../src/data/assistant-tasks/make-task.ts";
@@ -11,8 +13,9 @@ import { loadInstructionTasks } from "../../src/data/instruction-tasks.ts";
 import { sampleGroup } from "../../src/data/mixture.ts";
 import { readClinc } from "../../src/data/sources/clinc150.ts";
 import { TASK_KINDS, type TaskFamily } from "../../src/data/task.ts";
-import { toTaskFile } from "../../src/data/task-file.ts";
+import { type TaskFile, toTaskFile } from "../../src/data/task-file.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
+import { promptControls, promptControlsPath } from "../support/prompt-controls.ts";
 
 const root = join(import.meta.dirname, "../..");
 const data = join(root, "../shared/data");
@@ -149,6 +152,13 @@ describe.skipIf(!existsSync(data))("the assistant's tasks (skipped without ../sh
       const { prompt } = sampleGroup(tasks, rng, { tokenizer, limits });
       expect(heldOut.has(prompt.split("\n\nInput: ")[0]!)).toBe(false);
     }
+  });
+
+  test("the committed sample for the prompt controls is what its rule gives, and holds no test input", async () => {
+    const sample = await readJsonFile(promptControlsPath, z.custom<TaskFile[]>());
+    expect(sample).toEqual(promptControls(tasks));
+    const tested = new Set(tasks.flatMap((task) => task.test.map(({ input }) => inputKey(input))));
+    for (const { input } of sample.flatMap(({ samples }) => samples)) expect(tested).not.toContain(inputKey(input));
   });
 
   test("choices contain the answer", () => {

@@ -1,28 +1,29 @@
-/** @file On the shipped pair the right prompt decides: another task's prompt, or random words, do not do as well. */
-import { existsSync } from "node:fs";
+/** @file T17: on the shipped pair the right prompt decides; another task's prompt, or random words, do not do as well. */
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";
-import { toTaskFile } from "../../src/data/task-file.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { readJsonFile } from "../../src/base/json-file.ts";
+import type { TaskFile } from "../../src/data/task-file.ts";
 import { evaluate } from "../../src/eval/run-eval.ts";
 import { pairSubject } from "../../src/eval/subject.ts";
+import type { EvalReport } from "../../src/eval/summarize.ts";
 import { loadPair } from "../../src/generator/pair.ts";
+import { promptControlsPath } from "../support/prompt-controls.ts";
 
-const root = join(import.meta.dirname, "../..");
-const [pair, data] = [join(root, "pairs/assistant"), join(root, "../shared/data")];
-const isHere = existsSync(join(pair, "pair.json")) && existsSync(data);
-
-const names = /^(clinc-(banking|home|utility)-(json|call|label)|snips-intent-(json|label)|boolq)$/;
-
-test.skipIf(!isHere)(
-  "the right prompt beats another task's and random words, by far more than chance (skipped without ../shared/data)",
-  async () => {
-    const tasks = (await loadAssistantTasks(data)).filter(({ name }) => names.test(name));
-    const files = tasks.map((task) => toTaskFile(task, { split: "validation", samples: 25, seed: 1 }));
-    await using subject = pairSubject(await loadPair(pair));
+describe("T17: over a sample of all seen tasks, the model specialised by the right prompt", () => {
+  let report: EvalReport;
+  beforeAll(async () => {
+    const tasks = await readJsonFile(promptControlsPath, z.custom<TaskFile[]>());
+    await using subject = pairSubject(await loadPair(join(import.meta.dirname, "../../pairs/assistant")));
     const methods = ["specialized", "wrong-prompt", "random-prompt"] as const;
-    const { comparisons } = await evaluate(subject, files, { methods, timedQueries: 0 });
-    for (const control of ["wrong-prompt", "random-prompt"])
-      expect(comparisons[`specialized-vs-${control}`]!.low, control).toBeGreaterThan(0.1);
-  },
-);
+    report = await evaluate(subject, tasks, { methods, timedQueries: 0 });
+  });
+
+  test.each(["wrong-prompt", "random-prompt"] as const)(
+    "beats the one by the %s, by far more than chance",
+    (control) => {
+      expect(report.mean[control]).toMatchObject({ tasks: 19, n: 76 });
+      expect(report.comparisons[`specialized-vs-${control}`]!.low).toBeGreaterThan(0.1);
+    },
+  );
+});
