@@ -1,9 +1,9 @@
 /** @file The demo's work: specialise, answer every input in three roles, measure each. */
 import { type Answer, type Answerer, createAnswerer } from "../generator/answer.ts";
-import { merge } from "../generator/merge.ts";
 import type { Pair } from "../generator/pair.ts";
 import { encodeSpecialization } from "../generator/specialization.ts";
 import { createSpecializer, type Specializer } from "../generator/specialize.ts";
+import { specializedEdge } from "../generator/specialized-edge.ts";
 import type { Device } from "../runtime/session.ts";
 import type { DemoSample, DemoScenario } from "./demo-scenarios.ts";
 
@@ -34,7 +34,7 @@ export type DemoResult = {
   /** Of the specialisation file. */
   readonly bytes: number;
   readonly gates: readonly (readonly number[])[];
-  /** The cloud pass, gates to merged weights, and making a session of them. */
+  /** The cloud pass, gates to merged weights or LoRA beside quantised ones, and making a session of them. */
   readonly ms: { readonly cloud: number; readonly merge: number; readonly compile: number };
   readonly rows: readonly DemoRow[];
 };
@@ -83,9 +83,9 @@ async function runScenario(
   const started = now();
   const specialization = await specializer.specialize(prompt);
   const routed = now();
-  const { weights } = await merge(pair, specialization);
+  const edge = await specializedEdge(pair, specialization);
   const merged = now();
-  await using specialized = await createAnswerer(pair, { weights, threads, device });
+  await using specialized = await createAnswerer(pair, { edge, threads, device });
   const compiled = now();
   await using prompted = await createAnswerer(pair, { prompt, threads, device });
   const answerers: PerRole<Answerer> = { base, prompted, specialized };

@@ -3,9 +3,9 @@ import { createCachedModel } from "../decode/cached-model.ts";
 import { logSumExp } from "../decode/sampling.ts";
 import { encodeInput } from "../text/prompt.ts";
 import type { CombinePart } from "./combine.ts";
-import { merge } from "./merge.ts";
 import type { Pair } from "./pair.ts";
 import type { Specialization } from "./specialization-format.ts";
+import { specializedEdge } from "./specialized-edge.ts";
 
 export type CombineEffect = {
   readonly name: string;
@@ -20,7 +20,7 @@ export type CombineEffect = {
   }[];
 };
 
-/** Per part, on every input. The edge model is compiled once for each part and once for the combination. */
+/** Per part, on every input. The edge model, whose weights may be quantised, is compiled once for each part and once for the combination. */
 export async function measureCombination(
   pair: Pair,
   combined: Specialization,
@@ -42,8 +42,7 @@ async function firstLogits(
   specialization: Specialization,
   sequences: readonly (readonly number[])[],
 ): Promise<Float32Array[]> {
-  const { config, weights } = await merge(pair, specialization);
-  await using model = await createCachedModel({ config, weights });
+  await using model = await createCachedModel(await specializedEdge(pair, specialization));
   const found: Float32Array[] = [];
   for (const ids of sequences) {
     model.rewind([], { reuse: false });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openTinyPair, specializationOf } from "../../test/support/tiny-pair.ts";
+import { quantizations } from "../models/quantized-layout.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import { type CombinePart, combineSpecializations, interference } from "./combine.ts";
 import { measureCombination } from "./combine-effect.ts";
@@ -46,6 +47,25 @@ test("gates are the weighted sum, with all experts kept; provenance tells the re
   expect(other.promptSha256).not.toBe(combined.promptSha256);
 });
 
+test("a combination is as coarse as its coarsest part, and another recipe than that of unquantised parts", () => {
+  const [a, b] = [part(undefined, "a", 1, first), part(undefined, "b", 1, second)];
+  const held = (
+    of: CombinePart,
+    cloudQuantization: NonNullable<CombinePart["specialization"]["cloudQuantization"]>,
+  ) => ({
+    ...of,
+    specialization: { ...of.specialization, cloudQuantization },
+  });
+  const int8 = { bits: 8, blockSize: 128, symmetric: true } as const;
+  const int4 = { bits: 4, blockSize: 32, symmetric: false } as const;
+  const plain = combineSpecializations(pooled, [a, b]);
+  expect(plain).not.toHaveProperty("cloudQuantization");
+  const mixed = combineSpecializations(pooled, [a, held(b, int8)]);
+  expect(mixed.cloudQuantization).toEqual(int8);
+  expect(mixed.promptSha256).not.toBe(plain.promptSha256);
+  expect(combineSpecializations(pooled, [held(a, int8), held(b, int4)]).cloudQuantization).toEqual(int4);
+});
+
 test("merging a combination is merging each part at its weight", async () => {
   const pair = await openTinyPair();
   const parts = [part(pair, "a", 0.7, first), part(pair, "b", -0.3, second)];
@@ -86,6 +106,14 @@ test("the change of logits is none where a part dominates alone, and some where 
     expect(largestChange).toBeGreaterThan(0.1);
     expect(divergence).toBeGreaterThan(0);
   }
+});
+
+test("the change is measured beside a quantised edge model too", async () => {
+  const pair = await openTinyPair({}, { quantize: { edge: quantizations.int8 } });
+  const [a, b] = [part(pair, "a", 1, first), part(pair, "b", 0, second)];
+  const [ofA, ofB] = await measureCombination(pair, combineSpecializations(pair, [a, b]), [a, b], ["hello there"]);
+  expect(ofA!.inputs[0]!.largestChange).toBe(0);
+  expect(ofB!.inputs[0]!.largestChange).toBeGreaterThan(0.1);
 });
 
 test.each<[string, readonly CombinePart[], string, RegExp]>([

@@ -38,6 +38,7 @@ export function combineSpecializations(pair: GeneratedBy, parts: readonly Combin
       throw new AppError("E_USAGE", `combine: ${name}: expected a number as weight, found ${weight}`);
   requireOnePair(parts);
   const { layers, experts, cloudSha256, edgeSha256, generatorSha256 } = parts[0]!.specialization;
+  const cloudQuantization = coarsest(parts);
   const gates = Array.from({ length: layers }, (_, layer) =>
     Array.from({ length: experts }, (_, expert) =>
       Math.fround(parts.reduce((sum, part) => sum + part.weight * part.specialization.gates[layer]![expert]!, 0)),
@@ -56,11 +57,29 @@ export function combineSpecializations(pair: GeneratedBy, parts: readonly Combin
     experts,
     promptTokens: parts.reduce((sum, { specialization }) => sum + specialization.promptTokens, 0),
     truncated: parts.some(({ specialization }) => specialization.truncated),
-    promptSha256: sha256(parts.map((part) => `${part.weight} ${part.specialization.promptSha256}\n`).join("")),
+    promptSha256: sha256(parts.map(recipe).join("")),
     cloudSha256,
     edgeSha256,
     generatorSha256,
+    ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
   };
+}
+
+type CloudQuantization = NonNullable<Specialization["cloudQuantization"]>;
+
+/** What tells a part from others: its weight, its prompt, and how the cloud model was held that read it. */
+function recipe({ weight, specialization: { promptSha256, cloudQuantization: held } }: CombinePart): string {
+  const cloud = held === undefined ? "" : ` ${held.bits} ${held.blockSize} ${held.symmetric}`;
+  return `${weight} ${promptSha256}${cloud}\n`;
+}
+
+/** Of those that are, the one of the fewest bits, the largest blocks and no zero points. */
+function coarsest(parts: readonly CombinePart[]): CloudQuantization | undefined {
+  const fineness = ({ bits, blockSize, symmetric }: CloudQuantization) =>
+    bits - blockSize / 1024 - (symmetric ? 1e-3 : 0);
+  return parts
+    .flatMap(({ specialization: { cloudQuantization } }) => cloudQuantization ?? [])
+    .sort((a, b) => fineness(a) - fineness(b))[0];
 }
 
 function requireOnePair(parts: readonly CombinePart[]): void {

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { openTinyPair, writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { watchSessions } from "../../test/support/watch-sessions.ts";
 import { createRng } from "../base/rng.ts";
 import { createCachedModel } from "../decode/cached-model.ts";
 import { constant, flattenRows, input } from "../graph/build.ts";
@@ -20,7 +21,7 @@ import { merge } from "./merge.ts";
 import { loadPair, type Pair } from "./pair.ts";
 import { generatorParameters, routerWidth } from "./parameters.ts";
 import { readSpecialization, writeSpecialization } from "./specialization.ts";
-import { specialize } from "./specialize.ts";
+import { createSpecializer, specialize } from "./specialize.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "direct-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -94,4 +95,21 @@ test("its file is read back to the same merged model", async () => {
   const read = await readSpecialization(out, pair);
   const { ms: _, ...kept } = specialization;
   expect(read).toEqual(kept);
+});
+
+test("hidden states wider than 1,024 numbers are specialised, written and read back", async () => {
+  const wide = await openTinyPair({ generator: { generation: "direct", routerHidden: 1100 } });
+  const { ms: _, ...specialization } = await specialize(wide, prompt, { threads: 1 });
+  const out = join(folder, "wide");
+  await writeSpecialization(out, specialization);
+  expect(specialization.experts).toBe(1100);
+  expect(await readSpecialization(out, wide)).toEqual(specialization);
+});
+
+test("hidden states beyond the file's limit are refused before anything is compiled", async () => {
+  using sessions = watchSessions();
+  const generator = { ...pair.shape.generator, routerHidden: 4097 };
+  const wide = { ...pair, shape: { ...pair.shape, generator } };
+  await expect(createSpecializer(wide, { threads: 1 })).rejects.toMatchObject({ code: "E_LIMIT" });
+  expect(sessions.made()).toBe(0);
 });

@@ -2,9 +2,11 @@
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
+import { blockSizes, type Quantization } from "../models/quantized-layout.ts";
 import { gateCount } from "./direct.ts";
 import type { Pair } from "./pair.ts";
 import type { EdgePair } from "./pair-format.ts";
+import type { PairShape } from "./parameters.ts";
 
 export type Specialization = {
   /** The version of lora-gen that made it. */
@@ -22,12 +24,17 @@ export type Specialization = {
   readonly cloudSha256: string;
   readonly edgeSha256: string;
   readonly generatorSha256: string;
+  /** How the cloud model was held, where it was quantised: other gates than those of its own weights. Of a combination, the coarsest. */
+  readonly cloudQuantization?: Required<Quantization>;
   /** What it took to make; not part of the file. */
   readonly ms?: { readonly cloud: number };
 };
 
-/** Limits for untrusted files. */
-export const specializationLimits = { fileBytes: 16 * 2 ** 20, layers: 1024, experts: 1024 } as const;
+/**
+ * Limits for untrusted files. `experts` and `numbers` (in all layers) let a direct generator read a cloud model of width 16,384 for an edge
+ * model of 128 layers: as many numbers, however they are spelled, are less than `fileBytes`.
+ */
+export const specializationLimits = { fileBytes: 16 * 2 ** 20, layers: 1024, experts: 4096, numbers: 2 ** 19 } as const;
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const SpecializationFile = z.strictObject({
@@ -41,6 +48,9 @@ const SpecializationFile = z.strictObject({
   promptTokens: z.int().min(1),
   truncated: z.boolean(),
   sha256: z.strictObject({ prompt: Sha256, cloud: Sha256, edge: Sha256, generator: Sha256 }),
+  cloudQuantization: z
+    .strictObject({ bits: z.literal([4, 8]), blockSize: z.literal([...blockSizes]), symmetric: z.boolean() })
+    .optional(),
 });
 
 /** The shortest decimal that reads back as the same fp32. */
@@ -56,16 +66,22 @@ const shortFloat = (value: number): number => {
 export function encodeSpecialization(specialization: Specialization): string {
   const { version, gates, topK, layers, experts, promptTokens, truncated } = specialization;
   const { promptSha256: prompt, cloudSha256: cloud, edgeSha256: edge, generatorSha256: generator } = specialization;
+  const { cloudQuantization } = specialization;
   const sparse = gates.map((row) => row.flatMap((gate, expert) => (gate === 0 ? [] : [[expert, shortFloat(gate)]])));
   const sha256 = { prompt, cloud, edge, generator };
-  return `${JSON.stringify({ format: "lora-gen specialization 1", version, layers, experts, topK, gates: sparse, promptTokens, truncated, sha256 })}\n`;
+  return `${JSON.stringify({ format: "lora-gen specialization 1", version, layers, experts, topK, gates: sparse, promptTokens, truncated, sha256, cloudQuantization })}\n`;
 }
 
 /** Reads what such a file says. `file` names it in errors. Throws E_LIMIT, E_FORMAT. */
 export function parseSpecialization(text: string, file: string): Specialization {
   const json = parseJson(text, { what: file, maxBytes: specializationLimits.fileBytes });
   const parsed = checkSchema(json, SpecializationFile, { what: file });
-  const { layers, experts, topK, gates, version, promptTokens, truncated, sha256 } = parsed;
+  const { layers, experts, topK, gates, version, promptTokens, truncated, sha256, cloudQuantization } = parsed;
+  if (layers * experts > specializationLimits.numbers)
+    throw new AppError(
+      "E_LIMIT",
+      `${file}: ${layers} layers of ${experts} numbers, the limit is ${specializationLimits.numbers} in all`,
+    );
   if (gates.length !== layers)
     throw new AppError("E_FORMAT", `${file}: expected gates for ${layers} layers, found ${gates.length}`);
   if (topK > experts)
@@ -86,7 +102,23 @@ export function parseSpecialization(text: string, file: string): Specialization 
     cloudSha256: sha256.cloud,
     edgeSha256: sha256.edge,
     generatorSha256: sha256.generator,
+    ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
   };
+}
+
+/** Throws E_LIMIT where what a generator makes for a pair of this shape would not fit a file. */
+export function requireSpecializable(shape: PairShape): void {
+  const { layers } = shape.edge;
+  const width = gateCount(shape);
+  const isDirect = shape.generator.generation === "direct";
+  const row = isDirect ? `a hidden state of ${width} numbers (generator.routerHidden)` : `${width} gates`;
+  const refuse = (found: string, limit: string) => {
+    throw new AppError("E_LIMIT", `${found}: a specialisation file has at most ${limit}`);
+  };
+  const limits = specializationLimits;
+  if (layers > limits.layers) refuse(`an edge model of ${layers} layers`, `${limits.layers}`);
+  if (width > limits.experts) refuse(row, `${limits.experts} per layer`);
+  if (layers * width > limits.numbers) refuse(`${row} for each of ${layers} layers`, `${limits.numbers} in all`);
 }
 
 function toDense(file: string, layer: number, row: readonly (readonly [number, number])[], experts: number): number[] {

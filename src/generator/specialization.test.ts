@@ -12,6 +12,7 @@ import {
   type Specialization,
   writeSpecialization,
 } from "./specialization.ts";
+import { parseSpecialization, requireSpecializable, specializationLimits } from "./specialization-format.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "specialization-"));
 
@@ -44,6 +45,52 @@ test("what is written is read back, gates bit for bit, from the folder and from 
 test("the file is under 1 KB for 6 layers with 2 of 8 experts, and for 6 layers with 4 of 8", () => {
   for (const topK of [2, 4])
     expect(Buffer.byteLength(encodeSpecialization(make({ layers: 6, experts: 8, topK })))).toBeLessThan(1024);
+});
+
+test("how the cloud model was quantised is written and read back, in a file still under 1 KB", async () => {
+  const cloudQuantization = { bits: 4, blockSize: 128, symmetric: false } as const;
+  const specialization = make({ layers: 6, experts: 8, topK: 4, cloudQuantization });
+  const directory = folder();
+  const { bytes } = await writeSpecialization(directory, specialization);
+  expect(bytes).toBeLessThan(1024);
+  expect(await readSpecialization(directory)).toEqual(specialization);
+  expect(encodeSpecialization(make())).not.toContain("cloudQuantization");
+});
+
+test("as many numbers as the limits allow fit the file, however long they are to write; one layer more is refused", () => {
+  const longest = Math.fround(-0.00000123456789);
+  const { experts, numbers, fileBytes } = specializationLimits;
+  const row = new Array<number>(experts).fill(longest);
+  const text = encodeSpecialization(make({ gates: [row], layers: 1, experts, topK: experts }));
+  expect(text).toContain(`[${experts - 1},-0.0000012345679]`);
+  expect(parseSpecialization(text, "large").gates).toEqual([row]);
+  const layers = numbers / experts;
+  expect(Buffer.byteLength(text) * layers).toBeLessThan(fileBytes);
+  const empty = (count: number) =>
+    encodeSpecialization(make({ gates: new Array<[]>(count).fill([]), layers: count, experts, topK: 1 }));
+  expect(parseSpecialization(empty(layers), "most").gates).toHaveLength(layers);
+  expect(() => parseSpecialization(empty(layers + 1), "more")).toThrow(expect.objectContaining({ code: "E_LIMIT" }));
+});
+
+test.each([
+  [{ cloud: 16_384, layers: 126, generation: "direct" }, undefined],
+  [
+    { cloud: 16_384, layers: 129, generation: "direct" },
+    /4096 numbers .* each of 129 layers: .* at most 524288 in all/,
+  ],
+  [{ cloud: 16_388, layers: 2, generation: "direct" }, /4097 numbers .* at most 4096 per layer/],
+  [{ cloud: 16_388, layers: 126, generation: "pool" }, undefined],
+  [{ cloud: 64, layers: 1025, generation: "pool" }, /1025 layers: .* at most 1024/],
+] as const)("%o: specialisations fit a file, or are refused (%s)", ({ cloud, layers, generation }, refused) => {
+  const { shape } = pair;
+  const wide = {
+    cloud: { ...shape.cloud, hidden: cloud },
+    edge: { ...shape.edge, layers },
+    generator: { ...shape.generator, generation },
+  };
+  const refusal = { code: "E_LIMIT", message: expect.stringMatching(refused ?? /^$/) as unknown };
+  if (refused === undefined) requireSpecializable(wide);
+  else expect(() => requireSpecializable(wide)).toThrow(expect.objectContaining(refusal));
 });
 
 test("any fp32 gate is written in the fewest digits that give it back", async () => {
@@ -113,6 +160,7 @@ test.each<[string, (file: Record<string, unknown>) => unknown, string]>([
   ["a hash that is none", () => ({ sha256: { prompt: "x", cloud: "x", edge: "x", generator: "x" } }), "E_FORMAT"],
   ["a gate that is no number", () => ({ gates: [[[0, null]], [[0, 1]]] }), "E_FORMAT"],
   ["another format", () => ({ format: "lora-gen specialization 2" }), "E_FORMAT"],
+  ["bits we do not have", () => ({ cloudQuantization: { bits: 3, blockSize: 32, symmetric: true } }), "E_FORMAT"],
   ["an unknown key", () => ({ note: "hello" }), "E_FORMAT"],
   ["a billion experts", () => ({ experts: 1e9 }), "E_FORMAT"],
 ])("%s is refused", async (_, change, code) => {

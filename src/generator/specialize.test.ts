@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
 import { openTinyPair, writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { sha256 } from "../base/hash.ts";
+import { quantizeDirectory } from "../models/quantized-file.ts";
 import { encodeCloudPrompt, PLAIN_LAYOUT, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadPair, type Pair, writePairFile } from "./pair.ts";
 import { encodeSpecialization, parseSpecialization } from "./specialization-format.ts";
@@ -59,6 +60,23 @@ test("provenance names the prompt, its tokens and the three sets of weights", as
     promptTokens: pair.tokenizer.encode(prompt).length + 2, // with the begin and the system token
     truncated: false,
   });
+});
+
+test("provenance tells how the cloud model was quantised, while it was loaded or on disk, and nothing where it was not", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "specialize-"));
+  await writeTinyPair(directory);
+  const made = async (opened: Pair) => await specialize(opened, prompt, { threads: 1 });
+  const plain = await made(await loadPair(directory));
+  expect(plain).not.toHaveProperty("cloudQuantization");
+  const loaded = await made(await loadPair(directory, { quantize: { cloud: { bits: 4, symmetric: true } } }));
+  expect(loaded.cloudQuantization).toEqual({ bits: 4, symmetric: true, blockSize: 32 });
+  const quantization = { bits: 8, symmetric: false, blockSize: 64 } as const;
+  await quantizeDirectory(join(directory, "cloud"), join(directory, "cloud-int8"), quantization);
+  await writePairFile(directory, { name: "stored", layout: SPECIAL_TOKEN_LAYOUT, cloud: "cloud-int8" });
+  const stored = await made(await loadPair(directory));
+  expect(stored.cloudQuantization).toEqual(quantization);
+  expect(stored.gates).not.toEqual(plain.gates);
+  expect([loaded, stored].map(({ cloudSha256 }) => cloudSha256)).toEqual([plain.cloudSha256, plain.cloudSha256]);
 });
 
 describe("a prompt", () => {

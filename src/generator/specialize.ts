@@ -5,6 +5,7 @@ import { sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
 import type { Node } from "../graph/types.ts";
 import { frozenParts, frozenSources } from "../models/frozen-model.ts";
+import { defaultBlockSize } from "../models/quantized-layout.ts";
 import { frozenWeights } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions, WeightSource } from "../runtime/session.ts";
@@ -18,7 +19,7 @@ import { promptGumbelFeeds } from "./gumbel.ts";
 import type { Pair } from "./pair.ts";
 import { generatorBuffers, generatorParameters } from "./parameters.ts";
 import { route } from "./router.ts";
-import { type Specialization, specializationLimits } from "./specialization-format.ts";
+import { requireSpecializable, type Specialization } from "./specialization-format.ts";
 
 export type SpecializeOptions = {
   /** Shorten an over-long prompt (AMB-19) instead of refusing it. */
@@ -32,23 +33,20 @@ export type Specializer = AsyncDisposable & {
   close(): Promise<void>;
 };
 
-/** Compiles the cloud pass of a pair. */
+/** Compiles the cloud pass of a pair. Throws E_LIMIT where specialisations would not fit their file. */
 export async function createSpecializer(
   pair: Pair,
   options: Pick<CompileOptions, "threads" | "device"> = {},
 ): Promise<Specializer> {
   const { shape, cloudTokenizer: tokenizer, cloudLayout: layout } = pair;
+  requireSpecializable(shape);
   const session = await compile(
     { outputs: { gates: gatesGraph(pair) } },
     { ...options, weights: specializerWeights(pair) },
   );
   const { layers } = shape.edge;
   const experts = gateCount(shape);
-  if (experts > specializationLimits.experts)
-    throw new AppError(
-      "E_LIMIT",
-      `a hidden state of ${experts} numbers per layer does not fit a specialisation file, the limit is ${specializationLimits.experts}`,
-    );
+  const cloudQuantization = pair.cloud.quantization && { blockSize: defaultBlockSize, ...pair.cloud.quantization };
 
   async function specialize(prompt: string, { truncate = false }: SpecializeOptions = {}): Promise<Specialization> {
     const fitted = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });
@@ -70,6 +68,7 @@ export async function createSpecializer(
       cloudSha256: pair.cloud.sha256,
       edgeSha256: pair.edge.sha256,
       generatorSha256: pair.generator.sha256,
+      ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
       ms: { cloud },
     };
   }

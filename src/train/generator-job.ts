@@ -15,6 +15,7 @@ import {
   type ParameterInfo,
 } from "../generator/parameters.ts";
 import { routerInputs } from "../generator/router.ts";
+import { requireSpecializable } from "../generator/specialization-format.ts";
 import { frozenSources } from "../models/frozen-model.ts";
 import { type Model, openModel } from "../models/load.ts";
 import { quantizations } from "../models/quantized-layout.ts";
@@ -43,6 +44,7 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
   const [cloud, edge] = await openFrozen(config);
   const tokenizer = await loadTokenizer(config.tokenizer);
   const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
+  requireSpecializable(pair);
   const cloudTokenizer = config.cloudTokenizer === undefined ? tokenizer : await loadTokenizer(config.cloudTokenizer);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   requireEmbeddings(config.cloud, cloud.config, cloudTokenizer);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { tinyGenerator } from "../../test/support/tiny-generator.ts";
 import { toyAdamW, toyBatch, toySpec, toyStart } from "../../test/support/toy-training.ts";
+import { watchSessions } from "../../test/support/watch-sessions.ts";
 import { createRng } from "../base/rng.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import type { Feeds } from "../runtime/session.ts";
@@ -187,6 +188,13 @@ test("evaluation changes nothing, and gives the loss of the state as it is", asy
   expect(copyOf(trainer.state())).toEqual(before);
   expect((await trainer.step([batch], 0.1))["loss"]![0]).toBeCloseTo(loss![0]!, 6);
   expect((await trainer.evaluate(batch))["loss"]![0]).toBeLessThan(loss![0]!);
+});
+
+test("where the second session is refused, the first is given back", async () => {
+  using sessions = watchSessions({ refuseFrom: 1 });
+  const opening = createTrainer(toySpec(), { state: toyStart(), threads: 1, accumulate: true });
+  await expect(opening).rejects.toMatchObject({ code: "E_RUNTIME" });
+  expect([sessions.made(), sessions.released()]).toEqual([1, 1]);
 });
 
 test("a state that does not fit is refused, naming the tensor", async () => {

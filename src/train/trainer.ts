@@ -56,7 +56,13 @@ export async function createTrainer(spec: StepSpec, options: TrainerOptions): Pr
     sessions.push(session);
     return session;
   };
-  const advance = accumulate ? await inMicroBatches(spec, open) : await atOnce(spec, open);
+  const close = async (): Promise<void> => {
+    for (const session of sessions) await session.close();
+  };
+  const advance = await (accumulate ? inMicroBatches : atOnce)(spec, open).catch(async (error: unknown) => {
+    await close(); // of those that were compiled
+    throw error;
+  });
   let evaluation: Session | undefined;
 
   async function step(batches: readonly Feeds[], rate: number): Promise<Metrics> {
@@ -70,10 +76,6 @@ export async function createTrainer(spec: StepSpec, options: TrainerOptions): Pr
   async function evaluate(batch: Feeds): Promise<Metrics> {
     evaluation ??= await open(buildEvaluation(options.evaluation ?? spec));
     return metricsOf(await evaluation.run({ ...current, ...batch }));
-  }
-
-  async function close(): Promise<void> {
-    for (const session of sessions) await session.close();
   }
 
   return {

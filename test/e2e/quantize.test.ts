@@ -44,6 +44,11 @@ test("a prompt is read by a quantised cloud model, an input answered by a quanti
   const dense = await loragen("specialize", ...prompt, "--out", join(root, "dense"), "--json");
   const quantized = await loragen("specialize", ...prompt, "--out", out, "--quantize", "int8", "--json");
   expect(quantized.stderr).toBe("");
+  const cloudQuantization = { bits: 8, symmetric: true, blockSize: 32 };
+  expect(JSON.parse(quantized.stdout)).toMatchObject({ cloudQuantization });
+  expect(JSON.parse((await loragen("inspect", out, "--json")).stdout)).toMatchObject({ cloudQuantization });
+  expect((await loragen("inspect", out)).stdout).toMatch(/cloud quantised +layers to int8/);
+  expect((await loragen("inspect", join(root, "dense"))).stdout).not.toContain("quantised");
   const gates = ({ stdout }: { stdout: string }) => (JSON.parse(stdout) as { gates: number[][] }).gates.flat();
   expect(gates(quantized)).not.toEqual(gates(dense));
   gates(quantized).forEach((gate, i) => {

@@ -51,6 +51,8 @@ type Timed = {
   readonly promptTokens: number;
   readonly promptSha256: string;
   readonly truncated: boolean;
+  /** Where the cloud model is quantised. */
+  readonly cloudQuantization: Specialization["cloudQuantization"];
   readonly bytes: number;
   readonly ms: { readonly load: number; readonly cloud: number; readonly assemble: number };
   readonly file: string;
@@ -68,13 +70,25 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
   await using specializer = await createSpecializer(pair, flags);
   const loaded = context.now();
   const specialization = await specializer.specialize(prompt, { truncate: flags.truncate === true });
-  const { gates, topK, layers, experts, promptTokens, promptSha256, truncated } = specialization;
+  const { gates, topK, layers, experts, promptTokens, promptSha256, truncated, cloudQuantization } = specialization;
   const routed = context.now();
   assembleLora(pair, specialization);
   const assembled = context.now();
   const { file, bytes } = await writeSpecialization(out, specialization);
   const ms = { load: loaded - from, cloud: specialization.ms?.cloud ?? routed - loaded, assemble: assembled - routed };
-  const result = { gates, topK, layers, experts, promptTokens, promptSha256, truncated, bytes, ms, file };
+  const result = {
+    gates,
+    topK,
+    layers,
+    experts,
+    promptTokens,
+    promptSha256,
+    truncated,
+    cloudQuantization,
+    bytes,
+    ms,
+    file,
+  };
   printResult(context, flags, result, () => describe(result, out, context.colors));
 }
 

@@ -63,11 +63,8 @@ export async function summarizeModel(model: Model): Promise<ModelSummary> {
   };
 }
 
-const quantizationFact = ({ bits, symmetric, blockSize = defaultBlockSize }: Quantization) =>
-  [
-    "quantised",
-    `layers to int${bits}, embeddings and head to int8, in blocks of ${blockSize}${symmetric ? "" : ", with zero points"}`,
-  ] as const;
+export const describeQuantization = ({ bits, symmetric, blockSize = defaultBlockSize }: Quantization): string =>
+  `layers to int${bits}, embeddings and head to int8, in blocks of ${blockSize}${symmetric ? "" : ", with zero points"}`;
 
 export const modelFacts = (summary: ModelSummary): (readonly [string, string])[] => [
   ["layers", `${summary.layers} of width ${summary.hidden}, feed-forward ${summary.ffn}`],
@@ -75,6 +72,6 @@ export const modelFacts = (summary: ModelSummary): (readonly [string, string])[]
   ["vocabulary", `${summary.vocab} tokens, head ${summary.tied ? "tied to the embedding" : "of its own"}`],
   ["context", `${summary.context} tokens`],
   ["weights", `${formatBytes(summary.bytes)}, ${describeDtypes(summary.dtypes)}`],
-  ...(summary.quantization === undefined ? [] : [quantizationFact(summary.quantization)]),
+  ...(summary.quantization === undefined ? [] : [["quantised", describeQuantization(summary.quantization)] as const]),
   ["sha256", summary.sha256],
 ];

@@ -5,13 +5,14 @@ import { readSpecialization, specializationFileName } from "../../generator/spec
 import { formatBytes, plural } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
 import { facts, type Inspection } from "./inspection.ts";
+import { describeQuantization } from "./model.ts";
 
 export async function inspectSpecialization(path: string): Promise<Inspection> {
   const specialization = await readSpecialization(path);
   const isFolder = (await stat(path)).isDirectory();
   const file = isFolder ? join(path, specializationFileName) : path;
   const { size: bytes } = await stat(file);
-  const { layers, experts, topK, promptTokens, truncated, version } = specialization;
+  const { layers, experts, topK, promptTokens, truncated, version, cloudQuantization } = specialization;
   return {
     json: { kind: "specialization", file, bytes, ...specialization },
     lines: (colors) => [
@@ -24,6 +25,9 @@ export async function inspectSpecialization(path: string): Promise<Inspection> {
         ["prompt", `${plural(promptTokens, "token")}${truncated ? ", shortened to fit" : ""}`],
         ["prompt sha256", specialization.promptSha256],
         ["cloud sha256", specialization.cloudSha256],
+        ...(cloudQuantization === undefined
+          ? []
+          : [["cloud quantised", describeQuantization(cloudQuantization)] as const]),
         ["edge sha256", specialization.edgeSha256],
         ["generator sha256", specialization.generatorSha256],
         ["made by", `lora-gen ${version}`],
