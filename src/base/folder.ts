@@ -1,12 +1,37 @@
 /** @file Folders that results are written into. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { AppError } from "./errors.ts";
 import { ioError } from "./io-error.ts";
 
-/** Makes a folder and those above it. Throws E_IO saying which and why. */
+/**
+ * Makes a folder and those above it, level by level below the nearest that is there: Node's recursive `mkdir` never returns where the system
+ * answers "not found" under a folder that exists, as /proc does.
+ * @throws E_IO saying which and why
+ */
 export async function ensureFolder(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let folder = resolve(path); !(await isFolder(folder)); folder = dirname(folder)) {
+    if (folder === missing[0]) break; // the root itself is not there
+    missing.unshift(folder);
+  }
+  for (const folder of missing) await makeFolder(folder);
+}
+
+async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await mkdir(path);
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await isFolder(path))) return; // another process was quicker
+    if (code === "ENOENT")
+      throw new AppError("E_IO", `cannot write ${path}: no folder can be made in ${dirname(path)}`, { cause: error });
     throw ioError(error, "write", path);
   }
 }
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );

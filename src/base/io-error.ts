@@ -26,6 +26,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   EDQUOT: same("E_IO", "disk full (quota reached)"),
   EFBIG: same("E_IO", "larger than the file system allows"),
   EISDIR: same("E_IO", "is a folder, expected a file"),
+  EEXIST: same("E_IO", "is a file, expected a folder"),
   EMFILE: same("E_IO", "too many open files"),
   ENAMETOOLONG: same("E_IO", "the name is too long"),
   ELOOP: same("E_IO", "symbolic links form a loop"),

@@ -1,5 +1,5 @@
 /** @file The folder that holds models of the hub, laid out as Hugging Face's own tools do, so that they share downloads. */
-import { copyFile, link, mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { copyFile, link, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.ts";
@@ -73,7 +73,7 @@ export async function writeRecord(folder: string, id: HubId, commit: string, fil
 /** Puts a blob into a snapshot under its name: as a link, or a copy where the file system has none. */
 export async function placeBlob(blob: string, path: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await ensureFolder(dirname(path));
     await rm(path, { force: true });
     await symlink(relative(dirname(path), blob), path).catch(() => link(blob, path).catch(() => copyFile(blob, path)));
   } catch (error) {
