@@ -98,8 +98,7 @@ export async function writePeft(
  */
 export async function readPeft(directory: string, shapes: ReadonlyMap<string, readonly number[]>): Promise<Adapter> {
   const where = join(directory, peftFiles.config);
-  const limits = { maxBytes: peftLimits.configBytes, maxDepth: peftLimits.depth };
-  const config = await readJsonFile(where, AdapterConfig, limits);
+  const config = await readPeftConfig(directory);
   requirePlainLora(where, config);
   const file = await openSafetensors(join(directory, peftFiles.weights));
   const { modules, problems } = groupTensors(file);
@@ -116,6 +115,13 @@ export async function readPeft(directory: string, shapes: ReadonlyMap<string, re
   }
   return adapter;
 }
+
+/** What an adapter says of itself, also where it is no plain LoRA. Throws E_NOT_FOUND, E_FORMAT, E_LIMIT. */
+export const readPeftConfig = (directory: string): Promise<AdapterConfig> =>
+  readJsonFile(join(directory, peftFiles.config), AdapterConfig, {
+    maxBytes: peftLimits.configBytes,
+    maxDepth: peftLimits.depth,
+  });
 
 /** Keys of LoraConfig that make it another sum than W + scale·B·A. */
 const variants = [

@@ -7,7 +7,7 @@ import { type JsonFlag, printResult } from "../output.ts";
 import { defaultPair } from "../paths.ts";
 
 const examples = `
-Knows pairs, models, generators, specialisations, training runs and safetensors files.
+Knows pairs, models, generators, specialisations, training runs, PEFT adapters, safetensors and GGUF files.
 
 Examples:
   $ loragen inspect                                 the pair that ships
@@ -17,7 +17,7 @@ Examples:
 export function addInspect(program: Command, context: CliContext): void {
   program
     .command("inspect")
-    .summary("explain a pair, a model, a specialisation or a safetensors file")
+    .summary("explain a pair, a model, a specialisation, a run, an adapter or a file of weights")
     .description("Explains what lies at a path: sizes, parameters, hashes, gates.")
     .argument("[path]", "a folder or a file; the pair that ships, where none is given")
     .addOption(jsonOption())

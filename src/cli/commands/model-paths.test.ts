@@ -16,7 +16,6 @@ const noGguf = /: expected a folder with a model .*, found the GGUF file .*model
 test.each([
   ["quantize of a GGUF file", ["quantize", "--model", gguf, "--out", out], noGguf],
   ["quantize of an id that stands for one", ["quantize", "--model", "owner/name", "--out", out], noGguf],
-  ["inspect of one", ["inspect", gguf], noGguf],
   [
     "unmerge of a model of the hub",
     ["unmerge", "--model", "owner/name", "--out", out],

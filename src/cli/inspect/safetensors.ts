@@ -5,6 +5,13 @@ import { formatBytes, formatCount, plural } from "../format.ts";
 import { formatTable } from "../table.ts";
 import { facts, type Inspection } from "./inspection.ts";
 
+type Listed = {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+};
+
 /** Tensors shown to a person; JSON has all. */
 const maxShown = 20;
 
@@ -28,27 +35,32 @@ export async function inspectSafetensors(path: string): Promise<Inspection> {
         ...Object.entries(metadata).map(([key, value]) => [key, value.slice(0, 100)] as const),
       ]),
       "",
-      formatTable(
-        [
-          { title: "tensor", maxWidth: 60 },
-          { title: "type" },
-          { title: "shape", align: "right" },
-          { title: "size", align: "right" },
-        ],
-        listed
-          .slice(0, maxShown)
-          .map(({ name, dtype, shape, bytes: size }) => [name, dtype, shape.join(" × "), formatBytes(size)]),
-      ),
-      ...(tensors.length > maxShown ? [`and ${tensors.length - maxShown} more; --json lists them all`] : []),
+      ...tensorTable(listed),
     ],
   };
 }
 
-export const countParameters = (tensors: readonly TensorInfo[]): number =>
+/** The first tensors, and how many more there are. */
+export const tensorTable = (tensors: readonly Listed[]): string[] => [
+  formatTable(
+    [
+      { title: "tensor", maxWidth: 60 },
+      { title: "type" },
+      { title: "shape", align: "right" },
+      { title: "size", align: "right" },
+    ],
+    tensors
+      .slice(0, maxShown)
+      .map(({ name, dtype, shape, bytes }) => [name, dtype, shape.join(" × "), formatBytes(bytes)]),
+  ),
+  ...(tensors.length > maxShown ? [`and ${tensors.length - maxShown} more; --json lists them all`] : []),
+];
+
+export const countParameters = (tensors: readonly Pick<TensorInfo, "shape">[]): number =>
   tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 
 /** How many parameters there are of each type. */
-export function dtypesOf(tensors: readonly TensorInfo[]): Record<string, number> {
+export function dtypesOf(tensors: readonly Pick<Listed, "dtype" | "shape">[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { dtype, shape } of tensors) counts[dtype] = (counts[dtype] ?? 0) + elementCount(shape);
   return counts;
