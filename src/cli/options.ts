@@ -4,7 +4,7 @@ import { AppError } from "../base/errors.ts";
 import { readFileBounded } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
 import { type Quantization, type QuantizationName, quantizations } from "../models/quantized-layout.ts";
-import type { Device } from "../runtime/session.ts";
+import { type Device, maxThreads } from "../runtime/session.ts";
 import type { CliContext } from "./context.ts";
 import { defaultPair } from "./paths.ts";
 
@@ -22,13 +22,14 @@ export type SamplingFlags = {
 /** Longest prompt file and longest piped input. */
 const maxTextBytes = 4 * 2 ** 20;
 
-/** A whole number from `min`. */
+/** A whole number from `min` to `max`. */
 export const wholeNumber =
-  (min: number) =>
+  (min: number, max = Number.MAX_SAFE_INTEGER) =>
   (text: string): number => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
-      throw new InvalidArgumentError(`Expected a whole number from ${min}.`);
+    const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
+    if (!/^\d+$/.test(text) || !(value >= min && value <= max))
+      throw new InvalidArgumentError(`Expected a whole number ${range}.`);
     return value;
   };
 
@@ -47,7 +48,7 @@ export const pairOption = () =>
   new Option("--pair <dir>", "cloud model, edge model and generator").default(defaultPair(), "the pair lora-gen ships");
 
 export const threadsOption = () =>
-  new Option("--threads <n>", "threads per operator, 0: one per core").argParser(wholeNumber(0)).default(0);
+  new Option("--threads <n>", "threads per operator, 0: one per core").argParser(wholeNumber(0, maxThreads)).default(0);
 
 /** `--pair`, `--threads`, `--device`. */
 export const pairOptions = (): Option[] => [

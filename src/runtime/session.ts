@@ -32,6 +32,9 @@ export type WeightSource =
 
 export type Device = "cpu" | "webgpu" | "cuda" | "wasm";
 
+/** Most threads that a command or a configuration may ask for: with very many the process hangs, deaf to signals, while they start. */
+export const maxThreads = 256;
+
 export type CompileOptions = {
   readonly weights?: Readonly<Record<string, WeightSource>>;
   readonly device?: Device;

@@ -54,6 +54,11 @@ test.each([
     "a key without effect",
     { ...generator, generator: { generation: "direct", topK: 1 } },
     "generator.topK: expected its default",
+    ],
+    [
+    "more threads than the largest allowed",
+    { ...languageModel, threads: 257 },
+    "threads: Too big: expected number to be <=256",
   ],
   ["an unknown kind", { ...languageModel, kind: "adapter" }, "kind"],
 ] as const)("%s is E_CONFIG, and the message names it", async (_, config, key) => {

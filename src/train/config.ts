@@ -3,6 +3,7 @@ import { z } from "zod";
 import { GeneratorConfig } from "../generator/config.ts";
 import { unusedKeys } from "../generator/unused-keys.ts";
 import { type QuantizationName, quantizations } from "../models/quantized-layout.ts";
+import { maxThreads } from "../runtime/session.ts";
 import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 
 const path = z.string().min(1);
@@ -69,7 +70,7 @@ const common = {
   validateEvery: count.default(200),
   validationBatches: count.default(8),
   logEvery: count.default(10),
-  threads: z.int().min(0).default(0),
+  threads: z.int().min(0).max(maxThreads).default(0),
   device: z.enum(["cpu", "cuda", "webgpu"]).default("cpu"),
 };
 

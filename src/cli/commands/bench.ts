@@ -4,6 +4,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
+import { maxThreads } from "../../runtime/session.ts";
 import type { CliContext } from "../context.ts";
 import { jsonOption, wholeNumber } from "../options.ts";
 import type { JsonFlag } from "../output.ts";
@@ -31,7 +32,7 @@ export function addBench(program: Command, context: CliContext): void {
     .option("--quick", "tiny sizes: shows that everything runs, measures nothing")
     .addOption(new Option("--repetitions <n>", "measured rounds").argParser(wholeNumber(1)))
     .addOption(new Option("--warm-up <n>", "rounds before them").argParser(wholeNumber(0)))
-    .addOption(new Option("--threads <n>", "threads per operator").argParser(wholeNumber(1)))
+    .addOption(new Option("--threads <n>", "threads per operator").argParser(wholeNumber(1, maxThreads)))
     .addOption(jsonOption())
     .addHelpText("after", examples)
     .action((name: string | undefined, flags: Flags) => benchCommand(context, name, flags));
