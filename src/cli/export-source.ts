@@ -6,7 +6,7 @@ import { sha256, sha256File } from "../base/hash.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import type { ExportFormat, WeightType } from "../export/format.ts";
 import { type ExportRequest, type ExportResult, runExport } from "../export/run-export.ts";
-import { assembleLora } from "../generator/merge.ts";
+import { assembleLora, maxScale } from "../generator/merge.ts";
 import { loadPair } from "../generator/pair.ts";
 import { PairFile, pairFileName } from "../generator/pair-format.ts";
 import { encodeSpecialization, readSpecialization } from "../generator/specialization.ts";
@@ -30,7 +30,7 @@ export type SourceFlags = {
 };
 
 export const scaleOption = () =>
-  new Option("--scale <s>", "strength: 1 as it is, 0.5 half of it").argParser(decimal(-100, 100)).default(1);
+  new Option("--scale <s>", "strength: 1 as it is, 0.5 half of it").argParser(decimal(-maxScale, maxScale)).default(1);
 
 export const outOption = () => new Option("--out <dir>", "required: a new or empty folder");
 

@@ -94,11 +94,11 @@ test("interference counts experts in common and how much of the gates overlaps",
   expect(interference([part(undefined, "a", 1, first), part(undefined, "b", 1, first)])[0]!.meanOverlap).toBe(1);
 });
 
-test("the change of logits is none where a part dominates alone, and some where the other joins", async () => {
+test("the change of logits is none where the combination is the part itself, and some where it is another", async () => {
   const pair = await openTinyPair();
-  const [a, b] = [part(pair, "a", 1, first), part(pair, "b", 0, second)];
+  const [a, b] = [part(pair, "a", 1, first), part(pair, "b", 1, second)];
   const inputs = ["hello there", "is it open"];
-  const [ofA, ofB] = await measureCombination(pair, combineSpecializations(pair, [a, b]), [a, b], inputs);
+  const [ofA, ofB] = await measureCombination(pair, a.specialization, [a, b], inputs);
   expect(ofA!.inputs.map(({ input }) => input)).toEqual(inputs);
   for (const { largestChange, divergence, sameToken } of ofA!.inputs)
     expect([largestChange, divergence, sameToken]).toEqual([0, 0, true]);
@@ -123,6 +123,12 @@ test.each<[string, readonly CombinePart[], string, RegExp]>([
     [part(undefined, "a", Number.NaN, first), part(undefined, "b", 1, first)],
     "E_USAGE",
     /NaN/,
+  ],
+  [
+    "a weight of 0",
+    [part(undefined, "a", 0, first), part(undefined, "b", 1, second)],
+    "E_USAGE",
+    /^combine: a: expected a number other than 0 as weight, found 0$/,
   ],
   [
     "parts that cancel out",

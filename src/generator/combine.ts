@@ -22,7 +22,7 @@ const maxGate = 1e3;
 /**
  * Σ weight · gates, layer by layer. Experts of all parts stay, also beyond the K of each; what falls together adds up. For a pair that mixes
  * weight changes this is the weighted sum of the parts' changes; for one that mixes factors it is another mixture.
- * @throws E_CONFIG for a pair without a pool of experts; E_USAGE for fewer than two parts or weights that are no numbers; E_MISMATCH for parts
+ * @throws E_CONFIG for a pair without a pool of experts; E_USAGE for fewer than two parts or weights that are 0 or no numbers; E_MISMATCH for parts
  * of different pairs, and where nothing is left
  */
 export function combineSpecializations(pair: GeneratedBy, parts: readonly CombinePart[]): Specialization {
@@ -34,8 +34,8 @@ export function combineSpecializations(pair: GeneratedBy, parts: readonly Combin
   if (parts.length < 2)
     throw new AppError("E_USAGE", `combine: expected at least two specialisations, found ${parts.length}`);
   for (const { name, weight } of parts)
-    if (!Number.isFinite(weight))
-      throw new AppError("E_USAGE", `combine: ${name}: expected a number as weight, found ${weight}`);
+    if (!Number.isFinite(weight) || weight === 0)
+      throw new AppError("E_USAGE", `combine: ${name}: expected a number other than 0 as weight, found ${weight}`);
   requireOnePair(parts);
   const { layers, experts, cloudSha256, edgeSha256, generatorSha256 } = parts[0]!.specialization;
   const cloudQuantization = coarsest(parts);

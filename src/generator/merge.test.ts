@@ -75,14 +75,26 @@ test.each<Partial<GeneratorConfig>>([
     expect(source === pair.edge.weights[name]).toBe(!changed.has(name));
 });
 
-test("un-merging restores every weight bit for bit; merging at strength 0 changes none", async () => {
+test("un-merging restores every weight bit for bit", async () => {
   const pair = await openTinyPair();
   const names = [...assembleLora(pair, specializationOf(pair, gates)).keys()];
   const base = await weightsOf(pair.edge.weights, names);
   expect(await weightsOf((await merge(pair, specializationOf(pair, gates))).unmerge(), names)).toEqual(base);
-  expect(await weightsOf((await merge(pair, specializationOf(pair, gates), { scale: 0 })).weights, names)).toEqual(
-    base,
-  );
+});
+
+test.each([
+  [Number.NaN, "E_USAGE"],
+  [Number.POSITIVE_INFINITY, "E_USAGE"],
+  [Number.NEGATIVE_INFINITY, "E_USAGE"],
+  [100.5, "E_USAGE"],
+  [0, "E_MISMATCH"],
+  [-0, "E_MISMATCH"],
+])("%d is no strength: %s, as on the command line", async (scale, code) => {
+  const pair = await openTinyPair();
+  const specialization = specializationOf(pair, gates);
+  const refused = { code, message: expect.stringMatching(/^scale: .*, found (NaN|-?[\dI]\S*)$/) as unknown };
+  await expect(merge(pair, specialization, { scale })).rejects.toMatchObject(refused);
+  expect(() => assembleLora(pair, specialization, { scale })).toThrow(expect.objectContaining(refused));
 });
 
 test("at half the strength the change is half as large", async () => {
@@ -90,7 +102,8 @@ test("at half the strength the change is half as large", async () => {
   const name = "model.layers.0.mlp.down_proj.weight";
   const at = async (scale: number) =>
     readWeight((await merge(pair, specializationOf(pair, gates), { scale })).weights[name]!);
-  const [none, half, full] = [await at(0), await at(0.5), await at(1)];
+  const none = await readWeight(pair.edge.weights[name]!);
+  const [half, full] = [await at(0.5), await at(1)];
   expect(largestGap(half, (i) => (none[i]! + full[i]!) / 2)).toBeLessThan(1e-6);
 });
 

@@ -21,22 +21,34 @@ export type MergedEdge = {
 };
 
 export type MergeOptions = {
-  /** Strength: 0 leaves the base model, 1 is the specialisation. */
+  /** Strength: 1 is the specialisation, 0.5 half of it; from -100 to 100 and not 0. */
   readonly scale?: number;
   /** Where the merged weights are computed; they come back into memory. */
   readonly device?: Device;
 };
 
+/** Largest strength, to either side. */
+export const maxScale = 100;
+
+/** Throws E_USAGE for what is no strength, E_MISMATCH for 0: a merge that changes nothing is an error. */
+export function requireScale(scale: number): void {
+  if (!(Math.abs(scale) <= maxScale))
+    throw new AppError("E_USAGE", `scale: expected a number from -${maxScale} to ${maxScale}, found ${scale}`);
+  if (scale === 0)
+    throw new AppError("E_MISMATCH", "scale: the merge changes no weight: expected a strength other than 0, found 0");
+}
+
 /**
  * The LoRA of every adapted weight: Σ_j G_j·(α/r)·B_j·A_j over the experts in use, by stacking their ranks (K·r),
  * or one rank-r pair of mixed factors (AMB-3); of a direct generator the pair that it makes.
- * @throws E_MISMATCH where the specialisation was made for another pair
+ * @throws E_MISMATCH where the specialisation was made for another pair, and for a strength of 0; E_USAGE for what is no strength
  */
 export function assembleLora(
   pair: EdgePair,
   specialization: Specialization,
   { scale = 1 }: MergeOptions = {},
 ): Map<string, LowRank> {
+  requireScale(scale);
   requireSamePair("specialization", specialization, pair);
   const { generator, edge } = pair.shape;
   const assembled = new Map<string, LowRank>();
@@ -106,7 +118,10 @@ const mixFactors: Assemble = (pair, target, layer, gates, scale) => {
   return mixed;
 };
 
-/** W̃ = W + B·A for every adapted weight (LoRA-Gen eq. 1); all other weights stay where they are. */
+/**
+ * W̃ = W + B·A for every adapted weight (LoRA-Gen eq. 1); all other weights stay where they are.
+ * @throws E_CONFIG for a quantised edge model, and as `assembleLora`
+ */
 export async function merge(
   pair: EdgePair,
   specialization: Specialization,

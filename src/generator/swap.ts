@@ -12,7 +12,7 @@ import { frozenWeights } from "../nn/parts.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { intTensor, type Tensor, zeros } from "../runtime/tensor.ts";
 import { withExperts } from "./experts.ts";
-import type { MergeOptions } from "./merge.ts";
+import { type MergeOptions, requireScale } from "./merge.ts";
 import type { EdgePair } from "./pair-format.ts";
 import { generatorParameters } from "./parameters.ts";
 import { requireSamePair, type Specialization } from "./specialization-format.ts";
@@ -21,7 +21,7 @@ export type SwappableDecoder = Decoder & {
   /**
    * Answers by another specialisation from now on; `undefined`: by the base model. Waits for calls under way. What the cache holds was
    * computed by the specialisation before, so it is let go.
-   * @throws E_MISMATCH where the specialisation was made for another pair; E_USAGE for a strength that this pool cannot have
+   * @throws E_MISMATCH where the specialisation was made for another pair, and for a strength of 0; E_USAGE for one that this pool cannot have
    */
   swap(specialization: Specialization | undefined, options?: MergeOptions): Promise<void>;
 };
@@ -64,9 +64,10 @@ export async function createSwappableDecoder(pair: EdgePair, options: DecoderOpt
 /** (L, n), the strength in them. */
 function gateValues(pair: EdgePair, specialization: Specialization, scale: number): Float32Array {
   requireSamePair("specialization", specialization, pair);
+  requireScale(scale);
   const { compose } = pair.shape.generator;
   if (compose === "factors" && scale < 0)
-    throw new AppError("E_USAGE", `scale: mixed factors take a strength from 0 on, found ${scale}`);
+    throw new AppError("E_USAGE", `scale: mixed factors take a strength above 0, found ${scale}`);
   // Mixed factors multiply their gates: each of the two takes the root of the strength.
   const strength = compose === "factors" ? Math.sqrt(scale) : scale;
   return Float32Array.from(specialization.gates.flat(), (gate) => gate * strength);

@@ -54,8 +54,8 @@ test.each([
     "a key without effect",
     { ...generator, generator: { generation: "direct", topK: 1 } },
     "generator.topK: expected its default",
-    ],
-    [
+  ],
+  [
     "more threads than the largest allowed",
     { ...languageModel, threads: 257 },
     "threads: Too big: expected number to be <=256",

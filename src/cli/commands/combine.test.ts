@@ -31,6 +31,14 @@ test("a part is called after its folder, or after a file with a name of its own"
   ]);
 });
 
+test.each(["a:0", "a:-0", "a:1e-400", "a:", ":1"])("the part %s is refused", async (part) => {
+  const { context, written } = recordingContext();
+  expect(await runCli(["combine", part, "b:1", "--out", "both"], context)).toBe(1);
+  expect(written.stderr).toMatch(
+    /^error E_USAGE: .*Expected PATH:WEIGHT with a weight other than 0, such as formal:0\.7\. See/,
+  );
+});
+
 test("a usage error ends its message with one full stop", async () => {
   for (const args of [
     ["merge", "--scale", "1000"],

@@ -4,12 +4,13 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CombinePart, combineSpecializations, type Interference, interference } from "../../generator/combine.ts";
 import { type CombineEffect, measureCombination } from "../../generator/combine-effect.ts";
 import { loadPair } from "../../generator/pair.ts";
-import { readSpecialization, specializationFileName, writeSpecialization } from "../../generator/specialization.ts";
+import { readSpecialization, specializationFileName } from "../../generator/specialization.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatShare, plural } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
+import { replaceSpecialization } from "../replace-specialization.ts";
 import { formatTable } from "../table.ts";
 
 type Flags = JsonFlag & { readonly pair: string; readonly out?: string; readonly input?: readonly string[] };
@@ -29,7 +30,10 @@ export function addCombine(program: Command, context: CliContext): void {
     .summary("weighted combination of several specialisations of one pair")
     .description("Writes one specialisation whose gates are the weighted sum, and reports how the parts interfere.")
     .argument("<parts...>", "PATH:WEIGHT of each specialisation", parsePart)
-    .option("--out <dir>", "required: folder for the specialisation; made if it is not there")
+    .option(
+      "--out <dir>",
+      "required: folder for the specialisation; made if it is not there, an earlier one in it is replaced, saying so",
+    )
     .addOption(
       new Option(
         "--input <text>",
@@ -55,8 +59,8 @@ function parsePart(text: string, before: readonly Weighted[] | undefined): reado
   const given = at < 0 ? "" : text.slice(at + 1);
   const weight = at < 0 ? 1 : given.trim() === "" ? Number.NaN : Number(given);
   const path = at < 0 ? text : text.slice(0, at);
-  if (path === "" || !Number.isFinite(weight))
-    throw new InvalidArgumentError("Expected PATH:WEIGHT, such as formal:0.7.");
+  if (path === "" || !Number.isFinite(weight) || weight === 0)
+    throw new InvalidArgumentError("Expected PATH:WEIGHT with a weight other than 0, such as formal:0.7.");
   return [...(before ?? []), { path, weight }];
 }
 
@@ -69,7 +73,7 @@ async function combineCommand(context: CliContext, given: readonly Weighted[], f
   const combined = combineSpecializations(pair, parts);
   const interferences = interference(parts);
   const effects = flags.input === undefined ? [] : await measureCombination(pair, combined, parts, flags.input);
-  const { file, bytes } = await writeSpecialization(out, combined);
+  const { file, bytes } = await replaceSpecialization(context, out, combined);
   const { gates, topK, layers, experts } = combined;
   const weights = parts.map(({ name, weight }) => ({ name, weight }));
   const result = { file, bytes, parts: weights, gates, topK, layers, experts, interference: interferences, effects };

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { assembleLora } from "../../generator/merge.ts";
 import { loadPair } from "../../generator/pair.ts";
-import { type Specialization, writeSpecialization } from "../../generator/specialization.ts";
+import type { Specialization } from "../../generator/specialization.ts";
 import { createSpecializer } from "../../generator/specialize.ts";
 import type { CliContext, Colors } from "../context.ts";
 import { formatBytes, formatMs, plural, shortHash } from "../format.ts";
@@ -20,6 +20,7 @@ import {
   required,
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
+import { replaceSpecialization } from "../replace-specialization.ts";
 
 type Flags = PairFlags & PromptFlags & JsonFlag & QuantizeFlag & { readonly out?: string; readonly truncate?: boolean };
 
@@ -36,7 +37,10 @@ export function addSpecialize(program: Command, context: CliContext): void {
     .description(
       "Reads a system prompt with the cloud model, once, and writes the gates it answers with: DIR/specialization.json.",
     )
-    .option("--out <dir>", "required: folder for the specialisation; made if it is not there")
+    .option(
+      "--out <dir>",
+      "required: folder for the specialisation; made if it is not there, an earlier one in it is replaced, saying so",
+    )
     .option("--truncate", "shorten a prompt that is longer than the cloud model's context instead of refusing it");
   for (const option of [...promptOptions(), ...pairOptions(), quantizeOption("cloud model"), jsonOption()])
     command.addOption(option);
@@ -74,7 +78,7 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
   const routed = context.now();
   assembleLora(pair, specialization);
   const assembled = context.now();
-  const { file, bytes } = await writeSpecialization(out, specialization);
+  const { file, bytes } = await replaceSpecialization(context, out, specialization);
   const ms = { load: loaded - from, cloud: specialization.ms?.cloud ?? routed - loaded, assemble: assembled - routed };
   const result = {
     gates,

@@ -1,0 +1,32 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { recordingContext } from "../../test/support/cli-context.ts";
+import { specializationOf } from "../../test/support/tiny-pair.ts";
+import { replaceSpecialization } from "./replace-specialization.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "replace-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const known = { sha256: "a".repeat(64) };
+const of = (promptSha256: string) =>
+  specializationOf({ cloud: known, edge: known, generator: known }, [[0.5, 0]], { promptSha256 });
+
+test("a specialisation takes the place of another prompt's, and one line on stderr names that; the same prompt's is no news", async () => {
+  const [first, second] = ["1".repeat(64), "2".repeat(64)];
+  const file = join(folder, "specialization.json");
+  const said = async (prompt: string) => {
+    const { context, written } = recordingContext();
+    const { bytes } = await replaceSpecialization(context, folder, of(prompt));
+    const text = readFileSync(file, "utf8");
+    expect([text.length, text]).toEqual([bytes, expect.stringContaining(prompt)]);
+    expect(written.stdout).toBe("");
+    return written.stderr;
+  };
+  expect(await said(first)).toBe("");
+  expect(await said(first)).toBe("");
+  expect(await said(second)).toBe(`replaced ${file}, the specialisation of another prompt (sha256 111111111111…)\n`);
+  writeFileSync(file, "{}");
+  expect(await said(second)).toBe(`replaced ${file}, which was no specialisation\n`);
+});

@@ -1,0 +1,39 @@
+/** @file Writing a specialisation over another one: it is done, and said. */
+import { join } from "node:path";
+import { AppError } from "../base/errors.ts";
+import {
+  readSpecialization,
+  type Specialization,
+  specializationFileName,
+  writeSpecialization,
+} from "../generator/specialization.ts";
+import type { CliContext } from "./context.ts";
+import { shortHash } from "./format.ts";
+
+/** Writes `specialization.json` into a folder; where that replaces one of another prompt, or what is none, a line on stderr names it. */
+export async function replaceSpecialization(
+  { stderr }: Pick<CliContext, "stderr">,
+  directory: string,
+  specialization: Specialization,
+): ReturnType<typeof writeSpecialization> {
+  const before = await describePrevious(join(directory, specializationFileName), specialization);
+  const written = await writeSpecialization(directory, specialization);
+  if (before !== undefined) stderr.write(`replaced ${written.file}, ${before}\n`);
+  return written;
+}
+
+/** What lies there already; undefined where nothing does, or the same prompt's. */
+async function describePrevious(
+  file: string,
+  { promptSha256 }: Pick<Specialization, "promptSha256">,
+): Promise<string | undefined> {
+  try {
+    const found = await readSpecialization(file);
+    return found.promptSha256 === promptSha256
+      ? undefined
+      : `the specialisation of another prompt (sha256 ${shortHash(found.promptSha256)}…)`;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return error.code === "E_NOT_FOUND" ? undefined : "which was no specialisation";
+  }
+}
