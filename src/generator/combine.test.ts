@@ -110,8 +110,8 @@ test("the change of logits is none where the combination is the part itself, and
 
 test("the change is measured beside a quantised edge model too", async () => {
   const pair = await openTinyPair({}, { quantize: { edge: quantizations.int8 } });
-  const [a, b] = [part(pair, "a", 1, first), part(pair, "b", 0, second)];
-  const [ofA, ofB] = await measureCombination(pair, combineSpecializations(pair, [a, b]), [a, b], ["hello there"]);
+  const [a, b] = [part(pair, "a", 1, first), part(pair, "b", 1, second)];
+  const [ofA, ofB] = await measureCombination(pair, a.specialization, [a, b], ["hello there"]);
   expect(ofA!.inputs[0]!.largestChange).toBe(0);
   expect(ofB!.inputs[0]!.largestChange).toBeGreaterThan(0.1);
 });
