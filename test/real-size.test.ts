@@ -8,6 +8,8 @@ import { hasRow, putRow, type Row, readRows } from "../bench/real-size/rows.ts";
 import { realModel, realModelNames } from "../bench/real-size/shapes.ts";
 import { markdownTables } from "../bench/real-size/table.ts";
 import { randomWeight, writeRandomModel } from "../bench/real-size/weights.ts";
+import { mappedWeightBytes, ownKilobytes, watchMemory } from "../bench/support/memory.ts";
+import { createCachedModel } from "../src/decode/cached-model.ts";
 import { openSafetensorsModel, readModelTensor } from "../src/files/safetensors-model.ts";
 import { readModelConfig } from "../src/models/config.ts";
 import { openModel } from "../src/models/load.ts";
@@ -67,10 +69,46 @@ test("weights that are there already are not written again", async () => {
   expect(statSync(path).ino).toBe(before);
 });
 
+test("own memory is what no file stands behind; of mapped files only weights count, each part once", () => {
+  const status = ["VmHWM:\t9000 kB", "RssAnon:\t100 kB", "RssFile:\t5000 kB", "RssShmem:\t20 kB", "VmSwap:\t3 kB"];
+  expect(ownKilobytes(status.join("\n"))).toBe(123);
+  const maps = [
+    "10000000-10004000 rw-p 00001000 fe:00 7                    /a b/model.safetensors",
+    "20000000-20002000 rw-p 00004000 fe:00 7                    /a b/model.safetensors",
+    "30000000-30001000 r--p 00002000 fe:00 7                    /a b/model.safetensors",
+    "40000000-40001000 r--s 00000000 fe:00 8                    /c.gguf (deleted)",
+    "50000000-50100000 r-xp 00000000 fe:00 9                    /usr/lib/libc.so.6",
+    "60000000-60100000 rw-p 00000000 00:00 0 ",
+  ];
+  expect(mappedWeightBytes(`${maps.join("\n")}\n`)).toBe(0x5000 + 0x1000); // from 0x1000 to 0x6000, and the other file
+});
+
+test.skipIf(process.platform !== "linux")(
+  "of a process, buffers are its own memory, and weights that a session has mapped are not (skipped where /proc is missing)",
+  async () => {
+    const { config } = realModel("TinyLlama-1.1B", { quick: true });
+    const directory = folder();
+    await writeRandomModel(directory, config, "seed", { dtype: "F32", shardBytes: Infinity });
+    const memory = watchMemory();
+    const before = memory();
+    await using cached = await createCachedModel(await openModel(directory), { threads: 1, capacity: 8 });
+    await cached.feed([1, 2, 3]);
+    const opened = memory();
+    const embeddingMb = (4 * config.vocab * config.hidden) / 1e6;
+    const fileMb = statSync(join(directory, "model.safetensors")).size / 1e6;
+    expect(opened.mappedMb! - before.mappedMb!).toBeGreaterThanOrEqual(embeddingMb);
+    expect(opened.mappedMb! - before.mappedMb!).toBeLessThan(fileMb + 1);
+    const held = new Uint8Array(256e6).fill(1);
+    expect(memory().ownMb! - opened.ownMb!).toBeGreaterThan(128); // others' garbage may go meanwhile
+    expect(memory().mappedMb).toBe(opened.mappedMb);
+    expect(held.at(-1)).toBe(1);
+  },
+);
+
 const row = (changes: Partial<Row> = {}): Row => ({
   model: "TinyLlama-1.1B",
   measurement: "run int8",
-  values: { "load s": 1.25, "peak MB": 2400, "prefill tokens/s": 90, "decode tokens/s": 9.5 },
+  values: { "load s": 1.25, "own MB": 400, "mapped MB": 2000, "prefill tokens/s": 90, "decode tokens/s": 9.5 },
   about: { promptTokens: 256 },
   machine: { cores: 2 },
   ...changes,
@@ -98,18 +136,21 @@ test("a file that is no table of rows is refused and left as it is", async () =>
   expect(readFileSync(path, "utf8")).toBe('{"rows": 3}');
 });
 
-test("a table shows ours, the peer's where there is one, and their ratio", () => {
+test("a table shows ours, the peer's where there is one, and their ratio; older rows say that their memory is the resident size", () => {
   const beside = row({
     model: "Qwen2-1.5B",
     values: { ...row().values, "llama.cpp decode tokens/s": 10, "decode, ours / llama.cpp": 0.95 },
   });
+  const { "own MB": _, "mapped MB": __, ...rest } = row().values;
+  const older = row({ model: "OPT-2.7B", values: { ...rest, "peak MB": 3088 } });
   const training = row({ measurement: "train f32", values: { "step s": 17.14, "peak MB": 6908 } });
-  expect(markdownTables([row(), beside, training])).toBe(`**Loading and decoding**
+  expect(markdownTables([row(), beside, older, training])).toBe(`**Loading and decoding**
 
-| model | weights | load s | peak GB | prefill tokens/s (llama.cpp; ratio) | decode tokens/s (llama.cpp; ratio) |
+| model | weights | load s | GB own + mapped | prefill tokens/s (llama.cpp; ratio) | decode tokens/s (llama.cpp; ratio) |
 | --- | --- | --: | --: | --: | --: |
-| TinyLlama-1.1B | int8 | 1.3 | 2.4 | 90.0 | 9.5 |
-| Qwen2-1.5B | int8 | 1.3 | 2.4 | 90.0 | 9.5 (10.0; 0.95) |
+| TinyLlama-1.1B | int8 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 |
+| Qwen2-1.5B | int8 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 (10.0; 0.95) |
+| OPT-2.7B | int8 | 1.3 | 3.1 resident | 90.0 | 9.5 |
 
 **A training step of 8 experts of rank 16**
 

@@ -1,12 +1,13 @@
 /** @file A process that decodes by our runtime: `decode-worker.ts JSON`; says how long loading took, then answers `generate` and `memory`. */
 import { createCachedModel } from "../../src/decode/cached-model.ts";
 import { openModel } from "../../src/models/load.ts";
-import { peakResidentMb } from "../support/memory.ts";
+import { watchMemory } from "../support/memory.ts";
 import { serve } from "../support/worker.ts";
 import { type DecodeTask, promptIds } from "./decode-task.ts";
 import { goFirst } from "./memory.ts";
 
 goFirst();
+const memory = watchMemory();
 const task = JSON.parse(process.argv[2]!) as DecodeTask;
 const from = performance.now();
 const model = await openModel(task.path);
@@ -27,10 +28,7 @@ async function generate() {
   return { prefillMs: read - start, decodeMs: performance.now() - read };
 }
 
-await serve(
-  { openMs: opened - from, compileMs: compiled - opened },
-  { generate, memory: () => ({ peakMb: peakResidentMb() ?? null }) },
-);
+await serve({ openMs: opened - from, compileMs: compiled - opened }, { generate, memory });
 
 function likeliest(logits: Float32Array): number {
   let best = 0;

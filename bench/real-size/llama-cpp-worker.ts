@@ -1,11 +1,12 @@
 /** @file The same by llama.cpp, from a GGUF file: `llama-cpp-worker.ts JSON`. Its defaults, but on the CPU and with our number of threads. */
 import { getLlama, LlamaLogLevel, type Token } from "node-llama-cpp";
-import { peakResidentMb } from "../support/memory.ts";
+import { watchMemory } from "../support/memory.ts";
 import { serve } from "../support/worker.ts";
 import { type DecodeTask, promptIds } from "./decode-task.ts";
 import { goFirst } from "./memory.ts";
 
 goFirst();
+const memory = watchMemory();
 const task = JSON.parse(process.argv[2]!) as DecodeTask;
 const { path, threads, promptTokens, newTokens } = task;
 const llama = await getLlama({
@@ -49,7 +50,7 @@ await serve(
     compileMs: compiled - opened,
     description: `llama.cpp ${llama.llamaCppRelease.release}, ${threads} threads of ${context.currentThreads}`,
   },
-  { generate, memory: () => ({ peakMb: peakResidentMb() ?? null }) },
+  { generate, memory },
 );
 await context.dispose();
 await model.dispose();

@@ -137,7 +137,7 @@ const quantize = (stored: Quantised): Measurement => ({
     return {
       values: {
         "quantize s": numberOf(answer, "ms") / 1000,
-        "peak MB": numberOf(answer, "peakMb"),
+        ...memoryValues(answer),
         "bf16 MB": numberOf(answer, "bytesBefore") / 1e6,
         "quantised MB": numberOf(answer, "bytes") / 1e6,
       },
@@ -252,7 +252,7 @@ async function decodeTogether(programs: readonly Program[], options: BenchOption
       values[`${prefix}load s`] = (numberOf(ready, "openMs") + numberOf(ready, "compileMs")) / 1000;
       values[`${prefix}prefill tokens/s`] = rate(task.promptTokens, "prefillMs");
       values[`${prefix}decode tokens/s`] = rate(task.newTokens, "decodeMs");
-      values[`${prefix}peak MB`] = numberOf(await worker.ask("memory"), "peakMb");
+      Object.assign(values, memoryValues(await worker.ask("memory"), prefix));
       if (typeof ready["description"] === "string") about["peer"] = ready["description"];
     }
   } finally {
@@ -260,6 +260,12 @@ async function decodeTogether(programs: readonly Program[], options: BenchOption
   }
   return { values, about };
 }
+
+/** What a process needed of its own at most, and the weights it had mapped. */
+const memoryValues = (answer: Answer, prefix = ""): Record<string, number> => ({
+  [`${prefix}own MB`]: numberOf(answer, "ownMb"),
+  [`${prefix}mapped MB`]: numberOf(answer, "mappedMb"),
+});
 
 const seconds = (answer: Answer, name: string): string => (numberOf(answer, name) / 1000).toFixed(2);
 
@@ -337,7 +343,7 @@ const specialize: Measurement = {
         "open s": numberOf(started.ready, "openMs") / 1000,
         "compile s": numberOf(started.ready, "compileMs") / 1000,
         "specialize s": median(rounds.map((answer) => numberOf(answer, "ms"))) / 1000,
-        "peak MB": numberOf(await worker.ask("memory"), "peakMb"),
+        ...memoryValues(await worker.ask("memory")),
       },
       about: {
         edge: `${edge.name}, bf16, opened beside it`,

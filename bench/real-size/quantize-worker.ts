@@ -1,10 +1,11 @@
 /** @file A process that quantises a model directory once: `quantize-worker.ts DIRECTORY OUT 8|4 32|128`; says how long it took and what it held. */
 import { quantizeDirectory } from "../../src/models/quantized-file.ts";
-import { peakResidentMb } from "../support/memory.ts";
+import { watchMemory } from "../support/memory.ts";
 import { serve } from "../support/worker.ts";
 import { goFirst } from "./memory.ts";
 
 goFirst();
+const memory = watchMemory();
 const [directory, out, bits, block] = process.argv.slice(2);
 const from = performance.now();
 const { bytes, bytesBefore } = await quantizeDirectory(directory!, out!, {
@@ -12,4 +13,4 @@ const { bytes, bytesBefore } = await quantizeDirectory(directory!, out!, {
   symmetric: true,
   blockSize: block === "128" ? 128 : 32,
 });
-await serve({ ms: performance.now() - from, bytes, bytesBefore, peakMb: peakResidentMb() ?? null }, {});
+await serve({ ms: performance.now() - from, bytes, bytesBefore, ...memory() }, {});

@@ -3,11 +3,12 @@ import { loadPair } from "../../src/generator/pair.ts";
 import { createSpecializer } from "../../src/generator/specialize.ts";
 import { fitPrompt } from "../../src/text/truncate-prompt.ts";
 import { description } from "../support/bank-router.ts";
-import { peakResidentMb } from "../support/memory.ts";
+import { watchMemory } from "../support/memory.ts";
 import { serve } from "../support/worker.ts";
 import { goFirst } from "./memory.ts";
 
 goFirst();
+const memory = watchMemory();
 const [directory, threads, tokens] = process.argv.slice(2);
 const from = performance.now();
 const pair = await loadPair(directory!);
@@ -44,6 +45,6 @@ await serve(
           throw new Error(`internal: gates [${row}] are no ${topK} shares of 1`);
       return { ms, promptTokens };
     },
-    memory: () => ({ peakMb: peakResidentMb() ?? null }),
+    memory,
   },
 );

@@ -18,6 +18,16 @@ const gigabytes = (name: string) => (row: Row) => {
   const value = row.values[name];
   return value === undefined ? "" : (value / 1000).toFixed(1);
 };
+/** Of older rows the peak resident size, which counts pages of mapped weights only as far as they stayed in memory. */
+const memory: Column = {
+  title: "GB own + mapped",
+  cell: (row) => {
+    const [own, mapped] = [gigabytes("own MB")(row), gigabytes("mapped MB")(row)];
+    if (own !== "") return `${own} + ${mapped}`;
+    const resident = gigabytes("peak MB")(row);
+    return resident === "" ? "" : `${resident} resident`;
+  },
+};
 /** Ours, the peer's behind it, and our share of the peer's. */
 const beside = (what: string): Column => ({
   title: `${what} tokens/s (llama.cpp; ratio)`,
@@ -36,7 +46,7 @@ const sections: readonly Section[] = [
       model,
       weights,
       { title: "load s", cell: number("load s", 1) },
-      { title: "peak GB", cell: gigabytes("peak MB") },
+      memory,
       beside("prefill"),
       beside("decode"),
     ],
@@ -48,7 +58,7 @@ const sections: readonly Section[] = [
       model,
       weights,
       { title: "s", cell: number("quantize s", 0) },
-      { title: "peak GB", cell: gigabytes("peak MB") },
+      memory,
       { title: "GB before", cell: gigabytes("bf16 MB") },
       { title: "GB after", cell: gigabytes("quantised MB") },
     ],
@@ -75,7 +85,7 @@ const sections: readonly Section[] = [
       { title: "open s", cell: number("open s", 1) },
       { title: "compile s", cell: number("compile s", 1) },
       { title: "specialise s", cell: number("specialize s", 1) },
-      { title: "peak GB", cell: gigabytes("peak MB") },
+      memory,
     ],
   },
 ];
