@@ -65,6 +65,28 @@ describe("sampling groups", () => {
     }
   });
 
+  test("shows from minShots to maxShots examples, every number of them about as often", () => {
+    const shown = (extra: Partial<MixtureOptions>) =>
+      draw(6, { shotProbability: 0.7, shotsOnlyProbability: 0.3, limits: roomy, ...extra }).map(
+        ({ prompt }) => prompt.match(/Input: /g)?.length ?? 0,
+      );
+    const roomy = { ...options.limits, prompt: 1000 };
+    expect(new Set(shown({ minShots: 5, maxShots: 5 }))).toEqual(new Set([5])); // "always 5"
+    const counts = shown({ minShots: 2, maxShots: 4 });
+    for (const count of [2, 3, 4]) expect(counts.filter((found) => found === count).length).toBeGreaterThan(40);
+    expect(counts.every((count) => count >= 2 && count <= 4)).toBe(true);
+    expect(new Set(shown({}))).toEqual(new Set([1, 2, 3, 4, 5]));
+  });
+
+  test("a prompt without room for minShots examples shows none, and is not of examples alone", () => {
+    const groups = draw(7, { shotProbability: 0.5, shotsOnlyProbability: 0.3, minShots: 5, maxShots: 5 });
+    const counts = groups.map(({ prompt }) => prompt.match(/Input: /g)?.length ?? 0);
+    expect(new Set(counts)).toEqual(new Set([0, 5]));
+    groups.forEach(({ style }, i) => {
+      expect(style === "description").toBe(counts[i] === 0);
+    });
+  });
+
   test("leaves out a share of a training query's words where the answer is a label, never all of them", () => {
     const labelled = family("labelled", { labels: ["train target 1"] });
     const lengths = (extra: Partial<MixtureOptions>, list = [labelled]) =>

@@ -22,8 +22,8 @@ export type MixtureOptions = {
   readonly tokenizer: Tokenizer;
   readonly limits: TokenLimits;
   /**
-   * A task with fewer samples brings all of them that fit, in training one less where its prompts may show examples, so
-   * that one is left to show. Of a task with enough samples only as many are asked, or none.
+   * A task with fewer samples brings all of them that fit, in training `minShots` less (at least one) where its prompts
+   * may show examples, so that as many are left to show. Of a task with enough samples only as many are asked, or none.
    */
   readonly queriesPerPrompt?: number;
   /** `train`: train wordings and samples. `validation`: validation wordings and samples, examples from train. */
@@ -33,6 +33,8 @@ export type MixtureOptions = {
   /** How often a prompt gets examples behind its description, and how often it is examples alone. */
   readonly shotProbability?: number;
   readonly shotsOnlyProbability?: number;
+  /** How many examples such a prompt gets; one with room for fewer than the least shows none. */
+  readonly minShots?: number;
   readonly maxShots?: number;
   /** Share of the words of a training query that are left out, where the answer is one of the task's labels: no query is quite the same twice. */
   readonly dropWords?: number;
@@ -58,7 +60,7 @@ export function sampleGroup(tasks: readonly TaskFamily[], rng: Rng, options: Mix
 /** One prompt with queries of the given task, or undefined when no draw fits the limits. */
 export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptions): Group | undefined {
   const { tokenizer, limits, queriesPerPrompt = 4, split = "train" } = options;
-  const { shotProbability = 0.3, shotsOnlyProbability = 0.1 } = options;
+  const { shotProbability = 0.3, shotsOnlyProbability = 0.1, minShots = 1, maxShots = 5 } = options;
   const dropWords = split === "train" && task.labels !== undefined ? (options.dropWords ?? 0) : 0;
   const fits = ({ input, target }: Sample) =>
     tokenizer.encode(input).length <= limits.input && tokenizer.encode(target).length <= limits.target;
@@ -74,7 +76,7 @@ export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptio
   };
   const few = task[split].length < queriesPerPrompt ? task[split].filter(fits) : [];
   const isShort = few.length > 0;
-  const toShow = split === "train" && shotProbability + shotsOnlyProbability > 0 ? 1 : 0;
+  const toShow = split === "train" && shotProbability + shotsOnlyProbability > 0 ? minShots : 0;
   const count = isShort ? Math.max(1, few.length - toShow) : queriesPerPrompt;
   rng.shuffle(few);
   const queries: Sample[] = [];
@@ -87,7 +89,7 @@ export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptio
   const style = pickStyle(rng, { shotProbability, shotsOnlyProbability });
   const description = rng.pick(task.paraphrases[split]);
   const examples: Sample[] = [];
-  const shots = style === "description" ? 0 : 1 + rng.int(options.maxShots ?? 5);
+  const shots = style === "description" ? 0 : minShots + rng.int(maxShots - minShots + 1);
   const render = () => renderSystemPrompt(style === "shots" ? { examples } : { description, examples });
   const isTooLong = () => tokenizer.encode(render()).length > limits.prompt;
   if (style !== "shots" && isTooLong()) return undefined;
@@ -100,7 +102,10 @@ export function sampleFromTask(task: TaskFamily, rng: Rng, options: MixtureOptio
       break;
     }
   }
-  if (style === "shots" && examples.length === 0) return undefined;
+  if (examples.length < minShots) {
+    if (style === "shots") return undefined;
+    examples.length = 0;
+  }
   const actual = style === "description+shots" && examples.length === 0 ? "description" : style;
   return { task, prompt: render(), style: actual, queries };
 }

@@ -94,6 +94,13 @@ describe("a prompt", () => {
     const { truncated, promptTokens, gates } = await specializer.specialize(long, { truncate: true });
     expect(truncated).toBe(true);
     expect(promptTokens).toBe(pair.tokenizer.encode(long).length + 2);
+    expect((await specializer.specialize(long, { truncate: "middle" })).gates).toEqual(gates);
+    const uneven = `Translate. ${long}`; // "middle" keeps the first words, "left" does not
+    const [middle, left] = await Promise.all(
+      (["middle", "left"] as const).map((truncate) => specializer.specialize(uneven, { truncate })),
+    );
+    expect(left).toMatchObject({ truncated: true, promptTokens: middle!.promptTokens });
+    expect(left!.gates).not.toEqual(middle!.gates);
     expect(gates.flat().every(Number.isFinite)).toBe(true);
   });
 });

@@ -11,7 +11,7 @@ import { compile } from "../runtime/node.ts";
 import type { CompileOptions, WeightSource } from "../runtime/session.ts";
 import { floats } from "../runtime/tensor.ts";
 import { encodeMeta } from "../text/prompt.ts";
-import { fitPrompt } from "../text/truncate-prompt.ts";
+import { fitPrompt, type TruncateMode } from "../text/truncate-prompt.ts";
 import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "./cloud.ts";
 import type { GeneratorConfig } from "./config.ts";
 import { directStates, gateCount } from "./direct.ts";
@@ -22,8 +22,8 @@ import { route } from "./router.ts";
 import { requireSpecializable, type Specialization } from "./specialization-format.ts";
 
 export type SpecializeOptions = {
-  /** Shorten an over-long prompt (AMB-19) instead of refusing it. */
-  readonly truncate?: boolean;
+  /** Shorten an over-long prompt instead of refusing it: in the middle (true), or at its beginning. AMB-19. */
+  readonly truncate?: boolean | TruncateMode;
 };
 
 /** Holds the cloud model's session; close it. */

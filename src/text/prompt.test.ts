@@ -67,7 +67,7 @@ describe("plain layout", () => {
 describe("a prompt for a bounded context", () => {
   const examples = Array.from({ length: 6 }, (_, i) => ({ input: `question number ${i}`, target: `answer ${i}` }));
   const prompt = renderSystemPrompt({ description: "Answer the question.", examples });
-  const fitted = (maxTokens: number, truncate = false) =>
+  const fitted = (maxTokens: number, truncate: boolean | "middle" | "left" = false) =>
     fitPrompt(tokenizer, SPECIAL_TOKEN_LAYOUT, prompt, { maxTokens, truncate });
   const full = () => encodeCloudPrompt(tokenizer, SPECIAL_TOKEN_LAYOUT, prompt);
 
@@ -97,5 +97,18 @@ describe("a prompt for a bounded context", () => {
     expect(droppedTokens).toBeGreaterThan(0);
     expect(ids.slice(0, 6)).toEqual(full().slice(0, 6));
     expect(ids.slice(-4)).toEqual(full().slice(-4));
+    expect(fitted(12, "middle")).toEqual(fitted(12, true));
+  });
+
+  test("loses its beginning where that is asked, never what stands before every prompt", () => {
+    const head = full().slice(0, 2); // the begin and the system token
+    for (const maxTokens of [3, 12, full().length - 1])
+      expect(fitted(maxTokens, "left")).toEqual({
+        ids: [...head, ...full().slice(full().length - (maxTokens - 2))],
+        tokens: full().length,
+        droppedExamples: 0,
+        droppedTokens: full().length - maxTokens,
+      });
+    expect(fitted(full().length, "left").ids).toEqual(full());
   });
 });

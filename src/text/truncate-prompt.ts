@@ -9,22 +9,27 @@ export type FittedPrompt = {
   /** Tokens of head and prompt before anything was dropped. */
   tokens: number;
   droppedExamples: number;
-  /** Tokens dropped from the middle of what was left without those examples. */
+  /** Tokens dropped besides: from the middle of what was left without those examples, or from the left. */
   droppedTokens: number;
 };
 
 const EXAMPLE_START = /\n\n(?=Input: )/;
 
+/** Where an over-long prompt is shortened: in its middle, or at its beginning. AMB-19. */
+export const truncateModes = ["middle", "left"] as const;
+export type TruncateMode = (typeof truncateModes)[number];
+
 /**
  * The cloud model's tokens for a prompt in at most `maxTokens` (the context without the room for meta tokens).
- * A longer prompt is E_PROMPT with both counts; with `truncate`, examples are dropped from the middle on until the
- * first and the last are left, and if that is not enough, tokens from the middle, so that head and tail stay.
+ * A longer prompt is E_PROMPT with both counts. With `truncate` "middle" or true, examples are dropped from the middle on
+ * until the first and the last are left, and if that is not enough, tokens from the middle, so that head and tail stay;
+ * with "left", the prompt's last tokens are kept.
  */
 export function fitPrompt(
   tokenizer: Tokenizer,
   layout: PromptLayout,
   prompt: string,
-  { maxTokens, truncate = false }: { maxTokens: number; truncate?: boolean },
+  { maxTokens, truncate = false }: { maxTokens: number; truncate?: boolean | TruncateMode },
 ): FittedPrompt {
   checkPrompt(prompt);
   const head = cloudHead(tokenizer, layout);
@@ -39,6 +44,8 @@ export function fitPrompt(
       "E_PROMPT",
       `system prompt: expected at most ${maxTokens} tokens, found ${tokens}; --truncate shortens it`,
     );
+  if (truncate === "left")
+    return { ids: [...head, ...whole.slice(-room)], tokens, droppedExamples: 0, droppedTokens: whole.length - room };
   const { body, droppedExamples } = dropExamples(tokenizer, prompt, { whole, room });
   const droppedTokens = Math.max(0, body.length - room);
   const kept = Math.ceil(room / 2);

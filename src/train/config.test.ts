@@ -41,6 +41,11 @@ test.each([
   ["a wrong type", { ...languageModel, steps: "many" }, "steps"],
   ["a value out of range", { ...generator, distillShare: 1.5 }, "distillShare"],
   ["a nested value out of range", { ...generator, optimizer: { beta2: 1 } }, "optimizer.beta2"],
+  [
+    "fewer shots than the least",
+    { ...generator, tasks: { files: ["f"], minShots: 6 } },
+    "tasks.minShots: expected at most",
+  ],
   ["a missing key", { ...generator, cloud: undefined }, "cloud"],
   ["an unknown choice", { ...generator, generator: { strategy: "topk" } }, "generator.strategy"],
   ["a shape's key that does not exist", { ...languageModel, model: { ...shape, heds: 2 } }, "model: Unrecognized key"],

@@ -25,22 +25,29 @@ const Optimizer = z.strictObject({
 });
 
 /** Task families, one per line, as `TaskFamily` (docs/training.md). */
-const Tasks = z.strictObject({
-  /** A file's weight multiplies that of its tasks. */
-  files: z.array(z.union([path, z.strictObject({ path, weight: z.number().positive() })])).min(1),
-  /** Longest prompt, input and answer in tokens; longer draws are drawn again. */
-  limits: z
-    .strictObject({ prompt: count.default(2048), input: count.default(512), target: count.default(256) })
-    .prefault({}),
-  queriesPerPrompt: count.default(4),
-  shotProbability: z.number().min(0).max(1).default(0.3),
-  shotsOnlyProbability: z.number().min(0).max(1).default(0.1),
-  maxShots: count.default(5),
-  /** Share of the words of a training query left out, where the answer is one of the task's labels. */
-  dropWords: z.number().min(0).lt(1).default(0),
-  /** Relative frequency by task kind, and by task name where that is given too; 1 otherwise. */
-  weights: z.record(z.string(), z.number().min(0)).default({}),
-});
+const Tasks = z
+  .strictObject({
+    /** A file's weight multiplies that of its tasks. */
+    files: z.array(z.union([path, z.strictObject({ path, weight: z.number().positive() })])).min(1),
+    /** Longest prompt, input and answer in tokens; longer draws are drawn again. */
+    limits: z
+      .strictObject({ prompt: count.default(2048), input: count.default(512), target: count.default(256) })
+      .prefault({}),
+    queriesPerPrompt: count.default(4),
+    shotProbability: z.number().min(0).max(1).default(0.3),
+    shotsOnlyProbability: z.number().min(0).max(1).default(0.1),
+    /** Examples of a prompt that has any. AMB-14. */
+    minShots: count.default(1),
+    maxShots: count.default(5),
+    /** Share of the words of a training query left out, where the answer is one of the task's labels. */
+    dropWords: z.number().min(0).lt(1).default(0),
+    /** Relative frequency by task kind, and by task name where that is given too; 1 otherwise. */
+    weights: z.record(z.string(), z.number().min(0)).default({}),
+  })
+  .refine(({ minShots, maxShots }) => minShots <= maxShots, {
+    path: ["minShots"],
+    message: "expected at most as many as maxShots",
+  });
 
 const Text = z.strictObject({
   /** 16-bit token ids, as `loragen` tokenises text (docs/training.md). */

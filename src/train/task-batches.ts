@@ -36,7 +36,8 @@ export async function openTaskSource(
   layout: PromptLayout,
   cloud: TaskSource["cloud"] = { tokenizer, layout },
 ): Promise<TaskSource> {
-  const { limits, queriesPerPrompt, shotProbability, shotsOnlyProbability, maxShots, dropWords, weights } = config;
+  const { limits, queriesPerPrompt, shotProbability, shotsOnlyProbability, minShots, maxShots, dropWords, weights } =
+    config;
   const files = config.files.map((file) => (typeof file === "string" ? { path: file, weight: 1 } : file));
   const families: TaskFamily[] = [];
   const fileWeights = new Map<string, number>();
@@ -55,6 +56,7 @@ export async function openTaskSource(
     queriesPerPrompt,
     shotProbability,
     shotsOnlyProbability,
+    minShots,
     maxShots,
     dropWords,
     weight,

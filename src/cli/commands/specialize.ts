@@ -1,9 +1,10 @@
 /** @file `loragen specialize`: a system prompt to a specialisation file. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { assembleLora } from "../../generator/merge.ts";
 import { loadPair } from "../../generator/pair.ts";
 import type { Specialization } from "../../generator/specialization.ts";
 import { createSpecializer } from "../../generator/specialize.ts";
+import { type TruncateMode, truncateModes } from "../../text/truncate-prompt.ts";
 import type { CliContext, Colors } from "../context.ts";
 import { formatBytes, formatMs, plural, shortHash } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
@@ -22,7 +23,10 @@ import {
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
 
-type Flags = PairFlags & PromptFlags & JsonFlag & QuantizeFlag & { readonly out?: string; readonly truncate?: boolean };
+type Flags = PairFlags &
+  PromptFlags &
+  JsonFlag &
+  QuantizeFlag & { readonly out?: string; readonly truncate?: TruncateMode };
 
 const examples = `
 Examples:
@@ -41,7 +45,11 @@ export function addSpecialize(program: Command, context: CliContext): void {
       "--out <dir>",
       "required: folder for the specialisation; made if it is not there, an earlier one in it is replaced, saying so",
     )
-    .option("--truncate", "shorten a prompt that is longer than the cloud model's context instead of refusing it");
+    .addOption(
+      new Option("--truncate [where]", "shorten a prompt that is longer than the cloud model's context")
+        .choices(truncateModes)
+        .preset("middle"),
+    );
   for (const option of [...promptOptions(), ...pairOptions(), quantizeOption("cloud model"), jsonOption()])
     command.addOption(option);
   command.addHelpText("after", examples).action((flags: Flags) => specializeCommand(context, flags));
@@ -73,7 +81,7 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
   });
   await using specializer = await createSpecializer(pair, flags);
   const loaded = context.now();
-  const specialization = await specializer.specialize(prompt, { truncate: flags.truncate === true });
+  const specialization = await specializer.specialize(prompt, { truncate: flags.truncate ?? false });
   const { gates, topK, layers, experts, promptTokens, promptSha256, truncated, cloudQuantization } = specialization;
   const routed = context.now();
   assembleLora(pair, specialization);
