@@ -54,9 +54,9 @@ test.each([
   expect(await refused("E_PROMPT", specialize(...args))).toMatch(message);
 });
 
-test("--truncate shortens what is too long, and says so", async () => {
-  const out = join(folder, "truncated");
-  const args = ["specialize", "--pair", pair, "--out", out, "--prompt", longPrompt, "--truncate", "--json"];
+test.each([[["--truncate"]], [["--truncate", "left"]]])("%j shortens what is too long, and says so", async (how) => {
+  const out = join(folder, how.join(""));
+  const args = ["specialize", "--pair", pair, "--out", out, "--prompt", longPrompt, ...how, "--json"];
   const { status, stdout } = await loragenHere(args);
   expect([status, JSON.parse(stdout)]).toMatchObject([0, { truncated: true }]);
   expect((await loragenHere(run("--specialization", out))).status).toBe(0);
