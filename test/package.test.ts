@@ -63,13 +63,26 @@ test.each(Object.values(manifest.imports).flatMap((conditions) => Object.values(
 );
 
 test("every folder that is published exists, or is built", () => {
-  const missing = manifest.files.filter((name) => name !== "dist" && !existsSync(join(root, name)));
+  const named = manifest.files.map((name) => name.replace(/^!/, "")); // "!" leaves out
+  const missing = named.filter((name) => name !== "dist" && !existsSync(join(root, name)));
   expect(missing).toEqual([]);
   const build = z.object({ compilerOptions: z.object({ outDir: z.string(), rootDir: z.string() }) });
   expect(build.parse(JSON.parse(read("tsconfig.build.json"))).compilerOptions).toEqual({
     outDir: "dist",
     rootDir: "src",
   });
+});
+
+test("what README.md links to is published, but for what only a checkout has use for", () => {
+  const inCheckout = ["CONTRIBUTING.md", "runs"];
+  const links = [...read("README.md").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path]) => path!.split("/")[0]!);
+  expect(links.length).toBeGreaterThan(5);
+  expect([...new Set(links)].filter((name) => ![...manifest.files, ...inCheckout].includes(name))).toEqual([]);
+});
+
+test("no source maps are built: the sources that they point to are not published", () => {
+  const build = z.object({ compilerOptions: z.object({ sourceMap: z.boolean().default(false) }) });
+  expect(build.parse(JSON.parse(read("tsconfig.build.json"))).compilerOptions.sourceMap).toBe(false);
 });
 
 test("the sources import every dependency, and nothing else", () => {
