@@ -35,13 +35,14 @@ function expectComplete({ config, tensors }: Generator, models: Pick<PairShape, 
   for (const [name, info] of infos) expect(tensors.get(name)).toHaveLength(info.shape.reduce((a, b) => a * b, 1));
 }
 
-test("2,000 mutations of generator.json fit the weights or are refused", async () => {
+test("3,000 mutations of generator.json fit the weights or are refused", async () => {
   const dir = join(copyOfPair(), "generator");
   const path = join(dir, "generator.json");
   const damage = damageFile(path, bytesOf(path), mutateJsonBytes);
   const weightBytes = bytesOf(join(dir, "model.safetensors")).length;
   const { outcomes, reasons } = await fuzz({
     seed: "generator.json",
+    count: 3000,
     damage: (rng) => damage(rng) + weightBytes,
     read: async () => {
       const models = { cloud: pair.shape.cloud, edge: pair.shape.edge };
@@ -49,7 +50,7 @@ test("2,000 mutations of generator.json fit the weights or are refused", async (
     },
   });
   expect(outcomes["read"]).toBeGreaterThan(50);
-  expect(outcomes["E_SHAPE"]).toBeGreaterThan(10); // most keys change no shape
+  expect(outcomes["E_SHAPE"]).toBeGreaterThan(20);
   expect(reasons).toBeGreaterThan(20);
 });
 
