@@ -1,7 +1,7 @@
 /**
  * @file Puts trained parts into the shipped pair, as fp16:
  *   npx tsx runs/assistant/ship.ts models     work/assistant/{cloud,edge}/model → pairs/assistant/{cloud,edge}, before the generator is trained over them
- *   npx tsx runs/assistant/ship.ts generator  work/assistant/generator-whole/generator → pairs/assistant/generator, and pair.json
+ *   npx tsx runs/assistant/ship.ts generator  work/assistant/generator-snips/generator → pairs/assistant/generator, and pair.json
  */
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ async function shipModel(name: "cloud" | "edge"): Promise<void> {
 }
 
 async function shipGenerator(): Promise<void> {
-  const from = join(work, "generator-whole", "generator");
+  const from = join(work, "generator-snips", "generator");
   const shape = {
     cloud: await readModelConfig(join(pair, "cloud")),
     edge: await readModelConfig(join(pair, "edge")),
