@@ -367,7 +367,7 @@ export const measurements: Readonly<Record<RealModel["role"], readonly Measureme
     train,
     decode("f32"),
   ],
-  cloud: [quantize("int4"), decode("int4"), specialize],
+  cloud: [quantize("int4"), decode("int4"), decode("int4-128"), specialize],
 };
 
 /** Removes what a model's measurements left on the disk. */
