@@ -1,5 +1,6 @@
 /** @file The rows as Markdown tables for the README. */
 import type { Row } from "./rows.ts";
+import { realModelNames } from "./shapes.ts";
 
 type Column = { readonly title: string; readonly cell: (row: Row) => string };
 type Section = {
@@ -92,11 +93,17 @@ const sections: readonly Section[] = [
 
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
-/** One table for every kind of measurement that has rows, in the order of the rows. */
+/** In the order of `shapes.ts`, and by the name of the measurement. */
+const place = ({ model, measurement }: Row): string => {
+  const at = (realModelNames as readonly string[]).indexOf(model);
+  return `${at < 0 ? realModelNames.length : at} ${measurement}`;
+};
+
+/** One table for every kind of measurement that has rows. */
 export function markdownTables(rows: readonly Row[]): string {
   return sections
     .flatMap(({ title, takes, columns }) => {
-      const own = rows.filter(takes);
+      const own = rows.filter(takes).sort((a, b) => (place(a) < place(b) ? -1 : 1));
       if (own.length === 0) return [];
       const lines = [
         line(columns.map((column) => column.title)),
