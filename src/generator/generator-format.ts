@@ -1,11 +1,10 @@
 /** @file What a trained generator is, and how its tensors are checked. */
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
+import { Sha256 } from "../base/sha256.ts";
 import type { TensorInfo } from "../files/safetensors-header.ts";
 import { GeneratorConfig } from "./config.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "./parameters.ts";
-
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
 /** The frozen models a generator was trained over, by the hashes of their weights. */
 const TrainedOver = z.strictObject({ cloud: Sha256, edge: Sha256 });

@@ -52,15 +52,16 @@ test.each<[Partial<GeneratorConfig>, Record<string, number>]>([
   for (const [prefix, size] of Object.entries(sizes)) expect(count(shapeOf(generator), prefix), prefix).toBe(size);
 });
 
+const opt = parseModelConfig("config.json", {
+  model_type: "opt",
+  hidden_size: 16,
+  ffn_dim: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  vocab_size: 50,
+});
+
 test("experts and cloud adapters sit on linear maps that their models have; OPT has two in its feed-forward block", () => {
-  const opt = parseModelConfig("config.json", {
-    model_type: "opt",
-    hidden_size: 16,
-    ffn_dim: 24,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    vocab_size: 50,
-  });
   const refused = (shape: PairShape) => () => generatorParameters(shape);
   const message = '"gate": a layer of opt has no such linear map; expected some of: q, k, v, o, up, down';
   expect(refused({ ...shapeOf({}), edge: opt })).toThrow(
@@ -120,14 +121,6 @@ test("B starts small where asked: every B is normal with a standard deviation of
 });
 
 test("a LayerNorm's gain and its bias are trained, an RMSNorm has the gain alone; neither decays", () => {
-  const opt = parseModelConfig("config.json", {
-    model_type: "opt",
-    hidden_size: 16,
-    ffn_dim: 24,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    vocab_size: 50,
-  });
   const norms = [...generatorParameters({ ...shapeOf({ cloudNorms: true }), cloud: opt }).keys()].filter((name) =>
     name.startsWith("cloud.norms."),
   );

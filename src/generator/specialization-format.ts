@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
+import { Sha256 } from "../base/sha256.ts";
 import { blockSizes, type Quantization } from "../models/quantized-layout.ts";
 import { gateCount } from "./direct.ts";
 import type { Pair } from "./pair.ts";
@@ -36,7 +37,6 @@ export type Specialization = {
  */
 export const specializationLimits = { fileBytes: 16 * 2 ** 20, layers: 1024, experts: 4096, numbers: 2 ** 19 } as const;
 
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const SpecializationFile = z.strictObject({
   format: z.literal("lora-gen specialization 1"),
   version: z.string().regex(/^\P{C}{1,40}$/u, "expected up to 40 printable characters"),

@@ -5,6 +5,7 @@ import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { joinSha256, sha256File, sha256Files } from "../base/hash.ts";
 import { readJsonFile } from "../base/json-file.ts";
+import { Sha256 } from "../base/sha256.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { planShards, shardName, writeShardIndex } from "../files/safetensors-shards.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
@@ -26,8 +27,6 @@ import { mergeRecordKey, readMergeRecord } from "./save-merged.ts";
 import { copyTokenizer } from "./tokenizer-files.ts";
 
 const method = "lora-gen";
-
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
 /** Version 1 had no hash of the quantised weights: nothing told damaged or exchanged ones. */
 const formatVersion = 2;
