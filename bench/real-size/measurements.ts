@@ -7,6 +7,7 @@ import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { ggufArchitectures } from "../../src/models/gguf-names.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
+import type { BlockSize } from "../../src/models/quantized-layout.ts";
 import { type GgufModelType, writeGgufModel } from "../../src/models/save-gguf.ts";
 import { type BenchOptions, interleave, median } from "../support/bench.ts";
 import { expertStepWork } from "../support/flops.ts";
@@ -48,12 +49,14 @@ const lengths = {
 const lengthsOf = ({ quick }: BenchOptions) => lengths[quick ? "quick" : "real"];
 
 /** Quantised in blocks of 32 where no size is said. */
-type Quantised = "int8" | "int8-128" | "int4" | "int4-128";
+type Quantised = "int8" | "int8-64" | "int8-128" | "int4" | "int4-64" | "int4-128";
 type Stored = "bf16" | "f32" | Quantised;
-const quantizations: Readonly<Record<Quantised, { readonly bits: 8 | 4; readonly block: 32 | 128 }>> = {
+const quantizations: Readonly<Record<Quantised, { readonly bits: 8 | 4; readonly block: BlockSize }>> = {
   int8: { bits: 8, block: 32 },
+  "int8-64": { bits: 8, block: 64 },
   "int8-128": { bits: 8, block: 128 },
   int4: { bits: 4, block: 32 },
+  "int4-64": { bits: 4, block: 64 },
   "int4-128": { bits: 4, block: 128 },
 };
 const isQuantised = (stored: Stored): stored is Quantised => stored in quantizations;
@@ -62,6 +65,10 @@ const isQuantised = (stored: Stored): stored is Quantised => stored in quantizat
 const peers: Readonly<Record<Exclude<Stored, "bf16">, { readonly type: GgufModelType; readonly compared: string }>> = {
   f32: { type: "F32", compared: "fp32 weights, both mapped from files" },
   int8: { type: "Q8_0", compared: "int8 in blocks of 32 with fp32 scales (9 bits) against Q8_0 (32, fp16: 8.5 bits)" },
+  "int8-64": {
+    type: "Q8_0",
+    compared: "int8 in blocks of 64 with fp32 scales against Q8_0 (32, fp16): 8.5 bits on both sides",
+  },
   "int8-128": {
     type: "Q8_0",
     compared: "int8 in blocks of 128 with fp32 scales (8.25 bits) against Q8_0 (32, fp16: 8.5 bits)",
@@ -70,6 +77,11 @@ const peers: Readonly<Record<Exclude<Stored, "bf16">, { readonly type: GgufModel
     type: "Q4_0",
     compared:
       "layers in int4 in blocks of 32 with fp32 scales (5 bits) against Q4_0 (32, fp16: 4.5 bits); embeddings and head in 8 bits on both sides",
+  },
+  "int4-64": {
+    type: "Q4_0",
+    compared:
+      "layers in int4 in blocks of 64 with fp32 scales against Q4_0 (32, fp16): 4.5 bits on both sides; embeddings and head in 8.5 bits on both sides",
   },
   "int4-128": {
     type: "Q4_0",
@@ -90,14 +102,16 @@ const bytesPerWeight: Readonly<Record<Stored, number>> = {
   bf16: 4.9,
   f32: 4.6,
   int8: 2.3,
+  "int8-64": 2.2,
   "int8-128": 2.1,
   int4: 1.4,
+  "int4-64": 1.3,
   "int4-128": 1.2,
 };
 const needsToRun = ({ config }: RealModel, stored: Stored) => base + parameterCount(config) * bytesPerWeight[stored];
 /** llama.cpp maps its file and repacks Q4_0. */
 const needsOfPeer = ({ config }: RealModel, stored: Stored) =>
-  0.5e9 + parameterCount(config) * { bf16: 4, f32: 4, int8: 1.1, "int8-128": 1.1, int4: 1.4, "int4-128": 1.4 }[stored];
+  0.5e9 + parameterCount(config) * (!isQuantised(stored) ? 4 : quantizations[stored].bits === 8 ? 1.1 : 1.4);
 
 const pathOf = ({ folder }: Context, { name }: RealModel, stored: Stored) => join(folder, `${name}-${stored}`);
 const ggufPath = ({ folder }: Context, { name }: RealModel, type: GgufModelType) =>
@@ -359,15 +373,17 @@ export const measurements: Readonly<Record<RealModel["role"], readonly Measureme
   edge: [
     quantize("int8"),
     decode("int8"),
+    decode("int8-64"),
     decode("int8-128"),
     quantize("int4"),
     decode("int4"),
+    decode("int4-64"),
     decode("int4-128"),
     decode("bf16"),
     train,
     decode("f32"),
   ],
-  cloud: [quantize("int4"), decode("int4"), decode("int4-128"), specialize],
+  cloud: [quantize("int4"), decode("int4"), decode("int4-64"), decode("int4-128"), specialize],
 };
 
 /** Removes what a model's measurements left on the disk. */

@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { dimFactors } from "../graph/dims.ts";
 import { leavesOf, topological } from "../graph/tree.ts";
 import type { Dim, Graph, Node, Op, OpParams, Shape } from "../graph/types.ts";
+import { findBiases } from "./biases.ts";
 import { createEmitter, type DimSource, type Emitter } from "./emitter.ts";
 import { encodeModel, type OnnxInitializer, type OnnxNode, onnxTypeCode } from "./proto.ts";
 
@@ -90,6 +91,7 @@ function lowerCrossEntropy(context: Emitter, [logits, targets]: readonly string[
   return context.emit("Neg", [context.emit("Squeeze", [chosen, context.ints([1])])]);
 }
 
+/** Inputs: x, packed, scales, zero points?, and where a bias follows, an empty order of groups before it. */
 function lowerMatmulNBits(context: Emitter, inputs: readonly string[], { params }: Node<"matmulNBits">): string {
   const { n, k, bits, blockSize } = params;
   // accuracy_level 4 (int8 activations) is what makes it fast on a CPU.
@@ -242,8 +244,7 @@ export function lower(
   const inputs = leavesOf(graph, "input");
   const weights = leavesOf(graph, "weight");
   const context = createEmitter(findDimSources(graph));
-  const names = new Map<Node, readonly string[]>();
-  for (const node of topological(Object.values(graph.outputs))) names.set(node, lowerNode(context, node, names));
+  const names = lowerNodes(context, Object.values(graph.outputs));
   const outputs = Object.entries(graph.outputs).map(([name, node]) => ({
     name,
     source: names.get(node)![0]!,
@@ -289,6 +290,23 @@ function nameOutputs(
     ...nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) })),
     ...copies,
   ];
+}
+
+/** The names of every node's values. */
+function lowerNodes(context: Emitter, roots: readonly Node[]): ReadonlyMap<Node, readonly string[]> {
+  const order = topological(roots);
+  const biased = findBiases(order, roots);
+  const within = new Set<Node>([...biased.values()].map(({ product }) => product));
+  const names = new Map<Node, readonly string[]>();
+  for (const node of order) {
+    const found = biased.get(node);
+    if (found !== undefined) {
+      const [x, packed, scales, zeros] = found.product.inputs.map((input) => names.get(input)![0]!);
+      const inputs = [x!, packed!, scales!, zeros ?? "", "", names.get(found.bias)![0]!];
+      names.set(node, [lowerMatmulNBits(context, inputs, found.product)]);
+    } else if (!within.has(node)) names.set(node, lowerNode(context, node, names));
+  }
+  return names;
 }
 
 function lowerNode(context: Emitter, node: Node, names: ReadonlyMap<Node, readonly string[]>): readonly string[] {

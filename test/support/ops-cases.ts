@@ -136,6 +136,7 @@ function filledUpTo(lengths: readonly number[], cache: Tensor): Tensor {
 function quantised(
   apply: (packed: readonly Node[], params: OpParams["dequantize"]) => Node,
   tolerance: number,
+  what = "",
 ): OpCase[] {
   const layouts: readonly { bits: 4 | 8; k: number; zeros: boolean }[] = [
     { bits: 4, k: 32, zeros: false },
@@ -151,7 +152,8 @@ function quantised(
       weight("scales", [n * blocks]),
       ...(zeros ? [weight("zeros", [n * Math.ceil((blocks * bits) / 8)], "u8")] : []),
     ];
-    return example(`${bits} bits, k = ${k}${zeros ? ", zero points" : ""}`, apply(packed, { n, k, bits, blockSize }), {
+    const title = `${bits} bits, k = ${k}${zeros ? ", zero points" : ""}${what}`;
+    return example(title, apply(packed, { n, k, bits, blockSize }), {
       sizes: batches,
       ranges: { packed: [0, 256], scales: [0.01, 0.02], zeros: [0, 256] },
       tolerance,
@@ -391,7 +393,15 @@ export const opCases: { readonly [P in Op]: OpCases } = {
   matmulNBits: {
     gradient: { by: ["x"] },
     // Activations are rounded to int8 by blocks.
-    cases: quantised((packed, params) => matmulNBits([input("x", ["batch", 2, params.k]), ...packed], params), 2e-2),
+    cases: [
+      ...quantised((packed, params) => matmulNBits([input("x", ["batch", 2, params.k]), ...packed], params), 2e-2),
+      ...quantised(
+        (packed, params) =>
+          add(matmulNBits([input("x", ["batch", 2, params.k]), ...packed], params), weight("bias", [params.n])),
+        2e-2,
+        ", a bias",
+      ),
+    ],
   },
   dequantize: {
     gradient: { blocked: frozen, by: ["scales"] },
