@@ -94,3 +94,10 @@ test.each([
   await expect(compile(graph, { weights: { w: short } })).rejects.toMatchObject({ code: "E_SHAPE" });
   rmSync(directory, { recursive: true });
 });
+
+test.each([-1, 1.5, 257, Number.NaN])("%d threads are refused", async (threads) => {
+  await expect(compile({ outputs: { y: neg(input("x", [1])) } }, { threads })).rejects.toMatchObject({
+    code: "E_USAGE",
+    message: `threads: expected a whole number from 0 to 256, found ${threads}`,
+  });
+});

@@ -8,7 +8,7 @@ import { lower } from "../onnx/lower.ts";
 import { requireExact } from "./device-limits.ts";
 import { checkedFeed, fromOrt, ortTypes, refused } from "./ort-values.ts";
 import { placeWeights } from "./place-weights.ts";
-import type { CompileOptions, Device, Feeds, Session } from "./session.ts";
+import { type CompileOptions, type Device, type Feeds, requireThreads, type Session } from "./session.ts";
 import { type Tensor, zeros } from "./tensor.ts";
 
 export { readWeight } from "./read-weight.ts";
@@ -21,12 +21,14 @@ const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.E
 
 /**
  * Compiles a graph into a session.
- * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_RUNTIME where ONNX Runtime refuses
+ * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_USAGE where threads are too many,
+ *   E_RUNTIME where ONNX Runtime refuses
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Session> {
   const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true } = options;
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
+  requireThreads(threads);
   requireExact(graph, device);
   const placement = await placeWeights(graph, weights);
   const stop = device === "cpu" ? stopName : undefined;

@@ -1,4 +1,5 @@
 /** @file What every session is, wherever it runs. */
+import { AppError } from "../base/errors.ts";
 import type { Tensor } from "./tensor.ts";
 
 export type Feeds = Readonly<Record<string, Tensor>>;
@@ -34,6 +35,12 @@ export type Device = "cpu" | "webgpu" | "cuda" | "wasm";
 
 /** Most threads that a command or a configuration may ask for: with very many the process hangs, deaf to signals, while they start. */
 export const maxThreads = 256;
+
+/** Throws E_USAGE where threads are no whole number up to `maxThreads`. */
+export function requireThreads(threads: number): void {
+  if (!Number.isInteger(threads) || threads < 0 || threads > maxThreads)
+    throw new AppError("E_USAGE", `threads: expected a whole number from 0 to ${maxThreads}, found ${threads}`);
+}
 
 export type CompileOptions = {
   readonly weights?: Readonly<Record<string, WeightSource>>;

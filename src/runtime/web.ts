@@ -7,7 +7,14 @@ import type { Graph, Node } from "../graph/types.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
 import { requireExact } from "./device-limits.ts";
 import { checkedFeed, checkedSource, fromOrt, inlineLimitBytes, ortTypes, refused } from "./ort-values.ts";
-import type { CompileOptions, Device, Feeds, Session, WeightSource } from "./session.ts";
+import {
+  type CompileOptions,
+  type Device,
+  type Feeds,
+  requireThreads,
+  type Session,
+  type WeightSource,
+} from "./session.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Each device has a build of ONNX Runtime of its own, loaded when it is first used. */
@@ -28,13 +35,15 @@ const scope = globalThis as {
 
 /**
  * Compiles a graph into a session. Threads need a page that is cross-origin isolated; elsewhere there is one, whatever was asked for.
- * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_RUNTIME where ONNX Runtime refuses
+ * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_USAGE where threads are too many,
+ *   E_RUNTIME where ONNX Runtime refuses
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Session> {
   const { weights = {}, device = "wasm", threads = 0 } = options;
   const load = builds[device];
   if (load === undefined)
     throw new AppError("E_RUNTIME", `device ${device} runs in Node; expected wasm or webgpu in a browser`);
+  requireThreads(threads);
   requireExact(graph, device);
   const { place, buffers } = placeWeights(weights);
   const model = lower(simplify(graph), place);

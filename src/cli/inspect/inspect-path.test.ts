@@ -1,5 +1,5 @@
 /** @file What `loragen inspect` says of folders and files that look alike: runs and models, adapters, GGUF, any JSON. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -30,6 +30,15 @@ test("the output of a training run is a run, though it holds a config.json; what
   expect(run.json).toMatchObject({ kind: "run", directory: output, last: { step: 2 }, best: { step: 2 } });
   expect(run.text).toContain(`${output}: a training run at step 2\n`);
   expect((await inspected(join(output, "model"))).json).toMatchObject({ kind: "model", layers: 1, hidden: 16 });
+});
+
+test("a run that ended before it logged a step is a run, not a model", async () => {
+  const output = join(root, "begun");
+  mkdirSync(output);
+  writeFileSync(join(output, "config.json"), '{"kind":"generator"}');
+  const { json, text } = await inspected(output);
+  expect(json).toEqual({ kind: "run", directory: output, last: null, best: null });
+  expect(text).toContain(`${output}: a training run that has logged no step yet\n`);
 });
 
 test("a PEFT adapter is explained: base, rank, targets, tensors", async () => {

@@ -6,13 +6,14 @@ import { AppError } from "../../base/errors.ts";
 import { readJsonFile } from "../../base/json-file.ts";
 import { specializationFileName } from "../../generator/specialization.ts";
 import { peftFiles } from "../../lora/peft-format.ts";
+import { TrainConfig } from "../../train/config.ts";
 import { inspectGenerator } from "./generator.ts";
 import { inspectGguf } from "./gguf.ts";
 import type { Inspection } from "./inspection.ts";
 import { inspectModel } from "./model.ts";
 import { inspectPair } from "./pair.ts";
 import { inspectPeft } from "./peft.ts";
-import { inspectRun } from "./run.ts";
+import { inspectBegunRun, inspectRun } from "./run.ts";
 import { inspectSafetensors } from "./safetensors.ts";
 import { inspectSpecialization } from "./specialization.ts";
 
@@ -25,7 +26,7 @@ const folders: readonly (Kind & { readonly marker: string })[] = [
   { marker: specializationFileName, what: "a specialisation", inspect: inspectSpecialization },
   { marker: "log.jsonl", what: "a training run", inspect: inspectRun },
   { marker: peftFiles.config, what: "a PEFT adapter", inspect: inspectPeft },
-  { marker: "config.json", what: "a model", inspect: inspectModel },
+  { marker: "config.json", what: "a model", inspect: inspectConfigured },
 ];
 
 const files: readonly (Kind & { readonly ending: string })[] = [
@@ -59,6 +60,15 @@ async function inspectJson(path: string): Promise<Inspection> {
     "E_FORMAT",
     `${path}: is no specialisation (its "format" does not say so); for any other file inspect the folder it lies in: ${dirname(path)}`,
   );
+}
+
+const MaybeRun = z.looseObject({ kind: z.unknown() }).catch({ kind: undefined });
+
+/** A run that ended before its first line of log has a config.json alone, which says which kind of run it is. */
+async function inspectConfigured(directory: string): Promise<Inspection> {
+  const { kind } = await readJsonFile(join(directory, "config.json"), MaybeRun);
+  const isRun = TrainConfig.options.some(({ shape }) => shape.kind.value === kind);
+  return isRun ? inspectBegunRun(directory) : inspectModel(directory);
 }
 
 const exists = (path: string): Promise<boolean> =>

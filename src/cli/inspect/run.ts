@@ -23,3 +23,15 @@ export async function inspectRun(directory: string): Promise<Inspection> {
     ],
   };
 }
+
+/** A run without a log. */
+export function inspectBegunRun(directory: string): Inspection {
+  return {
+    json: { kind: "run", directory, last: null, best: null },
+    lines: (colors) => [
+      colors.bold(`${directory}: a training run that has logged no step yet`),
+      "",
+      "next  loragen train with the configuration it was begun with; --resume where it has a checkpoint",
+    ],
+  };
+}
