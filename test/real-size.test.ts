@@ -136,6 +136,16 @@ test("a file that is no table of rows is refused and left as it is", async () =>
   expect(readFileSync(path, "utf8")).toBe('{"rows": 3}');
 });
 
+test("rows stand in the order of the shapes, then by measurement, numbers as numbers", () => {
+  const names = ["run int8", "run int4-128", "run int4-64", "run int4"];
+  const rows = ["Llama-3-8B", "TinyLlama-1.1B"].flatMap((model) =>
+    names.map((measurement) => row({ model, measurement })),
+  );
+  const shown = [...markdownTables(rows).matchAll(/^\| (\S+) \| (int\S+) /gm)].map(([, ...cells]) => cells.join(" "));
+  const weights = ["int4", "int4-64", "int4-128", "int8"];
+  expect(shown).toEqual(["TinyLlama-1.1B", "Llama-3-8B"].flatMap((model) => weights.map((name) => `${model} ${name}`)));
+});
+
 test("a table shows ours, the peer's where there is one, and their ratio; older rows say that their memory is the resident size", () => {
   const beside = row({
     model: "Qwen2-1.5B",

@@ -93,17 +93,21 @@ const sections: readonly Section[] = [
 
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
-/** In the order of `shapes.ts`, and by the name of the measurement. */
-const place = ({ model, measurement }: Row): string => {
+const { compare } = new Intl.Collator("en", { numeric: true });
+
+/** In the order of `shapes.ts`, and by the name of the measurement, numbers in it as numbers. */
+const inOrder = (a: Row, b: Row): number => place(a) - place(b) || compare(a.measurement, b.measurement);
+
+const place = ({ model }: Row): number => {
   const at = (realModelNames as readonly string[]).indexOf(model);
-  return `${at < 0 ? realModelNames.length : at} ${measurement}`;
+  return at < 0 ? realModelNames.length : at;
 };
 
 /** One table for every kind of measurement that has rows. */
 export function markdownTables(rows: readonly Row[]): string {
   return sections
     .flatMap(({ title, takes, columns }) => {
-      const own = rows.filter(takes).sort((a, b) => (place(a) < place(b) ? -1 : 1));
+      const own = rows.filter(takes).sort(inOrder);
       if (own.length === 0) return [];
       const lines = [
         line(columns.map((column) => column.title)),

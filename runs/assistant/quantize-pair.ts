@@ -2,8 +2,8 @@
 import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { blockSizes } from "../../src/models/quantized-layout.ts";
 import { quantizeDirectory } from "../../src/models/quantized-file.ts";
+import { blockSizes } from "../../src/models/quantized-layout.ts";
 
 const text = { type: "string" } as const;
 const { values, positionals } = parseArgs({
