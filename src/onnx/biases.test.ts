@@ -23,6 +23,14 @@ test("a product that something else needs stays alone", () => {
   expect(found(add(sum, product))).toEqual([]);
 });
 
+test("a product added to itself stays as it is; a chain of two takes both biases", () => {
+  expect(found(add(product, product))).toEqual([]);
+  const inner = add(product, bias);
+  const square = [weight("packed2", [n, 1, 16], "u8"), weight("scales2", [n])];
+  const outer = add(matmulNBits([inner, ...square], { n, k: n, bits: 8, blockSize: 16 }), weight("bias2", [n]));
+  expect(found(outer, inner)).toEqual([inner, outer]);
+});
+
 test("what is not a vector as wide as the product is no bias", () => {
   for (const other of [weight("one", [1]), weight("row", [1, n]), input("like", ["batch", n])])
     expect(found(add(product, other))).toEqual([]);

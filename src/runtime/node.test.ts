@@ -7,6 +7,7 @@ import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat1
 import { createRng } from "../base/rng.ts";
 import { add, gather, input, matmul, neg, sum, weight } from "../graph/build.ts";
 import { compile } from "./node.ts";
+import { maxThreads, requireThreads } from "./session.ts";
 import { floatTensor, intTensor, zeros } from "./tensor.ts";
 
 test("results are written into the memory given for them, and handed back in it", async () => {
@@ -94,6 +95,8 @@ test.each([
   await expect(compile(graph, { weights: { w: short } })).rejects.toMatchObject({ code: "E_SHAPE" });
   rmSync(directory, { recursive: true });
 });
+
+test.each([0, maxThreads])("%d threads are taken", (threads) => expect(() => requireThreads(threads)).not.toThrow());
 
 test.each([-1, 1.5, 257, Number.NaN])("%d threads are refused", async (threads) => {
   await expect(compile({ outputs: { y: neg(input("x", [1])) } }, { threads })).rejects.toMatchObject({

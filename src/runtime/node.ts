@@ -21,7 +21,7 @@ const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.E
 
 /**
  * Compiles a graph into a session.
- * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_USAGE where threads are too many,
+ * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_USAGE where threads are no whole number from 0 to 256,
  *   E_RUNTIME where ONNX Runtime refuses
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Session> {

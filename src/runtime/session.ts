@@ -33,7 +33,7 @@ export type WeightSource =
 
 export type Device = "cpu" | "webgpu" | "cuda" | "wasm";
 
-/** Most threads that a command or a configuration may ask for: with very many the process hangs, deaf to signals, while they start. */
+/** Most threads that may be asked for: with very many the process hangs, deaf to signals, while they start. */
 export const maxThreads = 256;
 
 /** Throws E_USAGE where threads are no whole number up to `maxThreads`. */

@@ -24,14 +24,14 @@ export async function inspectRun(directory: string): Promise<Inspection> {
   };
 }
 
-/** A run without a log. */
+/** A run that ended before it wrote a log: there is no step to tell of. */
 export function inspectBegunRun(directory: string): Inspection {
   return {
     json: { kind: "run", directory, last: null, best: null },
     lines: (colors) => [
       colors.bold(`${directory}: a training run that has logged no step yet`),
       "",
-      "next  loragen train with the configuration it was begun with; --resume where it has a checkpoint",
+      "next  run loragen train again with the same configuration; add --resume where there is a checkpoint",
     ],
   };
 }
