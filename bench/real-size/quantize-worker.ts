@@ -1,6 +1,6 @@
 /** @file A process that quantises a model directory once: `quantize-worker.ts DIRECTORY OUT 8|4 32|64|128`; says how long it took and what it held. */
 import { quantizeDirectory } from "../../src/models/quantized-file.ts";
-import { blockSizes } from "../../src/models/quantized-layout.ts";
+import { blockSizeOf, blockSizes } from "../../src/models/quantized-layout.ts";
 import { watchMemory } from "../support/memory.ts";
 import { serve } from "../support/worker.ts";
 import { goFirst } from "./memory.ts";
@@ -8,7 +8,7 @@ import { goFirst } from "./memory.ts";
 goFirst();
 const memory = watchMemory();
 const [directory, out, bits, block] = process.argv.slice(2);
-const blockSize = blockSizes.find((size) => String(size) === block);
+const blockSize = blockSizeOf(block);
 if (blockSize === undefined) throw new Error(`blocks: expected one of ${blockSizes}, found ${block}`);
 const from = performance.now();
 const { bytes, bytesBefore } = await quantizeDirectory(directory!, out!, {

@@ -3,7 +3,7 @@ import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { quantizeDirectory } from "../../src/models/quantized-file.ts";
-import { blockSizes } from "../../src/models/quantized-layout.ts";
+import { blockSizeOf } from "../../src/models/quantized-layout.ts";
 
 const text = { type: "string" } as const;
 const { values, positionals } = parseArgs({
@@ -12,7 +12,7 @@ const { values, positionals } = parseArgs({
 });
 const [out] = positionals;
 const bits = ([8, 4] as const).find((size) => String(size) === values.bits);
-const blockSize = blockSizes.find((size) => String(size) === values.block);
+const blockSize = blockSizeOf(values.block);
 if (out === undefined || bits === undefined || blockSize === undefined) {
   console.error("Usage: tsx runs/assistant/quantize-pair.ts OUT --bits 8|4 [--block 32|64|128] [--pair DIR]");
   process.exit(1);

@@ -4,7 +4,7 @@ import { add, broadcast, constant, matmul, mul, rebuild, reshape, sub, transpose
 import { sameShape, sizeOf } from "./dims.ts";
 import { evaluate } from "./interpret.ts";
 import { numbersOf, tensor } from "./tensor.ts";
-import { mapGraph, topological } from "./tree.ts";
+import { countUses, mapGraph, topological } from "./tree.ts";
 import { type Graph, isOp, type Node, type Op, type OpParams } from "./types.ts";
 
 /** Results larger than this are not folded into literals. */
@@ -182,13 +182,6 @@ function keyOf(node: Node, idOf: (node: Node) => number): string {
 
 const spell = (value: unknown): string =>
   Array.isArray(value) ? value.map(spell).join() : Object.is(value, -0) ? "-0" : String(value);
-
-/** How many places use each node: inputs of others, and results. */
-function countUses(order: readonly Node[], roots: readonly Node[]): Map<Node, number> {
-  const uses = new Map<Node, number>();
-  for (const node of [...order.flatMap(({ inputs }) => inputs), ...roots]) uses.set(node, (uses.get(node) ?? 0) + 1);
-  return uses;
-}
 
 /** Equal values become one node. Inputs and weights are what they are. */
 function share(roots: readonly Node[]): Node[] {

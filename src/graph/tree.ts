@@ -27,6 +27,13 @@ export function topological(roots: readonly Node[]): Node[] {
   return order;
 }
 
+/** How many places use each node: inputs of others, and results. */
+export function countUses(order: readonly Node[], roots: readonly Node[]): Map<Node, number> {
+  const uses = new Map<Node, number>();
+  for (const node of [...order.flatMap(({ inputs }) => inputs), ...roots]) uses.set(node, (uses.get(node) ?? 0) + 1);
+  return uses;
+}
+
 /** The nodes of one leaf kind by name. Two different nodes of one name are an error: each name is one value. */
 export function leavesOf<P extends "input" | "weight">(graph: Graph, op: P): Map<string, Node<P>> {
   const found = new Map<string, Node<P>>();

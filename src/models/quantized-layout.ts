@@ -9,6 +9,9 @@ import { embeddingName, headName, linearMaps, linearName, parameterShapes } from
 /** How many values of a row may share a scale. Larger blocks are read faster, smaller ones are closer to the weights. */
 export const blockSizes = [32, 64, 128] as const;
 export type BlockSize = (typeof blockSizes)[number];
+/** The size that a flag spells, if it is one. */
+export const blockSizeOf = (text: string | undefined): BlockSize | undefined =>
+  blockSizes.find((size) => String(size) === text);
 export const defaultBlockSize: BlockSize = 32;
 
 /** Weight-only, in blocks along a row. Symmetric codes need no zero points; asymmetric ones fit skewed blocks better. */

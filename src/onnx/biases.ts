@@ -1,4 +1,5 @@
 /** @file Which sums ONNX Runtime adds while it multiplies: MatMulNBits takes a bias. */
+import { countUses } from "../graph/tree.ts";
 import { isOp, type Node } from "../graph/types.ts";
 
 /** y = product + bias, with a bias (n). */
@@ -10,8 +11,7 @@ export type BiasedProduct = { readonly product: Node<"matmulNBits">; readonly bi
  * @param roots the graph's results, which are needed too
  */
 export function findBiases(order: readonly Node[], roots: readonly Node[]): ReadonlyMap<Node, BiasedProduct> {
-  const uses = new Map<Node, number>();
-  for (const node of [...order.flatMap(({ inputs }) => inputs), ...roots]) uses.set(node, (uses.get(node) ?? 0) + 1);
+  const uses = countUses(order, roots);
   const found = new Map<Node, BiasedProduct>();
   for (const node of order) {
     if (!isOp(node, "add")) continue;

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { createProgress } from "../../base/progress.ts";
 import { withNewFolder } from "../../export/new-folder.ts";
 import { quantizeDirectory } from "../../models/quantized-file.ts";
-import { blockSizes, defaultBlockSize } from "../../models/quantized-layout.ts";
+import { blockSizeOf, blockSizes, defaultBlockSize } from "../../models/quantized-layout.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
@@ -55,7 +55,7 @@ async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortS
   const quantization = {
     bits: flags.bits === "4" ? 4 : 8,
     symmetric: flags.asymmetric !== true,
-    blockSize: blockSizes.find((size) => String(size) === flags.block) ?? defaultBlockSize,
+    blockSize: blockSizeOf(flags.block) ?? defaultBlockSize,
   } as const;
   const { stderr: stream, now } = context;
   const from = now();
