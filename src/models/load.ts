@@ -22,8 +22,10 @@ export type Model = {
   readonly directory: string;
   readonly config: ModelConfig;
   readonly weights: Readonly<Record<string, WeightSource>>;
-  /** Of all weight files, in order: the identity of the weights. */
+  /** Of all weight files, in order: the identity of the weights. A quantised directory has that of the model it was made from. */
   readonly sha256: string;
+  /** Of a quantised directory's own weight files. */
+  readonly weightsSha256?: string | undefined;
   readonly parameterCount: number;
   /** How its weights are quantised; undefined: they are not. */
   readonly quantization?: Quantization | undefined;

@@ -1,20 +1,11 @@
 /** @file A quantised model as a directory: `config.json` says how, the tensors lie in safetensors, ready to be mapped (docs/quantization.md). */
-import { join } from "node:path";
-import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { ensureFolder } from "../base/folder.ts";
 import { joinSha256, sha256File, sha256Files } from "../base/hash.ts";
-import { readJsonFile } from "../base/json-file.ts";
-import { Sha256 } from "../base/sha256.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
-import { planShards, shardName, writeShardIndex } from "../files/safetensors-shards.ts";
-import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
-import { writeConfigFile } from "./config-text.ts";
+import { readQuantization } from "./quantized-format.ts";
 import {
-  type BlockSize,
-  blockSizes,
   defaultBlockSize,
   type Quantization,
   requireQuantization,
@@ -24,24 +15,7 @@ import {
 } from "./quantized-layout.ts";
 import { requireWeight } from "./safetensors-weight.ts";
 import { mergeRecordKey, readMergeRecord } from "./save-merged.ts";
-import { copyTokenizer } from "./tokenizer-files.ts";
-
-const method = "lora-gen";
-
-/** Version 1 had no hash of the quantised weights: nothing told damaged or exchanged ones. */
-const formatVersion = 2;
-
-const QuantizationConfig = z.strictObject({
-  quant_method: z.literal(method),
-  version: z.literal(formatVersion),
-  bits: z.union([z.literal(4), z.literal(8)]),
-  block_size: z.literal<BlockSize[]>([...blockSizes]),
-  symmetric: z.boolean(),
-  /** The identity of the weights that were quantised. */
-  base_sha256: Sha256,
-  /** Of the files of quantised weights, in order. */
-  weights_sha256: Sha256,
-});
+import { requireRunning, type WriteQuantizedOptions, writeQuantized } from "./write-quantized.ts";
 
 export type QuantizedDirectory = {
   readonly quantization: Quantization;
@@ -49,26 +23,9 @@ export type QuantizedDirectory = {
   readonly weights: Readonly<Record<string, WeightSource>>;
   /** Of the model it was made from: what was made for that one fits this one. */
   readonly sha256: string;
+  /** Of the quantised weights themselves. */
+  readonly weightsSha256: string;
 };
-
-/** What `config.json` says about quantisation; undefined where nothing. Throws E_DTYPE for another tool's, E_FORMAT for an earlier version. */
-async function readQuantization(directory: string): Promise<z.infer<typeof QuantizationConfig> | undefined> {
-  const path = join(directory, "config.json");
-  const file = await readJsonFile(path, z.looseObject({ quantization_config: z.looseObject({}).nullish() }));
-  const config = file.quantization_config;
-  if (config == null) return undefined;
-  if (config["quant_method"] !== method)
-    throw new AppError(
-      "E_DTYPE",
-      `${path}: weights quantised by ${JSON.stringify(config["quant_method"] ?? "another tool")} cannot be read; expected none, or those of \`loragen quantize\``,
-    );
-  if (config["version"] === 1)
-    throw new AppError(
-      "E_FORMAT",
-      `${path}: quantised in version 1 of the format, which has no hash of the quantised weights, so they cannot be checked: quantise the model it was made from again, with \`loragen quantize\``,
-    );
-  return (await readJsonFile(path, z.looseObject({ quantization_config: QuantizationConfig }))).quantization_config;
-}
 
 /**
  * The quantised weights of a directory, checked against the hash that was recorded of them; undefined where it is not quantised.
@@ -105,17 +62,8 @@ export async function openQuantizedDirectory(
       "E_MISMATCH",
       `${directory}: config.json says that the quantised weights have sha256 ${found.weights_sha256}, but theirs is ${sha256}: they are damaged or another model's; copy or quantise them again`,
     );
-  return { quantization, weights, sha256: found.base_sha256 };
+  return { quantization, weights, sha256: found.base_sha256, weightsSha256: sha256 };
 }
-
-export type QuantizeDirectoryOptions = {
-  /** Called with every weight. */
-  readonly onProgress?: (done: number, total: number) => void;
-  /** About the size of a file, which is held before it is written. */
-  readonly shardBytes?: number;
-  /** Looked at before every weight. */
-  readonly signal?: AbortSignal | undefined;
-};
 
 /**
  * Quantises a Hugging Face directory into an empty one. One weight is in memory at a time, beside at most one file's worth of results.
@@ -126,58 +74,29 @@ export async function quantizeDirectory(
   directory: string,
   out: string,
   quantization: Quantization,
-  { onProgress, shardBytes = 2 ** 29, signal }: QuantizeDirectoryOptions = {},
+  options: WriteQuantizedOptions = {},
 ): Promise<{ readonly bytesBefore: number; readonly bytes: number; readonly files: number }> {
   const config = await readModelConfig(directory);
   if ((await readQuantization(directory)) !== undefined)
     throw new AppError("E_CONFIG", `${directory}: is quantised already; quantise the model it was made from`);
   const record = await readMergeRecord(directory);
   const files = await openSafetensorsModel(directory);
-  const shards = planShards(storedWeights(config, quantization), storedBytes, shardBytes);
   const hashes: string[] = [];
   for (const { path } of files.files) {
-    requireRunning(signal);
+    requireRunning(options.signal);
     hashes.push(await sha256File(path));
   }
-  const total = shards.reduce((sum, { length }) => sum + length, 0);
-  let done = 0;
-  await ensureFolder(out);
-  const written: string[] = [];
-  for (const [i, shard] of shards.entries()) {
-    const entries: TensorToWrite[] = [];
-    for (const weight of shard) {
-      requireRunning(signal);
-      entries.push(...(await quantizedEntries(directory, files, weight)));
-      onProgress?.(++done, total);
-    }
-    requireRunning(signal);
-    const path = join(out, shardName(i, shards.length));
-    await writeSafetensors(path, entries, { format: "pt" });
-    written.push(await sha256File(path));
-  }
-  const bytes = shards.flat().reduce((sum, weight) => sum + storedBytes(weight), 0);
-  const names = shards.map((shard) => shard.flatMap(({ tensors }) => tensors.map(({ name }) => name)));
-  await writeShardIndex(out, names, bytes);
-  await copyTokenizer(out, [directory]);
-  await writeConfigFile(out, {
-    ...toConfigJson(config),
-    ...(record === undefined ? {} : { [mergeRecordKey.config]: record }),
-    quantization_config: {
-      quant_method: method,
-      version: formatVersion,
-      bits: quantization.bits,
-      block_size: quantization.blockSize ?? defaultBlockSize,
-      symmetric: quantization.symmetric,
-      base_sha256: joinSha256(hashes),
-      weights_sha256: joinSha256(written),
-    },
-  });
+  const model = {
+    config,
+    quantization,
+    valuesOf: (weight: StoredWeight) => readQuantized(directory, files, weight),
+    json: { ...toConfigJson(config), ...(record === undefined ? {} : { [mergeRecordKey.config]: record }) },
+    baseSha256: joinSha256(hashes),
+    tokenizerDirectories: [directory],
+  };
+  const written = await writeQuantized(out, model, options);
   const bytesBefore = [...files.tensors.values()].reduce((sum, info) => sum + info.bytes, 0);
-  return { bytesBefore, bytes, files: shards.length };
-}
-
-function requireRunning(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AppError("E_INTERRUPTED", "quantize: stopped; nothing was written");
+  return { bytesBefore, ...written };
 }
 
 /** The values of a weight's tensors, made from an unquantised directory. */
@@ -191,20 +110,3 @@ export async function readQuantized(
   requireWeight(info?.path ?? directory, info, name, shape);
   return storeWeight(weight, await readModelTensor(files, name));
 }
-
-async function quantizedEntries(
-  directory: string,
-  files: SafetensorsModel,
-  weight: StoredWeight,
-): Promise<TensorToWrite[]> {
-  const stored = await readQuantized(directory, files, weight);
-  return weight.tensors.map(({ name, shape, dtype }, i) => ({
-    name,
-    dtype: dtype === "u8" ? ("U8" as const) : ("F32" as const),
-    shape,
-    data: stored[i]!,
-  }));
-}
-
-const storedBytes = ({ tensors }: StoredWeight): number =>
-  tensors.reduce((sum, { shape, dtype }) => sum + shape.reduce((a, b) => a * b, 1) * (dtype === "u8" ? 1 : 4), 0);
