@@ -1,13 +1,12 @@
 /** @file A merged model as its reader should find it: every weight rounded to the type it is stored in. */
 import { type GgufTensorType, ggufTypes } from "../files/gguf-types.ts";
 import type { Adapter } from "../lora/low-rank.ts";
-import { mergeAdapter } from "../models/merge-adapter.ts";
+import { applyAdapter } from "../models/apply-adapter.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ExportContext, ExportFormat, TypeOfWeight, WeightType } from "./format.ts";
-
-type Weights = Readonly<Record<string, WeightSource>>;
 
 const codecs = { f16: "F16", bf16: "BF16", q8_0: "Q8_0" } as const satisfies Readonly<
   Partial<Record<WeightType, GgufTensorType>>
@@ -22,16 +21,16 @@ export function roundTo(type: WeightType, values: Float32Array): Float32Array {
   return out;
 }
 
-/** What a reader of the export should find: the merged weights, rounded; those that rounding leaves alone are the same objects. */
-export async function weightsAsStored(format: ExportFormat, context: ExportContext): Promise<Weights> {
+/** What a reader of the export should find: the weights, or the adapter, rounded; those that rounding leaves alone are the same objects. */
+export async function modelAsStored(format: ExportFormat, context: ExportContext): Promise<FrozenModel> {
   const { base, adapter, merged, type = "f32" } = context;
   if (format.typeOfWeights === undefined)
-    return type === "f32" ? merged.weights : mergeAdapter(base.weights, roundAdapter(adapter, type));
+    return type === "f32" ? merged : applyAdapter(base, roundAdapter(adapter, type));
   const typeOf = await format.typeOfWeights(context);
   const weights: Record<string, WeightSource> = { ...merged.weights };
   for (const [name, shape] of parameterShapes(merged.config))
     weights[name] = await roundWeight(weights[name]!, typeOf(name, shape));
-  return weights;
+  return { config: merged.config, weights };
 }
 
 async function roundWeight(source: WeightSource, type: WeightType): Promise<WeightSource> {
@@ -41,7 +40,8 @@ async function roundWeight(source: WeightSource, type: WeightType): Promise<Weig
   return isSame(values, data) ? source : { kind: "data", data };
 }
 
-const roundAdapter = (adapter: Adapter, type: WeightType): Adapter =>
+/** An adapter with its factors rounded to a type. */
+export const roundAdapter = (adapter: Adapter, type: WeightType): Adapter =>
   new Map(
     [...adapter].map(([name, change]) => [name, { ...change, a: roundTo(type, change.a), b: roundTo(type, change.b) }]),
   );

@@ -1,10 +1,9 @@
 /** @file What an export is: written directly, then reloaded and compared with the merged model. */
 import type { Adapter } from "../lora/low-rank.ts";
-import type { ModelConfig, ModelType } from "../models/config.ts";
+import type { ModelType } from "../models/config.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Model } from "../models/load.ts";
 import type { MergeRecord } from "../models/save-merged.ts";
-import type { WeightSource } from "../runtime/session.ts";
 
 /** How weights are stored. */
 export type WeightType = "f32" | "f16" | "bf16" | "q8_0";
@@ -18,8 +17,8 @@ export type ExportContext = {
   readonly base: Model;
   /** What is exported, at its strength, scales and gates folded in. */
   readonly adapter: Adapter;
-  /** The base model with the adapter merged. */
-  readonly merged: { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
+  /** The base model with the adapter merged. Where its weights are quantised, which only formats of adapters meet, it is beside them. */
+  readonly merged: FrozenModel;
   /** Says what was merged, for formats that hold merged weights. */
   readonly record: MergeRecord;
   /** How the export names itself, and its base model. */

@@ -1,9 +1,9 @@
 /** @file Exports that are models of ours when read back. */
 import { createCachedModel } from "../decode/cached-model.ts";
 import type { Adapter } from "../lora/low-rank.ts";
+import { applyAdapter } from "../models/apply-adapter.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Model } from "../models/load.ts";
-import { mergeAdapter } from "../models/merge-adapter.ts";
 import type { Reloaded } from "./format.ts";
 
 /** A model's logits. */
@@ -18,6 +18,6 @@ export async function reloadModel(model: FrozenModel): Promise<Reloaded> {
   };
 }
 
-/** The logits of a base model with an adapter merged. */
+/** The logits of a base model with an adapter: merged into dense weights, beside quantised ones. */
 export const reloadAdapter = async (base: Model, adapter: Adapter): Promise<Reloaded> =>
-  reloadModel({ config: base.config, weights: await mergeAdapter(base.weights, adapter) });
+  reloadModel(await applyAdapter(base, adapter));

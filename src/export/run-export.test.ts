@@ -9,12 +9,13 @@ import { randomLlama } from "../../test/support/random-llama.ts";
 import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
 import { openGguf } from "../files/gguf.ts";
 import { openSafetensors } from "../files/safetensors.ts";
-import type { Adapter } from "../lora/low-rank.ts";
+import type { Adapter, LowRank } from "../lora/low-rank.ts";
 import { readPeft } from "../lora/peft-format.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { type Model, openModel, saveModel, type WeightDtype } from "../models/load.ts";
 import { parameterShapes } from "../models/parameters.ts";
-import { quantizations } from "../models/quantized-layout.ts";
+import { quantizeDirectory } from "../models/quantized-file.ts";
+import { type Quantization, quantizations } from "../models/quantized-layout.ts";
 import { readMergeRecord, saveMergedModel } from "../models/save-merged.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { ExportFormat } from "./format.ts";
@@ -267,12 +268,81 @@ test("a folder with files in it is left alone; an empty one is used; an interrup
   expect((await readdir(folder)).filter((name) => name.includes("stopped"))).toEqual([]);
 });
 
-test("a base model opened in few bits is refused", async () => {
-  const quantized = { ...base, quantization: quantizations.int8 };
-  await expect(runExport(exportFormats.peft, request("quantized", { base: quantized }))).rejects.toMatchObject({
-    code: "E_CONFIG",
-    message: expect.stringMatching(/opened in 8 bits/) as unknown,
+const adapterFormats = ["peft", "gguf"] as const;
+
+async function writeQuantizedModel(name: string, quantization: Quantization): Promise<Model> {
+  await quantizeDirectory(base.directory, join(folder, name), quantization);
+  return openModel(join(folder, name));
+}
+
+test.each(Object.entries(quantizations))(
+  "adapters of a model in %s are the very files of the model it was made from, verified beside its codes",
+  async (name, quantization) => {
+    const quantized = await writeQuantizedModel(`base-${name}`, quantization);
+    for (const format of adapterFormats)
+      for (const type of ["f32", "f16"] as const) {
+        const dense = await runExport(exportFormats[format], request(`${format}-${type}-${name}-dense`, { type }));
+        const changes = { type, base: quantized };
+        const found = await runExport(exportFormats[format], request(`${format}-${type}-${name}`, changes));
+        expect(found.files).toEqual(dense.files);
+        for (const file of found.files)
+          expect(readFileSync(join(found.out, file.name)).equals(readFileSync(join(dense.out, file.name)))).toBe(true);
+        expect(found.largestDifference).toBe(0);
+        expect(found.largestLogit).not.toBe(dense.largestLogit); // the codes' logits are compared
+        expect(found.rounding > 0).toBe(type === "f16");
+      }
+  },
+);
+
+test("the check beside codes is of the writing: an adapter with one value next to where it should be is found", async () => {
+  const quantized = await writeQuantizedModel("base-checked", quantizations.int8);
+  const wrong: ExportFormat = {
+    ...exportFormats.peft,
+    write(context) {
+      const [[name, change]] = [...context.adapter] as [[string, LowRank]];
+      const b = change.b.slice();
+      b.set([b[1]!, b[0]!]);
+      return exportFormats.peft.write({ ...context, adapter: new Map(context.adapter).set(name, { ...change, b }) });
+    },
+  };
+  await expect(runExport(wrong, request("swapped-beside", { base: quantized }))).rejects.toMatchObject({
+    code: "E_MISMATCH",
+    message: expect.stringContaining("other logits than the quantised model with the adapter beside it") as unknown,
   });
+});
+
+test("an adapter that changes nothing is refused on codes too: at strength 0, empty, and where f16 rounds it away", async () => {
+  const quantized = await writeQuantizedModel("base-unchanged", quantizations.int4);
+  for (const changes of [
+    { scale: 0 },
+    { adapter: new Map() },
+    { adapter: randomAdapter(base.config, { strength: 1e-9 }), type: "f16" as const },
+  ])
+    await expect(
+      runExport(exportFormats.peft, request("nothing-beside", { ...changes, base: quantized })),
+    ).rejects.toMatchObject({
+      code: "E_MISMATCH",
+      message: expect.stringContaining("changes no weight") as unknown,
+    });
+  expect((await readdir(folder)).filter((name) => name.includes("nothing-beside"))).toEqual([]);
+});
+
+test("formats that hold weights refuse quantised ones, naming what works instead; a GGUF adapter its base", async () => {
+  const stored = await writeQuantizedModel("base-held", quantizations.int8);
+  const opened = await openModel(base.directory, { quantize: quantizations.int8 });
+  for (const quantized of [stored, opened]) {
+    const refuse = (format: ExportFormat, changes: Partial<ExportRequest> = {}) =>
+      expect(runExport(format, request("held", { ...changes, base: quantized }))).rejects.toMatchObject({
+        code: "E_CONFIG",
+        message: expect.stringMatching(
+          /quantised to 8 bits.*--format peft, or gguf without its base.*loragen merge --requantize.*the model that it was made from/,
+        ) as unknown,
+      });
+    for (const name of ["merged", "gguf-merged", "onnx"] as const) await refuse(exportFormats[name]);
+    await refuse(exportFormats.gguf, { withBase: true });
+  }
+  const inMemory = await runExport(exportFormats.peft, request("opened-in-8-bits", { base: opened }));
+  expect(inMemory.largestDifference).toBe(0);
 });
 
 test("a type the format does not have is refused", async () => {

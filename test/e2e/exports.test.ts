@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { exportFormats } from "../../src/export/formats.ts";
-import { exportTolerance } from "../../src/export/run-export.ts";
+import { exportTolerance } from "../../src/export/probes.ts";
 import { openModel } from "../../src/models/load.ts";
 import { saveGgufModel } from "../../src/models/save-gguf.ts";
 import { loragenHere } from "../support/loragen.ts";

@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import type { WeightType } from "../../export/format.ts";
 import { type ExportFormatName, exportFormats } from "../../export/formats.ts";
-import { exportTolerance } from "../../export/run-export.ts";
+import { exportTolerance } from "../../export/probes.ts";
 import type { CliContext } from "../context.ts";
 import {
   baseNameOption,
