@@ -20,6 +20,7 @@ export type { EvalCell, EvalReport, MeanCell } from "./eval/summarize.ts";
 export { readTaskFile, type TaskFile } from "./eval/task-file.ts";
 // Exports
 export { type ExportFormatName, exportFormats } from "./export/formats.ts";
+export { mergeRequantized, type RequantizeRequest, type RequantizeResult } from "./export/merge-requantized.ts";
 export { type ExportRequest, type ExportResult, runExport } from "./export/run-export.ts";
 export { type Unmerged, unmerge } from "./export/unmerge.ts";
 export type { HubOptions } from "./files/hub.ts";

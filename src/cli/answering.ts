@@ -11,6 +11,7 @@ import type { FrozenModel } from "../models/frozen-model.ts";
 import { requantize } from "../models/requantize.ts";
 import { encodeInput } from "../text/prompt.ts";
 import type { CliContext } from "./context.ts";
+import { formatLogitChange } from "./format.ts";
 import {
   type PairFlags,
   type PromptFlags,
@@ -76,10 +77,8 @@ async function requantized(
   const beside = await specializedEdge(pair, specialization);
   const merged = await requantize(beside);
   const ids = encodeInput(pair.tokenizer, pair.layout, probe);
-  const { largest, mean, agreement, tokens } = await logitChange(beside, merged, ids, { threads, device });
-  context.stderr.write(
-    `merged and quantised again: logits move by ${largest.toFixed(3)} at most, ${mean.toFixed(4)} on average; the likeliest token stays at ${Math.round(agreement * tokens)} of ${tokens} positions\n`,
-  );
+  const change = await logitChange(beside, merged, ids, { threads, device });
+  context.stderr.write(`merged and quantised again: ${formatLogitChange(change)}\n`);
   return merged;
 }
 

@@ -4,8 +4,9 @@ import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { sha256, sha256File } from "../base/hash.ts";
 import { readJsonFile } from "../base/json-file.ts";
-import type { ExportFormat, WeightType } from "../export/format.ts";
-import { type ExportRequest, type ExportResult, runExport } from "../export/run-export.ts";
+import type { WeightType } from "../export/format.ts";
+import type { ExportRequest, ExportResult } from "../export/run-export.ts";
+import type { ExportStep } from "../export/steps.ts";
 import { assembleLora, maxScale } from "../generator/merge.ts";
 import { loadPair } from "../generator/pair.ts";
 import { PairFile, pairFileName } from "../generator/pair-format.ts";
@@ -40,7 +41,7 @@ export const baseNameOption = () =>
     "its id on the hub, or its folder",
   );
 
-type Source = Pick<
+export type Source = Pick<
   ExportRequest,
   "base" | "adapter" | "kind" | "adapterSha256" | "name" | "baseName" | "tokenizerDirectory"
 >;
@@ -101,50 +102,37 @@ async function tokenizerFolder(pair: string): Promise<string> {
   return join(pair, (await readJsonFile(join(pair, pairFileName), PairFile)).tokenizer);
 }
 
-/** Runs the export, telling on a terminal what begins; `signal` is looked at between its steps. */
-export async function exportSource(
-  context: CliContext,
-  format: ExportFormat,
-  source: Source,
-  {
-    scale,
-    type,
-    out,
-    withBase,
-    signal,
-  }: {
-    readonly scale: number;
-    readonly type?: WeightType | undefined;
-    readonly out: string;
-    readonly withBase?: boolean | undefined;
-    readonly signal: AbortSignal;
-  },
-): Promise<ExportResult & { readonly ms: number }> {
-  const from = context.now();
-  const onStep = (step: string) => {
-    if (context.isTerminal.stderr) context.stderr.write(`${step} …\n`);
-  };
-  const result = await runExport(format, { ...source, scale, type, out, withBase, signal, onStep });
-  return { ...result, ms: context.now() - from };
+/** Runs an export, telling on a terminal what begins, and for how long it ran. */
+export async function timedExport<T extends object>(
+  { isTerminal, stderr, now }: CliContext,
+  work: (onStep: (step: ExportStep) => void) => Promise<T>,
+): Promise<T & { readonly ms: number }> {
+  const from = now();
+  const result = await work((step) => {
+    if (isTerminal.stderr) stderr.write(`${step} …\n`);
+  });
+  return { ...result, ms: now() - from };
 }
 
 /** For people. */
-export function describeExport({
-  files,
-  out,
-  type,
-  rank,
-  scale,
-  ms,
-  ...compared
-}: ExportResult & { ms: number }): string {
-  const { largestDifference, largestLogit, rounding, positions, tolerance } = compared;
+export function describeExport({ type, rank, scale, rounding, ...result }: ExportResult & { ms: number }): string {
   return [
-    ...files.map(({ name, bytes }) => `${join(out, name)}: ${formatBytes(bytes)}`),
+    ...describeFiles(result),
     "",
     `weights  ${type}, rank ${rank}, strength ${scale}`,
-    `check    reloaded: logits differ by at most ${largestDifference.toPrecision(2)} over ${positions} positions; allowed ${(tolerance * largestLogit).toPrecision(2)} (${tolerance} of the largest logit, ${largestLogit.toPrecision(3)})`,
+    describeCheck(result),
     ...(rounding === 0 ? [] : [`         rounding to ${type} moves logits by at most ${rounding.toPrecision(2)}`]),
-    `time     ${formatMs(ms)}`,
+    `time     ${formatMs(result.ms)}`,
   ].join("\n");
 }
+
+export const describeFiles = ({ files, out }: Pick<ExportResult, "files" | "out">): string[] =>
+  files.map(({ name, bytes }) => `${join(out, name)}: ${formatBytes(bytes)}`);
+
+export const describeCheck = ({
+  largestDifference,
+  largestLogit,
+  positions,
+  tolerance,
+}: Pick<ExportResult, "largestDifference" | "largestLogit" | "positions" | "tolerance">): string =>
+  `check    reloaded: logits differ by at most ${largestDifference.toPrecision(2)} over ${positions} positions; allowed ${(tolerance * largestLogit).toPrecision(2)} (${tolerance} of the largest logit, ${largestLogit.toPrecision(3)})`;

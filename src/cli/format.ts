@@ -1,4 +1,5 @@
-/** @file Numbers for people: bytes, counts, milliseconds, shares. */
+/** @file Numbers for people: bytes, counts, milliseconds, shares, changes of logits. */
+import type { LogitChange } from "../decode/logit-change.ts";
 
 const scaled = (value: number, units: readonly string[]): string => {
   let size = value;
@@ -30,3 +31,7 @@ export const shortHash = (hash: string): string => hash.slice(0, 12);
 
 /** "1 token", "2 tokens"; "2 queries" where the plural is given. */
 export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
+
+/** What requantising costs. */
+export const formatLogitChange = ({ largest, mean, agreement, tokens }: LogitChange): string =>
+  `logits move by ${largest.toFixed(3)} at most, ${mean.toFixed(4)} on average; the likeliest token stays at ${Math.round(agreement * tokens)} of ${tokens} positions`;

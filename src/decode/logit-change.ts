@@ -22,17 +22,29 @@ export async function logitChange(
     await using cached = await createCachedModel(model, { ...options, capacity: ids.length });
     return (await cached.feedAll(ids)).slice();
   };
-  const [before, after] = [await logitsOf(a), await logitsOf(b)];
-  const { vocab } = a.config;
-  let [largest, total, agreed] = [0, 0, 0];
-  for (let i = 0; i < before.length; i++) {
-    const change = Math.abs(before[i]! - after[i]!);
-    largest = Math.max(largest, change);
-    total += change;
-  }
-  for (let row = 0; row < ids.length; row++)
-    if (likeliest(before, row, vocab) === likeliest(after, row, vocab)) agreed++;
-  return { tokens: ids.length, largest, mean: total / before.length, agreement: agreed / ids.length };
+  return changeOfLogits([await logitsOf(a)], [await logitsOf(b)], a.config);
+}
+
+/** The same of logits that are there, sequence by sequence. */
+export function changeOfLogits(
+  before: readonly Float32Array[],
+  after: readonly Float32Array[],
+  { vocab }: { readonly vocab: number },
+): LogitChange {
+  let [count, largest, total, agreed] = [0, 0, 0, 0];
+  before.forEach((logits, sequence) => {
+    const others = after[sequence]!;
+    for (let i = 0; i < logits.length; i++) {
+      const change = Math.abs(logits[i]! - others[i]!);
+      largest = Math.max(largest, change);
+      total += change;
+    }
+    for (let row = 0; row < logits.length / vocab; row++)
+      if (likeliest(logits, row, vocab) === likeliest(others, row, vocab)) agreed++;
+    count += logits.length;
+  });
+  const tokens = count / vocab;
+  return { tokens, largest, mean: total / count, agreement: agreed / tokens };
 }
 
 function likeliest(logits: Float32Array, row: number, vocab: number): number {

@@ -27,7 +27,7 @@ export async function unmerge(
 ): Promise<Unmerged> {
   const record = await readMergeRecord(merged);
   if (record === undefined) throw new AppError("E_MISMATCH", `${merged}: nothing is merged into this model`);
-  requireBase(base.directory, base.sha256, record);
+  requireBase(base.directory, base, record);
   if (base.directory.endsWith(".gguf"))
     throw new AppError(
       "E_USAGE",
@@ -42,7 +42,7 @@ export async function unmerge(
       files.push({ name, bytes: (await stat(join(directory, name))).size });
     }
     requireRunning(signal);
-    requireBase(out, (await openModel(directory)).sha256, record);
+    requireBase(out, await openModel(directory), record);
     return { out, record, files };
   });
 }
@@ -51,11 +51,22 @@ function requireRunning(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AppError("E_INTERRUPTED", "unmerge: stopped; nothing was written");
 }
 
-function requireBase(what: string, found: string, { base_sha256: wanted }: MergeRecord): void {
-  if (found !== wanted)
+/** A quantised model has the identity of the one that it was made from: which of both was merged into, its own hash tells. */
+function requireBase(
+  what: string,
+  { sha256, weightsSha256 }: Model,
+  { base_sha256: wanted, base_weights_sha256: wantedWeights }: MergeRecord,
+): void {
+  if (sha256 !== wanted)
     throw new AppError(
       "E_MISMATCH",
-      `${what}: merged into a base model of sha256 ${wanted}, but this one's is ${found}`,
+      `${what}: merged into a base model of sha256 ${wanted}, but this one's is ${sha256}`,
+    );
+  const spelled = (hash: string | undefined) => (hash === undefined ? "unquantised" : `quantised, of sha256 ${hash}`);
+  if (weightsSha256 !== wantedWeights)
+    throw new AppError(
+      "E_MISMATCH",
+      `${what}: merged into weights that are ${spelled(wantedWeights)}, but this model's are ${spelled(weightsSha256)}`,
     );
 }
 

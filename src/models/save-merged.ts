@@ -21,8 +21,10 @@ export type MergedDtype = "F32" | "F16" | "BF16";
 
 /** What was merged into a model, kept with it. */
 export const MergeRecord = z.strictObject({
-  /** The weights of the model before. */
+  /** The identity of the model before. */
   base_sha256: z.string(),
+  /** Where it was merged into a quantised directory's codes: their own hash. */
+  base_weights_sha256: z.string().optional(),
   kind: z.enum(["specialization", "peft"]),
   /** Of the specialisation or the adapter's weights. */
   adapter_sha256: z.string(),
@@ -137,7 +139,7 @@ function commonType(dtypes: ReadonlyMap<string, MergedDtype>): MergedDtype {
 }
 
 /** The base model's own `config.json`, whatever else it says. */
-async function baseConfig(base: Model): Promise<Record<string, unknown>> {
+export async function baseConfig(base: Model): Promise<Record<string, unknown>> {
   if (base.directory.endsWith(".gguf")) return toConfigJson(base.config);
   return readJsonFile(join(base.directory, "config.json"), z.looseObject({}));
 }

@@ -1,6 +1,6 @@
 /** @file `export`, `merge`, `unmerge` and `combine` as a user runs them: what is written, printed and refused. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -161,6 +161,112 @@ test("a pair whose edge model is a GGUF file specialises, answers and exports", 
       "--out",
       at(`gguf-${format}`),
     ]);
+});
+
+/** The pair with its edge model replaced by another folder. */
+async function pairWithEdge(name: string, edge: string): Promise<string> {
+  await cp(pair, at(name), { recursive: true });
+  await rm(join(at(name), "edge"), { recursive: true });
+  await cp(edge, join(at(name), "edge"), { recursive: true });
+  return at(name);
+}
+
+test("a pair whose edge model is quantised exports adapters; formats that hold weights say what works instead", async () => {
+  await json(["quantize", "--model", join(pair, "edge"), "--bits", "8", "--out", at("edge-int8")]);
+  const quantized = await pairWithEdge("int8-pair", at("edge-int8"));
+  const args = ["export", "--pair", quantized, "--specialization", at("about")];
+  for (const format of ["peft", "gguf"]) {
+    const out = at(`int8-${format}`);
+    const result = Exported.parse(await json([...args, "--format", format, "--out", out]));
+    expect(result.largestDifference).toBeLessThanOrEqual(result.tolerance * result.largestLogit);
+  }
+  const { stdout } = await loragenHere([...args, "--format", "peft", "--base-name", "me/edge", "--out", at("named")]);
+  expect(stdout).toMatch(
+    /^base {5}me\/edge, quantised to 8 bits; the adapter fits the model it was made from, of sha256/m,
+  );
+  for (const rest of [["merged"], ["gguf-merged"], ["onnx"], ["gguf", "--with-base"]])
+    expect(await failing([...args, "--out", at("held"), "--format", ...rest])).toMatch(
+      /E_CONFIG: .*--format peft, or gguf without its base.*loragen merge --requantize/,
+    );
+  const plainMerge = ["merge", "--pair", quantized, "--specialization", at("about"), "--out", at("held")];
+  expect(await failing(plainMerge)).toMatch(/E_CONFIG: .*loragen merge --requantize/);
+  expect(await readdir(folder)).not.toContain("held");
+});
+
+const Requantized = Exported.omit({ type: true }).extend({
+  quantization: z.strictObject({ bits: z.literal(4), symmetric: z.literal(false), blockSize: z.literal(64) }),
+  change: z.strictObject({
+    tokens: z.literal(66),
+    largest: z.number().positive(),
+    mean: z.number().positive(),
+    agreement: z.number().min(0).max(1),
+  }),
+  hasTokenizer: z.literal(true),
+});
+
+test("merge --requantize writes a quantised model that answers, is not merged into again, and gives its base back", async () => {
+  const flags = ["--bits", "4", "--asymmetric", "--block", "64"];
+  await json(["quantize", "--model", join(pair, "edge"), ...flags, "--out", at("edge-int4")]);
+  const quantized = await pairWithEdge("int4-pair", at("edge-int4"));
+  const args = ["merge", "--pair", quantized, "--specialization", at("about"), "--requantize"];
+  Requantized.parse(await json([...args, "--out", at("requantized")]));
+  const { stdout } = await loragenHere([...args, "--out", at("requantized-2")]);
+  expect(stdout).toMatch(/^change {3}merged and quantised again: logits move by \d/m);
+  expect(stdout).toMatch(/^weights {2}layers to int4, .* in blocks of 64, with zero points; rank 8, strength 1$/m);
+  expect(await failing([...args, "--out", at("requantized")])).toMatch(/E_USAGE: .*expected a new or empty folder/);
+
+  const asEdge = await pairWithEdge("requantized-pair", at("requantized"));
+  const run = ["run", "--input", "hello", "--max-tokens", "6", "--pair"];
+  const specialized = [...run, quantized, "--specialization", at("about"), "--requantize"];
+  expect(await json([...run, asEdge])).toMatchObject({ text: ((await json(specialized)) as { text: string }).text });
+  expect(await failing([...run, asEdge, "--specialization", at("about")])).toMatch(/E_MISMATCH/);
+  await json(["export", "--pair", quantized, "--specialization", at("about"), "--format", "peft", "--out", at("p4")]);
+  const again = ["merge", "--adapter", at("p4"), "--base", at("requantized"), "--requantize", "--out", at("twice")];
+  expect(await failing(again)).toMatch(/E_MISMATCH: .*merged into this model already/);
+
+  await json(["unmerge", "--model", at("requantized"), "--base", at("edge-int4"), "--out", at("int4-again")]);
+  expect((await openModel(at("int4-again"))).weightsSha256).toBe((await openModel(at("edge-int4"))).weightsSha256);
+  const toDense = ["unmerge", "--model", at("requantized"), "--pair", pair, "--out", at("twice")];
+  expect(await failing(toDense)).toMatch(
+    /E_MISMATCH: .*merged into weights that are quantised, of sha256 .* unquantised/,
+  );
+  expect(await readdir(folder)).not.toContain("twice");
+});
+
+test("a PEFT adapter merges into a quantised folder to the weights that its specialisation merges to", async () => {
+  await json(["quantize", "--model", join(pair, "edge"), "--bits", "8", "--out", at("edge-8")]);
+  const quantized = await pairWithEdge("peft-8-pair", at("edge-8"));
+  await json([
+    "export",
+    "--pair",
+    quantized,
+    "--specialization",
+    at("about"),
+    "--format",
+    "peft",
+    "--out",
+    at("peft-8"),
+  ]);
+  const byAdapter = ["merge", "--adapter", at("peft-8"), "--base", at("edge-8"), "--requantize"];
+  expect(await json([...byAdapter, "--out", at("by-adapter-8")])).toMatchObject({ hasTokenizer: false });
+  await json([
+    "merge",
+    "--pair",
+    quantized,
+    "--specialization",
+    at("about"),
+    "--requantize",
+    "--out",
+    at("by-gates-8"),
+  ]);
+  expect((await openModel(at("by-adapter-8"))).sha256).toBe((await openModel(at("by-gates-8"))).sha256);
+});
+
+test("--requantize into a model that is not quantised is refused, and with --type", async () => {
+  const args = ["merge", "--pair", pair, "--specialization", at("about"), "--requantize", "--out", at("dense")];
+  expect(await failing(args)).toMatch(/E_USAGE: --requantize merges into a directory written by `loragen quantize`/);
+  expect(await failing([...args, "--type", "f16"])).toMatch(/E_USAGE: .*'--requantize' cannot be used with .*'--type/);
+  expect(await readdir(folder)).not.toContain("dense");
 });
 
 test("combine writes a specialisation that runs, and reports interference", async () => {

@@ -3,16 +3,19 @@ import { type Command, Option } from "commander";
 import type { WeightType } from "../../export/format.ts";
 import { type ExportFormatName, exportFormats } from "../../export/formats.ts";
 import { exportTolerance } from "../../export/probes.ts";
+import { runExport } from "../../export/run-export.ts";
 import type { CliContext } from "../context.ts";
 import {
   baseNameOption,
   describeExport,
-  exportSource,
   openSource,
   outOption,
+  type Source,
   type SourceFlags,
   scaleOption,
+  timedExport,
 } from "../export-source.ts";
+import { shortHash } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
@@ -28,6 +31,7 @@ ${formatNames.map((name) => `  ${name.padEnd(12)} ${exportFormats[name].about}; 
 
 What was written is loaded again and its logits compared with those of the merged model, its weights rounded to the
 type; where they differ by more than ${exportTolerance} of the largest logit, in any format, nothing is left.
+Of a quantised edge model adapters are exported, peft and gguf without --with-base; \`loragen merge --requantize\` merges.
 
 Examples:
   $ loragen export --specialization my-task --format gguf --with-base --out my-task-gguf
@@ -56,6 +60,18 @@ async function exportCommand(context: CliContext, flags: Flags, signal: AbortSig
   const name = required(flags.format, "export", "--format NAME");
   const out = required(flags.out, "export", "--out DIR");
   const source = await openSource(context, "export", flags);
-  const result = await exportSource(context, exportFormats[name], source, { ...flags, out, signal });
-  printResult(context, flags, { format: name, ...result }, () => describeExport(result));
+  const { scale, type, withBase } = flags;
+  const result = await timedExport(context, (onStep) =>
+    runExport(exportFormats[name], { ...source, scale, type, out, withBase, signal, onStep }),
+  );
+  const text = () => [describeExport(result), ...describeBase(source)].join("\n");
+  printResult(context, flags, { format: name, ...result }, text);
+}
+
+/** Tools that load the adapter do not read our quantised directories. */
+function describeBase({ base: { quantization, sha256 }, baseName }: Source): string[] {
+  if (quantization === undefined) return [];
+  return [
+    `base     ${baseName}, quantised to ${quantization.bits} bits; the adapter fits the model it was made from, of sha256 ${shortHash(sha256)}…, which --base-name names`,
+  ];
 }

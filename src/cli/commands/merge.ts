@@ -1,30 +1,39 @@
 /** @file `loragen merge`: a specialisation or a PEFT adapter into the weights of a model. */
 import { type Command, Option } from "commander";
+import { mergeRequantized, type RequantizeResult } from "../../export/merge-requantized.ts";
 import { mergedDirectory } from "../../export/merged.ts";
-import type { ExportRequest } from "../../export/run-export.ts";
+import { type ExportRequest, type ExportResult, runExport } from "../../export/run-export.ts";
 import type { CliContext } from "../context.ts";
 import {
+  describeCheck,
   describeExport,
-  exportSource,
+  describeFiles,
   openSource,
   outOption,
   type SourceFlags,
   scaleOption,
+  timedExport,
 } from "../export-source.ts";
+import { formatLogitChange, formatMs } from "../format.ts";
+import { describeQuantization } from "../inspect/model.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
-type Flags = SourceFlags & JsonFlag;
+type Flags = SourceFlags & JsonFlag & { readonly requantize?: boolean };
 
 const examples = `
 The folder is a model as transformers reads it, with the base model's types and its tokenizer files; where the base
 model has none beside its weights, as a GGUF file never does, the command says so. What was merged is recorded in
 config.json: merging into it again is refused, and \`loragen unmerge\` gives the base model back.
 
+Into a model written by \`loragen quantize\` an adapter is merged only with --requantize: the sums are rounded again, in
+as many bits and blocks, which moves logits; by how much is printed. The folder is read by loragen only, as its base is.
+
 Examples:
   $ loragen merge --specialization my-task --out my-task-model
   $ loragen merge --adapter trained-by-peft --base TinyLlama_v1.1 --out merged
+  $ loragen merge --adapter trained-by-peft --base TinyLlama-int8 --requantize --out merged-int8
   $ loragen unmerge --model my-task-model --out restored`;
 
 export function addMerge(program: Command, context: CliContext): void {
@@ -37,6 +46,9 @@ export function addMerge(program: Command, context: CliContext): void {
     .addOption(new Option("--base <dir>", "model for --adapter").default(undefined, "the pair's edge model"))
     .addOption(outOption())
     .addOption(new Option("--type <name>", "one type for all weights").choices(mergedDirectory.types))
+    .addOption(
+      new Option("--requantize", "into a quantised model: quantise the result again in the same way").conflicts("type"),
+    )
     .addOption(scaleOption())
     .addOption(pairOption())
     .addOption(jsonOption())
@@ -48,10 +60,32 @@ async function mergeCommand(context: CliContext, flags: Flags, signal: AbortSign
   const out = required(flags.out, "merge", "--out DIR");
   if (flags.adapter === undefined) required(flags.specialization, "merge", "--specialization DIR or --adapter DIR");
   const source = await openSource(context, "merge", flags);
-  const result = await exportSource(context, mergedDirectory, source, { ...flags, out, signal });
+  const merge = flags.requantize === true ? requantized : plain;
+  const { result, text } = await merge(context, { ...source, scale: flags.scale, type: flags.type, out, signal });
   const hasTokenizer = result.files.some(({ name }) => name === tokenizerFile);
-  const text = () => [describeExport(result), ...(hasTokenizer ? [] : [withoutTokenizer(source, out)])].join("\n");
-  printResult(context, flags, { ...result, hasTokenizer }, text);
+  const lines = () => [...text, ...(hasTokenizer ? [] : [withoutTokenizer(source, out)])].join("\n");
+  printResult(context, flags, { ...result, hasTokenizer }, lines);
+}
+
+type Merged = { readonly result: ExportResult | RequantizeResult; readonly text: readonly string[] };
+
+async function plain(context: CliContext, request: ExportRequest): Promise<Merged> {
+  const result = await timedExport(context, (onStep) => runExport(mergedDirectory, { ...request, onStep }));
+  return { result, text: [describeExport(result)] };
+}
+
+async function requantized(context: CliContext, request: ExportRequest): Promise<Merged> {
+  const result = await timedExport(context, (onStep) => mergeRequantized({ ...request, onStep }));
+  const { quantization, rank, scale, change, ms } = result;
+  const text = [
+    ...describeFiles(result),
+    "",
+    `weights  ${describeQuantization(quantization)}; rank ${rank}, strength ${scale}`,
+    describeCheck(result),
+    `change   merged and quantised again: ${formatLogitChange(change)}`,
+    `time     ${formatMs(ms)}`,
+  ];
+  return { result, text };
 }
 
 const tokenizerFile = "tokenizer.json";
