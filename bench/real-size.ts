@@ -7,7 +7,7 @@ import { AppError } from "../src/base/errors.ts";
 import { type Context, measurements, removeWeights } from "./real-size/measurements.ts";
 import { availableBytes } from "./real-size/memory.ts";
 import { putRow, type Row, readRows } from "./real-size/rows.ts";
-import { type RealModelName, realModel, realModelNames, specializedPair } from "./real-size/shapes.ts";
+import { type RealModelName, realModel, realModelNames } from "./real-size/shapes.ts";
 import { markdownTables } from "./real-size/table.ts";
 import type { BenchOptions } from "./support/bench.ts";
 import { describeMachine, projectRoot } from "./support/machine.ts";
@@ -56,7 +56,8 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
   const leftOut: string[] = [];
   for (const name of names) {
     const model = realModel(name, options);
-    for (const { name: measurement, needs, run, peerValue, isOptional = false } of measurements[model.role]) {
+    for (const { name: measurement, only, needs, run, peerValue, isOptional = false } of measurements[model.role]) {
+      if (only?.includes(name) === false) continue;
       if (options.measurements.length > 0 && !options.measurements.includes(measurement)) continue;
       const wanted = options.peer === "none" ? undefined : peerValue;
       if (!isMissing(await readRows(file), name, measurement, wanted)) continue;
@@ -83,7 +84,8 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
     }
     if (options.keep) continue;
     await removeWeights(context, model);
-    if (model.role === "cloud") await removeWeights(context, realModel(specializedPair.edge, options));
+    if (model.role === "cloud")
+      for (const edge of realModelNames) await removeWeights(context, realModel(edge, options));
   }
   if (leftOut.length > 0) throw new AppError("E_RUNTIME", `not measured:\n  ${leftOut.join("\n  ")}`);
 }

@@ -44,17 +44,16 @@ def rotate(x, cos, sin):
     return x * cos + torch.cat([-b, a], dim=-1) * sin
 
 
-def llama(config, weights, tokens, mlp):
-    """Logits (rows·time, vocab). `mlp(layer, name, x)` is a linear map of the feed-forward block."""
-    rows, length = tokens.shape
+def llama_hidden(config, weights, x, linear_of):
+    """What leaves the last norm, (rows, time, width), of embedded tokens. `linear_of(layer, name, x)` is any linear map."""
+    rows, length, _ = x.shape
     heads, kv_heads, width = config["heads"], config["kvHeads"], config["headDim"]
     cos, sin = rotary_tables(config, length)
     norm = lambda x, name: F.rms_norm(x, x.shape[-1:], weights[name + ".weight"], config["epsilon"])
     split = lambda x, count: x.view(rows, length, count, width).transpose(1, 2)
-    x = F.embedding(tokens, weights["model.embed_tokens.weight"])
     for i in range(config["layers"]):
         at = f"model.layers.{i}."
-        linear = lambda name, h: F.linear(h, weights[at + name + ".weight"])
+        linear = lambda name, h: linear_of(i, name, h)
         h = norm(x, at + "input_layernorm")
         q = rotate(split(linear("self_attn.q_proj", h), heads), cos, sin)
         k = rotate(split(linear("self_attn.k_proj", h), kv_heads), cos, sin)
@@ -62,9 +61,17 @@ def llama(config, weights, tokens, mlp):
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=kv_heads != heads)
         x = x + linear("self_attn.o_proj", attended.transpose(1, 2).reshape(rows, length, heads * width))
         h = norm(x, at + "post_attention_layernorm")
-        x = x + mlp(i, "mlp.down_proj", F.silu(mlp(i, "mlp.gate_proj", h)) * mlp(i, "mlp.up_proj", h))
+        x = x + linear("mlp.down_proj", F.silu(linear("mlp.gate_proj", h)) * linear("mlp.up_proj", h))
+    return norm(x, "model.norm")
+
+
+def llama(config, weights, tokens, mlp):
+    """Logits (rows·time, vocab). `mlp(layer, name, x)` is a linear map of the feed-forward block."""
+    plain = lambda layer, name, x: F.linear(x, weights[f"model.layers.{layer}.{name}.weight"])
+    linear = lambda layer, name, x: (mlp if name.startswith("mlp.") else plain)(layer, name, x)
+    hidden = llama_hidden(config, weights, F.embedding(tokens, weights["model.embed_tokens.weight"]), linear)
     head = "model.embed_tokens.weight" if config["tied"] else "lm_head.weight"
-    return F.linear(norm(x, "model.norm"), weights[head]).view(rows * length, -1)
+    return F.linear(hidden, weights[head]).view(tokens.numel(), -1)
 
 
 def make_step(problem, parameters, loss_of):

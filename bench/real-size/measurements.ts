@@ -7,20 +7,20 @@ import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { ggufArchitectures } from "../../src/models/gguf-names.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
-import type { BlockSize } from "../../src/models/quantized-layout.ts";
+import { type QuantizationName, quantizations } from "../../src/models/quantized-layout.ts";
 import { type GgufModelType, writeGgufModel } from "../../src/models/save-gguf.ts";
 import { type BenchOptions, interleave, median } from "../support/bench.ts";
 import { expertStepWork } from "../support/flops.ts";
 import { runTraining } from "../support/training-run.ts";
 import { type Answer, numberOf, startScript } from "../support/worker.ts";
 import type { DecodeTask } from "./decode-task.ts";
+import { measureGeneratorStep } from "./generator-step.ts";
+import { memoryValues } from "./memory.ts";
 import { benchTokenizer, writeBenchPair } from "./pair.ts";
-import type { Row } from "./rows.ts";
-import { type RealModel, realModel, specializedPair } from "./shapes.ts";
+import type { Measured } from "./rows.ts";
+import { type RealModel, type RealModelName, realModel, specializedPair } from "./shapes.ts";
 import { trainingProblem } from "./train.ts";
 import { isThere, randomWeight, writeRandomModel } from "./weights.ts";
-
-export type Measured = Pick<Row, "values" | "about">;
 
 export type Context = {
   /** Where generated weights lie. */
@@ -35,6 +35,8 @@ export type Measurement = {
   /** About the most memory it takes, in bytes. */
   readonly needs: (model: RealModel) => number;
   readonly run: (context: Context, model: RealModel) => Promise<Measured>;
+  /** The models it is made of; all of their role where none are named. */
+  readonly only?: readonly RealModelName[];
   /** Whether it may be left out where memory is short. */
   readonly isOptional?: boolean;
   /** What only a run beside a peer can fill in. */
@@ -43,23 +45,15 @@ export type Measurement = {
 
 /** Prompt and answer of a decoding round; quick: enough to run everything. */
 const lengths = {
-  real: { promptTokens: 256, newTokens: 32, specializeTokens: 1000, rows: 4, time: 128 },
-  quick: { promptTokens: 24, newTokens: 4, specializeTokens: 1000, rows: 2, time: 16 },
+  real: { promptTokens: 256, newTokens: 32, specializeTokens: 1000, prompts: 2, rows: 4, time: 128 },
+  quick: { promptTokens: 24, newTokens: 4, specializeTokens: 1000, prompts: 2, rows: 2, time: 16 },
 } as const;
 const lengthsOf = ({ quick }: BenchOptions) => lengths[quick ? "quick" : "real"];
 
-/** Quantised in blocks of 32 where no size is said. */
-type Quantised = "int8" | "int8-64" | "int8-128" | "int4" | "int4-64" | "int4-128";
+const quantised = ["int8", "int8-64", "int8-128", "int4", "int4-64", "int4-128"] as const satisfies QuantizationName[];
+type Quantised = (typeof quantised)[number];
 type Stored = "bf16" | "f32" | Quantised;
-const quantizations: Readonly<Record<Quantised, { readonly bits: 8 | 4; readonly block: BlockSize }>> = {
-  int8: { bits: 8, block: 32 },
-  "int8-64": { bits: 8, block: 64 },
-  "int8-128": { bits: 8, block: 128 },
-  int4: { bits: 4, block: 32 },
-  "int4-64": { bits: 4, block: 64 },
-  "int4-128": { bits: 4, block: 128 },
-};
-const isQuantised = (stored: Stored): stored is Quantised => stored in quantizations;
+const isQuantised = (stored: Stored): stored is Quantised => quantised.some((name) => name === stored);
 
 /** The type of llama.cpp that has the same bits, and how the two differ where they do. */
 const peers: Readonly<Record<Exclude<Stored, "bf16">, { readonly type: GgufModelType; readonly compared: string }>> = {
@@ -134,8 +128,7 @@ async function quantized(context: Context, model: RealModel, stored: Quantised, 
   if ((await isThere(join(directory, "config.json"))) && !again) return { directory, answer: undefined };
   await rm(directory, { recursive: true, force: true });
   const source = await prepared(context, model, "bf16");
-  const { bits, block } = quantizations[stored];
-  const { worker, ready } = await startScript(script("quantize-worker"), [source, directory, `${bits}`, `${block}`]);
+  const { worker, ready } = await startScript(script("quantize-worker"), [source, directory, stored]);
   await worker.close();
   return { directory, answer: ready };
 }
@@ -276,19 +269,12 @@ async function decodeTogether(programs: readonly Program[], options: BenchOption
   return { values, about };
 }
 
-/** What a process needed of its own at most, and the weights it had mapped. */
-const memoryValues = (answer: Answer, prefix = ""): Record<string, number> => ({
-  [`${prefix}own MB`]: numberOf(answer, "ownMb"),
-  [`${prefix}mapped MB`]: numberOf(answer, "mappedMb"),
-});
-
 const seconds = (answer: Answer, name: string): string => (numberOf(answer, name) / 1000).toFixed(2);
 
 const train: Measurement = {
   name: "train f32",
   peerValue: "PyTorch step s",
-  needs: ({ config }) =>
-    base + parameterCount(config) * 4.2 + 512 * (config.vocab * 16 + config.layers * config.ffn * 32),
+  needs: ({ config }) => base + parameterCount(config) * 4.2 + stepBytes(config),
   run: async (context, model) => {
     const { options } = context;
     const directory = await prepared(context, model, "f32");
@@ -369,6 +355,55 @@ const specialize: Measurement = {
   },
 };
 
+/** A whole step over two models in fp32, the cloud model having the same weights, beside PyTorch. */
+const generatorStep: Measurement = {
+  name: "generator f32",
+  only: [specializedPair.edge],
+  peerValue: "PyTorch step s",
+  needs: ({ config }) => base + parameterCount(config) * 4 + 2 * stepBytes(config),
+  run: async (context, model) => {
+    const directory = await prepared(context, model, "f32");
+    const { config } = model;
+    const models = { configs: { cloud: config, edge: config }, cloud: directory, edge: directory, recompute: false };
+    const found = await measureGeneratorStep(
+      { name: `generator-${model.name}`, models, batch: batchOf(context.options), beside: true },
+      context.options,
+    );
+    return { ...found, about: { ...found.about, edge: `${model.name}, f32` } };
+  },
+};
+
+/** The same with this cloud model in 4 bits, the edge model in 8 and activations computed again, so that it fits beside any of them. */
+const generatorStepFor = (name: RealModelName): Measurement => ({
+  name: `generator int4 ${name}`,
+  needs: (model) => {
+    const { config } = realModel(name);
+    return needsToRun(model, "int4") + parameterCount(config) * bytesPerWeight.int8 + stepBytes(config);
+  },
+  run: async (context, model) => {
+    const { options } = context;
+    const edge = realModel(name, options);
+    const cloud = await directoryOf(context, model, "int4");
+    const models = {
+      configs: { cloud: model.config, edge: edge.config },
+      cloud,
+      edge: await directoryOf(context, edge, "int8"),
+      recompute: true,
+    };
+    const step = { name: `generator-${model.name}-${name}`, models, batch: batchOf(options), beside: false };
+    const found = await measureGeneratorStep(step, { ...options, repetitions: Math.min(options.repetitions, 2) });
+    return { ...found, about: { ...found.about, edge: `${name}, int8` } };
+  },
+});
+
+const batchOf = (options: BenchOptions) => {
+  const { prompts, rows, time } = lengthsOf(options);
+  return { prompts, promptTokens: time, rows, time };
+};
+
+/** About what the activations of 512 tokens take in a step. */
+const stepBytes = ({ vocab, layers, ffn }: ModelConfig): number => 512 * (vocab * 16 + layers * ffn * 32);
+
 /** In an order that needs the least room on the disk at a time. */
 export const measurements: Readonly<Record<RealModel["role"], readonly Measurement[]>> = {
   edge: [
@@ -382,14 +417,25 @@ export const measurements: Readonly<Record<RealModel["role"], readonly Measureme
     decode("int4-128"),
     decode("bf16"),
     train,
+    generatorStep,
     decode("f32"),
   ],
-  cloud: [quantize("int4"), decode("int4"), decode("int4-64"), decode("int4-128"), specialize],
+  cloud: [
+    quantize("int4"),
+    decode("int4"),
+    decode("int4-64"),
+    decode("int4-128"),
+    specialize,
+    generatorStepFor("TinyLlama-1.1B"),
+    generatorStepFor("Qwen2-1.5B"),
+    generatorStepFor("Gemma-2-2B"),
+    generatorStepFor("OPT-2.7B"),
+  ],
 };
 
 /** Removes what a model's measurements left on the disk. */
 export async function removeWeights(context: Context, model: RealModel): Promise<void> {
-  for (const stored of ["bf16", "f32", ...(Object.keys(quantizations) as Quantised[])] as const)
+  for (const stored of ["bf16", "f32", ...quantised] as const)
     await rm(pathOf(context, model, stored), { recursive: true, force: true });
   for (const { type } of Object.values(peers)) await rm(ggufPath(context, model, type), { force: true });
 }

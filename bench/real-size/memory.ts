@@ -1,6 +1,7 @@
 /** @file Memory that a measurement may take on a machine that others use too. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { freemem } from "node:os";
+import { type Answer, numberOf } from "../support/worker.ts";
 
 /** Asks the system to end this process before any other where memory runs out. Without effect where it takes no such wish. */
 export function goFirst(): void {
@@ -20,3 +21,9 @@ export function availableBytes(): number {
     return freemem();
   }
 }
+
+/** What a process needed of its own at most, and the weights it had mapped. */
+export const memoryValues = (answer: Answer, prefix = ""): Record<string, number> => ({
+  [`${prefix}own MB`]: numberOf(answer, "ownMb"),
+  [`${prefix}mapped MB`]: numberOf(answer, "mappedMb"),
+});

@@ -14,6 +14,8 @@ export const Row = z.strictObject({
   machine: z.record(z.string(), z.union([z.string(), z.number()])),
 });
 export type Row = z.infer<typeof Row>;
+/** What a measurement found; the rest of its row is known before. */
+export type Measured = Pick<Row, "values" | "about">;
 
 const Table = z.strictObject({ name: z.literal("real-size"), rows: z.array(Row) });
 

@@ -77,6 +77,19 @@ const sections: readonly Section[] = [
     ],
   },
   {
+    title: "A whole training step of a generator",
+    takes: ({ measurement }) => measurement.startsWith("generator "),
+    columns: [
+      { title: "cloud", cell: ({ model: name, measurement }) => `${name}, ${measurement.split(" ")[1]}` },
+      { title: "edge", cell: ({ about }) => String(about["edge"] ?? "") },
+      { title: "step s", cell: number("step s", 1) },
+      { title: "PyTorch s", cell: number("PyTorch step s", 1) },
+      { title: "PyTorch / ours", cell: number("PyTorch time / ours", 2) },
+      memory,
+      { title: "PyTorch peak GB", cell: gigabytes("PyTorch peak MB") },
+    ],
+  },
+  {
     title: "Specialising",
     takes: ({ measurement }) => measurement.startsWith("specialize "),
     columns: [

@@ -25,13 +25,26 @@ export const isThere = (path: string): Promise<boolean> =>
 /** Of the weights that are not gains. Deep models of any width stay finite with it. */
 const standardDeviation = 0.02;
 
-/** The values of one weight: gains of 1 whatever the norm adds to them, else uniform. The same for the same seed and name. */
+/** Of the table of random values that all weights are taken from. A prime: no width divides it, so that no row of a matrix is soon repeated. */
+const tableSize = 2 ** 22 - 3;
+let table: Float32Array | undefined;
+const drawn = (): Float32Array =>
+  (table ??= createRng("weights").fillUniform(new Float32Array(tableSize), standardDeviation * Math.sqrt(3)));
+
+/**
+ * The values of one weight: gains of 1 whatever the norm adds to them, else uniform, from a place of the table that seed and name
+ * decide. Billions of draws would take longer than what is measured.
+ */
 export function randomWeight(config: ModelConfig, seed: string, name: string, shape: Shape): Float32Array {
   const values = new Float32Array(elementCount(shape));
   if (/norm\.weight$/.test(name)) return values.fill(architectures[config.modelType].norm === "rmsPlusOne" ? 0 : 1);
-  return createRng(seed)
-    .split(name)
-    .fillUniform(values, standardDeviation * Math.sqrt(3));
+  let from = createRng(seed).split(name).int(tableSize);
+  for (let at = 0; at < values.length; from = 0) {
+    const part = drawn().subarray(from, from + values.length - at);
+    values.set(part, at);
+    at += part.length;
+  }
+  return values;
 }
 
 export type WriteOptions = {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { AppError } from "../../src/base/errors.ts";
 import type { BenchOptions } from "./bench.ts";
 import { projectRoot } from "./machine.ts";
-import { cacheFolder, type Problem } from "./problem.ts";
+import { cacheFolder, type StepSettings } from "./problem.ts";
 import { startWorker, type Worker } from "./worker.ts";
 
 const scripts = join(projectRoot, "bench/peers");
@@ -15,7 +15,7 @@ const python = join(environment, "bin/python");
 /** Starts a peer's script on a problem. Installs what it needs where that is missing. */
 export async function startPeer(
   script: string,
-  problem: Problem,
+  problem: StepSettings,
   { threads, peer, log }: Pick<BenchOptions, "threads" | "peer" | "log">,
 ): Promise<{ worker: Worker; description: string }> {
   await requireEnvironment(log);

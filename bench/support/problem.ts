@@ -16,11 +16,8 @@ import { type ModelConfig, plainLlama } from "../../src/models/config.ts";
 import type { Row } from "../../src/train/batch.ts";
 import { projectRoot } from "./machine.ts";
 
-/** What a step is told, as JSON, whoever makes it. */
-export type Problem = {
-  readonly config: ModelConfig;
-  readonly rows: number;
-  readonly time: number;
+/** How a step updates what it trains, and from what. */
+export type StepSettings = {
   readonly learningRate: number;
   readonly optimizer: {
     readonly beta1: number;
@@ -29,14 +26,21 @@ export type Problem = {
     readonly weightDecay: number;
   };
   readonly maxGradientNorm: number;
+  /** A safetensors file with what the step reads besides frozen weights. */
+  readonly inputs: string;
+};
+
+/** What a step over one model is told, as JSON, whoever makes it; `inputs` has `tokens` (rows, time) and `targets` (rows·time). */
+export type Problem = StepSettings & {
+  readonly config: ModelConfig;
+  readonly rows: number;
+  readonly time: number;
   /** The mixture of experts on gate, up and down; without it every weight is trained. */
   readonly experts?: { readonly count: number; readonly rank: number; readonly alpha: number };
   /** A safetensors file with the model's weights, by their Hugging Face names. */
   readonly weights: string;
   /** A safetensors file with the linear maps in int8 blocks, for the run that wants them. */
   readonly int8Weights?: string;
-  /** A safetensors file with `tokens` (rows, time) and `targets` (rows·time), and what else the step reads. */
-  readonly inputs: string;
 };
 
 /** Generated files; never committed. */
@@ -116,7 +120,15 @@ export async function problemRows({ rows, time, inputs }: Problem): Promise<Row[
   });
 }
 
-async function readWhole(file: SafetensorsFile, name: string): Promise<number[]> {
+/** Random token ids, a stream of their own for each name. */
+export function tokenTensor(name: string, shape: readonly number[], vocab: number): TensorToWrite {
+  const rng = createRng("tokens").split(name);
+  const ids = Array.from({ length: elementCount(shape) }, () => BigInt(rng.int(vocab)));
+  return { name, dtype: "I64", shape, data: BigInt64Array.from(ids) };
+}
+
+/** Whole numbers of a tensor, in its order. */
+export async function readWhole(file: SafetensorsFile, name: string): Promise<number[]> {
   const bytes = await readTensorBytes(file, name);
   return Array.from(new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8), Number);
 }

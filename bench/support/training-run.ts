@@ -147,8 +147,8 @@ const series = (answers: readonly Answer[], name: (key: string) => string): Reco
     Object.keys(answers[0]!).map((key) => [name(key), answers.map((answer) => numberOf(answer, key))]),
   );
 
-/** Step by step, both programs must have found the same loss. */
-function requireSameWork(label: string, ours: readonly Answer[], theirs: readonly Answer[]): void {
+/** Step by step, both programs must have found the same loss. Throws E_RUNTIME. */
+export function requireSameWork(label: string, ours: readonly Answer[], theirs: readonly Answer[]): void {
   ours.forEach((answer, i) => {
     const [a, b] = [numberOf(answer, "loss"), numberOf(theirs[i]!, "loss")];
     if (!(Math.abs(a - b) <= lossTolerance * Math.abs(b)))

@@ -26,6 +26,7 @@ import { pairSubject, type Subject } from "../../src/eval/subject.ts";
 import type { EvalReport } from "../../src/eval/summarize.ts";
 import { loadPair } from "../../src/generator/pair.ts";
 import { openModel } from "../../src/models/load.ts";
+import { quantizationName } from "../../src/models/quantized-layout.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
 import { loadTokenizer } from "../../src/text/tokenizer.ts";
 import { type Family, families, heldAgainstBars } from "./eval-bars.ts";
@@ -175,11 +176,13 @@ async function openSubject({ pair: directory, edge, tokenizer, threads }: Flags)
   }
   const pair = await loadPair(directory);
   const subject = pairSubject(pair, { threads });
+  const { quantization } = pair.edge;
   const identity = {
     pair: pair.name,
     cloud: pair.cloud.sha256,
     edge: pair.edge.sha256,
     generator: pair.generator.sha256,
+    ...(quantization === undefined ? {} : { quantization: quantizationName(quantization) }),
   };
   return { subject, identity, [Symbol.asyncDispose]: () => subject[Symbol.asyncDispose]() };
 }

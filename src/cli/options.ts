@@ -3,7 +3,12 @@ import { InvalidArgumentError, Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { readFileBounded } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
-import { type Quantization, type QuantizationName, quantizations } from "../models/quantized-layout.ts";
+import {
+  type Quantization,
+  type QuantizationName,
+  quantizationNames,
+  quantizations,
+} from "../models/quantized-layout.ts";
 import { type Device, maxThreads } from "../runtime/session.ts";
 import type { CliContext } from "./context.ts";
 import { defaultPair } from "./paths.ts";
@@ -61,7 +66,7 @@ export type QuantizeFlag = { readonly quantize?: QuantizationName };
 
 /** `--quantize` of the model that a command runs. */
 export const quantizeOption = (model: string): Option =>
-  new Option("--quantize <type>", `hold the ${model} in fewer bits`).choices(Object.keys(quantizations));
+  new Option("--quantize <type>", `hold the ${model} in fewer bits`).choices(quantizationNames);
 
 export const quantizationOf = ({ quantize }: QuantizeFlag): Quantization | undefined =>
   quantize === undefined ? undefined : quantizations[quantize];

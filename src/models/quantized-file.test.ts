@@ -197,16 +197,16 @@ test("a quantised directory is not quantised again, and not opened in other bits
 
 test("larger blocks are written, told and opened; asked for in another size they are refused", async () => {
   const [directory, out] = [await plainModel(), folder()];
-  const inBlocks = { ...quantizations.int4, blockSize: 64 } as const;
+  const inBlocks = quantizations["int4-64"];
   await quantizeDirectory(directory, out, inBlocks);
   const opened = await openModel(out, { quantize: quantizations.int4 });
   expect(opened.quantization).toEqual(inBlocks);
   const expected = await quantizeModel(await openModel(directory), inBlocks);
   for (const [name, source] of Object.entries(expected.weights))
     expect(Buffer.compare(bytesOf(opened.weights[name]!), bytesOf(source)), name).toBe(0);
-  await expect(openModel(out, { quantize: { ...quantizations.int4, blockSize: 128 } })).rejects.toMatchObject({
+  await expect(openModel(out, { quantize: quantizations["int4-128"] })).rejects.toMatchObject({
     code: "E_CONFIG",
-    message: expect.stringContaining("int4 in blocks of 64, asked for int4 in blocks of 128") as unknown,
+    message: expect.stringContaining("is quantised to int4-64, asked for int4-128") as unknown,
   });
 });
 

@@ -17,15 +17,28 @@ export const defaultBlockSize: BlockSize = 32;
 /** Weight-only, in blocks along a row. Symmetric codes need no zero points; asymmetric ones fit skewed blocks better. */
 export type Quantization = { readonly bits: 4 | 8; readonly symmetric: boolean; readonly blockSize?: BlockSize };
 
-/** By the names that flags and configurations use. */
+/** By the names that flags, configurations and messages use: bits, the size of blocks where it is not 32, and `-asymmetric`. */
 export const quantizations = {
   int8: { bits: 8, symmetric: true },
+  "int8-64": { bits: 8, symmetric: true, blockSize: 64 },
+  "int8-128": { bits: 8, symmetric: true, blockSize: 128 },
   int4: { bits: 4, symmetric: true },
+  "int4-64": { bits: 4, symmetric: true, blockSize: 64 },
+  "int4-128": { bits: 4, symmetric: true, blockSize: 128 },
   "int8-asymmetric": { bits: 8, symmetric: false },
+  "int8-64-asymmetric": { bits: 8, symmetric: false, blockSize: 64 },
+  "int8-128-asymmetric": { bits: 8, symmetric: false, blockSize: 128 },
   "int4-asymmetric": { bits: 4, symmetric: false },
+  "int4-64-asymmetric": { bits: 4, symmetric: false, blockSize: 64 },
+  "int4-128-asymmetric": { bits: 4, symmetric: false, blockSize: 128 },
 } as const satisfies Readonly<Record<string, Quantization>>;
 
 export type QuantizationName = keyof typeof quantizations;
+export const quantizationNames = Object.keys(quantizations) as QuantizationName[];
+
+/** The name of a quantisation, as in `quantizations`. */
+export const quantizationName = ({ bits, symmetric, blockSize = defaultBlockSize }: Quantization): QuantizationName =>
+  `int${bits}${blockSize === defaultBlockSize ? "" : (`-${blockSize}` as const)}${symmetric ? "" : "-asymmetric"}`;
 
 /** The layout of every linear map and table by its name. Norms, biases and learned positions stay as they are. */
 export function quantizedLayout(config: ModelConfig, quantization: Quantization): LayoutOf {
@@ -41,12 +54,12 @@ export function quantizedLayout(config: ModelConfig, quantization: Quantization)
 
 /** Throws E_CONFIG where a model is quantised in another way than is asked for. Any size of blocks will do where none is named. */
 export function requireQuantization(what: string, found: Quantization, wanted: Quantization | undefined): void {
-  const spelled = ({ bits, symmetric, blockSize = defaultBlockSize }: Quantization) =>
-    `int${bits}${symmetric ? "" : " with zero points"}${blockSize === defaultBlockSize ? "" : ` in blocks of ${blockSize}`}`;
-  if (wanted !== undefined && spelled({ ...found, ...wanted }) !== spelled(found))
+  if (wanted === undefined) return;
+  const [has, asked] = [found, { ...found, ...wanted }].map(quantizationName);
+  if (has !== asked)
     throw new AppError(
       "E_CONFIG",
-      `${what}: is quantised to ${spelled(found)}, asked for ${spelled(wanted)}: quantise the model it was made from`,
+      `${what}: is quantised to ${has}, asked for ${asked}: quantise the model it was made from`,
     );
 }
 

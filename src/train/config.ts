@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { GeneratorConfig } from "../generator/config.ts";
 import { unusedKeys } from "../generator/unused-keys.ts";
-import { type QuantizationName, quantizations } from "../models/quantized-layout.ts";
+import { quantizationNames } from "../models/quantized-layout.ts";
 import { maxThreads } from "../runtime/session.ts";
 import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 
@@ -144,8 +144,7 @@ export const LanguageModelRun = z
     message: "expected together where isolate is false: the queries of a row see all of it",
   });
 
-/** `-asymmetric`: with a zero point per block. */
-const Weights = z.enum(["f32", ...(Object.keys(quantizations) as QuantizationName[])]);
+const Weights = z.enum(["f32", ...quantizationNames]);
 export type FrozenWeights = z.infer<typeof Weights>;
 
 export const GeneratorRun = z

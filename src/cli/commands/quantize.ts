@@ -6,6 +6,7 @@ import { quantizeDirectory } from "../../models/quantized-file.ts";
 import { blockSizeOf, blockSizes, defaultBlockSize } from "../../models/quantized-layout.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs } from "../format.ts";
+import { describeQuantization } from "../inspect/model.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, refuseGguf, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
@@ -78,6 +79,6 @@ async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortS
     flags,
     result,
     () =>
-      `${out}: int${quantization.bits} in blocks of ${quantization.blockSize}, ${formatBytes(written.bytes)} instead of ${formatBytes(written.bytesBefore)}, in ${formatMs(result.ms)}`,
+      `${out}: ${describeQuantization(quantization)}; ${formatBytes(written.bytes)} instead of ${formatBytes(written.bytesBefore)}, in ${formatMs(result.ms)}`,
   );
 }

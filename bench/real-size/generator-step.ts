@@ -1,0 +1,70 @@
+/** @file Measuring a whole training step of a generator over two full-size models, in fp32 beside PyTorch. */
+import { fileURLToPath } from "node:url";
+import { type BenchOptions, interleave, median, pairedRatio } from "../support/bench.ts";
+import { type GeneratorBatch, type GeneratorProblem, generatorProblem } from "../support/generator-problem.ts";
+import { startPeer } from "../support/peer.ts";
+import { requireSameWork } from "../support/training-run.ts";
+import { type Answer, numberOf, startScript } from "../support/worker.ts";
+import { memoryValues } from "./memory.ts";
+import type { Measured } from "./rows.ts";
+
+const worker = fileURLToPath(new URL("./generator-worker.ts", import.meta.url));
+const peerScript = "train_generator.py";
+
+export type GeneratorStep = {
+  /** Stands in the name of the cached inputs. */
+  readonly name: string;
+  readonly models: Parameters<typeof generatorProblem>[1];
+  readonly batch: GeneratorBatch;
+  /** Whether PyTorch takes the same steps in turn: both models are Llama's architecture, in one file of fp32 each. */
+  readonly beside: boolean;
+};
+
+/** Steps in a process of its own, in turn with PyTorch's where that is asked for. */
+export async function measureGeneratorStep(step: GeneratorStep, options: BenchOptions): Promise<Measured> {
+  const { name, models, batch, beside } = step;
+  const problem = await generatorProblem(name, models, batch);
+  const started = await startScript(worker, [JSON.stringify(problem), String(options.threads)]);
+  await using ours = started.worker;
+  const theirs = beside && options.peer !== "none" ? await startPeer(peerScript, problem, options) : undefined;
+  await using peer = theirs?.worker;
+  const ask = async (who: string, subject: typeof ours): Promise<Answer> => {
+    const answer = await subject.ask("step");
+    options.log(
+      `  ${who} ${(numberOf(answer, "ms") / 1000).toFixed(1)} s, loss ${numberOf(answer, "loss").toFixed(4)}`,
+    );
+    return answer;
+  };
+  const rounds = await interleave<string, Answer>(
+    { ours: () => ask("ours", ours), ...(peer === undefined ? {} : { peer: () => ask("PyTorch", peer) }) },
+    options,
+  );
+  const times = milliseconds(rounds["ours"]!);
+  const values: Record<string, number> = {
+    "ready s": numberOf(started.ready, "readyMs") / 1000,
+    "step s": median(times) / 1000,
+    loss: numberOf(rounds["ours"]!.at(-1)!, "loss"),
+    ...memoryValues(await ours.ask("memory")),
+  };
+  if (theirs !== undefined && peer !== undefined) {
+    requireSameWork(name, rounds["ours"]!, rounds["peer"]!);
+    const peerTimes = milliseconds(rounds["peer"]!);
+    values["PyTorch step s"] = median(peerTimes) / 1000;
+    values["PyTorch peak MB"] = numberOf(await peer.ask("memory"), "peakMb");
+    values["PyTorch time / ours"] = pairedRatio(peerTimes, times);
+  }
+  return { values, about: { ...about(problem, batch), ...(theirs === undefined ? {} : { peer: theirs.description }) } };
+}
+
+const milliseconds = (answers: readonly Answer[]): number[] => answers.map((answer) => numberOf(answer, "ms"));
+
+const about = (
+  { pair: { edge, generator }, recompute }: GeneratorProblem,
+  batch: GeneratorBatch,
+): Measured["about"] => ({
+  ...batch,
+  recompute,
+  metaTokens: edge.layers,
+  experts: generator.experts,
+  rank: generator.rank,
+});
