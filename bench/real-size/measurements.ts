@@ -392,6 +392,7 @@ const generatorStepFor = (name: RealModelName): Measurement => ({
     };
     const step = { name: `generator-${model.name}-${name}`, models, batch: batchOf(options), beside: false };
     const found = await measureGeneratorStep(step, { ...options, repetitions: Math.min(options.repetitions, 2) });
+    await removeWeights(context, edge); // all four would not lie on the disk beside the cloud model's
     return { ...found, about: { ...found.about, edge: `${name}, int8` } };
   },
 });
