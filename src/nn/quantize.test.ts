@@ -29,7 +29,9 @@ function roundTrip(values: Float32Array, n: number, k: number, options: Quantize
 /** Steps between neighbouring codes of a block. */
 function stepOf(block: readonly number[], { bits, symmetric = true }: QuantizeOptions): number {
   const [low, high] = [Math.min(0, ...block), Math.max(0, ...block)];
-  return symmetric ? Math.max(-low, high) / (2 ** (bits - 1) - 1) : (high - low) / (2 ** bits - 1);
+  if (!symmetric) return (high - low) / (2 ** bits - 1);
+  const half = 2 ** (bits - 1);
+  return Math.max(Math.max(-low, high) / half, Math.min(-low, high) / (half - 1));
 }
 
 const layouts = ([4, 8] as const).flatMap((bits) =>
@@ -79,7 +81,15 @@ test("a block of one sign uses all codes when it may have a zero point", () => {
   const values = Float32Array.from({ length: 32 }, (_, i) => i / 31);
   const worst = (options: QuantizeOptions) =>
     Math.max(...roundTrip(values, 1, 32, options).map((read, i) => Math.abs(read - values[i]!)));
-  expect(worst({ bits: 4, symmetric: false })).toBeLessThan(0.51 * worst({ bits: 4, symmetric: true }));
+  const [asymmetric, symmetric] = [worst({ bits: 4, symmetric: false }), worst({ bits: 4, symmetric: true })];
+  expect(asymmetric).toBeLessThanOrEqual(0.5 / 15 + 1e-6);
+  expect(symmetric).toBeGreaterThan(asymmetric);
+  expect(symmetric).toBeLessThanOrEqual(0.5 / 8 + 1e-6);
+});
+
+test.each([-1, 1])("the value that lies furthest out is met exactly, its sign being %d", (sign) => {
+  const values = Float32Array.from({ length: 32 }, (_, i) => (sign * (i - 8)) / 23);
+  expect(roundTrip(values, 1, 32, { bits: 4 })[31]).toBeCloseTo(sign, 6);
 });
 
 test("values that are not finite are refused, and so is a wrong shape", () => {

@@ -5,7 +5,7 @@ export type QuantizeOptions = {
   readonly bits: 4 | 8;
   /** Values that share a scale: a power of two from 16 on. */
   readonly blockSize?: number;
-  /** Codes centred on zero; otherwise each block also has a zero point, and uses all codes between its least and largest value. */
+  /** No zero points: codes are centred, scales have a sign; otherwise each block also has a zero point, and uses all codes between its least and largest value. */
   readonly symmetric?: boolean;
 };
 
@@ -23,8 +23,9 @@ export type QuantizedBlocks = {
 export const blocksPerRow = (k: number, blockSize: number): number => Math.ceil(k / blockSize);
 
 /**
- * Quantises a matrix (n, k), row-major. No value moves by more than half a step of its block: max|w| / (2^bits − 2) where
- * symmetric, (max − min) / (2^(bits+1) − 2) otherwise, zero counting as a value of every block.
+ * Quantises a matrix (n, k), row-major. No value moves by more than half a step of its block: max|w| / (2^bits − 2) at most where
+ * symmetric, less where one sign reaches further than the other; (max − min) / (2^(bits+1) − 2) otherwise, zero counting as a value of
+ * every block.
  * @throws E_NAN where a value is not finite, E_SHAPE where the values do not fill (n, k)
  */
 export function quantizeBlocks(
@@ -134,7 +135,10 @@ function fitGrid(values: Float32Array, start: number, end: number, bits: number,
   if (!Number.isFinite(total)) throw notFinite(values, start);
   const half = 2 ** (bits - 1);
   if (symmetric) {
-    grid.scale = Math.fround(Math.max(-low, high) / (half - 1));
+    // Codes reach half steps below the zero point and half − 1 above it: the sign of the scale turns the longer side to where they reach further.
+    const [far, near] = -low > high ? [-low, high] : [high, -low];
+    const step = Math.fround(Math.max(far / half, near / (half - 1)));
+    grid.scale = -low > high ? step : -step;
     grid.zero = half;
   } else {
     grid.scale = Math.fround((high - low) / (2 * half - 1));
