@@ -51,6 +51,7 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
     folder: options.quick ? join(folder, "quick") : folder,
     options,
     available: availableBytes,
+    keep: options.keep,
   };
   const file = fileOf(options);
   const leftOut: string[] = [];
@@ -74,7 +75,7 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
       try {
         const measured = await run(context, model);
         const { threads, repetitions, warmUp } = options;
-        const about = { ...measured.about, threads, repetitions, warmUp };
+        const about = { threads, repetitions, warmUp, ...measured.about };
         await putRow(file, { model: name, measurement, values: measured.values, about, machine });
         log(`${what}: ${JSON.stringify(measured.values)}`);
       } catch (error) {
@@ -83,9 +84,8 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
       }
     }
     if (options.keep) continue;
-    await removeWeights(context, model);
-    if (model.role === "cloud")
-      for (const edge of realModelNames) await removeWeights(context, realModel(edge, options));
+    const used = model.role === "cloud" ? realModelNames : [name]; // every edge model is measured with the cloud model
+    for (const each of used) await removeWeights(context, realModel(each, options));
   }
   if (leftOut.length > 0) throw new AppError("E_RUNTIME", `not measured:\n  ${leftOut.join("\n  ")}`);
 }

@@ -7,7 +7,7 @@ import { parameterCount } from "../bench/real-size/measurements.ts";
 import { hasRow, putRow, type Row, readRows } from "../bench/real-size/rows.ts";
 import { realModel, realModelNames } from "../bench/real-size/shapes.ts";
 import { markdownTables } from "../bench/real-size/table.ts";
-import { randomWeight, writeRandomModel } from "../bench/real-size/weights.ts";
+import { randomWeights, writeRandomModel } from "../bench/real-size/weights.ts";
 import { mappedWeightBytes, ownKilobytes, watchMemory } from "../bench/support/memory.ts";
 import { createCachedModel } from "../src/decode/cached-model.ts";
 import { openSafetensorsModel, readModelTensor } from "../src/files/safetensors-model.ts";
@@ -40,7 +40,7 @@ test.each(realModelNames)(
     expect(new Set([...files.tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(["BF16"]));
     expect((await openModel(directory)).parameterCount).toBe(parameterCount(config));
     const [last, shape] = [...parameterShapes(config)].at(-1)!;
-    const wanted = randomWeight(config, "seed", last, shape);
+    const wanted = randomWeights(config, "seed")(last, shape);
     const found = await readModelTensor(files, last);
     for (let i = 0; i < wanted.length; i += 97)
       expect(Math.abs(found[i]! - wanted[i]!)).toBeLessThanOrEqual(Math.abs(wanted[i]!) / 256);
@@ -50,13 +50,13 @@ test.each(realModelNames)(
 test("gains leave what passes them as it is; other weights have a standard deviation of 0.02 and follow their seed and name", () => {
   const { config } = realModel("TinyLlama-1.1B", { quick: true });
   const gemma = realModel("Gemma-2-2B", { quick: true }).config;
-  expect([...randomWeight(config, "a", "model.norm.weight", [3])]).toEqual([1, 1, 1]);
-  expect([...randomWeight(gemma, "a", "model.norm.weight", [3])]).toEqual([0, 0, 0]);
-  const values = randomWeight(config, "a", "lm_head.weight", [64, 64]);
+  expect([...randomWeights(config, "a")("model.norm.weight", [3])]).toEqual([1, 1, 1]);
+  expect([...randomWeights(gemma, "a")("model.norm.weight", [3])]).toEqual([0, 0, 0]);
+  const values = randomWeights(config, "a")("lm_head.weight", [64, 64]);
   expect(Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length)).toBeCloseTo(0.02, 3);
-  expect(randomWeight(config, "a", "lm_head.weight", [64, 64])).toEqual(values);
-  expect(randomWeight(config, "b", "lm_head.weight", [64, 64])).not.toEqual(values);
-  expect(randomWeight(config, "a", "other.weight", [64, 64])).not.toEqual(values);
+  expect(randomWeights(config, "a")("lm_head.weight", [64, 64])).toEqual(values);
+  expect(randomWeights(config, "b")("lm_head.weight", [64, 64])).not.toEqual(values);
+  expect(randomWeights(config, "a")("other.weight", [64, 64])).not.toEqual(values);
 });
 
 test("weights that are there already are not written again", async () => {

@@ -95,9 +95,9 @@ def make_step(problem, parameters, loss_of):
         optimizer.zero_grad(set_to_none=True)
         loss = loss_of()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, problem["maxGradientNorm"])
+        norm = torch.nn.utils.clip_grad_norm_(parameters, problem["maxGradientNorm"])
         optimizer.step()
-        return loss.item()
+        return {"loss": loss.item(), "gradientNorm": norm.item()}
 
     return step
 
@@ -118,14 +118,15 @@ def arguments():
 
 
 def serve(threads, step):
-    """Says that it is ready, then answers `step` and `memory`, a line each."""
+    """Says that it is ready, then answers `step`, which gives named numbers, and `memory`, a line each."""
     send = lambda answer: print(json.dumps(answer), flush=True)
     blas = "MKL" if torch.backends.mkl.is_available() else "no MKL"
     send({"description": f"PyTorch {torch.__version__}, {'compiled' if COMPILED else 'eager'}, CPU, {threads} threads, {blas}"})
     for line in sys.stdin:
         if line.strip() == "step":
             start = time.perf_counter()
-            loss = step()
-            send({"ms": (time.perf_counter() - start) * 1000, "loss": loss if math.isfinite(loss) else None})
+            found = step()
+            ms = (time.perf_counter() - start) * 1000
+            send({"ms": ms, **{name: value if math.isfinite(value) else None for name, value in found.items()}})
         else:
             send({"peakMb": peak_resident_mb()})

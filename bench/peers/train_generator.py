@@ -8,7 +8,8 @@ from common import arguments, llama, llama_hidden, make_step, read_tensors, serv
 problem, threads = arguments()
 pair, generator = problem["pair"], problem["pair"]["generator"]
 inputs = read_tensors(problem["inputs"])
-cloud, edge = (read_tensors(problem[part] + "/model.safetensors") for part in ("cloud", "edge"))
+cloud = read_tensors(problem["cloud"] + "/model.safetensors")
+edge = cloud if problem["edge"] == problem["cloud"] else read_tensors(problem["edge"] + "/model.safetensors")
 prompts, tokens, targets = (inputs.pop(name) for name in ("prompts", "tokens", "targets"))
 trained = {name: tensor.clone().requires_grad_() for name, tensor in inputs.items()}
 layers, count, rank = pair["edge"]["layers"], generator["experts"], generator["rank"]
@@ -40,7 +41,7 @@ def gates():
 def loss():
     shares = gates()
     load = shares.sum((0, 1))
-    balance = load.var(correction=0) / (load.mean() ** 2 + 1e-10)
+    balance = generator["auxCoefficient"] * load.var(correction=0) / (load.mean() ** 2 + 1e-10)
     # One factor per stacked rank: (layers, rows, 1, experts · rank).
     scaled = (shares[prompt_of] * (generator["alpha"] / rank)).repeat_interleave(rank, dim=-1)
     factors = scaled.transpose(0, 1).unsqueeze(2)
@@ -51,7 +52,10 @@ def loss():
         return plain + (F.linear(x, a) * factors[layer]) @ b
 
     answers = F.cross_entropy(llama(pair["edge"], edge, tokens, mlp), targets.flatten())
-    return answers + generator["auxCoefficient"] * balance
+    parts["balanceLoss"] = balance.item()
+    return answers + balance
 
 
-serve(threads, make_step(problem, list(trained.values()), loss))
+parts = {}
+update = make_step(problem, list(trained.values()), loss)
+serve(threads, lambda: {**update(), **parts})

@@ -14,7 +14,7 @@ import type { TrainingState } from "../../src/train/state.ts";
 import { stepNames } from "../../src/train/step.ts";
 import { createTrainer } from "../../src/train/trainer.ts";
 import type { GeneratorProblem } from "../support/generator-problem.ts";
-import { watchMemory } from "../support/memory.ts";
+import { peakResidentMb, watchMemory } from "../support/memory.ts";
 import { readWhole } from "../support/problem.ts";
 import { serve } from "../support/worker.ts";
 import { goFirst } from "./memory.ts";
@@ -85,9 +85,11 @@ await serve(
   {
     step: async () => {
       const start = performance.now();
-      const { loss } = await trainer.step([batch], learningRate);
-      return { ms: performance.now() - start, loss: loss![0]! };
+      const metrics = await trainer.step([batch], learningRate);
+      const ms = performance.now() - start;
+      const number = (name: string) => metrics[name]![0]!;
+      return { ms, loss: number("loss"), balanceLoss: number("balanceLoss"), gradientNorm: number("gradientNorm") };
     },
-    memory,
+    memory: () => ({ ...memory(), peakMb: peakResidentMb() ?? null }),
   },
 );

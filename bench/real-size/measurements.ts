@@ -20,7 +20,7 @@ import { benchTokenizer, writeBenchPair } from "./pair.ts";
 import type { Measured } from "./rows.ts";
 import { type RealModel, type RealModelName, realModel, specializedPair } from "./shapes.ts";
 import { trainingProblem } from "./train.ts";
-import { isThere, randomWeight, writeRandomModel } from "./weights.ts";
+import { isThere, randomWeights, writeRandomModel } from "./weights.ts";
 
 export type Context = {
   /** Where generated weights lie. */
@@ -28,6 +28,8 @@ export type Context = {
   readonly options: BenchOptions;
   /** Bytes of memory that may be taken. */
   readonly available: () => number;
+  /** Whether generated weights stay. */
+  readonly keep: boolean;
 };
 
 export type Measurement = {
@@ -202,8 +204,9 @@ async function peerTask(
   context.options.log(`writing ${path}`);
   const about = await ggufTokenizer(benchTokenizer, config);
   const shapes = parameterShapes(config);
+  const weight = randomWeights(config, model.name);
   const read = async (name: string) => {
-    const values = randomWeight(config, model.name, name, shapes.get(name)!);
+    const values = weight(name, shapes.get(name)!);
     return stored === "f32" ? values : bfloat16ToFloat32(float32ToBfloat16(values));
   };
   await writeGgufModel(path, config, read, { type, about });
@@ -350,6 +353,8 @@ const specialize: Measurement = {
         edge: `${edge.name}, bf16, opened beside it`,
         promptTokens: numberOf(rounds[0]!, "promptTokens"),
         metaTokens: edge.config.layers,
+        repetitions: rounds.length,
+        warmUp: 0,
       },
     };
   },
@@ -360,7 +365,7 @@ const generatorStep: Measurement = {
   name: "generator f32",
   only: [specializedPair.edge],
   peerValue: "PyTorch step s",
-  needs: ({ config }) => base + parameterCount(config) * 4 + 2 * stepBytes(config),
+  needs: ({ config }) => base + parameterCount(config) * 4 + 3 * stepBytes(config),
   run: async (context, model) => {
     const directory = await prepared(context, model, "f32");
     const { config } = model;
@@ -378,7 +383,8 @@ const generatorStepFor = (name: RealModelName): Measurement => ({
   name: `generator int4 ${name}`,
   needs: (model) => {
     const { config } = realModel(name);
-    return needsToRun(model, "int4") + parameterCount(config) * bytesPerWeight.int8 + stepBytes(config);
+    const edge = parameterCount(config) * bytesPerWeight.int8;
+    return needsToRun(model, "int4") + edge + stepBytes(config, { recompute: true });
   },
   run: async (context, model) => {
     const { options } = context;
@@ -391,9 +397,12 @@ const generatorStepFor = (name: RealModelName): Measurement => ({
       recompute: true,
     };
     const step = { name: `generator-${model.name}-${name}`, models, batch: batchOf(options), beside: false };
-    const found = await measureGeneratorStep(step, { ...options, repetitions: Math.min(options.repetitions, 2) });
-    await removeWeights(context, edge); // all four would not lie on the disk beside the cloud model's
-    return { ...found, about: { ...found.about, edge: `${name}, int8` } };
+    try {
+      const found = await measureGeneratorStep(step, { ...options, repetitions: Math.min(options.repetitions, 2) });
+      return { ...found, about: { ...found.about, edge: `${name}, int8` } };
+    } finally {
+      if (!context.keep) await removeWeights(context, edge); // all four have no room beside the cloud model's
+    }
   },
 });
 
@@ -403,7 +412,8 @@ const batchOf = (options: BenchOptions) => {
 };
 
 /** About what the activations of 512 tokens take in a step. */
-const stepBytes = ({ vocab, layers, ffn }: ModelConfig): number => 512 * (vocab * 16 + layers * ffn * 32);
+const stepBytes = ({ vocab, layers, ffn }: ModelConfig, { recompute = false } = {}): number =>
+  512 * (vocab * 16 + layers * ffn * (recompute ? 8 : 32));
 
 /** In an order that needs the least room on the disk at a time. */
 export const measurements: Readonly<Record<RealModel["role"], readonly Measurement[]>> = {

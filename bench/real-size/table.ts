@@ -82,10 +82,12 @@ const sections: readonly Section[] = [
     columns: [
       { title: "cloud", cell: ({ model: name, measurement }) => `${name}, ${measurement.split(" ")[1]}` },
       { title: "edge", cell: ({ about }) => String(about["edge"] ?? "") },
+      { title: "activations", cell: ({ about }) => (about["recompute"] === true ? "computed again" : "kept") },
       { title: "step s", cell: number("step s", 1) },
       { title: "PyTorch s", cell: number("PyTorch step s", 1) },
       { title: "PyTorch / ours", cell: number("PyTorch time / ours", 2) },
       memory,
+      { title: "peak GB", cell: gigabytes("peak MB") },
       { title: "PyTorch peak GB", cell: gigabytes("PyTorch peak MB") },
     ],
   },

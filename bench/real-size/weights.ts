@@ -25,26 +25,28 @@ export const isThere = (path: string): Promise<boolean> =>
 /** Of the weights that are not gains. Deep models of any width stay finite with it. */
 const standardDeviation = 0.02;
 
-/** Of the table of random values that all weights are taken from. A prime: no width divides it, so that no row of a matrix is soon repeated. */
-const tableSize = 2 ** 22 - 3;
-let table: Float32Array | undefined;
-const drawn = (): Float32Array =>
-  (table ??= createRng("weights").fillUniform(new Float32Array(tableSize), standardDeviation * Math.sqrt(3)));
+/** Of the table that weights are taken from: a prime, so that a matrix that is longer repeats it at other places of its rows. */
+const tableSize = 5_000_011;
 
 /**
- * The values of one weight: gains of 1 whatever the norm adds to them, else uniform, from a place of the table that seed and name
- * decide. Billions of draws would take longer than what is measured.
+ * The values of a model's weights, one at a time: gains of 1 whatever the norm adds to them, else uniform, from a place of one table
+ * that seed and name decide. Billions of draws would take longer than what is measured. The same for the same seed and name.
  */
-export function randomWeight(config: ModelConfig, seed: string, name: string, shape: Shape): Float32Array {
-  const values = new Float32Array(elementCount(shape));
-  if (/norm\.weight$/.test(name)) return values.fill(architectures[config.modelType].norm === "rmsPlusOne" ? 0 : 1);
-  let from = createRng(seed).split(name).int(tableSize);
-  for (let at = 0; at < values.length; from = 0) {
-    const part = drawn().subarray(from, from + values.length - at);
-    values.set(part, at);
-    at += part.length;
-  }
-  return values;
+export function randomWeights(config: ModelConfig, seed: string): (name: string, shape: Shape) => Float32Array {
+  const table = createRng("weights").fillUniform(new Float32Array(tableSize), standardDeviation * Math.sqrt(3));
+  const gain = architectures[config.modelType].norm === "rmsPlusOne" ? 0 : 1;
+  const rng = createRng(seed);
+  return (name, shape) => {
+    const values = new Float32Array(elementCount(shape));
+    if (/norm\.weight$/.test(name)) return values.fill(gain);
+    let from = rng.split(name).int(tableSize);
+    for (let at = 0; at < values.length; from = 0) {
+      const part = table.subarray(from, from + values.length - at);
+      values.set(part, at);
+      at += part.length;
+    }
+    return values;
+  };
 }
 
 export type WriteOptions = {
@@ -70,6 +72,7 @@ export async function writeRandomModel(
   await mkdir(directory, { recursive: true });
   await requireRoom(directory, bytes);
   const shards = planShards<Named>(shapes, bytesOf, shardBytes);
+  const weight = randomWeights(config, seed);
   for (const [i, shard] of shards.entries()) {
     const path = join(directory, shardName(i, shards.length));
     log(`writing ${path}`);
@@ -78,7 +81,7 @@ export async function writeRandomModel(
         name,
         dtype,
         shape,
-        data: () => randomWeight(config, seed, name, shape),
+        data: () => weight(name, shape),
       }),
     );
     await writeSafetensors(path, tensors, { format: "pt" });

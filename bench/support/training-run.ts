@@ -19,9 +19,6 @@ import { type Answer, numberOf, startScript, type Worker } from "./worker.ts";
 
 const trainWorker = fileURLToPath(new URL("./train-worker.ts", import.meta.url));
 
-/** How far apart the losses of two programs that do the same work may be. */
-const lossTolerance = 0.01;
-
 export type TrainingRun = {
   /** Stands before the names of what was measured. */
   readonly label: string;
@@ -41,7 +38,7 @@ export async function runTraining(run: TrainingRun, options: BenchOptions): Prom
   options.log(`${label}: ${work.gigaFlops.toFixed(1)} GFLOP a step = ${work.formula}`);
   const measured = await measure(run, options);
   const { ours, products, peer } = measured;
-  if (peer !== undefined) requireSameWork(label, ours.steps, peer.steps);
+  if (peer !== undefined) requireSame(label, { loss: 0.01 }, ours.steps, peer.steps);
   const rates = series(products, (size) => `${label} product ${size} GFLOP/s`);
   const raw: Record<string, readonly number[]> = {
     ...stepSeries(label, ours),
@@ -147,11 +144,20 @@ const series = (answers: readonly Answer[], name: (key: string) => string): Reco
     Object.keys(answers[0]!).map((key) => [name(key), answers.map((answer) => numberOf(answer, key))]),
   );
 
-/** Step by step, both programs must have found the same loss. Throws E_RUNTIME. */
-export function requireSameWork(label: string, ours: readonly Answer[], theirs: readonly Answer[]): void {
-  ours.forEach((answer, i) => {
-    const [a, b] = [numberOf(answer, "loss"), numberOf(theirs[i]!, "loss")];
-    if (!(Math.abs(a - b) <= lossTolerance * Math.abs(b)))
-      throw new AppError("E_RUNTIME", `${label}: expected equal losses, found ${a} (ours) and ${b} (PyTorch)`);
-  });
+/**
+ * Step by step, both programs must have found the same numbers, each within its share of the peer's.
+ * @throws E_RUNTIME naming the first that differs
+ */
+export function requireSame(
+  label: string,
+  tolerances: Readonly<Record<string, number>>,
+  ours: readonly Answer[],
+  theirs: readonly Answer[],
+): void {
+  for (const [name, tolerance] of Object.entries(tolerances))
+    ours.forEach((answer, i) => {
+      const [a, b] = [numberOf(answer, name), numberOf(theirs[i]!, name)];
+      if (!(Math.abs(a - b) <= tolerance * Math.abs(b)))
+        throw new AppError("E_RUNTIME", `${label}: expected equal ${name}, found ${a} (ours) and ${b} (PyTorch)`);
+    });
 }

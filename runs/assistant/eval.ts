@@ -24,7 +24,7 @@ import { differencesOverSeeds, overSeeds, type SeedCell } from "../../src/eval/s
 import { selectBest } from "../../src/eval/select.ts";
 import { pairSubject, type Subject } from "../../src/eval/subject.ts";
 import type { EvalReport } from "../../src/eval/summarize.ts";
-import { loadPair } from "../../src/generator/pair.ts";
+import { loadPair, type Pair } from "../../src/generator/pair.ts";
 import { openModel } from "../../src/models/load.ts";
 import { quantizationName } from "../../src/models/quantized-layout.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
@@ -176,15 +176,22 @@ async function openSubject({ pair: directory, edge, tokenizer, threads }: Flags)
   }
   const pair = await loadPair(directory);
   const subject = pairSubject(pair, { threads });
-  const { quantization } = pair.edge;
   const identity = {
     pair: pair.name,
     cloud: pair.cloud.sha256,
     edge: pair.edge.sha256,
     generator: pair.generator.sha256,
-    ...(quantization === undefined ? {} : { quantization: quantizationName(quantization) }),
+    ...quantizedParts(pair),
   };
   return { subject, identity, [Symbol.asyncDispose]: () => subject[Symbol.asyncDispose]() };
+}
+
+/** How the pair's models are quantised, where they are: their hashes are those of the models they were made from. */
+function quantizedParts({ cloud, edge }: Pair): Record<string, string> {
+  const named = { cloudQuantization: cloud.quantization, edgeQuantization: edge.quantization };
+  return Object.fromEntries(
+    Object.entries(named).flatMap(([key, value]) => (value === undefined ? [] : [[key, quantizationName(value)]])),
+  );
 }
 
 async function evaluateGroup(
