@@ -139,6 +139,17 @@ test("what is quantised already is taken as it is, or refused where other bits a
   });
 });
 
+test("a model in larger blocks that is asked for without their size keeps its own, and its logits", async () => {
+  const model = await quantizeModel(randomLlama({ ...shape, tied: false }), quantizations["int4-64"]);
+  const same = await quantizeModel(model, quantizations.int4);
+  expect(same.quantization).toEqual(quantizations["int4-64"]);
+  expect(await logitsOf(same)).toEqual(await logitsOf(model));
+  await expect(quantizeModel(model, quantizations.int8)).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: "the model: is quantised to int4-64, asked for int8: quantise the model it was made from",
+  });
+});
+
 test("a weight that is not finite is named", async () => {
   const plain = randomLlama();
   const name = "model.layers.1.mlp.up_proj.weight";

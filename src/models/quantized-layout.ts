@@ -55,11 +55,11 @@ export function quantizedLayout(config: ModelConfig, quantization: Quantization)
 /** Throws E_CONFIG where a model is quantised in another way than is asked for. Any size of blocks will do where none is named. */
 export function requireQuantization(what: string, found: Quantization, wanted: Quantization | undefined): void {
   if (wanted === undefined) return;
-  const [has, asked] = [found, { ...found, ...wanted }].map(quantizationName);
-  if (has !== asked)
+  const has = quantizationName(found);
+  if (has !== quantizationName({ ...found, ...wanted }))
     throw new AppError(
       "E_CONFIG",
-      `${what}: is quantised to ${has}, asked for ${asked}: quantise the model it was made from`,
+      `${what}: is quantised to ${has}, asked for ${quantizationName(wanted)}: quantise the model it was made from`,
     );
 }
 

@@ -13,16 +13,17 @@ export type Quantizable = {
 
 /**
  * The same model over quantised weights, all in memory; what a weight was is let go before the next one is read. Its identity stays: it
- * takes the specialisations of the model it was made from.
+ * takes the specialisations of the model it was made from. One that is quantised as asked for already keeps its own size of blocks.
  * @throws E_CONFIG where it is quantised already in another way, E_NAN naming a weight that is not finite
  */
 export async function quantizeModel<M extends Quantizable>(
   model: M,
   quantization: Quantization,
 ): Promise<M & { readonly quantization: Quantization }> {
-  if (model.quantization !== undefined) {
-    requireQuantization("the model", model.quantization, quantization);
-    return { ...model, quantization };
+  const held: Quantization | undefined = model.quantization;
+  if (held !== undefined) {
+    requireQuantization("the model", held, quantization);
+    return { ...model, quantization: held };
   }
   const stored = storedWeights(model.config, quantization);
   const names = new Set(stored.map(({ name }) => name));
