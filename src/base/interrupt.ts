@@ -1,4 +1,5 @@
 /** @file Ctrl-C twice: the first time work stops at its next safe point, the second time the process ends. */
+import { AppError } from "./errors.ts";
 
 /** The part of `process` this needs. */
 export interface SignalSource {
@@ -43,4 +44,9 @@ export function onInterrupt(
       source.off("SIGTERM", listener);
     },
   };
+}
+
+/** Throws E_INTERRUPTED after an abort. What is left of the work, its caller says. */
+export function requireRunning(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new AppError("E_INTERRUPTED", "stopped before the end");
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, expect, test } from "vitest";
+import { requireRunning } from "../base/interrupt.ts";
 import { withNewFolder } from "./new-folder.ts";
 
 const root = mkdtempSync(join(tmpdir(), "new-folder-"));
@@ -34,6 +35,15 @@ test("a failure leaves nothing", async () => {
   await expect(failing).rejects.toThrow("no");
   expect(readdirSync(join(root, "b"))).toEqual([]);
   expect(listeners()).toBe(before);
+});
+
+test("an interruption says that nothing was written, and where", async () => {
+  const path = join(root, "stopped");
+  await expect(withNewFolder(path, async () => requireRunning(AbortSignal.abort()))).rejects.toMatchObject({
+    code: "E_INTERRUPTED",
+    message: `stopped before the end; nothing was written to ${path}`,
+  });
+  expect(existsSync(path)).toBe(false);
 });
 
 test("the end of the process in the midst of it, as a second Ctrl-C brings, leaves nothing", () => {

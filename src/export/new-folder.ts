@@ -10,7 +10,7 @@ import { ioError } from "../base/io-error.ts";
 /**
  * Lets `fill` fill a folder of a temporary name beside `path`, then gives it its name. When anything fails nothing is left, nor when the
  * process ends by `process.exit` before that, as at a second Ctrl-C.
- * @throws E_USAGE where there is something at `path` already; E_IO; whatever `fill` throws
+ * @throws E_USAGE where there is something at `path` already; E_IO; whatever `fill` throws, E_INTERRUPTED saying that nothing was written
  */
 export async function withNewFolder<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
   const target = resolve(path);
@@ -27,10 +27,16 @@ export async function withNewFolder<T>(path: string, fill: (temporary: string) =
     return result;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined); // the first error is the one to tell
-    throw error instanceof AppError ? error : isSystemError(error) ? ioError(error, "write", path) : error;
+    throw toldOf(path, error);
   } finally {
     process.off("exit", atExit);
   }
+}
+
+function toldOf(path: string, error: unknown): unknown {
+  if (!(error instanceof AppError)) return isSystemError(error) ? ioError(error, "write", path) : error;
+  if (error.code !== "E_INTERRUPTED") return error;
+  return new AppError(error.code, `${error.message}; nothing was written to ${path}`, { cause: error });
 }
 
 /** Tries again where a write is still under way; there is nobody left to tell of a failure. */

@@ -1,5 +1,5 @@
 /** @file The steps of an export: told as they begin, and where an interruption stops it. */
-import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
 
 export type ExportStep = "merge" | "write" | "verify";
 
@@ -13,6 +13,6 @@ export type StepOptions = {
 export const createSteps =
   ({ signal, onStep }: StepOptions) =>
   (step: ExportStep): void => {
-    if (signal?.aborted) throw new AppError("E_INTERRUPTED", "stopped; nothing was written");
+    requireRunning(signal);
     onStep?.(step);
   };

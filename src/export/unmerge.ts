@@ -2,6 +2,7 @@
 import { copyFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
 import { ioError } from "../base/io-error.ts";
 import { type Model, openModel } from "../models/load.ts";
 import { type MergeRecord, readMergeRecord } from "../models/save-merged.ts";
@@ -45,10 +46,6 @@ export async function unmerge(
     requireBase(out, await openModel(directory), record);
     return { out, record, files };
   });
-}
-
-function requireRunning(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AppError("E_INTERRUPTED", "unmerge: stopped; nothing was written");
 }
 
 /** A quantised model has the identity of the one that it was made from: which of both was merged into, its own hash tells. */

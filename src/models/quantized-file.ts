@@ -1,6 +1,7 @@
 /** @file A quantised model as a directory: `config.json` says how, the tensors lie in safetensors, ready to be mapped (docs/quantization.md). */
 import { AppError } from "../base/errors.ts";
 import { joinSha256, sha256File, sha256Files } from "../base/hash.ts";
+import { requireRunning } from "../base/interrupt.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../files/safetensors-model.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
@@ -15,7 +16,7 @@ import {
 } from "./quantized-layout.ts";
 import { requireWeight } from "./safetensors-weight.ts";
 import { mergeRecordKey, readMergeRecord } from "./save-merged.ts";
-import { requireRunning, type WriteQuantizedOptions, writeQuantized } from "./write-quantized.ts";
+import { type WriteQuantizedOptions, writeQuantized } from "./write-quantized.ts";
 
 export type QuantizedDirectory = {
   readonly quantization: Quantization;

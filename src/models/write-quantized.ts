@@ -1,8 +1,8 @@
 /** @file Writing a quantised directory: `config.json`, the tensors in files of limited size, the tokenizer. */
 import { join } from "node:path";
-import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { joinSha256, sha256File } from "../base/hash.ts";
+import { requireRunning } from "../base/interrupt.ts";
 import { planShards, shardName, writeShardIndex } from "../files/safetensors-shards.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import type { ModelConfig } from "./config.ts";
@@ -81,10 +81,6 @@ const quantizationConfig = (
   base_sha256: baseSha256,
   weights_sha256: weightsSha256,
 });
-
-export function requireRunning(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AppError("E_INTERRUPTED", "stopped; nothing was written");
-}
 
 const tensorsToWrite = (
   { tensors }: StoredWeight,
