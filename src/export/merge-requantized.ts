@@ -1,28 +1,34 @@
 /** @file An adapter merged into a quantised directory: the result is quantised again in the same way, written, reloaded and compared. */
 import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
 import { changeOfLogits, type LogitChange } from "../decode/logit-change.ts";
-import { adapterRank } from "../lora/low-rank.ts";
+import { type Adapter, adapterRank } from "../lora/low-rank.ts";
 import { applyAdapter } from "../models/apply-adapter.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
 import { type Model, openModel } from "../models/load.ts";
 import { scaleAdapter } from "../models/merge-adapter.ts";
 import type { Quantization } from "../models/quantized-layout.ts";
 import { requantize } from "../models/requantize.ts";
 import { type MergeRecord, refuseMerged } from "../models/save-merged.ts";
 import { saveRequantizedModel } from "../models/save-requantized.ts";
+import { requireArrival } from "./arrival.ts";
 import { compareLogits, requireClose } from "./compare-logits.ts";
 import { listFiles } from "./list-files.ts";
 import { withNewFolder } from "./new-folder.ts";
 import { exportTolerance, logitsOfProbes, probePositions } from "./probes.ts";
 import { reloadModel } from "./reload.ts";
-import { requireChangeOfCodes } from "./require-change.ts";
 import type { ExportRequest, ExportResult } from "./run-export.ts";
-import { createSteps } from "./steps.ts";
+import { createSteps, type ExportStep } from "./steps.ts";
 
 export type RequantizeRequest = Omit<ExportRequest, "type" | "name" | "baseName" | "withBase">;
 
 export type RequantizeResult = Omit<ExportResult, "type" | "rounding"> & {
   /** Of the base model and of the result. */
   readonly quantization: Quantization;
+  /** The share of the adapter that is in the codes: near 1 where rounding lost nothing of it. */
+  readonly arrived: number;
+  /** What the adapter does: from the base model to the adapter beside its codes, over the same positions. A yardstick for `change`. */
+  readonly effect: LogitChange;
   /** What rounding the weights anew costs: from the adapter beside the base model's codes to the adapter in them, over the same positions. */
   readonly change: LogitChange;
 };
@@ -30,10 +36,10 @@ export type RequantizeResult = Omit<ExportResult, "type" | "rounding"> & {
 /**
  * Writes the merged model into a new folder and verifies it.
  * @throws E_USAGE where the base is no quantised directory; E_MISMATCH for a base that is a merge already, for an adapter that is lost in
- * the rounding, and for a result whose logits are not those of the merge: then nothing is left
+ * the rounding, and for a result whose logits are not those of the merge; E_INTERRUPTED: then nothing is left
  */
 export async function mergeRequantized(request: RequantizeRequest): Promise<RequantizeResult> {
-  const { base, scale, out, signal, tokenizerDirectory } = request;
+  const { base, scale, out, signal, kind, adapterSha256 } = request;
   const step = createSteps(request);
   const { quantization, weightsSha256 } = requireQuantizedDirectory(base);
   await refuseMerged(base);
@@ -41,10 +47,6 @@ export async function mergeRequantized(request: RequantizeRequest): Promise<Requ
     step("merge");
     const adapter = scaleAdapter(request.adapter, scale);
     const beside = await applyAdapter(base, adapter);
-    const merged = await requantize(beside);
-    await requireChangeOfCodes(base, merged, quantization, adapter);
-    step("write");
-    const { kind, adapterSha256 } = request;
     const record: MergeRecord = {
       base_sha256: base.sha256,
       base_weights_sha256: weightsSha256,
@@ -52,13 +54,13 @@ export async function mergeRequantized(request: RequantizeRequest): Promise<Requ
       adapter_sha256: adapterSha256,
       scale,
     };
-    await saveRequantizedModel(directory, base, merged, { record, tokenizerDirectory, signal });
-    step("verify");
-    const wanted = await logitsOfProbes(base.config, () => reloadModel(merged));
-    const found = await logitsOfProbes(base.config, async () => reloadModel(await openModel(directory)));
+    const merging = { directory, quantization, adapter, beside, record, step };
+    const { arrived, wanted } = await writeMerged(request, merging);
+    const found = await logitsOf(await openModel(directory), signal);
     const gap = compareLogits(wanted, found);
     requireClose(gap, exportTolerance, "the merged model quantised again");
-    const before = await logitsOfProbes(base.config, () => reloadModel(beside));
+    const unmerged = await logitsOf(beside, signal);
+    const plain = await logitsOf(base, signal);
     return {
       out,
       files: await listFiles(directory),
@@ -66,11 +68,41 @@ export async function mergeRequantized(request: RequantizeRequest): Promise<Requ
       rank: adapterRank(adapter),
       scale,
       ...gap,
-      change: changeOfLogits(before, wanted, base.config),
+      arrived,
+      effect: changeOfLogits(plain, unmerged, base.config),
+      change: changeOfLogits(unmerged, wanted, base.config),
       positions: probePositions(base.config),
       tolerance: exportTolerance,
     };
   });
+}
+
+type Merging = {
+  readonly directory: string;
+  readonly quantization: Quantization;
+  readonly adapter: Adapter;
+  /** The base model with the adapter beside its codes. */
+  readonly beside: FrozenModel;
+  readonly record: MergeRecord;
+  readonly step: (step: ExportStep) => void;
+};
+
+/** Writes the merge and takes its logits. Its codes are all in memory; they end with this function, before other models are measured. */
+async function writeMerged(
+  { base, tokenizerDirectory, signal }: RequantizeRequest,
+  { directory, quantization, adapter, beside, record, step }: Merging,
+) {
+  const merged = await requantize(beside, { signal });
+  const arrived = await requireArrival(base, merged, adapter, { quantization, signal });
+  step("write");
+  await saveRequantizedModel(directory, base, merged, { record, tokenizerDirectory, signal });
+  step("verify");
+  return { arrived, wanted: await logitsOf(merged, signal) };
+}
+
+async function logitsOf(model: FrozenModel, signal: AbortSignal | undefined): Promise<Float32Array[]> {
+  requireRunning(signal);
+  return logitsOfProbes(model.config, () => reloadModel(model));
 }
 
 /** Throws E_USAGE for other models. One that was quantised as it was opened is none: nothing could tell what was merged into. */
@@ -78,7 +110,7 @@ function requireQuantizedDirectory({ directory, quantization, weightsSha256 }: M
   if (quantization === undefined || weightsSha256 === undefined)
     throw new AppError(
       "E_USAGE",
-      `--requantize merges into a directory written by \`loragen quantize\`, found ${directory}, which is none: merge into it without --requantize, or quantise it first`,
+      `quantising a merge again (--requantize) takes a directory written by \`loragen quantize\`, found ${directory}, which is none: merge into it without that, or quantise it first`,
     );
   return { quantization, weightsSha256 };
 }

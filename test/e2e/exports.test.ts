@@ -193,14 +193,17 @@ test("a pair whose edge model is quantised exports adapters; formats that hold w
   expect(await readdir(folder)).not.toContain("held");
 });
 
+const Change = z.strictObject({
+  tokens: z.literal(66),
+  largest: z.number().positive(),
+  mean: z.number().positive(),
+  agreement: z.number().min(0).max(1),
+});
 const Requantized = Exported.omit({ type: true }).extend({
   quantization: z.strictObject({ bits: z.literal(4), symmetric: z.literal(false), blockSize: z.literal(64) }),
-  change: z.strictObject({
-    tokens: z.literal(66),
-    largest: z.number().positive(),
-    mean: z.number().positive(),
-    agreement: z.number().min(0).max(1),
-  }),
+  arrived: z.number().min(0.5).max(1.5),
+  effect: Change,
+  change: Change,
   hasTokenizer: z.literal(true),
 });
 
@@ -211,7 +214,9 @@ test("merge --requantize writes a quantised model that answers, is not merged in
   const args = ["merge", "--pair", quantized, "--specialization", at("about"), "--requantize"];
   Requantized.parse(await json([...args, "--out", at("requantized")]));
   const { stdout } = await loragenHere([...args, "--out", at("requantized-2")]);
+  expect(stdout).toMatch(/^adapter {2}beside the base model: logits move by \d/m);
   expect(stdout).toMatch(/^change {3}merged and quantised again: logits move by \d/m);
+  expect(stdout).toMatch(/^ {9}\d+\.\d % of the adapter arrived$/m);
   expect(stdout).toMatch(/^weights {2}layers to int4, .* in blocks of 64, with zero points; rank 8, strength 1$/m);
   expect(await failing([...args, "--out", at("requantized")])).toMatch(/E_USAGE: .*expected a new or empty folder/);
 
@@ -264,7 +269,7 @@ test("a PEFT adapter merges into a quantised folder to the weights that its spec
 
 test("--requantize into a model that is not quantised is refused, and with --type", async () => {
   const args = ["merge", "--pair", pair, "--specialization", at("about"), "--requantize", "--out", at("dense")];
-  expect(await failing(args)).toMatch(/E_USAGE: --requantize merges into a directory written by `loragen quantize`/);
+  expect(await failing(args)).toMatch(/E_USAGE: .*\(--requantize\) takes a directory written by `loragen quantize`/);
   expect(await failing([...args, "--type", "f16"])).toMatch(/E_USAGE: .*'--requantize' cannot be used with .*'--type/);
   expect(await readdir(folder)).not.toContain("dense");
 });

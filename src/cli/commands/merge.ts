@@ -14,7 +14,7 @@ import {
   scaleOption,
   timedExport,
 } from "../export-source.ts";
-import { formatLogitChange, formatMs } from "../format.ts";
+import { formatLogitChange, formatMs, formatShare } from "../format.ts";
 import { describeQuantization } from "../inspect/model.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
@@ -28,7 +28,8 @@ model has none beside its weights, as a GGUF file never does, the command says s
 config.json: merging into it again is refused, and \`loragen unmerge\` gives the base model back.
 
 Into a model written by \`loragen quantize\` an adapter is merged only with --requantize: the sums are rounded again, in
-as many bits and blocks, which moves logits; by how much is printed. The folder is read by loragen only, as its base is.
+as many bits and blocks, which moves logits; by how much, and how much of the adapter arrived, is printed. One that is
+lost in the rounding is refused. The folder is read by loragen only, as its base is.
 
 Examples:
   $ loragen merge --specialization my-task --out my-task-model
@@ -76,13 +77,15 @@ async function plain(context: CliContext, request: ExportRequest): Promise<Merge
 
 async function requantized(context: CliContext, request: ExportRequest): Promise<Merged> {
   const result = await timedExport(context, (onStep) => mergeRequantized({ ...request, onStep }));
-  const { quantization, rank, scale, change, ms } = result;
+  const { quantization, rank, scale, arrived, effect, change, ms } = result;
   const text = [
     ...describeFiles(result),
     "",
     `weights  ${describeQuantization(quantization)}; rank ${rank}, strength ${scale}`,
     describeCheck(result),
+    `adapter  beside the base model: ${formatLogitChange(effect)}`,
     `change   merged and quantised again: ${formatLogitChange(change)}`,
+    `         ${formatShare(arrived)} of the adapter arrived`,
     `time     ${formatMs(ms)}`,
   ];
   return { result, text };

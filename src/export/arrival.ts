@@ -1,0 +1,82 @@
+/** @file How much of an adapter arrives where its sum with quantised weights is quantised again. */
+import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
+import type { Adapter, LowRank } from "../lora/low-rank.ts";
+import { dequantizeWeight } from "../models/dequantize.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
+import {
+  type Quantization,
+  quantizationName,
+  type StoredWeight,
+  sourcesOf,
+  storeWeight,
+} from "../models/quantized-layout.ts";
+import { adaptedWeights, changesNothing } from "./require-change.ts";
+
+/**
+ * Where less arrives, an adapter is lost. One that moves no code arrives by its part at the outermost value of every block, which the
+ * block's scale follows: a thirty-second in blocks of 32, less in larger ones. Three times that is the least that counts.
+ */
+export const leastShareArrived = 0.1;
+
+export type ArrivalOptions = { readonly quantization: Quantization; readonly signal?: AbortSignal | undefined };
+
+/**
+ * The share of an adapter that is in the codes of a merge: ⟨Δ, BA⟩ / ‖BA‖² over all adapted weights, Δ being by how much the merge moved
+ * the values that codes stand for. 1 is all of it; rounding errors, which do not point its way, cancel out. Δ is counted from the base
+ * model's values rounded anew, for that alone may move them: by a scale's last bit, or by more where another version chose the scales.
+ * @throws E_MISMATCH where the adapter is nothing, or lost in the rounding; E_INTERRUPTED between weights
+ */
+export async function requireArrival(
+  base: FrozenModel,
+  merged: FrozenModel,
+  adapter: Adapter,
+  { quantization, signal }: ArrivalOptions,
+): Promise<number> {
+  let [arrived, whole] = [0, 0];
+  for (const weight of adaptedWeights(base, quantization, adapter)) {
+    requireRunning(signal);
+    const before = await roundedAnew(weight, base);
+    const after = await dequantizeWeight(weight, merged.weights);
+    const sums = sumsAlong(adapter.get(weight.name)!, before, after);
+    arrived += sums.arrived;
+    whole += sums.whole;
+  }
+  if (whole === 0) throw changesNothing(adapter, `${quantization.bits} bits`);
+  const share = arrived / whole;
+  if (share < leastShareArrived)
+    throw new AppError(
+      "E_MISMATCH",
+      `the adapter is lost in the rounding to ${quantizationName(quantization)}: ${percent(share)} of it arrives, expected at least ${percent(leastShareArrived)}; keep it beside the codes, or merge it into the model that was quantised`,
+    );
+  return share;
+}
+
+const percent = (share: number): string => `${Math.round(1000 * share) / 10} %`;
+
+/** The values of a weight's codes, quantised again and read again. */
+async function roundedAnew(weight: StoredWeight, { weights }: FrozenModel): Promise<Float32Array> {
+  const codes = storeWeight(weight, await dequantizeWeight(weight, weights));
+  return dequantizeWeight(weight, Object.fromEntries(sourcesOf(weight, codes)));
+}
+
+/** ⟨after − before, BA⟩ and ‖BA‖² of one weight, row by row of BA. */
+function sumsAlong({ rank, inputs, outputs, a, b }: LowRank, before: Float32Array, after: Float32Array) {
+  const row = new Float64Array(inputs);
+  let arrived = 0;
+  let whole = 0;
+  for (let output = 0; output < outputs; output++) {
+    row.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = b[r * outputs + output]!;
+      for (let i = 0; i < inputs; i++) row[i]! += factor * a[r * inputs + i]!;
+    }
+    const start = output * inputs;
+    for (let i = 0; i < inputs; i++) {
+      const change = row[i]!;
+      arrived += (after[start + i]! - before[start + i]!) * change;
+      whole += change * change;
+    }
+  }
+  return { arrived, whole };
+}
