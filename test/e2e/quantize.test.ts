@@ -1,5 +1,5 @@
 /** @file Quantised models by the commands that a user has. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -32,6 +32,12 @@ test("quantize writes a directory that run and inspect open, and says what it sa
   const inspected = await loragen("inspect", out);
   expect(inspected.stderr).toBe("");
   expect(inspected.status).toBe(0);
+  const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8")) as {
+    quantization_config: { base_sha256: string; weights_sha256: string };
+  };
+  const { base_sha256: sha256, weights_sha256: weightsSha256 } = config.quantization_config;
+  expect(inspected.stdout).toMatch(new RegExp(`^sha256 +${sha256}\\nweights' sha256 +${weightsSha256}$`, "m"));
+  expect(JSON.parse((await loragen("inspect", out, "--json")).stdout)).toMatchObject({ sha256, weightsSha256 });
   const again = await loragen(...args);
   expect(again).toMatchObject({ status: 1, stdout: "" });
   expect(again.stderr).toContain("E_USAGE");

@@ -13,6 +13,8 @@ export type ModelSummary = {
   readonly bytes: number;
   readonly dtypes: Readonly<Record<string, number>>;
   readonly sha256: string;
+  /** Of a quantised directory's own weight files. */
+  readonly weightsSha256?: string;
   readonly layers: number;
   readonly hidden: number;
   readonly ffn: number;
@@ -40,7 +42,7 @@ export async function inspectModel(directory: string): Promise<Inspection> {
 
 /** What is worth knowing about an opened model. */
 export async function summarizeModel(model: Model): Promise<ModelSummary> {
-  const { directory, config, sha256, parameterCount, quantization } = model;
+  const { directory, config, sha256, weightsSha256, parameterCount, quantization } = model;
   const { files, tensors } = await openSafetensorsModel(directory);
   const { modelType, layers, hidden, ffn, heads, kvHeads, headDim, vocab, context, tied } = config;
   return {
@@ -50,6 +52,7 @@ export async function summarizeModel(model: Model): Promise<ModelSummary> {
     bytes: files.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
     dtypes: dtypesOf([...tensors.values()]),
     sha256,
+    ...(weightsSha256 === undefined ? {} : { weightsSha256 }),
     layers,
     hidden,
     ffn,
@@ -74,4 +77,5 @@ export const modelFacts = (summary: ModelSummary): (readonly [string, string])[]
   ["weights", `${formatBytes(summary.bytes)}, ${describeDtypes(summary.dtypes)}`],
   ...(summary.quantization === undefined ? [] : [["quantised", describeQuantization(summary.quantization)] as const]),
   ["sha256", summary.sha256],
+  ...(summary.weightsSha256 === undefined ? [] : [["weights' sha256", summary.weightsSha256] as const]),
 ];
