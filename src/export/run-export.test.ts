@@ -335,7 +335,7 @@ test("formats that hold weights refuse quantised ones, naming what works instead
       expect(runExport(format, request("held", { ...changes, base: quantized }))).rejects.toMatchObject({
         code: "E_CONFIG",
         message: expect.stringMatching(
-          /quantised to 8 bits.*--format peft, or gguf without its base.*loragen merge --requantize.*the model that it was made from/,
+          /quantised to 8 bits.*format peft, or gguf without its base.*loragen merge --requantize.*the model that it was made from/,
         ) as unknown,
       });
     for (const name of ["merged", "gguf-merged", "onnx"] as const) await refuse(exportFormats[name]);

@@ -123,7 +123,7 @@ function requireDense({ directory, quantization }: Model): void {
   if (quantization === undefined) return;
   throw new AppError(
     "E_CONFIG",
-    `${directory}: quantised to ${quantization.bits} bits, and this export holds the weights of a model: expected the adapter alone (--format peft, or gguf without its base), \`loragen merge --requantize\`, or the model that it was made from`,
+    `${directory}: quantised to ${quantization.bits} bits, and this export holds the weights of a model: expected the adapter alone (format peft, or gguf without its base), a merge that is quantised again (\`loragen merge --requantize\`), or the model that it was made from`,
   );
 }
 
@@ -131,7 +131,7 @@ async function resolveType(format: ExportFormat, asked: WeightType | undefined, 
   const { types, keepsTypes } = format;
   if (asked === undefined) return keepsTypes === true ? storedTypes[await storedDtype(base)] : types[0]!;
   if (!types.includes(asked))
-    throw new AppError("E_USAGE", `--type: this format has ${types.join(", ")}, found ${asked}`);
+    throw new AppError("E_USAGE", `type: this format has ${types.join(", ")}, found ${asked}`);
   return asked;
 }
 const storedTypes = { F32: "f32", F16: "f16", BF16: "bf16" } as const;

@@ -186,7 +186,7 @@ test("a pair whose edge model is quantised exports adapters; formats that hold w
   );
   for (const rest of [["merged"], ["gguf-merged"], ["onnx"], ["gguf", "--with-base"]])
     expect(await failing([...args, "--out", at("held"), "--format", ...rest])).toMatch(
-      /E_CONFIG: .*--format peft, or gguf without its base.*loragen merge --requantize/,
+      /E_CONFIG: .*format peft, or gguf without its base.*loragen merge --requantize/,
     );
   const plainMerge = ["merge", "--pair", quantized, "--specialization", at("about"), "--out", at("held")];
   expect(await failing(plainMerge)).toMatch(/E_CONFIG: .*loragen merge --requantize/);
