@@ -1,9 +1,16 @@
-/** @file The default pair with both models quantised, for `eval.ts --pair OUT`: `tsx runs/assistant/quantize-pair.ts OUT --type int4-64`. */
+/**
+ * @file The default pair with both models quantised, for `eval.ts --pair OUT`: `tsx runs/assistant/quantize-pair.ts OUT --type int4-64`.
+ * Says how far the codes of the layers are from their weights.
+ */
 import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { bytesOfSource, dequantizeWeight } from "../../src/models/dequantize.ts";
+import { openModel } from "../../src/models/load.ts";
+import { embeddingName, headName } from "../../src/models/parameters.ts";
 import { quantizeDirectory } from "../../src/models/quantized-file.ts";
-import { quantizationNames, quantizations } from "../../src/models/quantized-layout.ts";
+import { quantizationNames, quantizations, storedWeights } from "../../src/models/quantized-layout.ts";
+import { widenedHere } from "../../src/runtime/mapped-or-held.ts";
 
 const text = { type: "string" } as const;
 const { values, positionals } = parseArgs({
@@ -21,4 +28,26 @@ for (const part of ["generator", "tokenizer", "pair.json"])
   await cp(join(values.pair, part), join(out, part), { recursive: true });
 for (const model of ["cloud", "edge"])
   await quantizeDirectory(join(values.pair, model), join(out, model), quantizations[type]);
+for (const model of ["cloud", "edge"]) {
+  const percent = 100 * (await squaredError(join(values.pair, model), join(out, model)));
+  console.log(`${model}: squared error of the layers, over that of zeros: ${percent.toPrecision(3)} %`);
+}
 console.log(`${out}: both models of ${values.pair} as ${type}`);
+
+/** Σ (code's value − w)² / Σ w² over the linear maps of all layers. */
+async function squaredError(directory: string, quantized: string): Promise<number> {
+  const [plain, coded] = [await openModel(directory), await openModel(quantized)];
+  const weights = await widenedHere(plain.weights);
+  const tables: string[] = [`${embeddingName(plain.config)}.weight`, `${headName}.weight`];
+  let [error, whole] = [0, 0];
+  for (const weight of storedWeights(coded.config, coded.quantization!)) {
+    if (weight.layout === undefined || tables.includes(weight.name)) continue;
+    const found = await dequantizeWeight(weight, coded.weights);
+    const wanted = new Float32Array((await bytesOfSource(weights[weight.name]!)).slice().buffer);
+    for (let i = 0; i < found.length; i++) {
+      error += (found[i]! - wanted[i]!) ** 2;
+      whole += wanted[i]! ** 2;
+    }
+  }
+  return error / whole;
+}
