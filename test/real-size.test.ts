@@ -146,26 +146,36 @@ test("rows stand in the order of the shapes, then by measurement, numbers as num
   expect(shown).toEqual(["TinyLlama-1.1B", "Llama-3-8B"].flatMap((model) => weights.map((name) => `${model} ${name}`)));
 });
 
-test("a table shows ours, the peer's where there is one, and their ratio; older rows say that their memory is the resident size", () => {
+test("a table shows ours, the peer's where there is one, and their ratio; a generator's step says what it keeps", () => {
   const beside = row({
     model: "Qwen2-1.5B",
     values: { ...row().values, "llama.cpp decode tokens/s": 10, "decode, ours / llama.cpp": 0.95 },
   });
-  const { "own MB": _, "mapped MB": __, ...rest } = row().values;
-  const older = row({ model: "OPT-2.7B", values: { ...rest, "peak MB": 3088 } });
   const training = row({ measurement: "train f32", values: { "step s": 17.14, "peak MB": 6908 } });
-  expect(markdownTables([row(), beside, older, training])).toBe(`**Loading and decoding**
+  const step = { "step s": 70.09, "own MB": 8383, "mapped MB": 6138, "peak MB": 14267 };
+  const generator = row({
+    model: "Llama-3-8B",
+    measurement: "generator int4 TinyLlama-1.1B",
+    values: step,
+    about: { edge: "TinyLlama-1.1B, int8", recompute: true },
+  });
+  expect(markdownTables([row(), beside, training, generator])).toBe(`**Loading and decoding**
 
 | model | weights | load s | GB own + mapped | prefill tokens/s (llama.cpp; ratio) | decode tokens/s (llama.cpp; ratio) |
 | --- | --- | --: | --: | --: | --: |
 | TinyLlama-1.1B | int8 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 |
 | Qwen2-1.5B | int8 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 (10.0; 0.95) |
-| OPT-2.7B | int8 | 1.3 | 3.1 resident | 90.0 | 9.5 |
 
 **A training step of 8 experts of rank 16**
 
 | model | step s | PyTorch s | PyTorch / ours | peak GB | PyTorch peak GB |
 | --- | --- | --: | --: | --: | --: |
 | TinyLlama-1.1B | 17.1 |  |  | 6.9 |  |
+
+**A whole training step of a generator**
+
+| cloud | edge | activations | step s | PyTorch s | PyTorch / ours | GB own + mapped | peak GB | PyTorch peak GB |
+| --- | --- | --: | --: | --: | --: | --: | --: | --: |
+| Llama-3-8B, int4 | TinyLlama-1.1B, int8 | computed again | 70.1 |  |  | 8.4 + 6.1 | 14.3 |  |
 `);
 });

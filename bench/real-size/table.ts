@@ -19,14 +19,11 @@ const gigabytes = (name: string) => (row: Row) => {
   const value = row.values[name];
   return value === undefined ? "" : (value / 1000).toFixed(1);
 };
-/** Of older rows the peak resident size, which counts pages of mapped weights only as far as they stayed in memory. */
 const memory: Column = {
   title: "GB own + mapped",
   cell: (row) => {
     const [own, mapped] = [gigabytes("own MB")(row), gigabytes("mapped MB")(row)];
-    if (own !== "") return `${own} + ${mapped}`;
-    const resident = gigabytes("peak MB")(row);
-    return resident === "" ? "" : `${resident} resident`;
+    return own === "" ? "" : `${own} + ${mapped}`;
   },
 };
 /** Ours, the peer's behind it, and our share of the peer's. */
