@@ -3,6 +3,7 @@ import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
 import { logitChange } from "../decode/logit-change.ts";
+import { requireArrival } from "../export/arrival.ts";
 import { type Answerer, type AnswerOptions, createAnswerer } from "../generator/answer.ts";
 import { loadPair, type Pair } from "../generator/pair.ts";
 import { readSpecialization, type Specialization } from "../generator/specialization.ts";
@@ -11,7 +12,7 @@ import type { FrozenModel } from "../models/frozen-model.ts";
 import { requantize } from "../models/requantize.ts";
 import { encodeInput } from "../text/prompt.ts";
 import type { CliContext } from "./context.ts";
-import { formatLogitChange } from "./format.ts";
+import { formatLogitChange, formatShare } from "./format.ts";
 import {
   type PairFlags,
   type PromptFlags,
@@ -62,7 +63,7 @@ export async function openAnswerer(context: CliContext, flags: AnsweringFlags): 
 /** What the two ways of specialising quantised weights are compared on. */
 const probe = "The quick brown fox jumps over the lazy dog. Is my table for 8 at 19:30 confirmed?";
 
-/** The edge model with the specialisation in its quantised weights; says how far that moves its logits. Throws E_USAGE. */
+/** The edge model with the specialisation in its quantised weights; says how far that moves its logits. Throws E_USAGE, E_MISMATCH where it is lost in the rounding. */
 async function requantized(
   context: CliContext,
   pair: Pair,
@@ -76,9 +77,12 @@ async function requantized(
     );
   const beside = await specializedEdge(pair, specialization);
   const merged = await requantize(beside);
+  const arrived = await requireArrival(beside, merged);
   const ids = encodeInput(pair.tokenizer, pair.layout, probe);
   const change = await logitChange(beside, merged, ids, { threads, device });
-  context.stderr.write(`merged and quantised again: ${formatLogitChange(change)}\n`);
+  context.stderr.write(
+    `merged and quantised again: ${formatLogitChange(change)}; ${formatShare(arrived)} of the specialisation arrived\n`,
+  );
   return merged;
 }
 

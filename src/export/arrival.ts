@@ -1,16 +1,10 @@
 /** @file How much of an adapter arrives where its sum with quantised weights is quantised again. */
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
-import type { Adapter, LowRank } from "../lora/low-rank.ts";
+import type { LowRank } from "../lora/low-rank.ts";
 import { dequantizeWeight } from "../models/dequantize.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
-import {
-  type Quantization,
-  quantizationName,
-  type StoredWeight,
-  sourcesOf,
-  storeWeight,
-} from "../models/quantized-layout.ts";
+import { quantizationName, type StoredWeight, sourcesOf, storeWeight } from "../models/quantized-layout.ts";
 import { adaptedWeights, changesNothing } from "./require-change.ts";
 
 /**
@@ -19,24 +13,22 @@ import { adaptedWeights, changesNothing } from "./require-change.ts";
  */
 export const leastShareArrived = 0.1;
 
-export type ArrivalOptions = { readonly quantization: Quantization; readonly signal?: AbortSignal | undefined };
-
 /**
  * The share of an adapter that is in the codes of a merge: ⟨Δ, BA⟩ / ‖BA‖² over all adapted weights, Δ being by how much the merge moved
  * the values that codes stand for. 1 is all of it; rounding errors, which do not point its way, cancel out. Δ is counted from the base
  * model's values rounded anew, for that alone may move them: by a scale's last bit, or by more where another version chose the scales.
+ * @param beside the quantised base model with the adapter beside its codes
+ * @param merged what `requantize` made of it
  * @throws E_MISMATCH where the adapter is nothing, or lost in the rounding; E_INTERRUPTED between weights
  */
-export async function requireArrival(
-  base: FrozenModel,
-  merged: FrozenModel,
-  adapter: Adapter,
-  { quantization, signal }: ArrivalOptions,
-): Promise<number> {
+export async function requireArrival(beside: FrozenModel, merged: FrozenModel, signal?: AbortSignal): Promise<number> {
+  const { quantization, adapter } = beside;
+  if (quantization === undefined || adapter === undefined)
+    throw new Error("internal: expected a quantised model with an adapter beside it");
   let [arrived, whole] = [0, 0];
-  for (const weight of adaptedWeights(base, quantization, adapter)) {
+  for (const weight of adaptedWeights(beside, quantization, adapter)) {
     requireRunning(signal);
-    const before = await roundedAnew(weight, base);
+    const before = await roundedAnew(weight, beside);
     const after = await dequantizeWeight(weight, merged.weights);
     const sums = sumsAlong(adapter.get(weight.name)!, before, after);
     arrived += sums.arrived;
@@ -47,7 +39,7 @@ export async function requireArrival(
   if (share < leastShareArrived)
     throw new AppError(
       "E_MISMATCH",
-      `the adapter is lost in the rounding to ${quantizationName(quantization)}: ${percent(share)} of it arrives, expected at least ${percent(leastShareArrived)}; keep it beside the codes, or merge it into the model that was quantised`,
+      `the adapter is lost in the rounding to ${quantizationName(quantization)}: ${percent(Math.floor(1000 * share) / 1000)} of it arrives, expected at least ${percent(leastShareArrived)}; keep it beside the codes, or merge it into the model that was quantised`,
     );
   return share;
 }

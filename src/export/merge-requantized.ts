@@ -2,7 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { changeOfLogits, type LogitChange } from "../decode/logit-change.ts";
-import { type Adapter, adapterRank } from "../lora/low-rank.ts";
+import { adapterRank } from "../lora/low-rank.ts";
 import { applyAdapter } from "../models/apply-adapter.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { type Model, openModel } from "../models/load.ts";
@@ -54,8 +54,7 @@ export async function mergeRequantized(request: RequantizeRequest): Promise<Requ
       adapter_sha256: adapterSha256,
       scale,
     };
-    const merging = { directory, quantization, adapter, beside, record, step };
-    const { arrived, wanted } = await writeMerged(request, merging);
+    const { arrived, wanted } = await writeMerged(request, { directory, beside, record, step });
     const found = await logitsOf(await openModel(directory), signal);
     const gap = compareLogits(wanted, found);
     requireClose(gap, exportTolerance, "the merged model quantised again");
@@ -79,8 +78,6 @@ export async function mergeRequantized(request: RequantizeRequest): Promise<Requ
 
 type Merging = {
   readonly directory: string;
-  readonly quantization: Quantization;
-  readonly adapter: Adapter;
   /** The base model with the adapter beside its codes. */
   readonly beside: FrozenModel;
   readonly record: MergeRecord;
@@ -90,10 +87,10 @@ type Merging = {
 /** Writes the merge and takes its logits. Its codes are all in memory; they end with this function, before other models are measured. */
 async function writeMerged(
   { base, tokenizerDirectory, signal }: RequantizeRequest,
-  { directory, quantization, adapter, beside, record, step }: Merging,
+  { directory, beside, record, step }: Merging,
 ) {
   const merged = await requantize(beside, { signal });
-  const arrived = await requireArrival(base, merged, adapter, { quantization, signal });
+  const arrived = await requireArrival(beside, merged, signal);
   step("write");
   await saveRequantizedModel(directory, base, merged, { record, tokenizerDirectory, signal });
   step("verify");

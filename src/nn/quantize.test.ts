@@ -92,6 +92,12 @@ test.each([-1, 1])("the value that lies furthest out is met exactly, its sign be
   expect(roundTrip(values, 1, 32, { bits: 4 })[31]).toBeCloseTo(sign, 6);
 });
 
+test.each([4, 8] as const)("in %d bits a block of numbers too small for a step becomes zeros", (bits) => {
+  const least = 2 ** -149;
+  const values = Float32Array.from({ length: 32 }, (_, i) => (i === 0 ? 11 : 5) * least);
+  expect(roundTrip(values, 1, 32, { bits }).map(Math.abs)).toEqual(new Array(32).fill(0));
+});
+
 test("values that are not finite are refused, and so is a wrong shape", () => {
   const values = new Float32Array(64);
   expect(() => quantizeBlocks(values, 3, 32, { bits: 8 })).toThrow(expect.objectContaining({ code: "E_SHAPE" }));

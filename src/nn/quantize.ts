@@ -25,7 +25,7 @@ export const blocksPerRow = (k: number, blockSize: number): number => Math.ceil(
 /**
  * Quantises a matrix (n, k), row-major. No value moves by more than half a step of its block: max|w| / (2^bits − 2) at most where
  * symmetric, less where one sign reaches further than the other; (max − min) / (2^(bits+1) − 2) otherwise, zero counting as a value of
- * every block.
+ * every block. Steps below 2^-126, the least normal number, are 0.
  * @throws E_NAN where a value is not finite, E_SHAPE where the values do not fill (n, k)
  */
 export function quantizeBlocks(
@@ -136,15 +136,19 @@ function fitGrid(values: Float32Array, start: number, end: number, bits: number,
   const half = 2 ** (bits - 1);
   if (symmetric) {
     // Codes reach half steps below the zero point and half − 1 above it: the sign of the scale turns the longer side to where they reach further.
-    const [far, near] = -low > high ? [-low, high] : [high, -low];
-    const step = Math.fround(Math.max(far / half, near / (half - 1)));
-    grid.scale = -low > high ? step : -step;
+    const turned = high > -low;
+    const [far, near] = turned ? [high, -low] : [-low, high];
+    const step = normal(Math.max(far / half, near / (half - 1)));
+    grid.scale = turned ? -step : step;
     grid.zero = half;
   } else {
-    grid.scale = Math.fround((high - low) / (2 * half - 1));
+    grid.scale = normal((high - low) / (2 * half - 1));
     grid.zero = grid.scale === 0 ? half : Math.round(-low / grid.scale);
   }
 }
+
+/** An fp32 step, 0 below the least normal number: where fp32 loses digits, codes would leave their range. */
+const normal = (step: number): number => (step < 2 ** -126 ? 0 : Math.fround(step));
 
 function notFinite(values: Float32Array, start: number): AppError {
   const at = values.findIndex((value, i) => i >= start && !Number.isFinite(value));
