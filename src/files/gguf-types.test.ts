@@ -15,15 +15,18 @@ test("Q4_0 encodes the values of the gguf package's blocks to those very blocks"
   expect(Buffer.from(ggufTypes.Q4_0.encode!(await readGgufTensor(file, "Q4_0")))).toEqual(blocks);
 });
 
-test("no value moves by more than a step of its Q4_0 block, and a block of zeros stays", () => {
-  const values = new Float32Array(32 * 40);
-  createRng("q4").fillNormal(values.subarray(32), 3);
-  const back = new Float32Array(values.length);
-  ggufTypes.Q4_0.decode(ggufTypes.Q4_0.encode!(values), back);
-  for (let block = 0; block < 40; block++) {
-    const own = values.subarray(block * 32, block * 32 + 32);
-    const step = Math.max(...own.map(Math.abs)) / 8;
-    for (const [i, value] of own.entries())
-      expect(Math.abs(back[block * 32 + i]! - value)).toBeLessThanOrEqual(step * 1.001);
-  }
-});
+test.each(["Q4_0", "Q4_1"] as const)(
+  "no value moves by more than a step of its %s block, and a block of zeros stays",
+  (type) => {
+    const values = new Float32Array(32 * 40);
+    createRng("q4").fillNormal(values.subarray(32), 3);
+    const back = new Float32Array(values.length);
+    ggufTypes[type].decode(ggufTypes[type].encode!(values), back);
+    for (let block = 0; block < 40; block++) {
+      const own = values.subarray(block * 32, block * 32 + 32);
+      const step = Math.max(...own.map(Math.abs)) / 8;
+      for (const [i, value] of own.entries())
+        expect(Math.abs(back[block * 32 + i]! - value)).toBeLessThanOrEqual(step * 1.001);
+    }
+  },
+);

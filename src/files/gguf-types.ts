@@ -1,7 +1,7 @@
 /** @file Tensor types of GGUF: how their blocks are laid out, and how they become fp32 and back. */
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "../base/half.ts";
 
-export type GgufTensorType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_K" | "Q6_K";
+export type GgufTensorType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_1" | "Q4_K" | "Q6_K";
 
 type TypeInfo = {
   /** Number in the file. */
@@ -39,6 +39,7 @@ export const ggufTypes: Readonly<Record<GgufTensorType, TypeInfo>> = {
   },
   Q8_0: { id: 8, blockValues: 32, blockBytes: 34, decode: decodeQ8_0, encode: encodeQ8_0 },
   Q4_0: { id: 2, blockValues: 32, blockBytes: 18, decode: decodeQ4_0, encode: encodeQ4_0 },
+  Q4_1: { id: 3, blockValues: 32, blockBytes: 20, decode: decodeQ4_1, encode: encodeQ4_1 },
   Q4_K: { id: 12, blockValues: 256, blockBytes: 144, decode: decodeQ4_K },
   Q6_K: { id: 14, blockValues: 256, blockBytes: 210, decode: decodeQ6_K },
 };
@@ -76,11 +77,7 @@ function encodeQ8_0(values: Float32Array): Uint8Array {
       bytes[block * 34 + 2 + i] = Math.sign(x) * Math.floor(Math.abs(x) + 0.5);
     }
   }
-  const halves = float32ToFloat16(steps);
-  for (let block = 0; block < blocks; block++) {
-    bytes[block * 34] = halves[block]! & 0xff;
-    bytes[block * 34 + 1] = halves[block]! >> 8;
-  }
+  writeHalves(bytes, 34, 0, steps);
   return bytes;
 }
 
@@ -117,11 +114,51 @@ function encodeQ4_0(values: Float32Array): Uint8Array {
       bytes[block * 18 + 2 + i] = code(at) | (code(at + 16) << 4);
     }
   }
-  const halves = float32ToFloat16(steps);
-  for (let block = 0; block < blocks; block++) {
-    bytes[block * 18] = halves[block]! & 0xff;
-    bytes[block * 18 + 1] = halves[block]! >> 8;
+  writeHalves(bytes, 18, 0, steps);
+  return bytes;
+}
+
+/** d, m (fp16), 16 bytes of two nibbles, the low ones first: x = d·q + m. */
+function decodeQ4_1(bytes: Uint8Array, out: Float32Array): void {
+  const scales = blockHalves(bytes, 20, 0);
+  const minimums = blockHalves(bytes, 20, 2);
+  for (let block = 0; block < scales.length; block++) {
+    const [d, m] = [scales[block]!, minimums[block]!];
+    for (let i = 0; i < 16; i++) {
+      const byte = bytes[block * 20 + 4 + i]!;
+      out[block * 32 + i] = Math.fround(d * (byte & 15)) + m;
+      out[block * 32 + 16 + i] = Math.fround(d * (byte >> 4)) + m;
+    }
   }
+}
+
+/** m = min x and d = (max x − m)/15 of each block, q = ⌊(x − m)/d + 0.5⌋ up to 15, as ggml does. */
+function encodeQ4_1(values: Float32Array): Uint8Array {
+  const blocks = values.length / 32;
+  const steps = new Float32Array(blocks);
+  const minimums = new Float32Array(blocks);
+  const bytes = new Uint8Array(blocks * 20);
+  for (let block = 0; block < blocks; block++) {
+    let least = Infinity;
+    let most = -Infinity;
+    for (let i = 0; i < 32; i++) {
+      const x = values[block * 32 + i]!;
+      if (x < least) least = x;
+      if (x > most) most = x;
+    }
+    const d = Math.fround(Math.fround(most - least) / 15);
+    const inverse = d === 0 ? 0 : Math.fround(1 / d);
+    steps[block] = d;
+    minimums[block] = least;
+    const code = (i: number) =>
+      Math.min(15, Math.trunc(Math.fround(Math.fround(Math.fround(values[i]! - least) * inverse) + 0.5)));
+    for (let i = 0; i < 16; i++) {
+      const at = block * 32 + i;
+      bytes[block * 20 + 4 + i] = code(at) | (code(at + 16) << 4);
+    }
+  }
+  writeHalves(bytes, 20, 0, steps);
+  writeHalves(bytes, 20, 2, minimums);
   return bytes;
 }
 
@@ -175,6 +212,15 @@ function blockHalves(bytes: Uint8Array, blockBytes: number, offset: number): Flo
     halves[block] = bytes[at]! | (bytes[at + 1]! << 8);
   }
   return float16ToFloat32(halves);
+}
+
+/** Writes each block's value as the fp16 at `offset` of it. */
+function writeHalves(bytes: Uint8Array, blockBytes: number, offset: number, values: Float32Array): void {
+  const halves = float32ToFloat16(values);
+  for (let block = 0; block < halves.length; block++) {
+    bytes[block * blockBytes + offset] = halves[block]! & 0xff;
+    bytes[block * blockBytes + offset + 1] = halves[block]! >> 8;
+  }
 }
 
 /** 16-bit words of bytes that may lie at an odd address. */

@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), "gguf-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const fixture = resolve(import.meta.dirname, "../../test/fixtures/gguf/types.gguf");
 
-test.each<GgufTensorType>(["F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K"])(
+test.each<GgufTensorType>(["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"])(
   "%s decodes to the very values of the gguf package",
   async (type) => {
     const file = await openGguf(fixture);
@@ -21,11 +21,11 @@ test.each<GgufTensorType>(["F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K"])(
   },
 );
 
-test("Q8_0 encodes to the very blocks of the gguf package", async () => {
+test.each(["Q8_0", "Q4_1"] as const)("%s encodes to the very blocks of the gguf package", async (type) => {
   const file = await openGguf(fixture);
-  const { offset, bytes } = file.tensors.get("encoded.Q8_0")!;
+  const { offset, bytes } = file.tensors.get(`encoded.${type}`)!;
   const wanted = readFileSync(fixture).subarray(offset, offset + bytes);
-  expect(Buffer.from(ggufTypes.Q8_0.encode!(await readGgufTensor(file, "encoded.source")))).toEqual(wanted);
+  expect(Buffer.from(ggufTypes[type].encode!(await readGgufTensor(file, "encoded.source")))).toEqual(wanted);
 });
 
 test("metadata of every kind is read", async () => {

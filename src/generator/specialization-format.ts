@@ -26,7 +26,7 @@ export type Specialization = {
   readonly edgeSha256: string;
   readonly generatorSha256: string;
   /** How the cloud model was held, where it was quantised: other gates than those of its own weights. Of a combination, the coarsest. */
-  readonly cloudQuantization?: Required<Quantization>;
+  readonly cloudQuantization?: Required<Omit<Quantization, "tableBlockSize">>;
   /** What it took to make; not part of the file. */
   readonly ms?: { readonly cloud: number };
 };

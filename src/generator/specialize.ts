@@ -46,7 +46,7 @@ export async function createSpecializer(
   );
   const { layers } = shape.edge;
   const experts = gateCount(shape);
-  const cloudQuantization = pair.cloud.quantization && { blockSize: defaultBlockSize, ...pair.cloud.quantization };
+  const cloudQuantization = cloudQuantizationOf(pair.cloud);
 
   async function specialize(prompt: string, { truncate = false }: SpecializeOptions = {}): Promise<Specialization> {
     const fitted = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });
@@ -118,4 +118,11 @@ function toRows(values: Float32Array, layers: number, experts: number): number[]
   return Array.from({ length: layers }, (_, layer) =>
     Array.from(values.subarray(layer * experts, (layer + 1) * experts)),
   );
+}
+
+/** How the cloud model's layers are held, where they are quantised. */
+function cloudQuantizationOf({ quantization }: Pair["cloud"]): Specialization["cloudQuantization"] {
+  if (quantization === undefined) return undefined;
+  const { bits, symmetric, blockSize = defaultBlockSize } = quantization;
+  return { bits, symmetric, blockSize };
 }

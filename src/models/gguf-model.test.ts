@@ -73,6 +73,7 @@ test.each<[GgufModelType, number]>([
   ["F16", 0.02],
   ["Q8_0", 0.2],
   ["Q4_0", 1],
+  ["Q4_1", 1],
 ])("%s keeps the logits within %d", async (type, tolerance) => {
   const model = randomLlama({ hidden: 64, ffn: 96 });
   await saveGgufModel(path, model, { type });

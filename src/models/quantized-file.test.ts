@@ -9,9 +9,12 @@ import type { ModelConfig } from "./config.ts";
 import { openModel, saveModel } from "./load.ts";
 import { parameterShapes } from "./parameters.ts";
 import { quantizeDirectory } from "./quantized-file.ts";
-import { quantizations } from "./quantized-layout.ts";
+import { quantizations, smallestRows } from "./quantized-layout.ts";
 import { quantizeModel } from "./quantized-model.ts";
 import { readMergeRecord, refuseMerged } from "./save-merged.ts";
+
+/** Wide enough that the sizes of blocks differ. */
+const wide = { hidden: 64, heads: 2, kvHeads: 2 };
 
 const folders: string[] = [];
 afterAll(() => {
@@ -138,6 +141,42 @@ test("a directory of the format's version 1, without a hash of its weights, is r
   await expect(openModel(out)).rejects.toMatchObject({
     code: "E_FORMAT",
     message: expect.stringContaining("quantization_config.weights_sha256") as unknown,
+  });
+});
+
+test("embeddings and head have blocks of their own: those in which a row takes the least room", async () => {
+  const tables = (hidden: number) => smallestRows(randomLlama({ hidden, heads: 2, kvHeads: 2 }).config);
+  // 24 → 36 of 68 and 132 bytes; 64 → 72, 68, 132; 96 → 108, 136, 132; 128 → 144, 136, 132; 192 → 216, 204, 264; 256 → 288, 272, 264
+  expect([24, 64, 96, 128, 192, 256].map(tables)).toEqual([32, 64, 32, 128, 64, 128]);
+  const [directory, out] = [await plainModel(wide), folder()];
+  await quantizeDirectory(directory, out, quantizations.int4);
+  const { weights, quantization } = await openModel(out);
+  expect(quantization).toEqual(quantizations.int4);
+  const { vocab } = randomLlama(wide).config;
+  const bytes = (name: string) => bytesOf(weights[`${name}.weight.scales`]!).length;
+  expect(bytes("model.embed_tokens")).toBe(vocab * 4);
+  expect(bytes("lm_head")).toBe(vocab * 4);
+  expect(bytes("model.layers.0.mlp.gate_proj")).toBe(48 * 2 * 4);
+});
+
+test("a directory of version 2, where embeddings and head have the blocks of the layers, opens as it is and can be quantised again in them", async () => {
+  const [directory, out] = [await plainModel(wide), folder()];
+  const asBefore = { ...quantizations.int8, tableBlockSize: 32 } as const;
+  await quantizeDirectory(directory, out, asBefore);
+  const path = join(out, "config.json");
+  const json = JSON.parse(readFileSync(path, "utf8"));
+  const { table_block_size: size, ...before } = json.quantization_config;
+  expect([size, before.version]).toEqual([32, 3]);
+  writeFileSync(path, JSON.stringify({ ...json, quantization_config: { ...before, version: 2 } }));
+  const opened = await openModel(out, { quantize: quantizations.int8 });
+  expect(opened.quantization).toEqual(asBefore);
+  const held = await quantizeModel(await openModel(directory), asBefore);
+  for (const [name, source] of Object.entries(held.weights))
+    expect(Buffer.compare(bytesOf(opened.weights[name]!), bytesOf(source)), name).toBe(0);
+  writeFileSync(path, JSON.stringify({ ...json, quantization_config: { ...before, version: 3 } }));
+  await expect(openModel(out)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringContaining("table_block_size") as unknown,
   });
 });
 

@@ -11,6 +11,7 @@ import {
   type Quantization,
   requireQuantization,
   type StoredWeight,
+  smallestRows,
   storedWeights,
   storeWeight,
 } from "./quantized-layout.ts";
@@ -40,8 +41,13 @@ export async function openQuantizedDirectory(
 ): Promise<QuantizedDirectory | undefined> {
   const found = await readQuantization(directory);
   if (found === undefined) return undefined;
-  const { bits, symmetric, block_size: blockSize } = found;
-  const quantization = { bits, symmetric, ...(blockSize === defaultBlockSize ? {} : { blockSize }) };
+  const { bits, symmetric, block_size: blockSize, table_block_size: tableBlockSize } = found;
+  const quantization = {
+    bits,
+    symmetric,
+    ...(blockSize === defaultBlockSize ? {} : { blockSize }),
+    ...(tableBlockSize === smallestRows(config) ? {} : { tableBlockSize }),
+  };
   requireQuantization(directory, quantization, wanted);
   const files = await openSafetensorsModel(directory);
   const weights: Record<string, WeightSource> = {};

@@ -8,21 +8,38 @@ import { type BlockSize, blockSizes } from "./quantized-layout.ts";
 
 export const quantizationMethod = "lora-gen";
 
-/** Version 1 had no hash of the quantised weights: nothing told damaged or exchanged ones. */
-export const quantizationVersion = 2;
+/**
+ * Version 1 had no hash of the quantised weights: nothing told damaged or exchanged ones. Version 2 had embeddings and head in the blocks of
+ * the layers.
+ */
+export const quantizationVersion = 3;
 
-const QuantizationConfig = z.strictObject({
+const BlockSizes = z.literal<BlockSize[]>([...blockSizes]);
+
+const shared = {
   quant_method: z.literal(quantizationMethod),
-  version: z.literal(quantizationVersion),
   bits: z.union([z.literal(4), z.literal(8)]),
-  block_size: z.literal<BlockSize[]>([...blockSizes]),
+  /** Of the layers. */
+  block_size: BlockSizes,
   symmetric: z.boolean(),
   /** The identity of the weights that were quantised; where an adapter was merged into the codes, that of the result: its own. */
   base_sha256: Sha256,
   /** Of the files of quantised weights, in order. */
   weights_sha256: Sha256,
+};
+const QuantizationConfig = z.strictObject({
+  ...shared,
+  version: z.literal(quantizationVersion),
+  /** Of embeddings and head. */
+  table_block_size: BlockSizes,
 });
 export type QuantizationConfig = z.infer<typeof QuantizationConfig>;
+
+const Version2 = z
+  .strictObject({ ...shared, version: z.literal(2) })
+  .transform(
+    (found): QuantizationConfig => ({ ...found, version: quantizationVersion, table_block_size: found.block_size }),
+  );
 
 /** What `config.json` says about quantisation; undefined where nothing. Throws E_DTYPE for another tool's, E_FORMAT for an earlier version. */
 export async function readQuantization(directory: string): Promise<QuantizationConfig | undefined> {
@@ -40,5 +57,6 @@ export async function readQuantization(directory: string): Promise<QuantizationC
       "E_FORMAT",
       `${path}: quantised in version 1 of the format, which has no hash of the quantised weights, so they cannot be checked: quantise the model it was made from again, with \`loragen quantize\``,
     );
-  return (await readJsonFile(path, z.looseObject({ quantization_config: QuantizationConfig }))).quantization_config;
+  const schema = config["version"] === 2 ? Version2 : QuantizationConfig;
+  return (await readJsonFile(path, z.looseObject({ quantization_config: schema }))).quantization_config;
 }

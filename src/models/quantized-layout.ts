@@ -1,4 +1,4 @@
-/** @file Which weights of a model are quantised, and how: its layers at the bits asked for, embeddings and head always at 8. */
+/** @file Which weights of a model are quantised, and how: its layers at the bits asked for, embeddings and head always at 8, in blocks of their own. */
 import { AppError } from "../base/errors.ts";
 import { type QuantizedBlocks, type QuantizeOptions, quantizeBlocks } from "../nn/quantize.ts";
 import { type LayoutOf, type QuantizedTensor, quantizedTensors } from "../nn/quantized.ts";
@@ -15,7 +15,14 @@ export const blockSizeOf = (text: string | undefined): BlockSize | undefined =>
 export const defaultBlockSize: BlockSize = 32;
 
 /** Weight-only, in blocks along a row. Symmetric codes need no zero points; asymmetric ones fit skewed blocks better. */
-export type Quantization = { readonly bits: 4 | 8; readonly symmetric: boolean; readonly blockSize?: BlockSize };
+export type Quantization = {
+  readonly bits: 4 | 8;
+  readonly symmetric: boolean;
+  /** Of the layers. */
+  readonly blockSize?: BlockSize;
+  /** Of embeddings and head; where there is none, that of `smallestRows`. */
+  readonly tableBlockSize?: BlockSize;
+};
 
 /** By the names that flags, configurations and messages use: bits, the size of blocks where it is not 32, and `-asymmetric`. */
 export const quantizations = {
@@ -40,15 +47,25 @@ export const quantizationNames = Object.keys(quantizations) as QuantizationName[
 export const quantizationName = ({ bits, symmetric, blockSize = defaultBlockSize }: Quantization): QuantizationName =>
   `int${bits}${blockSize === defaultBlockSize ? "" : (`-${blockSize}` as const)}${symmetric ? "" : "-asymmetric"}`;
 
+/**
+ * The size of blocks in which a row of embeddings or head takes the least room, scales and what fills up the last block included. In 8
+ * bits larger blocks are hardly further from the weights, and the head is read for every token.
+ */
+export function smallestRows({ hidden }: ModelConfig): BlockSize {
+  const bytes = (size: BlockSize) => Math.ceil(hidden / size) * (size + 4);
+  return blockSizes.reduce((best, size) => (bytes(size) < bytes(best) ? size : best));
+}
+
 /** The layout of every linear map and table by its name. Norms, biases and learned positions stay as they are. */
 export function quantizedLayout(config: ModelConfig, quantization: Quantization): LayoutOf {
-  const { bits, symmetric, blockSize = defaultBlockSize } = quantization;
-  const at = (size: 4 | 8): QuantizeOptions => ({ bits: size, blockSize, symmetric });
+  const { bits, symmetric, blockSize = defaultBlockSize, tableBlockSize = smallestRows(config) } = quantization;
+  const layer: QuantizeOptions = { bits, blockSize, symmetric };
+  const table: QuantizeOptions = { bits: 8, blockSize: tableBlockSize, symmetric };
   const layouts = new Map<string, QuantizeOptions>();
-  for (let layer = 0; layer < config.layers; layer++)
-    for (const target of linearMaps(config)) layouts.set(linearName(config, layer, target), at(bits));
+  for (let i = 0; i < config.layers; i++)
+    for (const target of linearMaps(config)) layouts.set(linearName(config, i, target), layer);
   // Few of a row's embeddings are read at a time, and the head decides between near words: both keep 8 bits.
-  for (const name of [embeddingName(config), headName]) layouts.set(name, at(8));
+  for (const name of [embeddingName(config), headName]) layouts.set(name, table);
   return (name) => layouts.get(name);
 }
 

@@ -1,7 +1,7 @@
 /** @file A model written as a GGUF file for llama.cpp. */
 import type { GgufField } from "../files/gguf.ts";
 import { pairRows } from "../files/gguf-rows.ts";
-import type { GgufTensorType } from "../files/gguf-types.ts";
+import { type GgufTensorType, ggufTypes } from "../files/gguf-types.ts";
 import { type GgufTensorToWrite, writeGguf } from "../files/gguf-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
@@ -10,10 +10,10 @@ import { ggufShape, ropeFactors, ropeFactorsName } from "./gguf-config.ts";
 import { type GgufPlace, ggufPlaces } from "./gguf-names.ts";
 import { parameterShapes } from "./parameters.ts";
 
-export type GgufModelType = "F32" | "F16" | "Q8_0" | "Q4_0";
+export type GgufModelType = "F32" | "F16" | "Q8_0" | "Q4_0" | "Q4_1";
 
 /** `general.file_type` */
-const fileTypes: Readonly<Record<GgufModelType, number>> = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 7 };
+const fileTypes: Readonly<Record<GgufModelType, number>> = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q8_0: 7 };
 
 type SavedModel = { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
 
@@ -21,7 +21,7 @@ export type GgufOptions = { readonly type: GgufModelType; readonly about?: Reado
 
 /**
  * Writes the model. Vectors stay F32, and matrices whose rows do not divide into blocks of 32 are F16 where blocks were asked for.
- * With Q4_0, embeddings and head are Q8_0, as our own quantised models keep them.
+ * With Q4_0 and Q4_1, embeddings and head are Q8_0, as our own quantised models keep them.
  * @param about further metadata: name, tokenizer
  * @throws E_ARCHITECTURE where llama.cpp does not have the model; E_IO
  */
@@ -55,8 +55,8 @@ export async function writeGgufModel(
 /** The type in which a tensor of a name and shape is kept where the model is written in a type. */
 export function ggufStoredType(type: GgufModelType, name: string, shape: readonly number[]): GgufTensorType {
   if (shape.length === 1) return "F32";
-  if ((type === "Q8_0" || type === "Q4_0") && shape.at(-1)! % 32 !== 0) return "F16";
-  return type === "Q4_0" && !name.startsWith("blk.") ? "Q8_0" : type;
+  if (ggufTypes[type].blockValues > 1 && shape.at(-1)! % ggufTypes[type].blockValues !== 0) return "F16";
+  return (type === "Q4_0" || type === "Q4_1") && !name.startsWith("blk.") ? "Q8_0" : type;
 }
 
 function rearrange(values: Float32Array, shape: readonly number[], { pairedHeads, offset }: GgufPlace): Float32Array {

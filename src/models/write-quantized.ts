@@ -8,7 +8,13 @@ import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write
 import type { ModelConfig } from "./config.ts";
 import { writeConfigFile } from "./config-text.ts";
 import { type QuantizationConfig, quantizationMethod, quantizationVersion } from "./quantized-format.ts";
-import { defaultBlockSize, type Quantization, type StoredWeight, storedWeights } from "./quantized-layout.ts";
+import {
+  defaultBlockSize,
+  type Quantization,
+  type StoredWeight,
+  smallestRows,
+  storedWeights,
+} from "./quantized-layout.ts";
 import { copyTokenizer } from "./tokenizer-files.ts";
 
 export type QuantizedModel = {
@@ -63,13 +69,14 @@ export async function writeQuantized(
   const weightsSha256 = joinSha256(hashes);
   await writeConfigFile(out, {
     ...json,
-    quantization_config: quantizationConfig(quantization, baseSha256 ?? weightsSha256, weightsSha256),
+    quantization_config: quantizationConfig(config, quantization, baseSha256 ?? weightsSha256, weightsSha256),
   });
   return { bytes, files: shards.length };
 }
 
 const quantizationConfig = (
-  { bits, symmetric, blockSize = defaultBlockSize }: Quantization,
+  config: ModelConfig,
+  { bits, symmetric, blockSize = defaultBlockSize, tableBlockSize = smallestRows(config) }: Quantization,
   baseSha256: string,
   weightsSha256: string,
 ): QuantizationConfig => ({
@@ -77,6 +84,7 @@ const quantizationConfig = (
   version: quantizationVersion,
   bits,
   block_size: blockSize,
+  table_block_size: tableBlockSize,
   symmetric,
   base_sha256: baseSha256,
   weights_sha256: weightsSha256,

@@ -217,7 +217,7 @@ test("merge --requantize writes a quantised model that answers, is not merged in
   expect(stdout).toMatch(/^adapter {2}beside the base model: logits move by \d/m);
   expect(stdout).toMatch(/^change {3}merged and quantised again: logits move by \d/m);
   expect(stdout).toMatch(/^ {9}\d+\.\d % of the adapter arrived$/m);
-  expect(stdout).toMatch(/^weights {2}layers to int4, .* in blocks of 64, with zero points; rank 8, strength 1$/m);
+  expect(stdout).toMatch(/^weights {2}layers to int4 in blocks of 64, .*, with zero points; rank 8, strength 1$/m);
   expect(await failing([...args, "--out", at("requantized")])).toMatch(/E_USAGE: .*expected a new or empty folder/);
 
   const asEdge = await pairWithEdge("requantized-pair", at("requantized"));

@@ -67,7 +67,7 @@ export async function summarizeModel(model: Model): Promise<ModelSummary> {
 }
 
 export const describeQuantization = ({ bits, symmetric, blockSize = defaultBlockSize }: Quantization): string =>
-  `layers to int${bits}, embeddings and head to int8, in blocks of ${blockSize}${symmetric ? "" : ", with zero points"}`;
+  `layers to int${bits} in blocks of ${blockSize}, embeddings and head to int8${symmetric ? "" : ", with zero points"}`;
 
 export const modelFacts = (summary: ModelSummary): (readonly [string, string])[] => [
   ["layers", `${summary.layers} of width ${summary.hidden}, feed-forward ${summary.ffn}`],
