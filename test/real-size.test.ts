@@ -137,19 +137,25 @@ test("a file that is no table of rows is refused and left as it is", async () =>
 });
 
 test("rows stand in the order of the shapes, then by measurement, numbers as numbers", () => {
-  const names = ["run int8", "run int4-128", "run int4-64", "run int4"];
+  const names = ["run int8", "run int4-128", "run int4-64", "run int4 beside Q4_1", "run int4"];
   const rows = ["Llama-3-8B", "TinyLlama-1.1B"].flatMap((model) =>
     names.map((measurement) => row({ model, measurement })),
   );
   const shown = [...markdownTables(rows).matchAll(/^\| (\S+) \| (int\S+) /gm)].map(([, ...cells]) => cells.join(" "));
-  const weights = ["int4", "int4-64", "int4-128", "int8"];
+  const weights = ["int4", "int4", "int4-64", "int4-128", "int8"];
   expect(shown).toEqual(["TinyLlama-1.1B", "Llama-3-8B"].flatMap((model) => weights.map((name) => `${model} ${name}`)));
 });
 
 test("a table shows ours, the peer's where there is one, and their ratio; a generator's step says what it keeps", () => {
   const beside = row({
     model: "Qwen2-1.5B",
-    values: { ...row().values, "llama.cpp decode tokens/s": 10, "decode, ours / llama.cpp": 0.95 },
+    measurement: "run int4 beside Q4_1",
+    values: {
+      ...row().values,
+      "llama.cpp load s": 1,
+      "llama.cpp decode tokens/s": 10,
+      "decode, ours / llama.cpp": 0.95,
+    },
   });
   const training = row({ measurement: "train f32", values: { "step s": 17.14, "peak MB": 6908 } });
   const step = { "step s": 70.09, "own MB": 8383, "mapped MB": 6138, "peak MB": 14267 };
@@ -161,10 +167,10 @@ test("a table shows ours, the peer's where there is one, and their ratio; a gene
   });
   expect(markdownTables([row(), beside, training, generator])).toBe(`**Loading and decoding**
 
-| model | weights | load s | GB own + mapped | prefill tokens/s (llama.cpp; ratio) | decode tokens/s (llama.cpp; ratio) |
-| --- | --- | --: | --: | --: | --: |
-| TinyLlama-1.1B | int8 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 |
-| Qwen2-1.5B | int8 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 (10.0; 0.95) |
+| model | weights | llama.cpp | load s | GB own + mapped | prefill tokens/s (llama.cpp; ratio) | decode tokens/s (llama.cpp; ratio) |
+| --- | --- | --- | --: | --: | --: | --: |
+| TinyLlama-1.1B | int8 |  | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 |
+| Qwen2-1.5B | int4 | Q4_1 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 (10.0; 0.95) |
 
 **A training step of 8 experts of rank 16**
 

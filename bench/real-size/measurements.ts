@@ -7,7 +7,7 @@ import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { ggufArchitectures } from "../../src/models/gguf-names.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
-import { type QuantizationName, quantizations } from "../../src/models/quantized-layout.ts";
+import type { QuantizationName } from "../../src/models/quantized-layout.ts";
 import { type GgufModelType, writeGgufModel } from "../../src/models/save-gguf.ts";
 import { type BenchOptions, interleave, median } from "../support/bench.ts";
 import { expertStepWork } from "../support/flops.ts";
@@ -17,6 +17,7 @@ import type { DecodeTask } from "./decode-task.ts";
 import { measureGeneratorStep } from "./generator-step.ts";
 import { memoryValues } from "./memory.ts";
 import { benchTokenizer, writeBenchPair } from "./pair.ts";
+import { type Decoding, type DecodingName, decodings, rowOf, type Stored } from "./peers.ts";
 import type { Measured } from "./rows.ts";
 import { type RealModel, type RealModelName, realModel, specializedPair } from "./shapes.ts";
 import { trainingProblem } from "./train.ts";
@@ -54,37 +55,7 @@ const lengthsOf = ({ quick }: BenchOptions) => lengths[quick ? "quick" : "real"]
 
 const quantised = ["int8", "int8-64", "int8-128", "int4", "int4-64", "int4-128"] as const satisfies QuantizationName[];
 type Quantised = (typeof quantised)[number];
-type Stored = "bf16" | "f32" | Quantised;
 const isQuantised = (stored: Stored): stored is Quantised => quantised.some((name) => name === stored);
-
-/** The type of llama.cpp that has the same bits, and how the two differ where they do. */
-const peers: Readonly<Record<Exclude<Stored, "bf16">, { readonly type: GgufModelType; readonly compared: string }>> = {
-  f32: { type: "F32", compared: "fp32 weights, both mapped from files" },
-  int8: { type: "Q8_0", compared: "int8 in blocks of 32 with fp32 scales (9 bits) against Q8_0 (32, fp16: 8.5 bits)" },
-  "int8-64": {
-    type: "Q8_0",
-    compared: "int8 in blocks of 64 with fp32 scales against Q8_0 (32, fp16): 8.5 bits on both sides",
-  },
-  "int8-128": {
-    type: "Q8_0",
-    compared: "int8 in blocks of 128 with fp32 scales (8.25 bits) against Q8_0 (32, fp16: 8.5 bits)",
-  },
-  int4: {
-    type: "Q4_0",
-    compared:
-      "layers in int4 in blocks of 32 with fp32 scales (5 bits) against Q4_0 (32, fp16: 4.5 bits); embeddings and head in 8 bits on both sides",
-  },
-  "int4-64": {
-    type: "Q4_0",
-    compared:
-      "layers in int4 in blocks of 64 with fp32 scales against Q4_0 (32, fp16): 4.5 bits on both sides; embeddings and head in 8.5 bits on both sides",
-  },
-  "int4-128": {
-    type: "Q4_0",
-    compared:
-      "layers in int4 in blocks of 128 with fp32 scales (4.25 bits) against Q4_0 (32, fp16: 4.5 bits); embeddings and head in 8 bits on both sides",
-  },
-};
 
 export const parameterCount = (config: ModelConfig): number =>
   [...parameterShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
@@ -106,9 +77,10 @@ const bytesPerWeight: Readonly<Record<Stored, number>> = {
   "int4-128": 0.9,
 };
 const needsToRun = ({ config }: RealModel, stored: Stored) => base + parameterCount(config) * bytesPerWeight[stored];
-/** llama.cpp maps its file and repacks Q4_0. */
-const needsOfPeer = ({ config }: RealModel, stored: Stored) =>
-  0.5e9 + parameterCount(config) * (!isQuantised(stored) ? 4 : quantizations[stored].bits === 8 ? 1.1 : 1.4);
+/** llama.cpp maps its file, and repacks Q4_0. */
+const peerBytesPerWeight: Readonly<Record<GgufModelType, number>> = { F32: 4, F16: 2, Q8_0: 1.1, Q4_0: 1.4, Q4_1: 0.8 };
+const needsOfPeer = ({ config }: RealModel, type: GgufModelType) =>
+  0.5e9 + parameterCount(config) * peerBytesPerWeight[type];
 
 const pathOf = ({ folder }: Context, { name }: RealModel, stored: Stored) => join(folder, `${name}-${stored}`);
 const ggufPath = ({ folder }: Context, { name }: RealModel, type: GgufModelType) =>
@@ -157,48 +129,51 @@ const quantize = (stored: Quantised): Measurement => ({
 });
 
 /** Loading and decoding; where llama.cpp has the architecture, beside it. */
-const decode = (stored: Stored): Measurement => ({
-  name: `run ${stored}`,
-  isOptional: stored === "bf16",
-  needs: (model) => needsToRun(model, stored),
-  run: async (context, model) => {
-    const { options } = context;
-    const { promptTokens, newTokens } = lengthsOf(options);
-    const path = await directoryOf(context, model, stored);
-    const { threads } = options;
-    const task: DecodeTask = { path, threads, promptTokens, newTokens, vocab: model.config.vocab };
-    const peer = stored === "bf16" ? undefined : await peerTask(context, model, task, stored);
-    const needed = needsToRun(model, stored) + needsOfPeer(model, stored);
-    const inTurn = peer !== undefined && context.available() > needed;
-    const found = await decodeRounds(task, peer, inTurn, options);
-    return {
-      values: found.values,
-      about: {
-        parameters: parameterCount(model.config),
-        promptTokens,
-        newTokens,
-        ...(peer === undefined || stored === "bf16"
-          ? {}
-          : {
-              ...found.about,
-              compared: peers[stored].compared,
-              turns: inTurn ? "round by round" : "one program after the other: both do not fit into memory at once",
-            }),
-      },
-    };
-  },
-});
+const decode = (name: DecodingName): Measurement => {
+  const { stored, peer }: Decoding = decodings[name];
+  return {
+    name: rowOf(name),
+    isOptional: stored === "bf16",
+    needs: (model) => needsToRun(model, stored),
+    run: async (context, model) => {
+      const { options } = context;
+      const { promptTokens, newTokens } = lengthsOf(options);
+      const path = await directoryOf(context, model, stored);
+      const { threads } = options;
+      const task: DecodeTask = { path, threads, promptTokens, newTokens, vocab: model.config.vocab };
+      const theirs = peer && (await peerTask(context, model, task, peer.type, stored));
+      const inTurn =
+        peer !== undefined && context.available() > needsToRun(model, stored) + needsOfPeer(model, peer.type);
+      const found = await decodeRounds(task, theirs, inTurn, options);
+      return {
+        values: found.values,
+        about: {
+          parameters: parameterCount(model.config),
+          promptTokens,
+          newTokens,
+          ...(peer === undefined || theirs === undefined
+            ? {}
+            : {
+                ...found.about,
+                compared: peer.compared,
+                turns: inTurn ? "round by round" : "one program after the other: both do not fit into memory at once",
+              }),
+        },
+      };
+    },
+  };
+};
 
 /** The GGUF file of the same weights; undefined where llama.cpp cannot read the model. */
 async function peerTask(
   context: Context,
   model: RealModel,
   task: DecodeTask,
-  stored: Exclude<Stored, "bf16">,
+  type: GgufModelType,
+  stored: Stored,
 ): Promise<DecodeTask | undefined> {
   const { config } = model;
   if (ggufArchitectures[config.modelType] === undefined) return undefined;
-  const { type } = peers[stored];
   const path = ggufPath(context, model, type);
   if (await isThere(path)) return { ...task, path };
   context.options.log(`writing ${path}`);
@@ -424,6 +399,7 @@ export const measurements: Readonly<Record<RealModel["role"], readonly Measureme
     decode("int8-128"),
     quantize("int4"),
     decode("int4"),
+    decode("int4 beside Q4_1"),
     decode("int4-64"),
     decode("int4-128"),
     decode("bf16"),
@@ -434,6 +410,7 @@ export const measurements: Readonly<Record<RealModel["role"], readonly Measureme
   cloud: [
     quantize("int4"),
     decode("int4"),
+    decode("int4 beside Q4_1"),
     decode("int4-64"),
     decode("int4-128"),
     specialize,
@@ -448,5 +425,6 @@ export const measurements: Readonly<Record<RealModel["role"], readonly Measureme
 export async function removeWeights(context: Context, model: RealModel): Promise<void> {
   for (const stored of ["bf16", "f32", ...quantised] as const)
     await rm(pathOf(context, model, stored), { recursive: true, force: true });
-  for (const { type } of Object.values(peers)) await rm(ggufPath(context, model, type), { force: true });
+  for (const { peer } of Object.values<Decoding>(decodings))
+    if (peer !== undefined) await rm(ggufPath(context, model, peer.type), { force: true });
 }

@@ -1,4 +1,5 @@
 /** @file The rows as Markdown tables for the README. */
+import { peerTypeOf } from "./peers.ts";
 import type { Row } from "./rows.ts";
 import { realModelNames } from "./shapes.ts";
 
@@ -26,6 +27,10 @@ const memory: Column = {
     return own === "" ? "" : `${own} + ${mapped}`;
   },
 };
+const peerType: Column = {
+  title: "llama.cpp",
+  cell: ({ measurement, values }) => (values["llama.cpp load s"] === undefined ? "" : (peerTypeOf(measurement) ?? "")),
+};
 /** Ours, the peer's behind it, and our share of the peer's. */
 const beside = (what: string): Column => ({
   title: `${what} tokens/s (llama.cpp; ratio)`,
@@ -43,6 +48,7 @@ const sections: readonly Section[] = [
     columns: [
       model,
       weights,
+      peerType,
       { title: "load s", cell: number("load s", 1) },
       memory,
       beside("prefill"),
@@ -123,7 +129,7 @@ export function markdownTables(rows: readonly Row[]): string {
       if (own.length === 0) return [];
       const lines = [
         line(columns.map((column) => column.title)),
-        line(columns.map((_, i) => (i < 2 ? "---" : "--:"))),
+        line(columns.map(({ title: name }, i) => (i < 2 || name === peerType.title ? "---" : "--:"))),
         ...own.map((row) => line(columns.map(({ cell }) => cell(row)))),
       ];
       return [`**${title}**\n\n${lines.join("\n")}\n`];
