@@ -7,19 +7,29 @@ import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { ggufArchitectures } from "../../src/models/gguf-names.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
-import type { QuantizationName } from "../../src/models/quantized-layout.ts";
-import { type GgufModelType, writeGgufModel } from "../../src/models/save-gguf.ts";
+import { readQuantization } from "../../src/models/quantized-format.ts";
+import { smallestRows } from "../../src/models/quantized-layout.ts";
+import { writeGgufModel } from "../../src/models/save-gguf.ts";
 import { type BenchOptions, interleave, median } from "../support/bench.ts";
 import { expertStepWork } from "../support/flops.ts";
 import { runTraining } from "../support/training-run.ts";
 import { type Answer, numberOf, startScript } from "../support/worker.ts";
 import type { DecodeTask } from "./decode-task.ts";
+import {
+  type Decoding,
+  type DecodingName,
+  decodings,
+  type PeerType,
+  type Quantised,
+  quantised,
+  rowOf,
+  type Stored,
+} from "./decodings.ts";
 import { measureGeneratorStep } from "./generator-step.ts";
 import { memoryValues } from "./memory.ts";
 import { benchTokenizer, writeBenchPair } from "./pair.ts";
-import { type Decoding, type DecodingName, decodings, rowOf, type Stored } from "./peers.ts";
 import type { Measured } from "./rows.ts";
-import { type RealModel, type RealModelName, realModel, specializedPair } from "./shapes.ts";
+import { type RealModel, type RealModelName, realModel, realModelNames, specializedPair } from "./shapes.ts";
 import { trainingProblem } from "./train.ts";
 import { isThere, randomWeights, writeRandomModel } from "./weights.ts";
 
@@ -53,8 +63,6 @@ const lengths = {
 } as const;
 const lengthsOf = ({ quick }: BenchOptions) => lengths[quick ? "quick" : "real"];
 
-const quantised = ["int8", "int8-64", "int8-128", "int4", "int4-64", "int4-128"] as const satisfies QuantizationName[];
-type Quantised = (typeof quantised)[number];
 const isQuantised = (stored: Stored): stored is Quantised => quantised.some((name) => name === stored);
 
 export const parameterCount = (config: ModelConfig): number =>
@@ -78,13 +86,12 @@ const bytesPerWeight: Readonly<Record<Stored, number>> = {
 };
 const needsToRun = ({ config }: RealModel, stored: Stored) => base + parameterCount(config) * bytesPerWeight[stored];
 /** llama.cpp maps its file, and repacks Q4_0. */
-const peerBytesPerWeight: Readonly<Record<GgufModelType, number>> = { F32: 4, F16: 2, Q8_0: 1.1, Q4_0: 1.4, Q4_1: 0.8 };
-const needsOfPeer = ({ config }: RealModel, type: GgufModelType) =>
+const peerBytesPerWeight: Readonly<Record<PeerType, number>> = { F32: 4, Q8_0: 1.1, Q4_0: 1.4, Q4_1: 0.8 };
+const needsOfPeer = ({ config }: RealModel, type: PeerType) =>
   0.5e9 + parameterCount(config) * peerBytesPerWeight[type];
 
 const pathOf = ({ folder }: Context, { name }: RealModel, stored: Stored) => join(folder, `${name}-${stored}`);
-const ggufPath = ({ folder }: Context, { name }: RealModel, type: GgufModelType) =>
-  join(folder, `${name}-${type}.gguf`);
+const ggufPath = ({ folder }: Context, { name }: RealModel, type: PeerType) => join(folder, `${name}-${type}.gguf`);
 const script = (name: string) => fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
 
 async function prepared(context: Context, model: RealModel, stored: "bf16" | "f32"): Promise<string> {
@@ -99,7 +106,11 @@ async function prepared(context: Context, model: RealModel, stored: "bf16" | "f3
 /** Quantises in a process of its own; undefined where that was done before. */
 async function quantized(context: Context, model: RealModel, stored: Quantised, again = false) {
   const directory = pathOf(context, model, stored);
-  if ((await isThere(join(directory, "config.json"))) && !again) return { directory, answer: undefined };
+  // One that was kept may have its tables in the blocks of the layers, from before they had their own.
+  const isCurrent = async () =>
+    (await isThere(join(directory, "config.json"))) &&
+    (await readQuantization(directory))?.table_block_size === smallestRows(model.config);
+  if (!again && (await isCurrent())) return { directory, answer: undefined };
   await rm(directory, { recursive: true, force: true });
   const source = await prepared(context, model, "bf16");
   const { worker, ready } = await startScript(script("quantize-worker"), [source, directory, stored]);
@@ -130,9 +141,11 @@ const quantize = (stored: Quantised): Measurement => ({
 
 /** Loading and decoding; where llama.cpp has the architecture, beside it. */
 const decode = (name: DecodingName): Measurement => {
-  const { stored, peer }: Decoding = decodings[name];
+  const { stored, peer, needsPeer }: Decoding = decodings[name];
+  const hasPeer = (other: RealModelName) => ggufArchitectures[realModel(other).config.modelType] !== undefined;
   return {
     name: rowOf(name),
+    ...(needsPeer ? { only: realModelNames.filter(hasPeer) } : {}),
     isOptional: stored === "bf16",
     needs: (model) => needsToRun(model, stored),
     run: async (context, model) => {
@@ -169,7 +182,7 @@ async function peerTask(
   context: Context,
   model: RealModel,
   task: DecodeTask,
-  type: GgufModelType,
+  type: PeerType,
   stored: Stored,
 ): Promise<DecodeTask | undefined> {
   const { config } = model;

@@ -1,5 +1,5 @@
 /** @file The rows as Markdown tables for the README. */
-import { peerTypeOf } from "./peers.ts";
+import { peerTypeOf } from "./decodings.ts";
 import type { Row } from "./rows.ts";
 import { realModelNames } from "./shapes.ts";
 

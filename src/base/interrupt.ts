@@ -46,7 +46,7 @@ export function onInterrupt(
   };
 }
 
-/** Throws E_INTERRUPTED after an abort. What is left of the work, its caller says. */
-export function requireRunning(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AppError("E_INTERRUPTED", "stopped before the end");
+/** Throws E_INTERRUPTED after an abort. What is left of the work, `message` or the caller says. */
+export function requireRunning(signal: AbortSignal | undefined, message = "stopped before the end"): void {
+  if (signal?.aborted) throw new AppError("E_INTERRUPTED", message);
 }

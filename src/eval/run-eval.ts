@@ -1,5 +1,6 @@
 /** @file An evaluation: every method on every task, in one report. */
 import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
 import { createRng } from "../base/rng.ts";
 import { loadPair, type PairOptions } from "../generator/pair.ts";
 import type { Device } from "../runtime/session.ts";
@@ -77,7 +78,7 @@ export async function evaluate(
   let plain: Promise<Asker> | undefined;
   try {
     for (const { task, method, question } of jobs) {
-      if (signal?.aborted) throw new AppError("E_INTERRUPTED", "evaluation: interrupted");
+      requireRunning(signal, "evaluation: interrupted");
       const { specializeBy } = question;
       if (specializeBy === undefined) {
         plain ??= createAsker(subject, askerOptions(options));

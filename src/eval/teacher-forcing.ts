@@ -1,5 +1,6 @@
 /** @file Many given answers in one forward pass: how likely each is, and what greedy decoding would say at each of its tokens. */
 import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
 import type { DecodableModel } from "../decode/decoder.ts";
 import { cast, crossEntropy, flattenRows, gather, input, iota, matmul, reshape, topKMask } from "../graph/build.ts";
 import { simplify } from "../graph/simplify.ts";
@@ -56,7 +57,7 @@ export async function createTeacherForcing(
     for (const query of queries) requireFit(query, config);
     const results: ForcedAnswer[][] = [];
     for (const row of packQueries(queries)) {
-      if (signal?.aborted) throw new AppError("E_INTERRUPTED", "evaluation: interrupted");
+      requireRunning(signal, "evaluation: interrupted");
       const { loss, best } = await runRow(row);
       let from = 0;
       for (const index of row.members) {

@@ -1,5 +1,5 @@
 /** @file Merges into quantised directories: what is written is the merge in memory, and the way back leads to the very base. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -20,6 +20,8 @@ import { unmerge } from "./unmerge.ts";
 const folder = mkdtempSync(join(tmpdir(), "requantized-"));
 const at = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const tables = "model.embed_tokens.weight.scales";
 
 let dense: Model;
 beforeAll(async () => {
@@ -60,7 +62,7 @@ test.each(Object.entries(quantizations))("%s: what is written is the merge in me
   expect(result.change.largest).toBeLessThan(result.largestLogit);
   expect(result.files.map((file) => file.name)).toEqual(readdirSync(result.out).sort());
   const opened = await openModel(result.out);
-  expect(opened.quantization).toEqual(quantization);
+  expect(opened.quantization).toEqual(base.quantization);
   const expected = await requantize({ ...base, adapter: randomAdapter(base.config) });
   let compared = 0;
   for (const [weight, source] of Object.entries(expected.weights)) {
@@ -113,6 +115,29 @@ test("unmerge gives back the quantised base, and takes neither the dense model n
   const others = await quantized("other codes", quantizations.int8);
   await expect(unmerge(out, others, at("not-back"))).rejects.toMatchObject(spelled(/quantised, of sha256/));
   expect(leftOf("not-back")).toEqual([]);
+});
+
+test("a merge into a directory of version 2 keeps its tables, and unmerge gives that directory back", async () => {
+  const { config, weights } = randomLlama({ vocab: 275, hidden: 64, heads: 2, kvHeads: 2 });
+  const names = [...parameterShapes(config).keys()];
+  await saveModel(at("wide"), config, new Map(names.map((n) => [n, (weights[n] as { data: Float32Array }).data])));
+  await quantizeDirectory(at("wide"), at("version 2"), { ...quantizations.int4, tableBlockSize: 32 });
+  const path = join(at("version 2"), "config.json");
+  const json = JSON.parse(readFileSync(path, "utf8")) as { quantization_config: Record<string, unknown> };
+  const { table_block_size: _, ...before } = json.quantization_config;
+  writeFileSync(path, JSON.stringify({ ...json, quantization_config: { ...before, version: 2 } }));
+  const base = await openModel(at("version 2"));
+  const { out, quantization } = await mergeRequantized(request(base, "of version 2"));
+  expect(quantization).toEqual({ bits: 4, symmetric: true, blockSize: 32, tableBlockSize: 32 });
+  const merged = await openModel(out);
+  expect(merged.quantization).toEqual(quantization);
+  const bytesOf = ({ weights: { [tables]: source } }: Model) => {
+    if (source?.kind !== "file") throw new Error("expected a mapped table");
+    return readFileSync(source.path).subarray(source.offset, source.offset + source.bytes);
+  };
+  expect(bytesOf(merged).equals(bytesOf(base))).toBe(true);
+  await unmerge(out, base, at("version 2 again"));
+  expect(readFileSync(join(at("version 2 again"), "config.json"))).toEqual(readFileSync(path));
 });
 
 test("a merge into dense weights is not undone with quantised ones", async () => {

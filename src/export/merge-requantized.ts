@@ -7,7 +7,7 @@ import { applyAdapter } from "../models/apply-adapter.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { type Model, openModel } from "../models/load.ts";
 import { scaleAdapter } from "../models/merge-adapter.ts";
-import type { Quantization } from "../models/quantized-layout.ts";
+import type { ResolvedQuantization } from "../models/quantized-layout.ts";
 import { requantize } from "../models/requantize.ts";
 import { type MergeRecord, refuseMerged } from "../models/save-merged.ts";
 import { saveRequantizedModel } from "../models/save-requantized.ts";
@@ -24,7 +24,7 @@ export type RequantizeRequest = Omit<ExportRequest, "type" | "name" | "baseName"
 
 export type RequantizeResult = Omit<ExportResult, "type" | "rounding"> & {
   /** Of the base model and of the result. */
-  readonly quantization: Quantization;
+  readonly quantization: ResolvedQuantization;
   /** The share of the adapter that is in the codes: near 1 where rounding lost nothing of it. */
   readonly arrived: number;
   /** What the adapter does: from the base model to the adapter beside its codes, over the same positions. A yardstick for `change`. */

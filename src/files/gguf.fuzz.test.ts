@@ -24,7 +24,7 @@ const metadata = new Map<string, GgufField>([
 test("2,000 mutated files are read soundly or refused", async () => {
   const path = join(mkdtempSync(join(tmpdir(), "fuzz-")), "model.gguf");
   const rng = createRng("fuzz gguf weights");
-  const types: GgufTensorType[] = ["F32", "F16", "BF16", "Q8_0"];
+  const types: GgufTensorType[] = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"];
   const tensors = types.map((type, i) => ({
     name: `blk.${i}.weight`,
     type,

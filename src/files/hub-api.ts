@@ -1,6 +1,7 @@
 /** @file The two requests of the Hugging Face hub that reading a model takes: what a revision holds, and a file of it. */
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
 import { formatHubId, type HubId } from "./hub-id.ts";
 
@@ -86,7 +87,7 @@ async function request(hub: HubConnection, path: string, headers: Record<string,
       signal: signal === undefined ? stall.signal : AbortSignal.any([signal, stall.signal]),
     });
   } catch (error) {
-    requireRunning(signal);
+    requireDownloading(signal);
     throw new HubUnreachable(stall.signal.aborted ? `no answer for ${stallMs / 1000} s` : reason(error), {
       cause: error,
     });
@@ -96,10 +97,8 @@ async function request(hub: HubConnection, path: string, headers: Record<string,
 }
 
 /** Throws E_INTERRUPTED after an abort. */
-export function requireRunning(signal: AbortSignal | undefined): void {
-  if (signal?.aborted)
-    throw new AppError("E_INTERRUPTED", "download: stopped; what came is kept, the same command goes on from there");
-}
+export const requireDownloading = (signal: AbortSignal | undefined): void =>
+  requireRunning(signal, "download: stopped; what came is kept, the same command goes on from there");
 
 /** "fetch failed" says nothing; its cause names what did. */
 export function reason(error: unknown): string {

@@ -11,7 +11,7 @@ import {
   HubUnreachable,
   reason,
   refusal,
-  requireRunning,
+  requireDownloading,
 } from "./hub-api.ts";
 import type { HubId } from "./hub-id.ts";
 import { lockDownload } from "./hub-lock.ts";
@@ -62,7 +62,7 @@ async function fill(path: string, source: BlobSource, options: BlobOptions): Pro
     for (let failures = 0; partial.bytes < file.bytes; ) {
       const before = partial.bytes;
       const why = await attempt(path, partial, source, options);
-      requireRunning(options.signal);
+      requireDownloading(options.signal);
       if (why === undefined) continue;
       failures = partial.bytes > before ? 0 : failures + 1;
       if (failures >= retries) throw cutShort(source, options, partial.bytes, why);

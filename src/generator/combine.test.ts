@@ -56,14 +56,19 @@ test("a combination is as coarse as its coarsest part, and another recipe than t
     ...of,
     specialization: { ...of.specialization, cloudQuantization },
   });
-  const int8 = { bits: 8, blockSize: 128, symmetric: true } as const;
-  const int4 = { bits: 4, blockSize: 32, symmetric: false } as const;
+  const int8 = { bits: 8, blockSize: 128, symmetric: true, tableBlockSize: 64 } as const;
+  const int4 = { bits: 4, blockSize: 32, symmetric: false, tableBlockSize: 64 } as const;
   const plain = combineSpecializations(pooled, [a, b]);
   expect(plain).not.toHaveProperty("cloudQuantization");
   const mixed = combineSpecializations(pooled, [a, held(b, int8)]);
   expect(mixed.cloudQuantization).toEqual(int8);
   expect(mixed.promptSha256).not.toBe(plain.promptSha256);
-  expect(combineSpecializations(pooled, [held(a, int8), held(b, int4)]).cloudQuantization).toEqual(int4);
+  const both = combineSpecializations(pooled, [held(a, int8), held(b, int4)]);
+  expect(both.cloudQuantization).toEqual(int4);
+  const coarser = { ...int4, tableBlockSize: 128 } as const;
+  const tables = combineSpecializations(pooled, [held(a, coarser), held(b, int4)]);
+  expect(tables.cloudQuantization).toEqual(coarser);
+  expect(new Set([mixed, both, tables].map(({ promptSha256 }) => promptSha256)).size).toBe(3);
 });
 
 test("merging a combination is merging each part at its weight", async () => {

@@ -69,14 +69,14 @@ type CloudQuantization = NonNullable<Specialization["cloudQuantization"]>;
 
 /** What tells a part from others: its weight, its prompt, and how the cloud model was held that read it. */
 function recipe({ weight, specialization: { promptSha256, cloudQuantization: held } }: CombinePart): string {
-  const cloud = held === undefined ? "" : ` ${held.bits} ${held.blockSize} ${held.symmetric}`;
+  const cloud = held === undefined ? "" : ` ${held.bits} ${held.blockSize} ${held.symmetric} ${held.tableBlockSize}`;
   return `${weight} ${promptSha256}${cloud}\n`;
 }
 
 /** Of those that are, the one of the fewest bits, the largest blocks and no zero points. */
 function coarsest(parts: readonly CombinePart[]): CloudQuantization | undefined {
-  const fineness = ({ bits, blockSize, symmetric }: CloudQuantization) =>
-    bits - blockSize / 1024 - (symmetric ? 1e-3 : 0);
+  const fineness = ({ bits, blockSize, symmetric, tableBlockSize }: CloudQuantization) =>
+    bits - blockSize / 1024 - (symmetric ? 1e-3 : 0) - tableBlockSize / 1e6;
   return parts
     .flatMap(({ specialization: { cloudQuantization } }) => cloudQuantization ?? [])
     .sort((a, b) => fineness(a) - fineness(b))[0];

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
 import { Sha256 } from "../base/sha256.ts";
-import { blockSizes, type Quantization } from "../models/quantized-layout.ts";
+import { blockSizes, type ResolvedQuantization } from "../models/quantized-layout.ts";
 import { gateCount } from "./direct.ts";
 import type { Pair } from "./pair.ts";
 import type { EdgePair } from "./pair-format.ts";
@@ -26,7 +26,7 @@ export type Specialization = {
   readonly edgeSha256: string;
   readonly generatorSha256: string;
   /** How the cloud model was held, where it was quantised: other gates than those of its own weights. Of a combination, the coarsest. */
-  readonly cloudQuantization?: Required<Omit<Quantization, "tableBlockSize">>;
+  readonly cloudQuantization?: ResolvedQuantization;
   /** What it took to make; not part of the file. */
   readonly ms?: { readonly cloud: number };
 };
@@ -36,6 +36,8 @@ export type Specialization = {
  * model of 128 layers: as many numbers, however they are spelled, are less than `fileBytes`.
  */
 export const specializationLimits = { fileBytes: 16 * 2 ** 20, layers: 1024, experts: 4096, numbers: 2 ** 19 } as const;
+
+const BlockSizes = z.literal([...blockSizes]);
 
 const SpecializationFile = z.strictObject({
   format: z.literal("lora-gen specialization 1"),
@@ -49,7 +51,13 @@ const SpecializationFile = z.strictObject({
   truncated: z.boolean(),
   sha256: z.strictObject({ prompt: Sha256, cloud: Sha256, edge: Sha256, generator: Sha256 }),
   cloudQuantization: z
-    .strictObject({ bits: z.literal([4, 8]), blockSize: z.literal([...blockSizes]), symmetric: z.boolean() })
+    .strictObject({
+      bits: z.literal([4, 8]),
+      blockSize: BlockSizes,
+      symmetric: z.boolean(),
+      tableBlockSize: BlockSizes.optional(), // files from before tables had blocks of their own do not tell them
+    })
+    .transform(({ tableBlockSize, ...held }) => ({ ...held, tableBlockSize: tableBlockSize ?? held.blockSize }))
     .optional(),
 });
 

@@ -48,13 +48,18 @@ test("the file is under 1 KB for 6 layers with 2 of 8 experts, and for 6 layers 
 });
 
 test("how the cloud model was quantised is written and read back, in a file still under 1 KB", async () => {
-  const cloudQuantization = { bits: 4, blockSize: 128, symmetric: false } as const;
+  const cloudQuantization = { bits: 4, blockSize: 128, symmetric: false, tableBlockSize: 64 } as const;
   const specialization = make({ layers: 6, experts: 8, topK: 4, cloudQuantization });
   const directory = folder();
   const { bytes } = await writeSpecialization(directory, specialization);
   expect(bytes).toBeLessThan(1024);
   expect(await readSpecialization(directory)).toEqual(specialization);
   expect(encodeSpecialization(make())).not.toContain("cloudQuantization");
+  const text = encodeSpecialization(specialization);
+  const before = parseSpecialization(text.replace(',"tableBlockSize":64', ""), "before tables had blocks of their own");
+  expect(before.cloudQuantization).toEqual({ ...cloudQuantization, tableBlockSize: 128 });
+  const odd = () => parseSpecialization(text.replace('"tableBlockSize":64', '"tableBlockSize":48'), "odd");
+  expect(odd).toThrow(expect.objectContaining({ code: "E_FORMAT" }));
 });
 
 test("as many numbers as the limits allow fit the file, however long they are to write; one layer more is refused", () => {

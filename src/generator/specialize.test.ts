@@ -7,6 +7,7 @@ import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
 import { openTinyPair, writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { sha256 } from "../base/hash.ts";
 import { quantizeDirectory } from "../models/quantized-file.ts";
+import { resolveQuantization } from "../models/quantized-layout.ts";
 import { encodeCloudPrompt, PLAIN_LAYOUT, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadPair, type Pair, writePairFile } from "./pair.ts";
 import { encodeSpecialization, parseSpecialization } from "./specialization-format.ts";
@@ -69,13 +70,15 @@ test("provenance tells how the cloud model was quantised, while it was loaded or
   const plain = await made(await loadPair(directory));
   expect(plain).not.toHaveProperty("cloudQuantization");
   const loaded = await made(await loadPair(directory, { quantize: { cloud: { bits: 4, symmetric: true } } }));
-  expect(loaded.cloudQuantization).toEqual({ bits: 4, symmetric: true, blockSize: 32 });
-  const quantization = { bits: 8, symmetric: false, blockSize: 64 } as const;
+  const { config } = pair.cloud;
+  expect(loaded.cloudQuantization).toEqual(resolveQuantization(config, { bits: 4, symmetric: true, blockSize: 32 }));
+  const quantization = { bits: 8, symmetric: false, blockSize: 64, tableBlockSize: 128 } as const;
   await quantizeDirectory(join(directory, "cloud"), join(directory, "cloud-int8"), quantization);
   await writePairFile(directory, { name: "stored", layout: SPECIAL_TOKEN_LAYOUT, cloud: "cloud-int8" });
   const stored = await made(await loadPair(directory));
   expect(stored.cloudQuantization).toEqual(quantization);
   expect(stored.gates).not.toEqual(plain.gates);
+  expect(parseSpecialization(encodeSpecialization(stored), "written").cloudQuantization).toEqual(quantization);
   expect([loaded, stored].map(({ cloudSha256 }) => cloudSha256)).toEqual([plain.cloudSha256, plain.cloudSha256]);
 });
 

@@ -5,7 +5,6 @@ import { sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
 import type { Node } from "../graph/types.ts";
 import { frozenParts, frozenSources } from "../models/frozen-model.ts";
-import { defaultBlockSize } from "../models/quantized-layout.ts";
 import { frozenWeights } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions, WeightSource } from "../runtime/session.ts";
@@ -46,7 +45,7 @@ export async function createSpecializer(
   );
   const { layers } = shape.edge;
   const experts = gateCount(shape);
-  const cloudQuantization = cloudQuantizationOf(pair.cloud);
+  const { quantization: cloudQuantization } = pair.cloud;
 
   async function specialize(prompt: string, { truncate = false }: SpecializeOptions = {}): Promise<Specialization> {
     const fitted = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });
@@ -118,11 +117,4 @@ function toRows(values: Float32Array, layers: number, experts: number): number[]
   return Array.from({ length: layers }, (_, layer) =>
     Array.from(values.subarray(layer * experts, (layer + 1) * experts)),
   );
-}
-
-/** How the cloud model's layers are held, where they are quantised. */
-function cloudQuantizationOf({ quantization }: Pair["cloud"]): Specialization["cloudQuantization"] {
-  if (quantization === undefined) return undefined;
-  const { bits, symmetric, blockSize = defaultBlockSize } = quantization;
-  return { bits, symmetric, blockSize };
 }

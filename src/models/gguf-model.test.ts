@@ -10,7 +10,7 @@ import { pairRows, unpairRows } from "../files/gguf-rows.ts";
 import { writeGguf } from "../files/gguf-write.ts";
 import type { ModelConfig } from "./config.ts";
 import { openModel } from "./load.ts";
-import { type GgufModelType, saveGgufModel } from "./save-gguf.ts";
+import { type GgufModelType, ggufStoredType, saveGgufModel } from "./save-gguf.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gguf-model-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -81,6 +81,16 @@ test.each<[GgufModelType, number]>([
   const gap = distance(after.at(-1)!, before.at(-1)!);
   expect(gap).toBeGreaterThan(0);
   expect(gap).toBeLessThan(tolerance);
+});
+
+test("of a model in 4 bits embeddings and head are Q8_0, vectors F32, and rows that are no whole blocks F16", () => {
+  for (const type of ["Q4_0", "Q4_1"] as const) {
+    const stored = (name: string, shape: number[]) => ggufStoredType(type, name, shape);
+    expect(stored("blk.0.ffn_up.weight", [48, 64])).toBe(type);
+    expect(stored("blk.0.ffn_up.weight", [48, 48])).toBe("F16");
+    expect([stored("token_embd.weight", [50, 64]), stored("output.weight", [50, 64])]).toEqual(["Q8_0", "Q8_0"]);
+    expect(stored("blk.0.ffn_norm.weight", [64])).toBe("F32");
+  }
 });
 
 test("rows of a head are stored in pairs, as llama.cpp's own converter does", () => {

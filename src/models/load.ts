@@ -11,7 +11,13 @@ import { writeConfigFile } from "./config-text.ts";
 import { openGgufModel } from "./load-gguf.ts";
 import { parameterShapes } from "./parameters.ts";
 import { openQuantizedDirectory, readQuantized } from "./quantized-file.ts";
-import { type Quantization, sourcesOf, storedWeights } from "./quantized-layout.ts";
+import {
+  type Quantization,
+  type ResolvedQuantization,
+  resolveQuantization,
+  sourcesOf,
+  storedWeights,
+} from "./quantized-layout.ts";
 import { quantizeModel } from "./quantized-model.ts";
 import { ropeWeights, withinRopeLimit } from "./rope-weights.ts";
 import { requireWeight } from "./safetensors-weight.ts";
@@ -28,7 +34,7 @@ export type Model = {
   readonly weightsSha256?: string | undefined;
   readonly parameterCount: number;
   /** How its weights are quantised; undefined: they are not. */
-  readonly quantization?: Quantization | undefined;
+  readonly quantization?: ResolvedQuantization | undefined;
 };
 
 export type OpenOptions = {
@@ -58,7 +64,14 @@ export async function openModel(directory: string, { quantize }: OpenOptions = {
       Object.assign(weights, Object.fromEntries(sourcesOf(weight, await readQuantized(directory, files, weight))));
   else for (const [name, shape] of parameterShapes(config)) weights[name] = locateWeight(directory, files, name, shape);
   const sha256 = await sha256Files(files.files.map(({ path }) => path));
-  return { directory, config, weights, sha256, parameterCount, quantization: quantize };
+  return {
+    directory,
+    config,
+    weights,
+    sha256,
+    parameterCount,
+    quantization: quantize && resolveQuantization(config, quantize),
+  };
 }
 
 const countParameters = (config: ModelConfig): number =>

@@ -9,7 +9,7 @@ import type { ModelConfig } from "./config.ts";
 import { openModel, saveModel } from "./load.ts";
 import { parameterShapes } from "./parameters.ts";
 import { quantizeDirectory } from "./quantized-file.ts";
-import { quantizations, smallestRows } from "./quantized-layout.ts";
+import { quantizations, resolveQuantization, smallestRows } from "./quantized-layout.ts";
 import { quantizeModel } from "./quantized-model.ts";
 import { readMergeRecord, refuseMerged } from "./save-merged.ts";
 
@@ -46,7 +46,8 @@ test.each(Object.entries(quantizations))(
     const written = await quantizeDirectory(directory, out, quantization);
     const plain = await openModel(directory);
     const [stored, held] = [await openModel(out), await quantizeModel(plain, quantization)];
-    expect(stored.quantization).toEqual(quantization);
+    expect(stored.quantization).toEqual(resolveQuantization(plain.config, quantization));
+    expect(held.quantization).toEqual(stored.quantization);
     expect(stored.sha256).toBe(plain.sha256);
     expect(stored.parameterCount).toBe(plain.parameterCount);
     expect(Object.keys(stored.weights).sort()).toEqual(Object.keys(held.weights).sort());
@@ -146,12 +147,12 @@ test("a directory of the format's version 1, without a hash of its weights, is r
 
 test("embeddings and head have blocks of their own: those in which a row takes the least room", async () => {
   const tables = (hidden: number) => smallestRows(randomLlama({ hidden, heads: 2, kvHeads: 2 }).config);
-  // 24 → 36 of 68 and 132 bytes; 64 → 72, 68, 132; 96 → 108, 136, 132; 128 → 144, 136, 132; 192 → 216, 204, 264; 256 → 288, 272, 264
-  expect([24, 64, 96, 128, 192, 256].map(tables)).toEqual([32, 64, 32, 128, 64, 128]);
+  // 24 → 36 of 68 and 132 bytes; 64 → 72, 68, 132; 96 → 108, 136, 132; 192 → 216, 204, 264; 256 → 288, 272, 264; 352 → 396, 408, 396
+  expect([24, 64, 96, 192, 256, 352].map(tables)).toEqual([32, 64, 32, 64, 128, 128]);
   const [directory, out] = [await plainModel(wide), folder()];
   await quantizeDirectory(directory, out, quantizations.int4);
   const { weights, quantization } = await openModel(out);
-  expect(quantization).toEqual(quantizations.int4);
+  expect(quantization).toEqual({ bits: 4, symmetric: true, blockSize: 32, tableBlockSize: 64 });
   const { vocab } = randomLlama(wide).config;
   const bytes = (name: string) => bytesOf(weights[`${name}.weight.scales`]!).length;
   expect(bytes("model.embed_tokens")).toBe(vocab * 4);
@@ -159,7 +160,7 @@ test("embeddings and head have blocks of their own: those in which a row takes t
   expect(bytes("model.layers.0.mlp.gate_proj")).toBe(48 * 2 * 4);
 });
 
-test("a directory of version 2, where embeddings and head have the blocks of the layers, opens as it is and can be quantised again in them", async () => {
+test("a directory of version 2, where embeddings and head have the blocks of the layers, opens as it is; no other version, and no other tables than were asked for", async () => {
   const [directory, out] = [await plainModel(wide), folder()];
   const asBefore = { ...quantizations.int8, tableBlockSize: 32 } as const;
   await quantizeDirectory(directory, out, asBefore);
@@ -169,15 +170,30 @@ test("a directory of version 2, where embeddings and head have the blocks of the
   expect([size, before.version]).toEqual([32, 3]);
   writeFileSync(path, JSON.stringify({ ...json, quantization_config: { ...before, version: 2 } }));
   const opened = await openModel(out, { quantize: quantizations.int8 });
-  expect(opened.quantization).toEqual(asBefore);
+  expect(opened.quantization).toEqual({ blockSize: 32, ...asBefore });
+  const other = { ...quantizations.int8, tableBlockSize: 64 } as const;
+  const refused = {
+    code: "E_CONFIG",
+    message: expect.stringContaining(
+      "is quantised to int8 with embeddings and head in blocks of 32, asked for int8 with embeddings and head in blocks of 64",
+    ) as unknown,
+  };
+  await expect(openModel(out, { quantize: other })).rejects.toMatchObject(refused);
+  await expect(quantizeModel(opened, other)).rejects.toMatchObject(refused);
   const held = await quantizeModel(await openModel(directory), asBefore);
   for (const [name, source] of Object.entries(held.weights))
     expect(Buffer.compare(bytesOf(opened.weights[name]!), bytesOf(source)), name).toBe(0);
-  writeFileSync(path, JSON.stringify({ ...json, quantization_config: { ...before, version: 3 } }));
-  await expect(openModel(out)).rejects.toMatchObject({
-    code: "E_FORMAT",
-    message: expect.stringContaining("table_block_size") as unknown,
-  });
+  for (const [found, text] of [
+    [{ ...before, version: 3 }, "table_block_size"],
+    [{ ...before, version: 2, table_block_size: 32 }, "table_block_size"],
+    [{ ...before, version: 4, table_block_size: 32 }, "version"],
+  ] as const) {
+    writeFileSync(path, JSON.stringify({ ...json, quantization_config: found }));
+    await expect(openModel(out)).rejects.toMatchObject({
+      code: "E_FORMAT",
+      message: expect.stringContaining(text) as unknown,
+    });
+  }
 });
 
 test("the tokenizer comes along", async () => {
@@ -231,7 +247,7 @@ test("a quantised directory is not quantised again, and not opened in other bits
     code: "E_CONFIG",
     message: expect.stringContaining("is quantised to int8, asked for int4") as unknown,
   });
-  expect((await openModel(out, { quantize: quantizations.int8 })).quantization).toEqual(quantizations.int8);
+  expect((await openModel(out, { quantize: quantizations.int8 })).quantization).toMatchObject(quantizations.int8);
 });
 
 test("larger blocks are written, told and opened; asked for in another size they are refused", async () => {
@@ -239,7 +255,7 @@ test("larger blocks are written, told and opened; asked for in another size they
   const inBlocks = quantizations["int4-64"];
   await quantizeDirectory(directory, out, inBlocks);
   const opened = await openModel(out, { quantize: quantizations.int4 });
-  expect(opened.quantization).toEqual(inBlocks);
+  expect(opened.quantization).toMatchObject(inBlocks);
   const expected = await quantizeModel(await openModel(directory), inBlocks);
   for (const [name, source] of Object.entries(expected.weights))
     expect(Buffer.compare(bytesOf(opened.weights[name]!), bytesOf(source)), name).toBe(0);

@@ -7,20 +7,20 @@ import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
 import { readQuantization } from "./quantized-format.ts";
 import {
-  defaultBlockSize,
   type Quantization,
+  type ResolvedQuantization,
   requireQuantization,
+  resolveQuantization,
   type StoredWeight,
-  smallestRows,
   storedWeights,
   storeWeight,
 } from "./quantized-layout.ts";
 import { requireWeight } from "./safetensors-weight.ts";
 import { mergeRecordKey, readMergeRecord } from "./save-merged.ts";
-import { type WriteQuantizedOptions, writeQuantized } from "./write-quantized.ts";
+import { type WriteQuantizedOptions, type WrittenQuantized, writeQuantized } from "./write-quantized.ts";
 
 export type QuantizedDirectory = {
-  readonly quantization: Quantization;
+  readonly quantization: ResolvedQuantization;
   /** Mapped, all of them. */
   readonly weights: Readonly<Record<string, WeightSource>>;
   /** Of the model it was made from: what was made for that one fits this one. */
@@ -42,12 +42,7 @@ export async function openQuantizedDirectory(
   const found = await readQuantization(directory);
   if (found === undefined) return undefined;
   const { bits, symmetric, block_size: blockSize, table_block_size: tableBlockSize } = found;
-  const quantization = {
-    bits,
-    symmetric,
-    ...(blockSize === defaultBlockSize ? {} : { blockSize }),
-    ...(tableBlockSize === smallestRows(config) ? {} : { tableBlockSize }),
-  };
+  const quantization = { bits, symmetric, blockSize, tableBlockSize };
   requireQuantization(directory, quantization, wanted);
   const files = await openSafetensorsModel(directory);
   const weights: Record<string, WeightSource> = {};
@@ -74,16 +69,17 @@ export async function openQuantizedDirectory(
 
 /**
  * Quantises a Hugging Face directory into an empty one. One weight is in memory at a time, beside at most one file's worth of results.
- * @returns bytes of the weights before and after
+ * @returns how its weights are held now, and their bytes before and after
  * @throws E_CONFIG where it is quantised already, E_NAN naming a weight, E_INTERRUPTED, and as `openModel`
  */
 export async function quantizeDirectory(
   directory: string,
   out: string,
-  quantization: Quantization,
+  wanted: Quantization,
   options: WriteQuantizedOptions = {},
-): Promise<{ readonly bytesBefore: number; readonly bytes: number; readonly files: number }> {
+): Promise<WrittenQuantized & { readonly quantization: ResolvedQuantization; readonly bytesBefore: number }> {
   const config = await readModelConfig(directory);
+  const quantization = resolveQuantization(config, wanted);
   if ((await readQuantization(directory)) !== undefined)
     throw new AppError("E_CONFIG", `${directory}: is quantised already; quantise the model it was made from`);
   const record = await readMergeRecord(directory);
@@ -103,7 +99,7 @@ export async function quantizeDirectory(
   };
   const written = await writeQuantized(out, model, options);
   const bytesBefore = [...files.tensors.values()].reduce((sum, info) => sum + info.bytes, 0);
-  return { bytesBefore, ...written };
+  return { quantization, bytesBefore, ...written };
 }
 
 /** The values of a weight's tensors, made from an unquantised directory. */

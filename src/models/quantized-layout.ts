@@ -24,6 +24,9 @@ export type Quantization = {
   readonly tableBlockSize?: BlockSize;
 };
 
+/** With nothing left to a default: what a model that is quantised says of itself. */
+export type ResolvedQuantization = Required<Quantization>;
+
 /** By the names that flags, configurations and messages use: bits, the size of blocks where it is not 32, and `-asymmetric`. */
 export const quantizations = {
   int8: { bits: 8, symmetric: true },
@@ -48,17 +51,23 @@ export const quantizationName = ({ bits, symmetric, blockSize = defaultBlockSize
   `int${bits}${blockSize === defaultBlockSize ? "" : (`-${blockSize}` as const)}${symmetric ? "" : "-asymmetric"}`;
 
 /**
- * The size of blocks in which a row of embeddings or head takes the least room, scales and what fills up the last block included. In 8
- * bits larger blocks are hardly further from the weights, and the head is read for every token.
+ * The size of blocks in which a row of embeddings or head takes the least room, scales and what fills up the last block included, zero
+ * points aside; of two the larger. In 8 bits larger blocks are hardly further from the weights, and the head is read for every token.
  */
-export function smallestRows({ hidden }: ModelConfig): BlockSize {
+export function smallestRows({ hidden }: Pick<ModelConfig, "hidden">): BlockSize {
   const bytes = (size: BlockSize) => Math.ceil(hidden / size) * (size + 4);
-  return blockSizes.reduce((best, size) => (bytes(size) < bytes(best) ? size : best));
+  return blockSizes.reduce((best, size) => (bytes(size) <= bytes(best) ? size : best));
 }
+
+/** What a quantisation means for a model. */
+export const resolveQuantization = (
+  config: Pick<ModelConfig, "hidden">,
+  { bits, symmetric, blockSize = defaultBlockSize, tableBlockSize = smallestRows(config) }: Quantization,
+): ResolvedQuantization => ({ bits, symmetric, blockSize, tableBlockSize });
 
 /** The layout of every linear map and table by its name. Norms, biases and learned positions stay as they are. */
 export function quantizedLayout(config: ModelConfig, quantization: Quantization): LayoutOf {
-  const { bits, symmetric, blockSize = defaultBlockSize, tableBlockSize = smallestRows(config) } = quantization;
+  const { bits, symmetric, blockSize, tableBlockSize } = resolveQuantization(config, quantization);
   const layer: QuantizeOptions = { bits, blockSize, symmetric };
   const table: QuantizeOptions = { bits: 8, blockSize: tableBlockSize, symmetric };
   const layouts = new Map<string, QuantizeOptions>();
@@ -70,14 +79,17 @@ export function quantizedLayout(config: ModelConfig, quantization: Quantization)
 }
 
 /** Throws E_CONFIG where a model is quantised in another way than is asked for. Any size of blocks will do where none is named. */
-export function requireQuantization(what: string, found: Quantization, wanted: Quantization | undefined): void {
+export function requireQuantization(what: string, found: ResolvedQuantization, wanted: Quantization | undefined): void {
   if (wanted === undefined) return;
-  const has = quantizationName(found);
-  if (has !== quantizationName({ ...found, ...wanted }))
-    throw new AppError(
-      "E_CONFIG",
-      `${what}: is quantised to ${has}, asked for ${quantizationName(wanted)}: quantise the model it was made from`,
-    );
+  const [has, asked] = [quantizationName(found), quantizationName({ ...found, ...wanted })];
+  const { tableBlockSize = found.tableBlockSize } = wanted;
+  if (has === asked && tableBlockSize === found.tableBlockSize) return;
+  const tables = (size: BlockSize) =>
+    tableBlockSize === found.tableBlockSize ? "" : ` with embeddings and head in blocks of ${size}`;
+  throw new AppError(
+    "E_CONFIG",
+    `${what}: is quantised to ${has}${tables(found.tableBlockSize)}, asked for ${quantizationName(wanted)}${tables(tableBlockSize)}: quantise the model it was made from`,
+  );
 }
 
 /** The tensors that hold a weight: the weight itself, or its codes, scales and zero points. */

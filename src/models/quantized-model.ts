@@ -2,7 +2,15 @@
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ModelConfig } from "./config.ts";
-import { type Quantization, requireQuantization, sourcesOf, storedWeights, storeWeight } from "./quantized-layout.ts";
+import {
+  type Quantization,
+  type ResolvedQuantization,
+  requireQuantization,
+  resolveQuantization,
+  sourcesOf,
+  storedWeights,
+  storeWeight,
+} from "./quantized-layout.ts";
 
 /** What is needed of a model to quantise it. */
 export type Quantizable = {
@@ -19,9 +27,9 @@ export type Quantizable = {
 export async function quantizeModel<M extends Quantizable>(
   model: M,
   quantization: Quantization,
-): Promise<M & { readonly quantization: Quantization }> {
-  const held: Quantization | undefined = model.quantization;
-  if (held !== undefined) {
+): Promise<M & { readonly quantization: ResolvedQuantization }> {
+  if (model.quantization !== undefined) {
+    const held = resolveQuantization(model.config, model.quantization);
     requireQuantization("the model", held, quantization);
     return { ...model, quantization: held };
   }
@@ -32,5 +40,5 @@ export async function quantizeModel<M extends Quantizable>(
     const values = await readWeight(model.weights[weight.name]!);
     for (const [name, source] of sourcesOf(weight, storeWeight(weight, values))) weights[name] = source;
   }
-  return { ...model, weights, quantization };
+  return { ...model, weights, quantization: resolveQuantization(model.config, quantization) };
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { readJsonFile } from "../base/json-file.ts";
+import { Sha256 } from "../base/sha256.ts";
 import { openGguf } from "../files/gguf.ts";
 import { dtypeBytes } from "../files/safetensors.ts";
 import { openSafetensorsModel } from "../files/safetensors-model.ts";
@@ -22,12 +23,12 @@ export type MergedDtype = "F32" | "F16" | "BF16";
 /** What was merged into a model, kept with it. */
 export const MergeRecord = z.strictObject({
   /** The identity of the model before. */
-  base_sha256: z.string(),
+  base_sha256: Sha256,
   /** Where it was merged into a quantised directory's codes: their own hash. */
-  base_weights_sha256: z.string().optional(),
+  base_weights_sha256: Sha256.optional(),
   kind: z.enum(["specialization", "peft"]),
   /** Of the specialisation or the adapter's weights. */
-  adapter_sha256: z.string(),
+  adapter_sha256: Sha256,
   scale: z.number(),
 });
 export type MergeRecord = z.infer<typeof MergeRecord>;

@@ -9,10 +9,10 @@ import type { ModelConfig } from "./config.ts";
 import { writeConfigFile } from "./config-text.ts";
 import { type QuantizationConfig, quantizationMethod, quantizationVersion } from "./quantized-format.ts";
 import {
-  defaultBlockSize,
   type Quantization,
+  type ResolvedQuantization,
+  resolveQuantization,
   type StoredWeight,
-  smallestRows,
   storedWeights,
 } from "./quantized-layout.ts";
 import { copyTokenizer } from "./tokenizer-files.ts";
@@ -30,6 +30,8 @@ export type QuantizedModel = {
   readonly tokenizerDirectories: readonly string[];
 };
 
+export type WrittenQuantized = { readonly bytes: number; readonly files: number };
+
 export type WriteQuantizedOptions = {
   /** Called with every weight. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -44,7 +46,7 @@ export async function writeQuantized(
   out: string,
   { config, quantization, valuesOf, json, baseSha256, tokenizerDirectories }: QuantizedModel,
   { onProgress, shardBytes = 2 ** 29, signal }: WriteQuantizedOptions = {},
-): Promise<{ readonly bytes: number; readonly files: number }> {
+): Promise<WrittenQuantized> {
   const shards = planShards(storedWeights(config, quantization), storedBytes, shardBytes);
   const total = shards.reduce((sum, { length }) => sum + length, 0);
   let done = 0;
@@ -69,14 +71,17 @@ export async function writeQuantized(
   const weightsSha256 = joinSha256(hashes);
   await writeConfigFile(out, {
     ...json,
-    quantization_config: quantizationConfig(config, quantization, baseSha256 ?? weightsSha256, weightsSha256),
+    quantization_config: quantizationConfig(
+      resolveQuantization(config, quantization),
+      baseSha256 ?? weightsSha256,
+      weightsSha256,
+    ),
   });
   return { bytes, files: shards.length };
 }
 
 const quantizationConfig = (
-  config: ModelConfig,
-  { bits, symmetric, blockSize = defaultBlockSize, tableBlockSize = smallestRows(config) }: Quantization,
+  { bits, symmetric, blockSize, tableBlockSize }: ResolvedQuantization,
   baseSha256: string,
   weightsSha256: string,
 ): QuantizationConfig => ({

@@ -9,6 +9,7 @@ import { exportFormats } from "../../src/export/formats.ts";
 import { exportTolerance } from "../../src/export/probes.ts";
 import { openModel } from "../../src/models/load.ts";
 import { saveGgufModel } from "../../src/models/save-gguf.ts";
+import { readMergeRecord } from "../../src/models/save-merged.ts";
 import { loragenHere } from "../support/loragen.ts";
 import { writeTinyPair } from "../support/tiny-pair.ts";
 
@@ -103,6 +104,9 @@ test("merge, and unmerge back to the very files of the base model", async () => 
   expect(JSON.parse(await readFile(join(at("merged"), "config.json"), "utf8"))).toMatchObject({
     lora_gen_merge: { base_sha256: base.sha256, kind: "specialization", scale: 1 },
   });
+  expect((await json(["inspect", at("merged")])) as object).toMatchObject({
+    merge: { base_sha256: base.sha256, scale: 1 },
+  });
   expect(await readdir(at("merged"))).toContain("tokenizer.json");
   await json(["unmerge", "--model", at("merged"), "--pair", pair, "--out", at("restored")]);
   for (const name of await readdir(join(pair, "edge")))
@@ -145,6 +149,9 @@ test("a pair whose edge model is a GGUF file specialises, answers and exports", 
   await saveGgufModel(join(gguf, "edge.gguf"), edge, { type: "F32" });
   const file = JSON.parse(await readFile(join(gguf, "pair.json"), "utf8"));
   await writeFile(join(gguf, "pair.json"), JSON.stringify({ ...file, edge: "edge.gguf" }));
+  expect(await json(["inspect", gguf])).toMatchObject({
+    edge: { sha256: (await openModel(join(gguf, "edge.gguf"))).sha256, dtypes: { F32: edge.parameterCount } },
+  });
   await json(["specialize", "--pair", gguf, "--prompt", "Say what it is about.", "--out", at("gguf-about")]);
   const ask = (where: string, specialization: string) =>
     json(["run", "--pair", where, "--specialization", at(specialization), "--input", "hello", "--max-tokens", "6"]);
@@ -200,7 +207,12 @@ const Change = z.strictObject({
   agreement: z.number().min(0).max(1),
 });
 const Requantized = Exported.omit({ type: true }).extend({
-  quantization: z.strictObject({ bits: z.literal(4), symmetric: z.literal(false), blockSize: z.literal(64) }),
+  quantization: z.strictObject({
+    bits: z.literal(4),
+    symmetric: z.literal(false),
+    blockSize: z.literal(64),
+    tableBlockSize: z.int(),
+  }),
   arrived: z.number().min(0.5).max(1.5),
   effect: Change,
   change: Change,
@@ -219,6 +231,14 @@ test("merge --requantize writes a quantised model that answers, is not merged in
   expect(stdout).toMatch(/^ {9}\d+\.\d % of the adapter arrived$/m);
   expect(stdout).toMatch(/^weights {2}layers to int4 in blocks of 64, .*, with zero points; rank 8, strength 1$/m);
   expect(await failing([...args, "--out", at("requantized")])).toMatch(/E_USAGE: .*expected a new or empty folder/);
+
+  const { base_sha256: model, base_weights_sha256: codes } = (await readMergeRecord(at("requantized")))!;
+  expect((await loragenHere(["inspect", at("requantized")])).stdout).toMatch(
+    new RegExp(
+      `^merged +a specialisation at strength 1, sha256 [0-9a-f]{64}\\ninto model +${model}\\ninto codes +${codes}$`,
+      "m",
+    ),
+  );
 
   const asEdge = await pairWithEdge("requantized-pair", at("requantized"));
   const run = ["run", "--input", "hello", "--max-tokens", "6", "--pair"];

@@ -27,7 +27,12 @@ test("quantize writes a directory that run and inspect open, and says what it sa
   const { status, stdout } = await loragen(...args, "--json");
   expect(status).toBe(0);
   const result = JSON.parse(stdout) as { bits: number; symmetric: boolean; bytes: number; bytesBefore: number };
-  expect(result).toMatchObject({ bits: 4, symmetric: false });
+  expect(result).toMatchObject({
+    bits: 4,
+    symmetric: false,
+    blockSize: 32,
+    tableBlockSize: expect.any(Number) as unknown,
+  });
   expect(result.bytes).toBeLessThan(result.bytesBefore / 3);
   const inspected = await loragen("inspect", out);
   expect(inspected.stderr).toBe("");
@@ -50,7 +55,7 @@ test("a prompt is read by a quantised cloud model, an input answered by a quanti
   const dense = await loragen("specialize", ...prompt, "--out", join(root, "dense"), "--json");
   const quantized = await loragen("specialize", ...prompt, "--out", out, "--quantize", "int8", "--json");
   expect(quantized.stderr).toBe("");
-  const cloudQuantization = { bits: 8, symmetric: true, blockSize: 32 };
+  const cloudQuantization = { bits: 8, symmetric: true, blockSize: 32, tableBlockSize: 32 };
   expect(JSON.parse(quantized.stdout)).toMatchObject({ cloudQuantization });
   expect(JSON.parse((await loragen("inspect", out, "--json")).stdout)).toMatchObject({ cloudQuantization });
   expect((await loragen("inspect", out)).stdout).toMatch(/cloud quantised +layers to int8/);

@@ -20,8 +20,8 @@ type Flags = JsonFlag & {
 };
 
 const examples = `
-Linear maps get the bits asked for, embeddings and the head 8 bits; norms and biases stay. A CPU reads large blocks faster;
-small ones are closer to the weights (docs/quantization.md).
+Layers get the bits and blocks asked for, embeddings and the head 8 bits and blocks of their own; norms and biases stay.
+A CPU reads large blocks faster; small ones are closer to the weights (docs/quantization.md).
 The result is opened wherever a model is: as the cloud or the edge of a pair, for training and for answering.
 
 Examples:
@@ -37,7 +37,7 @@ export function addQuantize(program: Command, context: CliContext): void {
     .option("--out <dir>", "required: new folder")
     .addOption(new Option("--bits <n>", "of a weight").choices(["8", "4"]).default("8"))
     .addOption(
-      new Option("--block <n>", "values that share a scale")
+      new Option("--block <n>", "values of a layer's row that share a scale")
         .choices(blockSizes.map(String))
         .default(String(defaultBlockSize)),
     )
@@ -73,12 +73,13 @@ async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortS
   } finally {
     progress?.finish();
   }
-  const result = { out, ...quantization, ...written, ms: now() - from };
+  const { quantization: held, ...sizes } = written;
+  const result = { out, ...held, ...sizes, ms: now() - from };
   printResult(
     context,
     flags,
     result,
     () =>
-      `${out}: ${describeQuantization(quantization)}; ${formatBytes(written.bytes)} instead of ${formatBytes(written.bytesBefore)}, in ${formatMs(result.ms)}`,
+      `${out}: ${describeQuantization(held)}; ${formatBytes(written.bytes)} instead of ${formatBytes(written.bytesBefore)}, in ${formatMs(result.ms)}`,
   );
 }

@@ -1,9 +1,11 @@
 /** @file A GGUF file explained, a model or an adapter: what llama.cpp would take it for, tensors, types, size, hash. */
 import { sha256File } from "../../base/hash.ts";
 import { openGguf } from "../../files/gguf.ts";
+import { readMergeRecord } from "../../models/save-merged.ts";
 import { formatBytes, formatCount, plural } from "../format.ts";
 import { printableLine } from "../printable.ts";
 import { facts, type Inspection } from "./inspection.ts";
+import { mergeFacts } from "./model.ts";
 import { countParameters, describeDtypes, dtypesOf, tensorTable } from "./safetensors.ts";
 
 export async function inspectGguf(path: string): Promise<Inspection> {
@@ -20,9 +22,22 @@ export async function inspectGguf(path: string): Promise<Inspection> {
     shape,
     bytes: size,
   }));
+  const merge = await readMergeRecord(path);
   const [parameters, dtypes, sha256] = [countParameters(listed), dtypesOf(listed), await sha256File(path)];
   return {
-    json: { kind: "gguf", path, version, type, architecture, bytes, sha256, parameters, dtypes, tensors: listed },
+    json: {
+      kind: "gguf",
+      path,
+      version,
+      type,
+      architecture,
+      bytes,
+      sha256,
+      parameters,
+      dtypes,
+      ...(merge === undefined ? {} : { merge }),
+      tensors: listed,
+    },
     lines: (colors) => [
       colors.bold(`${path}: ${type} in GGUF ${version}, ${plural(listed.length, "tensor")}`),
       "",
@@ -32,6 +47,7 @@ export async function inspectGguf(path: string): Promise<Inspection> {
         ["size", formatBytes(bytes)],
         ["parameters", `${formatCount(parameters)} (${describeDtypes(dtypes)})`],
         ["sha256", sha256],
+        ...(merge === undefined ? [] : mergeFacts(merge)),
       ]),
       "",
       ...tensorTable(listed),

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
+import { randomLlama } from "../../../test/support/random-llama.ts";
 import { configureLanguageModel, writeRunInputs } from "../../../test/support/training-runs.ts";
 import { writeGgufAdapter } from "../../lora/gguf-format.ts";
+import { saveGgufModel } from "../../models/save-gguf.ts";
 import { runCli } from "../program.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../../test/fixtures");
@@ -75,6 +77,24 @@ test("a GGUF file is explained: what it is, its architecture, its tensors and th
   const many = (await inspected(join(fixtures, "gguf/types.gguf"))).json;
   expect(many).toMatchObject({ kind: "gguf", type: "model" });
   expect(Object.keys(many["dtypes"] as object)).toEqual(expect.arrayContaining(["F32", "Q8_0", "Q4_K"]));
+});
+
+test("a merged GGUF model says what was merged into it; a record that is none is refused", async () => {
+  const path = join(root, "merged.gguf");
+  const record = { base_sha256: "a".repeat(64), kind: "peft", adapter_sha256: "b".repeat(64), scale: 0.5 };
+  const write = (value: string) =>
+    saveGgufModel(path, randomLlama(), {
+      type: "Q4_1",
+      about: new Map([["lora_gen.merge", { type: "string", value }]]),
+    });
+  await write(JSON.stringify(record));
+  const { json, text } = await inspected(path);
+  expect(json).toMatchObject({ kind: "gguf", merge: record });
+  expect(text).toMatch(/^merged +a PEFT adapter at strength 0.5, sha256 b{64}\ninto model +a{64}$/m);
+  await write(JSON.stringify({ ...record, base_sha256: "\u001b[2J" }));
+  const { context, written } = recordingContext();
+  expect(await runCli(["inspect", path], context)).toBe(1);
+  expect(written.stderr).toBe(`error E_FORMAT: ${path}: lora_gen.merge is not a record of a merge\n`);
 });
 
 test.each([

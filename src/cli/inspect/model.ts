@@ -1,7 +1,9 @@
 /** @file A model directory explained: its shape, its weights, its hash. */
+import { openGguf } from "../../files/gguf.ts";
 import { openSafetensorsModel } from "../../files/safetensors-model.ts";
 import { type Model, openModel } from "../../models/load.ts";
-import { defaultBlockSize, type Quantization } from "../../models/quantized-layout.ts";
+import type { ResolvedQuantization } from "../../models/quantized-layout.ts";
+import { type MergeRecord, readMergeRecord } from "../../models/save-merged.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { facts, type Inspection } from "./inspection.ts";
 import { describeDtypes, dtypesOf } from "./safetensors.ts";
@@ -25,7 +27,9 @@ export type ModelSummary = {
   readonly context: number;
   readonly tied: boolean;
   /** Where its weights are quantised. */
-  readonly quantization?: Quantization;
+  readonly quantization?: ResolvedQuantization;
+  /** Where an adapter is merged into it. */
+  readonly merge?: MergeRecord;
 };
 
 export async function inspectModel(directory: string): Promise<Inspection> {
@@ -43,14 +47,13 @@ export async function inspectModel(directory: string): Promise<Inspection> {
 /** What is worth knowing about an opened model. */
 export async function summarizeModel(model: Model): Promise<ModelSummary> {
   const { directory, config, sha256, weightsSha256, parameterCount, quantization } = model;
-  const { files, tensors } = await openSafetensorsModel(directory);
+  const merge = await readMergeRecord(directory);
   const { modelType, layers, hidden, ffn, heads, kvHeads, headDim, vocab, context, tied } = config;
   return {
     directory,
     modelType,
     parameters: parameterCount,
-    bytes: files.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
-    dtypes: dtypesOf([...tensors.values()]),
+    ...(await weightsIn(directory)),
     sha256,
     ...(weightsSha256 === undefined ? {} : { weightsSha256 }),
     layers,
@@ -63,11 +66,25 @@ export async function summarizeModel(model: Model): Promise<ModelSummary> {
     context,
     tied,
     ...(quantization === undefined ? {} : { quantization }),
+    ...(merge === undefined ? {} : { merge }),
   };
 }
 
-export const describeQuantization = ({ bits, symmetric, blockSize = defaultBlockSize }: Quantization): string =>
-  `layers to int${bits} in blocks of ${blockSize}, embeddings and head to int8${symmetric ? "" : ", with zero points"}`;
+/** The files of a model's weights: their size, and how many values they hold of each type. */
+async function weightsIn(path: string): Promise<Pick<ModelSummary, "bytes" | "dtypes">> {
+  if (path.endsWith(".gguf")) {
+    const { fileBytes, tensors } = await openGguf(path);
+    return {
+      bytes: fileBytes,
+      dtypes: dtypesOf([...tensors.values()].map(({ type, shape }) => ({ dtype: type, shape }))),
+    };
+  }
+  const { files, tensors } = await openSafetensorsModel(path);
+  return { bytes: files.reduce((sum, { fileBytes }) => sum + fileBytes, 0), dtypes: dtypesOf([...tensors.values()]) };
+}
+
+export const describeQuantization = ({ bits, symmetric, blockSize, tableBlockSize }: ResolvedQuantization): string =>
+  `layers to int${bits} in blocks of ${blockSize}, embeddings and head to int8 in blocks of ${tableBlockSize}${symmetric ? "" : ", with zero points"}`;
 
 export const modelFacts = (summary: ModelSummary): (readonly [string, string])[] => [
   ["layers", `${summary.layers} of width ${summary.hidden}, feed-forward ${summary.ffn}`],
@@ -78,4 +95,14 @@ export const modelFacts = (summary: ModelSummary): (readonly [string, string])[]
   ...(summary.quantization === undefined ? [] : [["quantised", describeQuantization(summary.quantization)] as const]),
   ["sha256", summary.sha256],
   ...(summary.weightsSha256 === undefined ? [] : [["weights' sha256", summary.weightsSha256] as const]),
+  ...(summary.merge === undefined ? [] : mergeFacts(summary.merge)),
+];
+
+const adapterNames = { specialization: "a specialisation", peft: "a PEFT adapter" } as const;
+
+/** What was merged, and into what: `loragen unmerge` asks for the model of these hashes. */
+export const mergeFacts = (record: MergeRecord): (readonly [string, string])[] => [
+  ["merged", `${adapterNames[record.kind]} at strength ${record.scale}, sha256 ${record.adapter_sha256}`],
+  ["into model", record.base_sha256],
+  ...(record.base_weights_sha256 === undefined ? [] : [["into codes", record.base_weights_sha256] as const]),
 ];

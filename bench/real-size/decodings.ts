@@ -2,12 +2,25 @@
 import type { QuantizationName } from "../../src/models/quantized-layout.ts";
 import type { GgufModelType } from "../../src/models/save-gguf.ts";
 
-export type Stored = "f32" | "bf16" | Exclude<QuantizationName, `${string}-asymmetric`>;
+export const quantised = [
+  "int8",
+  "int8-64",
+  "int8-128",
+  "int4",
+  "int4-64",
+  "int4-128",
+] as const satisfies QuantizationName[];
+export type Quantised = (typeof quantised)[number];
+export type Stored = "f32" | "bf16" | Quantised;
+
+export type PeerType = Exclude<GgufModelType, "F16">;
 
 export type Decoding = {
   readonly stored: Stored;
   /** Absent: ours alone. */
-  readonly peer?: { readonly type: GgufModelType; readonly compared: string };
+  readonly peer?: { readonly type: PeerType; readonly compared: string };
+  /** Made for its peer: left out where llama.cpp does not have the model. */
+  readonly needsPeer?: true;
 };
 
 const tables = "embeddings and head in 8.25 bits against Q8_0 (8.5)";
@@ -35,6 +48,7 @@ export const decodings = {
   "int4 beside Q4_1": {
     stored: "int4",
     peer: { type: "Q4_1", compared: `layers in int4 in blocks of 32 against Q4_1, 5 bits on both sides; ${tables}` },
+    needsPeer: true,
   },
   "int4-64": {
     stored: "int4-64",
@@ -52,5 +66,5 @@ export type DecodingName = keyof typeof decodings;
 export const rowOf = (name: DecodingName): string => `run ${name}`;
 
 /** llama.cpp's type in a row; undefined where it takes no part. */
-export const peerTypeOf = (row: string): GgufModelType | undefined =>
+export const peerTypeOf = (row: string): PeerType | undefined =>
   Object.entries<Decoding>(decodings).find(([name]) => rowOf(name as DecodingName) === row)?.[1].peer?.type;
