@@ -3,7 +3,8 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
 import { Sha256 } from "../base/sha256.ts";
-import { blockSizes, type ResolvedQuantization } from "../models/quantized-layout.ts";
+import { BlockSizes } from "../models/quantized-format.ts";
+import type { ResolvedQuantization } from "../models/quantized-layout.ts";
 import { gateCount } from "./direct.ts";
 import type { Pair } from "./pair.ts";
 import type { EdgePair } from "./pair-format.ts";
@@ -36,8 +37,6 @@ export type Specialization = {
  * model of 128 layers: as many numbers, however they are spelled, are less than `fileBytes`.
  */
 export const specializationLimits = { fileBytes: 16 * 2 ** 20, layers: 1024, experts: 4096, numbers: 2 ** 19 } as const;
-
-const BlockSizes = z.literal([...blockSizes]);
 
 const SpecializationFile = z.strictObject({
   format: z.literal("lora-gen specialization 1"),

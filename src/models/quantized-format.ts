@@ -14,7 +14,8 @@ export const quantizationMethod = "lora-gen";
  */
 export const quantizationVersion = 3;
 
-const BlockSizes = z.literal<BlockSize[]>([...blockSizes]);
+/** A size of blocks in a file. */
+export const BlockSizes = z.literal<BlockSize[]>([...blockSizes]);
 
 const shared = {
   quant_method: z.literal(quantizationMethod),
