@@ -4,7 +4,7 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import { Sha256 } from "../base/sha256.ts";
-import { type BlockSize, blockSizes } from "./quantized-layout.ts";
+import { BlockSizes } from "./quantized-layout.ts";
 
 export const quantizationMethod = "lora-gen";
 
@@ -13,9 +13,6 @@ export const quantizationMethod = "lora-gen";
  * the layers.
  */
 export const quantizationVersion = 3;
-
-/** A size of blocks in a file. */
-export const BlockSizes = z.literal<BlockSize[]>([...blockSizes]);
 
 const shared = {
   quant_method: z.literal(quantizationMethod),

@@ -1,4 +1,5 @@
 /** @file Which weights of a model are quantised, and how: its layers at the bits asked for, embeddings and head always at 8, in blocks of their own. */
+import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { type QuantizedBlocks, type QuantizeOptions, quantizeBlocks } from "../nn/quantize.ts";
 import { type LayoutOf, type QuantizedTensor, quantizedTensors } from "../nn/quantized.ts";
@@ -9,6 +10,8 @@ import { embeddingName, headName, linearMaps, linearName, parameterShapes } from
 /** How many values of a row may share a scale. Larger blocks are read faster, smaller ones are closer to the weights. */
 export const blockSizes = [32, 64, 128] as const;
 export type BlockSize = (typeof blockSizes)[number];
+/** A size of blocks in a file. */
+export const BlockSizes = z.literal<BlockSize[]>([...blockSizes]);
 /** The size that a flag spells, if it is one. */
 export const blockSizeOf = (text: string | undefined): BlockSize | undefined =>
   blockSizes.find((size) => String(size) === text);
