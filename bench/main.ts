@@ -33,7 +33,7 @@ ${Object.entries(benches)
 
   --json             one JSON object on standard output
   --save             also writes bench/results/NAME.json, of a commit only
-  --peer             also runs PyTorch, in turn with ours (train-30m, train-1b, real-size); installs it first where it is missing
+  --peer             also runs PyTorch (train-30m, train-1b, real-size) and llama.cpp (real-size), in turn with ours; installs them first where they are missing
   --peer-compiled    the same through torch.compile
   --pair DIR         the pair that specialize, edge and browser use (default: pairs/assistant, else random weights of its shape)
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)

@@ -57,10 +57,13 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
   const leftOut: string[] = [];
   for (const name of names) {
     const model = realModel(name, options);
-    for (const { name: measurement, only, needs, run, peerValue, isOptional = false } of measurements[model.role]) {
+    for (const { name: measurement, only, needs, run, peerValue, needsPeer, isOptional = false } of measurements[
+      model.role
+    ]) {
       if (only?.includes(name) === false) continue;
       if (options.measurements.length > 0 && !options.measurements.includes(measurement)) continue;
-      const wanted = options.peer === "none" ? undefined : peerValue;
+      if (needsPeer && options.peer === "none") continue;
+      const wanted = options.peer === "none" ? undefined : peerValue?.(name);
       if (!isMissing(await readRows(file), name, measurement, wanted)) continue;
       const [needed, available] = [needs(model), availableBytes()];
       const what = `${name}, ${measurement}`;
@@ -76,7 +79,7 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
         const measured = await run(context, model);
         const { threads, repetitions, warmUp } = options;
         const about = { threads, repetitions, warmUp, ...measured.about };
-        await putRow(file, { model: name, measurement, values: measured.values, about, machine });
+        await putRow(file, { model: name, measurement, ...measured, about, machine });
         log(`${what}: ${JSON.stringify(measured.values)}`);
       } catch (error) {
         if (!(error instanceof AppError)) throw error;

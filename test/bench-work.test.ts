@@ -1,6 +1,7 @@
-/** @file The arithmetic that the benchmarks count is the arithmetic their graphs do. */
+/** @file The arithmetic that the benchmarks count is the arithmetic their graphs do; how they sum rounds up. */
 import { expect, test } from "vitest";
 import { realModel } from "../bench/real-size/shapes.ts";
+import { medianInterval, pairedRatio } from "../bench/support/bench.ts";
 import { expertSpec } from "../bench/support/expert-training.ts";
 import { expertStepWork, fullStepWork, graphProducts } from "../bench/support/flops.ts";
 import { llamaShape, type Problem } from "../bench/support/problem.ts";
@@ -49,4 +50,25 @@ test.each(["Qwen2-1.5B", "Gemma-2-2B", "OPT-2.7B"] as const)("so does one over a
   const { gigaFlops } = expertStepWork({ ...problem(false), config });
   const feeds = { ...batch("edge"), gates: zeros("f32", [2, config.layers, 4]), prompt_of: intTensor([2], [0, 1]) };
   expect(graphProducts(buildStep(expertSpec({ ...problem(false), config }, "fp32")), feeds)).toBeCloseTo(gigaFlops, 12);
+});
+
+test("the ratio of two programs is the median of their rounds' ratios: a slow round of both does not count", () => {
+  expect(pairedRatio([10, 30, 11], [10, 30, 10])).toBe(1);
+  expect(pairedRatio([10, 10, 30], [10, 30, 30])).toBe(1);
+});
+
+// Tables of the sign test's interval: ranks for 95 %.
+test.each([
+  [5, undefined],
+  [6, 1],
+  [8, 1],
+  [9, 2],
+  [11, 2],
+  [12, 3],
+  [15, 4],
+  [20, 6],
+])("the interval of the median of %d rounds begins at rank %s", (rounds, rank) => {
+  const values = Array.from({ length: rounds }, (_, i) => rounds - i);
+  const wanted = rank === undefined ? undefined : { low: rank, high: rounds + 1 - rank };
+  expect(medianInterval(values)).toEqual(wanted);
 });

@@ -146,7 +146,7 @@ test("rows stand in the order of the shapes, then by measurement, numbers as num
   expect(shown).toEqual(["TinyLlama-1.1B", "Llama-3-8B"].flatMap((model) => weights.map((name) => `${model} ${name}`)));
 });
 
-test("a table shows ours, the peer's where there is one, and their ratio; a generator's step says what it keeps", () => {
+test("a table shows ours, the peer's where there is one, and their ratio with its interval; a generator's step says what it keeps", () => {
   const beside = row({
     model: "Qwen2-1.5B",
     measurement: "run int4 beside Q4_1",
@@ -155,6 +155,8 @@ test("a table shows ours, the peer's where there is one, and their ratio; a gene
       "llama.cpp load s": 1,
       "llama.cpp decode tokens/s": 10,
       "decode, ours / llama.cpp": 0.95,
+      "decode, ours / llama.cpp, low": 0.9,
+      "decode, ours / llama.cpp, high": 0.987,
     },
   });
   const training = row({ measurement: "train f32", values: { "step s": 17.14, "peak MB": 6908 } });
@@ -170,7 +172,7 @@ test("a table shows ours, the peer's where there is one, and their ratio; a gene
 | model | weights | llama.cpp | load s | GB own + mapped | prefill tokens/s (llama.cpp; ratio) | decode tokens/s (llama.cpp; ratio) |
 | --- | --- | --- | --: | --: | --: | --: |
 | TinyLlama-1.1B | int8 |  | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 |
-| Qwen2-1.5B | int4 | Q4_1 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 (10.0; 0.95) |
+| Qwen2-1.5B | int4 | Q4_1 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 (10.0; 0.95, 0.90 to 0.99) |
 
 **A training step of 8 experts of rank 16**
 

@@ -1,6 +1,7 @@
-/** @file A process that decodes by our runtime: `decode-worker.ts JSON`; says how long loading took, then answers `generate` and `memory`. */
+/** @file A process that decodes by our runtime: `decode-worker.ts JSON`; says how long loading took, then answers `prefill`, `decode` and `memory`. */
 import { createCachedModel } from "../../src/decode/cached-model.ts";
 import { openModel } from "../../src/models/load.ts";
+import { timed } from "../support/bench.ts";
 import { watchMemory } from "../support/memory.ts";
 import { serve } from "../support/worker.ts";
 import { type DecodeTask, promptIds } from "./decode-task.ts";
@@ -19,16 +20,24 @@ await using cached = await createCachedModel(model, {
 const compiled = performance.now();
 const prompt = promptIds(task);
 
-async function generate() {
+let next = 0;
+
+async function prefill() {
   cached.rewind([], { reuse: false });
-  const start = performance.now();
-  let next = likeliest(await cached.feed(prompt));
-  const read = performance.now();
-  for (let i = 0; i < task.newTokens; i++) next = likeliest(await cached.feed([next]));
-  return { prefillMs: read - start, decodeMs: performance.now() - read };
+  const ms = await timed(async () => {
+    next = likeliest(await cached.feed(prompt));
+  });
+  return { ms };
 }
 
-await serve({ openMs: opened - from, compileMs: compiled - opened }, { generate, memory });
+async function decode() {
+  const ms = await timed(async () => {
+    for (let i = 0; i < task.newTokens; i++) next = likeliest(await cached.feed([next]));
+  });
+  return { ms };
+}
+
+await serve({ openMs: opened - from, compileMs: compiled - opened }, { prefill, decode, memory });
 
 function likeliest(logits: Float32Array): number {
   let best = 0;

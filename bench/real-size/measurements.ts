@@ -2,18 +2,16 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bfloat16ToFloat32, float32ToBfloat16 } from "../../src/base/half.ts";
-import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { ggufArchitectures } from "../../src/models/gguf-names.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { readQuantization } from "../../src/models/quantized-format.ts";
 import { smallestRows } from "../../src/models/quantized-layout.ts";
-import { writeGgufModel } from "../../src/models/save-gguf.ts";
-import { type BenchOptions, interleave, median } from "../support/bench.ts";
+import { type BenchOptions, median } from "../support/bench.ts";
 import { expertStepWork } from "../support/flops.ts";
 import { runTraining } from "../support/training-run.ts";
 import { type Answer, numberOf, startScript } from "../support/worker.ts";
+import { decodeRounds } from "./decode-rounds.ts";
 import type { DecodeTask } from "./decode-task.ts";
 import {
   type Decoding,
@@ -26,12 +24,13 @@ import {
   type Stored,
 } from "./decodings.ts";
 import { measureGeneratorStep } from "./generator-step.ts";
-import { memoryValues } from "./memory.ts";
-import { benchTokenizer, writeBenchPair } from "./pair.ts";
+import type { GgufTask } from "./gguf-worker.ts";
+import { flushFiles, memoryValues } from "./memory.ts";
+import { writeBenchPair } from "./pair.ts";
 import type { Measured } from "./rows.ts";
 import { type RealModel, type RealModelName, realModel, realModelNames, specializedPair } from "./shapes.ts";
 import { trainingProblem } from "./train.ts";
-import { isThere, randomWeights, writeRandomModel } from "./weights.ts";
+import { isThere, writeRandomModel } from "./weights.ts";
 
 export type Context = {
   /** Where generated weights lie. */
@@ -52,8 +51,10 @@ export type Measurement = {
   readonly only?: readonly RealModelName[];
   /** Whether it may be left out where memory is short. */
   readonly isOptional?: boolean;
-  /** What only a run beside a peer can fill in. */
-  readonly peerValue?: string;
+  /** What only a run beside a peer can fill in, where the model has one. */
+  readonly peerValue?: (name: RealModelName) => string | undefined;
+  /** Whether it is made for its peer, and left out without. */
+  readonly needsPeer?: boolean;
 };
 
 /** Prompt and answer of a decoding round; quick: enough to run everything. */
@@ -72,7 +73,7 @@ export const parameterCount = (config: ModelConfig): number =>
 const base = 1.2e9;
 /**
  * Bytes a weight takes while it is loaded and used. What is mapped is widened or repacked once for decoding, so at most one copy of it is needed.
- * Of 4 bits about 0.8 bytes were seen, own and mapped, in blocks of 32.
+ * Of 4 bits 0.94 bytes were seen, own and mapped, in blocks of 32.
  */
 const bytesPerWeight: Readonly<Record<Stored, number>> = {
   bf16: 4.9,
@@ -80,13 +81,13 @@ const bytesPerWeight: Readonly<Record<Stored, number>> = {
   int8: 2.3,
   "int8-64": 2.2,
   "int8-128": 2.1,
-  int4: 1.1,
-  "int4-64": 1,
-  "int4-128": 0.9,
+  int4: 1,
+  "int4-64": 0.9,
+  "int4-128": 0.8,
 };
 const needsToRun = ({ config }: RealModel, stored: Stored) => base + parameterCount(config) * bytesPerWeight[stored];
-/** llama.cpp maps its file, and repacks Q4_0. */
-const peerBytesPerWeight: Readonly<Record<PeerType, number>> = { F32: 4, Q8_0: 1.1, Q4_0: 1.4, Q4_1: 0.8 };
+/** llama.cpp maps its file, and repacks Q4_0: 1.15 bytes were seen. */
+const peerBytesPerWeight: Readonly<Record<PeerType, number>> = { F32: 4, Q8_0: 1.1, Q4_0: 1.2, Q4_1: 0.8 };
 const needsOfPeer = ({ config }: RealModel, type: PeerType) =>
   0.5e9 + parameterCount(config) * peerBytesPerWeight[type];
 
@@ -146,6 +147,12 @@ const decode = (name: DecodingName): Measurement => {
   return {
     name: rowOf(name),
     ...(needsPeer ? { only: realModelNames.filter(hasPeer) } : {}),
+    ...(peer === undefined
+      ? {}
+      : {
+          peerValue: (other) => (hasPeer(other) ? "llama.cpp decode tokens/s" : undefined),
+          needsPeer: needsPeer === true,
+        }),
     isOptional: stored === "bf16",
     needs: (model) => needsToRun(model, stored),
     run: async (context, model) => {
@@ -154,12 +161,16 @@ const decode = (name: DecodingName): Measurement => {
       const path = await directoryOf(context, model, stored);
       const { threads } = options;
       const task: DecodeTask = { path, threads, promptTokens, newTokens, vocab: model.config.vocab };
-      const theirs = peer && (await peerTask(context, model, task, peer.type, stored));
+      const theirs =
+        peer && options.peer !== "none" ? await peerTask(context, model, task, peer.type, stored) : undefined;
       const inTurn =
-        peer !== undefined && context.available() > needsToRun(model, stored) + needsOfPeer(model, peer.type);
+        peer !== undefined &&
+        theirs !== undefined &&
+        context.available() > needsToRun(model, stored) + needsOfPeer(model, peer.type);
+      flushFiles();
       const found = await decodeRounds(task, theirs, inTurn, options);
       return {
-        values: found.values,
+        ...found,
         about: {
           parameters: parameterCount(model.config),
           promptTokens,
@@ -185,86 +196,20 @@ async function peerTask(
   type: PeerType,
   stored: Stored,
 ): Promise<DecodeTask | undefined> {
-  const { config } = model;
-  if (ggufArchitectures[config.modelType] === undefined) return undefined;
+  if (ggufArchitectures[model.config.modelType] === undefined) return undefined;
   const path = ggufPath(context, model, type);
   if (await isThere(path)) return { ...task, path };
-  context.options.log(`writing ${path}`);
-  const about = await ggufTokenizer(benchTokenizer, config);
-  const shapes = parameterShapes(config);
-  const weight = randomWeights(config, model.name);
-  const read = async (name: string) => {
-    const values = weight(name, shapes.get(name)!);
-    return stored === "f32" ? values : bfloat16ToFloat32(float32ToBfloat16(values));
-  };
-  await writeGgufModel(path, config, read, { type, about });
+  const { log, quick } = context.options;
+  log(`writing ${path}`);
+  const wanted: GgufTask = { path, model: model.name, quick, type, stored };
+  const { worker } = await startScript(script("gguf-worker"), [JSON.stringify(wanted)]);
+  await worker.close();
   return { ...task, path };
 }
 
-type Found = { readonly values: Record<string, number>; readonly about: Record<string, string> };
-type Program = { readonly script: string; readonly task: DecodeTask; readonly prefix: string };
-
-async function decodeRounds(
-  task: DecodeTask,
-  peer: DecodeTask | undefined,
-  inTurn: boolean,
-  options: BenchOptions,
-): Promise<Found> {
-  const ours: Program = { script: script("decode-worker"), task, prefix: "" };
-  if (peer === undefined) return decodeTogether([ours], options);
-  const theirs: Program = { script: script("llama-cpp-worker"), task: peer, prefix: "llama.cpp " };
-  const groups = inTurn ? [[ours, theirs]] : [[ours], [theirs]];
-  const found: Found = { values: {}, about: {} };
-  for (const group of groups) {
-    const { values, about } = await decodeTogether(group, options);
-    Object.assign(found.values, values);
-    Object.assign(found.about, about);
-  }
-  for (const what of ["prefill", "decode"])
-    found.values[`${what}, ours / llama.cpp`] =
-      found.values[`${what} tokens/s`]! / found.values[`llama.cpp ${what} tokens/s`]!;
-  return found;
-}
-
-/** Programs that are loaded at the same time and take turns. */
-async function decodeTogether(programs: readonly Program[], options: BenchOptions): Promise<Found> {
-  const values: Record<string, number> = {};
-  const about: Record<string, string> = {};
-  const started: (Program & Awaited<ReturnType<typeof startScript>>)[] = [];
-  try {
-    for (const program of programs)
-      started.push({ ...program, ...(await startScript(program.script, [JSON.stringify(program.task)])) });
-    const turn =
-      ({ prefix, worker }: (typeof started)[number]) =>
-      async () => {
-        const answer = await worker.ask("generate");
-        options.log(`  ${prefix}prefill ${seconds(answer, "prefillMs")} s, decode ${seconds(answer, "decodeMs")} s`);
-        return answer;
-      };
-    const rounds = await interleave(
-      Object.fromEntries(started.map((program) => [program.prefix, turn(program)])),
-      options,
-    );
-    for (const { prefix, worker, ready, task } of started) {
-      const rate = (tokens: number, name: string) =>
-        tokens / (median(rounds[prefix]!.map((answer) => numberOf(answer, name))) / 1000);
-      values[`${prefix}load s`] = (numberOf(ready, "openMs") + numberOf(ready, "compileMs")) / 1000;
-      values[`${prefix}prefill tokens/s`] = rate(task.promptTokens, "prefillMs");
-      values[`${prefix}decode tokens/s`] = rate(task.newTokens, "decodeMs");
-      Object.assign(values, memoryValues(await worker.ask("memory"), prefix));
-      if (typeof ready["description"] === "string") about["peer"] = ready["description"];
-    }
-  } finally {
-    for (const { worker } of started) await worker.close();
-  }
-  return { values, about };
-}
-
-const seconds = (answer: Answer, name: string): string => (numberOf(answer, name) / 1000).toFixed(2);
-
 const train: Measurement = {
   name: "train f32",
-  peerValue: "PyTorch step s",
+  peerValue: () => "PyTorch step s",
   needs: ({ config }) => base + parameterCount(config) * 4.2 + stepBytes(config),
   run: async (context, model) => {
     const { options } = context;
@@ -352,7 +297,7 @@ const specialize: Measurement = {
 const generatorStep: Measurement = {
   name: "generator f32",
   only: [specializedPair.edge],
-  peerValue: "PyTorch step s",
+  peerValue: () => "PyTorch step s",
   needs: ({ config }) => base + parameterCount(config) * 4 + 3 * stepBytes(config),
   run: async (context, model) => {
     const directory = await prepared(context, model, "f32");

@@ -1,12 +1,14 @@
 /** @file Memory that a measurement may take on a machine that others use too. */
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { freemem } from "node:os";
+import type { MemoryUse } from "../support/memory.ts";
 import { type Answer, numberOf } from "../support/worker.ts";
 
-/** Asks the system to end this process before any other where memory runs out. Without effect where it takes no such wish. */
-export function goFirst(): void {
+/** Asks the system to end a process, this one unless another is named, before any other where memory runs out. Without effect where it takes no such wish. */
+export function goFirst(process: number | "self" = "self"): void {
   try {
-    writeFileSync("/proc/self/oom_score_adj", "1000");
+    writeFileSync(`/proc/${process}/oom_score_adj`, "1000");
   } catch {
     // not Linux, or not allowed
   }
@@ -22,8 +24,11 @@ export function availableBytes(): number {
   }
 }
 
+/** Waits until files just written are on the disk: writing them back would slow down what is measured. Without effect where there is no `sync`. */
+export const flushFiles = (): void => void spawnSync("sync");
+
 /** What a process needed of its own at most, and the weights it had mapped. */
-export const memoryValues = (answer: Answer, prefix = ""): Record<string, number> => ({
+export const memoryValues = (answer: Answer | MemoryUse, prefix = ""): Record<string, number> => ({
   [`${prefix}own MB`]: numberOf(answer, "ownMb"),
   [`${prefix}mapped MB`]: numberOf(answer, "mappedMb"),
 });

@@ -11,11 +11,13 @@ export const Row = z.strictObject({
   values: z.record(z.string(), z.number()),
   /** What the numbers need to be understood: peers and their versions, lengths, types. */
   about: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  /** Every round, in the order of the run. */
+  raw: z.record(z.string(), z.array(z.number()).readonly()).optional(),
   machine: z.record(z.string(), z.union([z.string(), z.number()])),
 });
 export type Row = z.infer<typeof Row>;
 /** What a measurement found; the rest of its row is known before. */
-export type Measured = Pick<Row, "values" | "about">;
+export type Measured = Pick<Row, "values" | "about" | "raw">;
 
 const Table = z.strictObject({ name: z.literal("real-size"), rows: z.array(Row) });
 

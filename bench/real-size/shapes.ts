@@ -2,7 +2,7 @@
 import { type ModelConfig, parseModelConfig } from "../../src/models/config.ts";
 
 export type RealModel = {
-  readonly name: string;
+  readonly name: RealModelName;
   /** An edge model decodes, trains a generator and compares in all types; a cloud model reads prompts in 4 bits. */
   readonly role: "edge" | "cloud";
   readonly config: ModelConfig;

@@ -31,13 +31,18 @@ const peerType: Column = {
   title: "llama.cpp",
   cell: ({ measurement, values }) => (values["llama.cpp load s"] === undefined ? "" : (peerTypeOf(measurement) ?? "")),
 };
+/** A ratio, with its interval where it was measured in rounds enough. */
+const ratio = (name: string) => (row: Row) => {
+  const low = number(`${name}, low`, 2)(row);
+  return number(name, 2)(row) + (low === "" ? "" : `, ${low} to ${number(`${name}, high`, 2)(row)}`);
+};
 /** Ours, the peer's behind it, and our share of the peer's. */
 const beside = (what: string): Column => ({
   title: `${what} tokens/s (llama.cpp; ratio)`,
   cell: (row) => {
     const ours = number(`${what} tokens/s`, 1)(row);
     const theirs = number(`llama.cpp ${what} tokens/s`, 1)(row);
-    return theirs === "" ? ours : `${ours} (${theirs}; ${number(`${what}, ours / llama.cpp`, 2)(row)})`;
+    return theirs === "" ? ours : `${ours} (${theirs}; ${ratio(`${what}, ours / llama.cpp`)(row)})`;
   },
 });
 

@@ -3,7 +3,7 @@
 export type BenchOptions = {
   /** Tiny sizes: shows that everything runs, measures nothing. */
   readonly quick: boolean;
-  /** Also runs the PyTorch peer, in turn with ours: as it is, or through torch.compile. */
+  /** Also runs the peers, in turn with ours: PyTorch as it is, or through torch.compile, and llama.cpp. */
   readonly peer: "none" | "eager" | "compiled";
   readonly repetitions: number;
   readonly warmUp: number;
@@ -64,9 +64,28 @@ export function median(values: readonly number[]): number {
 export const medians = (raw: Readonly<Record<string, readonly number[]>>): Record<string, number> =>
   Object.fromEntries(Object.entries(raw).map(([name, values]) => [name, median(values)]));
 
+/** a/b of every round. */
+export const pairedRatios = (a: readonly number[], b: readonly number[]): number[] =>
+  a.map((value, i) => value / b[i]!);
+
 /** The median of a/b over rounds: what slows a whole round down cancels out. */
-export const pairedRatio = (a: readonly number[], b: readonly number[]): number =>
-  median(a.map((value, i) => value / b[i]!));
+export const pairedRatio = (a: readonly number[], b: readonly number[]): number => median(pairedRatios(a, b));
+
+/**
+ * The narrowest pair of order statistics that holds the median of what was drawn with a probability of at least 95 %, whatever its
+ * distribution: the sign test's interval. Of nine values the second and the eighth. Undefined for fewer than six.
+ */
+export function medianInterval(values: readonly number[]): { readonly low: number; readonly high: number } | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const n = sorted.length;
+  let outside = 2 ** -n; // the probability that at most `cut` of n values lie below the median
+  let cut = -1;
+  for (let k = 0, next = outside; outside <= 0.025; k++, outside += next) {
+    cut = k;
+    next *= (n - k) / (k + 1);
+  }
+  return cut < 0 ? undefined : { low: sorted[cut]!, high: sorted[n - 1 - cut]! };
+}
 
 /**
  * Runs subjects in turn, A B, B A, A B, …, so that what changes on the machine in the meantime meets all of them.

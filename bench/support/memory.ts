@@ -1,4 +1,4 @@
-/** @file The memory of this process: what it needs of its own, and the files of weights that it has mapped. */
+/** @file The memory of a process: what it needs of its own, and the files of weights that it has mapped. */
 import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 
@@ -18,13 +18,16 @@ export type MemoryUse = {
   readonly mappedMb: number | null;
 };
 
-/** Looks at this process from now on, 50 times a second from a thread of its own: the system keeps no peak of memory without files. */
-export function watchMemory(): () => MemoryUse {
+/**
+ * Looks at a process, this one unless another is named, from now on until it ends, 50 times a second from a thread of its own: the system
+ * keeps no peak of memory without files.
+ */
+export function watchMemory(process: Process = "self"): () => MemoryUse {
   const peakKilobytes = new Int32Array(new SharedArrayBuffer(4));
-  const workerData = { peakKilobytes, pattern: ownPattern.source };
+  const workerData = { peakKilobytes, pattern: ownPattern.source, path: procPath("status", process) };
   new Worker(watcher, { eval: true, execArgv: [], workerData }).unref();
   return () => {
-    const [status, maps] = [procFile("status"), procFile("maps")];
+    const [status, maps] = [procFile("status", process), procFile("maps", process)];
     const peak = Math.max(Atomics.load(peakKilobytes, 0), ownKilobytes(status));
     return {
       ownMb: status === "" ? null : megabytes(peak),
@@ -38,16 +41,19 @@ const ownPattern = /^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB$/gm;
 
 const watcher = `
 const { readFileSync } = require("node:fs");
-const { peakKilobytes, pattern } = require("node:worker_threads").workerData;
+const { peakKilobytes, pattern, path } = require("node:worker_threads").workerData;
 function look() {
   let now = 0;
-  for (const [, kilobytes] of readFileSync("/proc/self/status", "utf8").matchAll(new RegExp(pattern, "gm"))) now += Number(kilobytes);
+  for (const [, kilobytes] of readFileSync(path, "utf8").matchAll(new RegExp(pattern, "gm"))) now += Number(kilobytes);
   if (now > Atomics.load(peakKilobytes, 0)) Atomics.store(peakKilobytes, 0, now);
 }
-try {
-  look();
-  setInterval(look, 20);
-} catch {} // no such file on this system
+const timer = setInterval(() => {
+  try {
+    look();
+  } catch {
+    clearInterval(timer); // the process has ended, or the system has no such file
+  }
+}, 20);
 `;
 
 /** Of the text of /proc/PID/status: what no file stands behind. */
@@ -77,10 +83,16 @@ export function mappedWeightBytes(maps: string): number {
 
 const megabytes = (kilobytes: number): number => (kilobytes * 1024) / 1e6;
 
-/** A file of this process under /proc; empty where there is none. */
-function procFile(name: "status" | "maps"): string {
+/** The number of a process, or this one. */
+type Process = number | "self";
+type ProcFile = "status" | "maps";
+
+const procPath = (name: ProcFile, process: Process): string => `/proc/${process}/${name}`;
+
+/** A file of a process under /proc; empty where there is none. */
+function procFile(name: ProcFile, process: Process = "self"): string {
   try {
-    return readFileSync(`/proc/self/${name}`, "utf8");
+    return readFileSync(procPath(name, process), "utf8");
   } catch {
     return "";
   }

@@ -1,21 +1,21 @@
-/** @file The PyTorch peer: its virtual environment, made when first asked for, and its processes. */
+/** @file The peers in Python, PyTorch and llama.cpp: their virtual environment, made when first asked for, and their processes. */
 import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../src/base/errors.ts";
 import type { BenchOptions } from "./bench.ts";
 import { projectRoot } from "./machine.ts";
-import { cacheFolder, type StepSettings } from "./problem.ts";
+import { cacheFolder } from "./problem.ts";
 import { startWorker, type Worker } from "./worker.ts";
 
 const scripts = join(projectRoot, "bench/peers");
 const environment = join(cacheFolder, "venv");
 const python = join(environment, "bin/python");
 
-/** Starts a peer's script on a problem. Installs what it needs where that is missing. */
+/** Starts a peer's script on a problem, which it gets as JSON. Installs what it needs where that is missing. */
 export async function startPeer(
   script: string,
-  problem: StepSettings,
+  problem: object,
   { threads, peer, log }: Pick<BenchOptions, "threads" | "peer" | "log">,
 ): Promise<{ worker: Worker; description: string }> {
   await requireEnvironment(log);
@@ -31,12 +31,12 @@ export async function startPeer(
 }
 
 async function requireEnvironment(log: BenchOptions["log"]): Promise<void> {
-  const isThere = await command(python, ["-c", "import torch, numpy"]).then(
+  const isThere = await command(python, ["-c", "import torch, numpy, llama_cpp"]).then(
     () => true,
     () => false,
   );
   if (isThere) return;
-  log(`peer: installing PyTorch into ${environment} (several GB, once)`);
+  log(`peer: installing PyTorch and llama.cpp into ${environment} (several GB and some minutes of compiling, once)`);
   await mkdir(cacheFolder, { recursive: true });
   await command("python3", ["-m", "venv", environment]);
   await command(python, ["-m", "pip", "install", "--quiet", "-r", join(scripts, "requirements.txt")]);

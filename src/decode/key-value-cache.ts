@@ -16,8 +16,8 @@ const roomStep = 64;
 /**
  * The cache with room for `positions`, what the first `held` of them hold kept.
  *
- * ONNX Runtime writes new keys and values in place, but its Node binding also copies every output once more, all of its room. So room
- * follows the sequence in small steps, also back down, instead of being made for the longest sequence at once.
+ * ONNX Runtime writes new keys and values in place. Room follows the sequence in small steps, also back down: memory for what was read, not
+ * for the longest sequence at once. Growing copies what is held.
  */
 export function withRoom(
   cache: KeyValueCache | undefined,
