@@ -14,21 +14,22 @@ model = context = last = None
 
 
 @llama.llama_log_callback
-def silent(_level, _text, _data):
-    pass
+def errors_only(level, text, _data):
+    if level == 3:  # GGML_LOG_LEVEL_ERROR
+        sys.stderr.write(text.decode(errors="replace"))
 
 
 def open_model():
     """Defaults, but on the CPU, with as many threads as ours and room for what is asked."""
     global model, context
-    of_model = llama.llama_model_default_params()
-    of_model.n_gpu_layers = 0
-    model = llama.llama_model_load_from_file(task["path"].encode(), of_model)
+    model_params = llama.llama_model_default_params()
+    model_params.n_gpu_layers = 0
+    model = llama.llama_model_load_from_file(task["path"].encode(), model_params)
     assert model, f"llama.cpp cannot load {task['path']}"
-    of_context = llama.llama_context_default_params()
-    of_context.n_ctx = len(prompt) + new_tokens + 1
-    of_context.n_threads = of_context.n_threads_batch = threads
-    context = llama.llama_init_from_model(model, of_context)
+    context_params = llama.llama_context_default_params()
+    context_params.n_ctx = len(prompt) + new_tokens + 1
+    context_params.n_threads = context_params.n_threads_batch = threads
+    context = llama.llama_init_from_model(model, context_params)
     assert context, "llama.cpp cannot make a context"
 
 
@@ -44,7 +45,7 @@ def feed(tokens):
 
 
 def prefill():
-    llama.llama_memory_clear(llama.llama_get_memory(context), True)
+    llama.llama_memory_clear(llama.llama_get_memory(context), False)
     feed(prompt)
 
 
@@ -62,7 +63,7 @@ def milliseconds(work):
 send = lambda answer: print(json.dumps(answer), flush=True)
 commands = {"open": open_model, "prefill": prefill, "decode": decode}
 
-llama.llama_log_set(silent, ctypes.c_void_p(0))
+llama.llama_log_set(errors_only, ctypes.c_void_p(0))
 llama.llama_backend_init()
 info = llama.llama_print_system_info().decode().strip().strip("|").strip()
 send({"description": f"llama.cpp of llama-cpp-python {llama.__version__}, {threads} threads, {info}"})

@@ -1,4 +1,5 @@
 /** @file Reading a prompt and decoding, in rounds: ours alone, or beside llama.cpp. */
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type BenchOptions, median, medianInterval, pairedRatios } from "../support/bench.ts";
 import { type MemoryUse, watchMemory } from "../support/memory.ts";
@@ -21,10 +22,12 @@ const ourScript = fileURLToPath(new URL("./decode-worker.ts", import.meta.url));
 const peerScript = "llama_cpp_decode.py";
 const peerName = "llama.cpp";
 const steps = ["prefill", "decode"] as const;
+/** Threads of the program that ran before go on spinning for a while in case that more work comes. */
+const restMs = 200;
 
 /**
- * What loading, reading a prompt and decoding take: milliseconds of every round, and the rates of the median round. Beside a peer its tokens/s
- * go into the ratio round by round: the median over rounds, and the interval of that median where there are rounds enough.
+ * What loading, reading a prompt and decoding take: milliseconds of every round, and the rates of the median round. Beside a peer also the
+ * ratio of tokens/s: in turn its median over rounds, with the interval of that median where there are rounds enough; else of the medians.
  * @param peer the same task for llama.cpp; undefined: ours alone
  * @param inTurn whether both are loaded at once and take turns; else all rounds of one come before those of the other
  */
@@ -45,10 +48,11 @@ export async function decodeRounds(
     Object.assign(found.raw, raw);
   }
   for (const step of steps) {
-    const ratios = pairedRatios(found.raw[`${peerName} ${step} ms`]!, found.raw[`${step} ms`]!);
+    const [ourMs, theirMs] = [found.raw[`${step} ms`]!, found.raw[`${peerName} ${step} ms`]!];
     const name = `${step}, ours / ${peerName}`;
-    found.values[name] = median(ratios);
-    const interval = medianInterval(ratios);
+    const ratios = pairedRatios(theirMs, ourMs);
+    const interval = inTurn ? medianInterval(ratios) : undefined;
+    found.values[name] = inTurn ? median(ratios) : median(theirMs) / median(ourMs);
     if (interval === undefined) continue;
     found.values[`${name}, low`] = interval.low;
     found.values[`${name}, high`] = interval.high;
@@ -78,6 +82,7 @@ async function decodeTogether(
       const said: string[] = [];
       for (const step of steps)
         for (const { prefix, worker } of round % 2 === 0 ? started : started.toReversed()) {
+          await setTimeout(restMs);
           const ms = numberOf(await worker.ask(step), "ms");
           said.push(`${prefix}${step} ${(ms / 1000).toFixed(2)} s`);
           if (round >= warmUp) raw[`${prefix}${step} ms`]!.push(ms);

@@ -6,9 +6,9 @@ import type { MemoryUse } from "../support/memory.ts";
 import { type Answer, numberOf } from "../support/worker.ts";
 
 /** Asks the system to end a process, this one unless another is named, before any other where memory runs out. Without effect where it takes no such wish. */
-export function goFirst(process: number | "self" = "self"): void {
+export function goFirst(pid: number | "self" = "self"): void {
   try {
-    writeFileSync(`/proc/${process}/oom_score_adj`, "1000");
+    writeFileSync(`/proc/${pid}/oom_score_adj`, "1000");
   } catch {
     // not Linux, or not allowed
   }

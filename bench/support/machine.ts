@@ -21,7 +21,8 @@ export const changedMark = " (changed)";
 function commit(): string {
   try {
     return (
-      git("rev-parse", "HEAD") + (git("status", "--porcelain", "--", "src", "bench/*.ts") === "" ? "" : changedMark)
+      git("rev-parse", "HEAD") +
+      (git("status", "--porcelain", "--", "src", "bench/*.ts", "bench/peers") === "" ? "" : changedMark)
     );
   } catch {
     return "unknown";

@@ -22,12 +22,12 @@ export type MemoryUse = {
  * Looks at a process, this one unless another is named, from now on until it ends, 50 times a second from a thread of its own: the system
  * keeps no peak of memory without files.
  */
-export function watchMemory(process: Process = "self"): () => MemoryUse {
+export function watchMemory(pid: Process = "self"): () => MemoryUse {
   const peakKilobytes = new Int32Array(new SharedArrayBuffer(4));
-  const workerData = { peakKilobytes, pattern: ownPattern.source, path: procPath("status", process) };
+  const workerData = { peakKilobytes, pattern: ownPattern.source, path: procPath("status", pid) };
   new Worker(watcher, { eval: true, execArgv: [], workerData }).unref();
   return () => {
-    const [status, maps] = [procFile("status", process), procFile("maps", process)];
+    const [status, maps] = [procFile("status", pid), procFile("maps", pid)];
     const peak = Math.max(Atomics.load(peakKilobytes, 0), ownKilobytes(status));
     return {
       ownMb: status === "" ? null : megabytes(peak),
@@ -87,12 +87,12 @@ const megabytes = (kilobytes: number): number => (kilobytes * 1024) / 1e6;
 type Process = number | "self";
 type ProcFile = "status" | "maps";
 
-const procPath = (name: ProcFile, process: Process): string => `/proc/${process}/${name}`;
+const procPath = (name: ProcFile, pid: Process): string => `/proc/${pid}/${name}`;
 
 /** A file of a process under /proc; empty where there is none. */
-function procFile(name: ProcFile, process: Process = "self"): string {
+function procFile(name: ProcFile, pid: Process = "self"): string {
   try {
-    return readFileSync(procPath(name, process), "utf8");
+    return readFileSync(procPath(name, pid), "utf8");
   } catch {
     return "";
   }

@@ -6,7 +6,7 @@ import { AppError } from "../../src/base/errors.ts";
 export type Answer = Readonly<Record<string, unknown>>;
 
 export type Worker = AsyncDisposable & {
-  readonly pid: number | undefined;
+  readonly pid: number;
   /** Sends a command and waits for its answer. Throws E_RUNTIME where the program ends instead. */
   ask(command: string): Promise<Answer>;
   close(): Promise<void>;
@@ -47,7 +47,7 @@ export async function startWorker(
     await exited;
   };
   const worker: Worker = {
-    pid: child.pid,
+    pid: child.pid!, // it says that it is ready before anybody sees this
     ask(command) {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new AppError("E_RUNTIME", `${program}: ended before "${command}"\n${errors.trim()}`);
