@@ -62,7 +62,10 @@ export async function realSize(options: RealSizeOptions): Promise<void> {
     ]) {
       if (only?.includes(name) === false) continue;
       if (options.measurements.length > 0 && !options.measurements.includes(measurement)) continue;
-      if (needsPeer && options.peer === "none") continue;
+      if (needsPeer && options.peer === "none") {
+        log(`left out: ${name}, ${measurement}: measured beside its peer only (--peer)`);
+        continue;
+      }
       const wanted = options.peer === "none" ? undefined : peerValue?.(name);
       if (!isMissing(await readRows(file), name, measurement, wanted)) continue;
       const [needed, available] = [needs(model), availableBytes()];

@@ -169,7 +169,7 @@ test("a table shows ours, the peer's where there is one, and their ratio with it
   });
   expect(markdownTables([row(), beside, training, generator])).toBe(`**Loading and decoding**
 
-| model | weights | llama.cpp | load s | GB own + mapped | prefill tokens/s (llama.cpp; ratio) | decode tokens/s (llama.cpp; ratio) |
+| model | weights | llama.cpp | load s | GB own + mapped | prefill tokens/s (llama.cpp; ratio, 95 %) | decode tokens/s (llama.cpp; ratio, 95 %) |
 | --- | --- | --- | --: | --: | --: | --: |
 | TinyLlama-1.1B | int8 |  | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 |
 | Qwen2-1.5B | int4 | Q4_1 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 (10.0; 0.95, 0.90 to 0.99) |

@@ -66,6 +66,7 @@ commands = {"open": open_model, "prefill": prefill, "decode": decode}
 llama.llama_log_set(errors_only, ctypes.c_void_p(0))
 llama.llama_backend_init()
 info = llama.llama_print_system_info().decode().strip().strip("|").strip()
+assert "OPENMP = 1" in info, f"compiled without OpenMP, slower than llama.cpp is: {info}"
 send({"description": f"llama.cpp of llama-cpp-python {llama.__version__}, {threads} threads, {info}"})
 for line in sys.stdin:
     send({"ms": milliseconds(commands[line.strip()])})

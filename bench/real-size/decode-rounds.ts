@@ -1,26 +1,33 @@
-/** @file Reading a prompt and decoding, in rounds: ours alone, or beside llama.cpp. */
+/** @file Reading a prompt and decoding, in rounds: one program alone, or two beside each other. */
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { type BenchOptions, median, medianInterval, pairedRatios } from "../support/bench.ts";
-import { type MemoryUse, watchMemory } from "../support/memory.ts";
-import { startPeer } from "../support/peer.ts";
-import { type Answer, numberOf, startScript, type Worker } from "../support/worker.ts";
-import { type DecodeTask, promptIds } from "./decode-task.ts";
-import { goFirst, memoryValues } from "./memory.ts";
+import type { MemoryUse } from "../support/memory.ts";
+import { type Answer, numberOf, type Worker } from "../support/worker.ts";
+import type { DecodeTask } from "./decode-task.ts";
+import { memoryValues } from "./memory.ts";
 import type { Measured } from "./rows.ts";
 
-/** A process that has its model in memory and answers `prefill` and `decode`. */
+/** A program that decodes. */
+export type Program = {
+  /** Before the names of its values. */
+  readonly prefix: string;
+  readonly start: () => Promise<Started>;
+};
+
+/** One that has its model in memory and answers `prefill` and `decode`. */
 type Started = {
-  readonly worker: Worker;
+  readonly worker: Pick<Worker, "ask" | "close">;
   readonly loadMs: number;
   readonly memory: () => Promise<Answer> | MemoryUse;
   readonly about: Measured["about"];
 };
-type Program = { readonly prefix: string; readonly start: () => Promise<Started> };
 
-const ourScript = fileURLToPath(new URL("./decode-worker.ts", import.meta.url));
-const peerScript = "llama_cpp_decode.py";
-const peerName = "llama.cpp";
+type Lengths = Pick<DecodeTask, "promptTokens" | "newTokens">;
+type Rounds = Pick<BenchOptions, "repetitions" | "warmUp" | "log"> & {
+  /** Before each step. */
+  readonly rest?: () => Promise<void>;
+};
+
 const steps = ["prefill", "decode"] as const;
 /** Threads of the program that ran before go on spinning for a while in case that more work comes. */
 const restMs = 200;
@@ -28,28 +35,30 @@ const restMs = 200;
 /**
  * What loading, reading a prompt and decoding take: milliseconds of every round, and the rates of the median round. Beside a peer also the
  * ratio of tokens/s: in turn its median over rounds, with the interval of that median where there are rounds enough; else of the medians.
- * @param peer the same task for llama.cpp; undefined: ours alone
+ * @param peer undefined: ours alone
  * @param inTurn whether both are loaded at once and take turns; else all rounds of one come before those of the other
  */
 export async function decodeRounds(
-  task: DecodeTask,
-  peer: DecodeTask | undefined,
+  ours: Program,
+  peer: Program | undefined,
   inTurn: boolean,
-  options: BenchOptions,
+  lengths: Lengths,
+  rounds: Rounds,
 ): Promise<Required<Measured>> {
-  const ours: Program = { prefix: "", start: () => startOurs(task) };
-  if (peer === undefined) return decodeTogether([ours], task, options);
-  const theirs: Program = { prefix: `${peerName} `, start: () => startPeerOn(peer, options) };
+  if (peer === undefined) return decodeTogether([ours], lengths, rounds);
   const found = { values: {} as Record<string, number>, about: {}, raw: {} as Record<string, readonly number[]> };
-  for (const group of inTurn ? [[ours, theirs]] : [[ours], [theirs]]) {
-    const { values, about, raw } = await decodeTogether(group, task, options);
+  for (const group of inTurn ? [[ours, peer]] : [[ours], [peer]]) {
+    const { values, about, raw } = await decodeTogether(group, lengths, rounds);
     Object.assign(found.values, values);
     Object.assign(found.about, about);
     Object.assign(found.raw, raw);
   }
   for (const step of steps) {
-    const [ourMs, theirMs] = [found.raw[`${step} ms`]!, found.raw[`${peerName} ${step} ms`]!];
-    const name = `${step}, ours / ${peerName}`;
+    const [ourMs, theirMs] = [ours, peer].map(({ prefix }) => found.raw[`${prefix}${step} ms`]!) as [
+      number[],
+      number[],
+    ];
+    const name = `${step}, ours / ${peer.prefix.trim()}`;
     const ratios = pairedRatios(theirMs, ourMs);
     const interval = inTurn ? medianInterval(ratios) : undefined;
     found.values[name] = inTurn ? median(ratios) : median(theirMs) / median(ourMs);
@@ -66,10 +75,9 @@ export async function decodeRounds(
  */
 async function decodeTogether(
   programs: readonly Program[],
-  { promptTokens, newTokens }: DecodeTask,
-  options: BenchOptions,
+  { promptTokens, newTokens }: Lengths,
+  { repetitions, warmUp, log, rest = () => setTimeout(restMs) }: Rounds,
 ): Promise<Required<Measured>> {
-  const { warmUp, repetitions, log } = options;
   const values: Record<string, number> = {};
   const about: Record<string, Measured["about"][string]> = {};
   const raw = Object.fromEntries(
@@ -82,7 +90,7 @@ async function decodeTogether(
       const said: string[] = [];
       for (const step of steps)
         for (const { prefix, worker } of round % 2 === 0 ? started : started.toReversed()) {
-          await setTimeout(restMs);
+          await rest();
           const ms = numberOf(await worker.ask(step), "ms");
           said.push(`${prefix}${step} ${(ms / 1000).toFixed(2)} s`);
           if (round >= warmUp) raw[`${prefix}${step} ms`]!.push(ms);
@@ -101,19 +109,4 @@ async function decodeTogether(
     for (const { worker } of started) await worker.close();
   }
   return { values, about, raw };
-}
-
-async function startOurs(task: DecodeTask): Promise<Started> {
-  const { worker, ready } = await startScript(ourScript, [JSON.stringify(task)]);
-  const loadMs = numberOf(ready, "openMs") + numberOf(ready, "compileMs");
-  return { worker, loadMs, memory: () => worker.ask("memory"), about: {} };
-}
-
-/** llama.cpp, watched from here from before it opens its file. */
-async function startPeerOn(task: DecodeTask, options: BenchOptions): Promise<Started> {
-  const { worker, description } = await startPeer(peerScript, { ...task, prompt: promptIds(task) }, options);
-  goFirst(worker.pid);
-  const memory = watchMemory(worker.pid);
-  const loadMs = numberOf(await worker.ask("open"), "ms");
-  return { worker, loadMs, memory, about: { peer: description } };
 }

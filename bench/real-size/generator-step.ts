@@ -31,7 +31,8 @@ export async function measureGeneratorStep(step: GeneratorStep, options: BenchOp
   const problem = await generatorProblem(name, models, batch);
   const started = await startScript(worker, [JSON.stringify(problem), String(options.threads)]);
   await using ours = started.worker;
-  const theirs = beside && options.peer !== "none" ? await startPeer(peerScript, problem, options) : undefined;
+  const theirs =
+    beside && options.peer !== "none" ? await startPeer(peerScript, "PyTorch", problem, options) : undefined;
   await using peer = theirs?.worker;
   const ask = async (who: string, subject: typeof ours): Promise<Answer> => {
     const answer = await subject.ask("step");

@@ -11,6 +11,7 @@ import { type BenchOptions, median } from "../support/bench.ts";
 import { expertStepWork } from "../support/flops.ts";
 import { runTraining } from "../support/training-run.ts";
 import { type Answer, numberOf, startScript } from "../support/worker.ts";
+import { llamaCpp, ours } from "./decode-programs.ts";
 import { decodeRounds } from "./decode-rounds.ts";
 import type { DecodeTask } from "./decode-task.ts";
 import {
@@ -168,7 +169,8 @@ const decode = (name: DecodingName): Measurement => {
         theirs !== undefined &&
         context.available() > needsToRun(model, stored) + needsOfPeer(model, peer.type);
       flushFiles();
-      const found = await decodeRounds(task, theirs, inTurn, options);
+      const peerProgram = theirs && llamaCpp(theirs, options);
+      const found = await decodeRounds(ours(task), peerProgram, inTurn, task, options);
       return {
         ...found,
         about: {

@@ -38,7 +38,7 @@ const ratio = (name: string) => (row: Row) => {
 };
 /** Ours, the peer's behind it, and our share of the peer's. */
 const beside = (what: string): Column => ({
-  title: `${what} tokens/s (llama.cpp; ratio)`,
+  title: `${what} tokens/s (llama.cpp; ratio, 95 %)`,
   cell: (row) => {
     const ours = number(`${what} tokens/s`, 1)(row);
     const theirs = number(`llama.cpp ${what} tokens/s`, 1)(row);

@@ -72,19 +72,20 @@ export const pairedRatios = (a: readonly number[], b: readonly number[]): number
 export const pairedRatio = (a: readonly number[], b: readonly number[]): number => median(pairedRatios(a, b));
 
 /**
- * The narrowest pair of order statistics that holds the median of what was drawn with a probability of at least 95 %, whatever its
- * distribution: the sign test's interval. Of nine values the second and the eighth. Undefined for fewer than six.
+ * The narrowest two order statistics, equally far from both ends, between which the median of what was drawn lies with a probability of at
+ * least 95 %, if rounds are independent and whatever their distribution: the sign test's interval. Of nine values the second and the eighth.
+ * Undefined for fewer than six.
  */
 export function medianInterval(values: readonly number[]): { readonly low: number; readonly high: number } | undefined {
   const sorted = [...values].sort((a, b) => a - b);
   const n = sorted.length;
-  let outside = 2 ** -n; // the probability that at most `cut` of n values lie below the median
-  let cut = -1;
-  for (let k = 0, next = outside; outside <= 0.025; k++, outside += next) {
-    cut = k;
-    next *= (n - k) / (k + 1);
+  let cut = 0; // values left out at either end
+  let exactly = 2 ** -n; // the probability that so many of n values lie below the median
+  for (let atMost = exactly; atMost <= 0.025; atMost += exactly) {
+    cut++;
+    exactly *= (n - cut + 1) / cut;
   }
-  return cut < 0 ? undefined : { low: sorted[cut]!, high: sorted[n - 1 - cut]! };
+  return cut === 0 ? undefined : { low: sorted[cut - 1]!, high: sorted[n - cut]! };
 }
 
 /**

@@ -6,19 +6,28 @@ import { AppError } from "../../src/base/errors.ts";
 import type { BenchOptions } from "./bench.ts";
 import { projectRoot } from "./machine.ts";
 import { cacheFolder } from "./problem.ts";
-import { startWorker, type Worker } from "./worker.ts";
+import { keptErrorChars, startWorker, type Worker } from "./worker.ts";
 
 const scripts = join(projectRoot, "bench/peers");
 const environment = join(cacheFolder, "venv");
 const python = join(environment, "bin/python");
 
+type Package = { readonly imports: string; readonly requirements: string; readonly cost: string };
+
+const packages = {
+  PyTorch: { imports: "torch, numpy", requirements: "requirements.txt", cost: "several GB" },
+  "llama.cpp": { imports: "llama_cpp, numpy", requirements: "llama-cpp.txt", cost: "some minutes of compiling" },
+} as const satisfies Readonly<Record<string, Package>>;
+type PackageName = keyof typeof packages;
+
 /** Starts a peer's script on a problem, which it gets as JSON. Installs what it needs where that is missing. */
 export async function startPeer(
   script: string,
+  name: PackageName,
   problem: object,
   { threads, peer, log }: Pick<BenchOptions, "threads" | "peer" | "log">,
 ): Promise<{ worker: Worker; description: string }> {
-  await requireEnvironment(log);
+  await requirePackage(name, log);
   const { worker, ready } = await startWorker(
     python,
     ["-B", join(scripts, script), JSON.stringify(problem), String(threads), peer],
@@ -30,24 +39,31 @@ export async function startPeer(
   return { worker, description: String(ready["description"]) };
 }
 
-async function requireEnvironment(log: BenchOptions["log"]): Promise<void> {
-  const isThere = await command(python, ["-c", "import torch, numpy, llama_cpp"]).then(
+async function requirePackage(name: PackageName, log: BenchOptions["log"]): Promise<void> {
+  const { imports, requirements, cost } = packages[name];
+  const isThere = await command(python, ["-c", `import ${imports}`]).then(
     () => true,
     () => false,
   );
   if (isThere) return;
-  log(`peer: installing PyTorch and llama.cpp into ${environment} (several GB and some minutes of compiling, once)`);
+  log(`peer: installing ${name} into ${environment} (${cost}, once)`);
   await mkdir(cacheFolder, { recursive: true });
   await command("python3", ["-m", "venv", environment]);
-  await command(python, ["-m", "pip", "install", "--quiet", "-r", join(scripts, "requirements.txt")]);
+  await command(python, ["-m", "pip", "install", "--quiet", "-r", join(scripts, requirements)]);
 }
 
 function command(program: string, args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["ignore", "ignore", "ignore"] });
+    const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+    let errors = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      errors = (errors + chunk.toString()).slice(-keptErrorChars);
+    });
     child.on("error", (cause) => reject(new AppError("E_RUNTIME", `${program}: ${cause.message}`, { cause })));
     child.on("close", (code) =>
-      code === 0 ? resolve() : reject(new AppError("E_RUNTIME", `${program} ${args.join(" ")}: ended with ${code}`)),
+      code === 0
+        ? resolve()
+        : reject(new AppError("E_RUNTIME", `${program} ${args.join(" ")}: ended with ${code}\n${errors.trim()}`)),
     );
   });
 }

@@ -101,7 +101,7 @@ async function measure(run: TrainingRun, options: BenchOptions): Promise<Measure
   const { label, problem } = run;
   const ours = await startScript(trainWorker, [JSON.stringify(problem), String(options.threads), run.frozen]);
   await using worker = ours.worker;
-  const theirs = options.peer !== "none" ? await startPeer(run.peerScript, problem, options) : undefined;
+  const theirs = options.peer !== "none" ? await startPeer(run.peerScript, "PyTorch", problem, options) : undefined;
   await using peer = theirs?.worker;
   const step = async (who: string, subject: Worker): Promise<Answer> => {
     const answer = await subject.ask("step");

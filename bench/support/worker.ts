@@ -12,7 +12,8 @@ export type Worker = AsyncDisposable & {
   close(): Promise<void>;
 };
 
-const keptErrorChars = 2000;
+/** Of what a program says to its error stream, the end is kept. */
+export const keptErrorChars = 2000;
 
 /**
  * Starts a program that reads commands from its standard input and answers each with one JSON object on a line. The first

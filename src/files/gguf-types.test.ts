@@ -19,7 +19,7 @@ test("Q4_0 encodes the values of the gguf package's blocks to those very blocks"
 const bounds = {
   Q4_0: (block: Float32Array) => (Math.max(...block.map(Math.abs)) / 8) * 1.001,
   Q4_1: (block: Float32Array) =>
-    (Math.max(...block) - Math.min(...block)) / 30 + Math.max(...block.map(Math.abs)) / 1024, // its minimum is fp16
+    (Math.max(...block) - Math.min(...block)) / 30 + Math.max(...block.map(Math.abs)) / 1024, // minimum and step are fp16
 } as const;
 
 test.each(["Q4_0", "Q4_1"] as const)(

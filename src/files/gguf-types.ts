@@ -109,7 +109,7 @@ function encodeQ4_0(values: Float32Array): Uint8Array {
     const inverse = d === 0 ? 0 : Math.fround(1 / d);
     steps[block] = d;
     const code = (i: number) => Math.min(15, Math.trunc(Math.fround(Math.fround(values[i]! * inverse) + 8.5)));
-    writeNibbles(bytes.subarray(block * 18 + 2, (block + 1) * 18), (i) => code(block * 32 + i));
+    writeNibbles(bytes, block * 18 + 2, (i) => code(block * 32 + i));
   }
   writeHalves(bytes, 18, 0, steps);
   return bytes;
@@ -149,7 +149,7 @@ function encodeQ4_1(values: Float32Array): Uint8Array {
     minimums[block] = least;
     const code = (i: number) =>
       Math.min(15, Math.trunc(Math.fround(Math.fround(Math.fround(values[i]! - least) * inverse) + 0.5)));
-    writeNibbles(bytes.subarray(block * 20 + 4, (block + 1) * 20), (i) => code(block * 32 + i));
+    writeNibbles(bytes, block * 20 + 4, (i) => code(block * 32 + i));
   }
   writeHalves(bytes, 20, 0, steps);
   writeHalves(bytes, 20, 2, minimums);
@@ -208,9 +208,9 @@ function blockHalves(bytes: Uint8Array, blockBytes: number, offset: number): Flo
   return float16ToFloat32(halves);
 }
 
-/** Writes the codes of 32 values into 16 bytes: the first half of them in the low nibbles. */
-function writeNibbles(bytes: Uint8Array, code: (i: number) => number): void {
-  for (let i = 0; i < 16; i++) bytes[i] = code(i) | (code(i + 16) << 4);
+/** Writes the codes of 32 values into the 16 bytes from `start`: the first half of them in the low nibbles. */
+function writeNibbles(bytes: Uint8Array, start: number, code: (i: number) => number): void {
+  for (let i = 0; i < 16; i++) bytes[start + i] = code(i) | (code(i + 16) << 4);
 }
 
 /** Writes each block's value as the fp16 at `offset` of it. */

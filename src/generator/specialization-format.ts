@@ -3,7 +3,7 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
 import { Sha256 } from "../base/sha256.ts";
-import { BlockSizes, type ResolvedQuantization } from "../models/quantized-layout.ts";
+import { BlockSize, type ResolvedQuantization } from "../models/quantized-layout.ts";
 import { gateCount } from "./direct.ts";
 import type { Pair } from "./pair.ts";
 import type { EdgePair } from "./pair-format.ts";
@@ -51,9 +51,9 @@ const SpecializationFile = z.strictObject({
   cloudQuantization: z
     .strictObject({
       bits: z.literal([4, 8]),
-      blockSize: BlockSizes,
+      blockSize: BlockSize,
       symmetric: z.boolean(),
-      tableBlockSize: BlockSizes.optional(), // files from before tables had blocks of their own do not tell them
+      tableBlockSize: BlockSize.optional(), // files from before tables had blocks of their own do not tell them
     })
     .transform(({ tableBlockSize, ...held }) => ({ ...held, tableBlockSize: tableBlockSize ?? held.blockSize }))
     .optional(),

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import { Sha256 } from "../base/sha256.ts";
-import { BlockSizes } from "./quantized-layout.ts";
+import { BlockSize } from "./quantized-layout.ts";
 
 export const quantizationMethod = "lora-gen";
 
@@ -18,7 +18,7 @@ const shared = {
   quant_method: z.literal(quantizationMethod),
   bits: z.union([z.literal(4), z.literal(8)]),
   /** Of the layers. */
-  block_size: BlockSizes,
+  block_size: BlockSize,
   symmetric: z.boolean(),
   /** The identity of the weights that were quantised; where an adapter was merged into the codes, that of the result: its own. */
   base_sha256: Sha256,
@@ -29,7 +29,7 @@ const QuantizationConfig = z.strictObject({
   ...shared,
   version: z.literal(quantizationVersion),
   /** Of embeddings and head. */
-  table_block_size: BlockSizes,
+  table_block_size: BlockSize,
 });
 export type QuantizationConfig = z.infer<typeof QuantizationConfig>;
 

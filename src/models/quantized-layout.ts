@@ -9,9 +9,9 @@ import { embeddingName, headName, linearMaps, linearName, parameterShapes } from
 
 /** How many values of a row may share a scale. Larger blocks are read faster, smaller ones are closer to the weights. */
 export const blockSizes = [32, 64, 128] as const;
-export type BlockSize = (typeof blockSizes)[number];
-/** A size of blocks in a file. */
-export const BlockSizes = z.literal<BlockSize[]>([...blockSizes]);
+/** One of them, as a file says it. */
+export const BlockSize = z.literal([...blockSizes]);
+export type BlockSize = z.infer<typeof BlockSize>;
 /** The size that a flag spells, if it is one. */
 export const blockSizeOf = (text: string | undefined): BlockSize | undefined =>
   blockSizes.find((size) => String(size) === text);
