@@ -9,6 +9,7 @@ export default defineConfig({
   resolve: { alias: { "#runtime": resolve(import.meta.dirname, "src/runtime/node.ts") } },
   test: {
     maxWorkers: "100%",
+    globalSetup: "test/support/temporary-folder.ts",
     coverage: {
       include: ["src/**/*.ts"],
       exclude: ["src/**/*.test.ts"],
