@@ -11,6 +11,7 @@ import { realModel } from "../bench/real-size/shapes.ts";
 import { randomWeights } from "../bench/real-size/weights.ts";
 import { watchMemory } from "../bench/support/memory.ts";
 import { startWorker } from "../bench/support/worker.ts";
+import { bfloat16ToFloat32, float32ToBfloat16 } from "../src/base/half.ts";
 import { openGguf, readGgufTensor } from "../src/files/gguf.ts";
 import { parameterShapes } from "../src/models/parameters.ts";
 
@@ -32,7 +33,9 @@ function fake(prefix: string, ms: Record<string, readonly number[]>, asked: stri
           async ask(step) {
             note(step);
             made[step] = (made[step] ?? -1) + 1;
-            return { ms: ms[step]![made[step]!]! };
+            const found = ms[step]![made[step]!];
+            if (found === undefined) throw new Error(`no answer to ${prefix}${step}`);
+            return { ms: found };
           },
           async close() {
             note("close");
@@ -108,34 +111,38 @@ test("alone there is nothing to compare; a program that fails leaves none runnin
   const ours = fake("", { prefill: [5], decode: [5] }, asked);
   await expect(decodeRounds(ours, broken, true, lengths, rounds(1, 0))).rejects.toThrow("no model");
   expect(asked.slice(-2)).toEqual(["start", "close"]);
+  const short = fake("p ", { prefill: [5], decode: [] }, asked); // has no answer to its first "decode"
+  await expect(decodeRounds(ours, short, true, lengths, rounds(1, 0))).rejects.toThrow("p decode");
+  expect(asked.slice(-2)).toEqual(["close", "p close"]);
 });
 
-test("a GGUF file for llama.cpp is written by a process of its own and has the weights that ours have", async () => {
+test("a GGUF file for llama.cpp is written by a process of its own and has the weights that ours were quantised from", async () => {
   const { config, name } = realModel("TinyLlama-1.1B", { quick: true });
   const path = join(mkdtempSync(join(tmpdir(), "decode-rounds-")), "model.gguf");
-  const task: GgufTask = { path, model: "TinyLlama-1.1B", quick: true, type: "F32", stored: "f32" };
+  const task: GgufTask = { path, model: "TinyLlama-1.1B", quick: true, type: "F32", stored: "int8" };
   const script = fileURLToPath(new URL("../bench/real-size/gguf-worker.ts", import.meta.url));
   const { worker } = await startWorker(process.execPath, ["--import", "tsx", script, JSON.stringify(task)]);
   await worker.close();
   const table = "model.embed_tokens.weight";
-  const wanted = randomWeights(config, name)(table, parameterShapes(config).get(table)!);
+  const drawn = randomWeights(config, name)(table, parameterShapes(config).get(table)!);
+  const wanted = bfloat16ToFloat32(float32ToBfloat16(drawn));
+  expect(wanted).not.toEqual(drawn);
   expect(await readGgufTensor(await openGguf(path), "token_embd.weight")).toEqual(wanted);
 });
 
 test.skipIf(process.platform !== "linux")(
   "the memory of another process is watched by its number (skipped where /proc is missing)",
   async () => {
-    const child = spawn(process.execPath, [
-      "-e",
-      "globalThis.held = Buffer.alloc(300e6, 1); console.log('held'); setInterval(() => 0, 1e6)",
-    ]);
+    const start = (code: string) =>
+      spawn(process.execPath, ["-e", `${code}; console.log("ready"); setInterval(() => 0, 1e6)`]);
+    const children = [start("globalThis.held = Buffer.alloc(600e6, 1)"), start("")];
     try {
-      await new Promise((resolve) => child.stdout.once("data", resolve));
-      const own = watchMemory();
-      expect(watchMemory(child.pid!)().ownMb!).toBeGreaterThan(300);
-      expect(own().ownMb!).not.toBe(watchMemory(child.pid!)().ownMb!);
+      await Promise.all(children.map(({ stdout }) => new Promise((resolve) => stdout.once("data", resolve))));
+      const [large, small] = children.map(({ pid }) => watchMemory(pid!)().ownMb!);
+      expect(large).toBeGreaterThan(600);
+      expect(small).toBeLessThan(300);
     } finally {
-      child.kill();
+      for (const child of children) child.kill();
     }
   },
 );

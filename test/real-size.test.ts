@@ -146,17 +146,37 @@ test("rows stand in the order of the shapes, then by measurement, numbers as num
   expect(shown).toEqual(["TinyLlama-1.1B", "Llama-3-8B"].flatMap((model) => weights.map((name) => `${model} ${name}`)));
 });
 
+test("over shapes a summary gives the least and the most ratio, and of how many the interval lies below 1, about it and above", () => {
+  const found = [
+    { model: "TinyLlama-1.1B", decode: [0.5, 0.4, 0.99] },
+    { model: "Qwen2-1.5B", decode: [1, 0.9, 1.1] },
+    { model: "Gemma-2-2B", decode: [1.25, 1.01, 1.5] },
+    { model: "Llama-3-8B", decode: [0.99, 0.98, 1] },
+  ] as const;
+  const rows = found.map(({ model, decode: [ratio, low, high] }) => {
+    const name = "decode, ours / llama.cpp";
+    const decode = { [name]: ratio, [`${name}, low`]: low, [`${name}, high`]: high };
+    return row({ model, measurement: "run int4-64", values: { "prefill, ours / llama.cpp": 2, ...decode } });
+  });
+  const lines = markdownTables([...rows, row({ measurement: "run int4" })]).split("\n");
+  expect(lines[4]).toBe("| int4-64 | Q4_0 | 4.5, 4.5 | 4 | 2.00 to 2.00 | 0, 0, 0 | 0.50 to 1.25 | 1, 2, 1 |");
+  expect(lines[5]).toBe(""); // int4 was not measured beside it
+});
+
 test("a table shows ours, the peer's where there is one, and their ratio with its interval; a generator's step says what it keeps", () => {
   const beside = row({
     model: "Qwen2-1.5B",
     measurement: "run int4 beside Q4_1",
     values: {
       ...row().values,
-      "llama.cpp load s": 1,
+      "llama.cpp load s": 0.24,
+      "llama.cpp own MB": 160,
+      "llama.cpp mapped MB": 1040,
       "llama.cpp decode tokens/s": 10,
       "decode, ours / llama.cpp": 0.95,
       "decode, ours / llama.cpp, low": 0.9,
       "decode, ours / llama.cpp, high": 0.987,
+      "prefill, ours / llama.cpp": 3,
     },
   });
   const training = row({ measurement: "train f32", values: { "step s": 17.14, "peak MB": 6908 } });
@@ -167,12 +187,20 @@ test("a table shows ours, the peer's where there is one, and their ratio with it
     values: step,
     about: { edge: "TinyLlama-1.1B, int8", recompute: true },
   });
-  expect(markdownTables([row(), beside, training, generator])).toBe(`**Loading and decoding**
+  expect(
+    markdownTables([row(), beside, training, generator]),
+  ).toBe(`**Decoding beside llama.cpp**, tokens/s of ours over its own
 
-| model | weights | llama.cpp | load s | GB own + mapped | prefill tokens/s (llama.cpp; ratio, 95 %) | decode tokens/s (llama.cpp; ratio, 95 %) |
+| ours | llama.cpp | bits | shapes | prefill | below, about, above 1 | decode | below, about, above 1 |
+|---|---|---|--:|--:|--:|--:|--:|
+| int4 | Q4_1 | 5, 5 | 1 | 3.00 to 3.00 | 0, 0, 0 | 0.95 to 0.95 | 1, 0, 0 |
+
+**Loading and decoding**
+
+| model | weights | llama.cpp | load s (llama.cpp) | GB own + mapped (llama.cpp) | prefill tokens/s (llama.cpp; ratio, 95 %) | decode tokens/s (llama.cpp; ratio, 95 %) |
 | --- | --- | --- | --: | --: | --: | --: |
 | TinyLlama-1.1B | int8 |  | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 |
-| Qwen2-1.5B | int4 | Q4_1 | 1.3 | 0.4 + 2.0 | 90.0 | 9.5 (10.0; 0.95, 0.90 to 0.99) |
+| Qwen2-1.5B | int4 | Q4_1 | 1.3 (0.2) | 0.4 + 2.0 (0.2 + 1.0) | 90.0 | 9.5 (10.0; 0.95, 0.90 to 0.99) |
 
 **A training step of 8 experts of rank 16**
 

@@ -15,7 +15,7 @@ model = context = last = None
 
 @llama.llama_log_callback
 def errors_only(level, text, _data):
-    if level == 3:  # GGML_LOG_LEVEL_ERROR
+    if level == 4:  # GGML_LOG_LEVEL_ERROR
         sys.stderr.write(text.decode(errors="replace"))
 
 
@@ -66,7 +66,10 @@ commands = {"open": open_model, "prefill": prefill, "decode": decode}
 llama.llama_log_set(errors_only, ctypes.c_void_p(0))
 llama.llama_backend_init()
 info = llama.llama_print_system_info().decode().strip().strip("|").strip()
-assert "OPENMP = 1" in info, f"compiled without OpenMP, slower than llama.cpp is: {info}"
+assert "OPENMP = 1" in info, (
+    f"compiled without OpenMP, slower than llama.cpp is: {info}; where the compiler has OpenMP, "
+    "pip install --force-reinstall --no-cache-dir -r bench/peers/llama-cpp.txt compiles it anew"
+)
 send({"description": f"llama.cpp of llama-cpp-python {llama.__version__}, {threads} threads, {info}"})
 for line in sys.stdin:
     send({"ms": milliseconds(commands[line.strip()])})

@@ -26,9 +26,14 @@ export const llamaCpp = (task: DecodeTask, options: BenchOptions): Program => ({
   async start() {
     const problem = { ...task, prompt: promptIds(task) };
     const { worker, description } = await startPeer(peerScript, "llama.cpp", problem, options);
-    goFirst(worker.pid);
-    const memory = watchMemory(worker.pid);
-    const loadMs = numberOf(await worker.ask("open"), "ms");
-    return { worker, loadMs, memory, about: { peer: description } };
+    try {
+      goFirst(worker.pid);
+      const memory = watchMemory(worker.pid);
+      const loadMs = numberOf(await worker.ask("open"), "ms");
+      return { worker, loadMs, memory, about: { peer: description } };
+    } catch (error) {
+      await worker.close();
+      throw error;
+    }
   },
 });

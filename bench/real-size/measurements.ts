@@ -15,6 +15,7 @@ import { llamaCpp, ours } from "./decode-programs.ts";
 import { decodeRounds } from "./decode-rounds.ts";
 import type { DecodeTask } from "./decode-task.ts";
 import {
+  comparison,
   type Decoding,
   type DecodingName,
   decodings,
@@ -136,7 +137,7 @@ const quantize = (stored: Quantised): Measurement => ({
         "bf16 MB": numberOf(answer, "bytesBefore") / 1e6,
         "quantised MB": numberOf(answer, "bytes") / 1e6,
       },
-      about: { parameters: parameterCount(model.config) },
+      about: { parameters: parameterCount(model.config), repetitions: 1, warmUp: 0 },
     };
   },
 });
@@ -181,7 +182,7 @@ const decode = (name: DecodingName): Measurement => {
             ? {}
             : {
                 ...found.about,
-                compared: peer.compared,
+                compared: comparison({ stored, peer }),
                 turns: inTurn ? "round by round" : "one program after the other: both do not fit into memory at once",
               }),
         },

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { freemem } from "node:os";
 import type { MemoryUse } from "../support/memory.ts";
-import { type Answer, numberOf } from "../support/worker.ts";
+import type { Answer } from "../support/worker.ts";
 
 /** Asks the system to end a process, this one unless another is named, before any other where memory runs out. Without effect where it takes no such wish. */
 export function goFirst(pid: number | "self" = "self"): void {
@@ -27,8 +27,8 @@ export function availableBytes(): number {
 /** Waits until files just written are on the disk: writing them back would slow down what is measured. Without effect where there is no `sync`. */
 export const flushFiles = (): void => void spawnSync("sync");
 
-/** What a process needed of its own at most, and the weights it had mapped. */
-export const memoryValues = (answer: Answer | MemoryUse, prefix = ""): Record<string, number> => ({
-  [`${prefix}own MB`]: numberOf(answer, "ownMb"),
-  [`${prefix}mapped MB`]: numberOf(answer, "mappedMb"),
-});
+/** What a process needed of its own at most, and the weights it had mapped; nothing where the system does not tell. */
+export const memoryValues = ({ ownMb, mappedMb }: Answer | MemoryUse, prefix = ""): Record<string, number> =>
+  typeof ownMb === "number" && typeof mappedMb === "number"
+    ? { [`${prefix}own MB`]: ownMb, [`${prefix}mapped MB`]: mappedMb }
+    : {};

@@ -1,5 +1,7 @@
 /** @file The rows as Markdown tables for the README. */
+import { besideLlamaCpp } from "./beside-llama-cpp.ts";
 import { peerTypeOf } from "./decodings.ts";
+import { line } from "./markdown.ts";
 import type { Row } from "./rows.ts";
 import { realModelNames } from "./shapes.ts";
 
@@ -20,13 +22,18 @@ const gigabytes = (name: string) => (row: Row) => {
   const value = row.values[name];
   return value === undefined ? "" : (value / 1000).toFixed(1);
 };
-const memory: Column = {
-  title: "GB own + mapped",
-  cell: (row) => {
-    const [own, mapped] = [gigabytes("own MB")(row), gigabytes("mapped MB")(row)];
+const memoryOf =
+  (prefix = "") =>
+  (row: Row) => {
+    const [own, mapped] = [gigabytes(`${prefix}own MB`)(row), gigabytes(`${prefix}mapped MB`)(row)];
     return own === "" ? "" : `${own} + ${mapped}`;
-  },
-};
+  };
+const memory: Column = { title: "GB own + mapped", cell: memoryOf() };
+/** Ours, and the peer's behind it. */
+const andPeer = (title: string, ours: Column["cell"], theirs: Column["cell"]): Column => ({
+  title: `${title} (llama.cpp)`,
+  cell: (row) => ours(row) + (theirs(row) === "" ? "" : ` (${theirs(row)})`),
+});
 const peerType: Column = {
   title: "llama.cpp",
   cell: ({ measurement, values }) => (values["llama.cpp load s"] === undefined ? "" : (peerTypeOf(measurement) ?? "")),
@@ -54,8 +61,8 @@ const sections: readonly Section[] = [
       model,
       weights,
       peerType,
-      { title: "load s", cell: number("load s", 1) },
-      memory,
+      andPeer("load s", number("load s", 1), number("llama.cpp load s", 1)),
+      andPeer("GB own + mapped", memoryOf(), memoryOf("llama.cpp ")),
       beside("prefill"),
       beside("decode"),
     ],
@@ -114,8 +121,6 @@ const sections: readonly Section[] = [
   },
 ];
 
-const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-
 const { compare } = new Intl.Collator("en", { numeric: true });
 
 /** In the order of `shapes.ts`, and by the name of the measurement, numbers in it as numbers. */
@@ -126,18 +131,19 @@ const place = ({ model }: Row): number => {
   return at < 0 ? realModelNames.length : at;
 };
 
-/** One table for every kind of measurement that has rows. */
+/** One table for every kind of measurement that has rows, behind a summary of those beside llama.cpp. */
 export function markdownTables(rows: readonly Row[]): string {
-  return sections
-    .flatMap(({ title, takes, columns }) => {
-      const own = rows.filter(takes).sort(inOrder);
-      if (own.length === 0) return [];
-      const lines = [
-        line(columns.map((column) => column.title)),
-        line(columns.map(({ title: name }, i) => (i < 2 || name === peerType.title ? "---" : "--:"))),
-        ...own.map((row) => line(columns.map(({ cell }) => cell(row)))),
-      ];
-      return [`**${title}**\n\n${lines.join("\n")}\n`];
-    })
-    .join("\n");
+  const beside = besideLlamaCpp(rows);
+  const summary = beside === "" ? [] : [`**Decoding beside llama.cpp**, tokens/s of ours over its own\n\n${beside}\n`];
+  const tables = sections.flatMap(({ title, takes, columns }) => {
+    const own = rows.filter(takes).sort(inOrder);
+    if (own.length === 0) return [];
+    const lines = [
+      line(columns.map((column) => column.title)),
+      line(columns.map(({ title: name }, i) => (i < 2 || name === peerType.title ? "---" : "--:"))),
+      ...own.map((row) => line(columns.map(({ cell }) => cell(row)))),
+    ];
+    return [`**${title}**\n\n${lines.join("\n")}\n`];
+  });
+  return [...summary, ...tables].join("\n");
 }

@@ -12,11 +12,11 @@ const scripts = join(projectRoot, "bench/peers");
 const environment = join(cacheFolder, "venv");
 const python = join(environment, "bin/python");
 
-type Package = { readonly imports: string; readonly requirements: string; readonly cost: string };
+type Package = { readonly requirements: string; readonly cost: string };
 
 const packages = {
-  PyTorch: { imports: "torch, numpy", requirements: "requirements.txt", cost: "several GB" },
-  "llama.cpp": { imports: "llama_cpp, numpy", requirements: "llama-cpp.txt", cost: "some minutes of compiling" },
+  PyTorch: { requirements: "requirements.txt", cost: "several GB" },
+  "llama.cpp": { requirements: "llama-cpp.txt", cost: "some minutes of compiling" },
 } as const satisfies Readonly<Record<string, Package>>;
 type PackageName = keyof typeof packages;
 
@@ -40,8 +40,10 @@ export async function startPeer(
 }
 
 async function requirePackage(name: PackageName, log: BenchOptions["log"]): Promise<void> {
-  const { imports, requirements, cost } = packages[name];
-  const isThere = await command(python, ["-c", `import ${imports}`]).then(
+  const { requirements, cost } = packages[name];
+  const install = ["-m", "pip", "install", "--quiet", "-r", join(scripts, requirements)];
+  // Without an index it succeeds only where every package is there in the wanted version.
+  const isThere = await command(python, [...install, "--no-index", "--dry-run"]).then(
     () => true,
     () => false,
   );
@@ -49,7 +51,7 @@ async function requirePackage(name: PackageName, log: BenchOptions["log"]): Prom
   log(`peer: installing ${name} into ${environment} (${cost}, once)`);
   await mkdir(cacheFolder, { recursive: true });
   await command("python3", ["-m", "venv", environment]);
-  await command(python, ["-m", "pip", "install", "--quiet", "-r", join(scripts, requirements)]);
+  await command(python, install);
 }
 
 function command(program: string, args: readonly string[]): Promise<void> {
