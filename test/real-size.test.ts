@@ -192,7 +192,7 @@ test("a table shows ours, the peer's where there is one, and their ratio with it
   ).toBe(`**Decoding beside llama.cpp**, tokens/s of ours over its own
 
 | ours | llama.cpp | bits | shapes | prefill | below, about, above 1 | decode | below, about, above 1 |
-|---|---|---|--:|--:|--:|--:|--:|
+| --- | --- | --- | --: | --: | --: | --: | --: |
 | int4 | Q4_1 | 5, 5 | 1 | 3.00 to 3.00 | 0, 0, 0 | 0.95 to 0.95 | 1, 0, 0 |
 
 **Loading and decoding**

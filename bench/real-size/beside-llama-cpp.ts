@@ -1,6 +1,6 @@
 /** @file What decoding beside llama.cpp came to over all shapes: a line for each way of holding weights. */
 import { type Decoding, type DecodingName, decodings, rowOf } from "./decodings.ts";
-import { line } from "./markdown.ts";
+import { markdownTable } from "./markdown.ts";
 import type { Row } from "./rows.ts";
 
 const steps = ["prefill", "decode"] as const;
@@ -27,18 +27,16 @@ function places(rows: readonly Row[], step: Step): string {
 
 /** A Markdown table; empty where nothing was measured beside llama.cpp. */
 export function besideLlamaCpp(rows: readonly Row[]): string {
-  const lines = Object.entries<Decoding>(decodings).flatMap(([name, { stored, peer }]) => {
+  const found = Object.entries<Decoding>(decodings).flatMap(([name, { stored, peer }]) => {
     const own = rows.filter(
       (row) => row.measurement === rowOf(name as DecodingName) && ratio(row, "decode") !== undefined,
     );
     if (peer === undefined || own.length === 0) return [];
     const { ours, theirs } = peer.bits;
-    const found = steps.flatMap((step) => [range(own, step), places(own, step)]);
-    return [line([stored, peer.type, `${ours}, ${theirs}`, String(own.length), ...found])];
+    const ratios = steps.flatMap((step) => [range(own, step), places(own, step)]);
+    return [[stored, peer.type, `${ours}, ${theirs}`, String(own.length), ...ratios]];
   });
-  if (lines.length === 0) return "";
+  if (found.length === 0) return "";
   const titles = steps.flatMap((step) => [step, "below, about, above 1"]);
-  return [line(["ours", "llama.cpp", "bits", "shapes", ...titles]), "|---|---|---|--:|--:|--:|--:|--:|", ...lines].join(
-    "\n",
-  );
+  return markdownTable(["ours", "llama.cpp", "bits", "shapes", ...titles], found, (_, column) => column < 3);
 }

@@ -1,3 +1,13 @@
-/** @file A line of a Markdown table. */
+/** @file A Markdown table. */
 
-export const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+
+/** @param isText which columns are words, to the left; numbers are to the right */
+export const markdownTable = (
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  isText: (title: string, column: number) => boolean,
+): string =>
+  [line(titles), line(titles.map((title, column) => (isText(title, column) ? "---" : "--:"))), ...rows.map(line)].join(
+    "\n",
+  );

@@ -1,7 +1,7 @@
 /** @file The rows as Markdown tables for the README. */
 import { besideLlamaCpp } from "./beside-llama-cpp.ts";
 import { peerTypeOf } from "./decodings.ts";
-import { line } from "./markdown.ts";
+import { markdownTable } from "./markdown.ts";
 import type { Row } from "./rows.ts";
 import { realModelNames } from "./shapes.ts";
 
@@ -138,12 +138,12 @@ export function markdownTables(rows: readonly Row[]): string {
   const tables = sections.flatMap(({ title, takes, columns }) => {
     const own = rows.filter(takes).sort(inOrder);
     if (own.length === 0) return [];
-    const lines = [
-      line(columns.map((column) => column.title)),
-      line(columns.map(({ title: name }, i) => (i < 2 || name === peerType.title ? "---" : "--:"))),
-      ...own.map((row) => line(columns.map(({ cell }) => cell(row)))),
-    ];
-    return [`**${title}**\n\n${lines.join("\n")}\n`];
+    const table = markdownTable(
+      columns.map((column) => column.title),
+      own.map((row) => columns.map(({ cell }) => cell(row))),
+      (name, i) => i < 2 || name === peerType.title,
+    );
+    return [`**${title}**\n\n${table}\n`];
   });
   return [...summary, ...tables].join("\n");
 }
