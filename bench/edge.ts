@@ -5,8 +5,8 @@
  * may hold another prompt.
  */
 import { createDecoder, type Decoder } from "../src/decode/decoder.ts";
-import { merge } from "../src/generator/merge.ts";
-import { createSpecializer } from "../src/generator/specialize.ts";
+import { merge } from "../src/pair/merge.ts";
+import { createSpecializer } from "../src/pair/specialize.ts";
 import { encodeInput, encodePrompted, renderSystemPrompt } from "../src/text/prompt.ts";
 import { description, examples, queries } from "./support/bank-router.ts";
 import { atMost, type Bench, interleave, median, medians, pairedRatio, timed } from "./support/bench.ts";

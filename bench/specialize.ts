@@ -1,8 +1,9 @@
 /** @file `specialize`: what making a specialisation costs beside one plain forward pass of the cloud model over the same tokens. */
-import { createSpecializer } from "../src/generator/specialize.ts";
+
 import { input } from "../src/graph/build.ts";
 import { embed, forward } from "../src/models/decoder.ts";
 import { denseParts, frozenWeights } from "../src/nn/parts.ts";
+import { createSpecializer } from "../src/pair/specialize.ts";
 import { compile } from "../src/runtime/node.ts";
 import { intTensor } from "../src/runtime/tensor.ts";
 import { encodeCloudPrompt, renderSystemPrompt } from "../src/text/prompt.ts";

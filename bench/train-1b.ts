@@ -1,6 +1,6 @@
 /** @file `train-1b`: a pool of experts trained over the frozen weights of a model of TinyLlama-1.1B's shape. */
 import type { TensorToWrite } from "../src/files/safetensors-write.ts";
-import { llama } from "../src/models/llama.ts";
+import { llama } from "../src/models/architectures/llama.ts";
 import { parameterShapes } from "../src/models/parameters.ts";
 import { quantizeBlocks } from "../src/nn/quantize.ts";
 import { quantizedTensors } from "../src/nn/quantized.ts";

@@ -10,6 +10,7 @@ export {
   type GenerateOptions,
 } from "./decode/decoder.ts";
 export { type FetchFilesOptions, fetchFiles } from "./files/fetch-files.ts";
+export type { ModelConfig } from "./models/config.ts";
 export {
   type Answer,
   type Answerer,
@@ -17,13 +18,12 @@ export {
   type AnswerOptions,
   createAnswerer,
   type Turn,
-} from "./generator/answer.ts";
-export { loadEdgePair, type ReadFile } from "./generator/edge-pair.ts";
-export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./generator/merge.ts";
-export type { EdgePair } from "./generator/pair-format.ts";
-export { encodeSpecialization, parseSpecialization, type Specialization } from "./generator/specialization-format.ts";
-export { createSwappableDecoder, type SwappableDecoder } from "./generator/swap.ts";
-export type { ModelConfig } from "./models/config.ts";
+} from "./pair/answer.ts";
+export { loadEdgePair, type ReadFile } from "./pair/edge-pair.ts";
+export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./pair/merge.ts";
+export type { EdgePair } from "./pair/pair.ts";
+export { encodeSpecialization, parseSpecialization, type Specialization } from "./pair/specialization.ts";
+export { createSwappableDecoder, type SwappableDecoder } from "./pair/swap.ts";
 export type { Device, WeightSource } from "./runtime/session.ts";
 export { bestDevice } from "./runtime/web.ts";
-export type { Tokenizer } from "./text/create-tokenizer.ts";
+export type { Tokenizer } from "./text/tokenizer.ts";

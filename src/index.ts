@@ -23,7 +23,19 @@ export { type ExportFormatName, exportFormats } from "./export/formats.ts";
 export { mergeRequantized, type RequantizeRequest, type RequantizeResult } from "./export/merge-requantized.ts";
 export { type ExportRequest, type ExportResult, runExport } from "./export/run-export.ts";
 export { type Unmerged, unmerge } from "./export/unmerge.ts";
-export type { HubOptions } from "./files/hub.ts";
+export { GeneratorConfig } from "./generator/config.ts";
+export type { HubOptions } from "./hub/hub.ts";
+export { createModelResolver, type ResolveModel } from "./hub/resolve.ts";
+export type { Adapter } from "./lora/low-rank.ts";
+export { readPeft, writePeft } from "./lora/peft-format.ts";
+export type { ModelConfig } from "./models/config.ts";
+// Models and tokenizers
+export { type Model, type OpenOptions, openModel, saveModel } from "./models/load.ts";
+export { mergeAdapter } from "./models/merge-adapter.ts";
+export { quantizeDirectory } from "./models/quantized/directory-file.ts";
+export { type Quantization, quantizations } from "./models/quantized/layout.ts";
+export { quantizeModel } from "./models/quantized/quantize-model.ts";
+export { requantize } from "./models/quantized/requantize.ts";
 // Answers
 export {
   type Answer,
@@ -33,33 +45,21 @@ export {
   createAnswerer,
   generate,
   type Turn,
-} from "./generator/answer.ts";
-export { type CombinePart, combineSpecializations, type Interference, interference } from "./generator/combine.ts";
-export { type CombineEffect, measureCombination } from "./generator/combine-effect.ts";
-export { GeneratorConfig } from "./generator/config.ts";
-export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./generator/merge.ts";
+} from "./pair/answer.ts";
+export { type CombinePart, combineSpecializations, type Interference, interference } from "./pair/combine.ts";
+export { type CombineEffect, measureCombination } from "./pair/combine-effect.ts";
+export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./pair/merge.ts";
 // Pairs
-export { loadPair, type Pair, type PairFile, writePairFile } from "./generator/pair.ts";
+export { loadPair, type Pair, type PairFile, writePairFile } from "./pair/pair-file.ts";
 export {
   encodeSpecialization,
   readSpecialization,
   type Specialization,
   writeSpecialization,
-} from "./generator/specialization.ts";
+} from "./pair/specialization-file.ts";
 // System prompt → specialisation → edge model
-export { createSpecializer, type SpecializeOptions, type Specializer, specialize } from "./generator/specialize.ts";
-export { createSwappableDecoder, type SwappableDecoder } from "./generator/swap.ts";
-export type { Adapter } from "./lora/low-rank.ts";
-export { readPeft, writePeft } from "./lora/peft-format.ts";
-export type { ModelConfig } from "./models/config.ts";
-// Models and tokenizers
-export { type Model, type OpenOptions, openModel, saveModel } from "./models/load.ts";
-export { mergeAdapter } from "./models/merge-adapter.ts";
-export { quantizeDirectory } from "./models/quantized-file.ts";
-export { type Quantization, quantizations } from "./models/quantized-layout.ts";
-export { quantizeModel } from "./models/quantized-model.ts";
-export { requantize } from "./models/requantize.ts";
-export { createModelResolver, type ResolveModel } from "./models/resolve.ts";
+export { createSpecializer, type SpecializeOptions, type Specializer, specialize } from "./pair/specialize.ts";
+export { createSwappableDecoder, type SwappableDecoder } from "./pair/swap.ts";
 export type { Device, WeightSource } from "./runtime/session.ts";
 export { CHAT_TEMPLATE_LAYOUT } from "./text/chat-layout.ts";
 export { type ChatMessage, type RenderChatOptions, renderChat } from "./text/chat-template.ts";
@@ -70,7 +70,7 @@ export {
   renderSystemPrompt,
   SPECIAL_TOKEN_LAYOUT,
 } from "./text/prompt.ts";
-export { loadTokenizer, type Tokenizer } from "./text/tokenizer.ts";
+export { loadTokenizer, type Tokenizer } from "./text/tokenizer-file.ts";
 export { TrainConfig } from "./train/config.ts";
 export type { LoopContext, TrainingResult } from "./train/loop.ts";
 // Training

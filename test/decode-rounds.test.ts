@@ -12,7 +12,7 @@ import { randomWeights } from "../bench/real-size/weights.ts";
 import { watchMemory } from "../bench/support/memory.ts";
 import { startWorker } from "../bench/support/worker.ts";
 import { bfloat16ToFloat32, float32ToBfloat16 } from "../src/base/half.ts";
-import { openGguf, readGgufTensor } from "../src/files/gguf.ts";
+import { openGguf, readGgufTensor } from "../src/files/gguf/read.ts";
 import { parameterShapes } from "../src/models/parameters.ts";
 
 const lengths = { promptTokens: 256, newTokens: 32 };

@@ -9,9 +9,9 @@ import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { demoScenarios } from "../../src/cli/demo-scenarios.ts";
-import { createAnswerer } from "../../src/generator/answer.ts";
-import { loadPair } from "../../src/generator/pair.ts";
-import { readSpecialization } from "../../src/generator/specialization.ts";
+import { createAnswerer } from "../../src/pair/answer.ts";
+import { loadPair } from "../../src/pair/pair-file.ts";
+import { readSpecialization } from "../../src/pair/specialization-file.ts";
 import { encodeInput } from "../../src/text/prompt.ts";
 
 const [folder, exported, specializationPath, dtype = "fp32"] = process.argv.slice(2);

@@ -1,6 +1,7 @@
 /** @file What is decoded beside llama.cpp: how our weights are held, its type beside them, and how the two differ. */
-import type { QuantizationName } from "../../src/models/quantized-layout.ts";
-import type { GgufModelType } from "../../src/models/save-gguf.ts";
+
+import type { GgufModelType } from "../../src/models/gguf/save.ts";
+import type { QuantizationName } from "../../src/models/quantized/layout.ts";
 
 export const quantised = [
   "int8",

@@ -1,8 +1,8 @@
 /** @file A process that writes random weights as a GGUF file for llama.cpp: `gguf-worker.ts JSON`; what it held is gone with it. */
 import { bfloat16ToFloat32, float32ToBfloat16 } from "../../src/base/half.ts";
 import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
+import { writeGgufModel } from "../../src/models/gguf/save.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
-import { writeGgufModel } from "../../src/models/save-gguf.ts";
 import { serve } from "../support/worker.ts";
 import type { PeerType, Stored } from "./decodings.ts";
 import { goFirst } from "./memory.ts";

@@ -3,8 +3,6 @@ import { cp, mkdir, rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createRng } from "../../src/base/rng.ts";
 import { defaultGenerator } from "../../src/generator/config.ts";
-import { writeGenerator } from "../../src/generator/generator-file.ts";
-import { writePairFile } from "../../src/generator/pair.ts";
 import {
   generatorBuffers,
   generatorParameters,
@@ -12,6 +10,8 @@ import {
   type PairShape,
 } from "../../src/generator/parameters.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
+import { writeGenerator } from "../../src/pair/generator-file.ts";
+import { writePairFile } from "../../src/pair/pair-file.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
 import { projectRoot } from "../support/machine.ts";
 

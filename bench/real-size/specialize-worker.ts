@@ -1,6 +1,6 @@
 /** @file A process that specialises: `specialize-worker.ts PAIR THREADS TOKENS`; opens the pair, then answers `specialize` and `memory`. */
-import { loadPair } from "../../src/generator/pair.ts";
-import { createSpecializer } from "../../src/generator/specialize.ts";
+import { loadPair } from "../../src/pair/pair-file.ts";
+import { createSpecializer } from "../../src/pair/specialize.ts";
 import { fitPrompt } from "../../src/text/truncate-prompt.ts";
 import { description } from "../support/bank-router.ts";
 import { watchMemory } from "../support/memory.ts";

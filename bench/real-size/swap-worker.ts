@@ -1,10 +1,10 @@
 /** @file A process that goes from gate files to ready edge models: `swap-worker.ts merge|buffers|swap PAIR THREADS FILE…`. */
 import { createDecoder, type Decoder } from "../../src/decode/decoder.ts";
-import { assembleLora, merge } from "../../src/generator/merge.ts";
-import { loadPair } from "../../src/generator/pair.ts";
-import { readSpecialization } from "../../src/generator/specialization.ts";
-import { createSwappableDecoder } from "../../src/generator/swap.ts";
 import { add, input, matmul } from "../../src/graph/build.ts";
+import { assembleLora, merge } from "../../src/pair/merge.ts";
+import { loadPair } from "../../src/pair/pair-file.ts";
+import { readSpecialization } from "../../src/pair/specialization-file.ts";
+import { createSwappableDecoder } from "../../src/pair/swap.ts";
 import { compile } from "../../src/runtime/node.ts";
 import { readWeight } from "../../src/runtime/read-weight.ts";
 import { floatTensor, type Tensor, zeros } from "../../src/runtime/tensor.ts";

@@ -5,7 +5,7 @@ import { createRng } from "../../src/base/rng.ts";
 import { dtypeBytes, elementCount } from "../../src/files/safetensors.ts";
 import { planShards, shardName, writeShardIndex } from "../../src/files/safetensors-shards.ts";
 import { type TensorToWrite, writeSafetensors } from "../../src/files/safetensors-write.ts";
-import { architectures } from "../../src/models/architectures.ts";
+import { architectures } from "../../src/models/architectures/index.ts";
 import { type ModelConfig, toConfigJson } from "../../src/models/config.ts";
 import { writeConfigFile } from "../../src/models/config-text.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";

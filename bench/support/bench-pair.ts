@@ -3,8 +3,6 @@ import { access, cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createRng } from "../../src/base/rng.ts";
 import { defaultGenerator } from "../../src/generator/config.ts";
-import { writeGenerator } from "../../src/generator/generator-file.ts";
-import { loadPair, type Pair, writePairFile } from "../../src/generator/pair.ts";
 import {
   generatorBuffers,
   generatorParameters,
@@ -13,8 +11,10 @@ import {
 } from "../../src/generator/parameters.ts";
 import { saveModel } from "../../src/models/load.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
+import { writeGenerator } from "../../src/pair/generator-file.ts";
+import { loadPair, type Pair, writePairFile } from "../../src/pair/pair-file.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
-import { loadTokenizer } from "../../src/text/tokenizer.ts";
+import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import type { BenchOptions } from "./bench.ts";
 import { projectRoot } from "./machine.ts";
 import { cacheFolder, llamaShape, randomTensor } from "./problem.ts";

@@ -4,7 +4,7 @@ import { targetSize } from "../../src/generator/parameters.ts";
 import { bindDims, evaluateDim } from "../../src/graph/bind.ts";
 import { leavesOf, topological } from "../../src/graph/tree.ts";
 import { type Dim, type Graph, isOp, type Node } from "../../src/graph/types.ts";
-import { architectures } from "../../src/models/architectures.ts";
+import { architectures } from "../../src/models/architectures/index.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { linearMaps, parameterShapes } from "../../src/models/parameters.ts";
 import type { Feeds } from "../../src/runtime/session.ts";

@@ -3,8 +3,8 @@
  * off one another lie close enough together for their mean to answer as they do, often better (Wortsman et al., 2022).
  */
 import { join } from "node:path";
-import { readGenerator, readGeneratorConfig, writeGenerator } from "../../src/generator/generator-file.ts";
 import { readModelConfig } from "../../src/models/config.ts";
+import { readGenerator, readGeneratorConfig, writeGenerator } from "../../src/pair/generator-file.ts";
 
 const pair = "pairs/assistant";
 const [out, first, ...others] = process.argv.slice(2);

@@ -6,13 +6,13 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createRng } from "../../src/base/rng.ts";
-import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";
-import { copyingTasks } from "../../src/data/copying-tasks.ts";
 import { writeTaskFamilies } from "../../src/data/family-file.ts";
-import { loadInstructionTasks } from "../../src/data/instruction-tasks.ts";
-import { pretrainText } from "../../src/data/pretrain-text.ts";
 import { writeTokenCache } from "../../src/data/token-cache.ts";
-import { loadTokenizer } from "../../src/text/tokenizer.ts";
+import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
+import { copyingTasks } from "./copying-tasks.ts";
+import { loadInstructionTasks } from "./instruction-tasks.ts";
+import { pretrainText } from "./pretrain-text.ts";
+import { loadAssistantTasks } from "./tasks/index.ts";
 
 const [data = "../shared/data", out = "work/assistant/data", tokenizerDirectory = "pairs/assistant/tokenizer"] =
   process.argv.slice(2);

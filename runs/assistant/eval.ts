@@ -14,7 +14,6 @@ import { onInterrupt } from "../../src/base/interrupt.ts";
 import { readJsonFile, writeJsonFile } from "../../src/base/json-file.ts";
 import { createProgress } from "../../src/base/progress.ts";
 import { version } from "../../src/base/version.ts";
-import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";
 import type { TaskFamily } from "../../src/data/task.ts";
 import { toTaskFile } from "../../src/data/task-file.ts";
 import { type MethodName, parseMethods } from "../../src/eval/methods.ts";
@@ -24,12 +23,13 @@ import { differencesOverSeeds, overSeeds, type SeedCell } from "../../src/eval/s
 import { selectBest } from "../../src/eval/select.ts";
 import { pairSubject, type Subject } from "../../src/eval/subject.ts";
 import type { EvalReport } from "../../src/eval/summarize.ts";
-import { loadPair, type Pair } from "../../src/generator/pair.ts";
 import { openModel } from "../../src/models/load.ts";
-import { quantizationName } from "../../src/models/quantized-layout.ts";
+import { quantizationName } from "../../src/models/quantized/layout.ts";
+import { loadPair, type Pair } from "../../src/pair/pair-file.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
-import { loadTokenizer } from "../../src/text/tokenizer.ts";
+import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { type Family, families, heldAgainstBars } from "./eval-bars.ts";
+import { loadAssistantTasks } from "./tasks/index.ts";
 
 const USAGE = `Usage: tsx runs/assistant/eval.ts OUT.json [options]
        tsx runs/assistant/eval.ts select FILE…

@@ -3,8 +3,8 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeJsonFile } from "../../src/base/json-file.ts";
-import { loadAssistantTasks } from "../../src/data/assistant-tasks/index.ts";
 import { toTaskFile } from "../../src/data/task-file.ts";
+import { loadAssistantTasks } from "./tasks/index.ts";
 
 const USAGE = `Usage: tsx runs/assistant/make-eval.ts OUT [options]
   --data DIR                      the data sets (../shared/data)

@@ -5,11 +5,11 @@
 import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { bytesOfSource, dequantizeWeight } from "../../src/models/dequantize.ts";
 import { openModel } from "../../src/models/load.ts";
 import { embeddingName, headName } from "../../src/models/parameters.ts";
-import { quantizeDirectory } from "../../src/models/quantized-file.ts";
-import { quantizationNames, quantizations, storedWeights } from "../../src/models/quantized-layout.ts";
+import { bytesOfSource, dequantizeWeight } from "../../src/models/quantized/dequantize.ts";
+import { quantizeDirectory } from "../../src/models/quantized/directory-file.ts";
+import { quantizationNames, quantizations, storedWeights } from "../../src/models/quantized/layout.ts";
 import { widenedHere } from "../../src/runtime/mapped-or-held.ts";
 
 const text = { type: "string" } as const;

@@ -6,11 +6,11 @@
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openSafetensorsModel, readModelTensor } from "../../src/files/safetensors-model.ts";
-import { readGenerator, readGeneratorConfig, writeGenerator } from "../../src/generator/generator-file.ts";
-import { writePairFile } from "../../src/generator/pair.ts";
 import { readModelConfig } from "../../src/models/config.ts";
 import { saveModel } from "../../src/models/load.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
+import { readGenerator, readGeneratorConfig, writeGenerator } from "../../src/pair/generator-file.ts";
+import { writePairFile } from "../../src/pair/pair-file.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
 
 const [part, work = "work/assistant", pair = "pairs/assistant"] = process.argv.slice(2);

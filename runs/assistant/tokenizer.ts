@@ -3,9 +3,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
 import { createRng } from "../../src/base/rng.ts";
-import { taskText } from "../../src/data/assistant-tasks/tokenizer-text.ts";
-import { pretrainText } from "../../src/data/pretrain-text.ts";
 import { trainBpe } from "../../src/text/bpe-train.ts";
+import { pretrainText } from "./pretrain-text.ts";
+import { taskText } from "./tasks/tokenizer-text.ts";
 
 const VOCAB_SIZE = 4096;
 const PRETRAIN_CHARACTERS = 24e6;

@@ -1,7 +1,7 @@
 /** @file What the commands get from the outside: streams, clock, colours. Made once, passed in. */
 import { homedir } from "node:os";
 import pc from "picocolors";
-import type { ResolveModel } from "../models/resolve.ts";
+import type { ResolveModel } from "../hub/resolve.ts";
 import { hubResolver, hubSettings } from "./hub.ts";
 
 export type Colors = ReturnType<typeof pc.createColors>;

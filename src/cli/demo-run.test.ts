@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
-import { createAnswerer } from "../generator/answer.ts";
-import { specialize } from "../generator/specialize.ts";
-import { quantizations } from "../models/quantized-layout.ts";
+import { quantizations } from "../models/quantized/layout.ts";
+import { createAnswerer } from "../pair/answer.ts";
+import { specialize } from "../pair/specialize.ts";
 import { runDemo } from "./demo-run.ts";
 
 test("over a quantised edge model the specialised answers are those of an answerer", async () => {

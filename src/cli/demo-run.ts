@@ -1,9 +1,9 @@
 /** @file The demo's work: specialise, answer every input in three roles, measure each. */
-import { type Answer, type Answerer, createAnswerer } from "../generator/answer.ts";
-import type { Pair } from "../generator/pair.ts";
-import { encodeSpecialization } from "../generator/specialization.ts";
-import { createSpecializer, type Specializer } from "../generator/specialize.ts";
-import { specializedEdge } from "../generator/specialized-edge.ts";
+import { type Answer, type Answerer, createAnswerer } from "../pair/answer.ts";
+import type { Pair } from "../pair/pair-file.ts";
+import { encodeSpecialization } from "../pair/specialization-file.ts";
+import { createSpecializer, type Specializer } from "../pair/specialize.ts";
+import { specializedEdge } from "../pair/specialized-edge.ts";
 import type { Device } from "../runtime/session.ts";
 import type { DemoSample, DemoScenario } from "./demo-scenarios.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Interrupt, onInterrupt } from "../base/interrupt.ts";
 import { streamLogger } from "../base/log.ts";
 import { createProgress } from "../base/progress.ts";
-import { createModelResolver, type ResolveModel } from "../models/resolve.ts";
+import { createModelResolver, type ResolveModel } from "../hub/resolve.ts";
 import type { CliContext } from "./context.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -8,7 +8,7 @@ import {
   type QuantizationName,
   quantizationNames,
   quantizations,
-} from "../models/quantized-layout.ts";
+} from "../models/quantized/layout.ts";
 import { type Device, maxThreads } from "../runtime/session.ts";
 import type { CliContext } from "./context.ts";
 import { defaultPair } from "./paths.ts";

@@ -6,7 +6,7 @@ import {
   type Specialization,
   specializationFileName,
   writeSpecialization,
-} from "../generator/specialization.ts";
+} from "../pair/specialization-file.ts";
 import type { CliContext } from "./context.ts";
 import { shortHash } from "./format.ts";
 

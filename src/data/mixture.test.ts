@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createRng } from "../base/rng.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
 import { type Group, type MixtureOptions, sampleGroup } from "./mixture.ts";
 import type { Sample, TaskFamily } from "./task.ts";
 

@@ -2,7 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import type { Rng } from "../base/rng.ts";
 import { renderSystemPrompt } from "../text/prompt.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { Sample, TaskFamily } from "./task.ts";
 
 export type PromptStyle = "description" | "description+shots" | "shots";

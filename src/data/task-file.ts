@@ -1,7 +1,7 @@
 /** @file A task family as an evaluation task file: one held-out wording, examples from train, samples of one split. */
+
 import { createRng, type Rng } from "../base/rng.ts";
 import { renderSystemPrompt } from "../text/prompt.ts";
-import { wordCount } from "./assistant-tasks/make-task.ts";
 import type { Sample, TaskFamily } from "./task.ts";
 
 export type TaskFile = {
@@ -61,3 +61,5 @@ function pickExamples(train: readonly Sample[], rng: Rng): { input: string; targ
   const picked = [...different, ...rest].slice(0, EXAMPLES);
   return rng.shuffle(picked).map(({ input, target }) => ({ input, target }));
 }
+
+export const wordCount = (text: string): number => text.split(/\s+/).filter(Boolean).length;

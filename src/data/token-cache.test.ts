@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRng } from "../base/rng.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
 import { readTokenCache, sampleWindow, writeTokenCache } from "./token-cache.ts";
 
 let folder: string;

@@ -4,7 +4,7 @@ import { writeAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
 import { readFileBounded } from "../base/read-file.ts";
 import type { Rng } from "../base/rng.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-file.ts";
 
 /** A cache larger than this is refused. */
 const MAX_BYTES = 2 ** 31;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { fullLogits, randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
-import { createTokenizer } from "../text/tokenizer.ts";
+import { createTokenizer } from "../text/tokenizer-file.ts";
 import { type CachedModel, createCachedModel } from "./cached-model.ts";
 import { createDecoder } from "./decoder.ts";
 import { readPrompt } from "./generate.ts";

@@ -1,7 +1,7 @@
 /** @file Generation: a prompt, then one token after the other until something says stop. */
 import { AppError } from "../base/errors.ts";
 import { createTextStream } from "../text/text-stream.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { CachedModel } from "./cached-model.ts";
 import { createSampler, type Sampling } from "./sampling.ts";
 import { createStopFilter } from "./stop-strings.ts";

@@ -3,7 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { createDecoder, type DecodableModel, type Decoder } from "../decode/decoder.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-file.ts";
 import { mostLikely, mostLikelyPerByte } from "./choices.ts";
 import { type ExactMatchOptions, isGreedyAnswer, judge } from "./exact-match.ts";
 import type { ForcedQuery } from "./packing.ts";

@@ -1,6 +1,6 @@
 /** @file Whether the greedy answer is the target, decided from one forward pass over the target's own tokens. */
 import type { Decoder } from "../decode/decoder.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-file.ts";
 
 export type Verdict = "equal" | "different" | "open";
 

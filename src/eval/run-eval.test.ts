@@ -6,9 +6,9 @@ import { smallTokenizer, talkativeModel } from "../../test/support/talkative-mod
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { writeJsonFile } from "../base/json-file.ts";
 import { createDecoder } from "../decode/decoder.ts";
-import { merge } from "../generator/merge.ts";
-import { loadPair } from "../generator/pair.ts";
-import { specialize } from "../generator/specialize.ts";
+import { merge } from "../pair/merge.ts";
+import { loadPair } from "../pair/pair-file.ts";
+import { specialize } from "../pair/specialize.ts";
 import { encodeInput, encodePrompted, encodeTarget, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { METHODS, methods, wrongTask } from "./methods.ts";
 import { evaluate, runEval } from "./run-eval.ts";

@@ -2,7 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { createRng } from "../base/rng.ts";
-import { loadPair, type PairOptions } from "../generator/pair.ts";
+import { loadPair, type PairOptions } from "../pair/pair-file.ts";
 import type { Device } from "../runtime/session.ts";
 import { cachedTokenizer } from "../text/cached-tokenizer.ts";
 import { type Asker, createAsker, encodeQueries } from "./ask.ts";

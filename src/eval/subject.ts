@@ -1,12 +1,12 @@
 /** @file What is evaluated: an edge model with its tokenizer, and how a prompt becomes weights. */
 import type { DecodableModel } from "../decode/decoder.ts";
-import type { Pair } from "../generator/pair.ts";
-import type { Specialization } from "../generator/specialization.ts";
-import { createSpecializer } from "../generator/specialize.ts";
-import { specializedEdge } from "../generator/specialized-edge.ts";
+import type { Pair } from "../pair/pair-file.ts";
+import type { Specialization } from "../pair/specialization-file.ts";
+import { createSpecializer } from "../pair/specialize.ts";
+import { specializedEdge } from "../pair/specialized-edge.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import type { PromptLayout } from "../text/prompt.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-file.ts";
 
 export type Subject = {
   readonly model: DecodableModel;

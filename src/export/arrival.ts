@@ -2,9 +2,9 @@
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import type { LowRank } from "../lora/low-rank.ts";
-import { dequantizeWeight } from "../models/dequantize.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
-import { quantizationName, type StoredWeight, sourcesOf, storeWeight } from "../models/quantized-layout.ts";
+import { dequantizeWeight } from "../models/quantized/dequantize.ts";
+import { quantizationName, type StoredWeight, sourcesOf, storeWeight } from "../models/quantized/layout.ts";
 import { adaptedWeights, changesNothing } from "./require-change.ts";
 
 /**

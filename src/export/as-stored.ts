@@ -1,5 +1,5 @@
 /** @file A merged model as its reader should find it: every weight rounded to the type it is stored in. */
-import { type GgufTensorType, ggufTypes } from "../files/gguf-types.ts";
+import { type GgufTensorType, ggufTypes } from "../files/gguf/types.ts";
 import type { Adapter } from "../lora/low-rank.ts";
 import { applyAdapter } from "../models/apply-adapter.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";

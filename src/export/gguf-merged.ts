@@ -1,12 +1,12 @@
 /** @file Export as a merged GGUF model, tokenizer included. */
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
-import type { GgufField } from "../files/gguf.ts";
-import type { GgufTensorType } from "../files/gguf-types.ts";
+import type { GgufField } from "../files/gguf/read.ts";
+import type { GgufTensorType } from "../files/gguf/types.ts";
 import type { ModelType } from "../models/config.ts";
-import { ggufArchitectures, ggufPlaces } from "../models/gguf-names.ts";
+import { ggufArchitectures, ggufPlaces } from "../models/gguf/names.ts";
+import { type GgufModelType, ggufStoredType, saveGgufModel } from "../models/gguf/save.ts";
 import { openModel } from "../models/load.ts";
-import { type GgufModelType, ggufStoredType, saveGgufModel } from "../models/save-gguf.ts";
 import { mergeRecordKey } from "../models/save-merged.ts";
 import type { ExportFormat, WeightType } from "./format.ts";
 import { ggufTokenizer } from "./gguf-tokenizer.ts";

@@ -5,16 +5,16 @@ import { AppError } from "../base/errors.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import { readFileBounded } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
-import type { GgufField } from "../files/gguf.ts";
+import type { GgufField } from "../files/gguf/read.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { WORD_PATTERN } from "../text/bpe-train.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
 import {
   checkTokenizerConfig,
   checkTokenizerJson,
   type TokenizerJson,
   tokenizerLimits,
-} from "../text/tokenizer-files.ts";
+} from "../text/tokenizer-json.ts";
 
 /** `llama_token_type` */
 const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;

@@ -1,5 +1,5 @@
 /** @file Export as a merged Hugging Face directory. */
-import { architectures } from "../models/architectures.ts";
+import { architectures } from "../models/architectures/index.ts";
 import type { ModelType } from "../models/config.ts";
 import { openModel } from "../models/load.ts";
 import { type MergedDtype, saveMergedModel, storedDtypes } from "../models/save-merged.ts";

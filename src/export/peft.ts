@@ -1,6 +1,6 @@
 /** @file Export as a PEFT adapter. */
 import { readPeft, writePeft } from "../lora/peft-format.ts";
-import { architectures } from "../models/architectures.ts";
+import { architectures } from "../models/architectures/index.ts";
 import type { ModelType } from "../models/config.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import type { ExportFormat } from "./format.ts";

@@ -1,11 +1,11 @@
 /** @file Exports of what changes nothing are errors. */
 import { AppError } from "../base/errors.ts";
 import type { Adapter } from "../lora/low-rank.ts";
-import { dequantizeWeight } from "../models/dequantize.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { mergeAdapter } from "../models/merge-adapter.ts";
 import { parameterShapes } from "../models/parameters.ts";
-import { type Quantization, type StoredWeight, storedWeights } from "../models/quantized-layout.ts";
+import { dequantizeWeight } from "../models/quantized/dequantize.ts";
+import { type Quantization, type StoredWeight, storedWeights } from "../models/quantized/layout.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { allOf, isUnchanged, roundAdapter } from "./as-stored.ts";
 import type { ExportContext, ExportFormat, WeightType } from "./format.ts";

@@ -8,7 +8,6 @@ import type { Node } from "../graph/types.ts";
 import type { LowRank } from "../lora/low-rank.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { ExpertTarget } from "./config.ts";
-import type { EdgePair } from "./pair-format.ts";
 import { type PairShape, parameterNames, routerWidth, targetSize } from "./parameters.ts";
 import { routerHiddenStates } from "./router.ts";
 
@@ -28,7 +27,7 @@ export function directStates(pair: PairShape, parameters: Parts["weight"], hidde
 
 /** A = reshape(W_A s + b_A), B = reshape(W_B s + b_B), α/r and `scale` folded into B. */
 export function directLora(
-  pair: EdgePair,
+  pair: { readonly shape: PairShape; readonly generator: { readonly tensors: ReadonlyMap<string, Float32Array> } },
   target: ExpertTarget,
   _layer: number,
   state: readonly number[],

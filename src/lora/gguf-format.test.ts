@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { placesOf, randomAdapter, shapesOf } from "../../test/support/random-adapter.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import { openGguf, readGgufTensor } from "../files/gguf.ts";
-import { writeGguf } from "../files/gguf-write.ts";
+import { openGguf, readGgufTensor } from "../files/gguf/read.ts";
+import { writeGguf } from "../files/gguf/write.ts";
 import { readGgufAdapter, writeGgufAdapter } from "./gguf-format.ts";
 import { padRank } from "./low-rank.ts";
 

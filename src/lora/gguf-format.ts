@@ -1,8 +1,8 @@
 /** @file LoRA adapters for llama.cpp: a GGUF file of general.type "adapter". */
 import { AppError } from "../base/errors.ts";
-import { type GgufField, openGguf, readGgufTensor } from "../files/gguf.ts";
-import { pairRows, unpairRows } from "../files/gguf-rows.ts";
-import { type GgufTensorToWrite, writeGguf } from "../files/gguf-write.ts";
+import { type GgufField, openGguf, readGgufTensor } from "../files/gguf/read.ts";
+import { pairRows, unpairRows } from "../files/gguf/rows.ts";
+import { type GgufTensorToWrite, writeGguf } from "../files/gguf/write.ts";
 import { type Adapter, adapterRank, type LowRank, padRank, transpose } from "./low-rank.ts";
 import { refuseMismatches } from "./mismatch.ts";
 

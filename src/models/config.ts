@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { readJsonFile } from "../base/json-file.ts";
-import { architectures } from "./architectures.ts";
+import { architectures } from "./architectures/index.ts";
 import { parseModelConfig } from "./parse-config.ts";
 
 export { parseModelConfig } from "./parse-config.ts";

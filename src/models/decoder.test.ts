@@ -9,7 +9,7 @@ import type { Dim } from "../graph/types.ts";
 import { denseParts, frozenWeights } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import { floats, intTensor } from "../runtime/tensor.ts";
-import { architectures } from "./architectures.ts";
+import { architectures } from "./architectures/index.ts";
 import { type ModelConfig, type ModelType, readModelConfig } from "./config.ts";
 import { embed, forward, logits } from "./decoder.ts";
 import { parameterShapes } from "./parameters.ts";

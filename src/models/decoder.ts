@@ -14,7 +14,7 @@ import {
 } from "../nn/attention.ts";
 import { norms } from "../nn/norm.ts";
 import type { Linear, Parts } from "../nn/parts.ts";
-import { architectures } from "./architectures.ts";
+import { architectures } from "./architectures/index.ts";
 import type { LinearMap, ModelConfig } from "./config.ts";
 import { embeddingName, headName, linearName, linearSize } from "./parameters.ts";
 import { ropeNames } from "./rope.ts";

@@ -5,7 +5,7 @@ import { denseParts, frozenWeights, type Parts, scoped, wrapLinear } from "../nn
 import { quantizedParts } from "../nn/quantized.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ModelConfig } from "./config.ts";
-import { type Quantization, quantizedLayout } from "./quantized-layout.ts";
+import { type Quantization, quantizedLayout } from "./quantized/layout.ts";
 
 /** A model whose weights have sources; rotary tables are among them. */
 export type FrozenModel = {

@@ -8,17 +8,17 @@ import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
 import { writeConfigFile } from "./config-text.ts";
-import { openGgufModel } from "./load-gguf.ts";
+import { openGgufModel } from "./gguf/load.ts";
 import { parameterShapes } from "./parameters.ts";
-import { openQuantizedDirectory, readQuantized } from "./quantized-file.ts";
+import { openQuantizedDirectory, readQuantized } from "./quantized/directory-file.ts";
 import {
   type Quantization,
   type ResolvedQuantization,
   resolveQuantization,
   sourcesOf,
   storedWeights,
-} from "./quantized-layout.ts";
-import { quantizeModel } from "./quantized-model.ts";
+} from "./quantized/layout.ts";
+import { quantizeModel } from "./quantized/quantize-model.ts";
 import { ropeWeights, withinRopeLimit } from "./rope-weights.ts";
 import { requireWeight } from "./safetensors-weight.ts";
 

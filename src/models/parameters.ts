@@ -1,8 +1,8 @@
 /** @file Every tensor of a model: names as the checkpoint has them, and shapes. */
 import { AppError } from "../base/errors.ts";
-import { architectures } from "./architectures.ts";
+import { architectures } from "./architectures/index.ts";
 import type { LinearMap, ModelConfig } from "./config.ts";
-import { attentionMaps } from "./config-file.ts";
+import { attentionMaps } from "./config-keys.ts";
 
 /** The linear maps an architecture has, in the order of a layer. */
 export const linearMaps = ({ modelType }: ModelConfig): readonly LinearMap[] =>

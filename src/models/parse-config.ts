@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema } from "../base/json.ts";
-import { architectures } from "./architectures.ts";
+import { architectures } from "./architectures/index.ts";
 import type { ModelConfig, ModelType } from "./config.ts";
 
 /** The shape of a model. `where` names the file in errors. Throws E_ARCHITECTURE, E_FORMAT, E_CONFIG. */

@@ -1,6 +1,6 @@
 /** @file Rotary tables as weights of a model. */
 import type { WeightSource } from "../runtime/session.ts";
-import { architectures } from "./architectures.ts";
+import { architectures } from "./architectures/index.ts";
 import type { ModelConfig } from "./config.ts";
 import { ropeNames, ropeTables } from "./rope.ts";
 

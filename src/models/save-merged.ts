@@ -5,7 +5,7 @@ import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import { Sha256 } from "../base/sha256.ts";
-import { openGguf } from "../files/gguf.ts";
+import { openGguf } from "../files/gguf/read.ts";
 import { dtypeBytes } from "../files/safetensors.ts";
 import { openSafetensorsModel } from "../files/safetensors-model.ts";
 import { planShards, shardName, writeShardIndex } from "../files/safetensors-shards.ts";
@@ -14,9 +14,9 @@ import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { toConfigJson } from "./config.ts";
 import { writeConfigFile } from "./config-text.ts";
+import { copyTokenizer } from "./copy-tokenizer.ts";
 import type { Model } from "./load.ts";
 import { parameterShapes } from "./parameters.ts";
-import { copyTokenizer } from "./tokenizer-files.ts";
 
 export type MergedDtype = "F32" | "F16" | "BF16";
 

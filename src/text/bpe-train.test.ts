@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { byteCharacters, trainBpe } from "./bpe-train.ts";
-import { createTokenizer } from "./tokenizer.ts";
+import { createTokenizer } from "./tokenizer-file.ts";
 
 const TEXTS = ["low lower lowest", "new newer newest", "the lowest of the newest 2024, the 2025", "wider wide, widest"];
 const options = { vocabSize: 290, specialTokens: ["<pad>", "<s>"], bosToken: "<s>" };

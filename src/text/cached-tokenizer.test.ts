@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
 import { cachedTokenizer } from "./cached-tokenizer.ts";
-import { loadTokenizer } from "./tokenizer.ts";
+import { loadTokenizer } from "./tokenizer-file.ts";
 
 test("a text within the limits is encoded once, any other each time, and all to the same ids", async () => {
   const folder = mkdtempSync(join(tmpdir(), "cached-tokenizer-"));

@@ -1,5 +1,5 @@
 /** @file A tokenizer that remembers: prompts, inputs and answers come again and again. */
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer-file.ts";
 
 export type CacheLimits = {
   /** Longest text that is remembered, in characters. */

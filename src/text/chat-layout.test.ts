@@ -9,7 +9,7 @@ import {
   encodeTarget,
   PromptLayout,
 } from "./prompt.ts";
-import { createTokenizer } from "./tokenizer.ts";
+import { createTokenizer } from "./tokenizer-file.ts";
 
 const specials = ["<bos>", "<turn>", "<end>", "<unused0>", "<unused1>"];
 const letters = [..."abcdefghijklmnopqrstuvwxyz:\n <>/"];

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { type ChatMessage, renderChat } from "./chat-template.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer-file.ts";
 
 export const ChatLayout = z.strictObject({
   kind: z.literal("chat-template"),

@@ -11,7 +11,7 @@ import { parseTemplate, templateLimits } from "./bounded-template.ts";
 import { CHAT_TEMPLATE_LAYOUT } from "./chat-layout.ts";
 import { type ChatMessage, renderChat } from "./chat-template.ts";
 import { encodePrompted, encodeTarget } from "./prompt.ts";
-import { loadTokenizer } from "./tokenizer.ts";
+import { loadTokenizer } from "./tokenizer-file.ts";
 
 /** All that published templates do: whitespace control, namespaces, macros, filters, slices, methods, tests. */
 const template = `{{- bos_token }}{%- macro show(m, mark='>') -%}{{ mark ~ m.role }}: {{ m['content'] | trim }}{%- endmacro %}

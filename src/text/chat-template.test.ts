@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { templateLimits } from "./bounded-template.ts";
 import { type ChatMessage, renderChat } from "./chat-template.ts";
-import { createTokenizer } from "./tokenizer.ts";
+import { createTokenizer } from "./tokenizer-file.ts";
 
 const json = {
   added_tokens: [{ id: 0, content: "<s>", special: true }],

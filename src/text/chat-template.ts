@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { parseTemplate, type Template } from "./bounded-template.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer-file.ts";
 
 export type ChatMessage = { readonly role: "system" | "user" | "assistant"; readonly content: string };
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { findMetaToken } from "./meta-token.ts";
 import { encodeMeta, PLAIN_LAYOUT } from "./prompt.ts";
-import { createTokenizer } from "./tokenizer.ts";
+import { createTokenizer } from "./tokenizer-file.ts";
 
 const tokenizer = (special: readonly string[]) =>
   createTokenizer(

@@ -1,5 +1,5 @@
 /** @file The token that stands where the cloud model reads a meta embedding. */
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer-file.ts";
 
 export type MetaToken = {
   readonly id: number;

@@ -10,7 +10,7 @@ import {
   renderSystemPrompt,
   SPECIAL_TOKEN_LAYOUT,
 } from "./prompt.ts";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "./tokenizer-file.ts";
 import { fitPrompt } from "./truncate-prompt.ts";
 
 let tokenizer: Tokenizer;

@@ -10,7 +10,7 @@ import {
   encodeLaterChat,
 } from "./chat-layout.ts";
 import { findMetaToken } from "./meta-token.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer-file.ts";
 
 /** How the parts are set apart: by special tokens of the pair's own tokenizer, by a model's chat template, or in words. */
 export const PromptLayout = z.discriminatedUnion("kind", [

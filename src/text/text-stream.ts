@@ -1,5 +1,5 @@
 /** @file Text out of a growing list of tokens: a character split over several tokens comes out whole. */
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer-file.ts";
 
 export type TextStream = {
   /** Takes the next token and returns the text that is complete now, possibly none. */

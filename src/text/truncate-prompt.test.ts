@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { createRng } from "../base/rng.ts";
 import { renderSystemPrompt, SPECIAL_TOKEN_LAYOUT } from "./prompt.ts";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { loadTokenizer, type Tokenizer } from "./tokenizer-file.ts";
 import { fitPrompt } from "./truncate-prompt.ts";
 
 const layout = SPECIAL_TOKEN_LAYOUT;

@@ -1,7 +1,7 @@
 /** @file A prompt longer than the cloud model's context: refused with the count, or shortened on request. */
 import { AppError } from "../base/errors.ts";
 import { checkPrompt, cloudHead, type PromptLayout } from "./prompt.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer-file.ts";
 
 export type FittedPrompt = {
   /** Head and prompt; the meta tokens come behind them. */

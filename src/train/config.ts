@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { GeneratorConfig } from "../generator/config.ts";
 import { unusedKeys } from "../generator/unused-keys.ts";
-import { quantizationNames } from "../models/quantized-layout.ts";
+import { quantizationNames } from "../models/quantized/layout.ts";
 import { maxThreads } from "../runtime/session.ts";
 import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 

@@ -4,9 +4,7 @@ import { createRng, type Rng } from "../base/rng.ts";
 import type { Group } from "../data/mixture.ts";
 import { cloudFeeds, cloudInputNames } from "../generator/cloud.ts";
 import { dropoutFeeds } from "../generator/dropout.ts";
-import { readGenerator, writeGenerator } from "../generator/generator-file.ts";
 import { gumbelFeeds } from "../generator/gumbel.ts";
-import { requireEmbeddings } from "../generator/pair-format.ts";
 import {
   generatorBuffers,
   generatorParameters,
@@ -15,14 +13,16 @@ import {
   type ParameterInfo,
 } from "../generator/parameters.ts";
 import { routerInputs } from "../generator/router.ts";
-import { requireSpecializable } from "../generator/specialization-format.ts";
 import { frozenSources } from "../models/frozen-model.ts";
 import { type Model, openModel } from "../models/load.ts";
-import { quantizations } from "../models/quantized-layout.ts";
+import { quantizations } from "../models/quantized/layout.ts";
+import { readGenerator, writeGenerator } from "../pair/generator-file.ts";
+import { requireEmbeddings } from "../pair/pair.ts";
+import { requireSpecializable } from "../pair/specialization.ts";
 import { mappedOrHeld } from "../runtime/mapped-or-held.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
-import { loadTokenizer } from "../text/tokenizer.ts";
+import { loadTokenizer } from "../text/tokenizer-file.ts";
 import { requireContext, rowFeeds } from "./batch.ts";
 import type { FrozenWeights, GeneratorRun } from "./config.ts";
 import { edgePrefix, generatorSpec, promptOfName, teacherPrefix } from "./generator-step.ts";

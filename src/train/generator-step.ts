@@ -17,7 +17,7 @@ import type { Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { embed, forward, logits } from "../models/decoder.ts";
 import { frozenParts } from "../models/frozen-model.ts";
-import type { Quantization } from "../models/quantized-layout.ts";
+import type { Quantization } from "../models/quantized/layout.ts";
 import { klPerRow, meanCrossEntropy } from "../nn/loss.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";

@@ -1,6 +1,6 @@
 /** @file `train`: a configuration file to a finished run. */
 import { readJsonFile } from "../base/json-file.ts";
-import type { ResolveModel } from "../models/resolve.ts";
+import type { ResolveModel } from "../hub/resolve.ts";
 import { TrainConfig } from "./config.ts";
 import { openJob } from "./jobs.ts";
 import { type LoopContext, type TrainingResult, trainLoop } from "./loop.ts";

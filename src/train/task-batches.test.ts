@@ -5,7 +5,7 @@ import type { Group } from "../data/mixture.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
-import { loadTokenizer } from "../text/tokenizer.ts";
+import { loadTokenizer } from "../text/tokenizer-file.ts";
 import { type Row, rowFeeds } from "./batch.ts";
 import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
 import { stepNames } from "./step.ts";

@@ -14,7 +14,7 @@ import {
   encodeTarget,
   type PromptLayout,
 } from "../text/prompt.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { Row } from "./batch.ts";
 import type { TasksConfig } from "./config.ts";
 

@@ -7,7 +7,7 @@ import { createTeacherForcing } from "../../src/eval/teacher-forcing.ts";
 import { flattenRows, input, reshape, slice } from "../../src/graph/build.ts";
 import { grad } from "../../src/graph/grad.ts";
 import type { Node } from "../../src/graph/types.ts";
-import { architectures } from "../../src/models/architectures.ts";
+import { architectures } from "../../src/models/architectures/index.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
 import { linearMaps, linearName, linearSize } from "../../src/models/parameters.ts";

@@ -12,7 +12,7 @@ import {
   encodePrompted,
   encodeTarget,
 } from "../../src/text/prompt.ts";
-import { createTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
+import { createTokenizer, type Tokenizer } from "../../src/text/tokenizer-file.ts";
 import { fitPrompt } from "../../src/text/truncate-prompt.ts";
 import { llama3, qwen2 } from "../support/vocab-files.ts";
 

@@ -13,9 +13,6 @@ import { balanceLoss } from "../../src/generator/balance.ts";
 import { cloudInputNames, cloudInputs, cloudParts, metaHidden } from "../../src/generator/cloud.ts";
 import { defaultGenerator, GeneratorConfig } from "../../src/generator/config.ts";
 import { withExperts } from "../../src/generator/experts.ts";
-import { writeGenerator } from "../../src/generator/generator-file.ts";
-import { assembleLora, merge } from "../../src/generator/merge.ts";
-import { loadPair, type Pair } from "../../src/generator/pair.ts";
 import {
   generatorBuffers,
   generatorParameters,
@@ -23,7 +20,6 @@ import {
   parameterNames,
 } from "../../src/generator/parameters.ts";
 import { route } from "../../src/generator/router.ts";
-import { createSpecializer, specialize } from "../../src/generator/specialize.ts";
 import { flattenRows, input } from "../../src/graph/build.ts";
 import { interpret } from "../../src/graph/interpret.ts";
 import { numbersOf, type Tensor, tensor } from "../../src/graph/tensor.ts";
@@ -32,11 +28,15 @@ import type { Node } from "../../src/graph/types.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
 import { openModel } from "../../src/models/load.ts";
 import { denseParts, frozenWeights, scoped } from "../../src/nn/parts.ts";
+import { writeGenerator } from "../../src/pair/generator-file.ts";
+import { assembleLora, merge } from "../../src/pair/merge.ts";
+import { loadPair, type Pair } from "../../src/pair/pair-file.ts";
+import { createSpecializer, specialize } from "../../src/pair/specialize.ts";
 import { compile } from "../../src/runtime/node.ts";
 import { readWeight } from "../../src/runtime/read-weight.ts";
 import type { WeightSource } from "../../src/runtime/session.ts";
 import { floats, floatTensor, intTensor } from "../../src/runtime/tensor.ts";
-import { loadTokenizer } from "../../src/text/tokenizer.ts";
+import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { runTraining } from "../../src/train/run.ts";
 import { createTrainer } from "../../src/train/trainer.ts";
 import { distance } from "../support/numeric.ts";

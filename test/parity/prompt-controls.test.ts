@@ -7,7 +7,7 @@ import type { TaskFile } from "../../src/data/task-file.ts";
 import { evaluate } from "../../src/eval/run-eval.ts";
 import { pairSubject } from "../../src/eval/subject.ts";
 import type { EvalReport } from "../../src/eval/summarize.ts";
-import { loadPair } from "../../src/generator/pair.ts";
+import { loadPair } from "../../src/pair/pair-file.ts";
 import { promptControlsPath } from "../support/prompt-controls.ts";
 
 describe("T17: over a sample of all seen tasks, the model specialised by the right prompt", () => {

@@ -7,7 +7,7 @@ import { readJsonFile } from "../../src/base/json-file.ts";
 import { createCachedModel } from "../../src/decode/cached-model.ts";
 import { createDecoder } from "../../src/decode/decoder.ts";
 import { openModel } from "../../src/models/load.ts";
-import { loadTokenizer } from "../../src/text/tokenizer.ts";
+import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { fullLogits } from "../support/random-llama.ts";
 
 const root = resolve(import.meta.dirname, "../../../shared/weights");

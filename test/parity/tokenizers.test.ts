@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { createTokenizer } from "../../src/text/tokenizer.ts";
+import { createTokenizer } from "../../src/text/tokenizer-file.ts";
 import { gpt2, llama2, llama3, qwen2, type TokenizerFiles } from "../support/vocab-files.ts";
 
 const shared = join(import.meta.dirname, "../../../shared/tokenizers");

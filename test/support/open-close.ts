@@ -4,8 +4,8 @@
  */
 import { createCachedModel } from "../../src/decode/cached-model.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
-import { quantizations } from "../../src/models/quantized-layout.ts";
-import { quantizeModel } from "../../src/models/quantized-model.ts";
+import { quantizations } from "../../src/models/quantized/layout.ts";
+import { quantizeModel } from "../../src/models/quantized/quantize-model.ts";
 import { floatTensor } from "../../src/runtime/tensor.ts";
 import { rowFeeds } from "../../src/train/batch.ts";
 import { languageModelPrefix, languageModelSpec } from "../../src/train/language-model.ts";

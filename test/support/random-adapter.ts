@@ -2,7 +2,7 @@
 import { createRng } from "../../src/base/rng.ts";
 import type { LowRank } from "../../src/lora/low-rank.ts";
 import type { LinearMap, ModelConfig } from "../../src/models/config.ts";
-import { type GgufPlace, ggufPlaces } from "../../src/models/gguf-names.ts";
+import { type GgufPlace, ggufPlaces } from "../../src/models/gguf/names.ts";
 import { linearMaps, linearName, linearSize, parameterShapes } from "../../src/models/parameters.ts";
 
 export type RandomAdapterOptions = {

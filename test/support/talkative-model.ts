@@ -3,7 +3,7 @@ import type { ModelConfig } from "../../src/models/config.ts";
 import type { WeightSource } from "../../src/runtime/session.ts";
 import { trainBpe } from "../../src/text/bpe-train.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
-import { createTokenizer } from "../../src/text/tokenizer.ts";
+import { createTokenizer } from "../../src/text/tokenizer-file.ts";
 import { randomLlama } from "./random-llama.ts";
 
 const { begin, system, user, assistant, end, meta } = SPECIAL_TOKEN_LAYOUT;

@@ -6,20 +6,20 @@ import { join, resolve } from "node:path";
 import { createRng } from "../../src/base/rng.ts";
 import { version } from "../../src/base/version.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
-import { writeGenerator } from "../../src/generator/generator-file.ts";
-import { loadPair, type Pair, type PairOptions, writePairFile } from "../../src/generator/pair.ts";
 import {
   generatorBuffers,
   generatorParameters,
   initialValues,
   type PairShape,
 } from "../../src/generator/parameters.ts";
-import type { Specialization } from "../../src/generator/specialization-format.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { saveModel } from "../../src/models/load.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
+import { writeGenerator } from "../../src/pair/generator-file.ts";
+import { loadPair, type Pair, type PairOptions, writePairFile } from "../../src/pair/pair-file.ts";
+import type { Specialization } from "../../src/pair/specialization.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
-import { loadTokenizer } from "../../src/text/tokenizer.ts";
+import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { randomLlama } from "./random-llama.ts";
 
 export const shippedTokenizer = resolve(import.meta.dirname, "../../pairs/assistant/tokenizer");

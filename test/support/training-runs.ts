@@ -6,7 +6,7 @@ import type { TaskFamily } from "../../src/data/task.ts";
 import { writeTokenCache } from "../../src/data/token-cache.ts";
 import { saveModel } from "../../src/models/load.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
-import { loadTokenizer } from "../../src/text/tokenizer.ts";
+import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { randomLlama } from "./random-llama.ts";
 import { writeSmallTokenizer } from "./small-tokenizer.ts";
 

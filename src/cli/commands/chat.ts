@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { AppError } from "../../base/errors.ts";
-import type { Turn } from "../../generator/answer.ts";
+import type { Turn } from "../../pair/answer.ts";
 import { type AnsweringFlags, edgeOptions, type Opened, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs } from "../format.ts";

@@ -1,10 +1,10 @@
 /** @file `loragen combine`: several specialisations of one pair in one, and how they get in each other's way. */
 import { basename, dirname, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type CombinePart, combineSpecializations, type Interference, interference } from "../../generator/combine.ts";
-import { type CombineEffect, measureCombination } from "../../generator/combine-effect.ts";
-import { loadPair } from "../../generator/pair.ts";
-import { readSpecialization, specializationFileName } from "../../generator/specialization.ts";
+import { type CombinePart, combineSpecializations, type Interference, interference } from "../../pair/combine.ts";
+import { type CombineEffect, measureCombination } from "../../pair/combine-effect.ts";
+import { loadPair } from "../../pair/pair-file.ts";
+import { readSpecialization, specializationFileName } from "../../pair/specialization-file.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatShare, plural } from "../format.ts";
 import { heatMap } from "../heat-map.ts";

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { onInterrupt } from "../../base/interrupt.ts";
 import { createProgress } from "../../base/progress.ts";
-import { loadPair } from "../../generator/pair.ts";
+import { loadPair } from "../../pair/pair-file.ts";
 import type { CliContext } from "../context.ts";
 import { describeScenario, describeSummary } from "../demo-print.ts";
 import { answerCount, type DemoResult, runDemo } from "../demo-run.ts";

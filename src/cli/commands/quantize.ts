@@ -2,8 +2,8 @@
 import { type Command, Option } from "commander";
 import { createProgress } from "../../base/progress.ts";
 import { withNewFolder } from "../../export/new-folder.ts";
-import { quantizeDirectory } from "../../models/quantized-file.ts";
-import { blockSizeOf, blockSizes, defaultBlockSize } from "../../models/quantized-layout.ts";
+import { quantizeDirectory } from "../../models/quantized/directory-file.ts";
+import { blockSizeOf, blockSizes, defaultBlockSize } from "../../models/quantized/layout.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs } from "../format.ts";
 import { describeQuantization } from "../inspect/model.ts";

@@ -1,9 +1,9 @@
 /** @file `loragen specialize`: a system prompt to a specialisation file. */
 import { type Command, Option } from "commander";
-import { assembleLora } from "../../generator/merge.ts";
-import { loadPair } from "../../generator/pair.ts";
-import type { Specialization } from "../../generator/specialization.ts";
-import { createSpecializer } from "../../generator/specialize.ts";
+import { assembleLora } from "../../pair/merge.ts";
+import { loadPair } from "../../pair/pair-file.ts";
+import type { Specialization } from "../../pair/specialization-file.ts";
+import { createSpecializer } from "../../pair/specialize.ts";
 import { type TruncateMode, truncateModes } from "../../text/truncate-prompt.ts";
 import type { CliContext, Colors } from "../context.ts";
 import { formatBytes, formatMs, plural, shortHash } from "../format.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { sha256File } from "../../base/hash.ts";
 import { openSafetensors } from "../../files/safetensors.ts";
 import type { GeneratorConfig } from "../../generator/config.ts";
-import { readGeneratorConfig } from "../../generator/generator-file.ts";
+import { readGeneratorConfig } from "../../pair/generator-file.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { facts, type Inspection } from "./inspection.ts";
 import { countParameters, describeDtypes, dtypesOf } from "./safetensors.ts";

@@ -1,6 +1,6 @@
 /** @file A GGUF file explained, a model or an adapter: what llama.cpp would take it for, tensors, types, size, hash. */
 import { sha256File } from "../../base/hash.ts";
-import { openGguf } from "../../files/gguf.ts";
+import { openGguf } from "../../files/gguf/read.ts";
 import { readMergeRecord } from "../../models/save-merged.ts";
 import { formatBytes, formatCount, plural } from "../format.ts";
 import { printableLine } from "../printable.ts";

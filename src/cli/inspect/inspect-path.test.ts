@@ -7,7 +7,7 @@ import { recordingContext } from "../../../test/support/cli-context.ts";
 import { randomLlama } from "../../../test/support/random-llama.ts";
 import { configureLanguageModel, writeRunInputs } from "../../../test/support/training-runs.ts";
 import { writeGgufAdapter } from "../../lora/gguf-format.ts";
-import { saveGgufModel } from "../../models/save-gguf.ts";
+import { saveGgufModel } from "../../models/gguf/save.ts";
 import { runCli } from "../program.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../../test/fixtures");

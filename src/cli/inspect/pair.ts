@@ -3,7 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readJsonFile } from "../../base/json-file.ts";
-import { loadPair } from "../../generator/pair.ts";
+import { loadPair } from "../../pair/pair-file.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { generatorFacts, summarizeGenerator } from "./generator.ts";
 import { facts, type Inspection } from "./inspection.ts";

@@ -1,7 +1,7 @@
 /** @file A specialisation explained: its gates as a heat map, and what it was made from. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readSpecialization, specializationFileName } from "../../generator/specialization.ts";
+import { readSpecialization, specializationFileName } from "../../pair/specialization-file.ts";
 import { formatBytes, plural } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
 import { facts, type Inspection } from "./inspection.ts";

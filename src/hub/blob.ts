@@ -1,0 +1,206 @@
+/** @file One file from the hub onto the disk: resumed where it was cut, and only kept when size and hash are right. */
+import { createHash, type Hash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { AppError } from "../base/errors.ts";
+import { ioError } from "../base/io-error.ts";
+import {
+  fetchFile,
+  type HubConnection,
+  type HubFile,
+  HubUnreachable,
+  reason,
+  refusal,
+  requireDownloading,
+} from "./api.ts";
+import type { HubId } from "./id.ts";
+import { lockDownload } from "./lock.ts";
+
+export type BlobOptions = HubConnection & {
+  /** Attempts in a row that bring nothing before it is given up. */
+  readonly retries?: number;
+  /** Waits between attempts. */
+  readonly wait?: (ms: number) => Promise<void>;
+  /** Told of bytes that came, also of those an earlier run brought. */
+  readonly onBytes?: (bytes: number) => void;
+};
+
+/** What a blob's download needs to know. */
+export type BlobSource = { readonly id: HubId; readonly commit: string; readonly file: HubFile };
+
+/**
+ * Makes sure that `path` holds the file. A download that was cut goes on from `path`.incomplete, by other runs too.
+ * @throws E_IO where it stays cut (what came is kept), E_FORMAT where size or hash differ (what came is deleted),
+ *   E_NOT_FOUND, E_INTERRUPTED
+ */
+export async function downloadBlob(path: string, source: BlobSource, options: BlobOptions): Promise<void> {
+  const { file } = source;
+  if ((await sizeOf(path)) === file.bytes) return options.onBytes?.(file.bytes);
+  const unlock = await lockDownload(`${path}.lock`, describe(source));
+  try {
+    const partial = `${path}.incomplete`;
+    await fill(partial, source, options);
+    await rename(partial, path);
+  } catch (error) {
+    throw ioError(error, "write", path);
+  } finally {
+    await unlock();
+  }
+}
+
+/** Where the content goes, and what is known of it. */
+type Partial = { readonly handle: FileHandle; hash: Hash; bytes: number };
+
+async function fill(path: string, source: BlobSource, options: BlobOptions): Promise<void> {
+  const { retries = 5, wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms)) } = options;
+  const { file } = source;
+  const handle = await open(path, "a+");
+  try {
+    const partial: Partial = { handle, hash: contentHash(file), bytes: 0 };
+    await takeUp(path, partial, file);
+    options.onBytes?.(partial.bytes);
+    for (let failures = 0; partial.bytes < file.bytes; ) {
+      const before = partial.bytes;
+      const why = await attempt(path, partial, source, options);
+      requireDownloading(options.signal);
+      if (why === undefined) continue;
+      failures = partial.bytes > before ? 0 : failures + 1;
+      if (failures >= retries) throw cutShort(source, options, partial.bytes, why);
+      await wait(Math.min(30_000, 500 * 2 ** failures));
+    }
+    await handle.sync();
+    const found = partial.hash.digest("hex");
+    if (found !== file.hash.hex) {
+      await rm(path);
+      throw new AppError(
+        "E_FORMAT",
+        `${describe(source)}: expected ${file.hash.kind === "git" ? "git hash" : "sha256"} ${file.hash.hex}, found ${found}; the download was deleted`,
+      );
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Reads what an earlier run left; more than the whole file is no beginning of it. */
+async function takeUp(path: string, partial: Partial, file: HubFile): Promise<void> {
+  const { size } = await partial.handle.stat();
+  if (size > file.bytes) return restart(partial, file);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) partial.hash.update(chunk as Buffer);
+  partial.bytes = size;
+}
+
+async function restart(partial: Partial, file: HubFile): Promise<void> {
+  await partial.handle.truncate(0);
+  partial.hash = contentHash(file);
+  partial.bytes = 0;
+}
+
+/** One connection. Returns why it ended early, or undefined where the file is complete. */
+async function attempt(
+  path: string,
+  partial: Partial,
+  source: BlobSource,
+  options: BlobOptions,
+): Promise<string | undefined> {
+  const { file } = source;
+  let response: Response;
+  try {
+    response = await fetchFile(options, source.id, source.commit, file.name, partial.bytes);
+  } catch (error) {
+    if (error instanceof HubUnreachable) return error.message;
+    throw error;
+  }
+  try {
+    if (response.status === 416 || (response.status === 200 && partial.bytes > 0)) {
+      options.onBytes?.(-partial.bytes);
+      await restart(partial, file); // the range was not served
+      if (response.status === 416) return "the range was refused";
+    } else if (response.status === 206) requireRange(response, partial.bytes, source);
+    else if (!response.ok) {
+      const error = refusal(options, source.id, response);
+      if (error instanceof HubUnreachable) return error.message;
+      throw error;
+    }
+    return await receive(path, response, partial, source, options);
+  } finally {
+    await response.body?.cancel().catch(() => undefined);
+  }
+}
+
+function requireRange(response: Response, from: number, source: BlobSource): void {
+  const range = response.headers.get("content-range") ?? "none";
+  if (range !== `bytes ${from}-${source.file.bytes - 1}/${source.file.bytes}`)
+    throw new AppError(
+      "E_FORMAT",
+      `${describe(source)}: expected bytes ${from} to the end of ${source.file.bytes}, found range ${JSON.stringify(range)}`,
+    );
+}
+
+async function receive(
+  path: string,
+  { body }: Response,
+  partial: Partial,
+  source: BlobSource,
+  { signal, onBytes, stallMs = 60_000 }: BlobOptions,
+): Promise<string | undefined> {
+  const { file } = source;
+  const reader = body?.getReader();
+  if (reader === undefined) return "an empty answer";
+  let stalled = false;
+  const stop = () => void reader.cancel().catch(() => undefined);
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    for (;;) {
+      const timer = setTimeout(() => {
+        stalled = true;
+        stop();
+      }, stallMs);
+      const { done, value } = await reader.read().finally(() => clearTimeout(timer));
+      if (done) break;
+      if (partial.bytes + value.length > file.bytes) {
+        await rm(path);
+        throw new AppError(
+          "E_FORMAT",
+          `${describe(source)}: expected ${file.bytes} bytes, found more; the download was deleted`,
+        );
+      }
+      await writeAll(partial.handle, value);
+      partial.hash.update(value);
+      partial.bytes += value.length;
+      onBytes?.(value.length);
+    }
+  } catch (error) {
+    if (
+      error instanceof AppError ||
+      ((error as NodeJS.ErrnoException).syscall !== undefined && (error as NodeJS.ErrnoException).syscall === "write")
+    )
+      throw error;
+    return reason(error);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+  if (partial.bytes === file.bytes) return undefined;
+  return stalled ? `nothing came for ${stallMs / 1000} s` : "the connection ended";
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten;
+}
+
+const contentHash = ({ bytes, hash: { kind } }: HubFile): Hash =>
+  kind === "sha256" ? createHash("sha256") : createHash("sha1").update(`blob ${bytes}\0`);
+
+const describe = ({ id, file }: BlobSource): string => `${id.owner}/${id.name}: ${file.name}`;
+
+const cutShort = (source: BlobSource, { url }: BlobOptions, bytes: number, why: string): AppError =>
+  new AppError(
+    "E_IO",
+    `${describe(source)}: cut short after ${bytes} of ${source.file.bytes} bytes from ${url} (${why}); what came is kept, the same command goes on from there`,
+  );
+
+export const sizeOf = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    ({ size }) => size,
+    () => undefined,
+  );

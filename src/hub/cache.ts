@@ -1,0 +1,82 @@
+/** @file The folder that holds models of the hub, laid out as Hugging Face's own tools do, so that they share downloads. */
+import { copyFile, link, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { z } from "zod";
+import { writeFileAtomic } from "../base/atomic-file.ts";
+import { ensureFolder } from "../base/folder.ts";
+import { ioError } from "../base/io-error.ts";
+import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
+import type { HubFile } from "./api.ts";
+import { sizeOf } from "./blob.ts";
+import { type HubId, isCommit } from "./id.ts";
+
+/** Beside the files of a snapshot: where they are from, and what was checked. */
+export const recordName = ".lora-gen.json";
+
+const Record = z.object({
+  id: z.string(),
+  revision: z.string(),
+  commit: z.string(),
+  files: z.record(z.string(), z.object({ bytes: z.int(), hash: z.string() })),
+});
+export type HubRecord = z.infer<typeof Record>;
+
+const modelFolder = (cache: string, { owner, name }: HubId) => join(cache, `models--${owner}--${name}`);
+export const snapshotFolder = (cache: string, id: HubId, commit: string) =>
+  join(modelFolder(cache, id), "snapshots", commit);
+export const blobPath = (cache: string, id: HubId, { hash }: HubFile) =>
+  join(modelFolder(cache, id), "blobs", hash.hex);
+const refPath = (cache: string, id: HubId) => join(modelFolder(cache, id), "refs", id.revision);
+
+/** The commit that a revision stood for when it was last looked up; undefined where it never was. */
+export async function knownCommit(cache: string, id: HubId): Promise<string | undefined> {
+  if (isCommit(id.revision)) return id.revision;
+  const text = await readFile(refPath(cache, id), "utf8").catch(() => "");
+  return isCommit(text.trim()) ? text.trim() : undefined;
+}
+
+export async function rememberCommit(cache: string, id: HubId, commit: string): Promise<void> {
+  if (id.revision === commit) return;
+  const path = refPath(cache, id);
+  await ensureFolder(dirname(path));
+  await writeFileAtomic(path, commit);
+}
+
+/** What lies in a snapshot: names relative to it. */
+export async function snapshotNames(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const names: string[] = [];
+  for (const entry of entries) {
+    const path = join(entry.parentPath, entry.name);
+    if (!entry.isDirectory() && (await sizeOf(path)) !== undefined)
+      names.push(relative(folder, path).replaceAll("\\", "/"));
+  }
+  return names;
+}
+
+/** What was checked in a snapshot; undefined where another tool made it. */
+export const readRecord = (folder: string): Promise<HubRecord | undefined> =>
+  readJsonFile(join(folder, recordName), Record).catch(() => undefined);
+
+/** Adds files to a snapshot's record. */
+export async function writeRecord(folder: string, id: HubId, commit: string, files: readonly HubFile[]): Promise<void> {
+  const before = (await readRecord(folder))?.files ?? {};
+  const added = files.map(({ name, bytes, hash }) => [name, { bytes, hash: `${hash.kind}:${hash.hex}` }] as const);
+  await writeJsonFile(join(folder, recordName), {
+    id: `${id.owner}/${id.name}`,
+    revision: id.revision,
+    commit,
+    files: { ...before, ...Object.fromEntries(added) },
+  });
+}
+
+/** Puts a blob into a snapshot under its name: as a link, or a copy where the file system has none. */
+export async function placeBlob(blob: string, path: string): Promise<void> {
+  try {
+    await ensureFolder(dirname(path));
+    await rm(path, { force: true });
+    await symlink(relative(dirname(path), blob), path).catch(() => link(blob, path).catch(() => copyFile(blob, path)));
+  } catch (error) {
+    throw ioError(error, "write", path);
+  }
+}

@@ -1,0 +1,19 @@
+/** @file The table of architectures. */
+
+import type { ModelType } from "../config.ts";
+import type { Architecture } from "./architecture.ts";
+import { gemma } from "./gemma.ts";
+import { gemma2 } from "./gemma2.ts";
+import { llama } from "./llama.ts";
+import { mistral } from "./mistral.ts";
+import { opt } from "./opt.ts";
+import { qwen2 } from "./qwen2.ts";
+
+export const architectures: { readonly [T in ModelType]: Architecture } = {
+  llama,
+  mistral,
+  qwen2,
+  gemma,
+  gemma2,
+  opt,
+};

@@ -1,0 +1,228 @@
+/** @file A model's shape as the metadata of a GGUF file, and back. */
+import { AppError } from "../../base/errors.ts";
+import type { GgufField, GgufFile, GgufScalarType } from "../../files/gguf/read.ts";
+import { type ModelConfig, parseModelConfig } from "../config.ts";
+import { ropeFrequencies } from "../rope.ts";
+import { ggufArchitecture, ggufArchitectures } from "./names.ts";
+
+/** Divisors of the rotary frequencies, where they are not one number. */
+export const ropeFactorsName = "rope_freqs.weight";
+
+/**
+ * What llama.cpp reads about a model's shape; its numbers behind `general.architecture`.
+ * @throws E_ARCHITECTURE for what llama.cpp computes otherwise
+ */
+export function ggufShape(config: ModelConfig): Map<string, GgufField> {
+  const { name } = ggufArchitecture(config, "GGUF");
+  requireSameSums(config);
+  const fields = new Map<string, GgufField>([["general.architecture", { type: "string", value: name }]]);
+  const put = (key: string, type: GgufScalarType, value: number | string) =>
+    fields.set(`${name}.${key}`, { type, value });
+  put("block_count", "u32", config.layers);
+  put("context_length", "u32", contextOf(config));
+  put("embedding_length", "u32", config.hidden);
+  put("feed_forward_length", "u32", config.ffn);
+  put("attention.head_count", "u32", config.heads);
+  put("attention.head_count_kv", "u32", config.kvHeads);
+  put("attention.key_length", "u32", config.headDim);
+  put("attention.value_length", "u32", config.headDim);
+  put("attention.layer_norm_rms_epsilon", "f32", config.epsilon);
+  put("rope.dimension_count", "u32", config.headDim);
+  put("rope.freq_base", "f32", config.ropeTheta);
+  put("vocab_size", "u32", config.vocab);
+  if (config.ropeScaling?.type === "linear") {
+    put("rope.scaling.type", "string", "linear");
+    put("rope.scaling.factor", "f32", config.ropeScaling.factor);
+  }
+  if (config.modelType === "gemma2") {
+    put("attn_logit_softcapping", "f32", config.attentionCap);
+    put("final_logit_softcapping", "f32", config.logitCap);
+    put("attention.sliding_window", "u32", config.windows[0] ?? config.context);
+  }
+  return fields;
+}
+
+/** llama.cpp has windows in Gemma 2 only: for the others a context within the window gives the same answers. */
+function contextOf({ modelType, windows, context }: ModelConfig): number {
+  if (modelType === "gemma2") return context;
+  return Math.min(context, ...windows.filter((window) => window > 0));
+}
+
+function requireSameSums(config: ModelConfig): void {
+  const { modelType, windows, headDim, heads, hidden, layers, attentionCap, logitCap } = config;
+  const refuse = (what: string) => {
+    throw new AppError("E_ARCHITECTURE", `GGUF: llama.cpp has no ${modelType} with ${what}`);
+  };
+  if (modelType !== "gemma2") return;
+  const alternates = windows.every((window, i) => window === (i % 2 === 0 ? windows[0] : 0));
+  if (windows.length > 0 && !alternates) refuse(`windows of [${windows}]; it has one in every other layer`);
+  if (windows.length === 0) refuse("no windows; it has one in every other layer");
+  if (attentionCap === 0 || logitCap === 0) refuse("soft caps of 0");
+  const scalar = layers === 46 ? hidden / heads : headDim; // 46 layers: the 27 B model
+  const found = config.queryScalar ?? headDim;
+  if (found !== scalar) refuse(`a query scalar of ${found}; it has ${scalar}`);
+}
+
+/** Divisors of the rotary frequencies of a Llama 3.1, (headDim/2); undefined for others. */
+export function ropeFactors(config: ModelConfig): Float32Array | undefined {
+  if (config.ropeScaling?.type !== "llama3") return undefined;
+  const stretched = ropeFrequencies(config);
+  return ropeFrequencies({ ...config, ropeScaling: undefined }).map((plain, i) => plain / stretched[i]!);
+}
+
+/**
+ * The shape that a file describes.
+ * @param factors the tensor `rope_freqs.weight`, where there is one
+ * @throws E_ARCHITECTURE for an architecture we do not have, E_FORMAT for fields that are missing or of another type
+ */
+export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefined): ModelConfig {
+  const fields = fieldReader(file);
+  const name = fields.text("general.architecture");
+  const modelType = modelTypeOf(file);
+  const number = (key: string) => fields.number(`${name}.${key}`);
+  const optional = (key: string) => fields.optionalNumber(`${name}.${key}`);
+  const heads = number("attention.head_count");
+  const hidden = number("embedding_length");
+  const headDim = ggufHeadDim(file);
+  const values = optional("attention.value_length") ?? headDim;
+  const turned = optional("rope.dimension_count") ?? headDim;
+  if (values !== headDim || turned !== headDim)
+    throw new AppError(
+      "E_ARCHITECTURE",
+      `${file.path}: heads of ${headDim} whose values have ${values} and whose rotated part has ${turned} are not supported`,
+    );
+  const context = number("context_length");
+  const theta = shortest(optional("rope.freq_base") ?? 10000);
+  const window = name === "gemma2" ? (optional("attention.sliding_window") ?? 4096) : undefined;
+  return parseModelConfig(file.path, {
+    model_type: modelType,
+    hidden_size: hidden,
+    intermediate_size: number("feed_forward_length"),
+    num_hidden_layers: number("block_count"),
+    num_attention_heads: heads,
+    num_key_value_heads: optional("attention.head_count_kv") ?? heads,
+    head_dim: headDim,
+    vocab_size: vocabularyOf(file),
+    max_position_embeddings: context,
+    rms_norm_eps: shortest(number("attention.layer_norm_rms_epsilon")),
+    rope_theta: theta,
+    rope_scaling: scalingOf(file, { headDim, theta, context, factors }),
+    tie_word_embeddings: !file.tensors.has("output.weight"),
+    bos_token_id: fields.optionalNumber("tokenizer.ggml.bos_token_id") ?? null,
+    eos_token_id: fields.optionalNumber("tokenizer.ggml.eos_token_id") ?? null,
+    attention_bias: name !== "qwen2" && file.tensors.has("blk.0.attn_q.bias"),
+    mlp_bias: file.tensors.has("blk.0.ffn_gate.bias"),
+    ...(window === undefined
+      ? {}
+      : {
+          sliding_window: window,
+          query_pre_attn_scalar: number("block_count") === 46 ? hidden / heads : headDim,
+          attn_logit_softcapping: optional("attn_logit_softcapping") ?? 50,
+          final_logit_softcapping: optional("final_logit_softcapping") ?? 30,
+        }),
+  });
+}
+
+function modelTypeOf(file: GgufFile): string {
+  const fields = fieldReader(file);
+  const name = fields.text("general.architecture");
+  const kind = fields.optionalText("general.type") ?? "model";
+  if (kind !== "model") throw new AppError("E_FORMAT", `${file.path}: expected a model, found general.type "${kind}"`);
+  const modelType = Object.entries(ggufArchitectures).find(([, { name: known }]) => known === name)?.[0];
+  if (modelType === undefined) {
+    const known = [...new Set(Object.values(ggufArchitectures).map((found) => found.name))];
+    throw new AppError(
+      "E_ARCHITECTURE",
+      `${file.path}: architecture "${name}" is not supported; expected one of: ${known.join(", ")}`,
+    );
+  }
+  return modelType;
+}
+
+/** Numbers in a query of one head. Throws as `ggufModelConfig` does. */
+export function ggufHeadDim(file: GgufFile): number {
+  modelTypeOf(file);
+  const fields = fieldReader(file);
+  const name = fields.text("general.architecture");
+  return (
+    fields.optionalNumber(`${name}.attention.key_length`) ??
+    fields.number(`${name}.embedding_length`) / fields.number(`${name}.attention.head_count`)
+  );
+}
+
+/** Rows of the embedding: what the metadata says about it is optional. */
+function vocabularyOf({ path, tensors }: GgufFile): number {
+  const shape = tensors.get("token_embd.weight")?.shape;
+  if (shape?.length !== 2) throw new AppError("E_FORMAT", `${path}: has no embedding "token_embd.weight" of two axes`);
+  return shape[0]!;
+}
+
+type Rope = { headDim: number; theta: number; context: number; factors: Float32Array | undefined };
+
+function scalingOf(file: GgufFile, { headDim, theta, context, factors }: Rope): Record<string, unknown> | null {
+  const fields = fieldReader(file);
+  const architecture = fields.text("general.architecture");
+  const type = fields.optionalText(`${architecture}.rope.scaling.type`) ?? "none";
+  if (type === "linear") return { rope_type: "linear", factor: fields.number(`${architecture}.rope.scaling.factor`) };
+  if (type !== "none")
+    throw new AppError(
+      "E_ARCHITECTURE",
+      `${file.path}: rotary scaling "${type}" is not supported; expected none, linear`,
+    );
+  if (factors === undefined) return null;
+  const factor = factors.reduce((most, value) => Math.max(most, value), 1);
+  // The file keeps only the outcome. Llama 3.1's rule with its usual bounds, over some power of two, must give it.
+  for (let original = 2 ** 8; original <= Math.min(context, 2 ** 20); original *= 2) {
+    const scaling = {
+      type: "llama3",
+      factor,
+      lowFrequencyFactor: 1,
+      highFrequencyFactor: 4,
+      originalContext: original,
+    } as const;
+    const shape = { headDim, ropeTheta: theta };
+    const plain = ropeFrequencies({ ...shape, ropeScaling: undefined });
+    const stretched = ropeFrequencies({ ...shape, ropeScaling: scaling });
+    if (factors.length === plain.length && factors.every((f, i) => Math.abs(plain[i]! / stretched[i]! - f) < 1e-3 * f))
+      return {
+        rope_type: "llama3",
+        factor,
+        low_freq_factor: 1,
+        high_freq_factor: 4,
+        original_max_position_embeddings: original,
+      };
+  }
+  throw new AppError("E_ARCHITECTURE", `${file.path}: ${ropeFactorsName} are not those of a Llama 3.1`);
+}
+
+/** 1e-5 is kept as an fp32 in the file: the shortest decimal that gives it. */
+function shortest(value: number): number {
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === Math.fround(value)) return short;
+  }
+  return value;
+}
+
+/** Typed access to the metadata. */
+export function fieldReader({ path, metadata }: GgufFile) {
+  function typed<T>(key: string, kind: "number" | "string"): T | undefined {
+    const value = metadata.get(key)?.value;
+    if (value === undefined) return undefined;
+    if (typeof value !== kind)
+      throw new AppError("E_FORMAT", `${path}: ${JSON.stringify(key)} should be a ${kind}, found ${typeof value}`);
+    return value as T;
+  }
+  function needed<T>(key: string, value: T | undefined): T {
+    if (value === undefined) throw new AppError("E_FORMAT", `${path}: has no ${JSON.stringify(key)}`);
+    return value;
+  }
+  const optionalNumber = (key: string) => typed<number>(key, "number");
+  const optionalText = (key: string) => typed<string>(key, "string");
+  return {
+    optionalNumber,
+    optionalText,
+    number: (key: string) => needed(key, optionalNumber(key)),
+    text: (key: string) => needed(key, optionalText(key)),
+  };
+}

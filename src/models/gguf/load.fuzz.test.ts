@@ -1,0 +1,68 @@
+/** @file 2,000 damaged GGUF models and 2,000 GGUF adapters: each opens with all its weights, or is refused. */
+import { mkdtempSync, readFileSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { damageFile, fuzz } from "../../../test/support/fuzz.ts";
+import { mutateGguf } from "../../../test/support/mutate-gguf.ts";
+import { randomAdapter } from "../../../test/support/random-adapter.ts";
+import { randomLlama } from "../../../test/support/random-llama.ts";
+import { openGguf } from "../../files/gguf/read.ts";
+import { readGgufAdapter, writeGgufAdapter } from "../../lora/gguf-format.ts";
+import { openModel } from "../load.ts";
+import { parameterShapes } from "../parameters.ts";
+import { ggufPlaces } from "./names.ts";
+import { saveGgufModel } from "./save.ts";
+
+const tiny = { hidden: 8, ffn: 12, headDim: 2, vocab: 20, layers: 1 } as const;
+
+async function sound(path: string): Promise<readonly [Uint8Array, number]> {
+  const { tensors } = await openGguf(path);
+  return [new Uint8Array(readFileSync(path)), Math.min(...[...tensors.values()].map(({ offset }) => offset))];
+}
+
+test("2,000 mutated models open soundly or are refused", async () => {
+  const path = join(mkdtempSync(join(tmpdir(), "fuzz-")), "model.gguf");
+  await saveGgufModel(path, randomLlama(tiny), { type: "F32" });
+  const [original, headerBytes] = await sound(path);
+  const { outcomes, reasons } = await fuzz({
+    seed: "gguf model",
+    damage: damageFile(path, original, mutateGguf(headerBytes)),
+    read: async () => {
+      const { config, weights } = await openModel(path);
+      for (const [name, shape] of parameterShapes(config)) {
+        const size = shape.reduce((a, b) => a * b, 1);
+        const source = weights[name]!;
+        if (source.kind === "data") expect(source.data).toHaveLength(size);
+        else {
+          expect(source.bytes).toBe(4 * size);
+          expect(source.offset + source.bytes).toBeLessThanOrEqual(statSync(path).size);
+        }
+      }
+    },
+  });
+  expect(outcomes["read"]).toBeGreaterThan(100);
+  expect(outcomes["E_FORMAT"]).toBeGreaterThan(300);
+  expect(reasons).toBeGreaterThan(25);
+});
+
+test("2,000 mutated adapters fit the base model or are refused", async () => {
+  const path = join(mkdtempSync(join(tmpdir(), "fuzz-")), "adapter.gguf");
+  const { config } = randomLlama(tiny);
+  const shapes = parameterShapes(config);
+  const options = { architecture: "llama", places: ggufPlaces(config) };
+  await writeGgufAdapter(path, randomAdapter(config, { rank: 2 }), options);
+  const [original, headerBytes] = await sound(path);
+  const { outcomes } = await fuzz({
+    seed: "gguf adapter",
+    damage: damageFile(path, original, mutateGguf(headerBytes)),
+    read: async () => {
+      for (const [weight, { rank, inputs, outputs, a, b }] of await readGgufAdapter(path, shapes, options)) {
+        expect([outputs, inputs]).toEqual(shapes.get(weight));
+        expect([a.length, b.length]).toEqual([rank * inputs, rank * outputs]);
+      }
+    },
+  });
+  expect(outcomes["read"]).toBeGreaterThan(100);
+  expect(outcomes["E_MISMATCH"]).toBeGreaterThan(50);
+});

@@ -1,0 +1,88 @@
+/** @file What llama.cpp calls our architectures and their tensors, and how its tensors differ from those of a checkpoint. */
+import { AppError } from "../../base/errors.ts";
+import { architectures } from "../architectures/index.ts";
+import type { LinearMap, ModelConfig, ModelType } from "../config.ts";
+import { linearMaps, linearName, parameterShapes } from "../parameters.ts";
+
+type GgufArchitecture = {
+  /** `general.architecture` */
+  readonly name: string;
+  /** Whether the rows of q and k are stored as pairs (x_i, x_{i+d/2}) side by side, as its rotary operator wants them. */
+  readonly pairsRows: boolean;
+  /** Added to the gains of norms. */
+  readonly gainOffset: number;
+  readonly norms: {
+    readonly beforeAttention: string;
+    readonly afterAttention?: string;
+    readonly beforeFeedForward: string;
+    readonly afterFeedForward?: string;
+  };
+};
+
+const norms = { beforeAttention: "attn_norm", beforeFeedForward: "ffn_norm" };
+const aroundNorms = { ...norms, afterAttention: "post_attention_norm", afterFeedForward: "post_ffw_norm" };
+
+/** Those llama.cpp has. It knows Mistral as a Llama. */
+export const ggufArchitectures: { readonly [T in ModelType]?: GgufArchitecture } = {
+  llama: { name: "llama", pairsRows: true, gainOffset: 0, norms },
+  mistral: { name: "llama", pairsRows: true, gainOffset: 0, norms },
+  qwen2: { name: "qwen2", pairsRows: false, gainOffset: 0, norms },
+  gemma: { name: "gemma", pairsRows: false, gainOffset: 1, norms },
+  gemma2: { name: "gemma2", pairsRows: false, gainOffset: 1, norms: aroundNorms },
+};
+
+const maps: { readonly [M in LinearMap]: string } = {
+  q: "attn_q",
+  k: "attn_k",
+  v: "attn_v",
+  o: "attn_output",
+  gate: "ffn_gate",
+  up: "ffn_up",
+  down: "ffn_down",
+};
+
+/** Where a tensor lies in a GGUF file, and how it differs there. */
+export type GgufPlace = {
+  readonly name: string;
+  /** Heads whose rows are stored in pairs; undefined: rows are as they are. */
+  readonly pairedHeads: number | undefined;
+  /** Added to every value. */
+  readonly offset: number;
+};
+
+/** llama.cpp's view of a model. Throws E_ARCHITECTURE naming those it has. */
+export function ggufArchitecture({ modelType }: Pick<ModelConfig, "modelType">, what: string): GgufArchitecture {
+  const found = ggufArchitectures[modelType];
+  if (found === undefined)
+    throw new AppError(
+      "E_ARCHITECTURE",
+      `${what}: llama.cpp has no architecture for ${modelType}; it has: ${Object.keys(ggufArchitectures).join(", ")}`,
+    );
+  return found;
+}
+
+/** Name in a checkpoint → place in a GGUF file, of every tensor. Throws E_ARCHITECTURE. */
+export function ggufPlaces(config: ModelConfig): Map<string, GgufPlace> {
+  const { pairsRows, gainOffset, norms: normNames } = ggufArchitecture(config, "GGUF");
+  const { embedding, layers, norms } = architectures[config.modelType];
+  const places = new Map<string, GgufPlace>();
+  const put = (name: string, to: string, { pairedHeads, offset = 0 }: { pairedHeads?: number; offset?: number } = {}) =>
+    places.set(name, { name: to, pairedHeads, offset });
+  put(embedding, "token_embd.weight");
+  put(`${norms.last}.weight`, "output_norm.weight", { offset: gainOffset });
+  put("lm_head.weight", "output.weight");
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const [role, to] of Object.entries(normNames)) {
+      const name = norms[role as keyof typeof normNames];
+      if (name !== undefined)
+        put(`${layers}.${layer}.${name}.weight`, `blk.${layer}.${to}.weight`, { offset: gainOffset });
+    }
+    for (const map of linearMaps(config)) {
+      const heads = map === "q" ? config.heads : map === "k" ? config.kvHeads : undefined;
+      const paired = pairsRows && heads !== undefined ? { pairedHeads: heads } : {};
+      for (const part of ["weight", "bias"])
+        put(`${linearName(config, layer, map)}.${part}`, `blk.${layer}.${maps[map]}.${part}`, paired);
+    }
+  }
+  return new Map([...parameterShapes(config).keys()].map((name) => [name, places.get(name)!]));
+}

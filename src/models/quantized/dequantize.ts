@@ -1,0 +1,25 @@
+/** @file What the codes of a quantised model's weight stand for. */
+import { dequantizeBlocks } from "../../nn/quantize.ts";
+import { readBytes } from "../../runtime/mapped-or-held.ts";
+import type { WeightSource } from "../../runtime/session.ts";
+import type { FrozenModel } from "../frozen-model.ts";
+import type { StoredWeight } from "./layout.ts";
+
+/** The values of a quantised weight. */
+export async function dequantizeWeight(
+  { name, shape, layout, tensors }: StoredWeight,
+  weights: FrozenModel["weights"],
+): Promise<Float32Array> {
+  if (layout === undefined) throw new Error(`internal: ${name} is not quantised`);
+  const [packed, scales, zeros] = await Promise.all(tensors.map((tensor) => bytesOfSource(weights[tensor.name]!)));
+  const [outputs, inputs] = shape as readonly [number, number];
+  const blocks = { packed: packed!, scales: new Float32Array(scales!.slice().buffer), zeros };
+  return dequantizeBlocks(blocks, outputs, inputs, layout);
+}
+
+/** A tensor's bytes as they lie in a file or in memory. */
+export async function bytesOfSource(source: WeightSource): Promise<Uint8Array> {
+  if (source.kind === "file") return readBytes(source);
+  const { buffer, byteOffset, byteLength } = source.data;
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

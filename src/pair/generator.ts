@@ -1,0 +1,58 @@
+/** @file What a trained generator is, and how its tensors are checked. */
+import { z } from "zod";
+import { AppError } from "../base/errors.ts";
+import { Sha256 } from "../base/sha256.ts";
+import type { TensorInfo } from "../files/safetensors-header.ts";
+import { GeneratorConfig } from "../generator/config.ts";
+import { generatorBuffers, generatorParameters, type PairShape } from "../generator/parameters.ts";
+
+/** The frozen models a generator was trained over, by the hashes of their weights. */
+const TrainedOver = z.strictObject({ cloud: Sha256, edge: Sha256 });
+export type TrainedOver = z.infer<typeof TrainedOver>;
+
+export const GeneratorFile = z.strictObject({
+  format: z.literal("lora-gen generator 1"),
+  generator: GeneratorConfig,
+  /** Absent from generators that no training wrote. */
+  trainedOver: TrainedOver.optional(),
+});
+
+export type Generator = {
+  readonly config: GeneratorConfig;
+  readonly tensors: ReadonlyMap<string, Float32Array>;
+  readonly sha256: string;
+  readonly trainedOver?: TrainedOver | undefined;
+};
+
+export const generatorFileNames = { config: "generator.json", weights: "model.safetensors" } as const;
+
+/** The tensors a generator of this shape has. Throws E_SHAPE naming the first that is missing or of another shape. */
+export function generatorTensorNames(
+  path: string,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  pair: PairShape,
+): string[] {
+  return [...generatorParameters(pair), ...generatorBuffers(pair)].map(([name, { shape }]) => {
+    const info = tensors.get(name);
+    if (String(info?.shape) !== String(shape))
+      throw new AppError(
+        "E_SHAPE",
+        `${path}: "${name}" should be [${shape}], found ${info === undefined ? "none" : `[${info.shape}]`}`,
+      );
+    return name;
+  });
+}
+
+/** What to tell a user where a generator meets other weights than it was trained over: one line per model. */
+export function foreignModels(
+  { trainedOver }: Pick<Generator, "trainedOver">,
+  found: { readonly cloud?: { readonly sha256: string }; readonly edge: { readonly sha256: string } },
+): string[] {
+  return (["cloud", "edge"] as const).flatMap((part) => {
+    const [wanted, has] = [trainedOver?.[part], found[part]?.sha256];
+    if (wanted === undefined || has === undefined || wanted === has) return [];
+    return [
+      `the generator was trained over the ${part} model ${wanted}, but this pair's is ${has}: answers may be wrong`,
+    ];
+  });
+}

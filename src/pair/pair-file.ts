@@ -1,0 +1,74 @@
+/** @file A pair on disk: `pair.json` beside a cloud model, an edge model, a generator and the tokenizer they share. */
+import { join } from "node:path";
+import { AppError } from "../base/errors.ts";
+import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
+import type { ResolveModel } from "../hub/resolve.ts";
+import { type Model, openModel } from "../models/load.ts";
+import type { Quantization } from "../models/quantized/layout.ts";
+import type { PromptLayout } from "../text/prompt.ts";
+import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
+import { foreignModels } from "./generator.ts";
+import { readGenerator, readGeneratorConfig } from "./generator-file.ts";
+import { type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair.ts";
+
+export type { PairFile } from "./pair.ts";
+
+export type Pair = EdgePair & {
+  readonly directory: string;
+  readonly cloud: Model;
+  readonly edge: Model;
+  /** How the cloud model reads prompts: as the edge model does, unless the pair says otherwise. */
+  readonly cloudTokenizer: Tokenizer;
+  readonly cloudLayout: PromptLayout;
+};
+
+export type PairOptions = {
+  /** Quantises a model as it is read. */
+  readonly quantize?: { readonly cloud?: Quantization | undefined; readonly edge?: Quantization | undefined };
+  /** Finds models that the pair names by their ids on the hub. */
+  readonly resolveModel?: ResolveModel | undefined;
+  /** Told where the generator meets other weights than it was trained over: a converted copy answers as well, another model does not. */
+  readonly warn?: ((message: string) => void) | undefined;
+};
+
+/** Opens a pair. Throws E_NOT_FOUND, E_CONFIG, E_FORMAT, E_SHAPE or E_ARCHITECTURE, naming the file. */
+export async function loadPair(
+  directory: string,
+  { quantize = {}, resolveModel, warn }: PairOptions = {},
+): Promise<Pair> {
+  const file = await readJsonFile(join(directory, pairFileName), PairFile);
+  const folder = (part: "generator" | "tokenizer") => join(directory, file[part]);
+  const cloudPath = await locate(directory, file.cloud, resolveModel);
+  const edgePath = await locate(directory, file.edge, resolveModel);
+  const [cloud, edge, tokenizer, config] = await Promise.all([
+    openModel(cloudPath, { quantize: quantize.cloud }),
+    openModel(edgePath, { quantize: quantize.edge }),
+    loadTokenizer(folder("tokenizer")),
+    readGeneratorConfig(folder("generator")),
+  ]);
+  const cloudTokenizer =
+    file.cloudTokenizer === undefined ? tokenizer : await loadTokenizer(join(directory, file.cloudTokenizer));
+  requireEmbeddings(cloudPath, cloud.config, cloudTokenizer);
+  requireEmbeddings(edgePath, edge.config, tokenizer);
+  const shape = { cloud: cloud.config, edge: edge.config, generator: config };
+  const generator = await readGenerator(folder("generator"), shape);
+  for (const message of foreignModels(generator, { cloud, edge })) warn?.(`${directory}: ${message}`);
+  const { name, layout, cloudLayout = layout } = file;
+  return { directory, name, cloud, edge, generator, tokenizer, layout, cloudTokenizer, cloudLayout, shape };
+}
+
+/** Where a part lies: inside the pair, or wherever the resolver has what it names. */
+async function locate(directory: string, name: string, resolveModel: ResolveModel | undefined): Promise<string> {
+  if (!name.includes("/")) return join(directory, name);
+  if (resolveModel === undefined)
+    throw new AppError(
+      "E_CONFIG",
+      `${join(directory, pairFileName)}: ${name} is on the hub, and no resolver was given`,
+    );
+  return resolveModel(name);
+}
+
+/** Writes `pair.json`. */
+export async function writePairFile(directory: string, file: Omit<PairFile, "format">): Promise<void> {
+  await writeJsonFile(join(directory, pairFileName), PairFile.parse({ format: "lora-gen pair 1", ...file }));
+}
