@@ -49,6 +49,9 @@ const Tasks = z
     message: "expected at most as many as maxShots",
   });
 
+/** Prompts that were drawn before, in the order in which they are read (docs/training.md). */
+const Episodes = z.strictObject({ train: path, validation: path });
+
 const Text = z.strictObject({
   /** 16-bit token ids, as `loragen` tokenises text (docs/training.md). */
   tokens: path,
@@ -162,7 +165,9 @@ export const GeneratorRun = z
     /** How the cloud model reads a prompt, where that differs from `layout`. */
     cloudLayout: PromptLayout.optional(),
     generator: GeneratorConfig.prefault({}),
-    tasks: Tasks,
+    /** What it is trained on: either of the two. */
+    tasks: Tasks.optional(),
+    episodes: Episodes.optional(),
     /** Each prompt's queries are joined in one row of at most this many tokens; those that do not fit are left out. */
     rowTokens: count.default(512),
     /** Loss on the answer, or on the whole edge sequence. AMB-12. */
@@ -180,6 +185,10 @@ export const GeneratorRun = z
     path: ["lossOn"],
     message: "expected response where distillShare is above 0: the prompted edge model teaches answers only",
   })
+  .refine(({ tasks, episodes }) => (tasks === undefined) !== (episodes === undefined), {
+    path: ["tasks"],
+    message: "expected either tasks or episodes",
+  })
   .superRefine(({ generator }, { addIssue }) => {
     for (const key of unusedKeys(generator))
       addIssue({
@@ -193,4 +202,5 @@ export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, Gener
 export type TrainConfig = z.infer<typeof TrainConfig>;
 export type LanguageModelRun = z.infer<typeof LanguageModelRun>;
 export type GeneratorRun = z.infer<typeof GeneratorRun>;
+export type EpisodesConfig = z.infer<typeof Episodes>;
 export type TasksConfig = z.infer<typeof Tasks>;

@@ -1,7 +1,6 @@
 /** @file Training a generator as a job: mixed tasks through a frozen pair. */
 import { join } from "node:path";
 import { createRng, type Rng } from "../base/rng.ts";
-import type { Group } from "../data/mixture.ts";
 import { cloudFeeds, cloudInputNames } from "../generator/cloud.ts";
 import { dropoutFeeds } from "../generator/dropout.ts";
 import { gumbelFeeds } from "../generator/gumbel.ts";
@@ -30,11 +29,12 @@ import type { Job } from "./loop.ts";
 import { buffersOf, parametersOf, type TrainingState } from "./state.ts";
 import { stepNames } from "./step.ts";
 import {
+  type BatchPlace,
   cloudRow,
-  drawGroup,
   joinRows,
   openTaskSource,
   promptedRows,
+  type Questions,
   type TaskSource,
   unpromptedRows,
 } from "./task-batches.ts";
@@ -48,7 +48,7 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
   const cloudTokenizer = config.cloudTokenizer === undefined ? tokenizer : await loadTokenizer(config.cloudTokenizer);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   requireEmbeddings(config.cloud, cloud.config, cloudTokenizer);
-  const source = await openTaskSource(config.tasks, tokenizer, config.layout, {
+  const source = await openTaskSource(config, tokenizer, config.layout, {
     tokenizer: cloudTokenizer,
     layout: config.cloudLayout ?? config.layout,
   });
@@ -70,14 +70,14 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
     weights: await mappedOrHeld({ ...frozenSources(cloud, "cloud."), ...frozenSources(edge, "edge.") }),
     prepack: cloud.quantization !== undefined || edge.quantization !== undefined,
     start: () => startGenerator(config, pair),
-    batch: (rng, step) => {
-      const groups = groupFeeds(config, pair, source, rng, "train");
+    batch: (rng, step, index) => {
+      const groups = groupFeeds(config, pair, source, rng, { split: "train", index });
       const noise = gumbelFeeds(pair, config.batch, rng, { training: true });
       const feeds = { ...groups, ...noise, ...blendFeeds(config, step) };
       return config.dropout === 0 ? feeds : { ...feeds, ...noiseFeeds(pair, feeds, rng) };
     },
-    validation: (rng) => {
-      const groups = groupFeeds(config, pair, source, rng, "validation");
+    validation: (rng, index) => {
+      const groups = groupFeeds(config, pair, source, rng, { split: "validation", index });
       return { ...groups, ...gumbelFeeds(pair, config.batch, rng, { training: false }) };
     },
     save: (state) =>
@@ -110,20 +110,12 @@ async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<Tr
 }
 
 /** `batch` prompts through the cloud, each with a row of its queries through the edge. */
-function groupFeeds(
-  config: GeneratorRun,
-  pair: PairShape,
-  source: TaskSource,
-  rng: Rng,
-  split: "train" | "validation",
-): Feeds {
-  const groups = Array.from({ length: config.batch }, () =>
-    fittingQueries(config, source, drawGroup(source, rng, split)),
-  );
+function groupFeeds(config: GeneratorRun, pair: PairShape, source: TaskSource, rng: Rng, place: BatchPlace): Feeds {
+  const groups = source.draw(rng, place, config.batch).map((group) => fittingQueries(config, source, group));
   const layers = pair.edge.layers;
   const rows = groups.flatMap((group) => joinRows(unpromptedRows(source, group, config.lossOn), config.rowTokens));
   requireContext(rows, pair.edge.context);
-  const { padId } = source.options.tokenizer;
+  const { padId } = source.tokenizer;
   const { padId: cloudPadId } = source.cloud.tokenizer;
   const cloudRows = groups.map((group) => cloudRow(source, group, layers));
   requireContext(
@@ -146,7 +138,7 @@ function groupFeeds(
 }
 
 /** Keeps the first queries that fill one row; the first always stays. */
-function fittingQueries({ rowTokens, lossOn }: GeneratorRun, source: TaskSource, group: Group): Group {
+function fittingQueries({ rowTokens, lossOn }: GeneratorRun, source: TaskSource, group: Questions): Questions {
   let room = rowTokens;
   const lengths = unpromptedRows(source, group, lossOn).map(({ ids }) => ids.length);
   const kept = group.queries.filter((_, i) => {

@@ -17,21 +17,14 @@ import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
 import type { Job } from "./loop.ts";
 import { parametersOf, type TrainingState } from "./state.ts";
 import { stepNames } from "./step.ts";
-import {
-  conversationRow,
-  drawGroup,
-  joinRows,
-  openTaskSource,
-  separateQueriesRow,
-  type TaskSource,
-} from "./task-batches.ts";
+import { conversationRow, joinRows, openTaskSource, separateQueriesRow, type TaskSource } from "./task-batches.ts";
 
 /** Reads all that the run needs. Throws before anything is written. */
 export async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   const tokenizer = await loadTokenizer(config.tokenizer);
   const shape = await modelShape(config, tokenizer);
   requireEmbeddings(config.output, shape, tokenizer);
-  const source = config.tasks && (await openTaskSource(config.tasks, tokenizer, config.layout));
+  const source = config.tasks && (await openTaskSource(config, tokenizer, config.layout));
   const text = config.text && {
     train: await readTokenCache(config.text.tokens),
     validation: await readTokenCache(config.text.validationTokens),
@@ -47,7 +40,7 @@ export async function languageModelJob(config: LanguageModelRun): Promise<Job> {
   function conversations(tasks: TaskSource, rng: Rng, split: "train" | "validation", count: number): Row[] {
     const drawn: Row[] = [];
     for (;;) {
-      drawn.push(row(tasks, drawGroup(tasks, rng, split), config.supervise, config.rowTokens));
+      drawn.push(row(tasks, tasks.draw(rng, { split, index: 0 }, 1)[0]!, config.supervise, config.rowTokens));
       const rows = joinRows(drawn, config.rowTokens);
       if (rows.length > count) return rows.slice(0, count);
     }

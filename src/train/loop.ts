@@ -30,9 +30,9 @@ export type Job = {
   readonly prepack?: boolean;
   /** Values of `p/…` and `b/…` before the first step. */
   readonly start: () => Promise<TrainingState> | TrainingState;
-  /** One micro-batch, determined by the stream. */
-  readonly batch: (rng: Rng, step: number) => Feeds;
-  readonly validation: (rng: Rng) => Feeds;
+  /** One micro-batch, determined by the stream, the step and its number among all micro-batches, from 0. */
+  readonly batch: (rng: Rng, step: number, index: number) => Feeds;
+  readonly validation: (rng: Rng, index: number) => Feeds;
   /** Writes the result of the best state. */
   readonly save: (state: TrainingState) => Promise<void>;
 };
@@ -132,7 +132,9 @@ async function advance(
   while (trainer.stepCount < config.steps && !context.signal.aborted) {
     const step = trainer.stepCount + 1;
     const stream = root.split(`step-${step}`);
-    const batches = Array.from({ length: config.accumulate }, (_, i) => job.batch(stream.split(`batch-${i}`), step));
+    const batches = Array.from({ length: config.accumulate }, (_, i) =>
+      job.batch(stream.split(`batch-${i}`), step, (step - 1) * config.accumulate + i),
+    );
     const rate = learningRate(step, schedule);
     since.metrics.push(await trainer.step(batches, rate));
     since.tokens += batches.reduce((sum, batch) => sum + tokensIn(batch), 0);
@@ -174,7 +176,7 @@ async function validate(
 ): Promise<Record<string, number | number[]>> {
   const all: Metrics[] = [];
   for (let i = 0; i < config.validationBatches; i++)
-    all.push(await trainer.evaluate(job.validation(root.split(`validation-${i}`))));
+    all.push(await trainer.evaluate(job.validation(root.split(`validation-${i}`), i)));
   const averages = averageMetrics(all);
   if (!Number.isFinite(averages["loss"]))
     throw new AppError("E_NAN", `step ${trainer.stepCount}: validation loss is ${averages["loss"]}`);

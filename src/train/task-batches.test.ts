@@ -1,7 +1,6 @@
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import type { Group } from "../data/mixture.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
@@ -14,15 +13,15 @@ import { createTrainer } from "./trainer.ts";
 
 const tokenizer = await loadTokenizer(join(resolve(import.meta.dirname, "../.."), "pairs/assistant/tokenizer"));
 const source: TaskSource = {
-  families: [],
+  draw: () => [],
+  tokenizer,
   layout: SPECIAL_TOKEN_LAYOUT,
-  options: { tokenizer, limits: { prompt: 100, input: 100, target: 100 } },
   cloud: { tokenizer, layout: SPECIAL_TOKEN_LAYOUT },
 };
 const group = {
   prompt: "Repeat the word.",
   queries: ["apple", "pear", "plum"].map((word) => ({ input: word, target: word })),
-} as unknown as Group;
+};
 const row = (maxTokens: number) => conversationRow(source, group, "answers", maxTokens);
 const text = (maxTokens: number) => tokenizer.decode(row(maxTokens).ids.slice(0));
 

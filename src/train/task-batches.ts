@@ -1,8 +1,9 @@
 /** @file Task draws as training rows: conversations for a language model, prompts with their queries for a generator. */
 import { AppError } from "../base/errors.ts";
 import type { Rng } from "../base/rng.ts";
+import { episodeBlock, readEpisodes } from "../data/episode.ts";
 import { readTaskFamilies } from "../data/family-file.ts";
-import { type Group, type MixtureOptions, sampleGroup } from "../data/mixture.ts";
+import { type Group, sampleGroup } from "../data/mixture.ts";
 import type { TaskFamily } from "../data/task.ts";
 import { cachedTokenizer } from "../text/cached-tokenizer.ts";
 import {
@@ -16,11 +17,18 @@ import {
 } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { Row } from "./batch.ts";
-import type { TasksConfig } from "./config.ts";
+import type { EpisodesConfig, TasksConfig } from "./config.ts";
+
+/** A prompt and the queries it is asked. */
+export type Questions = Pick<Group, "prompt" | "queries">;
+
+/** Which batch is drawn: its split, and its number among all batches of that split, micro-batches counted one by one. */
+export type BatchPlace = { readonly split: "train" | "validation"; readonly index: number };
 
 export type TaskSource = {
-  readonly families: readonly TaskFamily[];
-  readonly options: MixtureOptions;
+  /** The prompts of one batch. */
+  readonly draw: (rng: Rng, place: BatchPlace, count: number) => Questions[];
+  readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
   /** How the cloud model reads prompts. */
   readonly cloud: { readonly tokenizer: Tokenizer; readonly layout: PromptLayout };
@@ -29,13 +37,25 @@ export type TaskSource = {
 /** What short texts encode to is kept: the long ones are prompts with fresh examples. */
 const cacheLimits = { length: 6000, entries: 500_000 };
 
-/** Reads the task files of a configuration and resolves the weight of every task. */
+/** Opens what a run is trained on: task files, from which prompts are drawn, or episodes, which were drawn before. */
 export async function openTaskSource(
-  config: TasksConfig,
+  { tasks, episodes }: { readonly tasks?: TasksConfig | undefined; readonly episodes?: EpisodesConfig | undefined },
   tokenizer: Tokenizer,
   layout: PromptLayout,
   cloud: TaskSource["cloud"] = { tokenizer, layout },
 ): Promise<TaskSource> {
+  const cached = cachedTokenizer(tokenizer, cacheLimits);
+  const draw = tasks === undefined ? await drawFromEpisodes(episodes!) : await drawFromTasks(tasks, cached);
+  return { draw, tokenizer: cached, layout, cloud };
+}
+
+async function drawFromEpisodes({ train, validation }: EpisodesConfig): Promise<TaskSource["draw"]> {
+  const episodes = { train: await readEpisodes(train), validation: await readEpisodes(validation) };
+  return (_, { split, index }, count) => episodeBlock(episodes[split], index, count);
+}
+
+/** Reads the task files of a configuration and resolves the weight of every task. */
+async function drawFromTasks(config: TasksConfig, tokenizer: Tokenizer): Promise<TaskSource["draw"]> {
   const { limits, queriesPerPrompt, shotProbability, shotsOnlyProbability, minShots, maxShots, dropWords, weights } =
     config;
   const files = config.files.map((file) => (typeof file === "string" ? { path: file, weight: 1 } : file));
@@ -51,7 +71,7 @@ export async function openTaskSource(
   }
   const weight = ({ name, kind }: TaskFamily) => fileWeights.get(name)! * (weights[name] ?? weights[kind] ?? 1);
   const options = {
-    tokenizer: cachedTokenizer(tokenizer, cacheLimits),
+    tokenizer,
     limits,
     queriesPerPrompt,
     shotProbability,
@@ -61,17 +81,14 @@ export async function openTaskSource(
     dropWords,
     weight,
   };
-  return { families, layout, options, cloud };
-}
-
-export function drawGroup({ families, options }: TaskSource, rng: Rng, split: "train" | "validation"): Group {
-  return sampleGroup(families, rng, { ...options, split });
+  return (rng, { split }, count) =>
+    Array.from({ length: count }, () => sampleGroup(families, rng, { ...options, split }));
 }
 
 /** One row: the prompt, then the queries with their answers that fit `maxTokens`; the first always stays. */
 export function conversationRow(
-  { options: { tokenizer }, layout }: TaskSource,
-  { prompt, queries }: Group,
+  { tokenizer, layout }: TaskSource,
+  { prompt, queries }: Questions,
   supervise: "answers" | "all",
   maxTokens: number,
 ): Row {
@@ -92,8 +109,8 @@ export function conversationRow(
 
 /** One row: the prompt, then the queries that fit, each of which sees the prompt and no other query. */
 export function separateQueriesRow(
-  { options: { tokenizer }, layout }: TaskSource,
-  { prompt, queries }: Group,
+  { tokenizer, layout }: TaskSource,
+  { prompt, queries }: Questions,
   supervise: "answers" | "all",
   maxTokens: number,
 ): Row {
@@ -138,8 +155,8 @@ export function joinRows(rows: readonly Row[], capacity: number): Row[] {
 
 /** The rows of an edge model that sees no prompt, one per query. */
 export function unpromptedRows(
-  { options: { tokenizer }, layout }: TaskSource,
-  { queries }: Group,
+  { tokenizer, layout }: TaskSource,
+  { queries }: Questions,
   lossOn: "response" | "sequence",
 ): Row[] {
   return queries.map(({ input, target }) =>
@@ -148,7 +165,7 @@ export function unpromptedRows(
 }
 
 /** The same queries behind their prompt: what a prompted teacher reads. */
-export function promptedRows({ options: { tokenizer }, layout }: TaskSource, { prompt, queries }: Group): Row[] {
+export function promptedRows({ tokenizer, layout }: TaskSource, { prompt, queries }: Questions): Row[] {
   return queries.map(({ input, target }) =>
     answered(encodePrompted(tokenizer, layout, { prompt, input }), encodeTarget(tokenizer, layout, target), "response"),
   );
@@ -160,6 +177,6 @@ function answered(head: readonly number[], answer: readonly number[], lossOn: "r
 }
 
 /** The cloud's tokens: prompt and one meta token per edge layer. */
-export function cloudRow({ cloud }: TaskSource, { prompt }: Group, layers: number): readonly number[] {
+export function cloudRow({ cloud }: TaskSource, { prompt }: Questions, layers: number): readonly number[] {
   return encodeCloudPrompt(cloud.tokenizer, cloud.layout, prompt, { metaTokens: layers });
 }
