@@ -85,6 +85,33 @@ describe("a chat template as prompt layout", () => {
     expect(show(cloud)).toBe("<bos><turn>user:say hi");
   });
 
+  test("writes an input without a prompt like a later turn where its default system prompt is left out", () => {
+    const byDefault = `{% if messages[0].role != 'system' %}{{ bos_token }}<turn>system:be nice<end>\n{% endif %}${turns.replace("{{ bos_token }}", "{% if messages[0].role == 'system' %}{{ bos_token }}{% endif %}")}`;
+    const tokenizer = tokenizerOf(byDefault);
+    const omitting = { ...layout, defaultSystem: "omit" } as const;
+    const first = "<bos><turn>user:bob<end>\n<turn>assistant:";
+    const nice = "<bos><turn>system:be nice<end>\n<turn>user:bob<end>\n<turn>assistant:";
+    expect(show(encodeInput(tokenizer, omitting, "bob"))).toBe(first);
+    for (const one of [layout, { ...layout, defaultSystem: "keep" } as const])
+      expect(show(encodeInput(tokenizer, one, "bob"))).toBe(nice);
+    const prompted = { prompt: "say hi", input: "bob" };
+    expect(encodePrompted(tokenizer, omitting, prompted)).toEqual(encodePrompted(tokenizer, layout, prompted));
+    const history = [{ input: "bob", output: "hi" }];
+    expect(show(encodeConversation(tokenizer, omitting, { history, input: "eve" }))).toBe(
+      `${first}hi<end>\n<turn>user:eve<end>\n<turn>assistant:`,
+    );
+    expect(encodeConversation(tokenizer, omitting, { history, input: "eve" })).toEqual([
+      ...encodeInput(tokenizer, omitting, "bob"),
+      ...encodeTarget(tokenizer, omitting, "hi"),
+      ...encodeLaterInput(tokenizer, omitting, "eve"),
+    ]);
+    expect(encodeInput(tokenizer, omitting, "a<end>\uFDD0b").filter((id) => id < specials.length)).toEqual([
+      0, 1, 2, 1,
+    ]);
+    expect(encodeInput(tokenizerOf(turns), omitting, "bob")).toEqual(encodeInput(tokenizerOf(turns), layout, "bob"));
+    expect(() => encodeInput(tokenizerOf("{{ messages[-1].content }}"), omitting, "bob")).toThrow(code("E_CONFIG"));
+  });
+
   test("is refused where it leaves the prompt out or rewrites earlier turns", () => {
     const forgetful = tokenizerOf("{{ messages[-1].content }}");
     expect(() => encodeCloudPrompt(forgetful, layout, "say hi")).toThrow(code("E_CONFIG"));
@@ -97,7 +124,14 @@ describe("a chat template as prompt layout", () => {
   });
 
   test("is read back from JSON as it was, and refused with a mistyped key", () => {
-    const full = { ...layout, template: "rag", system: "user", date: "2026-11-22", meta: "<unused0>" } as const;
+    const full = {
+      ...layout,
+      template: "rag",
+      system: "user",
+      defaultSystem: "omit",
+      date: "2026-11-22",
+      meta: "<unused0>",
+    } as const;
     expect(PromptLayout.parse(JSON.parse(JSON.stringify(full)))).toEqual(full);
     expect(PromptLayout.safeParse({ ...layout, sytem: "user" }).success).toBe(false);
     expect(PromptLayout.safeParse({ ...layout, date: "yesterday" }).success).toBe(false);

@@ -10,6 +10,8 @@ export const ChatLayout = z.strictObject({
   template: z.string().optional(),
   /** Where a system prompt goes: a message of its own, or in front of the first input for models without that role. */
   system: z.enum(["role", "user"]).optional(),
+  /** A system prompt that the template writes where none is given: kept, or an input is written like a later turn's. */
+  defaultSystem: z.enum(["keep", "omit"]).optional(),
   /** The day that templates ask for; a fixed one keeps tokens the same for ever. */
   date: z.iso.date().optional(),
   /** The meta token, where it is not the one that the vocabulary reserves. */
@@ -27,7 +29,9 @@ export function encodeChat(
   layout: ChatLayout,
   { prompt, history = [], input }: { prompt?: string | undefined; history?: readonly ChatTurn[]; input: string },
 ): number[] {
-  return encodeMessages(tokenizer, layout, chatMessages(layout, prompt, history, input), true);
+  const messages = chatMessages(layout, prompt, history, input);
+  if (prompt === undefined && layout.defaultSystem === "omit") return encodeAsLaterTurn(tokenizer, layout, messages);
+  return encodeMessages(tokenizer, layout, messages, true);
 }
 
 /** What follows an input: the answer and the token that ends the turn. */
@@ -37,6 +41,29 @@ export function encodeChatTarget(tokenizer: Tokenizer, layout: ChatLayout, targe
   const ids = rest === undefined || endId === undefined ? rest : rest.slice(0, rest.lastIndexOf(endId) + 1);
   if (ids !== undefined && endId !== undefined && ids.length > 0) return ids;
   return [...(ids ?? tokenizer.encode(target)), ...[endId ?? tokenizer.eosId].filter((id) => id !== undefined)];
+}
+
+/** A conversation as the template goes on with it behind an earlier turn: without its default system prompt. */
+function encodeAsLaterTurn(tokenizer: Tokenizer, layout: ChatLayout, messages: readonly ChatMessage[]): number[] {
+  const before: ChatMessage[] = [
+    { role: "user", content: PROBE_INPUT },
+    { role: "assistant", content: PROBE },
+  ];
+  const behindAnswer = (later: readonly ChatMessage[], open: boolean) => {
+    const text = render(tokenizer, layout, [...before, ...later], open);
+    const at = text.indexOf(PROBE);
+    return at < 0 ? undefined : text.slice(at + PROBE.length);
+  };
+  const turnEnd = behindAnswer([], false);
+  const begin = tokenizer.namedTokens.bos_token;
+  return encodeText(tokenizer, messages, (written) => {
+    const rest = behindAnswer(written, true);
+    if (turnEnd === undefined || !rest?.startsWith(turnEnd))
+      throw new AppError("E_CONFIG", "prompt layout: the chat template writes earlier turns differently from the last");
+    const turns = rest.slice(turnEnd.length);
+    const begins = begin !== undefined && render(tokenizer, layout, written, true).startsWith(begin);
+    return begins && !turns.startsWith(begin) ? `${begin}${turns}` : turns;
+  });
 }
 
 /** What follows an answer: the next input up to where it is answered. Throws E_CONFIG for a template that rewrites earlier turns. */
@@ -54,14 +81,14 @@ export function encodeLaterChat(tokenizer: Tokenizer, layout: ChatLayout, input:
 
 /** The tokens before a system prompt. */
 export function encodeChatHead(tokenizer: Tokenizer, layout: ChatLayout): number[] {
-  const text = render(tokenizer, layout, chatMessages(layout, PROBE_PROMPT, [], PROBE_INPUT), true);
-  const at = text.indexOf(PROBE_PROMPT);
+  const text = render(tokenizer, layout, chatMessages(layout, PROBE, [], PROBE_INPUT), true);
+  const at = text.indexOf(PROBE);
   if (at < 0) throw new AppError("E_CONFIG", "prompt layout: the chat template leaves the system prompt out");
   return at === 0 ? [] : tokenizer.encode(text.slice(0, at), { parseSpecial: true });
 }
 
-/** Stand-ins for what a template writes around; the prompt's occurs in no template's own words. */
-const PROBE_PROMPT = "\uFDD0";
+/** Stand-ins for what a template writes around; the first occurs in no template's own words. */
+const PROBE = "\uFDD0";
 const PROBE_INPUT = "Hello";
 const PROBE_OUTPUT = "Hi";
 
@@ -107,16 +134,23 @@ function turnEnd(tokenizer: Tokenizer, layout: ChatLayout): number | undefined {
 const behind = (start: readonly number[], ids: readonly number[]): number[] | undefined =>
   start.every((id, i) => ids[i] === id) ? ids.slice(start.length) : undefined;
 
-function encodeMessages(
+const encodeMessages = (
   tokenizer: Tokenizer,
   layout: ChatLayout,
   messages: readonly ChatMessage[],
   open: boolean,
+): number[] => encodeText(tokenizer, messages, (written) => render(tokenizer, layout, written, open));
+
+/** The tokens of the text that `write` makes of the messages. */
+function encodeText(
+  tokenizer: Tokenizer,
+  messages: readonly ChatMessage[],
+  write: (messages: readonly ChatMessage[]) => string,
 ): number[] {
   const specials = [...tokenizer.specialTokens.keys()];
   const written = messages.filter(({ content }) => specials.some((token) => content.includes(token)));
-  if (written.length === 0) return tokenizer.encode(render(tokenizer, layout, messages, open), { parseSpecial: true });
-  return encodeShielded(tokenizer, specials, messages, (shielded) => render(tokenizer, layout, shielded, open));
+  if (written.length === 0) return tokenizer.encode(write(messages), { parseSpecial: true });
+  return encodeShielded(tokenizer, specials, messages, write);
 }
 
 /** Marks set between characters so that a special token a user wrote is none to the template's text around it. */
@@ -127,7 +161,7 @@ function encodeShielded(
   tokenizer: Tokenizer,
   specials: readonly string[],
   messages: readonly ChatMessage[],
-  render: (messages: readonly ChatMessage[]) => string,
+  write: (messages: readonly ChatMessage[]) => string,
 ): number[] {
   const mark = MARKS.find((candidate) => messages.every(({ content }) => !content.includes(candidate)));
   if (mark === undefined)
@@ -136,7 +170,7 @@ function encodeShielded(
   const either = longestFirst.map((token) => token.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")).join("|");
   const written = new RegExp(either, "g");
   const shield = (content: string) => content.replace(written, (token) => [...token, ""].join(mark));
-  const text = render(messages.map(({ role, content }) => ({ role, content: shield(content) })));
+  const text = write(messages.map(({ role, content }) => ({ role, content: shield(content) })));
   const pieces = text.split(new RegExp(`(${either})(?!${mark})`));
   return pieces.flatMap((piece, i) => {
     if (i % 2 === 1) return [tokenizer.specialTokens.get(piece)!];

@@ -12,7 +12,7 @@ import {
   encodePrompted,
   encodeTarget,
 } from "../../src/text/prompt.ts";
-import { createTokenizer, type Tokenizer } from "../../src/text/tokenizer-file.ts";
+import { createTokenizer, loadTokenizer, type Tokenizer } from "../../src/text/tokenizer-file.ts";
 import { fitPrompt } from "../../src/text/truncate-prompt.ts";
 import { llama3, qwen2 } from "../support/vocab-files.ts";
 
@@ -41,6 +41,27 @@ describe.skipIf(withoutShared)("chat templates (skipped without ../shared/tokeni
     const render = () => renderChat(tokenizer, one.messages, { addGenerationPrompt: one.addGenerationPrompt });
     if (one.refused === undefined) expect(render()).toBe(one.expected);
     else expect(render).toThrow(`refuses the messages: ${one.refused}`);
+  });
+
+  test.each([
+    ["Qwen-Qwen2.5-7B-Instruct.jinja", "<|im_start|>user\nINPUT<|im_end|>\n<|im_start|>assistant\n"],
+    ["google-gemma-2-2b-it.jinja", "<bos><start_of_turn>user\nINPUT<end_of_turn>\n<start_of_turn>model\n"],
+    [
+      "meta-llama-Llama-3.1-8B-Instruct.jinja",
+      "<bos><|start_header_id|>user<|end_header_id|>\n\nINPUT<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+    ],
+    ["mistralai-Mistral-Nemo-Instruct-2407.jinja", "<bos>[INST]INPUT[/INST]"],
+  ])("%s begins without its default system prompt where that is omitted", (name, expected) => {
+    const letters = [...new Set(Array.from({ length: 128 }, (_, i) => String.fromCharCode(i)))];
+    const vocab = Object.fromEntries([...letters, "<bos>"].map((token, id) => [token, id]));
+    const json = {
+      added_tokens: [{ id: letters.length, content: "<bos>", special: true, normalized: false }],
+      decoder: { type: "Fuse" },
+      model: { type: "BPE", vocab, merges: [] },
+    };
+    const tokenizer = createTokenizer(json, { bos_token: "<bos>", eos_token: "<bos>" }, { template: template(name) });
+    const layout: ChatLayout = { ...CHAT_TEMPLATE_LAYOUT, defaultSystem: "omit" };
+    expect(tokenizer.decode(encodeInput(tokenizer, layout, "INPUT"))).toBe(expected);
   });
 });
 
@@ -120,5 +141,29 @@ describe.skipIf(withoutShared).each(Object.entries(models))("prompts of %s by it
     expect(id).toBe(model.meta === undefined ? tokenizer.padId : tokenizer.tokenId(model.meta));
     expect(kind).toBe(model.meta === undefined ? "row" : "reserved");
     expect(fitPrompt(tokenizer, layout, prompt, { maxTokens: 4096 }).ids).toEqual(text);
+  });
+});
+
+const smollm2 = join(shared, "../weights/smollm2-135m-instruct/hf");
+describe.skipIf(!existsSync(smollm2))("SmolLM2's template (skipped without its files)", () => {
+  const omitting: ChatLayout = { ...CHAT_TEMPLATE_LAYOUT, defaultSystem: "omit" };
+
+  test("costs a specialised model no default system prompt, in its first turn and behind it", async () => {
+    const tokenizer = await loadTokenizer(smollm2);
+    const whole = (text: string) => tokenizer.encode(text, { parseSpecial: true });
+    const first = "<|im_start|>user\nsomeone stole my card<|im_end|>\n<|im_start|>assistant\n";
+    const ids = encodeInput(tokenizer, omitting, "someone stole my card");
+    expect(ids).toEqual(whole(first));
+    const kept = encodeInput(tokenizer, CHAT_TEMPLATE_LAYOUT, "someone stole my card");
+    expect(kept.slice(-ids.length)).toEqual(ids);
+    expect(kept.length - ids.length).toBe(21);
+    const history = [{ input: "someone stole my card", output: "card_lost" }];
+    expect(encodeConversation(tokenizer, omitting, { history, input: "and now?" })).toEqual(
+      whole(`${first}card_lost<|im_end|>\n<|im_start|>user\nand now?<|im_end|>\n<|im_start|>assistant\n`),
+    );
+    const prompted = { prompt: "Answer with one word.", input: "and now?" };
+    expect(encodePrompted(tokenizer, omitting, prompted)).toEqual(
+      encodePrompted(tokenizer, CHAT_TEMPLATE_LAYOUT, prompted),
+    );
   });
 });
