@@ -67,10 +67,19 @@ function requireBase(
     );
 }
 
+/** Regular files, also behind links: a pipe would be waited for. */
 async function plainFiles(directory: string): Promise<string[]> {
   try {
-    const entries = await readdir(directory, { withFileTypes: true });
-    return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+    const names: string[] = [];
+    for (const name of await readdir(directory))
+      if (
+        await stat(join(directory, name)).then(
+          (found) => found.isFile(),
+          () => false,
+        )
+      )
+        names.push(name);
+    return names;
   } catch (error) {
     throw ioError(error, "read", directory);
   }

@@ -1,5 +1,5 @@
 /** @file Sessions in Node: where results go, and what errors say. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -58,6 +58,31 @@ test("what ONNX Runtime refuses is an E_RUNTIME error with its words, given memo
   await expect(session.run(fed, { rows: zeros("f32", [1, 3]) })).rejects.toThrow(refusal);
   const good = { ...fed, at: intTensor([1], [1]) };
   expect(await session.run(good, { rows: zeros("f32", [1, 3]) })).toEqual({ rows: zeros("f32", [1, 3]) });
+});
+
+test("a weight's file that is cut off under a session ends its runs with a code, not the process; one that is replaced does not", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "mapped-"));
+  const path = join(folder, "weights");
+  const bytes = 2 ** 20;
+  const w = weight("w", [bytes / 4]);
+  const open = async () => {
+    writeFileSync(path, new Uint8Array(bytes));
+    const weights = { w: { kind: "file", path, offset: 0, bytes } } as const;
+    return compile({ outputs: { total: sum(add(w, input("x", []))) } }, { weights, threads: 1 });
+  };
+  const fed = { x: floatTensor([], [1]) };
+  await using cut = await open();
+  expect((await cut.run(fed))["total"]?.data[0]).toBe(bytes / 4);
+  truncateSync(path, 5000);
+  await expect(cut.run(fed)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: `${path}: a weight ends at byte ${bytes}, found 5000 bytes: it was cut off`,
+  });
+  await using replaced = await open();
+  writeFileSync(join(folder, "other"), "short");
+  renameSync(join(folder, "other"), path);
+  expect((await replaced.run(fed))["total"]?.data[0]).toBe(bytes / 4);
+  rmSync(folder, { recursive: true });
 });
 
 test("inputs that are missing or do not fit are refused by name", async () => {

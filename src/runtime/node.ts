@@ -51,7 +51,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
     },
   };
   const session = await refused("compile", () => ort.InferenceSession.create(model, sessionOptions));
-  return wrap(session, graph, stop);
+  return wrap(session, graph, stop, placement.requireWhole);
 }
 
 /**
@@ -62,7 +62,12 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
 const stopName = "$stop";
 const stopMessage = /^Non tensor type is /;
 
-function wrap(session: ort.InferenceSession, graph: Graph, stop: string | undefined): Session {
+function wrap(
+  session: ort.InferenceSession,
+  graph: Graph,
+  stop: string | undefined,
+  requireWhole: () => void,
+): Session {
   let open = true;
   let canStop = stop !== undefined;
   const names = Object.keys(graph.outputs);
@@ -86,6 +91,7 @@ function wrap(session: ort.InferenceSession, graph: Graph, stop: string | undefi
 
   async function run(feeds: Feeds, into: Feeds = {}): Promise<Record<string, Tensor>> {
     if (!open) throw new Error("internal: the session was closed");
+    requireWhole();
     const fed: Record<string, ort.Tensor> = {};
     for (const [name, node] of inputs) fed[name] = rawOrt(checkedFeed(name, node, feeds[name]));
     const given = completed(graph, into);

@@ -1,5 +1,5 @@
 /** @file What ONNX Runtime may compute once from frozen weights. */
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -37,4 +37,13 @@ test("beside quantised weights, which folding would unfold, they are widened in 
   expect(placed.root).toBeUndefined();
   placed.place("narrow", narrow);
   expect(placed.buffers.map(({ data }) => data.length)).toEqual([4 * rows * columns]);
+});
+
+test("a file that was cut off after it was opened is refused: mapped, it would end the process", async () => {
+  const { narrow: source } = sources() as { narrow: WeightSource & { kind: "file" } };
+  truncateSync(source.path, source.bytes - 1);
+  await expect(placeWeights({ outputs: { narrow } }, { narrow: source })).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: `${source.path}: a weight ends at byte ${source.bytes}, found ${source.bytes - 1} bytes: it was cut off`,
+  });
 });

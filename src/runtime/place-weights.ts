@@ -1,5 +1,9 @@
 /** @file Where a session in Node finds each frozen weight: mapped from its file, in memory, or inside the model. */
-import { dirname, relative, resolve, sep } from "node:path";
+import { statSync } from "node:fs";
+import { realpath } from "node:fs/promises";
+import { dirname, relative, sep } from "node:path";
+import { AppError } from "../base/errors.ts";
+import { withRegularFile } from "../base/read-file.ts";
 import { leavesOf } from "../graph/tree.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import type { WeightPlacement } from "../onnx/lower.ts";
@@ -14,6 +18,8 @@ export type PlacedWeights = {
   /** The folder that mapped files are in; undefined where none is. */
   readonly root: string | undefined;
   readonly buffers: { path: string; data: Uint8Array }[];
+  /** Throws E_FORMAT where a mapped file was cut off since: a session that reads on would end the process. */
+  readonly requireWhole: () => void;
   /** What follows from frozen weights alone is computed once only up to this size. */
   readonly foldLimitBytes: number;
 };
@@ -22,11 +28,12 @@ export type PlacedWeights = {
 const foldLimitBytes = 1 << 20;
 
 /**
- * Files are mapped by ONNX Runtime relative to one folder. Large buffers are handed over under made-up names where no weight is
+ * Files are mapped by ONNX Runtime relative to one folder, which their real paths must not leave: links are followed here. Large buffers are handed over under made-up names where no weight is
  * mapped, and travel inside the model otherwise: ONNX Runtime takes external values from files or from memory, not from both.
  *
  * fp32 values that are stored narrow are widened by the model itself, once, as ONNX Runtime folds constants; the wide values take the place
  * of the mapped ones. Quantised weights would be unfolded along with them, so beside those narrow values are widened here.
+ * @throws E_NOT_FOUND, E_IO; E_FORMAT where a file ends before a weight in it does: it was cut off after its header was read
  */
 export async function placeWeights(graph: Graph, given: Sources): Promise<PlacedWeights> {
   const weights = leavesOf(graph, "weight");
@@ -34,13 +41,15 @@ export async function placeWeights(graph: Graph, given: Sources): Promise<Placed
   const hasCodes = [...weights.values()].some(({ dtype }) => dtype === "u8");
   const sources = await mappedOrHeld(hasCodes ? await widenedHere(found) : found);
   const files = Object.values(sources).flatMap((source) => (source.kind === "file" ? [source] : []));
-  const root = files.length === 0 ? undefined : commonFolder(files.map(({ path }) => resolve(path)));
+  const mapped = await findMapped(files);
+  const real = new Map(mapped.map(({ path, realPath }) => [path, realPath]));
+  const root = files.length === 0 ? undefined : commonFolder([...real.values()]);
   const buffers: { path: string; data: Uint8Array }[] = [];
   function place(name: string, node: Node<"weight">): WeightPlacement {
     const source = checkedSource(name, node, sources[name]);
     if (source.kind === "file") {
       const { path, offset, bytes: length, storedAs } = source;
-      return { location: relative(root!, resolve(path)), offset, length, ...(storedAs && { storedAs }) };
+      return { location: relative(root!, real.get(path)!), offset, length, ...(storedAs && { storedAs }) };
     }
     const bytes = new Uint8Array(source.data.buffer, source.data.byteOffset, source.data.byteLength);
     if (root !== undefined || bytes.byteLength < inlineLimitBytes) return { bytes };
@@ -49,8 +58,51 @@ export async function placeWeights(graph: Graph, given: Sources): Promise<Placed
     return { location: path, offset: 0, length: bytes.byteLength };
   }
   const narrow = files.filter(({ storedAs }) => storedAs !== undefined);
-  return { place, root, buffers, foldLimitBytes: Math.max(foldLimitBytes, ...narrow.map(widenedBytes)) };
+  return {
+    place,
+    root,
+    buffers,
+    requireWhole: () => requireWhole(mapped),
+    foldLimitBytes: Math.max(foldLimitBytes, ...narrow.map(widenedBytes)),
+  };
 }
+
+type FileSource = WeightSource & { readonly kind: "file" };
+
+type Mapped = {
+  readonly path: string;
+  /** Behind any links. */
+  readonly realPath: string;
+  /** Where the last weight in it ends. */
+  readonly end: number;
+  readonly inode: number;
+};
+
+/** The files behind sources. What is mapped must be there: touching what is not ends the process. */
+async function findMapped(sources: readonly FileSource[]): Promise<Mapped[]> {
+  const ends = new Map<string, number>();
+  for (const { path, offset, bytes } of sources) ends.set(path, Math.max(offset + bytes, ends.get(path) ?? 0));
+  const mapped: Mapped[] = [];
+  for (const [path, end] of ends) {
+    const found = await withRegularFile(path, async (file, size) => {
+      if (size < end) throw cutOff(path, end, size);
+      return { path, realPath: await realpath(path), end, inode: (await file.stat()).ino };
+    });
+    mapped.push(found);
+  }
+  return mapped;
+}
+
+/** Looks again. A file that another one has taken the name of lives on as long as it is mapped. */
+function requireWhole(mapped: readonly Mapped[]): void {
+  for (const { path, realPath, end, inode } of mapped) {
+    const found = statSync(realPath, { throwIfNoEntry: false });
+    if (found?.ino === inode && found.size < end) throw cutOff(path, end, found.size);
+  }
+}
+
+const cutOff = (path: string, end: number, size: number): AppError =>
+  new AppError("E_FORMAT", `${path}: a weight ends at byte ${end}, found ${size} bytes: it was cut off`);
 
 /** The sources of the weights that a graph has. */
 function bound(names: Iterable<string>, sources: Sources): Record<string, WeightSource> {

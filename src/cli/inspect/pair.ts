@@ -52,8 +52,10 @@ export async function inspectPair(directory: string): Promise<Inspection> {
 
 async function folderBytes(directory: string): Promise<number> {
   let bytes = 0;
-  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true }))
-    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  for (const name of await readdir(directory, { recursive: true })) {
+    const found = await stat(join(directory, name)).catch(() => undefined); // a link may lead nowhere
+    if (found?.isFile()) bytes += found.size;
+  }
   return bytes;
 }
 
