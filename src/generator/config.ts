@@ -79,11 +79,18 @@ export const GeneratorConfig = z
     cloudNorms: z.boolean().default(false),
     /** How every B starts: at zero, so that step 0 is the base model, or normal with a standard deviation of 0.001. AMB-16. */
     initialB: z.enum(["zero", "small"]).default("zero"),
-    /** What keeps the experts' load even; balance.ts has the formulas. AMB-6. */
-    auxForm: z.enum(["batch", "perLayer", "probabilities", "elementwise", "switch"]).default("batch"),
     auxCoefficient: z.number().min(0).default(0.01),
+    /**
+     * What keeps the experts' load even; balance.ts has the formulas. Where it is not given: `perLayer` for a pool per layer, whose
+     * experts of one number have nothing to do with each other, else `batch`. AMB-6.
+     */
+    auxForm: z.enum(["batch", "perLayer", "probabilities", "elementwise", "switch"]).optional(),
   })
-  .refine(({ topK, experts }) => topK <= experts, { path: ["topK"], message: "expected at most as many as experts" });
+  .refine(({ topK, experts }) => topK <= experts, { path: ["topK"], message: "expected at most as many as experts" })
+  .transform(({ auxForm, ...config }) => {
+    const poolPerLayer = config.generation === "pool" && config.poolScope === "layer";
+    return { ...config, auxForm: auxForm ?? (poolPerLayer ? ("perLayer" as const) : ("batch" as const)) };
+  });
 
 export type GeneratorConfig = z.infer<typeof GeneratorConfig>;
 

@@ -88,6 +88,15 @@ test("a direct generator refuses keys of pools and routers, naming each; default
   expect(GeneratorConfig.safeParse({ generation: "direct", experts: 4 }).success).toBe(true); // generators that are there
 });
 
+test("the load of a pool per layer is kept even layer by layer unless a configuration says otherwise", () => {
+  const auxForm = (keys: object) => GeneratorConfig.parse(keys).auxForm;
+  expect(auxForm({})).toBe("batch");
+  expect(auxForm({ poolScope: "layer" })).toBe("perLayer");
+  expect(auxForm({ poolScope: "layer", auxForm: "batch" })).toBe("batch"); // as generators and runs from before keep it
+  expect(auxForm({ auxForm: "perLayer" })).toBe("perLayer");
+  expect(auxForm({ poolScope: "layer", generation: "direct" })).toBe("batch");
+});
+
 test("a file that is no JSON is told apart from one with wrong keys", async () => {
   const path = join(folder, "broken.json");
   writeFileSync(path, "{ steps: 1 }");
