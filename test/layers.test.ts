@@ -111,8 +111,10 @@ test("what the browser loads needs nothing of Node", () => {
 });
 
 test("only the command line reads the environment", () => {
+  const written = 'process.env["ORT_DISABLE_TELEMETRY"] = "1";'; // by the runtime: ONNX Runtime has no other switch
   const readers = sources.filter(
-    (path) => !path.endsWith(".test.ts") && /process\.env/.test(readFileSync(join(root, path), "utf8")),
+    (path) =>
+      !path.endsWith(".test.ts") && /process\.env/.test(readFileSync(join(root, path), "utf8").replace(written, "")),
   );
   expect(readers.filter((path) => !path.startsWith("cli/"))).toEqual([]);
 });

@@ -9,6 +9,7 @@ import { requireExact } from "./device-limits.ts";
 import { checkedFeed, fromOrt, ortTypes, refused } from "./ort-values.ts";
 import { placeWeights } from "./place-weights.ts";
 import { type CompileOptions, type Device, type Feeds, requireThreads, type Session } from "./session.ts";
+import { disableTelemetry } from "./telemetry.ts";
 import { type Tensor, zeros } from "./tensor.ts";
 
 export { readWeight } from "./read-weight.ts";
@@ -30,6 +31,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
   requireThreads(threads);
   requireExact(graph, device);
+  disableTelemetry();
   const placement = await placeWeights(graph, weights);
   const stop = device === "cpu" ? stopName : undefined;
   const model = lower(simplify(graph), placement.place, { emptySequence: stop });

@@ -46,6 +46,13 @@ async function brokenPair(path: string, change: (file: string) => Promise<unknow
   return copy;
 }
 
+test("an argument of 100 KB is read like any other", async () => {
+  const long = "a".repeat(100_000);
+  const { status, stderr } = await loragen(["run", "--pair", pair, "--input", long]);
+  expect(stderr).toContain("error E_LIMIT: ");
+  expect(status).toBe(1);
+});
+
 test.each([
   ["empty", ["--prompt", ""], "expected text, found none"],
   ["blank", ["--prompt", " \n\t"], "expected text, found none"],
