@@ -119,6 +119,14 @@ test("only the command line reads the environment", () => {
   expect(readers.filter((path) => !path.startsWith("cli/"))).toEqual([]);
 });
 
+test("nothing is printed past the filter of the terminal", () => {
+  const direct = /process\.(?:stdout|stderr)\.write|\bconsole\.\w/;
+  const printers = sources.filter(
+    (path) => !path.endsWith(".test.ts") && direct.test(readFileSync(join(root, path), "utf8")),
+  );
+  expect(printers).toEqual(["cli/context.ts", "cli/main.ts"]); // where there is no context yet, or no output any more
+});
+
 test("no source file is longer than 500 lines", () => {
   const long = sources.filter((path) => readFileSync(join(root, path), "utf8").split("\n").length > 500);
   expect(long).toEqual([]);

@@ -13,7 +13,7 @@ export interface Progress {
 
 export interface ProgressOptions {
   /** Usually stderr, so that results on stdout stay clean. */
-  readonly stream: { write(text: string): unknown; readonly columns?: number };
+  readonly stream: { write(text: string): unknown; readonly columns?: number | undefined; readonly erase?: string };
   readonly isTerminal: boolean;
   readonly total: number;
   readonly label: string;
@@ -39,6 +39,7 @@ interface State {
 export function createProgress(options: ProgressOptions): Progress {
   const { stream, total, now, start = 0, json = false } = options;
   const isBar = options.isTerminal && !json;
+  const { erase = "\r\x1b[K" } = stream; // clears the line
   const startedMs = now();
   let state: State | undefined;
   let drawn: State | undefined;
@@ -58,7 +59,7 @@ export function createProgress(options: ProgressOptions): Progress {
     const etaSeconds = perSecond > 0 ? Math.max(0, total - done) / perSecond : undefined;
     const timed = { label: options.label, done, total, perSecond, etaSeconds, seconds };
     if (json) stream.write(`${JSON.stringify({ ...timed, ...fields })}\n`);
-    else if (isBar) stream.write(`\r\x1b[K${lineOf(timed, fields, true).slice(0, (stream.columns ?? 80) - 1)}`);
+    else if (isBar) stream.write(`${erase}${lineOf(timed, fields, true).slice(0, (stream.columns ?? 80) - 1)}`);
     else stream.write(`${lineOf(timed, fields, false)}\n`);
     drawn = { done, fields };
     drawnMs = now();
@@ -76,7 +77,7 @@ export function createProgress(options: ProgressOptions): Progress {
         return;
       }
       const isLineOpen = isBar && drawn !== undefined && !isFinished;
-      stream.write(`${isLineOpen ? "\r\x1b[K" : ""}${text}\n`);
+      stream.write(`${isLineOpen ? erase : ""}${text}\n`);
       if (isLineOpen && state !== undefined) draw(state);
     },
     finish() {

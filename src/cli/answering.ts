@@ -23,7 +23,6 @@ import {
   type SamplingFlags,
 } from "./options.ts";
 import { warnOn } from "./output.ts";
-import { printable } from "./printable.ts";
 
 export type AnsweringFlags = PairFlags &
   PromptFlags &
@@ -87,10 +86,10 @@ async function requantized(
 }
 
 /** Shows streamed text: as it is in a pipe, without control characters on a terminal. */
-export const textPrinter = ({ stdout, isTerminal }: CliContext) => {
-  const show = isTerminal.stdout ? printable : (text: string) => text;
-  return (text: string): void => void stdout.write(show(text));
-};
+export const textPrinter =
+  ({ stdout, isTerminal }: CliContext) =>
+  (text: string): void =>
+    void (isTerminal.stdout ? stdout.write(text) : stdout.writeRaw(text));
 
 /** The decoder's view of the flags. A new stream of draws begins: call it once. */
 export function samplingOf({ maxTokens, temperature, topP, topK, seed, stop }: SamplingFlags): AnswerOptions {

@@ -1,12 +1,8 @@
 /** @file What the commands get from the outside: streams, clock, colours. Made once, passed in. */
 import { homedir } from "node:os";
-import pc from "picocolors";
 import type { ResolveModel } from "../hub/resolve.ts";
 import { hubResolver, hubSettings } from "./hub.ts";
-
-export type Colors = ReturnType<typeof pc.createColors>;
-
-export type OutputStream = { write(text: string): unknown; readonly columns?: number };
+import { type Colors, createTerminal, type OutputStream } from "./terminal.ts";
 
 export type CliContext = {
   /** Results. */
@@ -30,21 +26,22 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The context of the running process. */
 export function nodeContext({ env = process.env as Environment } = {}): CliContext {
-  const { stdin, stdout, stderr } = process;
-  stdout.on("error", endOnFailedWrite);
-  stderr.on("error", () => process.exit(1));
+  const { stdin } = process;
+  process.stdout.on("error", endOnFailedWrite);
+  process.stderr.on("error", () => process.exit(1));
   const isTerminal = {
     stdin: stdin.isTTY === true,
-    stdout: stdout.isTTY === true,
-    stderr: stderr.isTTY === true,
+    stdout: process.stdout.isTTY === true,
+    stderr: process.stderr.isTTY === true,
   };
+  const { stdout, stderr, colors } = createTerminal(process, { hasColors: wantsColors(env, isTerminal.stdout) });
   const now = () => performance.now();
   return {
     stdin,
     stdout,
     stderr,
     isTerminal,
-    colors: pc.createColors(wantsColors(env, isTerminal.stdout)),
+    colors,
     now,
     debug: env["LORAGEN_DEBUG"] === "1",
     resolveModel: hubResolver(hubSettings(env, homedir()), { stderr, isTerminal, now }),

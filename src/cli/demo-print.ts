@@ -1,10 +1,11 @@
 /** @file The demo for a person: answers side by side, then what it cost and saved. */
-import type { CliContext, Colors } from "./context.ts";
+import type { CliContext } from "./context.ts";
 import { type DemoAnswer, type DemoResult, type DemoRole, roles } from "./demo-run.ts";
 import type { DemoSummary } from "./demo-summary.ts";
 import { formatBytes, formatMs, formatShare, plural } from "./format.ts";
 import { heatMap } from "./heat-map.ts";
 import { type Cell, formatTable } from "./table.ts";
+import type { Colors } from "./terminal.ts";
 
 const roleTitles: Readonly<Record<DemoRole, string>> = {
   base: "base model",

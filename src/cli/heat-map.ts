@@ -1,5 +1,5 @@
 /** @file Gates as a picture for the terminal: a row per layer, a cell per expert. */
-import type { Colors } from "./context.ts";
+import type { Colors } from "./terminal.ts";
 
 const shades = ["░░", "▒▒", "▓▓", "██"] as const;
 

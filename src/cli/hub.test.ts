@@ -49,7 +49,11 @@ test("Ctrl-C stops a download as E_INTERRUPTED; the next run goes on from there"
   let closed = 0;
   const interrupt = { signal: controller.signal, close: () => closed++ };
   let clock = 0;
-  const stopping = { ...context, now: () => (clock += 10), stderr: { write: () => controller.abort() } };
+  const stopping = {
+    ...context,
+    now: () => (clock += 10),
+    stderr: { ...context.stderr, write: () => controller.abort() },
+  };
   const stopped = hubResolver(hubSettings(env, "/nowhere"), stopping, () => interrupt)("org/one");
   await expect(stopped).rejects.toMatchObject({ code: "E_INTERRUPTED" });
   expect(closed).toBe(1);

@@ -53,6 +53,34 @@ test("an argument of 100 KB is read like any other", async () => {
   expect(status).toBe(1);
 });
 
+test("names, metadata and messages cannot command a terminal", async () => {
+  const commands = "\u001b[2J\u009b31m\u202e";
+  const named = await brokenPair("pair.json", async (file) => {
+    const json = JSON.parse(await readFile(file, "utf8")) as object;
+    await writeFile(file, JSON.stringify({ ...json, name: `pair${commands}` }));
+  });
+  const shouted = join(folder, `pair${commands}`);
+  await cp(named, shouted, { recursive: true });
+  const key = await brokenPair("pair.json", (file) => writeFile(file, JSON.stringify({ [`a${commands}`]: 1 })));
+  const runs = [
+    ["inspect", shouted],
+    ["inspect", shouted, "--json"],
+    ["inspect", key],
+    ["run", "--pair", shouted, "--input", "hello", "--max-tokens", "2", "--json"],
+    ["run", "--pair", join(shouted, commands), "--input", "hello"],
+    ["run", `--${commands}`],
+    ["inspect", join(shouted, "edge", "model.safetensors")],
+  ];
+  for (const args of runs) {
+    const { stdout, stderr } = await loragenHere(args);
+    expect(`${stdout}${stderr}`, args.join(" ")).not.toMatch(/[^\P{Cc}\n\t]|[\u202a-\u202e]/u);
+  }
+  const { stdout } = await loragenHere(["inspect", shouted]);
+  expect(stdout).toContain("pair·[2J·31m·");
+  const json = JSON.parse((await loragenHere(["inspect", shouted, "--json"])).stdout) as { name: string };
+  expect(json.name).toBe(`pair${commands}`);
+});
+
 test.each([
   ["empty", ["--prompt", ""], "expected text, found none"],
   ["blank", ["--prompt", " \n\t"], "expected text, found none"],

@@ -58,6 +58,7 @@ test.each([["merge"], ["export", "--format", "peft"]])("%s", (...command) =>
   stopped([...command, "--pair", pair, "--specialization", join(root, "about")], ({ stderr, isTerminal }) => ({
     isTerminal: { ...isTerminal, stderr: true },
     stderr: {
+      ...stderr,
       write: (text) => {
         stderr.write(text);
         if (text === "merge …\n") interrupt();

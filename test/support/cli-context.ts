@@ -1,7 +1,7 @@
 /** @file A command line's surroundings that remember what was written. */
 import { Readable } from "node:stream";
-import pc from "picocolors";
 import type { CliContext } from "../../src/cli/context.ts";
+import { createTerminal } from "../../src/cli/terminal.ts";
 
 /** Without a terminal, without colours. */
 export function recordingContext({ stdin = "", debug = false } = {}) {
@@ -13,10 +13,8 @@ export function recordingContext({ stdin = "", debug = false } = {}) {
   });
   const context: CliContext = {
     stdin: Readable.from([Buffer.from(stdin)]),
-    stdout: writer("stdout"),
-    stderr: writer("stderr"),
+    ...createTerminal({ stdout: writer("stdout"), stderr: writer("stderr") }, { hasColors: false }),
     isTerminal: { stdin: false, stdout: false, stderr: false },
-    colors: pc.createColors(false),
     now: () => performance.now(),
     debug,
     resolveModel: async (name) => name,

@@ -7,6 +7,7 @@ import { type AnsweringFlags, edgeOptions, type Opened, openAnswerer, samplingOf
 import type { CliContext } from "../context.ts";
 import { formatMs } from "../format.ts";
 import { pairOptions, promptOptions, samplingOptions } from "../options.ts";
+import { printError } from "../output.ts";
 import { specializationOption } from "./run.ts";
 
 type Flags = AnsweringFlags & { readonly remember?: boolean };
@@ -46,7 +47,7 @@ async function converse(context: CliContext, flags: Flags, { answerer }: Opened)
   const isTerminal = context.isTerminal.stdin && context.isTerminal.stdout;
   const lines = createInterface({
     input: context.stdin,
-    ...(isTerminal ? { output: context.stdout as NodeJS.WritableStream, prompt: context.colors.bold("> ") } : {}),
+    ...(isTerminal ? { output: process.stdout, prompt: context.stdout.filter(context.colors.bold("> ")) } : {}),
     terminal: isTerminal,
   });
   let answering: AbortController | undefined;
@@ -79,5 +80,5 @@ async function converse(context: CliContext, flags: Flags, { answerer }: Opened)
 /** A message that cannot be answered (too long, say) does not end the conversation. */
 function explain(context: CliContext, error: unknown): undefined {
   if (!(error instanceof AppError)) throw error;
-  context.stderr.write(`error ${error.code}: ${error.message}\n`);
+  printError(context, {}, error);
 }

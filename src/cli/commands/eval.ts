@@ -5,11 +5,12 @@ import { createProgress } from "../../base/progress.ts";
 import { METHODS, type MethodName, methods, parseMethods } from "../../eval/methods.ts";
 import { runEval } from "../../eval/run-eval.ts";
 import type { EvalCell, EvalReport } from "../../eval/summarize.ts";
-import type { CliContext, Colors } from "../context.ts";
+import type { CliContext } from "../context.ts";
 import { formatMs } from "../format.ts";
 import { jsonOption, type PairFlags, pairOptions, required, wholeNumber } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { formatTable } from "../table.ts";
+import type { Colors } from "../terminal.ts";
 
 type Flags = PairFlags &
   JsonFlag & {

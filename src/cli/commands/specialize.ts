@@ -5,7 +5,7 @@ import { loadPair } from "../../pair/pair-file.ts";
 import type { Specialization } from "../../pair/specialization-file.ts";
 import { createSpecializer } from "../../pair/specialize.ts";
 import { type TruncateMode, truncateModes } from "../../text/truncate-prompt.ts";
-import type { CliContext, Colors } from "../context.ts";
+import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs, plural, shortHash } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
 import {
@@ -22,6 +22,7 @@ import {
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
+import type { Colors } from "../terminal.ts";
 
 type Flags = PairFlags &
   PromptFlags &

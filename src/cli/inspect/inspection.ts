@@ -1,5 +1,5 @@
 /** @file What `inspect` found: for a program as JSON, for a person as lines. */
-import type { Colors } from "../context.ts";
+import type { Colors } from "../terminal.ts";
 
 export type Inspection = {
   /** Begins with `kind`. */
