@@ -21,6 +21,10 @@ const shapes = [
   { name: "one key–value head", changes: { kvHeads: 1 } },
   { name: "as many key–value heads as heads", changes: { kvHeads: 4 } },
   { name: "heads wider than the hidden size", changes: { headDim: 24, layers: 3 } },
+  { name: "heads of 2, which the fused attention does not take", changes: { headDim: 2 } },
+  { name: "heads of 12, which the fused attention does not take", changes: { headDim: 12 } },
+  { name: "heads of 100, a window and capped scores", changes: { headDim: 100, windows: [5, 0], attentionCap: 4 } },
+  { name: "heads of 6 and learned positions", changes: { modelType: "opt", headDim: 6, kvHeads: 4 } },
 ] as const;
 
 test.each(shapes)("cached logits equal those of full recomputation at every step: $name", async ({ changes }) => {

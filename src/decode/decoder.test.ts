@@ -30,6 +30,15 @@ test("greedy generation equals full recomputation, token by token", async () => 
   expect(ids).toEqual(wanted.slice(promptIds.length));
 });
 
+test.each([NaN, Infinity])("one %s in the head is E_NAN, also where another token is likelier", async (damage) => {
+  const { config, weights } = randomLlama();
+  const head = (weights["lm_head.weight"] as { data: Float32Array }).data.slice();
+  head[7 * config.hidden + 3] = damage;
+  const model = { config, weights: { ...weights, "lm_head.weight": { kind: "data", data: head } as const } };
+  await using decoder = await createDecoder(model, { threads: 1 });
+  await expect(decoder.generate(promptIds, { maxTokens: 20, ...noStop })).rejects.toMatchObject({ code: "E_NAN" });
+});
+
 test("a prompt continued from the cache gives what a fresh one gives", async () => {
   const model = randomLlama({ seed: 3 });
   const prompts = [promptIds, [...promptIds, 5, 6, 7], [...promptIds.slice(0, 3), 9, 9], promptIds, [4]];

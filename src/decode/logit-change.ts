@@ -1,6 +1,7 @@
 /** @file How far two models lie apart: their logits on the same tokens. */
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { type CachedModelOptions, createCachedModel } from "./cached-model.ts";
+import { likeliest } from "./sampling.ts";
 
 export type LogitChange = {
   readonly tokens: number;
@@ -25,12 +26,13 @@ export async function logitChange(
   return changeOfLogits([await logitsOf(a)], [await logitsOf(b)], a.config);
 }
 
-/** The same of logits that are there, sequence by sequence. */
+/** The same of logits that are there, sequence by sequence. Throws E_NAN where one is no finite number. */
 export function changeOfLogits(
   before: readonly Float32Array[],
   after: readonly Float32Array[],
   { vocab }: { readonly vocab: number },
 ): LogitChange {
+  const rowOf = (logits: Float32Array, row: number) => logits.subarray(row * vocab, (row + 1) * vocab);
   let [count, largest, total, agreed] = [0, 0, 0, 0];
   before.forEach((logits, sequence) => {
     const others = after[sequence]!;
@@ -40,15 +42,9 @@ export function changeOfLogits(
       total += change;
     }
     for (let row = 0; row < logits.length / vocab; row++)
-      if (likeliest(logits, row, vocab) === likeliest(others, row, vocab)) agreed++;
+      if (likeliest(rowOf(logits, row)) === likeliest(rowOf(others, row))) agreed++;
     count += logits.length;
   });
   const tokens = count / vocab;
   return { tokens, largest, mean: total / count, agreement: agreed / tokens };
-}
-
-function likeliest(logits: Float32Array, row: number, vocab: number): number {
-  let best = row * vocab;
-  for (let i = best + 1; i < (row + 1) * vocab; i++) if (logits[i]! > logits[best]!) best = i;
-  return best - row * vocab;
 }

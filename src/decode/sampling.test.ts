@@ -61,15 +61,22 @@ test("sampling leaves the logits as they are", () => {
   expect(copy).toEqual(logits);
 });
 
-test("logits that are not numbers are E_NAN", () => {
+test("one logit that is not a number, or infinite, is E_NAN naming its token, however the next token is chosen", () => {
   const rng = createRng(1);
-  expect(() => createSampler(2)(Float32Array.from([NaN, NaN]))).toThrow(/finite/);
-  for (const row of [
-    [NaN, 1],
-    [1, NaN],
-    [Infinity, 1],
-  ])
-    expect(() => createSampler(2, { temperature: 1, rng })(Float32Array.from(row))).toThrow(/finite/);
+  const choices: readonly Sampling[] = [{}, { temperature: 1, rng }, { temperature: 1, topK: 1, rng }];
+  for (const [row, text] of [
+    [[NaN, NaN], "found NaN for token 0"],
+    [[NaN, 1], "found NaN for token 0"],
+    [[1, NaN], "found NaN for token 1"],
+    [[Infinity, 1], "found Infinity for token 0"],
+    [[1, Infinity], "found Infinity for token 1"],
+    [[-Infinity, -Infinity], "found none"],
+  ] as const) {
+    const refused = expect.objectContaining({ code: "E_NAN", message: expect.stringContaining(text) as unknown });
+    for (const sampling of choices)
+      expect(() => createSampler(2, sampling)(Float32Array.from(row)), text).toThrow(refused);
+    expect(() => logSumExp(Float32Array.from(row)), text).toThrow(refused);
+  }
 });
 
 test.each([

@@ -24,7 +24,7 @@ export function createSampler(vocab: number, { temperature = 0, topK = 0, topP =
   wants(temperature >= 0 && temperature < Infinity, `temperature: expected 0 or more, found ${temperature}`);
   wants(Number.isInteger(topK) && topK >= 0, `topK: expected 0 (all) or a whole number above it, found ${topK}`);
   wants(topP > 0 && topP <= 1, `topP: expected more than 0 and at most 1, found ${topP}`);
-  if (temperature === 0) return argmax;
+  if (temperature === 0) return likeliest;
   if (rng === undefined) throw new AppError("E_USAGE", "sampling: a temperature above 0 needs random numbers (rng)");
   const shares = new Float64Array(vocab);
   const sorted = new Float64Array(vocab);
@@ -49,12 +49,14 @@ export function createSampler(vocab: number, { temperature = 0, topK = 0, topP =
   };
 }
 
-/** The first of the largest. */
-function argmax(logits: Float32Array): number {
+/** The token of the first of the largest logits. Throws E_NAN where one is NaN or infinitely large: damaged weights give such beside sound ones. */
+export function likeliest(logits: Float32Array): number {
   let best = -1;
   let top = -Infinity;
   for (let i = 0; i < logits.length; i++) {
     const value = logits[i]!;
+    if (!(value < Infinity))
+      throw new AppError("E_NAN", `logits: expected finite numbers, found ${value} for token ${i}`);
     if (value > top) {
       top = value;
       best = i;
@@ -66,14 +68,13 @@ function argmax(logits: Float32Array): number {
 
 /** exp((logit − max) / temperature) into `out`; returns their sum. */
 function exponentials(logits: Float32Array, temperature: number, out: Float64Array): number {
-  const top = logits[argmax(logits)]!;
+  const top = logits[likeliest(logits)]!;
   let total = 0;
   for (let i = 0; i < out.length; i++) {
     const share = Math.exp((logits[i]! - top) / temperature);
     out[i] = share;
     total += share;
   }
-  if (!(total < Infinity)) throw new AppError("E_NAN", "logits: expected finite numbers, found one that is not");
   return total;
 }
 
@@ -108,9 +109,8 @@ function drawTop(
 
 /** log Σ exp of one row. Throws E_NAN. */
 export function logSumExp(row: Float32Array): number {
-  const top = row[argmax(row)]!;
+  const top = row[likeliest(row)]!;
   let total = 0;
   for (let i = 0; i < row.length; i++) total += Math.exp(row[i]! - top);
-  if (!(total < Infinity)) throw new AppError("E_NAN", "logits: expected finite numbers, found one that is not");
   return top + Math.log(total);
 }

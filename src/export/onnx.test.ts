@@ -39,6 +39,11 @@ test.each(readdirSync(fixtures))("%s gives its logits again, beyond its window t
     expect(await difference(model, idsUpTo(model.config.vocab, length))).toBeLessThan(1e-5);
 });
 
+test("heads of a size that the fused attention does not take give their logits again", async () => {
+  for (const headDim of [2, 12, 100])
+    expect(await difference(randomLlama({ headDim }), idsUpTo(50, 17)), `heads of ${headDim}`).toBeLessThan(1e-5);
+});
+
 test("weights beside the file, in several files, are the same weights", async () => {
   const model = randomLlama();
   expect(await difference(model, idsUpTo(50, 17), { fileBytes: 8192 })).toBeLessThan(1e-5);

@@ -4,6 +4,12 @@ import type { SafetensorsDtype, TensorInfo } from "../files/safetensors-header.t
 
 const readable: readonly SafetensorsDtype[] = ["F32", "F16", "BF16"];
 
+/** Throws E_DTYPE where a tensor's numbers are not of a type that weights have: whole numbers, say, would be read as weights too. */
+export function requireFloats(where: string, { name, dtype }: Pick<TensorInfo, "name" | "dtype">): void {
+  if (!readable.includes(dtype))
+    throw new AppError("E_DTYPE", `${where}: "${name}" should be one of ${readable.join(", ")}, found ${dtype}`);
+}
+
 /** Throws E_FORMAT where there is no such tensor, E_SHAPE or E_DTYPE where it does not fit; `where` names the file. */
 export function requireWeight<T extends TensorInfo>(
   where: string,
@@ -15,6 +21,5 @@ export function requireWeight<T extends TensorInfo>(
     throw new AppError("E_FORMAT", `${where}: expected a tensor "${name}" of shape [${shape}], found none`);
   if (String(info.shape) !== String(shape))
     throw new AppError("E_SHAPE", `${where}: "${name}" should be [${shape}], found [${info.shape}]`);
-  if (!readable.includes(info.dtype))
-    throw new AppError("E_DTYPE", `${where}: "${name}" should be one of ${readable.join(", ")}, found ${info.dtype}`);
+  requireFloats(where, info);
 }

@@ -133,25 +133,53 @@ function lowerNibbles(context: Emitter, x: string): string {
   return context.emit("Concat", parts, { attributes: { axis: -1 } });
 }
 
-/** GroupQueryAttention without its own rotary: a growing cache that may be written in place. */
+/** The fused attention takes heads whose size is a multiple of this. */
+const headStep = 8;
+
+/**
+ * GroupQueryAttention without its own rotary: a growing cache that may be written in place. Heads of sizes that it does not take are filled
+ * up with zeros, which change no score, and cut again; then the cache is copied in every step.
+ */
 function lowerCachedAttention(
   context: Emitter,
   inputs: readonly string[],
-  { params }: Node<"cachedAttention">,
+  { inputs: nodes, params }: Node<"cachedAttention">,
 ): readonly string[] {
   const [q, k, v, pastK, pastV, last, total] = inputs as [string, string, string, string, string, string, string];
+  const { heads, kvHeads, scale, window, cap } = params;
   const toInt32 = (x: string) => context.emit("Cast", [x], { attributes: { to: onnxTypeCode("i32") } });
   const attributes = {
-    num_heads: params.heads,
-    kv_num_heads: params.kvHeads,
-    scale: { float: params.scale },
-    ...(params.window > 0 ? { local_window_size: params.window } : {}),
-    ...(params.cap > 0 ? { softcap: { float: params.cap } } : {}),
+    num_heads: heads,
+    kv_num_heads: kvHeads,
+    scale: { float: scale },
+    ...(window > 0 ? { local_window_size: window } : {}),
+    ...(cap > 0 ? { softcap: { float: cap } } : {}),
   };
-  return context.emitMany(3, "GroupQueryAttention", [q, k, v, pastK, pastV, toInt32(last), toInt32(total)], {
-    domain: contrib,
-    attributes,
-  });
+  const fused = (values: readonly string[]) =>
+    context.emitMany(3, "GroupQueryAttention", [...values, toInt32(last), toInt32(total)], {
+      domain: contrib,
+      attributes,
+    });
+  const width = nodes[3]!.shape[3] as number;
+  if (width % headStep === 0) return fused([q, k, v, pastK, pastV]);
+  const filled = Math.ceil(width / headStep) * headStep;
+  const zeros = context.ints([0, 0, 0, 0, 0, 0, 0, filled - width]);
+  const fill = (x: string) => context.emit("Pad", [x, zeros]);
+  // The present may be longer than the past. Were the filled past's shape known, ONNX Runtime would plan one buffer for both.
+  const unknown = context.emit("Add", [zeros, context.emit("Sub", [total, total])]);
+  const fillPast = (x: string) => context.emit("Pad", [x, unknown]);
+  const cut = (x: string) => context.emit("Slice", [x, context.ints([0]), context.ints([width]), context.ints([3])]);
+  const split = (x: string, count: number) => context.emit("Reshape", [x, context.ints([0, 0, count, -1])]);
+  const join = (x: string) => context.emit("Reshape", [x, context.ints([0, 0, -1])]);
+  const rows = (x: string, count: number) => join(fill(split(x, count)));
+  const [output, presentK, presentV] = fused([
+    rows(q, heads),
+    rows(k, kvHeads),
+    rows(v, kvHeads),
+    fillPast(pastK),
+    fillPast(pastV),
+  ]);
+  return [join(cut(split(output!, heads))), cut(presentK!), cut(presentV!)];
 }
 
 export const lowerings: { readonly [P in Exclude<Op, "input" | "weight" | "result">]: Lowering<P> } = {

@@ -5,6 +5,7 @@ import { Sha256 } from "../base/sha256.ts";
 import type { TensorInfo } from "../files/safetensors-header.ts";
 import { GeneratorConfig } from "../generator/config.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "../generator/parameters.ts";
+import { requireFloats } from "../models/safetensors-weight.ts";
 
 /** The frozen models a generator was trained over, by the hashes of their weights. */
 const TrainedOver = z.strictObject({ cloud: Sha256, edge: Sha256 });
@@ -26,7 +27,7 @@ export type Generator = {
 
 export const generatorFileNames = { config: "generator.json", weights: "model.safetensors" } as const;
 
-/** The tensors a generator of this shape has. Throws E_SHAPE naming the first that is missing or of another shape. */
+/** The tensors a generator of this shape has. Throws E_SHAPE naming the first that is missing or of another shape, E_DTYPE one that is no floats. */
 export function generatorTensorNames(
   path: string,
   tensors: ReadonlyMap<string, TensorInfo>,
@@ -34,11 +35,12 @@ export function generatorTensorNames(
 ): string[] {
   return [...generatorParameters(pair), ...generatorBuffers(pair)].map(([name, { shape }]) => {
     const info = tensors.get(name);
-    if (String(info?.shape) !== String(shape))
+    if (info === undefined || String(info.shape) !== String(shape))
       throw new AppError(
         "E_SHAPE",
         `${path}: "${name}" should be [${shape}], found ${info === undefined ? "none" : `[${info.shape}]`}`,
       );
+    requireFloats(path, info);
     return name;
   });
 }

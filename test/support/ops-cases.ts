@@ -85,17 +85,13 @@ const reduction = (apply: typeof sum): OpCases => ({
   ],
 });
 
-const [q, k, v] = [
-  input("q", ["batch", "seq", 32]),
-  input("k", ["batch", "seq", 16]),
-  input("v", ["batch", "seq", 16]),
-];
 const capacity = 6;
 
 /** Attention of 4 heads over 2 in a prompt, one token for rows of different lengths, and the continuation of one row. */
-function attention(title: string, { window = 0, cap = 0 } = {}): OpCase {
-  const past = ["pastK", "pastV"].map((name) => input(name, ["batch", 2, capacity, 8]));
-  const attended = cachedAttention([q, k, v, ...past, ids("last", ["batch"]), ids("total", [])], {
+function attention(title: string, { window = 0, cap = 0, width = 8 } = {}): OpCase {
+  const past = ["pastK", "pastV"].map((name) => input(name, ["batch", 2, capacity, width]));
+  const fresh = [4, 2, 2].map((heads, i) => input(["q", "k", "v"][i]!, ["batch", "seq", heads * width]));
+  const attended = cachedAttention([...fresh, ...past, ids("last", ["batch"]), ids("total", [])], {
     heads: 4,
     kvHeads: 2,
     scale: 0.3,
@@ -465,11 +461,19 @@ export const opCases: { readonly [P in Op]: OpCases } = {
   },
   cachedAttention: {
     gradient: { blocked: "training uses attention without a cache", by: ["q"] },
-    cases: [attention("the whole past"), attention("capped scores", { cap: 0.7 })],
+    cases: [
+      attention("the whole past"),
+      attention("capped scores", { cap: 0.7 }),
+      attention("heads of 6", { width: 6 }),
+    ],
   },
   result: {
     gradient: { blocked: "as cachedAttention", by: ["k"] },
-    cases: [attention("a window", { window: 2 }), attention("a window and a cap", { window: 2, cap: 0.5 })],
+    cases: [
+      attention("a window", { window: 2 }),
+      attention("a window and a cap", { window: 2, cap: 0.5 }),
+      attention("heads of 12, a window and a cap", { width: 12, window: 2, cap: 0.5 }),
+    ],
   },
 };
 
