@@ -6,6 +6,8 @@ export { type Logger, silentLogger, streamLogger } from "./base/log.ts";
 export { createProgress, type Progress, type ProgressOptions } from "./base/progress.ts";
 export { createRng, type Rng } from "./base/rng.ts";
 export { version } from "./base/version.ts";
+export { type ConstraintSpec, labelsSpec } from "./constraint/spec.ts";
+export type { Constraint } from "./decode/constraint.ts";
 export {
   createDecoder,
   type Decoder,

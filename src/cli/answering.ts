@@ -11,6 +11,7 @@ import { loadPair, type Pair } from "../pair/pair-file.ts";
 import { readSpecialization, type Specialization } from "../pair/specialization-file.ts";
 import { specializedEdge } from "../pair/specialized-edge.ts";
 import { encodeInput } from "../text/prompt.ts";
+import { abstainOption, type ConstraintFlags, constraintOptions, readConstraint } from "./constraint-flags.ts";
 import type { CliContext } from "./context.ts";
 import { formatLogitChange, formatShare } from "./format.ts";
 import {
@@ -27,12 +28,15 @@ import { warnOn } from "./output.ts";
 export type AnsweringFlags = PairFlags &
   PromptFlags &
   SamplingFlags &
-  QuantizeFlag & { readonly specialization?: string; readonly requantize?: boolean };
+  QuantizeFlag &
+  ConstraintFlags & { readonly specialization?: string; readonly requantize?: boolean; readonly abstain?: number };
 
-/** `--quantize`, `--requantize`. */
+/** `--quantize`, `--requantize`, `--labels`, `--abstain`. */
 export const edgeOptions = (): Option[] => [
   quantizeOption("edge model"),
   new Option("--requantize", "merge the specialisation into the quantised weights instead of keeping it beside them"),
+  ...constraintOptions(),
+  abstainOption(),
 ];
 
 export type Role = "base" | "prompted" | "specialized";
@@ -45,6 +49,7 @@ export async function openAnswerer(context: CliContext, flags: AnsweringFlags): 
   const prompt = await readPrompt(context, flags);
   if (prompt !== undefined && prompt.trim() === "")
     throw new AppError("E_PROMPT", "system prompt: expected text, found none");
+  const constraint = await readConstraint(flags);
   const pair = await loadPair(flags.pair, {
     quantize: { edge: quantizationOf(flags) },
     resolveModel: context.resolveModel,
@@ -54,7 +59,7 @@ export async function openAnswerer(context: CliContext, flags: AnsweringFlags): 
     flags.specialization === undefined ? undefined : await readSpecialization(flags.specialization, pair);
   const edge = flags.requantize ? await requantized(context, pair, specialization, flags) : undefined;
   const weights = edge === undefined ? { specialization } : { edge };
-  const answerer = await createAnswerer(pair, { ...weights, prompt, threads, device });
+  const answerer = await createAnswerer(pair, { ...weights, prompt, constraint, threads, device });
   const role = specialization !== undefined ? "specialized" : prompt !== undefined ? "prompted" : "base";
   return { pair, answerer, role };
 }
@@ -92,6 +97,7 @@ export const textPrinter =
     void (isTerminal.stdout ? stdout.write(text) : stdout.writeRaw(text));
 
 /** The decoder's view of the flags. A new stream of draws begins: call it once. */
-export function samplingOf({ maxTokens, temperature, topP, topK, seed, stop }: SamplingFlags): AnswerOptions {
-  return { maxTokens, temperature, topP, topK, rng: createRng(seed), stopStrings: stop };
+export function samplingOf(flags: SamplingFlags & Pick<AnsweringFlags, "abstain">): AnswerOptions {
+  const { maxTokens, temperature, topP, topK, seed, stop, abstain } = flags;
+  return { maxTokens, temperature, topP, topK, rng: createRng(seed), stopStrings: stop, abstain };
 }

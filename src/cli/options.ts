@@ -120,7 +120,8 @@ export async function readInput(context: Pick<CliContext, "stdin">, input: strin
   return input === "-" ? (await readAll(context.stdin)).replace(/[\r\n]+$/, "") : input;
 }
 
-const readTextFile = async (path: string): Promise<string> =>
+/** A text file of at most 4 MiB. */
+export const readTextFile = async (path: string): Promise<string> =>
   decodeUtf8(await readFileBounded(path, maxTextBytes), path);
 
 async function readAll(stream: NodeJS.ReadableStream): Promise<string> {

@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { createTextStream } from "../text/text-stream.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { CachedModel } from "./cached-model.ts";
+import { type Constraint, createMask, logShare } from "./constraint.ts";
 import { createSampler, type Sampling } from "./sampling.ts";
 import { createStopFilter } from "./stop-strings.ts";
 
@@ -18,6 +19,10 @@ export type GenerateOptions = Sampling & {
   readonly signal?: AbortSignal | undefined;
   /** Whether the beginning a prompt shares with the sequence before is taken from the cache. */
   readonly reusePrefix?: boolean | undefined;
+  /** Which tokens may come next; any without it. Tokens that cannot be otherwise are not asked for, and are read together. */
+  readonly constraint?: Constraint | undefined;
+  /** The temperature of `confidence`; without it, and without a constraint, none is computed. */
+  readonly confidenceTemperature?: number | undefined;
 };
 
 export type Generated = {
@@ -28,6 +33,8 @@ export type Generated = {
   readonly inputTokens: number;
   /** How many tokens were generated, a stop token among them. */
   readonly outputTokens: number;
+  /** Π p(token | tokens before it) among what the constraint allowed, the end token included, where it was asked for. */
+  readonly confidence?: number;
   /** "length": `maxTokens` or the cache's capacity was reached. */
   readonly finish: "stop" | "length" | "aborted";
   /** `prefill`: until the prompt was read; `decode`: all that followed. */
@@ -52,32 +59,42 @@ export async function generate(
   defaults: GenerateDefaults,
   options: GenerateOptions,
 ): Promise<Generated> {
-  const { maxTokens = 128, stopIds = defaults.eosIds, signal, reusePrefix = defaults.reusePrefix } = options;
+  const {
+    maxTokens = 128,
+    stopIds = defaults.eosIds,
+    signal,
+    reusePrefix = defaults.reusePrefix,
+    constraint,
+  } = options;
   if (!Number.isInteger(maxTokens) || maxTokens < 0)
     throw new AppError("E_USAGE", `maxTokens: expected a whole number from 0, found ${maxTokens}`);
-  const pick = createSampler(defaults.vocab, options);
+  const pick = createPicker(defaults.vocab, options);
   const output = createOutput(options);
   const from = defaults.now();
   let logits = await readPrompt(model, promptIds, { reuse: reusePrefix, signal });
   const read = defaults.now();
   const ids: number[] = [];
+  const unread: number[] = [];
   let finish: Generated["finish"] | undefined = maxTokens === 0 ? "length" : undefined;
   let stopTokens = 0;
   while (finish === undefined) {
+    const allowed = constraint?.(ids);
+    const isForced = allowed !== undefined && allowed.length <= 1;
+    if (!isForced && unread.length > 0 && signal?.aborted !== true) logits = await model.feed(unread.splice(0), signal);
     if (signal?.aborted) {
       finish = "aborted";
       break;
     }
-    const id = pick(logits);
-    if (stopIds.includes(id)) {
-      stopTokens = 1;
+    const id = isForced ? allowed[0] : pick.next(logits, allowed);
+    if (id === undefined || stopIds.includes(id)) {
+      stopTokens = id === undefined ? 0 : 1;
       finish = "stop";
       break;
     }
     ids.push(id);
+    unread.push(id);
     if (output?.push(id)) finish = "stop";
     else if (ids.length === maxTokens || promptIds.length + ids.length > model.capacity) finish = "length";
-    else logits = await model.feed([id]);
   }
   const text = output?.end();
   return {
@@ -85,8 +102,33 @@ export async function generate(
     ...(text === undefined ? {} : { text }),
     inputTokens: promptIds.length,
     outputTokens: ids.length + stopTokens,
+    ...pick.confidence(),
     finish,
     ms: { prefill: read - from, decode: defaults.now() - read },
+  };
+}
+
+type Picker = {
+  next(logits: Float32Array, allowed: ArrayLike<number> | undefined): number;
+  confidence(): Pick<Generated, "confidence">;
+};
+
+/** A sampler over what is allowed, and how sure it was. */
+function createPicker(vocab: number, options: GenerateOptions): Picker {
+  const { constraint, confidenceTemperature: temperature } = options;
+  if (temperature !== undefined && !(temperature > 0 && temperature < Infinity))
+    throw new AppError("E_USAGE", `confidenceTemperature: expected a number above 0, found ${temperature}`);
+  const sample = createSampler(vocab, options);
+  const mask = constraint === undefined ? undefined : createMask(vocab);
+  let logProbability = 0;
+  return {
+    next(logits, allowed) {
+      if (allowed === undefined || mask === undefined) return sample(logits);
+      const id = sample(mask(logits, allowed));
+      if (temperature !== undefined) logProbability += logShare(logits, allowed, { id, temperature });
+      return id;
+    },
+    confidence: () => (temperature === undefined || mask === undefined ? {} : { confidence: Math.exp(logProbability) }),
   };
 }
 

@@ -42,7 +42,7 @@ export function createSampler(vocab: number, { temperature = 0, topK = 0, topP =
     // All tokens below (1 − p)/n of the total share are together less than 1 − p, so none of them is needed to reach p.
     floor = Math.max(floor, ((1 - topP) / vocab) * total);
     const ids: number[] = [];
-    for (let id = 0; id < vocab; id++) if (shares[id]! >= floor) ids.push(id);
+    for (let id = 0; id < vocab; id++) if (shares[id]! >= floor && shares[id]! > 0) ids.push(id);
     ids.sort((a, b) => shares[b]! - shares[a]! || a - b);
     if (topK > 0) ids.length = Math.min(ids.length, topK);
     return drawTop(ids, shares, { wanted: topP * total, uniform: rng.next() });

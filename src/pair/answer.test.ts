@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { createRng } from "../base/rng.ts";
 import { encodeInput } from "../text/prompt.ts";
 import { createAnswerer, generate } from "./answer.ts";
 import { merge } from "./merge.ts";
@@ -65,4 +66,54 @@ test("earlier turns are read before the input, the oldest dropped where the cont
 
 test("a prompt beside a specialisation is refused", async () => {
   await expect(createAnswerer(pair, { specialization, prompt })).rejects.toMatchObject({ code: "E_USAGE" });
+});
+
+describe("answers that must be one of a list of labels", () => {
+  const labels = ["billing", "bill", "delivery <|user|>", "none of these"];
+  const constraint = { kind: "labels", labels } as const;
+
+  test("base, prompted and specialised answer with a label and its probability, streamed or not", async () => {
+    for (const role of [{}, { prompt: "Name the topic." }, { specialization }]) {
+      await using answerer = await createAnswerer(pair, { ...role, constraint, threads: 1 });
+      let streamed = "";
+      const onText = (text: string) => {
+        streamed += text;
+      };
+      const { text, label, confidence, finish } = await answerer.answer("where is my parcel", { onText });
+      expect(finish).toBe("stop");
+      expect(labels).toContain(text);
+      expect({ label, streamed }).toEqual({ label: text, streamed: text });
+      expect(confidence).toBeGreaterThan(1 / 1000);
+      expect(confidence).toBeLessThanOrEqual(1);
+      const later = await answerer.answer("and now?", {
+        history: [{ input: "hello", output: text }],
+        temperature: 2,
+        rng: createRng(1),
+      });
+      expect(labels).toContain(later.label);
+    }
+  });
+
+  test("below the wanted confidence the answer is none", async () => {
+    await using answerer = await createAnswerer(pair, { constraint, threads: 1 });
+    const sure = await answerer.answer("where is my parcel", { abstain: 0 });
+    const streamed: string[] = [];
+    const onText = (text: string) => void streamed.push(text);
+    const unsure = await answerer.answer("where is my parcel", { abstain: 1, onText });
+    expect(sure).toMatchObject({ label: sure.text, abstained: false });
+    expect(unsure).toMatchObject({ text: "none", abstained: true });
+    expect(unsure.confidence).toBeCloseTo(sure.confidence!, 5);
+    expect(unsure.label).toBeUndefined();
+    expect(streamed).toEqual(["none"]);
+  });
+
+  test("an answer cut off is no label, and abstaining needs labels", async () => {
+    await using answerer = await createAnswerer(pair, { constraint, threads: 1 });
+    const cut = await answerer.answer("hello", { maxTokens: 1, temperature: 1, rng: createRng(1) });
+    expect(cut).toMatchObject({ finish: "length" });
+    expect(cut.label).toBeUndefined();
+    await expect(answerer.answer("hello", { abstain: 2 })).rejects.toMatchObject({ code: "E_USAGE" });
+    await using free = await createAnswerer(pair, { threads: 1 });
+    await expect(free.answer("hello", { abstain: 0.5 })).rejects.toMatchObject({ code: "E_USAGE" });
+  });
 });

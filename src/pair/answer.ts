@@ -1,5 +1,7 @@
 /** @file Answers of a pair's edge model: as it is, with a system prompt in front, or specialised without it. */
 import { AppError } from "../base/errors.ts";
+import { type CompiledConstraint, compileConstraint } from "../constraint/compile.ts";
+import type { ConstraintSpec } from "../constraint/spec.ts";
 import { createDecoder, type DecoderOptions, type Generated, type GenerateOptions } from "../decode/decoder.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { WeightSource } from "../runtime/session.ts";
@@ -18,16 +20,29 @@ export type AnswererOptions = Pick<DecoderOptions, "threads" | "device" | "capac
   readonly edge?: FrozenModel | undefined;
   /** Put in front of every input. */
   readonly prompt?: string | undefined;
+  /** What answers must be, in any of the roles. */
+  readonly constraint?: ConstraintSpec | undefined;
 };
 
 export type Turn = { readonly input: string; readonly output: string };
 
-export type AnswerOptions = Omit<GenerateOptions, "tokenizer"> & {
+export type AnswerOptions = Omit<GenerateOptions, "tokenizer" | "constraint"> & {
   /** What was said before, oldest first; dropped from the front where it does not fit beside the answer. */
   readonly history?: readonly Turn[];
+  /** With labels: answers of less confidence than this, from 0 to 1, become `abstention`. Text is then streamed at once, in the end. */
+  readonly abstain?: number | undefined;
 };
 
-export type Answer = Generated & { readonly text: string };
+/** What is answered in place of a label that is too uncertain. */
+export const abstention = "none";
+
+export type Answer = Generated & {
+  readonly text: string;
+  /** The label chosen, where answers are labels; `confidence` is its probability. None where the answer was cut off. */
+  readonly label?: string;
+  /** Whether `abstain` replaced the label by "none". */
+  readonly abstained?: boolean;
+};
 
 /** Holds a decoder: close it. */
 export type Answerer = AsyncDisposable & {
@@ -38,7 +53,7 @@ export type Answerer = AsyncDisposable & {
 
 /** Compiles the edge model of a pair in one of its three roles. Throws E_MISMATCH for another pair's specialisation. */
 export async function createAnswerer(pair: EdgePair, options: AnswererOptions = {}): Promise<Answerer> {
-  const { specialization, edge, weights, prompt, ...decoderOptions } = options;
+  const { specialization, edge, weights, prompt, constraint: demanded, ...decoderOptions } = options;
   const given = Object.entries({ specialization, edge, weights, prompt }).filter(([, value]) => value !== undefined);
   if (given.length > 1)
     throw new AppError(
@@ -49,19 +64,61 @@ export async function createAnswerer(pair: EdgePair, options: AnswererOptions = 
   const merged = weights && { config: pair.edge.config, weights };
   const specialized = specialization === undefined ? merged : await specializedEdge(pair, specialization, onDevice);
   const model: FrozenModel = edge ?? specialized ?? pair.edge;
-  const decoder = await createDecoder(model, decoderOptions);
   const { tokenizer, layout } = pair;
+  const constraint = demanded && compileConstraint(tokenizer, layout, demanded);
+  const decoder = await createDecoder(model, decoderOptions);
 
-  async function answer(input: string, { history = [], ...options }: AnswerOptions = {}): Promise<Answer> {
+  async function answer(input: string, { history = [], abstain, ...options }: AnswerOptions = {}): Promise<Answer> {
+    requireAbstain(abstain, constraint);
     const room = decoder.capacity - (options.maxTokens ?? 128);
     let ids = encodeConversation(tokenizer, layout, { prompt, history, input });
     for (let from = 1; ids.length > room && from <= history.length; from++)
       ids = encodeConversation(tokenizer, layout, { prompt, history: history.slice(from), input });
-    const generated = await decoder.generate(ids, { ...options, tokenizer });
-    return { ...generated, text: generated.text ?? "" };
+    const { onText, ...rest } = options;
+    const streamed = abstain === undefined && onText !== undefined ? { onText } : {};
+    const restricted = constraint && restrict(constraint, model, rest);
+    const generated = await decoder.generate(ids, { ...rest, ...restricted, ...streamed, tokenizer });
+    const answered = { ...generated, text: generated.text ?? "", ...labelled(generated, constraint, abstain) };
+    if (abstain !== undefined) onText?.(answered.text);
+    return answered;
   }
 
   return { answer, close: decoder.close, [Symbol.asyncDispose]: decoder.close };
+}
+
+/** Throws E_USAGE for what is no probability, and where there are no labels. */
+function requireAbstain(abstain: number | undefined, constraint: CompiledConstraint | undefined): void {
+  if (abstain === undefined) return;
+  if (!(abstain >= 0 && abstain <= 1))
+    throw new AppError("E_USAGE", `abstain: expected a number from 0 to 1, found ${abstain}`);
+  if (constraint?.labelOf === undefined)
+    throw new AppError("E_USAGE", "abstain: expected labels to choose from, found none: free text has no confidence");
+}
+
+/** The options of decoding under a constraint. */
+function restrict(
+  { next, stopIds, labelOf }: CompiledConstraint,
+  { config }: FrozenModel,
+  { stopIds: ends = config.eosIds, confidenceTemperature = 1 }: AnswerOptions,
+): Pick<GenerateOptions, "constraint" | "stopIds" | "confidenceTemperature"> {
+  return {
+    constraint: next,
+    stopIds: [...ends, ...stopIds],
+    ...(labelOf === undefined ? {} : { confidenceTemperature }),
+  };
+}
+
+/** Which label was chosen, or that none was. */
+function labelled(
+  { ids, finish, confidence = 0 }: Generated,
+  constraint: CompiledConstraint | undefined,
+  abstain: number | undefined,
+): Partial<Pick<Answer, "text" | "label" | "abstained">> {
+  if (constraint?.labelOf === undefined || finish !== "stop") return {};
+  const abstained = abstain === undefined ? {} : { abstained: confidence < abstain };
+  if (abstained.abstained) return { text: abstention, ...abstained };
+  const label = constraint.labelOf(ids);
+  return label === undefined ? abstained : { text: label, label, ...abstained };
 }
 
 /** One input, one answer: opens and closes the edge model around it. */
@@ -72,12 +129,13 @@ export async function generate(
     specialization,
     weights,
     prompt,
+    constraint,
     threads,
     device,
     ...options
   }: Omit<AnswererOptions, "reusePrefix"> & AnswerOptions = {},
 ): Promise<Answer> {
-  const role = { specialization, weights, prompt };
+  const role = { specialization, weights, prompt, constraint };
   await using answerer = await createAnswerer(pair, {
     ...role,
     ...(threads === undefined ? {} : { threads }),

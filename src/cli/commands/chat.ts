@@ -5,7 +5,7 @@ import { AppError } from "../../base/errors.ts";
 import type { Turn } from "../../pair/answer.ts";
 import { type AnsweringFlags, edgeOptions, type Opened, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
 import type { CliContext } from "../context.ts";
-import { formatMs } from "../format.ts";
+import { formatMs, formatShare } from "../format.ts";
 import { pairOptions, promptOptions, samplingOptions } from "../options.ts";
 import { printError } from "../output.ts";
 import { specializationOption } from "./run.ts";
@@ -65,8 +65,9 @@ async function converse(context: CliContext, flags: Flags, { answerer }: Opened)
         answering = undefined;
         context.stdout.write("\n");
         if (answer !== undefined) {
-          const { text, ms } = answer;
-          if (isTerminal) context.stdout.write(`${context.colors.dim(formatMs(ms.prefill + ms.decode))}\n`);
+          const { text, ms, confidence } = answer;
+          const sure = confidence === undefined ? "" : `, confidence ${formatShare(confidence)}`;
+          if (isTerminal) context.stdout.write(`${context.colors.dim(`${formatMs(ms.prefill + ms.decode)}${sure}`)}\n`);
           history.push({ input, output: text });
         }
       }

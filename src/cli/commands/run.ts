@@ -4,7 +4,7 @@ import { AppError } from "../../base/errors.ts";
 import { onInterrupt } from "../../base/interrupt.ts";
 import { type AnsweringFlags, edgeOptions, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
 import type { CliContext } from "../context.ts";
-import { formatMs, plural } from "../format.ts";
+import { formatMs, formatShare, plural } from "../format.ts";
 import { jsonOption, pairOptions, promptOptions, readInput, required, samplingOptions } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
@@ -16,6 +16,7 @@ Without --specialization and without a prompt, the base edge model answers.
 Examples:
   $ loragen run --specialization router --input "when is my card payment due"
   $ loragen run --prompt-file router.txt --input "when is my card payment due"     the same, prompted
+  $ loragen run --labels "billing,delivery,other" --abstain 0.6 --input "where is my parcel"
   $ echo "when is my card payment due" | loragen run --specialization router --input -`;
 
 export function addRun(program: Command, context: CliContext): void {
@@ -49,14 +50,19 @@ async function runCommand(context: CliContext, flags: Flags): Promise<void> {
   try {
     const onText = flags.json ? undefined : textPrinter(context);
     const answer = await answerer.answer(input, { ...samplingOf(flags), signal: interrupt.signal, onText });
-    const { text, inputTokens, outputTokens, finish } = answer;
+    const { text, inputTokens, outputTokens, finish, label, confidence, abstained } = answer;
     const ms = { load, ...answer.ms };
     if (!flags.json) context.stdout.write("\n");
     if (finish === "aborted") throw new AppError("E_INTERRUPTED", `stopped after ${plural(outputTokens, "token")}`);
-    printResult(context, flags, { text, inputTokens, outputTokens, finish, role, ms }, () => "");
+    printResult(
+      context,
+      flags,
+      { text, label, confidence, abstained, inputTokens, outputTokens, finish, role, ms },
+      () => "",
+    );
     if (!flags.json)
       context.stderr.write(
-        `${role}: ${plural(inputTokens, "token")} in, ${outputTokens} out${finish === "length" ? " (cut at --max-tokens)" : ""}; load ${formatMs(load)}, prefill ${formatMs(ms.prefill)}, decode ${formatMs(ms.decode)}\n`,
+        `${role}: ${plural(inputTokens, "token")} in, ${outputTokens} out${finish === "length" ? " (cut at --max-tokens)" : ""}${confidence === undefined ? "" : `; confidence ${formatShare(confidence)}`}; load ${formatMs(load)}, prefill ${formatMs(ms.prefill)}, decode ${formatMs(ms.decode)}\n`,
       );
   } finally {
     interrupt.close();

@@ -1,0 +1,40 @@
+/** @file What an answer must be: one of a closed list of labels. Text, so it fits any tokenizer. */
+import { AppError } from "../base/errors.ts";
+import { utf8Length } from "../base/utf8.ts";
+
+export type ConstraintSpec = { readonly kind: "labels"; readonly labels: readonly string[] };
+
+/** Limits for what users and files give: `labelLength` in characters, `labelBytes` in all. */
+export const constraintLimits = { labels: 10_000, labelLength: 1000, labelBytes: 2 ** 20 } as const;
+
+/**
+ * A closed list of labels, each without white space around it.
+ * @throws E_USAGE for no labels, an empty one, one twice, one with control characters; E_LIMIT for too many or too long ones
+ */
+export function labelsSpec(given: readonly string[]): ConstraintSpec {
+  const labels = given.map((label) => label.trim());
+  const limits = constraintLimits;
+  const refuse = (found: string) => {
+    throw new AppError("E_USAGE", `labels: expected different, printable texts, found ${found}`);
+  };
+  if (labels.length === 0) refuse("none");
+  if (labels.length > limits.labels)
+    throw new AppError("E_LIMIT", `labels: expected at most ${limits.labels}, found ${labels.length}`);
+  const seen = new Set<string>();
+  let bytes = 0;
+  for (const [i, label] of labels.entries()) {
+    if (label === "") refuse(`an empty one (number ${i + 1})`);
+    if (label.length > limits.labelLength)
+      throw new AppError(
+        "E_LIMIT",
+        `label ${i + 1}: expected at most ${limits.labelLength} characters, found ${label.length}`,
+      );
+    if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(label)) refuse(`control characters in ${JSON.stringify(label)}`);
+    if (seen.has(label)) refuse(`${JSON.stringify(label)} twice`);
+    seen.add(label);
+    bytes += utf8Length(label);
+  }
+  if (bytes > limits.labelBytes)
+    throw new AppError("E_LIMIT", `labels: expected at most ${limits.labelBytes} bytes, found ${bytes}`);
+  return { kind: "labels", labels };
+}

@@ -1,0 +1,24 @@
+/** @file A model that answers any tokens with random logits: what decoding does with them is all that a test sees. */
+import { createRng } from "../../src/base/rng.ts";
+import type { CachedModel } from "../../src/decode/cached-model.ts";
+
+/** Logits of a normal distribution; the same seed gives the same ones. `fed` counts the calls that computed some. */
+export function randomLogits(vocab: number, seed: number | string): CachedModel & { readonly fed: () => number } {
+  const rng = createRng(seed);
+  const logits = new Float32Array(vocab);
+  let calls = 0;
+  const close = async () => undefined;
+  return {
+    capacity: 1 << 20,
+    rewind: () => 0,
+    async feed() {
+      calls++;
+      rng.fillNormal(logits, 3);
+      return logits;
+    },
+    feedAll: () => Promise.reject(new Error("not in use")),
+    close,
+    [Symbol.asyncDispose]: close,
+    fed: () => calls,
+  };
+}
