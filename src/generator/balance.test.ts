@@ -6,17 +6,22 @@ import { grad } from "../graph/grad.ts";
 import { interpret } from "../graph/interpret.ts";
 import { numbersOf, tensor } from "../graph/tensor.ts";
 import { balanceLoss } from "./balance.ts";
-import { GeneratorConfig } from "./config.ts";
+import { GeneratorConfig, gateSets } from "./config.ts";
 
 const [prompts, layers, experts, topK] = [5, 3, 4, 2];
 const rows = prompts * layers;
-const shape = [prompts, layers, experts];
 
 type Rows = readonly (readonly number[])[];
 
 /** The loss, and its gradients by the gates and by the probabilities where they are given apart. */
-function run(auxForm: GeneratorConfig["auxForm"], gates: Rows, probabilities: Rows) {
-  const config = GeneratorConfig.parse({ experts, topK, auxForm, auxCoefficient: 1 });
+function run(
+  auxForm: GeneratorConfig["auxForm"],
+  gates: Rows,
+  probabilities: Rows,
+  changes: Partial<GeneratorConfig> = {},
+) {
+  const config = GeneratorConfig.parse({ experts, topK, auxForm, auxCoefficient: 1, ...changes });
+  const shape = [prompts, layers, gateSets(config) * experts];
   const nodes = { gates: input("gates", shape), probabilities: input("probabilities", shape) };
   const loss = balanceLoss(config, nodes);
   const [byProbability] = grad(loss, [nodes.probabilities]);
@@ -64,6 +69,29 @@ test("switch: n·Σ share of places · mean probability, written out", () => {
     const share = gates.filter((row) => row[at % experts]! > 0).length / (rows * topK);
     expect(byProbability[at]).toBeCloseTo((experts * share) / rows, 6);
   }
+});
+
+test("signed coefficients: the load is their squares, so a sign is none and opposite signs do not cancel", () => {
+  const { gates, probabilities } = randomRows();
+  const signed = gates.map((row, i) => row.map((gate, j) => ((i + j) % 2 === 0 ? gate : -gate)));
+  const energy = Array.from({ length: experts }, (_, j) => gates.reduce((sum, row) => sum + row[j]! ** 2, 0));
+  const mu = energy.reduce((a, b) => a + b) / experts;
+  const expected = energy.reduce((sum, value) => sum + (value - mu) ** 2, 0) / experts / mu ** 2;
+  for (const rows of [gates, signed])
+    expect(run("batch", rows, probabilities, { strategy: "linear" }).loss).toBeCloseTo(expected, 6);
+  const layerwise = run("perLayer", signed, probabilities, { strategy: "linear" }).loss;
+  expect(layerwise).toBeGreaterThan(expected);
+});
+
+test("switch: gates of A and of B are kept apart; 1 for even use of both", () => {
+  const even = Array.from({ length: rows }, (_, row) =>
+    Array.from({ length: experts }, (_, j) => (Math.floor(j / 2) === row % 2 ? 0.25 + 1e-9 : 0.25 - 1e-9)),
+  );
+  const same = Array.from({ length: rows }, () => [0.5, 0.5, 0, 0]);
+  const both = (a: Rows, b: Rows) => a.map((row, i) => [...row, ...b[i]!]);
+  const loss = (ofB: Rows) => run("switch", both(even, ofB), both(even, ofB), { compose: "factorsApart" }).loss;
+  expect(loss(even)).toBeCloseTo(1, 6);
+  expect(loss(same)).toBeCloseTo((1 + experts / topK) / 2, 6);
 });
 
 test("switch: 1 for even use, n/K where the same K are always certain", () => {

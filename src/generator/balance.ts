@@ -1,13 +1,13 @@
 /** @file The loss that keeps the experts' load even (eq. 7), in the readings of AMB-6. */
-import { add, constant, div, mean, mul, sub, sum, topKMask } from "../graph/build.ts";
+import { add, constant, div, mean, mul, reshape, sub, sum, topKMask } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import { cvSquared, cvSquaredUnbiased } from "../nn/loss.ts";
-import type { GeneratorConfig } from "./config.ts";
-import type { Routing } from "./router.ts";
+import { type GeneratorConfig, gateSets } from "./config.ts";
+import { inSets, type Routing } from "./router.ts";
 
 type Balance = (routing: Pick<Routing, "gates" | "probabilities">, config: GeneratorConfig) => Node;
 
-/** CV² is variance / mean². Gates and probabilities are (p, L, n). */
+/** CV² is variance / mean². Gates and probabilities are (p, L, n), or (p, L, 2n): those of A and of B count as experts of their own. */
 const forms: { readonly [F in GeneratorConfig["auxForm"]]: Balance } = {
   /** CV² across experts of the gates summed over batch and layers. */
   batch: ({ gates }) => cvSquared(sum(gates, [0, 1])),
@@ -23,12 +23,24 @@ const forms: { readonly [F in GeneratorConfig["auxForm"]]: Balance } = {
   /** CV² of all p·L·n gates as they are, with the unbiased variance, as in LoRAMoE's code: its least is at equal kept gates, not at equal load. */
   elementwise: ({ gates }) => cvSquaredUnbiased(gates),
   /** n·Σ_j f_j·P_j (Switch Transformer, Mixtral): f the expert's share of the K places in all rows, without gradient; P its mean probability. 1 for even load. */
-  switch: ({ probabilities }, { topK, experts }) => {
-    const places = topKMask(probabilities, topK);
-    return mul(sum(mul(mean(places, [0, 1]), mean(probabilities, [0, 1]))), constant(experts / topK));
+  switch: ({ probabilities }, config) => {
+    const { topK, experts } = config;
+    const places = reshape(topKMask(inSets(config, probabilities), topK), probabilities.shape);
+    const share = sum(mul(mean(places, [0, 1]), mean(probabilities, [0, 1])));
+    return mul(share, constant(experts / topK / gateSets(config)));
   },
 };
 
+/** What an expert carries: its gates, or the squares of signed coefficients, whose sign is no load. */
+const loads = ({ strategy }: GeneratorConfig, gates: Node): Node => (strategy === "linear" ? mul(gates, gates) : gates);
+
+/** (n), or (2n): what each expert carries in all prompts and layers. */
+export const expertLoad = (config: GeneratorConfig, { gates }: Pick<Routing, "gates">): Node =>
+  sum(loads(config, gates), [0, 1]);
+
 /** The chosen form times its coefficient α. */
 export const balanceLoss = (config: GeneratorConfig, routing: Pick<Routing, "gates" | "probabilities">): Node =>
-  mul(forms[config.auxForm](routing, config), constant(config.auxCoefficient));
+  mul(
+    forms[config.auxForm]({ ...routing, gates: loads(config, routing.gates) }, config),
+    constant(config.auxCoefficient),
+  );

@@ -37,8 +37,11 @@ export const GeneratorConfig = z
     rank: z.int().min(1).max(1024).default(16),
     alpha: z.number().positive().default(16),
     targets: Targets.min(1).default(["gate", "up", "down"]),
-    /** Mix weight changes Σ G·B·A (rank K·r), or factors (Σ G·B)(Σ G·A) (rank r). AMB-3. */
-    compose: z.enum(["delta", "factors"]).default("delta"),
+    /**
+     * Mix weight changes Σ G·B·A (rank K·r), factors (Σ G·B)(Σ G·A) (rank r), or factors apart, each by gates of its own: 2n
+     * numbers a layer, n for A and n for B. AMB-3.
+     */
+    compose: z.enum(["delta", "factors", "factorsApart"]).default("delta"),
     /** Gates over a pool (LoRA-Gen), or LoRA weights straight from the meta tokens (the "direct" ablation, Table 8). */
     generation: z.enum(["pool", "direct"]).default("pool"),
     /** One pool for all layers, or one per layer. AMB-1. */
@@ -55,7 +58,11 @@ export const GeneratorConfig = z
     routerNormScope: z.enum(["shared", "layer"]).default("shared"),
     /** Weight of a new batch in the running statistics. */
     routerMomentum: z.number().gt(0).max(1).default(0.1),
-    strategy: z.enum(["keepTopK", "gumbel", "dense"]).default("keepTopK"),
+    /**
+     * Gates are the softmax of the K largest logits, the same of logits with noise, that of all, or `linear`: the normed logits
+     * themselves by √n, signed and all in use.
+     */
+    strategy: z.enum(["keepTopK", "gumbel", "dense", "linear"]).default("keepTopK"),
     /** Where Gumbel noise is added: in training only, or at inference too, there drawn from the prompt's hash. AMB-17. */
     gumbelNoise: z.enum(["training", "always"]).default("training"),
     /** Whether kept gates are renormalised to sum to 1 (eq. 5). AMB-5. */
@@ -72,6 +79,8 @@ export const GeneratorConfig = z
      * the final norm. AMB-11.
      */
     metaState: z.enum(["last", "preNorm", "mean", "matched"]).default("last"),
+    /** How many of the cloud model's layers run, the first; the final norm follows the last of them. null: all. */
+    cloudLayers: z.int().min(1).nullable().default(null),
     cloudTargets: Targets.default(["q", "v"]),
     cloudRank: z.int().min(1).max(1024).default(16),
     cloudAlpha: z.number().positive().default(16),
@@ -87,12 +96,23 @@ export const GeneratorConfig = z
     auxForm: z.enum(["batch", "perLayer", "probabilities", "elementwise", "switch"]).optional(),
   })
   .refine(({ topK, experts }) => topK <= experts, { path: ["topK"], message: "expected at most as many as experts" })
+  .refine(
+    ({ strategy, auxForm }) =>
+      strategy !== "linear" || !["elementwise", "probabilities", "switch"].includes(auxForm ?? ""),
+    {
+      path: ["auxForm"],
+      message: "expected batch or perLayer where strategy is linear: signed coefficients have no probabilities",
+    },
+  )
   .transform(({ auxForm, ...config }) => {
     const poolPerLayer = config.generation === "pool" && config.poolScope === "layer";
     return { ...config, auxForm: auxForm ?? (poolPerLayer ? ("perLayer" as const) : ("batch" as const)) };
   });
 
 export type GeneratorConfig = z.infer<typeof GeneratorConfig>;
+
+/** How many rows of n gates a layer has: one, or one for A and one for B. */
+export const gateSets = ({ compose }: Pick<GeneratorConfig, "compose">): 1 | 2 => (compose === "factorsApart" ? 2 : 1);
 
 /** The paper's configuration. */
 export const defaultGenerator: GeneratorConfig = Object.freeze(GeneratorConfig.parse({}));

@@ -8,12 +8,12 @@ import type { Node } from "../graph/types.ts";
 import type { LowRank } from "../lora/low-rank.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { ExpertTarget } from "./config.ts";
-import { type PairShape, parameterNames, routerWidth, targetSize } from "./parameters.ts";
+import { logitCount, type PairShape, parameterNames, routerWidth, targetSize } from "./parameters.ts";
 import { routerHiddenStates } from "./router.ts";
 
 /** Numbers per layer that a specialisation holds: gates, or a hidden state. */
 export const gateCount = (shape: PairShape): number =>
-  shape.generator.generation === "direct" ? routerWidth(shape) : shape.generator.experts;
+  shape.generator.generation === "direct" ? routerWidth(shape) : logitCount(shape.generator);
 
 /** The router's hidden states from the meta tokens' (p, L, d): (p, L, width). */
 export function directStates(pair: PairShape, parameters: Parts["weight"], hidden: Node): Node {

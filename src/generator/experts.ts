@@ -4,7 +4,7 @@ import type { Dim, Node } from "../graph/types.ts";
 import { linearName } from "../models/parameters.ts";
 import { rankGates, withMixedFactors, withMixture } from "../nn/lora.ts";
 import { type Linear, type Parts, wrapLinear } from "../nn/parts.ts";
-import type { ExpertTarget } from "./config.ts";
+import { type ExpertTarget, type GeneratorConfig, gateSets } from "./config.ts";
 import { directStates } from "./direct.ts";
 import { type AdapterInput, wholeInput } from "./dropout.ts";
 import { type PairShape, parameterNames, targetSize } from "./parameters.ts";
@@ -25,9 +25,16 @@ function layerRows(perPrompt: Node, layer: number, promptOf: Node): Node {
   return gather(reshape(slice(perPrompt, 1, layer, layer + 1), [prompts, ...rest]), promptOf);
 }
 
+/** A row's gates of A and of B: the same, or the two halves. */
+function factorGates(generator: GeneratorConfig, row: Node): { readonly a: Node; readonly b: Node } {
+  if (gateSets(generator) === 1) return { a: row, b: row };
+  const { experts } = generator;
+  return { a: slice(row, 1, 0, experts), b: slice(row, 1, experts, 2 * experts) };
+}
+
 /**
  * Edge parts whose adapted maps add the gated mixture of experts (eq. 6), another one for every row.
- * @param gates (p, L, n)
+ * @param gates (p, L, n), or (p, L, 2n) where A and B have their own
  * @param promptOf (b) i64: the prompt each row of the batch belongs to
  */
 export function withExperts(
@@ -41,7 +48,7 @@ export function withExperts(
   const { experts, rank, alpha, compose, poolScope } = pair.generator;
   const scale = alpha / rank;
   const rows = Array.from({ length: pair.edge.layers }, (_, layer) => layerRows(gates, layer, promptOf));
-  const perRank = rows.map((row) => rankGates(row, rank, scale));
+  const perRank = compose === "delta" ? rows.map((row) => rankGates(row, rank, scale)) : [];
   const adapted = places(pair);
   return wrapLinear(frozen, (name, plain) => {
     const at = adapted.get(name);
@@ -53,9 +60,9 @@ export function withExperts(
       experts,
     };
     const adapt = (linear: Linear) =>
-      compose === "factors"
-        ? withMixedFactors(linear, stack, rows[at.layer]!, scale)
-        : withMixture(linear, stack, perRank[at.layer]!);
+      compose === "delta"
+        ? withMixture(linear, stack, perRank[at.layer]!)
+        : withMixedFactors(linear, stack, factorGates(pair.generator, rows[at.layer]!), scale);
     return (x) => adapt(() => plain(x))(reads(name, x));
   });
 }

@@ -2,7 +2,7 @@
 import { createRng, type Rng } from "../base/rng.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
-import type { PairShape } from "./parameters.ts";
+import { logitCount, type PairShape } from "./parameters.ts";
 import { type RouterMode, routerInputs, takesGumbelNoise } from "./router.ts";
 
 /** Noise for so many prompts, −log(−log u) for uniform u; nothing where the router takes none. */
@@ -13,9 +13,9 @@ export function gumbelFeeds(
   mode: Pick<RouterMode, "training">,
 ): Feeds {
   if (!takesGumbelNoise(generator, mode)) return {};
-  const shape = [prompts, edge.layers, generator.experts];
+  const shape = [prompts, edge.layers, logitCount(generator)];
   const noise = Float32Array.from(
-    { length: prompts * edge.layers * generator.experts },
+    { length: shape.reduce((a, b) => a * b) },
     () => -Math.log(-Math.log(rng.next() || 1e-12)),
   );
   return { [routerInputs.gumbel]: floatTensor(shape, noise) };

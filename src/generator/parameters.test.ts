@@ -42,6 +42,9 @@ test.each<[Partial<GeneratorConfig>, Record<string, number>]>([
   // Two norms in each of three layers, and the last; before which "preNorm" reads.
   [{ cloudNorms: true }, { "cloud.norms.": 7 * 32 }],
   [{ cloudNorms: true, metaState: "preNorm" }, { "cloud.norms.": 6 * 32 }],
+  // Gates of A and of B.
+  [{ compose: "factorsApart" }, { "experts.": pool, "router.": 32 * 8 + 8 + 2 * (8 * 4 + 4 + 2 * 4) }],
+  [{ strategy: "linear" }, { "experts.": pool, "router.": router }],
   [{ routerHidden: 5 }, { "router.": 32 * 5 + 5 + 5 * 4 + 4 + 8 }],
   [{ metaTokens: "distinct" }, { meta: 2 * 32 }],
   [{ targets: ["down"] }, { "experts.": pool / 3 }],

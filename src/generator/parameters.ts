@@ -2,7 +2,7 @@
 import type { Rng } from "../base/rng.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { linearSize, normNames, parameterShapes, requireMaps } from "../models/parameters.ts";
-import { type ExpertTarget, expertTargets, type GeneratorConfig } from "./config.ts";
+import { type ExpertTarget, expertTargets, type GeneratorConfig, gateSets } from "./config.ts";
 
 export type PairShape = {
   readonly cloud: ModelConfig;
@@ -30,6 +30,9 @@ export const routerWidth = ({ cloud, generator }: PairShape): number =>
 
 /** 1 where a part is shared by all layers, else one per layer. */
 export const scopeCount = (scope: "shared" | "layer", layers: number): number => (scope === "shared" ? 1 : layers);
+
+/** The router's outputs for a layer: n, or n for A and n for B. */
+export const logitCount = (generator: GeneratorConfig): number => gateSets(generator) * generator.experts;
 
 export const parameterNames = {
   meta: "meta.embedding",
@@ -65,11 +68,11 @@ export function trainedNorms({ cloud, generator }: PairShape): string[] {
 
 /** How many sets of statistics, gains and biases the router's norm has, and of what width. */
 export function normSize(pair: PairShape): { readonly scopes: number; readonly features: number } {
-  const { routerNorm, routerNormScope, routerScope, experts } = pair.generator;
+  const { routerNorm, routerNormScope, routerScope } = pair.generator;
   const scope = routerScope === "layer" ? "layer" : routerNormScope;
   return {
     scopes: scopeCount(scope, pair.edge.layers),
-    features: routerNorm === "batchHidden" ? routerWidth(pair) : experts,
+    features: routerNorm === "batchHidden" ? routerWidth(pair) : logitCount(pair.generator),
   };
 }
 
@@ -106,12 +109,16 @@ export function generatorParameters(pair: PairShape): Map<string, ParameterInfo>
     }
     return found;
   }
-  put(parameterNames.router("f2.weight"), [scope, generator.experts, width], "kaiming");
-  put(parameterNames.router("f2.bias"), [scope, 1, generator.experts], "zero");
+  const outputs = logitCount(generator);
+  // Signed coefficients start around 1, so that what all prompts have in common is learnt from the first step.
+  const startBias = generator.strategy === "linear" ? "one" : "zero";
+  const isLogitNorm = generator.routerNorm === "batch" || generator.routerNorm === "layer";
+  put(parameterNames.router("f2.weight"), [scope, outputs, width], "kaiming");
+  put(parameterNames.router("f2.bias"), [scope, 1, outputs], isLogitNorm ? "zero" : startBias);
   if (generator.routerNorm !== "none") {
     const { scopes, features } = normSize(pair);
     put(parameterNames.router("norm.weight"), [scopes, 1, features], "one");
-    put(parameterNames.router("norm.bias"), [scopes, 1, features], "zero");
+    put(parameterNames.router("norm.bias"), [scopes, 1, features], isLogitNorm ? startBias : "zero");
   }
   for (let pool = 0; pool < scopeCount(generator.poolScope, edge.layers); pool++) {
     for (const target of generator.targets) {

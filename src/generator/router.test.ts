@@ -202,3 +202,43 @@ test("the shift of the norm decides where the logits are equal", () => {
   for (let row = 0; row < prompts * 2; row++)
     expect(numbersOf(gates!).slice(row * 4, row * 4 + 4)).toEqual([0, 1, 0, 0]);
 });
+
+test("linear: gates are the normed logits by √n, signed, none left out", () => {
+  const { layers } = tinyGenerator().pair.edge;
+  for (const routerNorm of ["batch", "layer", "none"] as const) {
+    const given = { [parameterNames.router("norm.weight")]: filled(one, 1), [shift]: filled(one, 0) };
+    const gates = numbersOf(runRouter({ strategy: "linear", routerNorm }, true, given)["gates"]!);
+    expect(gates).toHaveLength(prompts * layers * experts);
+    expect(gates.some((gate) => gate < 0) && gates.some((gate) => gate > 0)).toBe(true);
+    expect(gates.every((gate) => gate !== 0)).toBe(true);
+    // Normed logits have a mean square of 1: a layer's n coefficients a length of 1.
+    const meanLength = gates.reduce((sum, gate) => sum + gate ** 2, 0) / (prompts * layers);
+    if (routerNorm !== "none") expect(meanLength).toBeCloseTo(1, 3);
+  }
+});
+
+test("linear: coefficients start around 1/√n, whatever the norm", () => {
+  for (const routerNorm of ["batch", "batchHidden", "layer", "none"] as const) {
+    const { pair } = tinyGenerator({ experts, strategy: "linear", routerNorm });
+    const starts = [...generatorParameters(pair)].filter(([, { start }]) => start === "one").map(([name]) => name);
+    const isLogitNorm = routerNorm === "batch" || routerNorm === "layer";
+    expect(starts).toContain(isLogitNorm ? shift : parameterNames.router("f2.bias"));
+  }
+});
+
+test("factors apart: two rows of gates a layer, each K of n that add up to 1, and not the same", () => {
+  const two = [1, 1, 2 * experts];
+  const wide = { [mean]: filled(two, 0), [variance]: filled(two, 1) };
+  for (const strategy of ["keepTopK", "gumbel", "dense"] as const) {
+    const { gates } = runRouter({ compose: "factorsApart", topK: 2, strategy }, true, wide);
+    const { layers } = tinyGenerator().pair.edge;
+    expect(gates!.shape).toEqual([prompts, layers, 2 * experts]);
+    const all = numbersOf(gates!);
+    const halves = Array.from({ length: all.length / experts }, (_, i) => all.slice(i * experts, (i + 1) * experts));
+    for (const half of halves) {
+      expect(half.filter((gate) => gate > 0)).toHaveLength(strategy === "dense" ? experts : 2);
+      expect(half.reduce((a, b) => a + b)).toBeCloseTo(1, 9);
+    }
+    expect(halves[0]).not.toEqual(halves[1]);
+  }
+});

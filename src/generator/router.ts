@@ -1,4 +1,4 @@
-/** @file The router: meta hidden states to gates. Linear, SiLU, linear, norm (eq. 3); softmax, KeepTop-K, renormalised (eq. 5). */
+/** @file The router: meta hidden states to gates. Linear, SiLU, linear, norm (eq. 3); softmax, KeepTop-K, renormalised (eq. 5), or the logits as they are. */
 import {
   add,
   constant,
@@ -7,6 +7,7 @@ import {
   matmul,
   mul,
   reshape,
+  scale,
   silu,
   softmax,
   sub,
@@ -17,14 +18,14 @@ import {
 import { mulDims } from "../graph/dims.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import type { Parts } from "../nn/parts.ts";
-import type { GeneratorConfig } from "./config.ts";
+import { type GeneratorConfig, gateSets } from "./config.ts";
 import { type PairShape, parameterNames } from "./parameters.ts";
 import { routerNorms } from "./router-norm.ts";
 
 export type Routing = {
-  /** (p, L, n): the gates of eq. 5, K of them above zero in every row. */
+  /** (p, L, n): the gates of eq. 5, K of them above zero in every row; signed coefficients; (p, L, 2n) where A and B have their own. */
   readonly gates: Node;
-  /** (p, L, n): softmax over all experts. */
+  /** Of the same shape: softmax over all experts. */
   readonly probabilities: Node;
   /** New running statistics, by buffer name; empty outside training. */
   readonly buffers: Readonly<Record<string, Node>>;
@@ -84,11 +85,31 @@ export function route(
   });
   const logits = fromScopes(normed.out, prompts, edge.layers, generator);
   const noisy = takesGumbelNoise(generator, mode) ? add(logits, input(routerInputs.gumbel, logits.shape)) : logits;
-  const probabilities = softmax(noisy);
-  const kept = generator.strategy === "dense" ? probabilities : keepTopK(noisy, generator.topK, generator.renormalize);
+  const ofSets = inSets(generator, noisy);
+  const probabilities = softmax(ofSets);
+  const kept = strategies[generator.strategy](ofSets, generator);
   const gates = generator.annealSteps > 0 && mode.training ? annealed(probabilities, kept) : kept;
-  return { gates, probabilities, buffers: normed.next };
+  const together = (x: Node) => (x.shape.length === 3 ? x : reshape(x, logits.shape));
+  return { gates: together(gates), probabilities: together(probabilities), buffers: normed.next };
 }
+
+/** (p, L, 2n) → (p, L, 2, n) where A and B have gates of their own: each row of n is softmaxed for itself. */
+export function inSets(generator: Pick<GeneratorConfig, "compose" | "experts">, x: Node): Node {
+  const [prompts, layers] = x.shape as [Dim, number];
+  const sets = gateSets(generator);
+  return sets === 1 ? x : reshape(x, [prompts, layers, sets, generator.experts]);
+}
+
+type Strategy = (logits: Node, config: GeneratorConfig) => Node;
+
+/** Logits (…, n) to gates of the same shape. */
+const strategies: { readonly [S in GeneratorConfig["strategy"]]: Strategy } = {
+  keepTopK: (logits, { topK, renormalize }) => keepTopK(logits, topK, renormalize),
+  gumbel: (logits, { topK, renormalize }) => keepTopK(logits, topK, renormalize),
+  dense: softmax,
+  /** Normed logits are about 1 in size: by √n a layer's coefficients have a length of about 1, however many they are. */
+  linear: (logits, { experts }) => scale(logits, 1 / Math.sqrt(experts)),
+};
 
 /** Dense gates that become the kept ones as the fed blend goes from 0 to 1. */
 function annealed(dense: Node, kept: Node): Node {

@@ -19,6 +19,21 @@ const poolKeys = [
   "auxCoefficient",
 ] as const satisfies readonly (keyof GeneratorConfig)[];
 
-/** The keys with another value than their default that have no effect. Spelling out a default changes nothing either way. */
-export const unusedKeys = (config: GeneratorConfig): string[] =>
-  config.generation === "pool" ? [] : poolKeys.filter((key) => config[key] !== defaultGenerator[key]);
+/** What belongs to probabilities, of which K are kept: signed coefficients are all in use. */
+const softmaxKeys = [
+  "topK",
+  "gumbelNoise",
+  "renormalize",
+  "annealSteps",
+] as const satisfies readonly (keyof GeneratorConfig)[];
+
+/**
+ * The keys with another value than their default that have no effect, and beside what. Spelling out a default changes nothing either
+ * way.
+ */
+export function unusedKeys(config: GeneratorConfig): { readonly key: string; readonly beside: string }[] {
+  const idle = (keys: readonly (keyof GeneratorConfig)[], beside: string) =>
+    keys.filter((key) => config[key] !== defaultGenerator[key]).map((key) => ({ key, beside }));
+  if (config.generation === "direct") return idle(poolKeys, "generation is direct");
+  return config.strategy === "linear" ? idle(softmaxKeys, "strategy is linear") : [];
+}

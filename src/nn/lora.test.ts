@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createRng } from "../base/rng.ts";
-import { input, matmul } from "../graph/build.ts";
+import { input, matmul, scale as scaleBy } from "../graph/build.ts";
 import { interpret } from "../graph/interpret.ts";
 import { numbersOf, type Tensor, tensor } from "../graph/tensor.ts";
 import type { Node } from "../graph/types.ts";
@@ -70,11 +70,18 @@ test("a mixture adds Σ G_j · scale · B_j A_j, another G for every sample", ()
   expectClose(evaluate(mixture), withChange(change));
 });
 
-test("mixed factors add scale · (Σ G_j B_j)(Σ G_j A_j)", () => {
-  const mixed = (factor: Tensor, width: number, sample: number, r: number, column: number) =>
-    sum(experts, (j) => number(values.gates, sample * experts + j) * number(factor, (j * rank + r) * width + column));
+test.each([
+  ["G_j", 1],
+  ["H_j", -2],
+])("mixed factors add scale · (Σ %s B_j)(Σ G_j A_j)", (_, timesG) => {
+  const mixed = (factor: Tensor, times: number, width: number, sample: number, r: number, column: number) =>
+    sum(
+      experts,
+      (j) => times * number(values.gates, sample * experts + j) * number(factor, (j * rank + r) * width + column),
+    );
   const change = (sample: number, o: number, i: number) =>
-    scale * sum(rank, (r) => mixed(values.b, outputs, sample, r, o) * mixed(values.a, inputs, sample, r, i));
-  const linear = withMixedFactors(plain, { a: nodes.a, b: nodes.b, experts }, nodes.gates, scale);
+    scale * sum(rank, (r) => mixed(values.b, timesG, outputs, sample, r, o) * mixed(values.a, 1, inputs, sample, r, i));
+  const gates = { a: nodes.gates, b: timesG === 1 ? nodes.gates : scaleBy(nodes.gates, timesG) };
+  const linear = withMixedFactors(plain, { a: nodes.a, b: nodes.b, experts }, gates, scale);
   expectClose(evaluate(linear), withChange(change));
 });

@@ -32,15 +32,20 @@ export function withMixture(plain: Linear, { a, b }: ExpertStack, rankGates: Nod
 
 /**
  * The same with mixed factors: y = W x + scale · (Σ_j G_j B_j)(Σ_j G_j A_j) x, rank r instead of K·r (ambiguity AMB-3).
- * @param gates (b, n)
+ * @param gates of each factor (b, n), the same or apart
  */
-export function withMixedFactors(plain: Linear, { a, b, experts }: ExpertStack, gates: Node, scale: number): Linear {
-  const batch = gates.shape[0]!;
+export function withMixedFactors(
+  plain: Linear,
+  { a, b, experts }: ExpertStack,
+  gates: { readonly a: Node; readonly b: Node },
+  scale: number,
+): Linear {
+  const batch = gates.a.shape[0]!;
   const [stacked, inputs] = a.shape as [number, number];
   const outputs = b.shape[1] as number;
   const rank = stacked / experts;
-  const mix = (factors: Node, width: number) =>
-    reshape(matmul(gates, reshape(factors, [experts, rank * width])), [batch, rank, width]);
-  const [mixedA, mixedB] = [mix(a, inputs), mix(b, outputs)];
+  const mix = (of: Node, factors: Node, width: number) =>
+    reshape(matmul(of, reshape(factors, [experts, rank * width])), [batch, rank, width]);
+  const [mixedA, mixedB] = [mix(gates.a, a, inputs), mix(gates.b, b, outputs)];
   return (x) => add(plain(x), scaleBy(matmul(matmul(x, mixedA, { transB: true }), mixedB), scale));
 }

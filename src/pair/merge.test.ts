@@ -12,6 +12,12 @@ const gates = [
   [0, 1, 0, 0],
 ];
 
+/** Of B, where it has gates of its own. */
+const gatesOfB = [
+  [-0.5, 0.5, 0, 0],
+  [0, 0.25, 0, 0.75],
+];
+
 const weightsOf = (sources: Readonly<Record<string, Parameters<typeof readWeight>[0]>>, names: Iterable<string>) =>
   Promise.all([...names].map(async (name) => [name, await readWeight(sources[name]!)] as const));
 
@@ -38,9 +44,12 @@ function expectedChange(
   });
   let sum = 0;
   for (let k = 0; k < rank; k++) {
-    const parts = gates[layer]!.map((gate, expert) => ({ gate, ...at(expert, k) }));
+    const parts = gates[layer]!.map((gate, expert) => ({ gate, expert, ...at(expert, k) }));
+    const ofB = (generator.compose === "factorsApart" ? gatesOfB : gates)[layer]!;
     if (generator.compose === "delta") for (const part of parts) sum += part.gate * part.b * part.a;
-    else sum += parts.reduce((s, { gate, b }) => s + gate * b, 0) * parts.reduce((s, { gate, a }) => s + gate * a, 0);
+    else
+      sum +=
+        parts.reduce((s, { expert, b }) => s + ofB[expert]! * b, 0) * parts.reduce((s, { gate, a }) => s + gate * a, 0);
   }
   return (sum * generator.alpha) / rank;
 }
@@ -49,10 +58,12 @@ test.each<Partial<GeneratorConfig>>([
   {},
   { poolScope: "layer", targets: ["q", "k", "v", "o", "gate", "up", "down"] },
   { compose: "factors" },
+  { compose: "factorsApart" },
 ])("%o: merged weights are W + Σ G·(α/r)·B·A, and those without experts are the very same", async (generator) => {
   const pair = await openTinyPair({ generator });
   const { targets } = pair.shape.generator;
-  const { weights, config } = await merge(pair, specializationOf(pair, gates));
+  const rows = generator.compose === "factorsApart" ? gates.map((row, i) => [...row, ...gatesOfB[i]!]) : gates;
+  const { weights, config } = await merge(pair, specializationOf(pair, rows));
   expect(config).toBe(pair.edge.config);
   const changed = new Set<string>();
   for (const target of targets) {

@@ -40,7 +40,7 @@ export function requireScale(scale: number): void {
 
 /**
  * The LoRA of every adapted weight: Σ_j G_j·(α/r)·B_j·A_j over the experts in use, by stacking their ranks (K·r),
- * or one rank-r pair of mixed factors (AMB-3); of a direct generator the pair that it makes.
+ * or one rank-r pair of mixed factors, by the same gates or gates apart (AMB-3); of a direct generator the pair that it makes.
  * @throws E_MISMATCH where the specialisation was made for another pair, and for a strength of 0; E_USAGE for what is no strength
  */
 export function assembleLora(
@@ -110,11 +110,13 @@ const stackExperts: Assemble = (pair, target, layer, gates, scale) => {
 const mixFactors: Assemble = (pair, target, layer, gates, scale) => {
   const { inputs, outputs, rank, factor, a, b } = expertFactors(pair, target, layer);
   const mixed = { rank, inputs, outputs, a: new Float32Array(rank * inputs), b: new Float32Array(rank * outputs) };
-  gates.forEach((gate, expert) => {
-    if (gate === 0) return;
-    for (let j = 0; j < mixed.a.length; j++) mixed.a[j]! += gate * a[expert * rank * inputs + j]!;
-    for (let j = 0; j < mixed.b.length; j++) mixed.b[j]! += gate * factor * scale * b[expert * rank * outputs + j]!;
-  });
+  const { experts } = pair.shape.generator;
+  const ofB = gates.slice(-experts); // behind those of A, or the same
+  for (let expert = 0; expert < experts; expert++) {
+    const [gateA, gateB] = [gates[expert]!, ofB[expert]! * factor * scale];
+    if (gateA !== 0) for (let j = 0; j < mixed.a.length; j++) mixed.a[j]! += gateA * a[expert * rank * inputs + j]!;
+    if (gateB !== 0) for (let j = 0; j < mixed.b.length; j++) mixed.b[j]! += gateB * b[expert * rank * outputs + j]!;
+  }
   return mixed;
 };
 

@@ -10,6 +10,7 @@ import { generatorBuffers, generatorParameters, type PairShape } from "../genera
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { readGenerator, writeGenerator } from "./generator-file.ts";
 import { loadPair, writePairFile } from "./pair-file.ts";
+import { specialize } from "./specialize.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "pair-"));
 
@@ -125,4 +126,26 @@ test("a generator written in fp16 reads as its rounded values; running statistic
   for (const name of generatorParameters(shape).keys())
     expect(halved.get(name)).toEqual(float16ToFloat32(float32ToFloat16(tensors.get(name)!)));
   for (const name of generatorBuffers(shape).keys()) expect(halved.get(name)).toEqual(tensors.get(name));
+});
+
+test("a generator of some of the cloud's layers: the others are not among its weights, and gates are those of the shorter model", async () => {
+  const directory = folder();
+  await writeTinyPair(directory, { cloud: { layers: 3 }, generator: { cloudLayers: 2 } });
+  const pair = await loadPair(directory);
+  expect(pair.cloud.config.layers).toBe(2);
+  expect(Object.keys(pair.cloud.weights).filter((name) => name.startsWith("model.layers.2."))).toEqual([]);
+  expect(Object.keys(pair.cloud.weights)).toContain("model.layers.1.mlp.up_proj.weight");
+  const { gates } = await specialize(pair, "Answer with yes or no.");
+  edit(join(directory, "cloud/config.json"), () => ({ num_hidden_layers: 2 }));
+  edit(join(directory, "generator/generator.json"), ({ generator }) => ({
+    generator: { ...(generator as object), cloudLayers: null },
+  }));
+  expect((await specialize(await loadPair(directory), "Answer with yes or no.")).gates).toEqual(gates);
+  edit(join(directory, "generator/generator.json"), ({ generator }) => ({
+    generator: { ...(generator as object), cloudLayers: 3 },
+  }));
+  await expect(loadPair(directory)).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringMatching(/generator: cloudLayers: expected at most the model's 2 layers, found 3/) as unknown,
+  });
 });

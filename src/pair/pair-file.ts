@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
+import { firstLayers } from "../models/first-layers.ts";
 import { type Model, openModel } from "../models/load.ts";
 import type { Quantization } from "../models/quantized/layout.ts";
 import type { PromptLayout } from "../text/prompt.ts";
@@ -15,6 +16,7 @@ export type { PairFile } from "./pair.ts";
 
 export type Pair = EdgePair & {
   readonly directory: string;
+  /** Its first layers, where the generator reads no others. */
   readonly cloud: Model;
   readonly edge: Model;
   /** How the cloud model reads prompts: as the edge model does, unless the pair says otherwise. */
@@ -40,12 +42,13 @@ export async function loadPair(
   const folder = (part: "generator" | "tokenizer") => join(directory, file[part]);
   const cloudPath = await locate(directory, file.cloud, resolveModel);
   const edgePath = await locate(directory, file.edge, resolveModel);
-  const [cloud, edge, tokenizer, config] = await Promise.all([
+  const [wholeCloud, edge, tokenizer, config] = await Promise.all([
     openModel(cloudPath, { quantize: quantize.cloud }),
     openModel(edgePath, { quantize: quantize.edge }),
     loadTokenizer(folder("tokenizer")),
     readGeneratorConfig(folder("generator")),
   ]);
+  const cloud = firstLayers(wholeCloud, config.cloudLayers, `${folder("generator")}: cloudLayers`);
   const cloudTokenizer =
     file.cloudTokenizer === undefined ? tokenizer : await loadTokenizer(join(directory, file.cloudTokenizer));
   requireEmbeddings(cloudPath, cloud.config, cloudTokenizer);

@@ -12,7 +12,10 @@ import type { Pair } from "./pair-file.ts";
 export type Specialization = {
   /** The version of lora-gen that made it. */
   readonly version: string;
-  /** L rows of n gates; of a direct generator L hidden states, and `experts` is their width. */
+  /**
+   * L rows of n gates. Of a generator that mixes A and B apart the n of A and the n of B, of a direct one hidden states: `experts` is
+   * how many numbers a row has.
+   */
   readonly gates: readonly (readonly number[])[];
   /** The most gates of one layer that are not zero. */
   readonly topK: number;

@@ -4,7 +4,7 @@ import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
 import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
-import type { GeneratorConfig } from "../generator/config.ts";
+import { type GeneratorConfig, gateSets } from "../generator/config.ts";
 import { directStates, gateCount } from "../generator/direct.ts";
 import { promptGumbelFeeds } from "../generator/gumbel.ts";
 import { generatorBuffers, generatorParameters } from "../generator/parameters.ts";
@@ -86,10 +86,12 @@ export async function specialize(
 }
 
 /** How many numbers of a layer may differ from 0. */
-const mostGates = ({ generation, strategy, topK }: GeneratorConfig, experts: number): number =>
-  generation === "direct" || strategy === "dense" ? experts : topK;
+const mostGates = (config: GeneratorConfig, width: number): number =>
+  config.generation === "direct" || config.strategy === "dense" || config.strategy === "linear"
+    ? width
+    : config.topK * gateSets(config);
 
-/** Gates (1, L, n), or a direct generator's hidden states (1, L, width). */
+/** Gates (1, L, n) or (1, L, 2n), or a direct generator's hidden states (1, L, width). */
 function gatesGraph(pair: Pair): Node {
   const { shape } = pair;
   const infos = new Map([...generatorParameters(shape), ...generatorBuffers(shape)]);

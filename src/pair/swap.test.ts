@@ -15,17 +15,18 @@ const prompt = [1, 7, 19, 3, 42, 8, 30, 11, 5];
 const continuations = [[4], [9, 12], [200, 3, 8, 61]];
 const threads = 1;
 
-/** Two specialisations that have no gate in common. */
-const twoOf = (pair: Pair) => ({
-  first: specializationOf(pair, [
-    [0.25, 0, 0.75, 0],
-    [0, 1, 0, 0],
-  ]),
-  second: specializationOf(pair, [
-    [0, 0.5, 0, 0.5],
-    [0.9, 0, 0, 0.1],
-  ]),
-});
+/** Two specialisations that have no gate in common; where A and B have gates of their own, those of B are others. */
+function twoOf(pair: Pair) {
+  const isApart = pair.shape.generator.compose === "factorsApart";
+  const withB = (row: number[], ofB: number[]) => (isApart ? [...row, ...ofB] : row);
+  return {
+    first: specializationOf(pair, [
+      withB([0.25, 0, 0.75, 0], [0, -0.5, 0.5, 0]),
+      withB([0, 1, 0, 0], [0.2, 0.8, 0, 0]),
+    ]),
+    second: specializationOf(pair, [withB([0, 0.5, 0, 0.5], [0.5, 0, 0, 0.5]), withB([0.9, 0, 0, 0.1], [0, 0, 1, -1])]),
+  };
+}
 
 const scoresOf = (decoder: Decoder) => decoder.score(prompt, continuations);
 
@@ -45,6 +46,7 @@ test.each<Partial<GeneratorConfig>>([
   {},
   { poolScope: "layer", targets: ["q", "k", "v", "o", "gate", "up", "down"] },
   { compose: "factors" },
+  { compose: "factorsApart" },
 ])("%o: every swap scores as a fresh merge does, and the way back is exact", async (generator) => {
   const pair = await openTinyPair({ generator });
   const { first, second } = twoOf(pair);
@@ -69,12 +71,18 @@ test.each<Partial<GeneratorConfig>>([
   expect(await scoresOf(decoder)).toEqual(base);
 });
 
-test.each(["delta", "factors"] as const)("%s: a strength is that of a merge", async (compose) => {
+test.each([
+  ["delta", 0.5],
+  ["delta", -0.5],
+  ["factors", 0.5],
+  ["factorsApart", 0.5],
+  ["factorsApart", -0.5],
+] as const)("%s: a strength of %d is that of a merge", async (compose, scale) => {
   const pair = await openTinyPair({ generator: { compose } });
   const { first } = twoOf(pair);
   await using decoder = await createSwappableDecoder(pair, { threads });
-  await decoder.swap(first, { scale: 0.5 });
-  expect(gap(await scoresOf(decoder), await scoresOfMerged(pair, first, { scale: 0.5 }))).toBeLessThan(1e-6);
+  await decoder.swap(first, { scale });
+  expect(gap(await scoresOf(decoder), await scoresOfMerged(pair, first, { scale }))).toBeLessThan(1e-6);
 });
 
 test("over quantised weights a swap scores as the adapter beside them does", async () => {

@@ -7,6 +7,7 @@
 import { AppError } from "../base/errors.ts";
 import { type CachedModelOptions, createCachedModel, type StepChange } from "../decode/cached-model.ts";
 import { type Decoder, type DecoderOptions, decoderOver } from "../decode/decoder.ts";
+import { gateCount } from "../generator/direct.ts";
 import { withExperts } from "../generator/experts.ts";
 import { generatorParameters } from "../generator/parameters.ts";
 import { input } from "../graph/build.ts";
@@ -40,7 +41,7 @@ export async function createSwappableDecoder(pair: EdgePair, options: DecoderOpt
       "E_CONFIG",
       "a direct generator makes LoRA weights, not gates: it has no specialisations to swap",
     );
-  const gates = zeros("f32", [1, edge.layers, generator.experts]);
+  const gates = zeros("f32", [1, edge.layers, gateCount(pair.shape)]);
   const { reusePrefix, now, ...rest } = options;
   const cached = await createCachedModel(pair.edge, {
     ...rest,
@@ -61,16 +62,19 @@ export async function createSwappableDecoder(pair: EdgePair, options: DecoderOpt
   };
 }
 
-/** (L, n), the strength in them. */
+/** (L, n) or (L, 2n), the strength in them. */
 function gateValues(pair: EdgePair, specialization: Specialization, scale: number): Float32Array {
   requireSamePair("specialization", specialization, pair);
   requireScale(scale);
   const { compose } = pair.shape.generator;
   if (compose === "factors" && scale < 0)
     throw new AppError("E_USAGE", `scale: mixed factors take a strength above 0, found ${scale}`);
-  // Mixed factors multiply their gates: each of the two takes the root of the strength.
+  // Mixed factors multiply their gates: each of the two takes the root of the strength, or that of B all of it where it has its own.
   const strength = compose === "factors" ? Math.sqrt(scale) : scale;
-  return Float32Array.from(specialization.gates.flat(), (gate) => gate * strength);
+  const from = compose === "factorsApart" ? pair.shape.generator.experts : 0;
+  return Float32Array.from(
+    specialization.gates.flatMap((row) => row.map((gate, i) => (i < from ? gate : gate * strength))),
+  );
 }
 
 /** The expert pool beside the linear maps it adapts, its gates fed with every step. */
@@ -86,7 +90,7 @@ function expertChange({ shape, generator }: EdgePair, gates: Tensor): StepChange
         shape,
         parts,
         (name) => frozen(`generator.${name}`, parameters.get(name)!.shape),
-        input(gatesName, ["prompts", shape.edge.layers, shape.generator.experts]),
+        input(gatesName, ["prompts", shape.edge.layers, gateCount(shape)]),
         input(promptOfName, ["batch"], "i64"),
       ),
     weights,

@@ -75,6 +75,20 @@ test.each([
   });
 });
 
+test("signed coefficients refuse keys of kept probabilities, and balance by probabilities", () => {
+  const linear = (keys: object) => ({ ...generator, generator: { strategy: "linear", ...keys } });
+  const { data } = TrainConfig.safeParse(linear({ experts: 32, auxForm: "perLayer" }));
+  expect(TrainConfig.safeParse(data).success).toBe(true);
+  const issues = (keys: object) => TrainConfig.safeParse(linear(keys)).error?.issues.map(({ path }) => path.join("."));
+  expect(issues({ topK: 3, renormalize: false, annealSteps: 5 })).toEqual([
+    "generator.topK",
+    "generator.renormalize",
+    "generator.annealSteps",
+  ]);
+  for (const auxForm of ["elementwise", "probabilities", "switch"])
+    expect(issues({ auxForm })).toEqual(["generator.auxForm"]);
+});
+
 test("a direct generator refuses keys of pools and routers, naming each; defaults spelled out are no reason to", () => {
   const direct = (keys: object) => ({ ...generator, generator: { generation: "direct", ...keys } });
   const { data } = TrainConfig.safeParse(direct({ routerHidden: 16, rank: 4, experts: 8, metaState: "mean" }));

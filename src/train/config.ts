@@ -190,11 +190,11 @@ export const GeneratorRun = z
     message: "expected either tasks or episodes",
   })
   .superRefine(({ generator }, { addIssue }) => {
-    for (const key of unusedKeys(generator))
+    for (const { key, beside } of unusedKeys(generator))
       addIssue({
         code: "custom",
         path: ["generator", key],
-        message: "expected its default: it has no effect where generation is direct",
+        message: `expected its default: it has no effect where ${beside}`,
       });
   });
 

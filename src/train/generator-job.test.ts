@@ -18,3 +18,35 @@ test("a generator whose specialisations would not fit their file is refused befo
   expect(existsSync(output)).toBe(false);
   rmSync(root, { recursive: true });
 });
+
+test("a pool of more ranks than unmerged serving carries well is trained, with a warning", async () => {
+  const root = mkdtempSync(join(tmpdir(), "generator-job-"));
+  await writeRunInputs(root);
+  const warningsOf = async (name: string, generator: object) => {
+    const warnings: string[] = [];
+    const log = { info: () => undefined, warn: (message: string) => void warnings.push(message) };
+    const config = configureGenerator(root, join(root, name), { steps: 1, generator });
+    const { bestLoss } = await runTraining(config, quietContext({ log }));
+    expect(Number.isFinite(bestLoss)).toBe(true);
+    return warnings;
+  };
+  expect(await warningsOf("usual", { experts: 8, rank: 16 })).toEqual([]);
+  expect(await warningsOf("many", { experts: 32, rank: 16 })).toEqual([
+    expect.stringMatching(/32 experts of rank 16 put 512 ranks beside every adapted map/),
+  ]);
+  rmSync(root, { recursive: true });
+});
+
+test("more of the cloud's layers than it has are refused before anything is written", async () => {
+  const root = mkdtempSync(join(tmpdir(), "generator-job-"));
+  await writeRunInputs(root);
+  const config = configureGenerator(root, join(root, "deep"), { generator: { cloudLayers: 99 } });
+  await expect(runTraining(config, quietContext())).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringMatching(
+      /^generator\.cloudLayers: expected at most the model's \d+ layers, found 99/,
+    ) as unknown,
+  });
+  expect(existsSync(join(root, "deep"))).toBe(false);
+  rmSync(root, { recursive: true });
+});

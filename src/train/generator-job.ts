@@ -12,6 +12,7 @@ import {
   type ParameterInfo,
 } from "../generator/parameters.ts";
 import { routerInputs } from "../generator/router.ts";
+import { firstLayers } from "../models/first-layers.ts";
 import { frozenSources } from "../models/frozen-model.ts";
 import { type Model, openModel } from "../models/load.ts";
 import { quantizations } from "../models/quantized/layout.ts";
@@ -41,7 +42,8 @@ import {
 
 /** Reads all that the run needs. Throws before anything is written. */
 export async function generatorJob(config: GeneratorRun): Promise<Job> {
-  const [cloud, edge] = await openFrozen(config);
+  const [wholeCloud, edge] = await openFrozen(config);
+  const cloud = firstLayers(wholeCloud, config.generator.cloudLayers, "generator.cloudLayers");
   const tokenizer = await loadTokenizer(config.tokenizer);
   const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
   requireSpecializable(pair);
@@ -69,6 +71,7 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
     evaluation: spec(false),
     weights: await mappedOrHeld({ ...frozenSources(cloud, "cloud."), ...frozenSources(edge, "edge.") }),
     prepack: cloud.quantization !== undefined || edge.quantization !== undefined,
+    warnings: costlyPool(config),
     start: () => startGenerator(config, pair),
     batch: (rng, step, index) => {
       const groups = groupFeeds(config, pair, source, rng, { split: "train", index });
@@ -85,6 +88,17 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
         trainedOver: { cloud: cloud.sha256, edge: edge.sha256 },
       }),
   };
+}
+
+/** Ranks beside a product that unmerged serving carries; as many more add about a quarter to a layer's products each time. */
+const servedRanks = 128;
+
+function costlyPool({ generator: { generation, experts, rank } }: GeneratorRun): string[] {
+  const ranks = experts * rank;
+  if (generation === "direct" || ranks <= servedRanks) return [];
+  return [
+    `generator: ${experts} experts of rank ${rank} put ${ranks} ranks beside every adapted map where specialisations are swapped unmerged; each ${servedRanks} add about a quarter to a layer's products`,
+  ];
 }
 
 /** The two frozen models, quantised where the configuration asks for it. */

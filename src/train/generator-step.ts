@@ -1,6 +1,6 @@
 /** @file Training a generator over a frozen pair, end to end: prompts through the cloud model, answers through the edge model. */
 
-import { balanceLoss } from "../generator/balance.ts";
+import { balanceLoss, expertLoad } from "../generator/balance.ts";
 import { cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
 import { droppedInput } from "../generator/dropout.ts";
 import { withDirectLora, withExperts } from "../generator/experts.ts";
@@ -12,7 +12,7 @@ import {
   type ParameterInfo,
 } from "../generator/parameters.ts";
 import { route } from "../generator/router.ts";
-import { add, flattenRows, gather, input, mean, scale, sum } from "../graph/build.ts";
+import { add, flattenRows, gather, input, mean, scale } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { embed, forward, logits } from "../models/decoder.ts";
@@ -89,7 +89,7 @@ function objective(
   const balance = balanceLoss(pair.generator, routing);
   return {
     loss: add(answers, balance),
-    metrics: { answerLoss: answers, balanceLoss: balance, expertLoad: sum(routing.gates, [0, 1]) },
+    metrics: { answerLoss: answers, balanceLoss: balance, expertLoad: expertLoad(pair.generator, routing) },
     buffers: routing.buffers,
   };
 }

@@ -33,6 +33,8 @@ export type Job = {
   /** One micro-batch, determined by the stream, the step and its number among all micro-batches, from 0. */
   readonly batch: (rng: Rng, step: number, index: number) => Feeds;
   readonly validation: (rng: Rng, index: number) => Feeds;
+  /** What a user should know before the first step. */
+  readonly warnings?: readonly string[];
   /** Writes the result of the best state. */
   readonly save: (state: TrainingState) => Promise<void>;
 };
@@ -74,6 +76,7 @@ export async function trainLoop(config: TrainConfig, job: Job, context: LoopCont
   if (before === undefined) await rm(folders.best, { recursive: true, force: true }); // of a run that left no checkpoint
   if (before === undefined) await beginRun(config);
   else await continueRun(config, before.step, context.log);
+  for (const warning of job.warnings ?? []) context.log.warn(warning);
   const best: Best = before === undefined ? { loss: Number.POSITIVE_INFINITY, step: 0 } : readBest(before);
   await keepLogUpTo(folders.log, before?.step ?? 0);
   const state = before === undefined ? await job.start() : toState(before);

@@ -12,6 +12,7 @@ import { unmerge } from "../../src/export/unmerge.ts";
 import { balanceLoss } from "../../src/generator/balance.ts";
 import { cloudInputNames, cloudInputs, cloudParts, metaHidden } from "../../src/generator/cloud.ts";
 import { defaultGenerator, GeneratorConfig } from "../../src/generator/config.ts";
+import { gateCount } from "../../src/generator/direct.ts";
 import { withExperts } from "../../src/generator/experts.ts";
 import {
   generatorBuffers,
@@ -61,7 +62,7 @@ async function unmergedLogits(pair: Pair, gates: readonly (readonly number[])[])
   const infos = generatorParameters(shape);
   const parameters = (name: string) => frozen(`generator.${name}`, infos.get(name)!.shape);
   const { layers } = edge.config;
-  const gatesNode = input("gates", ["prompts", layers, shape.generator.experts]);
+  const gatesNode = input("gates", ["prompts", layers, gateCount(shape)]);
   const parts = withExperts(shape, denseParts(frozen), parameters, gatesNode, input("prompt_of", ["rows"], "i64"));
   const tokens = input("tokens", ["rows", "time"], "i64");
   const rows = logits(edge.config, parts, flattenRows(forward(edge.config, parts, embed(edge.config, parts, tokens))));
@@ -70,7 +71,7 @@ async function unmergedLogits(pair: Pair, gates: readonly (readonly number[])[])
   await using session = await compile({ outputs: { rows } }, { weights, threads: 1 });
   const results = await session.run({
     tokens: intTensor([1, ids.length], ids),
-    gates: floatTensor([1, layers, shape.generator.experts], gates.flat()),
+    gates: floatTensor([1, layers, gateCount(shape)], gates.flat()),
     prompt_of: intTensor([1], [0]),
   });
   return floats(results["rows"]);
@@ -98,6 +99,10 @@ describe("T1: the merged model gives what the unmerged experts give", () => {
     { poolScope: "layer", compose: "factors" },
     { targets: ["q", "k", "v", "o", "gate", "up", "down"], topK: 3 },
     { strategy: "dense" },
+    { strategy: "linear" },
+    { compose: "factorsApart" },
+    { compose: "factorsApart", strategy: "linear", poolScope: "layer" },
+    { cloudLayers: 1 },
     { renormalize: false },
   ];
   test.each(variants)("%j", async (generator) => {

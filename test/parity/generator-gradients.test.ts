@@ -20,6 +20,12 @@ describe("T4: gradients equal central differences in float64", () => {
       training: true,
       generator: { poolScope: "layer", routerScope: "layer", compose: "factors", metaTokens: "distinct" },
     },
+    { title: "signed coefficients", training: true, generator: { strategy: "linear" } },
+    {
+      title: "factors mixed apart, balance of places and probabilities",
+      training: true,
+      generator: { compose: "factorsApart", auxForm: "switch" },
+    },
     { title: "LoRA made directly", training: true, generator: { generation: "direct" } },
     {
       title: "the cloud's norms, its mean state, meta tokens apart, the hidden layer normed, balance gate by gate",

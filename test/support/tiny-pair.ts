@@ -55,11 +55,13 @@ export async function writeTinyPair(
     ]),
   ) as Record<"cloud" | "edge", ReturnType<typeof randomLlama>>;
   const config = GeneratorConfig.parse({ experts: 4, topK: 2, rank: 4, alpha: 8, cloudRank: 4, ...generator });
-  const shape: PairShape = { cloud: models.cloud.config, edge: models.edge.config, generator: config };
+  const cloud = { ...models.cloud.config, layers: config.cloudLayers ?? models.cloud.config.layers };
+  const shape: PairShape = { cloud, edge: models.edge.config, generator: config };
   for (const part of ["cloud", "edge"] as const) {
     const values = (name: string) => (models[part].weights[name] as { data: Float32Array }).data;
-    const tensors = new Map([...parameterShapes(shape[part]).keys()].map((name) => [name, values(name)]));
-    await saveModel(join(directory, part), shape[part], tensors);
+    const { config } = models[part];
+    const tensors = new Map([...parameterShapes(config).keys()].map((name) => [name, values(name)]));
+    await saveModel(join(directory, part), config, tensors);
   }
   const parameters = initialValues(generatorParameters(shape), rng.split("generator"));
   // A fresh generator changes nothing (B = 0) and hardly tells prompts apart; this one does both.

@@ -57,7 +57,10 @@ export function generatorFacts({ config, parts, bytes, dtypes, sha256 }: Generat
   const pool = config.poolScope === "shared" ? "one pool for all layers" : "a pool per layer";
   return [
     ["experts", `${config.experts} of rank ${config.rank} on ${config.targets.join(", ")}; ${pool}`],
-    ["gates", config.strategy === "dense" ? "dense" : `the ${config.topK} strongest per layer (${config.strategy})`],
+    ["gates", describeGates(config)],
+    ...(config.cloudLayers === null
+      ? []
+      : [["cloud layers", `the first ${config.cloudLayers}`] satisfies [string, string]]),
     ["cloud LoRA", `rank ${config.cloudRank} on ${config.cloudTargets.join(", ") || "nothing"}`],
     [
       "parameters",
@@ -68,4 +71,11 @@ export function generatorFacts({ config, parts, bytes, dtypes, sha256 }: Generat
     ["weights", `${formatBytes(bytes)}, ${describeDtypes(dtypes)}`],
     ["sha256", sha256],
   ];
+}
+
+function describeGates({ strategy, topK, compose }: GeneratorConfig): string {
+  const names = { dense: "dense", linear: "signed coefficients" } as const;
+  const which =
+    strategy === "dense" || strategy === "linear" ? names[strategy] : `the ${topK} strongest per layer (${strategy})`;
+  return compose === "factorsApart" ? `${which}, of A and of B apart` : which;
 }
