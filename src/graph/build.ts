@@ -56,6 +56,8 @@ export const silu = (x: Node): Node => make("silu", [x], none);
 /** x · ½(1 + tanh(√(2/π)(x + 0.044715 x³))) */
 export const gelu = (x: Node): Node => make("gelu", [x], none);
 export const relu = (x: Node): Node => make("relu", [x], none);
+/** min(max(x, low), high) */
+export const clamp = (x: Node, low: number, high: number): Node => make("clamp", [x], { low, high });
 export const less = (a: Node, b: Node): Node => make("less", [a, b], none);
 export const equal = (a: Node, b: Node): Node => make("equal", [a, b], none);
 export const where = (condition: Node, a: Node, b: Node): Node => make("where", [condition, a, b], none);

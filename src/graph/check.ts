@@ -23,6 +23,7 @@ const arities: { readonly [P in Op]: readonly [number, number] } = {
   silu: [1, 1],
   gelu: [1, 1],
   relu: [1, 1],
+  clamp: [1, 1],
   less: [2, 2],
   equal: [2, 2],
   where: [3, 3],

@@ -152,6 +152,10 @@ export const vjps: { readonly [P in Op]: Vjp<P> } = {
   silu: (dy, node) => [mul(dy, add(node, mul(sigmoid(node.inputs[0]!), sub(one, node))))],
   gelu: (dy, node) => [geluVjp(dy, node)],
   relu: (dy, { inputs: [x] }) => [where(less(constant(0), x!), dy, constant(0))],
+  clamp: (dy, { inputs: [x], params: { low, high } }) => {
+    const isBelow = less(x!, constant(high));
+    return [where(less(constant(low), x!), where(isBelow, dy, constant(0)), constant(0))];
+  },
   less: () => [],
   equal: () => [],
   where: (dy, { inputs: [condition, a, b] }, needs) => [

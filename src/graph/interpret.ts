@@ -163,6 +163,8 @@ export const rules: { readonly [P in Op]: Rule<P> } = {
   silu: unary((x) => x * sigmoid(x)),
   gelu: unary((x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))),
   relu: unary((x) => Math.max(x, 0)),
+  clamp: ([x], { params: { low, high } }) =>
+    (x!.data as Float64Array).map((value) => Math.min(Math.max(value, low), high)),
   less: elementwise((a, b) => Number(a! < b!)),
   equal: elementwise((a, b) => Number(a === b)),
   where: elementwise((condition, a, b) => (condition ? a! : b!)),

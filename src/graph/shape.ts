@@ -59,6 +59,7 @@ export const shapeRules: { readonly [P in Exclude<Op, Leaf | "result">]: ShapeRu
   silu: unary("silu"),
   gelu: unary("gelu"),
   relu: unary("relu"),
+  clamp: unary("clamp"),
   less: (inputs) => ({ shape: binary("less")(inputs).shape, dtype: "bool" }),
   equal: (inputs) => ({ shape: binary("equal")(inputs).shape, dtype: "bool" }),
   where: ([condition, a, b]) => {

@@ -30,6 +30,8 @@ export type OpParams = {
   /** In its tanh form: x · ½(1 + tanh(√(2/π)(x + 0.044715 x³))). */
   gelu: None;
   relu: None;
+  /** min(max(x, low), high) */
+  clamp: { readonly low: number; readonly high: number };
   /** a < b, as bool. */
   less: None;
   /** a = b, as bool. */

@@ -197,6 +197,8 @@ export const lowerings: { readonly [P in Exclude<Op, "input" | "weight" | "resul
     context.emit("QuickGelu", inputs, { domain: contrib, attributes: { alpha: { float: 1 } } }),
   gelu: lowerGelu,
   relu: plain("Relu"),
+  clamp: (context, [x], { params: { low, high } }) =>
+    context.emit("Clip", [x!, context.literal([low], [], "f32"), context.literal([high], [], "f32")]),
   less: plain("Less"),
   equal: plain("Equal"),
   where: plain("Where"),

@@ -10,20 +10,25 @@ import { compile } from "../runtime/node.ts";
 import { floats, floatTensor } from "../runtime/tensor.ts";
 import { createTrainer } from "./trainer.ts";
 
-const uniform = (seed: string, length: number) => {
+/** Angles, the same ones for the same seed. */
+const angles = (seed: string, length: number) => {
   const rng = createRng(seed);
-  return Float32Array.from({ length }, () => rng.next());
+  return Array.from({ length }, () => 2 * Math.PI * rng.next());
 };
 
 test("a share of the values is dropped, all over the tensor; the rest is scaled so that the mean stays", async () => {
   const [batch, time, width] = [4, 50, 300];
-  const noise = { tokens: input("tokens", [batch, time]), features: input("features", [width]) };
+  const noise = { tokens: input("tokens", [batch, time, 2]), features: input("features", [2, width]) };
   const y = dropout(input("x", [batch, time, width]), noise, 0.2);
   await using session = await compile({ outputs: { y } });
+  const ofFeatures = angles("features", width);
   const { y: out } = await session.run({
     x: floatTensor([batch, time, width], new Float32Array(batch * time * width).fill(1)),
-    tokens: floatTensor([batch, time], uniform("tokens", batch * time)),
-    features: floatTensor([width], uniform("features", width)),
+    tokens: floatTensor(
+      [batch, time, 2],
+      angles("tokens", batch * time).flatMap((angle) => [Math.cos(angle), Math.sin(angle)]),
+    ),
+    features: floatTensor([2, width], [...ofFeatures.map(Math.cos), ...ofFeatures.map(Math.sin)]),
   });
   const values = floats(out);
   const share = (part: Float32Array) => part.filter((value) => value === 0).length / part.length;

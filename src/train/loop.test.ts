@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { quietContext, toyBatch, toyConfig, toyJob } from "../../test/support/toy-training.ts";
 import type { Rng } from "../base/rng.ts";
 import { loadCheckpoint } from "../files/checkpoint.ts";
-import { floats, floatTensor } from "../runtime/tensor.ts";
+import { floats, floatTensor, intTensor } from "../runtime/tensor.ts";
 import { trainLoop } from "./loop.ts";
 
 const folders: string[] = [];
@@ -105,6 +105,18 @@ test("the log has loss, gradient norm, rate and memory every few steps, and each
     });
   }
   expect(lines.filter((line) => "validation" in line).map(({ step }) => step)).toEqual([4, 8, 12]);
+});
+
+test("tokens a second are token ids: noise that is drawn for each of them is not counted", async () => {
+  const output = folder();
+  const batch = (rng: Rng) => ({
+    ...toyBatch(rng),
+    "part.tokens": intTensor([3, 7], new Array(21).fill(0)),
+    "part.dropout.tokens": floatTensor([9, 3, 7], new Float32Array(189)),
+  });
+  await trainLoop(toyConfig(output), toyJob(output, { batch }), quietContext({ now: clock(1000) }));
+  const [first] = logOf(output);
+  expect(first).toMatchObject({ step: 2, tokensPerSecond: 42 }); // two steps, one second by this clock
 });
 
 /** Every look at the clock is `stepMs` later. */

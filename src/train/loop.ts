@@ -61,8 +61,12 @@ const LogLine = z.looseObject({ step: z.int().min(0) });
 
 type Best = { loss: number; step: number };
 
+/** Token ids that a batch feeds, padding among them. Noise per token is named alike, but is no whole number. */
 const tokensIn = (feeds: Feeds): number =>
-  Object.entries(feeds).reduce((sum, [name, { data }]) => (name.endsWith(".tokens") ? sum + data.length : sum), 0);
+  Object.entries(feeds).reduce(
+    (sum, [name, { data, dtype }]) => (name.endsWith(".tokens") && dtype === "i64" ? sum + data.length : sum),
+    0,
+  );
 
 /** Runs a job to its end or until the signal; the best state by validation loss is what is saved as the result. */
 export async function trainLoop(config: TrainConfig, job: Job, context: LoopContext): Promise<TrainingResult> {

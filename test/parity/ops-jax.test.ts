@@ -110,6 +110,7 @@ const rules: { readonly [P in Op]: JaxRule<P> | Without } = {
   silu: unary(nn.silu),
   gelu: unary(gelu),
   relu: unary(nn.relu),
+  clamp: ([x], { params: { low, high } }) => np.clip(x!, low, high),
   less: binary(np.less),
   equal: binary(np.equal),
   where: ([condition, a, b]) => np.where(condition!, a!, b!),

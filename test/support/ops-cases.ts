@@ -4,6 +4,7 @@ import {
   broadcast,
   cachedAttention,
   cast,
+  clamp,
   concat,
   constant,
   crossEntropy,
@@ -193,6 +194,7 @@ export const opCases: { readonly [P in Op]: OpCases } = {
   silu: unary(silu, [-30, 30]),
   gelu: unary(gelu, [-8, 8]),
   relu: unary(relu),
+  clamp: unary((x) => clamp(x, -1, 1.5)),
   less: {
     gradient: { by: ["x", "y"], zero: step },
     cases: [

@@ -5,6 +5,7 @@ import {
   add,
   broadcast,
   cast,
+  clamp,
   concat,
   constant,
   div,
@@ -62,6 +63,7 @@ const makers: readonly Maker[] = [
   (a) => sigmoid(a),
   (a) => silu(a),
   (a) => relu(a),
+  (a) => clamp(a, -0.5, 1.5),
   (a) => (a.shape.length > 0 ? softmax(a) : undefined),
   (a, b) => where(less(a, b), a, b), // continuous, so that rounding cannot change the branch's value
   (a, _, detail) => mul(a, constant(factors[detail % factors.length]!)),
