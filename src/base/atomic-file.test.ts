@@ -4,9 +4,10 @@ import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { isTemporaryName, writeAtomic, writeFileAtomic } from "./atomic-file.ts";
+import { writeAtomic, writeFileAtomic } from "./atomic-file.ts";
 import { AppError } from "./errors.ts";
 import { ioError } from "./io-error.ts";
+import { isTemporaryName } from "./temporary-name.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "atomic-"));
 

@@ -1,8 +1,8 @@
 /** @file Files appear complete or not at all: written under a temporary name in the same folder, then renamed. */
-import { randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { ioError } from "./io-error.ts";
+import { sweepTemporary, temporaryPath } from "./temporary-name.ts";
 
 /** Writes a whole file; a reader sees the old content or the new, never a part. Throws E_IO. */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
@@ -11,10 +11,12 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
 
 /**
  * Lets `write` fill a temporary file, flushes it to the disk and renames it to `path`. When anything fails the
- * temporary file is removed, an existing file at `path` stays, and the error is E_IO with the path and the reason.
+ * temporary file is removed, an existing file at `path` stays, and the error is E_IO with the path and the reason. What killed processes left
+ * of the same attempt goes first.
  */
 export async function writeAtomic(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  await sweepTemporary(path);
+  const temporary = await temporaryPath(path);
   try {
     const file = await open(temporary, "wx");
     try {
@@ -29,11 +31,6 @@ export async function writeAtomic(path: string, write: (file: FileHandle) => Pro
     await rm(temporary, { force: true }).catch(() => undefined); // the first error is the one to tell
     throw ioError(error, "write", path);
   }
-}
-
-/** Whether a file name was made by `writeAtomic`: one is left behind only when the process was killed. */
-export function isTemporaryName(name: string): boolean {
-  return /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
 }
 
 /** Makes a rename survive a power cut. Not every system can open or flush a folder: there it is left out. */

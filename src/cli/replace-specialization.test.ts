@@ -28,5 +28,9 @@ test("a specialisation takes the place of another prompt's, and one line on stde
   expect(await said(first)).toBe("");
   expect(await said(second)).toBe(`replaced ${file}, the specialisation of another prompt (sha256 111111111111…)\n`);
   writeFileSync(file, "{}");
-  expect(await said(second)).toBe(`replaced ${file}, which was no specialisation\n`);
+  await expect(said(second)).rejects.toMatchObject({
+    code: "E_USAGE",
+    message: expect.stringContaining(`${file}: expected a specialisation or nothing to replace`) as unknown,
+  });
+  expect(readFileSync(file, "utf8")).toBe("{}");
 });

@@ -1,4 +1,4 @@
-/** @file Writing a specialisation over another one: it is done, and said. */
+/** @file Writing a specialisation over another one: it is done, and said. Over anything else it is refused. */
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import {
@@ -10,7 +10,10 @@ import {
 import type { CliContext } from "./context.ts";
 import { shortHash } from "./format.ts";
 
-/** Writes `specialization.json` into a folder; where that replaces one of another prompt, or what is none, a line on stderr names it. */
+/**
+ * Writes `specialization.json` into a folder; where that replaces one of another prompt, a line on stderr names it.
+ * @throws E_USAGE where a file of that name is there that is none
+ */
 export async function replaceSpecialization(
   { stderr }: Pick<CliContext, "stderr">,
   directory: string,
@@ -33,7 +36,12 @@ async function describePrevious(
       ? undefined
       : `the specialisation of another prompt (sha256 ${shortHash(found.promptSha256)}…)`;
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    return error.code === "E_NOT_FOUND" ? undefined : "which was no specialisation";
+    if (!(error instanceof AppError) || error.code === "E_IO") throw error;
+    if (error.code === "E_NOT_FOUND") return undefined;
+    throw new AppError(
+      "E_USAGE",
+      `${file}: expected a specialisation or nothing to replace, found a file that is none (${error.message}): remove it, or choose another folder`,
+      { cause: error },
+    );
   }
 }

@@ -1,6 +1,6 @@
 /** @file Folders appear whole or not at all, also where the process is ended in between. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -63,4 +63,46 @@ test("the end of the process in the midst of it, as a second Ctrl-C brings, leav
   expect(status).toBe(130);
   expect(stdout).toContain(join(folder, ".model."));
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("an empty folder behind a link is filled; a link that leads nowhere, and a mounted file system, are refused before the work", async () => {
+  const folder = join(root, "d");
+  mkdirSync(join(folder, "far"), { recursive: true });
+  symlinkSync("far", join(folder, "near"));
+  symlinkSync("nowhere", join(folder, "dangling"));
+  await withNewFolder(join(folder, "near"), async (temporary) => writeFileSync(join(temporary, "x"), ""));
+  expect(readdirSync(join(folder, "far"))).toEqual(["x"]);
+  const never = async () => expect.unreachable("the work began");
+  await expect(withNewFolder(join(folder, "near"), never)).rejects.toMatchObject({ code: "E_USAGE" });
+  await expect(withNewFolder(join(folder, "dangling"), never)).rejects.toMatchObject({ code: "E_IO" });
+  expect(readdirSync(folder).sort()).toEqual(["dangling", "far", "near"]);
+});
+
+const isEmptyMount = existsSync("/dev/shm") && readdirSync("/dev/shm").length === 0;
+test.skipIf(!isEmptyMount)(
+  "a folder where a file system is mounted is refused before the work (needs an empty /dev/shm)",
+  async () => {
+    await expect(withNewFolder("/dev/shm", async () => expect.unreachable("the work began"))).rejects.toMatchObject({
+      code: "E_USAGE",
+      message: expect.stringContaining("is where a file system is mounted") as unknown,
+    });
+  },
+);
+
+test("what a kill left goes with the next attempt", async () => {
+  const folder = join(root, "e");
+  mkdirSync(folder);
+  const script = `
+    import { writeFileSync } from "node:fs";
+    import { withNewFolder } from ${JSON.stringify(pathToFileURL(join(import.meta.dirname, "new-folder.ts")).href)};
+    await withNewFolder(${JSON.stringify(join(folder, "model"))}, async (temporary) => {
+      writeFileSync(temporary + "/half", "half");
+      process.kill(process.pid, "SIGKILL");
+      await new Promise(() => setTimeout(() => undefined, 10_000));
+    });`;
+  const { signal } = spawnSync(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", script]);
+  expect(signal).toBe("SIGKILL");
+  expect(readdirSync(folder)).toEqual([expect.stringMatching(/^\.model\.[0-9a-f]{24}\.tmp$/)]);
+  await withNewFolder(join(folder, "model"), async (temporary) => writeFileSync(join(temporary, "x"), ""));
+  expect(readdirSync(folder)).toEqual(["model"]);
 });

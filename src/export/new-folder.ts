@@ -1,22 +1,22 @@
 /** @file Folders that appear complete or not at all. */
-import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { lstat, mkdir, readdir, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { ioError } from "../base/io-error.ts";
+import { sweepTemporary, temporaryPath } from "../base/temporary-name.ts";
 
 /**
  * Lets `fill` fill a folder of a temporary name beside `path`, then gives it its name. When anything fails nothing is left, nor when the
- * process ends by `process.exit` before that, as at a second Ctrl-C.
- * @throws E_USAGE where there is something at `path` already; E_IO; whatever `fill` throws, E_INTERRUPTED saying that nothing was written
+ * process ends by `process.exit` before that, as at a second Ctrl-C. What killed processes left of the same attempt goes first.
+ * @throws E_USAGE where there is something at `path` already, or what cannot be replaced; E_IO; whatever `fill` throws, E_INTERRUPTED saying that nothing was written
  */
 export async function withNewFolder<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
-  const target = resolve(path);
-  await refuseFilled(target, path);
+  const target = await findTarget(path);
   await ensureFolder(dirname(target));
-  const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+  await sweepTemporary(target);
+  const temporary = await temporaryPath(target);
   const atExit = () => removeNow(temporary);
   process.once("exit", atExit);
   try {
@@ -48,14 +48,22 @@ function removeNow(folder: string): void {
 
 const isSystemError = (error: unknown): boolean => error instanceof Error && "syscall" in error;
 
-async function refuseFilled(target: string, path: string): Promise<void> {
-  let found: string[];
+/** Where the folder goes, behind any link. What could not take its name in the end is refused before the work. */
+async function findTarget(path: string): Promise<string> {
+  const given = resolve(path);
   try {
-    found = await readdir(target);
+    if ((await lstat(given).catch(() => undefined)) === undefined) return given;
+    const target = await realpath(given);
+    const found = await readdir(target);
+    if (found.length > 0)
+      throw new AppError("E_USAGE", `${path}: expected a new or empty folder, found ${found.length} files in it`);
+    if ((await stat(target)).dev !== (await stat(dirname(target))).dev)
+      throw new AppError(
+        "E_USAGE",
+        `${path}: is where a file system is mounted, which no folder can replace: expected a folder in it`,
+      );
+    return target;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw ioError(error, "write", path);
   }
-  if (found.length > 0)
-    throw new AppError("E_USAGE", `${path}: expected a new or empty folder, found ${found.length} files in it`);
 }

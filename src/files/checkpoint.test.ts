@@ -1,14 +1,14 @@
 /** @file Checkpoints: complete, resumable, and never lost to a kill. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
-import { isTemporaryName } from "../base/atomic-file.ts";
 import type { JsonValue } from "../base/json.ts";
 import { createRng } from "../base/rng.ts";
-import { type Checkpoint, latestCheckpoint, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { isTemporaryName } from "../base/temporary-name.ts";
+import { type Checkpoint, latestCheckpoint, loadCheckpoint, loadNewest, saveCheckpoint } from "./checkpoint.ts";
 import { writeSafetensors } from "./safetensors-write.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "checkpoint-"));
@@ -80,6 +80,42 @@ test("other safetensors files are refused as checkpoints", async () => {
     state: "1",
   });
   await expect(loadCheckpoint(path)).rejects.toMatchObject({ code: "E_FORMAT", message: /hold F32/ });
+});
+
+test("every bit of a checkpoint counts: one flipped anywhere is refused", async () => {
+  const path = await saveCheckpoint(folder(), make(5));
+  const sound = readFileSync(path);
+  for (let at = 0; at < sound.length; at++) {
+    const bytes = Buffer.from(sound);
+    bytes[at]! ^= 1;
+    writeFileSync(path, bytes);
+    await expect(loadCheckpoint(path), `byte ${at}`).rejects.toMatchObject({ code: /^E_(FORMAT|LIMIT|DTYPE)$/ });
+  }
+});
+
+test("a checkpoint of an earlier version, which has no checksum, loads", async () => {
+  const { tensors, state } = make(3);
+  const path = join(folder(), "step-00000003.safetensors");
+  const entries = Object.entries(tensors).map(([name, tensor]) => ({ name, dtype: "F32" as const, ...tensor }));
+  await writeSafetensors(path, entries, { kind: "lora-gen checkpoint 1", step: "3", state: JSON.stringify(state) });
+  expect(await loadCheckpoint(path)).toEqual(make(3));
+});
+
+test("the newest sound checkpoint is found behind damaged ones, which are named", async () => {
+  const dir = folder();
+  expect(await loadNewest(dir)).toBeUndefined();
+  const paths: string[] = [];
+  for (const step of [1, 2, 3]) paths.push(await saveCheckpoint(dir, { ...make(step), keep: 3 }));
+  writeFileSync(paths[2]!, "");
+  truncateSync(paths[1]!, 300);
+  const { checkpoint, damaged } = (await loadNewest(dir))!;
+  expect(checkpoint).toEqual(make(1));
+  expect(damaged.map(({ path }) => path)).toEqual([paths[2], paths[1]]);
+  writeFileSync(paths[0]!, "");
+  await expect(loadNewest(dir)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringContaining(paths[2]!) as unknown,
+  });
 });
 
 test("killed with SIGKILL while saving, the last complete checkpoint loads", async () => {

@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
+import { takeLock } from "../base/lock.ts";
 import {
   fetchFile,
   type HubConnection,
@@ -14,7 +15,6 @@ import {
   requireDownloading,
 } from "./api.ts";
 import type { HubId } from "./id.ts";
-import { lockDownload } from "./lock.ts";
 
 export type BlobOptions = HubConnection & {
   /** Attempts in a row that bring nothing before it is given up. */
@@ -36,7 +36,11 @@ export type BlobSource = { readonly id: HubId; readonly commit: string; readonly
 export async function downloadBlob(path: string, source: BlobSource, options: BlobOptions): Promise<void> {
   const { file } = source;
   if ((await sizeOf(path)) === file.bytes) return options.onBytes?.(file.bytes);
-  const unlock = await lockDownload(`${path}.lock`, describe(source));
+  const lock = `${path}.lock`;
+  const unlock = await takeLock(
+    lock,
+    (holder) => `${describe(source)}: process ${holder} is downloading it; if not, delete ${lock}`,
+  );
   try {
     const partial = `${path}.incomplete`;
     await fill(partial, source, options);

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type HubServer, startHub } from "../../test/support/hub-server.ts";
+import { takeLock } from "../base/lock.ts";
 import { silentLogger } from "../base/log.ts";
 import { recordName } from "./cache.ts";
 import { fetchModel, type HubOptions } from "./hub.ts";
 import { parseHubId } from "./id.ts";
-import { lockDownload } from "./lock.ts";
 
 const commit = "0123456789abcdef0123456789abcdef01234567";
 const weights = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
@@ -326,7 +326,7 @@ test("two processes do not write one file", async () => {
   const folder = await fetchOne();
   const blob = await realpath(join(folder, "model.safetensors"));
   await rm(blob);
-  const unlock = await lockDownload(`${blob}.lock`, "another download");
+  const unlock = await takeLock(`${blob}.lock`, () => "another download");
   await expect(fetchOne()).rejects.toEqual(refused("E_IO", `model.safetensors: process ${process.pid} is downloading`));
   await unlock();
   expect(await readFile(join(await fetchOne(), "model.safetensors"))).toEqual(weights);

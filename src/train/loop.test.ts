@@ -1,6 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { quietContext, toyBatch, toyConfig, toyJob } from "../../test/support/toy-training.ts";
 import type { Rng } from "../base/rng.ts";
@@ -139,17 +139,20 @@ test("what a kill left of a last log line, and lines of steps to be done again, 
   expect(lines.map(({ step }) => step)).toEqual([2, 4, 4, 6, 8, 8, 10, 12, 12]);
 });
 
+const diverging = { learningRate: 0.1, schedule: "constant", maxGradientNorm: 1e9 };
+
+/** Teaches something else from step 9 on. */
+function misled(rng: Rng, step: number) {
+  const { x, y, one } = toyBatch(rng);
+  const values = Array.from(floats(y), (value) => (step > 8 ? 50 - value : value));
+  return { x: x!, y: floatTensor([8, 2], values), one: one! };
+}
+
 test("the result is the state of the best validation loss, not the last one", async () => {
   const output = folder();
-  const diverging = { learningRate: 0.1, schedule: "constant", maxGradientNorm: 1e9 };
-  const batch = (rng: Rng, step: number) => {
-    const { x, y, one } = toyBatch(rng);
-    const misled = Array.from(floats(y), (value) => (step > 8 ? 50 - value : value));
-    return { x: x!, y: floatTensor([8, 2], misled), one: one! };
-  };
   const { bestStep, bestLoss, steps } = await trainLoop(
     toyConfig(output, { optimizer: diverging, steps: 24 }),
-    toyJob(output, { batch }),
+    toyJob(output, { batch: misled }),
     quietContext(),
   );
   const validations = logOf(output).flatMap(({ step, validation }) =>
@@ -216,4 +219,117 @@ test("an output that cannot be a folder is E_IO", async () => {
     code: "E_IO",
     message: expect.stringContaining(`${file}: is a file`) as unknown,
   });
+});
+
+test.each([false, true])(
+  "a folder with files that are no run's is refused and stays as it is (resume %s)",
+  async (resume) => {
+    const output = folder();
+    const files = { "best/photo.jpg": "a", "config.json": '{"model_type":"llama"}', "model/model.safetensors": "b" };
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(output, name)), { recursive: true });
+      writeFileSync(join(output, name), content);
+    }
+    await expect(trainLoop(toyConfig(output), toyJob(output), quietContext({ resume }))).rejects.toMatchObject({
+      code: "E_USAGE",
+      message: `${output}: expected a new or empty folder, or one of an earlier run, found others' files (best, config.json, model)`,
+    });
+    expect(readdirSync(output, { recursive: true }).sort()).toEqual([...Object.keys(files), "best", "model"].sort());
+    for (const [name, content] of Object.entries(files)) expect(readFileSync(join(output, name), "utf8")).toBe(content);
+  },
+);
+
+test("a run that begins anew removes the best states of the one before, and nothing else beside them", async () => {
+  const output = folder();
+  await trainLoop(toyConfig(output), toyJob(output), quietContext());
+  rmSync(join(output, "checkpoints"), { recursive: true });
+  writeFileSync(join(output, "best", "notes.txt"), "mine");
+  await trainLoop(toyConfig(output, { steps: 4 }), toyJob(output), quietContext());
+  expect(readdirSync(join(output, "best")).sort()).toEqual(["notes.txt", "step-00000004.safetensors"]);
+});
+
+test("the result of a run whose checkpoints are gone is not overwritten", async () => {
+  const output = folder();
+  await trainLoop(toyConfig(output), toyJob(output), quietContext());
+  rmSync(join(output, "checkpoints"), { recursive: true });
+  mkdirSync(join(output, "model"));
+  await expect(trainLoop(toyConfig(output), toyJob(output), quietContext())).rejects.toMatchObject({
+    code: "E_USAGE",
+    message: expect.stringContaining(`${join(output, "model")} is the result of an earlier run`) as unknown,
+  });
+});
+
+test("a second trainer is kept out of an output, and the first goes on", async () => {
+  const [output, alone] = [folder(), folder()];
+  const job = toyJob(output);
+  const start: typeof job.start = async () => {
+    for (const resume of [false, true])
+      await expect(trainLoop(toyConfig(output), toyJob(output), quietContext({ resume }))).rejects.toMatchObject({
+        code: "E_IO",
+        message: `${output}: process ${process.pid} is training into it; if not, delete ${join(output, "train.lock")}`,
+      });
+    return job.start();
+  };
+  await trainLoop(toyConfig(output), { ...job, start }, quietContext());
+  await trainLoop(toyConfig(alone), toyJob(alone), quietContext());
+  expect(resultOf(output)).toBe(resultOf(alone));
+  expect(readdirSync(output)).not.toContain("train.lock");
+});
+
+/** Changes one bit of a number in the newest checkpoint: the file is as well-formed as before. */
+function damage(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 2]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
+test("a damaged newest checkpoint: the run goes on from the one before, says so, and ends bit-identical", async () => {
+  const [whole, output] = [folder(), folder()];
+  await trainLoop(toyConfig(whole), toyJob(whole), quietContext());
+  await interruptedAt(9, output); // checkpoints at 6 and 9
+  const newest = join(output, "checkpoints", "step-00000009.safetensors");
+  damage(newest);
+  const warnings: string[] = [];
+  const log = { info: () => undefined, warn: (message: string) => void warnings.push(message) };
+  await trainLoop(toyConfig(output), toyJob(output), quietContext({ resume: true, log }));
+  expect(warnings).toEqual([
+    expect.stringMatching(
+      /step-00000009.*damaged: expected sha256 .*Going on from step 6; the damaged file is now .*damaged$/,
+    ),
+  ]);
+  expect(readdirSync(join(output, "checkpoints"))).toContain("step-00000009.safetensors.damaged");
+  expect(checkpointOf(output, 12).equals(checkpointOf(whole, 12))).toBe(true);
+  expect(resultOf(output)).toBe(resultOf(whole));
+});
+
+test("where every checkpoint is damaged the run is refused, naming the newest, and nothing is changed", async () => {
+  const output = folder();
+  await interruptedAt(9, output);
+  const names = readdirSync(join(output, "checkpoints")).sort();
+  for (const name of names) damage(join(output, "checkpoints", name));
+  await expect(trainLoop(toyConfig(output), toyJob(output), quietContext({ resume: true }))).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringContaining("step-00000009.safetensors: damaged") as unknown,
+  });
+  expect(readdirSync(join(output, "checkpoints")).sort()).toEqual(names);
+});
+
+test("a damaged best state costs the choice of the best, not the run", async () => {
+  const output = folder();
+  const warnings: string[] = [];
+  const log = { info: () => undefined, warn: (message: string) => void warnings.push(message) };
+  const batch = (rng: Rng, step: number) => {
+    if (step === 24) damage(join(output, "best", readdirSync(join(output, "best"))[0]!));
+    return misled(rng, step);
+  };
+  const { bestStep } = await trainLoop(
+    toyConfig(output, { optimizer: diverging, steps: 24 }),
+    toyJob(output, { batch }),
+    quietContext({ log }),
+  );
+  expect(bestStep).toBeLessThan(24);
+  expect(warnings).toEqual([expect.stringMatching(/best.*damaged.*the state of the last step instead/)]);
+  const { tensors } = await loadCheckpoint(join(output, "checkpoints", "step-00000024.safetensors"));
+  const last = Object.entries(tensors).map(([name, { data }]) => [name, ...data]);
+  expect((JSON.parse(resultOf(output)) as unknown[]).sort()).toEqual(last.sort());
 });

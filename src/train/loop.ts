@@ -1,22 +1,29 @@
 /** @file The training loop: steps, validation, checkpoints, log; stops on request in a state from which `resume` goes on bit-identically. */
-import { readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
-import { ensureFolder } from "../base/folder.ts";
-import { ioError } from "../base/io-error.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
 import type { Logger } from "../base/log.ts";
 import type { Progress } from "../base/progress.ts";
+import { readFileBounded } from "../base/read-file.ts";
 import { createRng, type Rng } from "../base/rng.ts";
-import { type Checkpoint, latestCheckpoint, loadCheckpoint, saveCheckpoint } from "../files/checkpoint.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
+import {
+  type Checkpoint,
+  type Loaded,
+  latestCheckpoint,
+  loadNewest,
+  removeCheckpoints,
+  saveCheckpoint,
+  setAside,
+} from "../files/checkpoint.ts";
 import { appendJsonl } from "../files/jsonl.ts";
 import { learningRate, type Schedule } from "../optim/schedule.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import type { TrainConfig } from "./config.ts";
 import { beginRun, continueRun } from "./resume.ts";
+import { claimRunFolder, type RunFolder, runFolder } from "./run-folder.ts";
 import type { TrainingState } from "./state.ts";
 import type { StepSpec } from "./step.ts";
 import { createTrainer, type Metrics, type Trainer, type TrainerOptions } from "./trainer.ts";
@@ -68,18 +75,26 @@ const tokensIn = (feeds: Feeds): number =>
     0,
   );
 
-/** Runs a job to its end or until the signal; the best state by validation loss is what is saved as the result. */
+/**
+ * Runs a job to its end or until the signal; the best state by validation loss is what is saved as the result.
+ * @throws E_USAGE where `output` is not a run's to write into, E_IO where another process trains into it: before anything is touched
+ */
 export async function trainLoop(config: TrainConfig, job: Job, context: LoopContext): Promise<TrainingResult> {
-  const folders = {
-    checkpoints: join(config.output, "checkpoints"),
-    best: join(config.output, "best"),
-    log: join(config.output, "log.jsonl"),
-  };
-  await ensureFolder(config.output);
-  const before = await findCheckpoint(folders.checkpoints, context.resume);
-  if (before === undefined) await rm(folders.best, { recursive: true, force: true }); // of a run that left no checkpoint
+  const release = await claimRunFolder(config.output, context.resume);
+  try {
+    return await train(config, job, context, runFolder(config.output));
+  } finally {
+    await release();
+  }
+}
+
+async function train(config: TrainConfig, job: Job, context: LoopContext, folders: RunFolder): Promise<TrainingResult> {
+  const loaded = await loadNewest(folders.checkpoints);
+  const before = loaded?.checkpoint;
+  if (before === undefined) await removeCheckpoints(folders.best); // of a run that left no checkpoint
   if (before === undefined) await beginRun(config);
   else await continueRun(config, before.step, context.log);
+  await setDamagedAside(loaded, context.log);
   for (const warning of job.warnings ?? []) context.log.warn(warning);
   const best: Best = before === undefined ? { loss: Number.POSITIVE_INFINITY, step: 0 } : readBest(before);
   await keepLogUpTo(folders.log, before?.step ?? 0);
@@ -111,10 +126,7 @@ export async function trainLoop(config: TrainConfig, job: Job, context: LoopCont
     progress.finish();
   }
   const interrupted = trainer.stepCount < config.steps;
-  if (!interrupted) {
-    const chosen = await latestCheckpoint(folders.best);
-    await job.save(chosen === undefined ? trainer.state() : toState(await loadCheckpoint(chosen)));
-  }
+  if (!interrupted) await job.save((await bestState(folders.best, context.log)) ?? trainer.state());
   return { steps: trainer.stepCount, bestLoss: best.loss, bestStep: best.step, interrupted };
 }
 
@@ -222,27 +234,40 @@ function readBest({ state }: Checkpoint): Best {
   return { loss: bestLoss ?? Number.POSITIVE_INFINITY, step: bestStep };
 }
 
-/** The checkpoint to go on from. A folder with checkpoints is never overwritten by a run that does not resume. */
-async function findCheckpoint(folder: string, resume: boolean): Promise<Checkpoint | undefined> {
-  const path = await latestCheckpoint(folder);
-  if (path === undefined) return undefined;
-  if (!resume)
-    throw new AppError(
-      "E_USAGE",
-      `${folder} holds checkpoints of an earlier run: pass --resume to go on, or choose another output`,
-    );
-  return loadCheckpoint(path);
+/** What is damaged is not gone on from, and never again looked at: the run comes past its step once more. */
+async function setDamagedAside(loaded: Loaded | undefined, log: Logger): Promise<void> {
+  for (const { path, why } of loaded?.damaged ?? []) {
+    const aside = await setAside(path);
+    log.warn(`${why}. Going on from step ${loaded?.checkpoint.step}; the damaged file is now ${aside}`);
+  }
 }
+
+/** Undefined where there is none, or, with a warning, none that can be read. */
+async function bestState(folder: string, log: Logger): Promise<TrainingState | undefined> {
+  try {
+    const best = await loadNewest(folder);
+    return best && toState(best.checkpoint);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    log.warn(`${error.message}. The result is the state of the last step instead of the best`);
+    return undefined;
+  }
+}
+
+/** Longest log that is read again. */
+const logBytes = 512 * 2 ** 20;
 
 /** Drops log lines of steps that will be done again, and what a kill left of a last line. */
 async function keepLogUpTo(path: string, step: number): Promise<void> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw ioError(error, "read", path);
-  });
+  const text = await readFileBounded(path, logBytes).then(
+    (bytes) => decodeUtf8(bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1), path),
+    (error: unknown) => {
+      if (error instanceof AppError && error.code === "E_NOT_FOUND") return "";
+      throw error;
+    },
+  );
   if (text === "") return;
-  const complete = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
-  const kept = complete.filter((line, i) => {
+  const kept = text.split("\n").filter((line, i) => {
     if (line === "") return false;
     const what = `${path}, line ${i + 1}`;
     return checkSchema(parseJson(line, { what }), LogLine, { what }).step <= step;

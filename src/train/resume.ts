@@ -1,12 +1,10 @@
 /** @file What a run was begun with, kept beside its checkpoints: resuming with another configuration is refused. */
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import type { Logger } from "../base/log.ts";
 import { TrainConfig } from "./config.ts";
-
-const fileName = "config.json";
+import { runFolder } from "./run-folder.ts";
 
 /**
  * Keys that leave the result as it is. `threads` may change the last bits of a product; `recompute` changes none. `steps` is how far
@@ -16,7 +14,7 @@ const free = ["output", "steps", "threads", "logEvery", "checkpointEvery", "reco
 
 /** Keeps the configuration of a run that begins. */
 export async function beginRun(config: TrainConfig): Promise<void> {
-  await writeJsonFile(join(config.output, fileName), config);
+  await writeJsonFile(runFolder(config.output).config, config);
 }
 
 /**
@@ -25,7 +23,7 @@ export async function beginRun(config: TrainConfig): Promise<void> {
  * @throws E_MISMATCH naming every key that differs with both values, or a number of steps below those taken
  */
 export async function continueRun(config: TrainConfig, stepsTaken: number, log: Logger): Promise<void> {
-  const path = join(config.output, fileName);
+  const path = runFolder(config.output).config;
   if (config.steps < stepsTaken)
     throw new AppError("E_MISMATCH", `steps: expected at least the ${stepsTaken} already taken, found ${config.steps}`);
   const isKept = await stat(path).then(

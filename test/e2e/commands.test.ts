@@ -203,8 +203,14 @@ test("train, resume after Ctrl-C, plot", async () => {
   expect(await json(["plot", output])).toMatchObject({ file: join(output, "chart.svg"), steps: done + 3 });
   expect(await readFile(join(output, "chart.svg"), "utf8")).toMatch(/^<svg [\s\S]*<\/svg>\s*$/);
   const html = join(folder, "chart.html");
-  await json(["plot", output, "--out", html]);
+  for (let times = 0; times < 2; times++) await json(["plot", output, "--out", html]);
   expect(await readFile(html, "utf8")).not.toMatch(/<script|<link|src=/); // self-contained
+  const mine = join(folder, "mine.html");
+  await writeFile(mine, "<html>my page</html>");
+  expect((await loragenHere(["plot", output, "--out", mine])).stderr).toMatch(
+    /E_USAGE: --out: .*mine.html is no chart/,
+  );
+  expect(await readFile(mine, "utf8")).toBe("<html>my page</html>");
 });
 
 test("demo reports what the models really answer", async () => {

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isTemporaryName } from "../../src/base/atomic-file.ts";
 import { createRng } from "../../src/base/rng.ts";
+import { isTemporaryName } from "../../src/base/temporary-name.ts";
 import { configureGenerator, configureLanguageModel, runSteps, writeRunInputs } from "../support/training-runs.ts";
 
 const script = (name: string) => join(import.meta.dirname, "../support", name);

@@ -3,6 +3,7 @@ import { basename, extname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { writeFileAtomic } from "../../base/atomic-file.ts";
 import { AppError } from "../../base/errors.ts";
+import { readFileBounded } from "../../base/read-file.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes } from "../format.ts";
 import { jsonOption } from "../options.ts";
@@ -22,7 +23,10 @@ export function addPlot(program: Command, context: CliContext): void {
     .summary("draw a training run: loss, learning rate, expert load, speed")
     .description("Draws the log of a training run as one self-contained picture.")
     .argument("<run>", "the output folder of the run")
-    .option("--out <file>", "where to write, .svg or .html (default: RUN/chart.svg)")
+    .option(
+      "--out <file>",
+      "where to write, .svg or .html; an earlier chart is replaced, nothing else (default: RUN/chart.svg)",
+    )
     .addOption(jsonOption())
     .addHelpText("after", examples)
     .action((run: string, flags: Flags) => plotCommand(context, run, flags));
@@ -36,12 +40,28 @@ async function plotCommand(context: CliContext, run: string, flags: Flags): Prom
   const log = await readRunLog(run);
   const { renderRunChart } = await import("../run-chart.ts"); // the chart library is only loaded here
   const title = titleOf(run, log);
-  const text = wrap(renderRunChart(log, { title }), title);
+  const text = wrap(renderRunChart(log, { title }).replace(/<\/svg>\s*$/, `${mark}</svg>`), title);
+  if (flags.out !== undefined) await requireChartOrNothing(file);
   await writeFileAtomic(file, text);
   const best = bestValidation(log);
   const bytes = Buffer.byteLength(text);
   const result = { file, bytes, steps: log.training.at(-1)!.step, best: best ?? null };
   printResult(context, flags, result, () => `${file}: ${title}, ${formatBytes(bytes)}`);
+}
+
+/** In every chart: by it one is told from a user's own picture or page. */
+const mark = "<!-- drawn by loragen plot -->";
+const maxChartBytes = 256 * 2 ** 20;
+
+/** Throws E_USAGE where a file is there that is no chart. */
+async function requireChartOrNothing(file: string): Promise<void> {
+  try {
+    if (Buffer.from(await readFileBounded(file, maxChartBytes)).includes(mark)) return;
+  } catch (error) {
+    if (error instanceof AppError && error.code === "E_NOT_FOUND") return;
+    throw error;
+  }
+  throw new AppError("E_USAGE", `--out: ${file} is no chart that loragen plot drew: expected one, or no file there`);
 }
 
 /** By the ending of the file's name. */
