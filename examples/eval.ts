@@ -2,12 +2,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runEval, type TaskFile } from "lora-gen";
+import { type EvalTaskInput, runEval } from "lora-gen";
 
-const task: TaskFile = {
+const task: EvalTaskInput = {
   name: "questions",
   systemPrompt: "Say whether the message ends with a question mark. Reply only with yes or no.",
-  examples: [],
   samples: [
     { input: "Where is my card?", target: "yes", choices: ["yes", "no"] },
     { input: "My card has not arrived.", target: "no", choices: ["yes", "no"] },
@@ -25,7 +24,7 @@ try {
     taskFiles: [file],
     methods: ["base", "prompted", "specialized"],
   });
-  console.table(report.tasks["questions"]);
+  console.table(report.strata["tasks"]!.methods);
 } finally {
   await rm(folder, { recursive: true });
 }

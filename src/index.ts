@@ -7,6 +7,9 @@ export { createProgress, type Progress, type ProgressOptions } from "./base/prog
 export { createRng, type Rng } from "./base/rng.ts";
 export { version } from "./base/version.ts";
 export { type ConstraintSpec, labelsSpec } from "./constraint/spec.ts";
+export type { EvalTask, EvalTaskInput } from "./data/eval-task.ts";
+// Evaluation
+export { readTaskFile } from "./data/task-file.ts";
 export type { Constraint } from "./decode/constraint.ts";
 export {
   createDecoder,
@@ -15,11 +18,11 @@ export {
   type Generated,
   type GenerateOptions,
 } from "./decode/decoder.ts";
-export { METHODS, type MethodName } from "./eval/methods.ts";
-// Evaluation
+export type { LogLine } from "./eval/log.ts";
+export { readLogs } from "./eval/log-file.ts";
+export type { EvalReport, StratumReport } from "./eval/report.ts";
+export { summarize } from "./eval/report.ts";
 export { type EvalOptions, type EvalProgress, runEval } from "./eval/run-eval.ts";
-export type { EvalCell, EvalReport, MeanCell } from "./eval/summarize.ts";
-export { readTaskFile, type TaskFile } from "./eval/task-file.ts";
 // Exports
 export { type ExportFormatName, exportFormats } from "./export/formats.ts";
 export { mergeRequantized, type RequantizeRequest, type RequantizeResult } from "./export/merge-requantized.ts";
@@ -30,6 +33,7 @@ export type { HubOptions } from "./hub/hub.ts";
 export { createModelResolver, type ResolveModel } from "./hub/resolve.ts";
 export type { Adapter } from "./lora/low-rank.ts";
 export { readPeft, writePeft } from "./lora/peft-format.ts";
+export { METHODS } from "./methods/table.ts";
 export type { ModelConfig } from "./models/config.ts";
 // Models and tokenizers
 export { type Model, type OpenOptions, openModel, saveModel } from "./models/load.ts";

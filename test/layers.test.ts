@@ -32,6 +32,21 @@ const allowed: Record<string, readonly string[]> = {
     "graph",
     "base",
   ],
+  methods: [
+    "data",
+    "pair",
+    "generator",
+    "constraint",
+    "decode",
+    "models",
+    "nn",
+    "lora",
+    "text",
+    "files",
+    "runtime",
+    "graph",
+    "base",
+  ],
   export: [
     "pair",
     "generator",
@@ -65,6 +80,7 @@ const allowed: Record<string, readonly string[]> = {
     "base",
   ],
   eval: [
+    "methods",
     "data",
     "pair",
     "generator",
@@ -82,6 +98,7 @@ const allowed: Record<string, readonly string[]> = {
   cli: [
     "export",
     "eval",
+    "methods",
     "train",
     "data",
     "pair",

@@ -1,7 +1,7 @@
 /** @file Instruction training: Super-NI's train tasks, described by their definition and by paraphrases of it. */
 
+import { wordCount } from "../../src/data/family-task.ts";
 import type { Sample, TaskFamily, TaskKind } from "../../src/data/task.ts";
-import { wordCount } from "../../src/data/task-file.ts";
 import { type NiRow, type NiTask, readNiDescriptions, readNiRows, readNiTasks } from "../sources/super-ni.ts";
 import { TESTED_SOURCES } from "./pretrain-text.ts";
 import { CLASSIFICATIONS } from "./tasks/classification.ts";

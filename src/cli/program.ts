@@ -12,6 +12,7 @@ import { addInspect } from "./commands/inspect.ts";
 import { addMerge } from "./commands/merge.ts";
 import { addPlot } from "./commands/plot.ts";
 import { addQuantize } from "./commands/quantize.ts";
+import { addReport } from "./commands/report.ts";
 import { addRun } from "./commands/run.ts";
 import { addSpecialize } from "./commands/specialize.ts";
 import { addTrain } from "./commands/train.ts";
@@ -32,6 +33,7 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addCombine,
   addQuantize,
   addEval,
+  addReport,
   addTrain,
   addPlot,
   addBench,

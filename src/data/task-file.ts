@@ -1,65 +1,41 @@
-/** @file A task family as an evaluation task file: one held-out wording, examples from train, samples of one split. */
+/** @file Files of tasks: one as a JSON object, or a suite of many as JSON lines. */
+import { AppError } from "../base/errors.ts";
+import { checkSchema } from "../base/json.ts";
+import { readJsonFile } from "../base/json-file.ts";
+import { readJsonl } from "../files/jsonl.ts";
+import { EvalTask } from "./eval-task.ts";
 
-import { createRng, type Rng } from "../base/rng.ts";
-import { renderSystemPrompt } from "../text/prompt.ts";
-import type { Sample, TaskFamily } from "./task.ts";
+/** Limits for untrusted files. */
+export const taskFileLimits = { fileBytes: 64 * 2 ** 20, depth: 8, tasks: 10_000 } as const;
 
-export type TaskFile = {
-  name: string;
-  systemPrompt: string;
-  examples: { input: string; target: string }[];
-  samples: { input: string; target: string; choices?: readonly string[] }[];
-};
-
-export type TaskFileOptions = {
-  split: "validation" | "test";
-  /** At most this many samples, drawn by seed. */
-  samples: number;
-  /** Chooses the wording, the examples and the samples. */
-  seed: number;
-  /** The system prompt is a wording of that split, or the five examples without any description. */
-  prompt?: "description" | "examples";
-  /** Gives samples of tasks with at most 20 labels the labels as choices, so that they are scored by likelihood. */
-  withChoices?: boolean;
-};
-
-const EXAMPLES = 5;
-const EXAMPLE_WORDS = 40;
-const MAX_CHOICES = 20;
-
-/** Determined by the task and the options. */
-export function toTaskFile(task: TaskFamily, options: TaskFileOptions): TaskFile {
-  const { split, samples: count, seed, prompt = "description", withChoices = false } = options;
-  const rng = createRng(`task file ${task.name} ${seed}`);
-  const wordings = task.paraphrases[split];
-  const examples = pickExamples(task.train, rng.split("examples"));
-  const samples = rng
-    .split("samples")
-    .shuffle([...task[split]])
-    .slice(0, count);
-  const labels =
-    withChoices && task.labels !== undefined && task.labels.length <= MAX_CHOICES ? task.labels : undefined;
-  return {
-    name: task.name,
-    systemPrompt: prompt === "examples" ? renderSystemPrompt({ examples }) : wordings[seed % wordings.length]!,
-    examples,
-    samples: samples.map(({ input, target, choices = labels }) =>
-      choices === undefined ? { input, target } : { input, target, choices },
-    ),
-  };
+/** Reads one file: JSON lines where its name ends in `.jsonl` or `.jsonl.gz`. Throws E_NOT_FOUND, E_IO, E_LIMIT, or E_FORMAT naming the file and the key. */
+export async function readTaskFile(path: string): Promise<EvalTask[]> {
+  const { fileBytes, depth, tasks: most } = taskFileLimits;
+  if (!/\.jsonl(\.gz)?$/.test(path))
+    return [await readJsonFile(path, EvalTask, { maxBytes: fileBytes, maxDepth: depth })];
+  const tasks: EvalTask[] = [];
+  for await (const value of readJsonl(path, { maxExpandedBytes: 2 ** 30 })) {
+    if (tasks.length === most) throw new AppError("E_LIMIT", `${path}: more than ${most} tasks`);
+    tasks.push(checkSchema(value, EvalTask, { what: `${path}: task ${tasks.length + 1}` }));
+  }
+  if (tasks.length === 0) throw new AppError("E_FORMAT", `${path}: expected tasks, found none`);
+  return tasks;
 }
 
-/** Short samples with different answers first. */
-function pickExamples(train: readonly Sample[], rng: Rng): { input: string; target: string }[] {
-  const shuffled = rng.shuffle([...train]);
-  const short = shuffled.filter(({ input }) => wordCount(input) <= EXAMPLE_WORDS);
-  const candidates = short.length >= EXAMPLES ? short : shuffled;
-  const targets = new Set<string>();
-  const isNew = ({ target }: Sample) => !targets.has(target) && targets.add(target).size > 0;
-  const different = candidates.filter(isNew);
-  const rest = candidates.filter((sample) => !different.includes(sample));
-  const picked = [...different, ...rest].slice(0, EXAMPLES);
-  return rng.shuffle(picked).map(({ input, target }) => ({ input, target }));
+/** Reads files in the given order. Throws as `readTaskFile`, and E_DATA where two tasks share name and seed. */
+export async function readTaskFiles(paths: readonly string[]): Promise<EvalTask[]> {
+  const tasks: EvalTask[] = [];
+  const pathOf = new Map<string, string>();
+  for (const path of paths)
+    for (const task of await readTaskFile(path)) {
+      const key = taskKey(task);
+      const earlier = pathOf.get(key);
+      if (earlier !== undefined)
+        throw new AppError("E_DATA", `${path}: the task name "${task.name}" is already taken by ${earlier}`);
+      pathOf.set(key, path);
+      tasks.push(task);
+    }
+  return tasks;
 }
 
-export const wordCount = (text: string): number => text.split(/\s+/).filter(Boolean).length;
+const taskKey = ({ name, seed }: EvalTask): string => JSON.stringify([name, seed ?? null]);

@@ -1,135 +1,149 @@
-/** @file Asking a model the queries of a task: which answers are right, and how long a query takes. */
+/** @file Asking a model the queries of a task: what it answers, and how long a query takes. */
 import { AppError } from "../base/errors.ts";
-import { createDecoder, type DecodableModel, type Decoder } from "../decode/decoder.ts";
+import type { EvalSample } from "../data/eval-task.ts";
+import type { DecodableModel, StepChange } from "../decode/cached-model.ts";
+import { createDecoder, type Decoder } from "../decode/decoder.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
-import { mostLikely, mostLikelyPerByte } from "./choices.ts";
-import { type ExactMatchOptions, isGreedyAnswer, judge } from "./exact-match.ts";
 import type { ForcedQuery } from "./packing.ts";
-import type { TaskSample } from "./task-file.ts";
-import { createTeacherForcing, type ForcedAnswer, sequenceLength } from "./teacher-forcing.ts";
+import { createTeacherForcing, type ForcedAnswer, sequenceLength, type TeacherForcing } from "./teacher-forcing.ts";
 
 /** A sample as tokens: what the model reads before it answers, and the target's tokens or those of every choice. */
-export type Query = ForcedQuery & { readonly sample: TaskSample };
+export type Query = ForcedQuery & {
+  readonly target: string;
+  readonly choices: readonly string[] | undefined;
+};
 
-export type Outcome = {
-  readonly isRight: boolean;
-  /** By the log-likelihood per byte where there are choices; else the same as `isRight`. */
-  readonly isRightPerByte: boolean;
+export type Answered = {
+  /** Which query it is. */
+  readonly index: number;
+  /** What was chosen or written, without special tokens. */
+  readonly answer: string;
+  /** "choice": the likeliest of the given answers; "stop": the answer ended; "length": it was cut off. */
+  readonly finish: "choice" | "stop" | "length";
+  /** Of each choice, its end token included: a choice that begins another one is no likelier for being shorter. */
+  readonly logLikelihoods?: readonly number[];
 };
 
 /** Owns the sessions of one set of weights: close it. */
 export type Asker = AsyncDisposable & {
-  /** With choices the likeliest one must be the target, without them the greedy answer must equal it (both trimmed). */
-  ask(queries: readonly Query[], signal?: AbortSignal): Promise<Outcome[]>;
+  /** With choices the likeliest one is the answer, without them the greedy answer of at most `maxTokens`. Answers come in the queries' order. */
+  ask(queries: readonly Query[], options: AskOptions): AsyncGenerator<Answered, void>;
   /**
-   * Mean milliseconds of a query asked alone, its whole prompt read; one query before the first is not counted. Greedy
-   * answers end with the longest of the targets at the latest, so that a model is not slow because it rambles.
+   * Milliseconds of each query asked alone, its whole prompt read; one query before the first is not counted. Written answers
+   * end with the longest of the targets at the latest, so that a model is not slow because it rambles.
    */
-  time(queries: readonly Query[]): Promise<number>;
+  time(queries: readonly Query[]): Promise<number[]>;
 };
+
+export type AskOptions = { readonly maxTokens: number; readonly signal?: AbortSignal | undefined };
 
 export type Edge = {
   readonly model: DecodableModel;
+  readonly change?: StepChange | undefined;
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
 };
 
-/** Encodes samples, behind `context` where it is given. Throws E_LIMIT, naming the sample, where one exceeds the model's context. */
-export function encodeQueries(
+/** Encodes a sample, behind `context` where it is given. Throws E_LIMIT where it exceeds the model's context. */
+export function encodeQuery(
   { model, tokenizer, layout }: Edge,
-  samples: readonly TaskSample[],
-  context: string | undefined,
-): Query[] {
-  return samples.map((sample, index) => {
-    const { input, target, choices = [target] } = sample;
-    const prompt =
-      context === undefined
-        ? encodeInput(tokenizer, layout, input)
-        : encodePrompted(tokenizer, layout, { prompt: context, input });
-    const answers = choices.map((choice) => encodeTarget(tokenizer, layout, choice));
-    const length = sequenceLength({ prompt, answers });
-    if (length > model.config.context)
-      throw new AppError(
-        "E_LIMIT",
-        `samples.${index}: ${length} tokens exceed the edge model's context of ${model.config.context}`,
-      );
-    return { sample, prompt, answers };
-  });
+  { input, target }: EvalSample,
+  { choices, context }: { readonly choices: readonly string[] | undefined; readonly context: string | undefined },
+): Query {
+  const prompt =
+    context === undefined
+      ? encodeInput(tokenizer, layout, input)
+      : encodePrompted(tokenizer, layout, { prompt: context, input });
+  const answers = (choices ?? [target]).map((choice) => encodeTarget(tokenizer, layout, choice));
+  const length = sequenceLength({ prompt, answers });
+  if (length > model.config.context)
+    throw new AppError("E_LIMIT", `${length} tokens exceed the model's context of ${model.config.context}`);
+  return { target, choices, prompt, answers };
 }
 
-/** Compiles a model for asking. Its decoder is compiled at the first need. */
-export async function createAsker(
-  { model, tokenizer }: Edge,
+/** Sessions are compiled at the first need: not every task needs both. */
+export function createAsker(
+  { model, change, tokenizer }: Edge,
   options: Pick<CompileOptions, "threads" | "device"> & { readonly now?: () => number } = {},
-): Promise<Asker> {
+): Asker {
   const { now = () => performance.now(), ...compileOptions } = options;
-  const forcing = await createTeacherForcing(model, compileOptions);
+  let compiled: Promise<TeacherForcing> | undefined;
   let opened: Promise<Decoder> | undefined;
+  const forcing = () => {
+    compiled ??= createTeacherForcing(model, { ...compileOptions, change });
+    return compiled;
+  };
   const decoder = () => {
-    opened ??= createDecoder(model, compileOptions);
+    opened ??= createDecoder(model, { ...compileOptions, ...(change === undefined ? {} : { change }) });
     return opened;
   };
+  const stopIds = model.config.eosIds;
+  const textOf = (ids: readonly number[]): string => tokenizer.decode([...ids], { skipSpecial: true });
 
-  const stopping = { tokenizer, stopIds: model.config.eosIds };
-
-  async function ask(queries: readonly Query[], signal?: AbortSignal): Promise<Outcome[]> {
-    const forced = await forcing.run(queries, signal);
-    const outcomes: Outcome[] = [];
-    for (const [i, query] of queries.entries()) {
-      const { choices, target } = query.sample;
-      outcomes.push(
-        choices === undefined
-          ? await judgeAnswer(query, forced[i]![0]!.greedy, decoder, { ...stopping, signal })
-          : judgeChoices(choices, target, forced[i]!),
-      );
+  async function* ask(queries: readonly Query[], { maxTokens, signal }: AskOptions) {
+    for await (const { index, answers } of (await forcing()).run(queries, signal)) {
+      const query = queries[index]!;
+      yield {
+        index,
+        ...(query.choices === undefined ? await write(query, answers[0]!, maxTokens) : choose(query.choices, answers)),
+      };
     }
-    return outcomes;
   }
 
-  async function timeOne({ sample, prompt, answers }: Query, maxTokens: number): Promise<number> {
+  /** The greedy answer. What it shares with the target is known from one forward pass over the target; only the rest is decoded. */
+  async function write(
+    { prompt, answers }: Query,
+    { greedy }: ForcedAnswer,
+    maxTokens: number,
+  ): Promise<Omit<Answered, "index">> {
+    const target = answers[0]!;
+    const leaves = target.findIndex((id, i) => greedy[i] !== id);
+    const said = leaves < 0 ? [...target] : [...target.slice(0, leaves), greedy[leaves]!];
+    if (stopIds.includes(said.at(-1)!)) return { answer: textOf(said.slice(0, -1)), finish: "stop" };
+    const writer = await decoder();
+    if (said.length >= maxTokens || prompt.length + said.length > writer.capacity)
+      return { answer: textOf(said), finish: "length" };
+    const { ids, finish } = await writer.generate([...prompt, ...said], {
+      maxTokens: maxTokens - said.length,
+      stopIds,
+    });
+    return { answer: textOf([...said, ...ids]), finish: finish === "stop" ? "stop" : "length" };
+  }
+
+  async function timeOne(query: Query, maxTokens: number): Promise<number> {
     const from = now();
-    if (sample.choices === undefined)
-      await (await decoder()).generate(prompt, { maxTokens, ...stopping, reusePrefix: false });
-    else await (await decoder()).score(prompt, answers, { reusePrefix: false });
+    if (query.choices === undefined)
+      await (await decoder()).generate(query.prompt, { maxTokens, stopIds, reusePrefix: false });
+    else for await (const _ of (await forcing()).run([query]));
     return now() - from;
   }
 
-  async function time(queries: readonly Query[]): Promise<number> {
+  async function time(queries: readonly Query[]): Promise<number[]> {
+    if (queries.length === 0) return [];
     const maxTokens = Math.max(...queries.flatMap(({ answers }) => answers.map(({ length }) => length)));
     await timeOne(queries[0]!, maxTokens);
-    let total = 0;
-    for (const query of queries) total += await timeOne(query, maxTokens);
-    return total / queries.length;
+    const times: number[] = [];
+    for (const query of queries) times.push(await timeOne(query, maxTokens));
+    return times;
   }
 
   return {
     ask,
     time,
     async [Symbol.asyncDispose]() {
-      await forcing.close();
+      await (await compiled)?.close();
       await (await opened)?.close();
     },
   };
 }
 
-async function judgeAnswer(
-  { sample, prompt, answers }: Query,
-  greedy: readonly number[],
-  decoder: () => Promise<Decoder>,
-  options: ExactMatchOptions & { readonly signal?: AbortSignal | undefined },
-): Promise<Outcome> {
-  const verdict = judge(answers[0]!, greedy, sample.target, options);
-  const isRight =
-    verdict === "open" ? await isGreedyAnswer(await decoder(), prompt, sample.target, options) : verdict === "equal";
-  return { isRight, isRightPerByte: isRight };
-}
+/** Digits of a log-likelihood that are kept: as many as it has. */
+const digits = 9;
 
-function judgeChoices(choices: readonly string[], target: string, answers: readonly ForcedAnswer[]): Outcome {
-  const scored = answers.map(({ logLikelihood }, j) => ({ logLikelihood, text: choices[j]! }));
-  return {
-    isRight: choices[mostLikely(scored)] === target,
-    isRightPerByte: choices[mostLikelyPerByte(scored)] === target,
-  };
+function choose(choices: readonly string[], answers: readonly ForcedAnswer[]): Omit<Answered, "index"> {
+  const logLikelihoods = answers.map(({ logLikelihood }) => Number(logLikelihood.toPrecision(digits)));
+  const best = logLikelihoods.indexOf(Math.max(...logLikelihoods));
+  return { answer: choices[best]!, finish: "choice", logLikelihoods };
 }

@@ -3,11 +3,8 @@ import { createRng } from "../base/rng.ts";
 import { type ForcedQuery, type PackedRow, packQueries } from "./packing.ts";
 
 /** What a token of a row sees, itself included, by the rule of `PackedRow`. */
-const seenBy = ({ tokens, positions, queries, answers }: PackedRow, at: number): number[] =>
-  [...tokens.keys()]
-    .filter((other) => positions[other]! <= positions[at]!)
-    .filter((other) => queries[other] === 0 || queries[other] === queries[at])
-    .filter((other) => answers[other] === 0 || answers[other] === answers[at]);
+const seenBy = ({ tokens, until }: PackedRow, at: number): number[] =>
+  [...tokens.keys()].filter((other) => other <= at && at < until[other]!);
 
 function randomQueries(seed: number, count: number, shared: number): ForcedQuery[] {
   const rng = createRng(seed);
@@ -24,29 +21,30 @@ describe("packed queries", () => {
     const queries = randomQueries(1, 40, 20);
     const rows = packQueries(queries);
     expect(rows.length).toBeGreaterThan(1);
-    expect(rows.flatMap(({ members }) => members)).toEqual([...queries.keys()]);
+    expect(rows.flatMap(({ members }) => members.map(({ index }) => index))).toEqual([...queries.keys()]);
     for (const row of rows) {
-      let asked = 0;
-      for (const index of row.members) {
+      const used = new Set<number>();
+      for (const { index, answers: paths } of row.members) {
         const { prompt, answers } = queries[index]!;
-        for (const answer of answers) {
+        for (const [j, answer] of answers.entries()) {
           for (const [i, id] of answer.entries()) {
+            const { asked, token } = row.edges[paths[j]![i]!]!;
             const seen = seenBy(row, row.askedAt[asked]!);
             expect(seen.map((at) => row.tokens[at])).toEqual([...prompt, ...answer.slice(0, i)]);
             expect(seen.map((at) => row.positions[at])).toEqual([...seen.keys()]);
-            expect(row.targets[asked]).toBe(id);
-            asked++;
+            expect(token).toBe(id);
+            used.add(asked);
           }
         }
       }
-      expect(row.askedAt).toHaveLength(asked);
+      expect(row.askedAt).toHaveLength(used.size);
     }
   });
 
   test("hold what they share once per row", () => {
     const rows = packQueries(randomQueries(2, 40, 200));
-    for (const { queries, tokens } of rows) {
-      expect(queries.filter((query) => query === 0)).toHaveLength(200);
+    for (const { until, tokens } of rows) {
+      expect(until.filter((end) => end === tokens.length).length).toBeGreaterThanOrEqual(200);
       expect(tokens.length).toBeLessThanOrEqual(256 + 2 * 200);
     }
     expect(rows.length).toBeLessThan(6);
@@ -56,13 +54,28 @@ describe("packed queries", () => {
     const [row] = packQueries([1, 2].map(() => ({ prompt: [5, 6, 7], answers: [[8, 9]] })));
     expect(row!.tokens).toEqual([5, 6, 7, 8, 7, 8]);
     expect(row!.positions).toEqual([0, 1, 2, 3, 2, 3]);
-    expect(row!.queries).toEqual([0, 0, 1, 1, 2, 2]);
+    expect(row!.until).toEqual([6, 6, 4, 4, 6, 6]);
   });
 
   test("longer than any row get one to themselves", () => {
     const long = { prompt: new Array<number>(400).fill(1), answers: [[2]] };
     const rows = packQueries([long, { prompt: [3], answers: [[2]] }, long]);
-    expect(rows.map(({ members }) => members)).toEqual([[0], [1], [2]]);
+    expect(rows.map(({ members }) => members.map(({ index }) => index))).toEqual([[0], [1], [2]]);
+  });
+
+  test("read a beginning that several answers share once, and ask for what follows it in one place", () => {
+    const answers = [
+      [1, 2, 3, 9],
+      [1, 2, 4, 9],
+      [1, 9],
+      [5, 9],
+      [1, 2, 3, 9],
+    ];
+    const [row] = packQueries([{ prompt: [7, 8], answers }]);
+    expect(row!.tokens).toEqual([7, 8, 1, 2, 3, 4, 5]); // 9 ends every answer and is never read
+    expect(row!.askedAt).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(row!.edges).toHaveLength(2 + 2 + 2 + 1 + 1 + 1);
+    expect(row!.members[0]!.answers[4]).toEqual(row!.members[0]!.answers[0]);
   });
 
   test("may be none", () => {

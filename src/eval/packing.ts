@@ -1,4 +1,4 @@
-/** @file Many queries in one row: the beginning they share once, then each query, then each of its answers beside the others. */
+/** @file Many queries in one row: the beginning they share once, then each query, then a tree of its answers. */
 
 export type ForcedQuery = {
   /** At least one token. */
@@ -7,47 +7,50 @@ export type ForcedQuery = {
   readonly answers: readonly (readonly number[])[];
 };
 
-/** One row of t tokens and its n supervised positions. A token sees those before it that lie on its own branch. */
+/** One row of t tokens, the u of them behind which a token is asked for, and the e tokens that are asked for there. */
 export type PackedRow = {
   readonly tokens: readonly number[];
   /** Where each token stands in its own sequence. */
   readonly positions: readonly number[];
-  /** The query a token belongs to, from 1; 0 for what all share. */
-  readonly queries: readonly number[];
-  /** The answer it belongs to, from 1 and counted through the row; 0 for prompts. */
-  readonly answers: readonly number[];
-  /** Indices of tokens whose next token is asked for: answer after answer, in order. */
+  /** Token j is seen by itself and the tokens behind it up to `until[j]`, exclusive: those that continue it. */
+  readonly until: readonly number[];
+  /** (u) Indices of tokens whose next token is asked for. */
   readonly askedAt: readonly number[];
-  /** The given next tokens. */
-  readonly targets: readonly number[];
-  /** Indices of the queries in this row. */
-  readonly members: readonly number[];
+  /** (e) Given next tokens, and behind which of the u they stand. */
+  readonly edges: readonly Edge[];
+  readonly members: readonly PackedQuery[];
+};
+
+export type Edge = { readonly asked: number; readonly token: number };
+
+export type PackedQuery = {
+  /** Which query it is. */
+  readonly index: number;
+  /** Each answer as indices into `edges`. */
+  readonly answers: readonly (readonly number[])[];
 };
 
 /** A row grows to this many tokens beside two times the shared beginning: long rows cost attention, short ones repeat the beginning. */
 const rowTokens = 256;
 
-/** Packs queries in their order. Every row begins with what all prompts have in common. */
+/** Packs queries in their order. Every row begins with what all prompts have in common; answers share their beginnings too. */
 export function packQueries(queries: readonly ForcedQuery[]): PackedRow[] {
   const shared = commonLength(queries.map(({ prompt }) => prompt));
   const budget = rowTokens + 2 * shared;
   const rows: PackedRow[] = [];
   let row: ReturnType<typeof openRow> | undefined;
-  queries.forEach((query, index) => {
-    if (row !== undefined && row.length() + ownLength(query, shared) > budget) {
+  queries.forEach(({ prompt, answers }, index) => {
+    const tree = growTree(answers);
+    if (row !== undefined && row.length() + prompt.length - shared + tree.size > budget) {
       rows.push(row.close());
       row = undefined;
     }
-    row ??= openRow(query.prompt.slice(0, shared));
-    row.add(query, index);
+    row ??= openRow(prompt.slice(0, shared));
+    row.add(prompt, tree, index);
   });
   if (row !== undefined) rows.push(row.close());
   return rows;
 }
-
-/** Tokens that a query adds to a row. The last token of an answer is asked for, but never read. */
-const ownLength = ({ prompt, answers }: ForcedQuery, shared: number): number =>
-  answers.reduce((sum, answer) => sum + answer.length - 1, prompt.length - shared);
 
 /** How many first tokens all sequences share, leaving each at least one of its own. */
 function commonLength(sequences: readonly (readonly number[])[]): number {
@@ -61,36 +64,70 @@ function commonLength(sequences: readonly (readonly number[])[]): number {
   return length;
 }
 
+/** What may follow a token. Nodes without children are asked for, but never read. */
+type Branch = { readonly children: Map<number, Branch>; edge: number };
+
+type Tree = {
+  readonly root: Branch;
+  /** Nodes that are read. */
+  readonly size: number;
+  /** The nodes along each answer. */
+  readonly paths: readonly (readonly Branch[])[];
+};
+
+function growTree(answers: readonly (readonly number[])[]): Tree {
+  const root: Branch = { children: new Map(), edge: -1 };
+  let size = 0;
+  const paths = answers.map((answer) => {
+    let at = root;
+    return answer.map((id) => {
+      const found = at.children.get(id);
+      if (found === undefined && at !== root && at.children.size === 0) size++;
+      const next = found ?? { children: new Map(), edge: -1 };
+      at.children.set(id, next);
+      at = next;
+      return next;
+    });
+  });
+  return { root, size, paths };
+}
+
 function openRow(shared: readonly number[]) {
   const tokens = [...shared];
   const positions = [...shared.keys()];
-  const queries = shared.map(() => 0);
-  const answersOf = shared.map(() => 0);
+  const until: number[] = [];
   const askedAt: number[] = [];
-  const targets: number[] = [];
-  const members: number[] = [];
-  let answerCount = 0;
-  const push = (id: number, position: number, answer: number): void => {
-    tokens.push(id);
+  const edges: Edge[] = [];
+  const members: PackedQuery[] = [];
+  const push = (id: number, position: number): number => {
     positions.push(position);
-    queries.push(members.length);
-    answersOf.push(answer);
+    return tokens.push(id) - 1;
   };
+  /** Asks for what may follow the token at `at`, and reads what is followed in turn. */
+  function place({ children }: Branch, at: number): void {
+    const asked = askedAt.push(at) - 1;
+    for (const [token, child] of children) {
+      child.edge = edges.push({ asked, token }) - 1;
+      if (child.children.size === 0) continue;
+      const index = push(token, positions[at]! + 1);
+      place(child, index);
+      until[index] = tokens.length;
+    }
+  }
   return {
     length: () => tokens.length,
-    add({ prompt, answers }: ForcedQuery, index: number): void {
-      members.push(index);
-      for (let at = shared.length; at < prompt.length; at++) push(prompt[at]!, at, 0);
-      const last = tokens.length - 1;
-      for (const answer of answers) {
-        answerCount++;
-        answer.forEach((id, i) => {
-          askedAt.push(i === 0 ? last : tokens.length - 1);
-          targets.push(id);
-          if (i + 1 < answer.length) push(id, prompt.length + i, answerCount);
-        });
-      }
+    add(prompt: readonly number[], { root, paths }: Tree, index: number): void {
+      const from = tokens.length;
+      for (let at = shared.length; at < prompt.length; at++) push(prompt[at]!, at);
+      const to = tokens.length;
+      place(root, to - 1);
+      until.length = tokens.length;
+      until.fill(tokens.length, from, to);
+      members.push({ index, answers: paths.map((path) => path.map(({ edge }) => edge)) });
     },
-    close: (): PackedRow => ({ tokens, positions, queries, answers: answersOf, askedAt, targets, members }),
+    close(): PackedRow {
+      until.fill(tokens.length, 0, shared.length);
+      return { tokens, positions, until, askedAt, edges, members };
+    },
   };
 }

@@ -1,25 +1,273 @@
-/** @file Numbers of an evaluation, and Markdown tables whose columns are padded so that they read well in a terminal too. */
+/** @file A log to numbers: by stratum, which are never averaged, accuracies, the prompt's effect and paired differences. */
+import { createRng, type Rng } from "../base/rng.ts";
+import type { LogLine } from "./log.ts";
+import {
+  type Cluster,
+  clusterBootstrap,
+  columnMeans,
+  harmonicMean,
+  holm,
+  type Interval,
+  mean,
+  signFlipTest,
+} from "./statistics.ts";
 
-/** A Markdown table. The first column is left-aligned, the others to the right. */
-export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const safe = [header, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")));
-  const widths = header.map((_, column) => Math.max(3, ...safe.map((row) => [...row[column]!].length)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, column) => (column === 0 ? padEnd(cell, widths[0]!) : padStart(cell, widths[column]!))).join(" | ")} |`;
-  const rule = `|${widths.map((width, column) => (column === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`)).join("|")}|`;
-  return [line(safe[0]!), rule, ...safe.slice(1).map(line)].join("\n");
+/** What one method got in one task. */
+export type Cell = {
+  readonly n: number;
+  /** Mean of the scorer that counts. */
+  readonly score: number;
+  /** Questions that could not be asked; they count as 0. */
+  readonly failed: number;
+  /** Mean tokens read before the answer; null where none was asked. */
+  readonly inputTokens: number | null;
+  /** Of questions asked alone; null where none was timed. */
+  readonly msPerQuery: number | null;
+};
+
+/** Over the tasks of a stratum, which count equally. */
+export type MethodReport = Cell & {
+  readonly tasks: number;
+  /** 95 %, clustered by task. */
+  readonly interval: Interval;
+  /** HAR: the harmonic mean of the tasks' scores. */
+  readonly harmonic: number;
+  /** Mean of every scorer that all of its questions have. */
+  readonly byScorer: Readonly<Record<string, number>>;
+};
+
+export type PromptEffect = Interval & {
+  /** Specialised − the better control. */
+  readonly effect: number;
+  readonly specialized: number;
+  readonly controls: Readonly<Record<string, number>>;
+  /** Tasks that have all of these methods. */
+  readonly tasks: number;
+  readonly byTask: Readonly<Record<string, number>>;
+};
+
+export type Comparison = Interval & {
+  readonly method: string;
+  readonly against: string;
+  readonly difference: number;
+  readonly tasks: number;
+  /** Of a sign-flip test over tasks, and corrected by Holm over all comparisons of the report. */
+  readonly p: number;
+  readonly holm: number;
+};
+
+export type StratumReport = {
+  readonly tasks: Readonly<Record<string, Readonly<Record<string, Cell>>>>;
+  readonly methods: Readonly<Record<string, MethodReport>>;
+  /** null where the specialised model or every control is missing. */
+  readonly promptEffect: PromptEffect | null;
+  readonly comparisons: readonly Comparison[];
+};
+
+export type EvalReport = { readonly strata: Readonly<Record<string, StratumReport>> };
+
+export type ReportOptions = {
+  /** The method that every other one is held against; without it, the specialised model is held against every other. */
+  readonly against?: string | undefined;
+  /** Of the bootstrap. */
+  readonly seed?: number;
+};
+
+const headline = "specialized";
+const controls = ["sibling-prompt", "far-prompt"];
+
+/** Scores of one method in one task by question. */
+type Scores = ReadonlyMap<string, number>;
+type Stratum = {
+  readonly tasks: readonly string[];
+  readonly methods: readonly string[];
+  /** undefined: the method was not asked this task. */
+  readonly scores: (method: string, task: string) => Scores | undefined;
+};
+
+/** Makes all numbers of a report. Lines of the same question count once, the last one. */
+export function summarize(lines: readonly LogLine[], { against, seed = 1 }: ReportOptions = {}): EvalReport {
+  const rng = createRng(seed).split("bootstrap");
+  const strata = [...groupBy(lines, ({ stratum }) => stratum)].map(
+    ([name, members]) => [name, summarizeStratum(members, { against, rng: rng.split(name) })] as const,
+  );
+  const adjusted = holm(strata.flatMap(([, { comparisons }]) => comparisons.map(({ p }) => p)));
+  let at = 0;
+  return {
+    strata: Object.fromEntries(
+      strata.map(([name, stratum]) => [
+        name,
+        { ...stratum, comparisons: stratum.comparisons.map((one) => ({ ...one, holm: adjusted[at++]! })) },
+      ]),
+    ),
+  };
 }
 
-// By characters, not by UTF-16 units.
-const padEnd = (text: string, width: number): string => text + " ".repeat(width - [...text].length);
-const padStart = (text: string, width: number): string => " ".repeat(width - [...text].length) + text;
-
-/** A share as percent: 0.8125 → `81.3`; with its standard error `81.3 ± 1.2`. */
-export function percent(share: number, error?: number): string {
-  const text = (100 * share).toFixed(1);
-  return error === undefined || !Number.isFinite(error) ? text : `${text} ± ${(100 * error).toFixed(1)}`;
+function summarizeStratum(
+  lines: readonly LogLine[],
+  { against, rng }: { against: string | undefined; rng: Rng },
+): StratumReport {
+  const methodOf = methodNames(lines);
+  const byTask = groupBy(lines, ({ task }) => task);
+  const cells = new Map<string, Map<string, LogLine[]>>();
+  for (const [task, members] of byTask) cells.set(task, groupBy(lastOfEach(members, methodOf), methodOf));
+  const methods = [...groupBy(lines, methodOf).keys()];
+  const stratum: Stratum = {
+    tasks: [...byTask.keys()],
+    methods,
+    scores(method, task) {
+      const found = cells.get(task)!.get(method);
+      return found && new Map(found.map((line) => [question(line), scoreOf(line)]));
+    },
+  };
+  return {
+    tasks: Object.fromEntries(
+      stratum.tasks.map((task) => [
+        task,
+        Object.fromEntries(
+          methods.flatMap((method) => {
+            const found = cells.get(task)!.get(method);
+            return found === undefined ? [] : [[method, cellOf(found)]];
+          }),
+        ),
+      ]),
+    ),
+    methods: Object.fromEntries(
+      methods.map((method) => {
+        const groups = stratum.tasks.flatMap((task) => cells.get(task)!.get(method) ?? []);
+        return [method, methodReport(groups, rng.split(method))];
+      }),
+    ),
+    promptEffect: promptEffect(stratum, rng.split("prompt effect")),
+    comparisons: comparePairs(stratum, against, rng),
+  };
 }
 
-/** A difference of shares in percentage points, with its sign. */
-export const points = (difference: number): string =>
-  `${difference < 0 ? "−" : "+"}${Math.abs(100 * difference).toFixed(1)}`;
+/** Names methods, with what was adapted behind them where a method was used on several models. */
+function methodNames(lines: readonly LogLine[]): (line: LogLine) => string {
+  const models = new Map<string, Set<string>>();
+  for (const { method, sha256 } of lines) models.set(method, (models.get(method) ?? new Set()).add(sha256.model));
+  return ({ method, subject }) => (models.get(method)!.size === 1 ? method : `${method} (${subject})`);
+}
+
+const question = ({ seed, sample }: LogLine): string => JSON.stringify([seed ?? null, sample]);
+const scoreOf = ({ scorer, scores }: LogLine): number => scores[scorer]?.score ?? 0;
+
+const lastOfEach = (lines: readonly LogLine[], methodOf: (line: LogLine) => string): LogLine[] => [
+  ...new Map(lines.map((line) => [JSON.stringify([methodOf(line), question(line)]), line])).values(),
+];
+
+function cellOf(lines: readonly LogLine[]): Cell {
+  return {
+    n: lines.length,
+    score: mean(lines.map(scoreOf)),
+    failed: lines.filter(({ finish }) => finish === "failed").length,
+    inputTokens: meanOrNull(lines.map(({ inputTokens }) => inputTokens)),
+    msPerQuery: meanOrNull(lines.map(({ ms }) => ms)),
+  };
+}
+
+function methodReport(lines: readonly LogLine[], rng: Rng): MethodReport {
+  const groups = [...groupBy(lines, ({ task }) => task).values()];
+  const cells = groups.map(cellOf);
+  const clusters = groups.map((group): Cluster => [group.map(scoreOf)]);
+  const shared = Object.keys(lines[0]!.scores).filter((name) =>
+    lines.every(({ scores }) => Object.hasOwn(scores, name)),
+  );
+  return {
+    tasks: cells.length,
+    n: lines.length,
+    score: mean(cells.map(({ score }) => score)),
+    interval: clusterBootstrap(clusters, ([value]) => value!, { rng }),
+    harmonic: harmonicMean(cells.map(({ score }) => score)),
+    failed: cells.reduce((sum, { failed }) => sum + failed, 0),
+    inputTokens: meanOrNull(cells.map(({ inputTokens }) => inputTokens)),
+    msPerQuery: meanOrNull(cells.map(({ msPerQuery }) => msPerQuery)),
+    byScorer: Object.fromEntries(
+      shared.map((name) => [name, mean(groups.map((group) => mean(group.map(({ scores }) => scores[name]!.score))))]),
+    ),
+  };
+}
+
+/** The tasks that have all the methods, each with the questions that all of them answered. */
+function clustersOf({ tasks, scores }: Stratum, methods: readonly string[]): Map<string, Cluster> {
+  const clusters = new Map<string, Cluster>();
+  for (const task of tasks) {
+    const found = methods.map((method) => scores(method, task));
+    const [first] = found;
+    if (first === undefined || !found.every((one) => one !== undefined)) continue;
+    const common = [...first.keys()].filter((key) => found.every((one) => one.has(key)));
+    if (common.length > 0)
+      clusters.set(
+        task,
+        found.map((one) => common.map((key) => one.get(key)!)),
+      );
+  }
+  return clusters;
+}
+
+/** specialised − the better of the controls: the better one over all tasks, found anew in each resample. */
+function promptEffect(stratum: Stratum, rng: Rng): PromptEffect | null {
+  const present = controls.filter((control) => stratum.methods.includes(control));
+  const columns = [headline, ...present];
+  if (present.length === 0 || !stratum.methods.includes(headline)) return null;
+  const clusters = clustersOf(stratum, columns);
+  if (clusters.size === 0) return null;
+  const effectOf = ([own, ...others]: readonly number[]): number => own! - Math.max(...others);
+  const members = [...clusters.values()];
+  const means = columnMeans(members);
+  return {
+    effect: effectOf(means),
+    ...clusterBootstrap(members, effectOf, { rng }),
+    specialized: means[0]!,
+    controls: Object.fromEntries(present.map((control, i) => [control, means[i + 1]!])),
+    tasks: clusters.size,
+    byTask: Object.fromEntries([...clusters].map(([task, cluster]) => [task, effectOf(columnMeans([cluster]))])),
+  };
+}
+
+function comparePairs(stratum: Stratum, against: string | undefined, rng: Rng): Comparison[] {
+  const { methods } = stratum;
+  const pairs =
+    against === undefined
+      ? methods.includes(headline)
+        ? methods.filter((method) => method !== headline).map((other) => [headline, other] as const)
+        : []
+      : methods.includes(against)
+        ? methods.filter((method) => method !== against).map((method) => [method, against] as const)
+        : [];
+  return pairs.flatMap(([method, other]) => {
+    const clusters = [...clustersOf(stratum, [method, other]).values()];
+    if (clusters.length === 0) return [];
+    const stream = rng.split(`${method} − ${other}`);
+    const differences = clusters.map(([one, two]) => mean(one!) - mean(two!));
+    const p = signFlipTest(differences, stream.split("signs"));
+    return [
+      {
+        method,
+        against: other,
+        difference: mean(differences),
+        ...clusterBootstrap(clusters, ([one, two]) => one! - two!, { rng: stream }),
+        tasks: clusters.length,
+        p,
+        holm: p,
+      },
+    ];
+  });
+}
+
+function meanOrNull(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : mean(known);
+}
+
+function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [value]);
+    else group.push(value);
+  }
+  return groups;
+}

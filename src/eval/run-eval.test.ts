@@ -1,34 +1,42 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { smallTokenizer, talkativeModel } from "../../test/support/talkative-model.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { writeJsonFile } from "../base/json-file.ts";
+import type { EvalTask } from "../data/eval-task.ts";
 import { createDecoder } from "../decode/decoder.ts";
+import { withControls } from "../methods/controls.ts";
+import type { Subject } from "../methods/method.ts";
 import { merge } from "../pair/merge.ts";
 import { loadPair } from "../pair/pair-file.ts";
 import { specialize } from "../pair/specialize.ts";
 import { encodeInput, encodePrompted, encodeTarget, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
-import { METHODS, methods, wrongTask } from "./methods.ts";
-import { evaluate, runEval } from "./run-eval.ts";
-import type { Subject } from "./subject.ts";
-import type { TaskFile } from "./task-file.ts";
+import { readLogs } from "./log-file.ts";
+import { summarize } from "./report.ts";
+import { type EvalOptions, evaluate, runEval } from "./run-eval.ts";
+import { rescored } from "./scorers/table.ts";
 
 const layout = SPECIAL_TOKEN_LAYOUT;
+const blank = { stratum: "tasks", kind: "task", examples: [] };
 
 /** Each prompt gives weights of its own. */
 const talker: Required<Subject> = {
+  name: "talker",
+  sha256: "abc",
   model: talkativeModel(1),
   tokenizer: smallTokenizer,
   layout,
-  specialize: async (prompt) => talkativeModel(100 + prompt.length),
+  specialize: async (prompt) => ({ model: talkativeModel(100 + prompt.length), bytes: prompt.length, flops: 0 }),
 };
 const timesNothing = { threads: 1, timedQueries: 0 };
+const tasksOf = async (subject: Subject, tasks: readonly EvalTask[], options: EvalOptions) =>
+  summarize((await evaluate(subject, tasks, options)).lines).strata["tasks"]!;
 
 /** What a subject says to an input, decoded token by token. */
 async function answersOf(subject: Required<Subject>, inputs: readonly string[], prompt?: string): Promise<string[]> {
-  const model = prompt === undefined ? subject.model : await subject.specialize(prompt);
+  const model = prompt === undefined ? subject.model : (await subject.specialize(prompt)).model;
   await using decoder = await createDecoder(model, { threads: 1 });
   const answers: string[] = [];
   for (const input of inputs) {
@@ -42,85 +50,79 @@ async function answersOf(subject: Required<Subject>, inputs: readonly string[], 
 describe("an evaluation", () => {
   const inputs = Array.from({ length: 24 }, (_, i) => `banana ${i} a band`);
   const systemPrompt = "Say band.";
-  let task: TaskFile;
+  let task: EvalTask;
   beforeAll(async () => {
     // Targets are what the specialised model says where that is anything; then nothing but the right weights gets them right.
     const said = await answersOf(talker, inputs, systemPrompt);
     const samples = inputs.map((input, i) => ({ input, target: said[i]!.trim() || "never said" }));
-    task = { name: "say", systemPrompt, examples: samples.slice(0, 2), samples };
+    task = { ...blank, name: "say", systemPrompt, examples: samples.slice(0, 2), samples };
   });
-  const other: TaskFile = {
+  const other: EvalTask = {
+    ...blank,
     name: "other",
     systemPrompt: "Say something else entirely.",
-    examples: [],
     samples: [{ input: "a", target: "cab" }],
   };
 
   test("counts as right exactly what decoding says, by each method's own weights", async () => {
-    const report = await evaluate(talker, [task, other], {
-      methods: ["base", "specialized", "wrong-prompt"],
+    const { tasks } = await tasksOf(talker, [task, other], {
+      methods: ["base", "specialized", "far-prompt"],
       ...timesNothing,
     });
-    const prompts = { base: undefined, specialized: systemPrompt, "wrong-prompt": other.systemPrompt } as const;
-    for (const method of ["base", "specialized", "wrong-prompt"] as const) {
+    const prompts = { base: undefined, specialized: systemPrompt, "far-prompt": other.systemPrompt } as const;
+    for (const method of ["base", "specialized", "far-prompt"] as const) {
       const said = await answersOf(talker, inputs, prompts[method]);
       const right = task.samples.filter(({ target }, i) => said[i]!.trim() === target).length;
-      expect(report.tasks["say"]![method]).toMatchObject({ n: 24, accuracy: right / 24, msPerQuery: null });
+      expect(tasks["say"]![method]).toMatchObject({ n: 24, score: right / 24, msPerQuery: null });
     }
-    expect(report.tasks["say"]!["specialized"]!.accuracy).toBeGreaterThan(0.2);
-    expect(report.tasks["say"]!["base"]!.accuracy).toBeLessThan(report.tasks["say"]!["specialized"]!.accuracy);
+    expect(tasks["say"]!["specialized"]!.score).toBeGreaterThan(0.2);
+    expect(tasks["say"]!["base"]!.score).toBeLessThan(tasks["say"]!["specialized"]!.score);
   });
 
-  test("reports errors, means over tasks and paired differences that follow from its cells", async () => {
-    const report = await evaluate(talker, [task, other], { methods: ["base", "specialized"], ...timesNothing });
-    const cell = report.tasks["say"]!["specialized"]!;
-    expect(cell.stderr).toBeCloseTo(Math.sqrt((cell.accuracy * (1 - cell.accuracy)) / 23), 12);
-    const accuracies = [cell.accuracy, report.tasks["other"]!["specialized"]!.accuracy];
-    const mean = report.mean["specialized"]!;
-    expect(mean).toMatchObject({ tasks: 2, n: 25, harmonic: 0 });
-    expect(mean.accuracy).toBeCloseTo((accuracies[0]! + accuracies[1]!) / 2, 12);
-    expect(mean.stderr).toBeCloseTo(Math.abs(accuracies[0]! - accuracies[1]!) / 2, 12);
-    const comparison = report.comparisons["specialized-vs-base"]!;
-    expect(Object.keys(report.comparisons)).toEqual(["specialized-vs-base"]);
-    expect(comparison.difference).toBeCloseTo(mean.accuracy - report.mean["base"]!.accuracy, 12);
-    expect(comparison.low).toBeLessThanOrEqual(comparison.difference);
-    expect(comparison.high).toBeGreaterThanOrEqual(comparison.difference);
-    expect(comparison.tasks["say"]!.difference).toBeCloseTo(cell.accuracy - report.tasks["say"]!["base"]!.accuracy, 12);
+  test("logs the whole greedy answer, also where it leaves the target, and whether it ended", async () => {
+    const wrong = { ...task, samples: inputs.map((input) => ({ input, target: "banana bandana an" })), maxTokens: 6 };
+    const { lines } = await evaluate(talker, [wrong], { methods: ["base"], ...timesNothing });
+    await using decoder = await createDecoder(talker.model, { threads: 1 });
+    for (const { input, answer, finish } of lines) {
+      const ids = encodeInput(smallTokenizer, layout, input);
+      const wanted = await decoder.generate(ids, { maxTokens: 6, tokenizer: smallTokenizer });
+      expect({ answer, finish }).toEqual({ answer: wanted.text, finish: wanted.finish });
+    }
+    expect(new Set(lines.map(({ finish }) => finish))).toEqual(new Set(["stop", "length"]));
   });
 
-  test("picks among choices by summed log-likelihood of the whole answer, and per byte beside it", async () => {
-    const choices = ["a", "banana bandana", "no", "ban"];
-    const samples = inputs.slice(0, 10).map((input, i) => ({ input, target: choices[i % 4]!, choices }));
-    const chosen: TaskFile = { ...task, samples };
-    const report = await evaluate(talker, [chosen], { methods: ["prompted"], ...timesNothing });
+  test("chooses among labels by summed log-likelihood of the whole answer, and scores it per byte beside", async () => {
+    const choices = ["a", "banana bandana", "no", "ban", "banana"];
+    const samples = inputs.slice(0, 10).map((input, i) => ({ input, target: choices[i % 4]! }));
+    const chosen: EvalTask = { ...task, samples, labels: choices };
+    const { lines } = await evaluate(talker, [chosen], { methods: ["prompted"], ...timesNothing });
     await using decoder = await createDecoder(talker.model, { threads: 1 });
     let [right, rightPerByte, tokens] = [0, 0, 0];
-    for (const { input, target } of samples) {
+    for (const [i, { input, target }] of samples.entries()) {
       const ids = encodePrompted(smallTokenizer, layout, { prompt: systemPrompt, input });
       const scores = await decoder.score(
         ids,
         choices.map((choice) => encodeTarget(smallTokenizer, layout, choice)),
       );
+      for (const [j, score] of scores.entries()) expect(lines[i]!.logLikelihoods![j]).toBeCloseTo(score, 3);
       const perByte = scores.map((score, i) => score / Buffer.byteLength(choices[i]!));
       if (choices[scores.indexOf(Math.max(...scores))] === target) right++;
       if (choices[perByte.indexOf(Math.max(...perByte))] === target) rightPerByte++;
       tokens += ids.length;
     }
-    expect(report.tasks["say"]!["prompted"]).toMatchObject({
-      accuracy: right / 10,
-      accuracyNorm: rightPerByte / 10,
-      inputTokens: tokens / 10,
-    });
+    const { score, byScorer, inputTokens } = summarize(lines).strata["tasks"]!.methods["prompted"]!;
+    expect({ score, inputTokens }).toEqual({ score: right / 10, inputTokens: tokens / 10 });
+    expect(byScorer).toEqual({ choice: right / 10, "choice-per-byte": rightPerByte / 10 });
   });
 
   test("times whole queries by the given clock, and only as many as asked", async () => {
     let ticks = 0;
-    const options = { methods: ["base", "prompted"] as const, threads: 1, now: () => ticks++ };
-    const report = await evaluate(talker, [task], { ...options, timedQueries: 3 });
-    expect(report.tasks["say"]).toMatchObject({ base: { msPerQuery: 1 }, prompted: { msPerQuery: 1 } });
+    const options = { methods: ["base", "prompted"], threads: 1, now: () => ticks++ };
+    const { tasks } = await tasksOf(talker, [task], { ...options, timedQueries: 3 });
+    expect(tasks["say"]).toMatchObject({ base: { msPerQuery: 1 }, prompted: { msPerQuery: 1 } });
     expect(ticks).toBe(2 * 2 * (1 + 3)); // a beginning and an end, two methods, one query to warm up and three that count
-    const { mean } = await evaluate(talker, [task], { ...options, timedQueries: 0 });
-    expect(mean["base"]!.msPerQuery).toBeNull();
+    const { methods } = await tasksOf(talker, [task], { ...options, timedQueries: 0 });
+    expect(methods["base"]!.msPerQuery).toBeNull();
     expect(ticks).toBe(16);
   });
 
@@ -129,44 +131,82 @@ describe("an evaluation", () => {
     const controller = new AbortController();
     const onProgress = ({ done, total, method }: { done: number; total: number; method: string }) => {
       seen.push(`${method} ${done}/${total}`);
-      if (seen.length === 2) controller.abort();
+      if (done === 7) controller.abort();
     };
-    const options = { methods: METHODS.slice(0, 3), limit: 5, onProgress, signal: controller.signal, ...timesNothing };
+    const methods = ["base", "prompted", "specialized"];
+    const options = { methods, limit: 5, onProgress, signal: controller.signal, ...timesNothing };
     await expect(evaluate(talker, [task], options)).rejects.toMatchObject({ code: "E_INTERRUPTED" });
-    expect(seen).toEqual(["base 5/15", "prompted 10/15"]);
+    expect(seen[0]).toBe("base 0/15");
+    expect(seen).toContain("base 5/15");
+    expect(seen).not.toContain("specialized 11/15");
   });
 
-  test("checks every task before the first query, naming the task", async () => {
-    let asked = 0;
-    const run = (tasks: readonly TaskFile[], list: (typeof METHODS)[number][], subject: Subject = talker) =>
-      evaluate(subject, tasks, { methods: list, onProgress: () => asked++, ...timesNothing });
-    const message = (text: string) => expect.stringContaining(text);
-    await expect(run([task, other], ["base", "prompted-5shot"])).rejects.toMatchObject({
-      code: "E_DATA",
-      message: message('"other"'),
+  test("logs a sample that does not fit as such, counts it as 0 and goes on", async () => {
+    const long = { ...other, samples: [{ input: "n ".repeat(200), target: "a" }, other.samples[0]!] };
+    const { lines } = await evaluate(talker, [long, task], { methods: ["base"], ...timesNothing });
+    expect(lines).toHaveLength(26);
+    expect(lines[0]).toMatchObject({
+      finish: "failed",
+      answer: null,
+      error: { code: "E_LIMIT", message: expect.stringContaining("context of 160") },
+      scores: { exact: { score: 0, reason: expect.stringContaining("context of 160") } },
     });
-    await expect(run([task], ["base", "wrong-prompt"])).rejects.toMatchObject({
-      code: "E_DATA",
-      message: message('"say"'),
+    expect(lines[1]!.finish).not.toBe("failed");
+    expect(summarize(lines).strata["tasks"]!.methods["base"]).toMatchObject({ n: 26, failed: 1 });
+  });
+
+  test("logs a prompt that is too long for the cloud model, and goes on with the next task", async () => {
+    const { AppError } = await import("../base/errors.ts");
+    const strict: Subject = {
+      ...talker,
+      async specialize(prompt) {
+        if (prompt === other.systemPrompt) throw new AppError("E_PROMPT", "too long");
+        return talker.specialize(prompt);
+      },
+    };
+    const { lines } = await evaluate(strict, [other, task], { methods: ["specialized"], ...timesNothing });
+    expect(lines.map(({ error }) => error?.code).slice(0, 2)).toEqual(["E_PROMPT", undefined]);
+    expect(lines).toHaveLength(25);
+  });
+
+  test("leaves methods out where a task does not allow them, and refuses what leaves nothing", async () => {
+    const { lines, leftOut } = await evaluate(talker, [task, other], {
+      methods: ["base", "prompted-2shot", "sibling-prompt"],
+      ...timesNothing,
     });
-    const long = { ...other, samples: [other.samples[0]!, { input: "n ".repeat(200), target: "a" }] };
-    await expect(run([task, long], ["base"])).rejects.toMatchObject({
-      code: "E_LIMIT",
-      message: message('"other", method base: samples.1'),
-    });
-    const { specialize: _, ...edgeAlone } = talker;
-    await expect(run([task], ["base", "specialized"], edgeAlone)).rejects.toMatchObject({ code: "E_USAGE" });
-    await expect(run([], ["base"])).rejects.toMatchObject({ code: "E_DATA" });
-    expect(asked).toBe(0);
-    await expect(run([task], ["base", "prompted"], edgeAlone)).resolves.toMatchObject({ comparisons: {} });
+    expect(leftOut).toEqual([{ method: "prompted-2shot", tasks: ["other"], reason: "needs 2 examples, found 0" }]);
+    expect(new Set(lines.filter(({ task: name }) => name === "other").map(({ method }) => method))).toEqual(
+      new Set(["base", "sibling-prompt"]),
+    );
+    const refused = (tasks: readonly EvalTask[], options: Partial<EvalOptions>) =>
+      expect(evaluate(talker, tasks, { methods: ["prompted-5shot"], ...timesNothing, ...options })).rejects;
+    await refused([task], {}).toMatchObject({ code: "E_DATA", message: expect.stringContaining("needs 5 examples") });
+    await refused([], {}).toMatchObject({ code: "E_DATA" });
+    await refused([task], { only: /nothing/ }).toMatchObject({ code: "E_DATA" });
+    await refused([{ ...task, scorer: "exakt" }], {}).toMatchObject({ code: "E_DATA" });
+  });
+
+  test("with seeds asks each task once for each, drawing samples anew, or the variants that have those seeds", async () => {
+    const run = (tasks: readonly EvalTask[], seeds?: number[]) =>
+      evaluate(talker, tasks, { methods: ["base"], limit: 4, seeds, ...timesNothing });
+    const { lines } = await run([task], [1, 2]);
+    const drawn = (seed: number) => lines.filter((line) => line.seed === seed).map(({ sample }) => sample);
+    expect(drawn(1)).toHaveLength(4);
+    expect(drawn(1)).not.toEqual(drawn(2));
+    expect(summarize(lines).strata["tasks"]!.methods["base"]).toMatchObject({ tasks: 1, n: 8 });
+    const variants = [1, 2, 3].map((seed) => ({ ...task, seed }));
+    expect(new Set((await run(variants, [2, 3])).lines.map(({ seed }) => seed))).toEqual(new Set([2, 3]));
+    expect((await run([task])).lines.map(({ sample }) => sample)).toEqual([0, 1, 2, 3]);
   });
 });
 
 describe("an evaluation of a pair on disk", () => {
   let folder: string;
   const choices = ["yes", "no", "perhaps"];
-  const tasks: TaskFile[] = ["alpha", "beta"].map((name, index) => ({
+  const tasks: EvalTask[] = ["alpha", "beta"].map((name, index) => ({
+    ...blank,
     name,
+    kind: name,
     systemPrompt: `Decide about ${name}: ${choices.join(", ")}.`,
     examples: choices.map((target, i) => ({ input: `${name} example ${i}`, target })),
     samples: Array.from({ length: 9 }, (_, i) => ({
@@ -175,6 +215,15 @@ describe("an evaluation of a pair on disk", () => {
       choices,
     })),
   }));
+  const methods = [
+    "base",
+    "prompted",
+    "prompted-3shot",
+    "specialized",
+    "specialized-3shot",
+    "far-prompt",
+    "shuffled-prompt",
+  ];
   const files = () => tasks.map(({ name }) => join(folder, `${name}.json`));
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "run-eval-"));
@@ -182,23 +231,21 @@ describe("an evaluation of a pair on disk", () => {
     for (const [i, path] of files().entries()) await writeJsonFile(path, tasks[i]);
   });
   afterAll(() => rm(folder, { recursive: true }));
-  const run = (limit?: number) =>
-    runEval({
-      pairDirectory: join(folder, "pair"),
-      taskFiles: files(),
-      methods: METHODS,
-      ...timesNothing,
-      ...(limit === undefined ? {} : { limit }),
-    });
+  const run = (options: Partial<Parameters<typeof runEval>[0]> = {}) =>
+    runEval({ pairDirectory: join(folder, "pair"), taskFiles: files(), methods, ...timesNothing, ...options });
 
-  test("asks merged weights of each task's own, examples' and wrong prompt", async () => {
+  test("asks merged weights of each task's own and of the control's prompt", async () => {
     const report = await run();
     const pair = await loadPair(join(folder, "pair"));
-    for (const task of tasks) {
-      const wrong = wrongTask(task, tasks);
-      expect(wrong.name).not.toBe(task.name);
-      for (const method of METHODS) {
-        const { context, specializeBy } = methods[method].ask(task, tasks);
+    for (const task of withControls(tasks)) {
+      expect(task.farPrompt).not.toBe(task.systemPrompt);
+      const asked = [
+        ["base", undefined, undefined],
+        ["prompted", task.systemPrompt, undefined],
+        ["specialized", undefined, task.systemPrompt],
+        ["far-prompt", undefined, task.farPrompt],
+      ] as const;
+      for (const [method, context, specializeBy] of asked) {
         const weights =
           specializeBy === undefined
             ? pair.edge.weights
@@ -216,17 +263,59 @@ describe("an evaluation of a pair on disk", () => {
           );
           if (choices[scores.indexOf(Math.max(...scores))] === target) right++;
         }
-        expect(report.tasks[task.name]![method]!.accuracy, `${task.name} ${method}`).toBe(right / 9);
+        expect(report.strata["tasks"]!.tasks[task.name]![method]!.score, `${task.name} ${method}`).toBe(right / 9);
       }
     }
   });
 
   test("is the same when done again, and is plain JSON", async () => {
-    const [first, second] = [await run(4), await run(4)];
+    const [first, second] = [await run({ limit: 4 }), await run({ limit: 4 })];
     expect(second).toEqual(first);
     expect(JSON.parse(JSON.stringify(first))).toEqual(first);
-    expect(Object.keys(first.tasks)).toEqual(["alpha", "beta"]);
-    expect(Object.keys(first.tasks["alpha"]!)).toEqual([...METHODS]);
-    expect(first.mean["specialized"]).toMatchObject({ tasks: 2, n: 8 });
+    const { tasks: byTask, methods: byMethod } = first.strata["tasks"]!;
+    expect(Object.keys(byTask)).toEqual(["alpha", "beta"]);
+    expect(Object.keys(byTask["alpha"]!)).toEqual(methods);
+    expect(byMethod["specialized"]).toMatchObject({ tasks: 2, n: 8 });
+  });
+
+  test("that was stopped goes on from its log, asks nothing twice, and reports as if it had not been stopped", async () => {
+    const log = join(folder, "answers.jsonl");
+    const controller = new AbortController();
+    const stopAt = (count: number) => ({
+      signal: controller.signal,
+      onProgress: ({ done }: { done: number }) => {
+        if (done === count) controller.abort();
+      },
+    });
+    await expect(run({ log, ...stopAt(30) })).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+    const before = (await readFile(log, "utf8")).trimEnd().split("\n");
+    expect(before.length).toBeGreaterThanOrEqual(30);
+    await writeFile(log, `${before.join("\n")}\n${before[0]!.slice(0, 40)}`); // killed while it wrote
+    const counts: number[] = [];
+    const report = await run({ log, onProgress: ({ done }) => counts.push(done) });
+    expect(counts[0]).toBe(before.length);
+    const lines = await readLogs([log]);
+    expect(lines).toHaveLength(2 * 9 * methods.length);
+    expect(report).toEqual(await run());
+    expect(summarize(lines.map((line) => rescored(line)))).toEqual({ strata: report.strata });
+    expect(lines.map((line) => rescored(line))).toEqual(lines);
+    const again: number[] = [];
+    await run({ log, onProgress: ({ done }) => again.push(done) });
+    expect(again).toEqual([]);
+  });
+
+  test("refuses the log of another model or of a task that has changed since, and leaves it as it is", async () => {
+    const log = join(folder, "other.jsonl");
+    await run({ log, limit: 1, methods: ["base"] });
+    const text = await readFile(log, "utf8");
+    const changed = join(folder, "changed.json");
+    await writeJsonFile(changed, { ...tasks[0], systemPrompt: "Another prompt." });
+    const refused = { code: "E_MISMATCH", message: expect.stringContaining('"alpha" has changed') };
+    await expect(run({ log, taskFiles: [changed] })).rejects.toMatchObject(refused);
+    await writeTinyPair(join(folder, "pair-2"), { seed: 1 });
+    await expect(run({ log, pairDirectory: join(folder, "pair-2") })).rejects.toMatchObject({ code: "E_MISMATCH" });
+    expect(await readFile(log, "utf8")).toBe(text);
+    await appendFile(log, '{"log":1,"task":3}\n');
+    await expect(run({ log })).rejects.toMatchObject({ code: "E_FORMAT", message: expect.stringContaining("jsonl:3") });
   });
 });

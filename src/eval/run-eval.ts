@@ -1,51 +1,67 @@
-/** @file An evaluation: every method on every task, in one report. */
+/** @file An evaluation: every method on every task, one line of the log per question. */
 import { AppError } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
 import { requireRunning } from "../base/interrupt.ts";
-import { createRng } from "../base/rng.ts";
+import { version } from "../base/version.ts";
+import { choicesOf, type EvalTask } from "../data/eval-task.ts";
+import { readTaskFiles } from "../data/task-file.ts";
+import { freeOfCost, type Prepared, type Subject } from "../methods/method.ts";
+import { parseMethods } from "../methods/table.ts";
 import { loadPair, type PairOptions } from "../pair/pair-file.ts";
 import type { Device } from "../runtime/session.ts";
 import { cachedTokenizer } from "../text/cached-tokenizer.ts";
-import { type Asker, createAsker, encodeQueries } from "./ask.ts";
-import { type MethodName, methods as methodTable, parseMethods, type Question } from "./methods.ts";
-import { pairSubject, type Subject } from "./subject.ts";
-import { type EvalReport, type Measured, summarize } from "./summarize.ts";
-import { readTaskFiles, type TaskFile } from "./task-file.ts";
+import { encodeTarget } from "../text/prompt.ts";
+import { type Asker, createAsker, encodeQuery, type Query } from "./ask.ts";
+import { LOG_VERSION, type LogLine, questionKey, taskHash } from "./log.ts";
+import { openLog } from "./log-file.ts";
+import { type Job, type LeftOut, planJobs, type Selection, selectTasks } from "./plan.ts";
+import { type EvalReport, summarize } from "./report.ts";
+import { scoreLine } from "./scorers/table.ts";
+import { pairSubject } from "./subject.ts";
 
 export type EvalProgress = {
-  /** Queries answered, by all methods together. */
+  /** Questions answered, by all methods together; those of an earlier run among them. */
   readonly done: number;
   readonly total: number;
   readonly task: string;
-  readonly method: MethodName;
+  readonly method: string;
 };
 
-export type EvalOptions = {
-  readonly methods: readonly MethodName[];
-  /** Leaves out methods that some task lacks something for, rather than throwing, as long as one is left. */
-  readonly leaveOut?: boolean;
+export type EvalOptions = Selection & {
+  /** Names of methods; see `METHODS`. */
+  readonly methods: readonly string[];
   /** Threads for one operator; 0: one per core. */
   readonly threads?: number;
   readonly device?: Device;
-  /** Uses at most so many samples of each task, the first ones. */
-  readonly limit?: number;
   /** Queries of each task and method that are asked once more, alone, to be timed. */
   readonly timedQueries?: number;
-  /** Of the bootstrap. */
-  readonly seed?: number;
   readonly onProgress?: (progress: EvalProgress) => void;
   readonly signal?: AbortSignal;
+  /** The method that every other one is held against in the report. */
+  readonly against?: string | undefined;
   /** A clock in milliseconds. */
   readonly now?: () => number;
 };
 
+/** Where the lines of an evaluation go, and what is there already. */
+export type Log = { readonly lines: readonly LogLine[]; append(line: LogLine): Promise<void> };
+
+export type Evaluation = {
+  /** Of all questions that were planned, those of an earlier run among them. */
+  readonly lines: readonly LogLine[];
+  /** Methods that some tasks do not allow. */
+  readonly leftOut: readonly LeftOut[];
+};
+
 /**
- * Evaluates a pair on task files.
- * @throws what `loadPair` and `readTaskFiles` throw; E_DATA or E_LIMIT naming the task that a method cannot be used on;
- * E_INTERRUPTED
+ * Evaluates a pair on task files. With `log` each answer is written as it comes, and an evaluation that was stopped goes on from there.
+ * @throws what `loadPair` and `readTaskFiles` throw; E_DATA where nothing can be asked; E_MISMATCH for a log of another model or other
+ * tasks; E_INTERRUPTED
  */
 export async function runEval({
   pairDirectory,
   taskFiles,
+  log: path,
   resolveModel,
   warn,
   ...options
@@ -53,127 +69,205 @@ export async function runEval({
   Pick<PairOptions, "resolveModel" | "warn"> & {
     readonly pairDirectory: string;
     readonly taskFiles: readonly string[];
-  }): Promise<EvalReport> {
+    readonly log?: string;
+  }): Promise<EvalReport & { readonly leftOut: readonly LeftOut[] }> {
   const tasks = await readTaskFiles(taskFiles);
   const { threads = 0, device = "cpu" } = options;
   await using subject = pairSubject(await loadPair(pairDirectory, { resolveModel, warn }), { threads, device });
-  return await evaluate(subject, tasks, options);
+  await using log = path === undefined ? undefined : await openLog(path);
+  const { lines, leftOut } = await evaluate(subject, tasks, options, log);
+  return { ...summarize(lines, { against: options.against }), leftOut };
 }
 
-type Job = { readonly task: TaskFile; readonly method: MethodName; readonly question: Question };
-
-/** Evaluates any subject on tasks of different names. All is checked before the first query is asked. */
+/** Evaluates any subject on tasks of different names. */
 export async function evaluate(
   evaluated: Subject,
-  tasks: readonly TaskFile[],
+  tasks: readonly EvalTask[],
   options: EvalOptions,
-): Promise<EvalReport> {
-  const { limit = Number.POSITIVE_INFINITY, seed = 1, onProgress, signal } = options;
+  log: Log = { lines: [], append: async () => undefined },
+): Promise<Evaluation> {
+  const { onProgress, signal } = options;
   const subject = { ...evaluated, tokenizer: cachedTokenizer(evaluated.tokenizer) };
-  const cut = tasks.map((task) => ({ ...task, samples: task.samples.slice(0, limit) }));
-  const { jobs, leftOut } = plan(subject, cut, options);
-  const total = jobs.reduce((sum, { task }) => sum + task.samples.length, 0);
-  const measured: Measured[] = [];
-  let done = 0;
-  let plain: Promise<Asker> | undefined;
-  try {
-    for (const { task, method, question } of jobs) {
-      requireRunning(signal, "evaluation: interrupted");
-      const { specializeBy } = question;
-      if (specializeBy === undefined) {
-        plain ??= createAsker(subject, askerOptions(options));
-        measured.push(await measure(await plain, subject, { task, method, question }, options));
-      } else {
-        const model = await named(task, method, () => subject.specialize!(specializeBy));
-        const edge = { ...subject, model };
-        await using asker = await createAsker(edge, askerOptions(options));
-        measured.push(await measure(asker, subject, { task, method, question }, options));
-      }
-      done += task.samples.length;
-      onProgress?.({ done, total, task: task.name, method });
+  const { jobs, leftOut } = planJobs(subject, selectTasks(tasks, options), parseMethods(options.methods));
+  const known = knownLines(log.lines, subject, jobs);
+  const total = jobs.reduce((sum, { samples }) => sum + samples.length, 0);
+  const lines: LogLine[] = [];
+  const left = jobs.flatMap((job): Job[] => {
+    const samples = job.samples.filter(([sample]) => {
+      const line = known.get(questionKey({ ...idOf(job, subject), sample }));
+      if (line !== undefined) lines.push(line);
+      return line === undefined;
+    });
+    return samples.length === 0 ? [] : [{ ...job, samples }];
+  });
+  const tell = ({ task, method }: Job): void =>
+    onProgress?.({ done: lines.length, total, task: task.name, method: method.name });
+  if (left[0] !== undefined) tell(left[0]);
+  await using askers = createAskers(subject, options);
+  for (const job of left) {
+    requireRunning(signal, "evaluation: interrupted");
+    for await (const line of ask(job, subject, askers, options)) {
+      await log.append(line);
+      lines.push(line);
+      tell(job);
     }
-  } finally {
-    await (await plain)?.[Symbol.asyncDispose]();
   }
-  const report = summarize(measured, createRng(seed).split("bootstrap"));
-  return Object.keys(leftOut).length === 0 ? report : { ...report, leftOut };
+  return { lines, leftOut };
 }
 
-const askerOptions = ({ threads = 0, device = "cpu", now = () => performance.now() }: EvalOptions) => ({
-  threads,
-  device,
-  now,
+const idOf = ({ task: { name, seed }, method }: Job, subject: Subject) => ({
+  task: name,
+  ...(seed === undefined ? {} : { seed }),
+  method: method.name,
+  sha256: { model: subject.sha256 },
 });
 
-/** Every method of every task, checked: examples are there, a wrong prompt is found, each query fits the context. */
-function plan(
-  subject: Subject,
-  tasks: readonly TaskFile[],
-  { methods, leaveOut = false }: EvalOptions,
-): { readonly jobs: readonly Job[]; readonly leftOut: NonNullable<EvalReport["leftOut"]> } {
-  if (tasks.length === 0) throw new AppError("E_DATA", "evaluation: expected at least one task, found none");
-  const planned: Job[][] = [];
-  const refused: [MethodName, AppError][] = [];
-  for (const method of parseMethods(methods)) {
-    try {
-      planned.push(tasks.map((task) => planOne(subject, task, tasks, method)));
-    } catch (error) {
-      if (!leaveOut || !isRefusal(error)) throw error;
-      refused.push([method, error]);
-    }
+/** The lines of an earlier run by their questions. Throws E_MISMATCH where they were asked of another model, or of other tasks. */
+function knownLines(lines: readonly LogLine[], subject: Subject, jobs: readonly Job[]): Map<string, LogLine> {
+  const planned = new Map(
+    jobs.map((job) => [JSON.stringify([job.task.name, job.task.seed ?? null]), taskHash(job.task)]),
+  );
+  const advice = "name another log to begin anew";
+  for (const { task, seed, sha256: hashes } of lines) {
+    if (hashes.model !== subject.sha256)
+      throw new AppError("E_MISMATCH", `log: it was written for other weights; ${advice}`);
+    const wanted = planned.get(JSON.stringify([task, seed ?? null]));
+    if (wanted !== undefined && wanted !== hashes.task)
+      throw new AppError("E_MISMATCH", `log: the task "${task}" has changed since it was written; ${advice}`);
   }
-  if (planned.length === 0) throw refused[0]![1];
-  return {
-    jobs: tasks.flatMap((_, i) => planned.map((jobs) => jobs[i]!)),
-    leftOut: Object.fromEntries(refused.map(([method, { message }]) => [method, message])),
+  return new Map(lines.map((line) => [questionKey(line), line]));
+}
+
+/** Tokens behind the longest target that an answer may have. */
+const spareTokens = 16;
+
+/** Asks one method the samples of one task. What does not fit the model becomes a line that says so. */
+async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOptions): AsyncGenerator<LogLine, void> {
+  const { task, method, samples } = job;
+  const { timedQueries = 8, signal } = options;
+  const taskSha256 = taskHash(task);
+  const line = (at: number, prepared: Pick<Prepared, "prompt" | "cost">, answered: Partial<LogLine>): LogLine => {
+    const [sample, { input, target }] = samples[at]!;
+    const choices = choicesOf(task, samples[at]![1]);
+    const { prompt, cost } = prepared;
+    const id = idOf(job, subject);
+    const asked = {
+      log: LOG_VERSION,
+      ...id,
+      stratum: task.stratum,
+      kind: task.kind,
+      sample,
+      subject: subject.name,
+      input,
+      target,
+      ...(choices === undefined ? {} : { choices: [...choices] }),
+      inputTokens: null,
+      answer: null,
+      finish: "failed",
+      ms: null,
+      cost,
+      ...answered,
+      sha256: { ...id.sha256, prompt: prompt === undefined ? null : sha256(prompt), task: taskSha256 },
+      versions: {
+        loragen: version,
+        node: process.version,
+        ...(task.version === undefined ? {} : { task: task.version }),
+      },
+    } as const;
+    return { ...asked, ...scoreLine(asked, job.scorers) };
   };
-}
-
-/** Whether a method cannot be used on a task: its data lacks something, or a query is too long. */
-const isRefusal = (error: unknown): error is AppError =>
-  error instanceof AppError && (error.code === "E_DATA" || error.code === "E_LIMIT");
-
-function planOne(subject: Subject, task: TaskFile, tasks: readonly TaskFile[], method: MethodName): Job {
-  const question = methodTable[method].ask(task, tasks);
-  if (question.specializeBy !== undefined && subject.specialize === undefined)
-    throw new AppError("E_USAGE", `the method ${method} needs a pair with a generator, found an edge model alone`);
-  try {
-    encodeQueries(subject, task.samples, question.context);
-  } catch (error) {
-    throw withName(error, task, method);
+  const { samples: _, ...known } = task;
+  const prepared = await fitting(() => named(job, () => method.prepare(subject, known)));
+  if (prepared instanceof AppError) {
+    for (const at of samples.keys()) yield line(at, { cost: freeOfCost }, failed(prepared));
+    return;
   }
-  return { task, method, question };
+  const context = await prepared.context?.(task.systemPrompt);
+  const edge = { ...subject, ...prepared };
+  const queries: { readonly at: number; readonly query: Query }[] = [];
+  for (const [at, [, sample]] of samples.entries()) {
+    const query = await fitting(async () => encodeQuery(edge, sample, { choices: choicesOf(task, sample), context }));
+    if (query instanceof AppError) yield line(at, prepared, failed(query));
+    else queries.push({ at, query });
+  }
+  const asker = askers.of(prepared);
+  const asked = queries.map(({ query }) => query);
+  const times = await named(job, () => asker.time(asked.slice(0, timedQueries)));
+  const maxTokens = task.maxTokens ?? longestTarget(subject, task) + spareTokens;
+  try {
+    for await (const { index, ...answer } of asker.ask(asked, { maxTokens, signal })) {
+      const { at, query } = queries[index]!;
+      const { logLikelihoods, ...said } = answer;
+      yield line(at, prepared, {
+        ...said,
+        inputTokens: query.prompt.length,
+        ...(logLikelihoods === undefined ? {} : { logLikelihoods: [...logLikelihoods] }),
+        ms: times[index] ?? null,
+      });
+    }
+  } catch (error) {
+    throw withName(error, job);
+  } finally {
+    await askers.release(prepared);
+  }
 }
 
-async function measure(
-  asker: Asker,
+const failed = ({ code, message }: AppError): Partial<LogLine> => ({ finish: "failed", error: { code, message } });
+
+const longestTarget = ({ tokenizer, layout }: Subject, { samples }: EvalTask): number =>
+  samples.reduce((most, { target }) => Math.max(most, encodeTarget(tokenizer, layout, target).length), 0);
+
+/** The error, where something is too long for a model. */
+async function fitting<T>(work: () => Promise<T>): Promise<T | AppError> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof AppError && (error.code === "E_LIMIT" || error.code === "E_PROMPT")) return error;
+    throw error;
+  }
+}
+
+type Askers = AsyncDisposable & {
+  of(prepared: Prepared): Asker;
+  /** Gives the sessions of a model back, unless it is the subject's own, which is asked again. */
+  release(prepared: Prepared): Promise<void>;
+};
+
+function createAskers(
   subject: Subject,
-  { task, method, question }: Job,
-  { timedQueries = 8, signal }: EvalOptions,
-): Promise<Measured> {
-  const queries = encodeQueries(subject, task.samples, question.context);
-  const outcomes = await named(task, method, () => asker.ask(queries, signal));
-  const timed = queries.slice(0, timedQueries);
+  { threads = 0, device = "cpu", now = () => performance.now() }: EvalOptions,
+): Askers {
+  const open = new Map<object, Asker>();
+  const keyOf = ({ model, change }: Prepared): object => change ?? model;
   return {
-    task: task.name,
-    method,
-    outcomes,
-    hasChoices: task.samples.some(({ choices }) => choices !== undefined),
-    inputTokens: queries.reduce((sum, { prompt }) => sum + prompt.length, 0) / queries.length,
-    msPerQuery: timed.length === 0 ? null : await asker.time(timed),
+    of(prepared) {
+      const { model, change } = prepared;
+      const asker = open.get(keyOf(prepared)) ?? createAsker({ ...subject, model, change }, { threads, device, now });
+      open.set(keyOf(prepared), asker);
+      return asker;
+    },
+    async release(prepared) {
+      const key = keyOf(prepared);
+      if (key === subject.model) return;
+      await open.get(key)?.[Symbol.asyncDispose]();
+      open.delete(key);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const asker of open.values()) await asker[Symbol.asyncDispose]();
+    },
   };
 }
 
 /** Errors say on which task and by which method they came. */
-async function named<T>(task: TaskFile, method: MethodName, work: () => Promise<T>): Promise<T> {
+async function named<T>(job: Job, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw withName(error, task, method);
+    throw withName(error, job);
   }
 }
 
-function withName(error: unknown, { name }: TaskFile, method: MethodName): unknown {
+function withName(error: unknown, { task: { name }, method }: Job): unknown {
   if (!(error instanceof AppError) || error.code === "E_INTERRUPTED") return error;
-  return new AppError(error.code, `task "${name}", method ${method}: ${error.message}`, { cause: error });
+  return new AppError(error.code, `task "${name}", method ${method.name}: ${error.message}`, { cause: error });
 }

@@ -1,21 +1,15 @@
-/** @file Means, their standard errors, Student intervals and the paired bootstrap. Pure functions over plain numbers. */
+/** @file Means, intervals that cluster by task, tests of paired differences. Pure functions over plain numbers. */
 import type { Rng } from "../base/rng.ts";
 
-export const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
+export const mean = (values: ArrayLike<number>): number => {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum / values.length;
+};
 
-/** Of a sample: divided by n − 1. NaN for fewer than two values. */
-export function standardDeviation(values: readonly number[]): number {
-  const mu = mean(values);
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mu) ** 2, 0) / (values.length - 1));
-}
-
-/** Of the mean of independent values. Over the accuracies of tasks it is the standard error clustered by task. */
-export const standardError = (values: readonly number[]): number =>
-  standardDeviation(values) / Math.sqrt(values.length);
-
-/** Of a share p of n right answers: √(p(1 − p)/(n − 1)). NaN for one answer. */
-export const binomialError = (share: number, n: number): number => Math.sqrt((share * (1 - share)) / (n - 1));
+/** HAR: the harmonic mean over tasks; 0 where one of them is 0. */
+export const harmonicMean = (values: readonly number[]): number =>
+  values.length / values.reduce((sum, value) => sum + 1 / value, 0);
 
 /** The p-quantile of sorted values, interpolated linearly. */
 export function quantile(sorted: ArrayLike<number>, p: number): number {
@@ -25,72 +19,80 @@ export function quantile(sorted: ArrayLike<number>, p: number): number {
   return low + (at - below) * (high - low);
 }
 
-/**
- * P(|T| ≤ t) of Student's t with a whole number of degrees of freedom: the finite sums of Abramowitz and Stegun
- * 26.7.3 (odd) and 26.7.4 (even).
- */
-export function studentCoverage(t: number, degrees: number): number {
-  const theta = Math.atan(t / Math.sqrt(degrees));
-  const cos2 = Math.cos(theta) ** 2;
-  const isOdd = degrees % 2 === 1;
-  let term = isOdd ? Math.cos(theta) : 1;
-  let sum = degrees === 1 ? 0 : term;
-  for (let k = isOdd ? 3 : 2; k < degrees - 1; k += 2) {
-    term *= (cos2 * (k - 1)) / k;
-    sum += term;
-  }
-  return isOdd ? (2 / Math.PI) * (theta + Math.sin(theta) * sum) : Math.sin(theta) * sum;
-}
-
-/** The t with P(|T| ≤ t) = confidence, by bisection. */
-export function studentQuantile(confidence: number, degrees: number): number {
-  let [low, high] = [0, 1];
-  while (studentCoverage(high, degrees) < confidence) high *= 2;
-  for (let i = 0; i < 100; i++) {
-    const middle = (low + high) / 2;
-    if (studentCoverage(middle, degrees) < confidence) low = middle;
-    else high = middle;
-  }
-  return high;
-}
-
 export type Interval = { readonly low: number; readonly high: number };
 
-/** Student's interval around the mean of two or more independent values. */
-export function studentInterval(values: readonly number[], confidence = 0.95): Interval {
-  const reach = studentQuantile(confidence, values.length - 1) * standardError(values);
-  return { low: mean(values) - reach, high: mean(values) + reach };
-}
-
-export type Difference = Interval & { readonly difference: number };
-export type PairedDifferences = Difference & { readonly groups: Difference[] };
-
-/** At least this many resamples: the intervals' ends then move by about a hundredth of their length. */
-export const BOOTSTRAP_RESAMPLES = 10_000;
+/** Resamples of a bootstrap: the ends of its intervals then move by about a fiftieth of their length. */
+export const BOOTSTRAP_RESAMPLES = 2000;
 
 /**
- * Percentile intervals by the paired bootstrap (Koehn 2004). Each group (a task) holds the differences of its queries;
- * queries are resampled within their group, and the statistic is the mean over groups of the groups' means.
+ * One task: columns of numbers (a method each) over the same questions, (columns, questions). A resampled question brings all its columns,
+ * so that differences between them are paired.
  */
-export function pairedBootstrap(
-  groups: readonly (readonly number[])[],
+export type Cluster = readonly ArrayLike<number>[];
+
+/**
+ * A percentile interval of a statistic of the columns' means over tasks, where tasks are drawn with replacement, and then the questions
+ * within each (the two-stage bootstrap; tasks are what the result is to hold for). A single task stays, and only its questions are drawn.
+ */
+export function clusterBootstrap(
+  clusters: readonly Cluster[],
+  statistic: (means: readonly number[]) => number,
   { rng, resamples = BOOTSTRAP_RESAMPLES, confidence = 0.95 }: { rng: Rng; resamples?: number; confidence?: number },
-): PairedDifferences {
-  const total = new Float64Array(resamples);
-  const interval = (draws: Float64Array): Interval => {
-    const sorted = draws.sort();
-    return { low: quantile(sorted, (1 - confidence) / 2), high: quantile(sorted, (1 + confidence) / 2) };
-  };
-  const each = groups.map((differences, index) => {
-    const stream = rng.split(`group-${index}`);
-    const draws = new Float64Array(resamples);
-    for (let i = 0; i < resamples; i++) {
-      let sum = 0;
-      for (let j = 0; j < differences.length; j++) sum += differences[stream.int(differences.length)]!;
-      draws[i] = sum / differences.length;
-      total[i]! += draws[i]! / groups.length;
+): Interval {
+  const columns = clusters[0]!.length;
+  const draws = new Float64Array(resamples);
+  for (let r = 0; r < resamples; r++) {
+    const means = new Array<number>(columns).fill(0);
+    for (let c = 0; c < clusters.length; c++) {
+      const cluster = clusters[clusters.length === 1 ? 0 : rng.int(clusters.length)]!;
+      const { length } = cluster[0]!;
+      const weight = 1 / (length * clusters.length);
+      for (let i = 0; i < length; i++) {
+        const question = rng.int(length);
+        for (let k = 0; k < columns; k++) means[k]! += cluster[k]![question]! * weight;
+      }
     }
-    return { difference: mean(differences), ...interval(draws) };
+    draws[r] = statistic(means);
+  }
+  draws.sort();
+  return { low: quantile(draws, (1 - confidence) / 2), high: quantile(draws, (1 + confidence) / 2) };
+}
+
+/** The means over tasks of the columns' means. */
+export const columnMeans = (clusters: readonly Cluster[]): number[] =>
+  clusters[0]!.map((_, k) => mean(clusters.map((cluster) => mean(cluster[k]!))));
+
+/** All signs are tried up to this many tasks, else as many are drawn at random. */
+const exactSigns = 13;
+const drawnSigns = 10_000;
+
+/**
+ * The p-value of "the mean difference over tasks is 0": the share of sign changes of the tasks' differences that give a mean as far from 0
+ * (a paired randomisation test, two-sided, clustered by task). With k tasks it is at least 2^(1−k).
+ */
+export function signFlipTest(differences: readonly number[], rng: Rng): number {
+  const total = Math.abs(differences.reduce((sum, value) => sum + value, 0));
+  const reach = total - 1e-12 * differences.length; // sums of the same numbers in another order are equal
+  const isAsFar = (flip: (i: number) => boolean): boolean =>
+    Math.abs(differences.reduce((sum, value, i) => sum + (flip(i) ? -value : value), 0)) >= reach;
+  let asFar = 0;
+  if (differences.length <= exactSigns) {
+    const count = 2 ** differences.length;
+    for (let signs = 0; signs < count; signs++) if (isAsFar((i) => (signs & (1 << i)) !== 0)) asFar++;
+    return asFar / count;
+  }
+  for (let draw = 0; draw < drawnSigns; draw++) if (isAsFar(() => rng.int(2) === 1)) asFar++;
+  return (asFar + 1) / (drawnSigns + 1);
+}
+
+/** Holm's correction: p-values that may be held against one level together. */
+export function holm(values: readonly number[]): number[] {
+  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!);
+  const adjusted = new Array<number>(values.length);
+  let least = 0;
+  order.forEach((index, rank) => {
+    least = Math.max(least, Math.min(1, (values.length - rank) * values[index]!));
+    adjusted[index] = least;
   });
-  return { difference: mean(each.map(({ difference }) => difference)), ...interval(total), groups: each };
+  return adjusted;
 }

@@ -1,20 +1,11 @@
-/** @file What is evaluated: an edge model with its tokenizer, and how a prompt becomes weights. */
-import type { DecodableModel } from "../decode/decoder.ts";
+/** @file What is evaluated: a pair, or a model alone. */
+import { sha256 } from "../base/hash.ts";
+import type { Subject } from "../methods/method.ts";
 import type { Pair } from "../pair/pair-file.ts";
-import type { Specialization } from "../pair/specialization-file.ts";
+import { encodeSpecialization, type Specialization } from "../pair/specialization-file.ts";
 import { createSpecializer } from "../pair/specialize.ts";
 import { specializedEdge } from "../pair/specialized-edge.ts";
 import type { CompileOptions } from "../runtime/session.ts";
-import type { PromptLayout } from "../text/prompt.ts";
-import type { Tokenizer } from "../text/tokenizer-file.ts";
-
-export type Subject = {
-  readonly model: DecodableModel;
-  readonly tokenizer: Tokenizer;
-  readonly layout: PromptLayout;
-  /** The model specialised by a prompt; absent where there is no generator. */
-  readonly specialize?: (prompt: string) => Promise<DecodableModel>;
-};
 
 /** Holds the cloud model's session: close it. */
 export type PairSubject = Subject & AsyncDisposable & Required<Pick<Subject, "specialize">>;
@@ -24,6 +15,8 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
   let specializer: ReturnType<typeof createSpecializer> | undefined;
   const known = new Map<string, Specialization>();
   return {
+    name: pair.name,
+    sha256: pairHash(pair),
     model: pair.edge,
     tokenizer: pair.tokenizer,
     layout: pair.layout,
@@ -31,8 +24,19 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
       specializer ??= createSpecializer(pair, options);
       const specialization = known.get(prompt) ?? (await (await specializer).specialize(prompt));
       known.set(prompt, specialization);
-      return specializedEdge(pair, specialization);
+      const read = specialization.promptTokens + specialization.layers;
+      return {
+        model: await specializedEdge(pair, specialization),
+        bytes: encodeSpecialization(specialization).length,
+        flops: 2 * pair.cloud.parameterCount * read,
+      };
     },
     [Symbol.asyncDispose]: async () => (await specializer)?.close(),
   };
+}
+
+/** Of all weights, and of how they are quantised: a quantised model has the hash of the one it was made from. */
+function pairHash({ cloud, edge, generator }: Pair): string {
+  const parts = [cloud, edge].map(({ sha256: hash, quantization }) => [hash, quantization ?? null]);
+  return sha256(JSON.stringify([...parts, generator.sha256]));
 }

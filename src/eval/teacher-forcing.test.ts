@@ -3,7 +3,13 @@ import { randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
 import { createDecoder } from "../decode/decoder.ts";
 import type { ForcedQuery } from "./packing.ts";
-import { createTeacherForcing } from "./teacher-forcing.ts";
+import { createTeacherForcing, type ForcedAnswer, type TeacherForcing } from "./teacher-forcing.ts";
+
+async function runAll(forcing: TeacherForcing, queries: readonly ForcedQuery[], signal?: AbortSignal) {
+  const results: ForcedAnswer[][] = [];
+  for await (const { index, answers } of forcing.run(queries, signal)) results[index] = answers;
+  return results;
+}
 
 /** Queries behind a common beginning, with one or several answers each. */
 function randomQueries(seed: number, count: number, { shared = 0, choices = 1 } = {}): ForcedQuery[] {
@@ -25,7 +31,7 @@ test.each([
   await using forcing = await createTeacherForcing(model, { threads: 1 });
   await using decoder = await createDecoder(model, { threads: 1 });
   const queries = randomQueries(3, 60, kind);
-  const results = await forcing.run(queries);
+  const results = await runAll(forcing, queries);
   for (const [i, { prompt, answers }] of queries.entries()) {
     const wanted = await decoder.score(prompt, answers);
     for (const [j, { logLikelihood }] of results[i]!.entries()) expect(logLikelihood).toBeCloseTo(wanted[j]!, 3);
@@ -37,7 +43,7 @@ test("the greedy token behind each beginning of an answer is the one the decoder
   await using forcing = await createTeacherForcing(model, { threads: 1 });
   await using decoder = await createDecoder(model, { threads: 1 });
   const queries = randomQueries(5, 12, { shared: 5, choices: 3 });
-  const results = await forcing.run(queries);
+  const results = await runAll(forcing, queries);
   for (const [i, { prompt, answers }] of queries.entries()) {
     for (const [j, answer] of answers.entries()) {
       const said: number[] = [];
@@ -54,13 +60,13 @@ test("a query beyond the context, NaN weights and an abort are named", async () 
   const model = randomLlama();
   await using forcing = await createTeacherForcing(model, { threads: 1 });
   const query = { prompt: new Array<number>(60).fill(3), answers: [[4, 5, 6, 7, 8]] };
-  await expect(forcing.run([query])).resolves.toHaveLength(1); // 64 positions: the last token is not read
-  await expect(forcing.run([{ ...query, answers: [[4], [4, 5, 6, 7, 8, 9]] }])).rejects.toMatchObject({
+  await expect(runAll(forcing, [query])).resolves.toHaveLength(1); // 64 positions: the last token is not read
+  await expect(runAll(forcing, [{ ...query, answers: [[4], [4, 5, 6, 7, 8, 9]] }])).rejects.toMatchObject({
     code: "E_LIMIT",
   });
-  await expect(forcing.run([query], AbortSignal.abort())).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+  await expect(runAll(forcing, [query], AbortSignal.abort())).rejects.toMatchObject({ code: "E_INTERRUPTED" });
   const nan = { kind: "data", data: new Float32Array(32).fill(Number.NaN) } as const;
   const broken = { config: model.config, weights: { ...model.weights, "model.norm.weight": nan } };
   await using spoilt = await createTeacherForcing(broken, { threads: 1 });
-  await expect(spoilt.run([query])).rejects.toMatchObject({ code: "E_NAN" });
+  await expect(runAll(spoilt, [query])).rejects.toMatchObject({ code: "E_NAN" });
 });

@@ -1,8 +1,9 @@
 /** @file Many given answers in one forward pass: how likely each is, and what greedy decoding would say at each of its tokens. */
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
-import type { DecodableModel } from "../decode/decoder.ts";
+import type { DecodableModel, StepChange } from "../decode/cached-model.ts";
 import { cast, crossEntropy, flattenRows, gather, input, iota, matmul, reshape, topKMask } from "../graph/build.ts";
+import { mulDims } from "../graph/dims.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Graph } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
@@ -24,77 +25,120 @@ export type ForcedAnswer = {
 
 /** Holds a session: close it. */
 export type TeacherForcing = AsyncDisposable & {
-  /** Every answer of every query, in their order. Throws E_LIMIT for one beyond the context, E_NAN, E_INTERRUPTED. */
-  run(queries: readonly ForcedQuery[], signal?: AbortSignal): Promise<ForcedAnswer[][]>;
+  /**
+   * Every answer of every query, a row's queries together, in their order. Throws E_LIMIT for one beyond the context, E_NAN, E_INTERRUPTED.
+   */
+  run(
+    queries: readonly ForcedQuery[],
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ readonly index: number; readonly answers: ForcedAnswer[] }, void>;
   close(): Promise<void>;
 };
 
 /** Compiles a model for packed rows. */
 export async function createTeacherForcing(
   model: DecodableModel,
-  options: Pick<CompileOptions, "threads" | "device"> = {},
+  {
+    change,
+    ...options
+  }: Pick<CompileOptions, "threads" | "device"> & { readonly change?: StepChange | undefined } = {},
 ): Promise<TeacherForcing> {
   const { config } = model;
+  const parts = frozenParts(model);
   // A session lives for one task: packing its weights once more would cost more than it saves. Quantised ones are slow unpacked.
   const prepack = model.quantization !== undefined;
-  const session = await compile(forcedGraph(config, frozenParts(model)), {
+  const session = await compile(forcedGraph(config, change?.wrap(parts) ?? parts), {
     ...options,
-    weights: frozenSources(model),
+    weights: { ...frozenSources(model), ...change?.weights },
     prepack,
   });
 
-  async function runRow({ askedAt, targets, ...row }: PackedRow): Promise<{ loss: Float32Array; best: Float32Array }> {
-    const names = Object.entries(packedNames) as [keyof typeof packedNames, string][];
+  async function runRow({ tokens, positions, until, askedAt, edges }: PackedRow): Promise<RowResult> {
+    const first = askedAt.map(() => -1);
+    for (const { asked, token } of edges) if (first[asked] === -1) first[asked] = token;
+    const row = (name: string, values: readonly number[]) => [[name, intTensor([values.length], values)]] as const;
     const outputs = await session.run({
-      ...Object.fromEntries(names.map(([key, name]) => [name, intTensor([row[key].length], row[key])])),
-      [askNames.at]: intTensor([askedAt.length], askedAt),
-      [askNames.targets]: intTensor([targets.length], targets),
+      ...change?.feeds,
+      ...Object.fromEntries([
+        ...row(packedNames.tokens, tokens),
+        ...row(packedNames.positions, positions),
+        ...row(packedNames.until, until),
+        ...row(askNames.at, askedAt),
+        ...row(askNames.first, first),
+        ...row(
+          askNames.edges,
+          edges.map(({ asked, token }) => asked * config.vocab + token),
+        ),
+      ]),
     });
-    return { loss: floats(outputs["loss"]), best: floats(outputs["best"]) };
+    return edgeResults(edges, first, {
+      loss: floats(outputs["loss"]),
+      best: floats(outputs["best"]),
+      edgeLogits: floats(outputs["edge_logits"]),
+    });
   }
 
-  async function run(queries: readonly ForcedQuery[], signal?: AbortSignal): Promise<ForcedAnswer[][]> {
+  async function* run(queries: readonly ForcedQuery[], signal?: AbortSignal) {
     for (const query of queries) requireFit(query, config);
-    const results: ForcedAnswer[][] = [];
     for (const row of packQueries(queries)) {
       requireRunning(signal, "evaluation: interrupted");
-      const { loss, best } = await runRow(row);
-      let from = 0;
-      for (const index of row.members) {
-        results[index] = queries[index]!.answers.map(({ length }) => {
-          const to = from + length;
-          const answer = forcedAnswer(loss.subarray(from, to), best.subarray(from, to));
-          from = to;
-          return answer;
-        });
-      }
+      const result = await runRow(row);
+      for (const { index, answers } of row.members)
+        yield { index, answers: answers.map((path) => forcedAnswer(result, path)) };
     }
-    return results;
   }
 
   return { run, close: session.close, [Symbol.asyncDispose]: session.close };
 }
 
-const askNames = { at: "asked_at", targets: "targets" } as const;
+/** Of each edge: the log-probability of its token, and the most likely token in its place. */
+type RowResult = { readonly logProbabilities: Float64Array; readonly best: Float64Array };
 
-/** Inputs: a packed row, `asked_at` and `targets` (n) i64. Outputs: `loss` (n), `best` (n, 1). */
+const askNames = { at: "asked_at", first: "first_targets", edges: "edges" } as const;
+
+/**
+ * Inputs: a packed row; `asked_at` (u) and `first_targets` (u): one of the tokens asked for there; `edges` (e): asked · vocab + token. All i64.
+ * Outputs: `loss` (u) of the first targets, `best` (u, 1), `edge_logits` (e).
+ */
 function forcedGraph(config: ModelConfig, parts: Parts): Graph {
   const hidden = flattenRows(packedForward(config, parts));
-  const predicted = logits(config, parts, gather(hidden, input(askNames.at, ["asked"], "i64"))); // (n, vocab)
+  const predicted = logits(config, parts, gather(hidden, input(askNames.at, ["asked"], "i64"))); // (u, vocab)
   const ids = reshape(cast(iota(config.vocab), "f32"), [config.vocab, 1]); // exact: a vocabulary has at most 2^24 tokens
+  const flat = reshape(predicted, [mulDims("asked", config.vocab)]);
   return simplify({
     outputs: {
-      loss: crossEntropy(predicted, input(askNames.targets, ["asked"], "i64")),
+      loss: crossEntropy(predicted, input(askNames.first, ["asked"], "i64")),
       best: matmul(topKMask(predicted, 1), ids),
+      edge_logits: gather(flat, input(askNames.edges, ["edges"], "i64")),
     },
   });
 }
 
-function forcedAnswer(loss: Float32Array, best: Float32Array): ForcedAnswer {
-  const logLikelihood = -loss.reduce((sum, value) => sum + value, 0);
+/** log p(token) = logit − (loss + logit of the first target): one sum of exponentials serves all tokens that are asked for in one place. */
+function edgeResults(
+  edges: PackedRow["edges"],
+  first: readonly number[],
+  {
+    loss,
+    best,
+    edgeLogits,
+  }: { readonly loss: Float32Array; readonly best: Float32Array; readonly edgeLogits: Float32Array },
+): RowResult {
+  const total = new Float64Array(first.length);
+  edges.forEach(({ asked, token }, i) => {
+    if (token === first[asked]) total[asked] = loss[asked]! + edgeLogits[i]!;
+  });
+  return {
+    logProbabilities: Float64Array.from(edges, ({ asked }, i) => edgeLogits[i]! - total[asked]!),
+    best: Float64Array.from(edges, ({ asked }) => best[asked]!),
+  };
+}
+
+function forcedAnswer({ logProbabilities, best }: RowResult, path: readonly number[]): ForcedAnswer {
+  const logLikelihood = path.reduce((sum, edge) => sum + logProbabilities[edge]!, 0);
   if (!Number.isFinite(logLikelihood))
     throw new AppError("E_NAN", `the edge model gives an answer the log-likelihood ${logLikelihood}`);
-  return { logLikelihood, greedy: Array.from(best) };
+  return { logLikelihood, greedy: path.map((edge) => best[edge]!) };
 }
 
 function requireFit({ prompt, answers }: ForcedQuery, { context }: ModelConfig): void {

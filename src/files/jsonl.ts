@@ -51,6 +51,21 @@ export async function appendJsonl(path: string, value: unknown): Promise<void> {
   }
 }
 
+/** Removes a last line that was cut off, and ends a complete one that lacks its line end. Throws E_NOT_FOUND, E_IO. */
+export async function mendJsonl(path: string): Promise<void> {
+  try {
+    const file = await open(path, "r+");
+    try {
+      const separator = await mendTail(file);
+      if (separator !== "") await file.write(separator, (await file.stat()).size);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw ioError(error, "write", path);
+  }
+}
+
 async function* readChunks(path: string, maxExpandedBytes: number): AsyncGenerator<Buffer, void> {
   await withRegularFile(path, async () => undefined);
   const source = createReadStream(path, { highWaterMark: 1 << 18 });

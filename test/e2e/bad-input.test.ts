@@ -199,8 +199,8 @@ test.each([
   [["run", "--device", "gpu"], /Allowed choices are cpu, webgpu, cuda/],
   [["run"], /expected --input TEXT/],
   [["train"], /expected --config FILE/],
-  [["eval"], /expected --task-file/],
-  [["eval", "--task-file", "x", "--methods", "prompted,bsae"], /found "bsae"/],
+  [["eval"], /expected --suite/],
+  [["eval", "--suite", "x", "--methods", "prompted,bsae"], /found "bsae"/],
   [["plot"], /missing required argument 'run'/],
   [["inspect", "a", "b"], /too many arguments/],
 ])("a command line that makes no sense is refused: %s", async (args, message) => {
@@ -210,7 +210,7 @@ test.each([
 test("eval, train, plot and inspect refuse files that are not what they should be", async () => {
   const file = join(folder, "file.json");
   const absent = join(folder, "absent.json");
-  const evaluate = (path: string) => ["eval", "--pair", pair, "--methods", "base", "--task-file", path];
+  const evaluate = (path: string) => ["eval", "--pair", pair, "--methods", "base", "--suite", path];
   await refused("E_NOT_FOUND", evaluate(absent));
   await writeFile(file, '{ "name": "x", "systemPrompt": "x", "samples": [] }');
   expect(await refused("E_FORMAT", evaluate(file))).toContain("samples");

@@ -106,8 +106,7 @@ test("eval reports every method on every task", async () => {
   await writeFile(files[1]!, JSON.stringify(task("two", "Reply with yes or no.")));
   const Cell = z.looseObject({
     n: z.int(),
-    accuracy: z.number().min(0).max(1),
-    stderr: z.number(),
+    score: z.number().min(0).max(1),
     inputTokens: z.number(),
     msPerQuery: ms,
   });
@@ -115,17 +114,19 @@ test("eval reports every method on every task", async () => {
     base: Cell,
     prompted: Cell,
     specialized: Cell,
-    "wrong-prompt": Cell,
+    "shuffled-prompt": Cell,
   });
-  const methods = ["--methods", "base,prompted,specialized,wrong-prompt"];
-  const report = z
-    .looseObject({ tasks: z.strictObject({ one: PerMethod, two: PerMethod }), mean: PerMethod })
-    .parse(await json(["eval", "--pair", pair, ...methods, "--task-file", ...files]));
-  expect(report.tasks.one.base.n).toBe(2);
-  expect(report.mean.specialized.inputTokens).toBe(report.mean.base.inputTokens);
-  const text = await loragen(["eval", "--pair", pair, "--methods", "base", "--limit", "1", "--task-file", ...files]);
+  const methods = ["--methods", "base,prompted,specialized,shuffled-prompt"];
+  const Stratum = z.looseObject({ tasks: z.strictObject({ one: PerMethod, two: PerMethod }), methods: PerMethod });
+  const Report = z.looseObject({ strata: z.strictObject({ tasks: Stratum }) });
+  const log = join(folder, "answers.jsonl");
+  const { strata } = Report.parse(await json(["eval", "--pair", pair, ...methods, "--log", log, "--suite", ...files]));
+  expect(strata.tasks.tasks.one.base.n).toBe(2);
+  expect(strata.tasks.methods.specialized.inputTokens).toBe(strata.tasks.methods.base.inputTokens);
+  expect(Report.parse(await json(["report", log])).strata).toEqual(strata);
+  const text = await loragen(["eval", "--pair", pair, "--methods", "base", "--limit", "1", "--suite", ...files]);
   expect(text.stdout).toMatch(/one +1 /);
-  expect(text.stdout).toContain("mean of tasks");
+  expect(text.stdout).toContain("tasks: 2 tasks, 2 questions a method");
 });
 
 test("inspect explains a pair, its parts, a specialisation and a safetensors file", async () => {

@@ -95,12 +95,12 @@ describe.each(names)("%s", (name) => {
     }));
     await using forcing = await createTeacherForcing(model, { threads: 1 });
     await using decoder = await createDecoder(model, { threads: 1 });
-    const packed = await forcing.run(queries);
-    for (const [i, { prompt, answers }] of queries.entries()) {
+    for await (const { index, answers: packed } of forcing.run(queries)) {
+      const { prompt, answers } = queries[index]!;
       const scores = await decoder.score(prompt, answers);
       expect(
         difference(
-          packed[i]!.map(({ logLikelihood }) => logLikelihood),
+          packed.map(({ logLikelihood }) => logLikelihood),
           scores,
         ),
       ).toBeLessThan(1e-3);

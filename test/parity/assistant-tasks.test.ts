@@ -11,9 +11,10 @@ import { wordings } from "../../runs/assistant/tasks/wording.ts";
 import { readClinc } from "../../runs/sources/clinc150.ts";
 import { readJsonFile } from "../../src/base/json-file.ts";
 import { createRng } from "../../src/base/rng.ts";
+import type { EvalTaskInput } from "../../src/data/eval-task.ts";
+import { familyTask } from "../../src/data/family-task.ts";
 import { sampleGroup } from "../../src/data/mixture.ts";
 import { TASK_KINDS, type TaskFamily } from "../../src/data/task.ts";
-import { type TaskFile, toTaskFile } from "../../src/data/task-file.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/text/tokenizer-file.ts";
 import { promptControls, promptControlsPath } from "../support/prompt-controls.ts";
 
@@ -155,7 +156,7 @@ describe.skipIf(!existsSync(data))("the assistant's tasks (skipped without ../sh
   });
 
   test("the committed sample for the prompt controls is what its rule gives, and holds no test input", async () => {
-    const sample = await readJsonFile(promptControlsPath, z.custom<TaskFile[]>());
+    const sample = await readJsonFile(promptControlsPath, z.custom<EvalTaskInput[]>());
     expect(sample).toEqual(promptControls(tasks));
     const tested = new Set(tasks.flatMap((task) => task.test.map(({ input }) => inputKey(input))));
     for (const { input } of sample.flatMap(({ samples }) => samples)) expect(tested).not.toContain(inputKey(input));
@@ -173,15 +174,15 @@ describe.skipIf(!existsSync(data))("the assistant's tasks (skipped without ../sh
 
   test("a task file has a held-out wording, train examples and test samples, the same for the same seed", () => {
     const task = tasks.find(({ name }) => name === "clinc-banking-json")!;
-    const file = toTaskFile(task, { split: "test", samples: 20, seed: 2 });
-    expect(file).toEqual(toTaskFile(task, { split: "test", samples: 20, seed: 2 }));
+    const file = familyTask(task, { split: "test", samples: 20, seed: 2 });
+    expect(file).toEqual(familyTask(task, { split: "test", samples: 20, seed: 2 }));
     expect(task.paraphrases.test).toContain(file.systemPrompt);
     expect(file.examples).toHaveLength(5);
     const inputs = (list: readonly { input: string }[]) => new Set(list.map(({ input }) => input));
     for (const { input } of file.examples) expect(inputs(task.train)).toContain(input);
     expect(file.samples).toHaveLength(20);
     for (const { input } of file.samples) expect(inputs(task.test)).toContain(input);
-    const shots = toTaskFile(task, { split: "test", samples: 1, seed: 2, prompt: "examples" }).systemPrompt;
+    const shots = familyTask(task, { split: "test", samples: 1, seed: 2, prompt: "examples" }).systemPrompt;
     expect(shots.match(/^Input: /gm)).toHaveLength(5);
   });
 });

@@ -1,6 +1,6 @@
 /** @file AVE and HAR give the paper's summary columns from its own cells. */
 import { describe, expect, test } from "vitest";
-import { average, harmonicMean } from "../../src/eval/metrics.ts";
+import { mean as average, harmonicMean } from "../../src/eval/statistics.ts";
 
 /** Cells, then AVE and HAR as printed. */
 type Row = readonly [name: string, cells: readonly number[], average: number, harmonic: number];

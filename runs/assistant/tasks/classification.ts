@@ -1,7 +1,7 @@
 /** @file Sentiment, topic and yes/no tasks of Super-NaturalInstructions with a few fixed answers. */
 
+import { wordCount } from "../../../src/data/family-task.ts";
 import type { Sample, TaskFamily, TaskKind } from "../../../src/data/task.ts";
-import { wordCount } from "../../../src/data/task-file.ts";
 import { type NiRow, readNiRows } from "../../sources/super-ni.ts";
 import { UNSEEN_NI_TASKS } from "./held-out.ts";
 import { carve, makeTask } from "./make-task.ts";

@@ -1,7 +1,7 @@
 /** @file Questions with fixed answers: yes/no (BoolQ) and lettered options (ARC, OpenBookQA). */
 
+import { wordCount } from "../../../src/data/family-task.ts";
 import type { Sample, TaskFamily } from "../../../src/data/task.ts";
-import { wordCount } from "../../../src/data/task-file.ts";
 import { type BoolqRow, readBoolq } from "../../sources/boolq.ts";
 import { type ChoiceRow, type ChoiceSet, readChoices } from "../../sources/multiple-choice.ts";
 import { carve, makeTask } from "./make-task.ts";

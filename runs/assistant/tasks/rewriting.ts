@@ -1,7 +1,7 @@
 /** @file Rewriting and reading off: small operations on real user messages whose answer follows from a rule. */
 
+import { wordCount } from "../../../src/data/family-task.ts";
 import type { Sample, TaskFamily, TaskKind } from "../../../src/data/task.ts";
-import { wordCount } from "../../../src/data/task-file.ts";
 import { readBanking } from "../../sources/banking77.ts";
 import { readClinc } from "../../sources/clinc150.ts";
 import { readSnips } from "../../sources/snips.ts";

@@ -1,7 +1,7 @@
 /** @file Tool calls: the service call of a dialogue, from what the user said before it (SGD). */
 
+import { wordCount } from "../../../src/data/family-task.ts";
 import type { Sample, TaskFamily } from "../../../src/data/task.ts";
-import { wordCount } from "../../../src/data/task-file.ts";
 import { readDialogues, readServices, type SgdDialogue, type SgdService } from "../../sources/sgd.ts";
 import { UNSEEN_SGD_SERVICES } from "./held-out.ts";
 import { carve, makeTask } from "./make-task.ts";

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { writeTinyPair } from "../../../test/support/tiny-pair.ts";
-import type { EvalReport } from "../../eval/summarize.ts";
+import type { LeftOut } from "../../eval/plan.ts";
+import type { EvalReport } from "../../eval/report.ts";
 import { runCli } from "../program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "eval-command-"));
@@ -22,48 +23,78 @@ function writeTask(name: string, changes: object = {}): string {
   return path;
 }
 
-async function evaluate(...args: string[]) {
+async function run(...args: string[]) {
   const { context, written } = recordingContext();
-  const status = await runCli(["eval", "--pair", pair, "--threads", "1", "--json", "--task-file", ...args], context);
-  const lines = written.stdout.trimEnd().split("\n");
-  expect(lines).toHaveLength(1);
-  return { status, stderr: written.stderr, value: JSON.parse(lines[0]!) as EvalReport };
+  const status = await runCli(args, context);
+  return { status, ...written };
 }
 
-test("one task file without examples is asked by the methods that it allows; the others are named once, with reasons", async () => {
+async function evaluate(...args: string[]) {
+  const { status, stdout, stderr } = await run("eval", "--pair", pair, "--threads", "1", "--json", "--suite", ...args);
+  const lines = stdout.trimEnd().split("\n");
+  expect(lines).toHaveLength(1);
+  return { status, stderr, value: JSON.parse(lines[0]!) as EvalReport & { leftOut: LeftOut[] } };
+}
+
+test("a task without examples is asked by the methods that it allows; the others are named once, with reasons", async () => {
   const { status, stderr, value } = await evaluate(writeTask("shop"));
   expect(status).toBe(0);
-  expect(Object.keys(value.mean)).toEqual(["base", "prompted", "specialized"]);
-  expect(value.leftOut).toEqual({
-    "prompted-5shot": expect.stringMatching(/"shop".*needs examples/),
-    "wrong-prompt": expect.stringMatching(/"shop".*needs a second task/),
-  });
+  expect(Object.keys(value.strata["tasks"]!.methods)).toEqual(["base", "prompted", "specialized"]);
+  expect(value.leftOut.map(({ method }) => method)).toEqual(["prompted-5shot", "sibling-prompt", "far-prompt"]);
   expect(stderr.match(/^left out: .*$/gm)).toEqual([
-    `left out: prompted-5shot (${value.leftOut!["prompted-5shot"]}), wrong-prompt (${value.leftOut!["wrong-prompt"]})`,
+    expect.stringMatching(/prompted-5shot on "shop" \(needs 5 examples/),
   ]);
 });
 
 test("nothing is left out of tasks that allow every default method", async () => {
-  const files = ["alpha", "beta"].map((name) => writeTask(name, { examples: [example] }));
+  const controls = { siblingPrompt: "Answer up or down.", farPrompt: "Sing." };
+  const files = ["alpha", "beta"].map((name) => writeTask(name, { examples: Array(5).fill(example), ...controls }));
   const { status, stderr, value } = await evaluate(...files);
   expect(status).toBe(0);
-  expect(Object.keys(value.mean)).toEqual(["base", "prompted", "prompted-5shot", "specialized", "wrong-prompt"]);
-  expect(value).not.toHaveProperty("leftOut");
+  expect(Object.keys(value.strata["tasks"]!.methods)).toHaveLength(6);
+  expect(value.leftOut).toEqual([]);
   expect(stderr).not.toContain("left out");
 });
 
-test("a method that was asked for by name is refused where the tasks do not allow it", async () => {
-  const file = writeTask("named");
-  for (const method of ["prompted-5shot", "wrong-prompt"]) {
-    const { status, value } = await evaluate(file, "--methods", `base,${method}`);
-    expect(status).toBe(1);
-    expect(value).toEqual({ error: { code: "E_DATA", message: expect.stringContaining(method) as unknown } });
-  }
+test("a suite is found by its name in the pair's folder, and chosen from by --only, --limit and --methods", async () => {
+  const { mkdirSync } = await import("node:fs");
+  mkdirSync(join(pair, "suites"));
+  const lines = ["one", "two"].map((name) => ({ name, systemPrompt: `Prompt ${name}.`, samples: [sample, sample] }));
+  writeFileSync(join(pair, "suites", "small.jsonl"), lines.map((line) => JSON.stringify(line)).join("\n"));
+  const { value } = await evaluate("small", "--only", "^t", "--limit", "1", "--methods", "base,far-prompt");
+  expect(Object.keys(value.strata["tasks"]!.tasks)).toEqual(["two"]);
+  expect(value.strata["tasks"]!.tasks["two"]).toMatchObject({ base: { n: 1 }, "far-prompt": { n: 1 } });
+  expect((await evaluate("absent")).value).toMatchObject({ error: { code: "E_NOT_FOUND" } });
 });
 
-test("what no method can ask is an error, not an empty report", async () => {
+test("what eval logs, report turns into the same numbers, by other scorers too, and into Markdown", async () => {
+  const log = join(folder, "answers.jsonl");
+  const files = ["x", "y"].map((name) => writeTask(name, { stratum: `stratum ${name}` }));
+  const { value } = await evaluate(
+    ...files,
+    "--log",
+    log,
+    "--methods",
+    "base,prompted,specialized",
+    "--against",
+    "prompted",
+  );
+  const report = await run("report", log, "--json", "--against", "prompted");
+  expect((JSON.parse(report.stdout) as EvalReport).strata).toEqual(value.strata);
+  expect(Object.keys(value.strata)).toEqual(["stratum x", "stratum y"]);
+  const letters = await run("report", log, "--json", "--scorer", "letter");
+  expect((JSON.parse(letters.stdout) as EvalReport).strata["stratum x"]!.methods["base"]!.score).toBe(0);
+  const { stdout } = await run("report", log, "--markdown", "--against", "prompted");
+  expect(stdout).toMatch(/^stratum x: 1 task, 2 questions a method$/m);
+  expect(stdout).toMatch(/^\| base - prompted|^\| base − prompted/m);
+  const unknown = await run("report", log, "--scorer", "exakt");
+  expect(unknown.status).toBe(1);
+  expect(unknown.stderr).toContain('"exakt"');
+});
+
+test("a question that no method can ask is logged as failed, not the end of the evaluation", async () => {
   const long = { ...sample, input: "open ".repeat(400) };
-  const { status, value } = await evaluate(writeTask("long", { samples: [long] }));
-  expect(status).toBe(1);
-  expect(value).toMatchObject({ error: { code: "E_LIMIT" } });
+  const { status, value } = await evaluate(writeTask("long", { samples: [long, sample] }), "--methods", "base");
+  expect(status).toBe(0);
+  expect(value.strata["tasks"]!.tasks["long"]!["base"]).toMatchObject({ n: 2, failed: 1 });
 });

@@ -1,64 +1,92 @@
-/** @file `loragen eval`: task files to accuracies, tokens and milliseconds by method. */
-import { type Command, Option } from "commander";
+/** @file `loragen eval`: a suite of tasks to a log of questions and answers, and tables of it. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { AppError } from "../../base/errors.ts";
 import { onInterrupt } from "../../base/interrupt.ts";
 import { createProgress } from "../../base/progress.ts";
-import { METHODS, type MethodName, methods, parseMethods } from "../../eval/methods.ts";
+import { describeLeftOut } from "../../eval/plan.ts";
 import { runEval } from "../../eval/run-eval.ts";
-import type { EvalCell, EvalReport } from "../../eval/summarize.ts";
+import { scorers } from "../../eval/scorers/table.ts";
+import { METHODS, methods, parseMethods } from "../../methods/table.ts";
 import type { CliContext } from "../context.ts";
-import { formatMs } from "../format.ts";
+import { describeReport } from "../eval-report.ts";
 import { jsonOption, type PairFlags, pairOptions, required, wholeNumber } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
-import { formatTable } from "../table.ts";
-import type { Colors } from "../terminal.ts";
+import { packageRoot } from "../paths.ts";
 
 type Flags = PairFlags &
   JsonFlag & {
-    readonly taskFile?: readonly string[];
-    readonly methods: readonly MethodName[];
+    readonly suite?: readonly string[];
+    readonly methods: readonly string[];
+    readonly only?: RegExp;
     readonly limit?: number;
-    readonly seed: number;
+    readonly seeds?: readonly number[];
+    readonly timed: number;
+    readonly log?: string;
+    readonly against?: string;
   };
 
-const defaultMethods = "base,prompted,prompted-5shot,specialized,wrong-prompt";
+const defaultMethods = "base,prompted,prompted-5shot,specialized,sibling-prompt,far-prompt";
+
+const list = (rows: readonly (readonly [string, string])[]): string =>
+  rows.map(([name, summary]) => `  ${name.padEnd(22)} ${summary}`).join("\n");
 
 const examples = `
 Methods:
-${METHODS.map((name) => `  ${name.padEnd(28)} ${methods[name].summary}`).join("\n")}
+${list(METHODS.map((name) => [name, methods[name]("N").summary]))}
 
-A task file is JSON: { "name", "systemPrompt", "examples"?: [{ "input", "target" }],
-"samples": [{ "input", "target", "choices"?: [] }] }. With choices the one of the highest likelihood is the answer;
-without them the greedy answer must equal the target.
+Scorers, named by a task:
+${list(Object.entries(scorers).map(([name, { summary }]) => [name, summary]))}
+
+A suite is a file of tasks: one JSON object, or JSON lines with one in each line (.jsonl, .jsonl.gz). A task:
+{ "name", "stratum"?, "kind"?, "systemPrompt", "siblingPrompt"?, "farPrompt"?, "examples"?: [{ "input", "target" }], "labels"?: [],
+"scorer"?, "samples": [{ "input", "target", "choices"?: [] }] }. With labels or choices the likeliest one is the answer; without them
+the model writes. A plain NAME is looked for in the suites folders of the pair and of lora-gen.
 
 Examples:
-  $ loragen eval --task-file task.json
-  $ loragen eval --task-file tasks/*.json --methods base,prompted,specialized
-  $ loragen eval --task-file router.json slots.json --limit 50 --json`;
+  $ loragen eval --suite task.json
+  $ loragen eval --suite suite.jsonl --log answers.jsonl --only "^clinc" --limit 20
+  $ loragen report answers.jsonl --against prompted`;
+
+const parseList = (text: string): string[] => text.split(",").map((name) => name.trim());
 
 export function addEval(program: Command, context: CliContext): void {
   const command = program
     .command("eval")
-    .summary("measure accuracy, tokens and time of each method on task files")
-    .description("Asks the edge model every sample of every task by every method.")
-    .option("--task-file <files...>", "required: the tasks")
-    .addOption(
-      new Option("--methods <names>", "separated by commas; of the default those that the tasks allow")
-        .argParser((names) => parseMethods(names.split(",").map((name) => name.trim())))
-        .default(parseMethods(defaultMethods.split(",")), defaultMethods),
+    .summary("ask a suite of tasks by each method: accuracy, tokens, time")
+    .description(
+      "Asks the edge model every sample of every task by every method. With --log it goes on where it was stopped.",
     )
-    .addOption(new Option("--limit <n>", "samples per task, the first ones").argParser(wholeNumber(1)))
-    .addOption(new Option("--seed <n>", "of the confidence intervals").argParser(wholeNumber(0)).default(1));
+    .option("--suite <files...>", "required: tasks, as files or by the name of a suite")
+    .addOption(
+      new Option("--methods <names>", "separated by commas; left out on tasks that do not allow them")
+        .argParser((names) => parseMethods(parseList(names)).map(({ name }) => name))
+        .default(parseList(defaultMethods), defaultMethods),
+    )
+    .addOption(new Option("--only <regex>", "only tasks whose name matches").argParser(parsePattern))
+    .addOption(new Option("--limit <n>", "samples per task").argParser(wholeNumber(1)))
+    .addOption(
+      new Option(
+        "--seeds <list>",
+        "each draws samples, examples and controls, or chooses tasks of that seed",
+      ).argParser((text) => parseList(text).map(wholeNumber(0))),
+    )
+    .addOption(
+      new Option("--timed <n>", "questions per task and method that are timed, each asked once more")
+        .argParser(wholeNumber(0))
+        .default(3),
+    )
+    .option("--log <file>", "write each answer as it comes, as JSON lines; go on where it ends")
+    .option("--against <method>", "hold every method against this one");
   for (const option of [...pairOptions(), jsonOption()]) command.addOption(option);
-  command.addHelpText("after", examples).action((flags: Flags) => {
-    const leaveOut = command.getOptionValueSource("methods") === "default";
-    return evalCommand(context, flags, { leaveOut });
-  });
+  command.addHelpText("after", examples).action((flags: Flags) => evalCommand(context, flags));
 }
 
-/** With `leaveOut`, methods that the tasks do not allow are named on stderr rather than refused. */
-async function evalCommand(context: CliContext, flags: Flags, { leaveOut }: { leaveOut: boolean }): Promise<void> {
-  const taskFiles = required(flags.taskFile, "eval", "--task-file FILE…");
-  const { pair: pairDirectory, methods, threads, device, limit, seed } = flags;
+async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
+  const names = required(flags.suite, "eval", "--suite FILE…");
+  const { pair: pairDirectory, methods: wanted, threads, device, only, limit, seeds, timed, log, against } = flags;
+  const taskFiles = await Promise.all(names.map((name) => findSuite(name, pairDirectory)));
   const { stderr: stream, now } = context;
   const interrupt = onInterrupt();
   let progress: ReturnType<typeof createProgress> | undefined;
@@ -66,23 +94,33 @@ async function evalCommand(context: CliContext, flags: Flags, { leaveOut }: { le
     const report = await runEval({
       pairDirectory,
       taskFiles,
+      ...(log === undefined ? {} : { log }),
       resolveModel: context.resolveModel,
       warn: warnOn(context),
-      methods,
-      leaveOut,
+      methods: wanted,
       threads,
       device,
-      seed,
-      ...(limit === undefined ? {} : { limit }),
+      only,
+      limit,
+      seeds,
+      against,
+      timedQueries: timed,
       now,
       signal: interrupt.signal,
       onProgress: ({ done, total, task, method }) => {
-        progress ??= createProgress({ stream, isTerminal: context.isTerminal.stderr, total, label: "eval", now });
+        progress ??= createProgress({
+          stream,
+          isTerminal: context.isTerminal.stderr,
+          total,
+          label: "eval",
+          now,
+          start: done,
+        });
         progress.update(done, { task, method });
       },
     });
     progress?.finish();
-    if (report.leftOut !== undefined) stream.write(`left out: ${describeLeftOut(report.leftOut)}\n`);
+    if (report.leftOut.length > 0) stream.write(`left out: ${describeLeftOut(report.leftOut)}\n`);
     printResult(context, flags, report, () => describeReport(report, context.colors));
   } finally {
     progress?.finish();
@@ -90,58 +128,30 @@ async function evalCommand(context: CliContext, flags: Flags, { leaveOut }: { le
   }
 }
 
-const describeLeftOut = (leftOut: NonNullable<EvalReport["leftOut"]>): string =>
-  Object.entries(leftOut)
-    .map(([method, reason]) => `${method} (${reason})`)
-    .join(", ");
-
-const percent = (share: number): string => (100 * share).toFixed(1);
-const withError = ({ accuracy, stderr }: EvalCell): string =>
-  Number.isFinite(stderr) ? `${percent(accuracy)} ± ${percent(stderr)}` : percent(accuracy);
-
-/** Accuracy by task and method in percent, what each method costs, and the differences to the specialised model. */
-export function describeReport({ tasks, mean, comparisons }: EvalReport, colors: Colors): string {
-  const names = Object.keys(mean) as MethodName[];
-  const right = { align: "right" } as const;
-  const accuracies = formatTable(
-    [{ title: "accuracy, %", maxWidth: 40 }, { title: "n", ...right }, ...names.map((title) => ({ title, ...right }))],
-    [
-      ...Object.entries(tasks).map(([task, cells]) => [
-        task,
-        String(cells[names[0]!]!.n),
-        ...names.map((name) => withError(cells[name]!)),
-      ]),
-      ...(Object.keys(tasks).length === 1
-        ? []
-        : [
-            ["mean of tasks", "", ...names.map((name) => withError(mean[name]!))].map((text) => ({
-              text,
-              paint: colors.bold,
-            })),
-          ]),
-    ],
-  );
-  const costs = formatTable(
-    [{ title: "per query" }, { title: "tokens in", ...right }, { title: "time", ...right }],
-    names.map((name) => {
-      const { inputTokens, msPerQuery } = mean[name]!;
-      return [name, inputTokens.toFixed(1), msPerQuery === null ? "" : formatMs(msPerQuery)];
-    }),
-  );
-  const differences = Object.entries(comparisons).map(([name, { difference, low, high }]) => [
-    name.replace("-vs-", " − "),
-    `${signed(difference)} points`,
-    `[${signed(low)}, ${signed(high)}]`,
-  ]);
-  const parts = [accuracies, costs];
-  if (differences.length > 0)
-    parts.push(
-      formatTable(
-        [{ title: "difference" }, { title: "mean", ...right }, { title: "95 % interval", ...right }],
-        differences,
-      ),
-    );
-  return parts.join("\n\n");
+function parsePattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
-const signed = (share: number): string => `${share < 0 ? "−" : "+"}${percent(Math.abs(share))}`;
+const suiteEndings = [".jsonl", ".jsonl.gz", ".json"];
+
+/** A file as it is named, else one of that name in the suites folders of the pair and of this package. Throws E_NOT_FOUND. */
+async function findSuite(name: string, pair: string): Promise<string> {
+  if (/[/\\.]/.test(name) || (await isFile(name))) return name;
+  const places = [join(pair, "suites"), join(packageRoot(), "suites")];
+  for (const place of places)
+    for (const ending of suiteEndings) {
+      const path = join(place, name + ending);
+      if (await isFile(path)) return path;
+    }
+  throw new AppError("E_NOT_FOUND", `suite ${name}: expected a file, or ${name}.jsonl in ${places.join(" or ")}`);
+}
+
+const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );

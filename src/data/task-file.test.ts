@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeJsonFile } from "../base/json-file.ts";
-import { toTaskFile } from "../data/task-file.ts";
+import { familyTask } from "./family-task.ts";
 import { readTaskFile, readTaskFiles } from "./task-file.ts";
 
 let folder: string;
@@ -29,22 +29,45 @@ async function write(value: unknown, name = "task.json"): Promise<string> {
 
 describe("a task file", () => {
   test("is read as it was written; without examples it has none", async () => {
-    expect(await readTaskFile(await write(valid))).toEqual(valid);
+    const filled = { ...valid, stratum: "tasks", kind: "task" };
+    expect(await readTaskFile(await write(valid))).toEqual([filled]);
     const { examples: _, ...rest } = valid;
-    expect(await readTaskFile(await write(rest))).toEqual({ ...rest, examples: [] });
+    expect(await readTaskFile(await write(rest))).toEqual([{ ...filled, examples: [] }]);
   });
 
   test("that a task family was turned into is read back equal", async () => {
     const samples = Array.from({ length: 12 }, (_, i) => ({ input: `input ${i}`, target: i % 2 === 0 ? "yes" : "no" }));
     const paraphrases = { train: ["Answer."], validation: ["Say."], test: ["Reply."] };
     const family = { name: "f", kind: "yes-no", seen: true, paraphrases, labels: ["yes", "no"] } as const;
-    const file = toTaskFile(
+    const file = familyTask(
       { ...family, train: samples, validation: samples, test: samples },
       { split: "test", samples: 5, seed: 1, withChoices: true },
     );
     const path = join(folder, "family.json");
     await writeJsonFile(path, file);
-    expect(await readTaskFile(path)).toEqual(file);
+    expect(await readTaskFile(path)).toEqual([file]);
+  });
+
+  test("of JSON lines holds a task in each line; seeds tell variants of one name apart", async () => {
+    const tasks = [
+      valid,
+      { ...valid, seed: 1 },
+      { ...valid, seed: 2 },
+      { ...valid, name: "b", labels: ["no", "more"] },
+    ];
+    const lines = tasks.map((task) => JSON.stringify(task));
+    const read = await readTaskFiles([await write(lines.join("\n"), "suite.jsonl")]);
+    expect(read.map(({ name, seed }) => [name, seed])).toEqual([
+      ["a-task", undefined],
+      ["a-task", 1],
+      ["a-task", 2],
+      ["b", undefined],
+    ]);
+    const twice = await write([...lines, lines[1]].join("\n"), "twice.jsonl");
+    await expect(readTaskFiles([twice])).rejects.toMatchObject({ code: "E_DATA" });
+    const broken = await write([lines[0], JSON.stringify({ ...valid, name: 3 })].join("\n"), "broken.jsonl");
+    await expect(readTaskFile(broken)).rejects.toThrow(/broken\.jsonl: task 2: name/);
+    await expect(readTaskFile(await write("\n", "empty.jsonl"))).rejects.toMatchObject({ code: "E_FORMAT" });
   });
 
   const sample = valid.samples[0]!;
@@ -57,6 +80,8 @@ describe("a task file", () => {
     ["a target that is no choice", { ...valid, samples: [{ ...sample, target: "maybe" }] }, "samples.0.target"],
     ["a single choice", { ...valid, samples: [{ ...sample, choices: ["no"] }] }, "samples.0.choices"],
     ["a choice given twice", { ...valid, samples: [{ ...sample, choices: ["no", "no"] }] }, "samples.0.choices"],
+    ["a target outside the labels", { ...valid, labels: ["yes", "no"] }, "samples.1.target"],
+    ["two ways to name scorers", { ...valid, scorer: "exact", scorers: ["exact"] }, "scorer"],
     ["a number for a text", { ...valid, examples: [{ input: 1, target: "x" }] }, "examples.0.input"],
     ["a name that moves the cursor", { ...valid, name: "a\u001b[2J" }, "name"],
     ["something that is not JSON", "{", "task.json"],

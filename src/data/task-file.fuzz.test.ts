@@ -7,7 +7,7 @@ import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes } from "../../test/support/mutate.ts";
 import { readTaskFile } from "./task-file.ts";
 
-const task = {
+const valid = {
   name: "colours",
   systemPrompt: "Name the colour.",
   examples: [{ input: "the sky", target: "blue" }],
@@ -22,9 +22,10 @@ test("2,000 mutated task files can be asked and judged or are refused", async ()
   const path = join(mkdtempSync(join(tmpdir(), "fuzz-")), "task.json");
   const { outcomes, reasons } = await fuzz({
     seed: "task file",
-    damage: damageFile(path, new TextEncoder().encode(JSON.stringify(task)), mutateJsonBytes),
+    damage: damageFile(path, new TextEncoder().encode(JSON.stringify(valid)), mutateJsonBytes),
     read: async () => {
-      const { name, systemPrompt, examples, samples } = await readTaskFile(path);
+      const [task] = await readTaskFile(path);
+      const { name, systemPrompt, examples, samples } = task!;
       expect(name).not.toBe("");
       expect(samples.length).toBeGreaterThanOrEqual(1);
       for (const text of [systemPrompt, ...[...examples, ...samples].flatMap(({ input, target }) => [input, target])])

@@ -1,0 +1,55 @@
+/** @file `loragen report`: logs of evaluations to tables, scored anew. */
+import { type Command, Option } from "commander";
+import { readLogs } from "../../eval/log-file.ts";
+import { summarize } from "../../eval/report.ts";
+import { parseScorers, rescored, type ScorerName } from "../../eval/scorers/table.ts";
+import type { CliContext } from "../context.ts";
+import { describeReport } from "../eval-report.ts";
+import { markdownTable } from "../markdown-table.ts";
+import { jsonOption, wholeNumber } from "../options.ts";
+import { type JsonFlag, printResult } from "../output.ts";
+
+type Flags = JsonFlag & {
+  readonly against?: string;
+  readonly scorer?: readonly ScorerName[];
+  readonly seed: number;
+  readonly markdown?: boolean;
+};
+
+const examples = `
+Examples:
+  $ loragen report answers.jsonl
+  $ loragen report specialised.jsonl encoder.jsonl --against prompted --markdown
+  $ loragen report answers.jsonl --scorer normalized`;
+
+export function addReport(program: Command, context: CliContext): void {
+  program
+    .command("report")
+    .summary("make the tables of evaluations from their logs")
+    .description("Scores the answers of logs anew and makes all tables. Nothing is asked again.")
+    .argument("<logs...>", "what eval --log wrote")
+    .option("--against <method>", "hold every method against this one")
+    .addOption(
+      new Option("--scorer <names>", "score by these instead of by the tasks' own; the first one counts").argParser(
+        (names) =>
+          parseScorers(
+            names.split(",").map((name) => name.trim()),
+            "--scorer",
+          ),
+      ),
+    )
+    .addOption(new Option("--seed <n>", "of the confidence intervals").argParser(wholeNumber(0)).default(1))
+    .option("--markdown", "tables in Markdown")
+    .addOption(jsonOption())
+    .addHelpText("after", examples)
+    .action((logs: string[], flags: Flags) => reportCommand(context, logs, flags));
+}
+
+async function reportCommand(context: CliContext, logs: readonly string[], flags: Flags): Promise<void> {
+  const { against, scorer, seed, markdown = false } = flags;
+  const lines = (await readLogs(logs)).map((line) => rescored(line, scorer));
+  const report = summarize(lines, { against, seed });
+  printResult(context, flags, report, () =>
+    markdown ? describeReport(report, context.colors, markdownTable) : describeReport(report, context.colors),
+  );
+}

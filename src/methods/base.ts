@@ -1,0 +1,7 @@
+/** @file The model as it is, reading the input alone. */
+import { freeOfCost, type Method } from "./method.ts";
+
+export const base: Method = {
+  summary: "the edge model, input alone",
+  prepare: async ({ model }) => ({ model, cost: freeOfCost }),
+};

@@ -1,0 +1,64 @@
+/** @file The contract that every way of adapting a model to a task meets. */
+import type { EvalTask } from "../data/eval-task.ts";
+import type { StepChange } from "../decode/cached-model.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
+import type { PromptLayout } from "../text/prompt.ts";
+import type { Tokenizer } from "../text/tokenizer-file.ts";
+
+/** What is adapted: a model with its tokenizer and layout, and how a prompt becomes weights where there is a generator. */
+export type Subject = {
+  /** For tables. */
+  readonly name: string;
+  /** The identity of all weights that answers depend on. */
+  readonly sha256: string;
+  readonly model: FrozenModel;
+  readonly tokenizer: Tokenizer;
+  readonly layout: PromptLayout;
+  /** The model specialised by a prompt; absent where there is no generator. */
+  readonly specialize?: (prompt: string) => Promise<SpecializedModel>;
+};
+
+export type SpecializedModel = {
+  readonly model: FrozenModel;
+  /** Of what has to be kept of the specialisation. */
+  readonly bytes: number;
+  /** Floating-point operations of the cloud pass. */
+  readonly flops: number;
+};
+
+/** What a method may know of a task: all but the inputs that it is tested on. */
+export type Task = Omit<EvalTask, "samples">;
+
+/** What it took to adapt the model. */
+export type Cost = {
+  readonly seconds: number;
+  /** Floating-point operations of models that were run or trained for it. */
+  readonly flops: number;
+  /** Of what is kept beside the model's own weights. */
+  readonly bytes: number;
+  /** Labelled examples that were read. */
+  readonly examples: number;
+};
+
+/** A model that is ready to be asked. */
+export type Prepared = {
+  readonly model: FrozenModel;
+  /** Beside the weights. */
+  readonly change?: StepChange;
+  /** The text that stands in front of the input, from the task's system prompt. Without it the model reads the input alone. */
+  readonly context?: (prompt: string) => Promise<string>;
+  /** The text that decided how the model behaves, for logs; absent where there was none. */
+  readonly prompt?: string;
+  readonly cost: Cost;
+};
+
+export type Method = {
+  /** One line, for help and tables. */
+  readonly summary: string;
+  /** Why the method cannot be used on a task by a subject; undefined where it can. Does no work. */
+  readonly refuses?: (subject: Subject, task: Task) => string | undefined;
+  /** May run the cloud model, train, search, read files and the task's examples; never its samples. */
+  readonly prepare: (subject: Subject, task: Task) => Promise<Prepared>;
+};
+
+export const freeOfCost: Cost = { seconds: 0, flops: 0, bytes: 0, examples: 0 };

@@ -1,0 +1,49 @@
+/** @file All methods by name. Some names hold a number or a folder: `prompted-5shot`, `lora:runs/my-lora`. */
+import { AppError } from "../base/errors.ts";
+import { base } from "./base.ts";
+import { lora } from "./lora.ts";
+import type { Method } from "./method.ts";
+import { prompted, promptedShots } from "./prompted.ts";
+import { farPrompt, shuffledPrompt, siblingPrompt, specialized, specializedShots } from "./specialized.ts";
+
+/** In the order of tables. `N` stands for a number from 1, `FOLDER` for a path. */
+export const methods = {
+  base: () => base,
+  prompted: () => prompted,
+  "prompted-Nshot": (n) => promptedShots(Number(n)),
+  specialized: () => specialized,
+  "specialized-Nshot": (n) => specializedShots(Number(n)),
+  "sibling-prompt": () => siblingPrompt,
+  "far-prompt": () => farPrompt,
+  "shuffled-prompt": () => shuffledPrompt,
+  "lora:FOLDER": (folder) => lora(folder),
+} as const satisfies Record<string, (argument: string) => Method>;
+
+export type MethodPattern = keyof typeof methods;
+export const METHODS = Object.keys(methods) as MethodPattern[];
+
+/** A method that was asked for by name. */
+export type NamedMethod = Method & { readonly name: string };
+
+/** Finds methods by their names, in the table's order. Throws E_USAGE naming what is known. */
+export function parseMethods(names: readonly string[]): NamedMethod[] {
+  const found = [...new Set(names)].map((name) => ({
+    name,
+    at: METHODS.findIndex((pattern) => matcher(pattern).test(name)),
+  }));
+  const unknown = found.find(({ at }) => at < 0);
+  if (unknown !== undefined || found.length === 0)
+    throw new AppError(
+      "E_USAGE",
+      `methods: expected some of ${METHODS.join(", ")}, found ${unknown === undefined ? "none" : JSON.stringify(unknown.name)}`,
+    );
+  return found
+    .sort((a, b) => a.at - b.at)
+    .map(({ name, at }) => {
+      const pattern = METHODS[at]!;
+      return { name, ...methods[pattern](matcher(pattern).exec(name)![1] ?? "") };
+    });
+}
+
+const matcher = (pattern: string): RegExp =>
+  new RegExp(`^${pattern.replace("N", "([1-9]\\d{0,2})").replace("FOLDER", "(.+)")}$`);
