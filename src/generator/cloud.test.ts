@@ -32,13 +32,18 @@ type Given = {
 };
 
 /** H (L, d) of one prompt; unless `moved`, the cloud's LoRA is zero. */
-async function hiddenOf(changes: Partial<GeneratorConfig>, given: Given = {}, cloud = deep): Promise<Float32Array[]> {
+async function hiddenOf(
+  changes: Partial<GeneratorConfig>,
+  given: Given = {},
+  cloud = deep,
+  joins?: readonly (readonly number[])[],
+): Promise<Float32Array[]> {
   const tiny = tinyGenerator({ metaTokens: "distinct", ...changes }, { cloud, edge });
   const infos = generatorParameters(tiny.pair);
   const nodes = new Map([...infos].map(([name, { shape }]) => [name, input(`p/${name}`, shape)]));
   const get = (name: string) => nodes.get(name)!;
   const parts = cloudParts(tiny.pair, scoped(denseParts(frozenWeights()), "cloud."), get);
-  const hidden = metaHidden(tiny.pair, parts, get, cloudInputs(L));
+  const hidden = metaHidden(tiny.pair, parts, get, cloudInputs(L, { joined: joins !== undefined }));
   await using session = await compile({ outputs: { hidden } }, { weights: tiny.weights, threads: 1 });
   const rows = [[...prompt, ...new Array<number>(L).fill(metaId)], new Array<number>(20).fill(3)]; // the first is padded
   const state = tiny.start({ moved: given.moved === true });
@@ -47,7 +52,7 @@ async function hiddenOf(changes: Partial<GeneratorConfig>, given: Given = {}, cl
   const result = await session.run({
     ...state,
     [`p/${parameterNames.meta}`]: floatTensor([L, width], given.meta ?? meta),
-    ...cloudFeeds(rows, L, 0),
+    ...cloudFeeds(rows, L, 0, joins),
   });
   const flat = floats(result["hidden"]);
   return Array.from({ length: L }, (_, i) => flat.slice(i * width, (i + 1) * width));
@@ -111,6 +116,18 @@ async function shallowStates(layers: number): Promise<Float32Array[]> {
   const flat = floats((await session.run({ tokens: intTensor([1, ids.length], ids) }))["hidden"]);
   return Array.from({ length: L }, (_, i) => flat.slice((prompt.length + i) * width, (prompt.length + i + 1) * width));
 }
+
+describe.each(["causal", "block"] as const)("prompts joined in a row, %s", (metaAttention) => {
+  test("each has the states it has in a row of its own, wherever it stands", async () => {
+    const alone = await hiddenOf({ metaAttention });
+    for (const joins of [[[0, 1]], [[1, 0]], [[1], [0]]]) {
+      const joined = await hiddenOf({ metaAttention }, {}, deep, joins);
+      joined.forEach((state, i) => {
+        expect(distance(state, alone[i]!)).toBeLessThan(1e-5);
+      });
+    }
+  });
+});
 
 describe("metaState", () => {
   test("last is the whole model's last hidden state", async () => {

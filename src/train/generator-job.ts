@@ -4,6 +4,7 @@ import { createRng, type Rng } from "../base/rng.ts";
 import { cloudFeeds, cloudInputNames } from "../generator/cloud.ts";
 import { dropoutFeeds } from "../generator/dropout.ts";
 import { gumbelFeeds } from "../generator/gumbel.ts";
+import { joinPrompts } from "../generator/join-prompts.ts";
 import {
   generatorBuffers,
   generatorParameters,
@@ -131,17 +132,21 @@ function groupFeeds(config: GeneratorRun, pair: PairShape, source: TaskSource, r
   requireContext(rows, pair.edge.context);
   const { padId } = source.tokenizer;
   const { padId: cloudPadId } = source.cloud.tokenizer;
-  const cloudRows = groups.map((group) => cloudRow(source, group, layers));
+  const prompts = groups.map((group) => cloudRow(source, group, layers));
   requireContext(
-    cloudRows.map((ids) => ({ ids: [...ids, cloudPadId], answers: [] })),
+    prompts.map((ids) => ({ ids: [...ids, cloudPadId], answers: [] })),
     pair.cloud.context,
+  );
+  const cloudRows = joinPrompts(
+    prompts.map((ids) => ids.length),
+    pair.cloud,
   );
   const teacherRows =
     config.distillShare > 0 ? groups.flatMap((group) => joinRows(promptedRows(source, group), config.rowTokens)) : [];
   requireContext(teacherRows, pair.edge.context);
   const teacher = config.distillShare > 0 ? rowFeeds(teacherPrefix, teacherRows, padId) : {};
   return {
-    ...cloudFeeds(cloudRows, layers, cloudPadId),
+    ...cloudFeeds(prompts, layers, cloudPadId, cloudRows),
     ...rowFeeds(edgePrefix, rows, padId),
     ...teacher,
     [promptOfName]: intTensor(

@@ -70,7 +70,7 @@ function objective(
   buffers: Readonly<Record<string, Node>>,
   { training = true, dropout = 0, quantized = {} }: GeneratorStepOptions,
 ): Objective {
-  const prompts = cloudInputs(pair.edge.layers);
+  const prompts = cloudInputs(pair.edge.layers, { joined: true });
   const rate = training ? dropout : 0;
   const frozenCloud = frozenParts({ config: pair.cloud, quantization: quantized.cloud }, "cloud.");
   const cloud = cloudParts(pair, frozenCloud, parameters, droppedInput(pair, "cloud", prompts.tokens, rate));

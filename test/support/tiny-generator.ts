@@ -32,8 +32,11 @@ export type TinyGenerator = {
   readonly spec: (options?: GeneratorStepOptions & { target?: Target }) => StepSpec;
   /** A fresh state; with `moved`, one whose B matrices are not zero, so that experts and adapters matter. */
   readonly start: (options?: { moved?: boolean }) => TrainingState;
-  /** Prompts with two queries each, and all that variants of the router or of the target ask for besides. */
-  readonly feeds: (rng: Rng, prompts?: number) => Feeds;
+  /**
+   * Prompts with two queries each, and all that variants of the router or of the target ask for besides. `cloudRows`: the prompts in
+   * each row of the cloud's batch, a row each by default.
+   */
+  readonly feeds: (rng: Rng, prompts?: number, cloudRows?: readonly (readonly number[])[]) => Feeds;
 };
 
 type TinyModel = { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
@@ -73,7 +76,7 @@ export function tinyGenerator(
     spec: ({ target = { kind: "answers" } as Target, ...options } = {}) =>
       generatorSpec(pair, target, { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 }, 1e9, options),
     start: ({ moved = false } = {}) => startOf(pair, moved),
-    feeds: (rng, prompts = 4) => feedsOf(pair, rng, prompts),
+    feeds: (rng, prompts = 4, cloudRows) => feedsOf(pair, rng, prompts, cloudRows),
   };
 }
 
@@ -89,7 +92,12 @@ function startOf(pair: PairShape, moved: boolean): TrainingState {
   return state;
 }
 
-function feedsOf({ edge, generator }: PairShape, rng: Rng, prompts: number): Feeds {
+function feedsOf(
+  { edge, generator }: PairShape,
+  rng: Rng,
+  prompts: number,
+  cloudRows?: readonly (readonly number[])[],
+): Feeds {
   const ids = (count: number) => Array.from({ length: count }, () => 3 + rng.int(vocab - 3));
   const metaId = 2;
   const promptIds = Array.from({ length: prompts }, () => ids(4 + rng.int(4)));
@@ -106,6 +114,7 @@ function feedsOf({ edge, generator }: PairShape, rng: Rng, prompts: number): Fee
       promptIds.map((prompt) => [...prompt, ...new Array<number>(edge.layers).fill(metaId)]),
       edge.layers,
       padId,
+      cloudRows,
     ),
     ...rowFeeds(
       edgePrefix,
