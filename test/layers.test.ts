@@ -10,7 +10,7 @@ const allowed: Record<string, readonly string[]> = {
   runtime: ["onnx", "graph", "base"],
   nn: ["graph", "base"],
   optim: ["nn", "graph", "base"],
-  text: ["base"],
+  text: ["files", "base"],
   files: ["base"],
   lora: ["nn", "files", "graph", "base"],
   models: ["nn", "lora", "text", "files", "runtime", "graph", "base"],

@@ -68,7 +68,7 @@ export async function openSource(
     adapterSha256: sha256(encodeSpecialization(specialization)),
     name: `${pair.name} specialised`,
     baseName: flags.baseName ?? (await edgeId(flags.pair)) ?? pair.edge.directory,
-    tokenizerDirectory: await tokenizerFolder(flags.pair),
+    tokenizerDirectory: pair.tokenizerPath,
   };
 }
 
@@ -86,20 +86,23 @@ async function openPeftSource(
 ): Promise<Source> {
   if (flags.specialization !== undefined)
     throw new AppError("E_USAGE", "expected one of --specialization and --adapter, found both");
-  const base = basePath === undefined ? (await loadPair(flags.pair, { resolveModel })).edge : await openModel(basePath);
+  const { base, tokenizerDirectory } = await openBase(flags.pair, basePath, resolveModel);
   return {
     base,
+    tokenizerDirectory,
     adapter: await readPeft(adapterPath, parameterShapes(base.config)),
     kind: "peft",
     adapterSha256: await sha256File(join(adapterPath, peftFiles.weights)),
     name: "merged",
     baseName: flags.baseName ?? flags.base ?? base.directory,
-    tokenizerDirectory: basePath ?? (await tokenizerFolder(flags.pair)),
   };
 }
 
-async function tokenizerFolder(pair: string): Promise<string> {
-  return join(pair, (await readJsonFile(join(pair, pairFileName), PairFile)).tokenizer);
+/** The model that was named, or the pair's edge model, and where its tokenizer is. */
+async function openBase(pairDirectory: string, path: string | undefined, resolveModel: ResolveModel) {
+  if (path !== undefined) return { base: await openModel(path), tokenizerDirectory: path };
+  const pair = await loadPair(pairDirectory, { resolveModel });
+  return { base: pair.edge, tokenizerDirectory: pair.tokenizerPath };
 }
 
 /** Runs an export, telling on a terminal what begins, and for how long it ran. */

@@ -96,15 +96,6 @@ export function required<T>(value: T | undefined, command: string, flag: string)
   return value;
 }
 
-/** Throws E_USAGE where a command takes a model only as a folder. */
-export function refuseGguf(path: string, command: string): void {
-  if (path.endsWith(".gguf"))
-    throw new AppError(
-      "E_USAGE",
-      `${command}: expected a folder with a model (config.json and safetensors), found the GGUF file ${path}`,
-    );
-}
-
 /** The prompt given by one of the two flags; undefined where neither is. Line ends at a file's end are dropped. */
 export async function readPrompt(
   context: Pick<CliContext, "stdin">,

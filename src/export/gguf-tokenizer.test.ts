@@ -3,7 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { byteLevelFields } from "../../test/support/gguf-metadata.ts";
 import { writeSentencePieceTokenizer, writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
+import { writeGguf } from "../files/gguf/write.ts";
 import { ggufTokenizer } from "./gguf-tokenizer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gguf-tokenizer-"));
@@ -77,6 +79,18 @@ function splitBy(pattern: string) {
   const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
   return { type: "Sequence", pretokenizers: [split, bytes] };
 }
+
+test("the tokenizer of a GGUF file is copied as it is, whatever its kind", async () => {
+  const path = join(folder, "other.gguf");
+  const fields = byteLevelFields("a kind of tomorrow").set("general.name", { type: "string", value: "other" });
+  await writeGguf(path, fields, []);
+  const copied = await ggufTokenizer(path, { vocab: 300, eosIds: [] });
+  expect([...copied.keys()]).toEqual([...fields.keys()].filter((key) => key.startsWith("tokenizer.")));
+  for (const [key, field] of copied) expect(field).toEqual(fields.get(key));
+  await expect(ggufTokenizer(path, { vocab: 200, eosIds: [] })).rejects.toMatchObject({ code: "E_MISMATCH" });
+  await writeGguf(path, new Map(), []);
+  await expect(ggufTokenizer(path, { vocab: 300, eosIds: [] })).rejects.toMatchObject({ code: "E_FORMAT" });
+});
 
 test("more tokens than embeddings are refused", async () => {
   writeSmallTokenizer(folder);

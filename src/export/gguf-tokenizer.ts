@@ -1,23 +1,11 @@
 /** @file A Hugging Face tokenizer as the `tokenizer.ggml.*` metadata that llama.cpp tokenises by. */
-import { join } from "node:path";
-import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { readJsonFile } from "../base/json-file.ts";
-import { readFileBounded } from "../base/read-file.ts";
-import { decodeUtf8 } from "../base/utf8.ts";
-import type { GgufField } from "../files/gguf/read.ts";
+import { type GgufField, openGguf } from "../files/gguf/read.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { WORD_PATTERN } from "../text/bpe-train.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
-import {
-  checkTokenizerConfig,
-  checkTokenizerJson,
-  type TokenizerJson,
-  tokenizerLimits,
-} from "../text/tokenizer-json.ts";
-
-/** `llama_token_type` */
-const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+import { ggufTokenTypes as kinds } from "../text/gguf-tokenizer.ts";
+import { createTokenizer, isGguf, readTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
+import { checkTokenizerConfig, checkTokenizerJson, type TokenizerJson } from "../text/tokenizer-json.ts";
 
 const cased = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const rest = " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -30,20 +18,20 @@ const splits: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * The metadata for the tokenizer of a directory and a model of `vocab` embeddings.
+ * The metadata for the tokenizer of a directory, or of another GGUF file as it is there, and a model of `vocab` embeddings.
  * @throws E_ARCHITECTURE for a kind llama.cpp does not have, E_MISMATCH for more tokens than embeddings, and as `loadTokenizer`
  */
 export async function ggufTokenizer(
   directory: string,
   { vocab, eosIds }: Pick<ModelConfig, "vocab" | "eosIds">,
 ): Promise<Map<string, GgufField>> {
-  const where = join(directory, "tokenizer.json");
-  const tokenizer = await loadTokenizer(directory);
-  const file = checkTokenizerJson(await readJsonFile(where, z.unknown(), tokenizerLimits), where);
-  const configPath = join(directory, "tokenizer_config.json");
-  const config = checkTokenizerConfig(await readJsonFile(configPath, z.unknown(), tokenizerLimits), configPath);
-  if (tokenizer.vocabSize > vocab)
-    throw new AppError("E_MISMATCH", `${where}: ${tokenizer.vocabSize} tokens do not fit ${vocab} embeddings`);
+  if (isGguf(directory)) return copiedFields(directory, vocab);
+  const source = await readTokenizer(directory);
+  const { name: where } = source;
+  const tokenizer = createTokenizer(source.json, source.config, source);
+  const file = checkTokenizerJson(source.json, where);
+  const config = checkTokenizerConfig(source.config, source.configName);
+  requireRoom(where, tokenizer.vocabSize, vocab);
   const fields = new Map<string, GgufField>();
   const put = (key: string, field: GgufField) => fields.set(`tokenizer.ggml.${key}`, field);
   const { model, merges, pre, scores } = describeModel(file, tokenizer, where, vocab);
@@ -68,20 +56,24 @@ export async function ggufTokenizer(
     const hasPrefix = first !== undefined && tokenizer.tokenText(first)?.startsWith("▁") === true;
     put("add_space_prefix", { type: "bool", value: hasPrefix });
   }
-  const template = await chatTemplate(directory, config.raw["chat_template"]);
+  const listed = config.raw["chat_template"];
+  const template = source.template ?? (typeof listed === "string" ? listed : undefined);
   if (template !== undefined) fields.set("tokenizer.chat_template", { type: "string", value: template });
   return fields;
 }
 
-/** The text of `chat_template.jinja`, else of the key in `tokenizer_config.json`. `loadTokenizer` has checked both. */
-async function chatTemplate(directory: string, field: unknown): Promise<string | undefined> {
-  const path = join(directory, "chat_template.jinja");
-  try {
-    return decodeUtf8(await readFileBounded(path, tokenizerLimits.maxBytes), path);
-  } catch (error) {
-    if (error instanceof AppError && error.code === "E_NOT_FOUND") return typeof field === "string" ? field : undefined;
-    throw error;
-  }
+/** The tokenizer of another GGUF file, as it is there. */
+async function copiedFields(path: string, vocab: number): Promise<Map<string, GgufField>> {
+  const { metadata } = await openGguf(path);
+  const fields = new Map([...metadata].filter(([key]) => key.startsWith("tokenizer.")));
+  const tokens = fields.get("tokenizer.ggml.tokens");
+  if (tokens?.type !== "array") throw new AppError("E_FORMAT", `${path}: has no tokenizer ("tokenizer.ggml.tokens")`);
+  requireRoom(path, tokens.value.length, vocab);
+  return fields;
+}
+
+function requireRoom(where: string, tokens: number, vocab: number): void {
+  if (tokens > vocab) throw new AppError("E_MISMATCH", `${where}: ${tokens} tokens do not fit ${vocab} embeddings`);
 }
 
 type ModelFields = {

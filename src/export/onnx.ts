@@ -12,7 +12,7 @@ import { quantizeModel } from "../models/quantized/quantize-model.ts";
 import { mergeRecordKey } from "../models/save-merged.ts";
 import { openOnnxFile } from "../runtime/onnx-file.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
-import { loadTokenizer } from "../text/tokenizer-file.ts";
+import { loadTokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 import type { ExportContext, ExportFormat, Reloaded, WeightType } from "./format.ts";
 import { generationConfig, onnxCacheNames } from "./onnx-graph.ts";
 import { writeOnnxModel } from "./onnx-model.ts";
@@ -50,8 +50,9 @@ async function writeOnnxDirectory({ directory, type, base, merged, record, ...re
     ...(files === 0 ? {} : { "transformers.js_config": { use_external_data_format: { [name]: files } } }),
     [mergeRecordKey.config]: record,
   });
-  const own = await stat(join(base.directory, "tokenizer.json")).catch(() => undefined);
-  const { padId } = await loadTokenizer(own === undefined ? rest.tokenizerDirectory : base.directory);
+  const beside = await stat(join(base.directory, "tokenizer.json")).catch(() => undefined);
+  const own = beside === undefined ? await tokenizerWithin(base.directory) : base.directory;
+  const { padId } = await loadTokenizer(own ?? rest.tokenizerDirectory);
   await writeJsonFile(join(directory, "generation_config.json"), generationConfig(merged.config, padId));
   await copyTokenizer(directory, [base.directory, rest.tokenizerDirectory]);
 }

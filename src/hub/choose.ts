@@ -34,10 +34,12 @@ export function chooseFiles(id: HubId, names: readonly string[], part: HubPart):
     return { files: [], weights: [id.file], isSharded: false, gguf: id.file };
   }
   if (part === "tokenizer") {
-    if (!has.has("tokenizer.json")) throw new AppError("E_NOT_FOUND", `${what}: has no tokenizer.json`);
-    return { files: present(tokenizerFiles), weights: [], isSharded: false, gguf: undefined };
+    if (has.has("tokenizer.json"))
+      return { files: present(tokenizerFiles), weights: [], isSharded: false, gguf: undefined };
+    if (!names.some((name) => name.endsWith(".gguf")))
+      throw new AppError("E_NOT_FOUND", `${what}: has no tokenizer.json and no GGUF file`);
   }
-  const weights = present([weightFile, indexFile])[0];
+  const weights = part === "tokenizer" ? undefined : present([weightFile, indexFile])[0];
   if (weights !== undefined)
     return {
       files: present([...configFiles, ...tokenizerFiles]),

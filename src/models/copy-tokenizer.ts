@@ -1,7 +1,9 @@
-/** @file The files of a Hugging Face directory that go with its tokenizer, which follow the weights into every directory made from them. */
+/** @file The files of a tokenizer, which follow the weights into every Hugging Face directory made from them. */
 import { copyFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ioError } from "../base/io-error.ts";
+import { writeJsonFile } from "../base/json-file.ts";
+import { readTokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 
 const names = [
   "tokenizer.json",
@@ -15,18 +17,31 @@ const names = [
   "generation_config.json",
 ] as const;
 
-/** Copies each from the first source that has it. Throws E_IO. */
+/** Writes each from the first source that has it: a directory, or a GGUF file, whose metadata is translated. Throws E_IO, and as `readTokenizer`. */
 export async function copyTokenizer(directory: string, sources: readonly (string | undefined)[]): Promise<void> {
-  for (const name of names) {
-    for (const source of sources) {
-      if (source === undefined || !(await isFile(join(source, name)))) continue;
+  const missing = new Set<string>(names);
+  for (const source of sources) {
+    if (source === undefined) continue;
+    const within = await tokenizerWithin(source);
+    if (within !== undefined) {
+      if (missing.has("tokenizer.json")) await writeTokenizer(directory, within);
+      return; // no part of another one goes with it
+    }
+    for (const name of [...missing]) {
+      if (!(await isFile(join(source, name)))) continue;
       const copy = join(directory, name);
       await copyFile(join(source, name), copy).catch((error: unknown) => {
         throw ioError(error, "write", copy);
       });
-      break;
+      missing.delete(name);
     }
   }
+}
+
+async function writeTokenizer(directory: string, path: string): Promise<void> {
+  const { json, config } = await readTokenizer(path);
+  await writeJsonFile(join(directory, "tokenizer.json"), json);
+  await writeJsonFile(join(directory, "tokenizer_config.json"), config);
 }
 
 const isFile = (path: string): Promise<boolean> =>

@@ -22,7 +22,7 @@ export async function loadEdgePair(read: ReadFile): Promise<EdgePair> {
   const json = async (path: string, limits: JsonLimits = {}) =>
     parseJson(decodeUtf8(await read(path), path), { what: path, ...limits });
   const file = checkSchema(await json(pairFileName), PairFile, { what: pairFileName });
-  const at = (part: "cloud" | "edge" | "generator" | "tokenizer", name: string) => `${file[part]}/${name}`;
+  const at = (part: "cloud" | "edge" | "generator" | "tokenizer", name: string) => `${file[part] ?? part}/${name}`;
   const config = async (part: "cloud" | "edge") => {
     const path = at(part, "config.json");
     return parseModelConfig(path, await json(path));

@@ -1,13 +1,15 @@
 /** @file A pair on disk: what belongs together is opened together, what does not fit is named. */
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { writeGgufCopy } from "../../test/support/gguf-copy.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { float16ToFloat32, float32ToFloat16 } from "../base/half.ts";
 import { sha256File } from "../base/hash.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "../generator/parameters.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
+import { loadTokenizer } from "../text/tokenizer-file.ts";
 import { readGenerator, writeGenerator } from "./generator-file.ts";
 import { loadPair, writePairFile } from "./pair-file.ts";
 import { specialize } from "./specialize.ts";
@@ -53,6 +55,26 @@ test("its parts may have other names, but must lie inside the pair", async () =>
     edit(join(directory, "pair.json"), () => ({ edge }));
     await expect(loadPair(directory), edge).rejects.toThrow(/edge: expected the plain name/);
   }
+});
+
+test("one GGUF file is cloud model, edge model and tokenizer of a pair that names nothing else", async () => {
+  const directory = copy();
+  const tokenizer = join(directory, "tokenizer");
+  await writeGgufCopy(join(directory, "model.gguf"), join(directory, "edge"), { tokenizer });
+  const before = await loadTokenizer(tokenizer);
+  for (const part of ["edge", "cloud", "tokenizer"]) rmSync(join(directory, part), { recursive: true });
+  await writePairFile(directory, {
+    name: "one",
+    cloud: "model.gguf",
+    edge: "model.gguf",
+    layout: SPECIAL_TOKEN_LAYOUT,
+  });
+  const pair = await loadPair(directory);
+  expect(pair.tokenizerPath).toBe(join(directory, "model.gguf"));
+  expect(pair.cloudTokenizer).toBe(pair.tokenizer);
+  const text = "<s> Book 12 tables at Sino's —日本語 😀";
+  expect(pair.tokenizer.encode(text)).toEqual(before.encode(text));
+  expect(pair.tokenizer.encode(text, { parseSpecial: true })).toEqual(before.encode(text, { parseSpecial: true }));
 });
 
 test("a model of a pair may be on the hub at a commit, where a resolver finds it", async () => {

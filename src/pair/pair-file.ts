@@ -1,5 +1,7 @@
 /** @file A pair on disk: `pair.json` beside a cloud model, an edge model, a generator and the tokenizer they share. */
+import { access } from "node:fs/promises";
 import { join } from "node:path";
+import type { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
@@ -7,7 +9,7 @@ import { firstLayers } from "../models/first-layers.ts";
 import { type Model, openModel } from "../models/load.ts";
 import type { Quantization } from "../models/quantized/layout.ts";
 import type { PromptLayout } from "../text/prompt.ts";
-import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
+import { loadTokenizer, type Tokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 import { foreignModels } from "./generator.ts";
 import { readGenerator, readGeneratorConfig } from "./generator-file.ts";
 import { type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair.ts";
@@ -21,6 +23,8 @@ export type Pair = EdgePair & {
   readonly edge: Model;
   /** How the cloud model reads prompts: as the edge model does, unless the pair says otherwise. */
   readonly cloudTokenizer: Tokenizer;
+  /** Where the edge model's tokenizer lies. */
+  readonly tokenizerPath: string;
   readonly cloudLayout: PromptLayout;
 };
 
@@ -39,25 +43,40 @@ export async function loadPair(
   { quantize = {}, resolveModel, warn }: PairOptions = {},
 ): Promise<Pair> {
   const file = await readJsonFile(join(directory, pairFileName), PairFile);
-  const folder = (part: "generator" | "tokenizer") => join(directory, file[part]);
+  const generatorFolder = join(directory, file.generator);
   const cloudPath = await locate(directory, file.cloud, resolveModel);
   const edgePath = await locate(directory, file.edge, resolveModel);
+  const { edge: tokenizerPath, cloud: cloudTokenizerPath } = await locateTokenizers(directory, file, {
+    cloud: cloudPath,
+    edge: edgePath,
+  });
   const [wholeCloud, edge, tokenizer, config] = await Promise.all([
     openModel(cloudPath, { quantize: quantize.cloud }),
     openModel(edgePath, { quantize: quantize.edge }),
-    loadTokenizer(folder("tokenizer")),
-    readGeneratorConfig(folder("generator")),
+    loadTokenizer(tokenizerPath),
+    readGeneratorConfig(generatorFolder),
   ]);
-  const cloud = firstLayers(wholeCloud, config.cloudLayers, `${folder("generator")}: cloudLayers`);
-  const cloudTokenizer =
-    file.cloudTokenizer === undefined ? tokenizer : await loadTokenizer(join(directory, file.cloudTokenizer));
+  const cloud = firstLayers(wholeCloud, config.cloudLayers, `${generatorFolder}: cloudLayers`);
+  const cloudTokenizer = cloudTokenizerPath === tokenizerPath ? tokenizer : await loadTokenizer(cloudTokenizerPath);
   requireEmbeddings(cloudPath, cloud.config, cloudTokenizer);
   requireEmbeddings(edgePath, edge.config, tokenizer);
   const shape = { cloud: cloud.config, edge: edge.config, generator: config };
-  const generator = await readGenerator(folder("generator"), shape);
+  const generator = await readGenerator(generatorFolder, shape);
   for (const message of foreignModels(generator, { cloud, edge })) warn?.(`${directory}: ${message}`);
   const { name, layout, cloudLayout = layout } = file;
-  return { directory, name, cloud, edge, generator, tokenizer, layout, cloudTokenizer, cloudLayout, shape };
+  return {
+    directory,
+    name,
+    cloud,
+    edge,
+    generator,
+    tokenizer,
+    tokenizerPath,
+    layout,
+    cloudTokenizer,
+    cloudLayout,
+    shape,
+  };
 }
 
 /** Where a part lies: inside the pair, or wherever the resolver has what it names. */
@@ -69,6 +88,22 @@ async function locate(directory: string, name: string, resolveModel: ResolveMode
       `${join(directory, pairFileName)}: ${name} is on the hub, and no resolver was given`,
     );
   return resolveModel(name);
+}
+
+/** Where the tokenizers lie: what `pair.json` names, else the folder that pairs have, else what the models have of their own. */
+async function locateTokenizers(
+  directory: string,
+  file: z.output<typeof PairFile>,
+  models: { readonly cloud: string; readonly edge: string },
+): Promise<{ readonly cloud: string; readonly edge: string }> {
+  const usual = join(directory, "tokenizer");
+  const isThere = await access(usual).then(
+    () => true,
+    () => false,
+  );
+  const edge = file.tokenizer === undefined ? (isThere ? usual : models.edge) : join(directory, file.tokenizer);
+  if (file.cloudTokenizer !== undefined) return { edge, cloud: join(directory, file.cloudTokenizer) };
+  return { edge, cloud: (await tokenizerWithin(models.cloud)) ?? edge };
 }
 
 /** Writes `pair.json`. */

@@ -12,7 +12,7 @@ export const pairFileName = "pair.json";
 
 const folderPattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
-/** A folder inside the pair: never outside it. */
+/** A folder or a file inside the pair: never outside it. */
 const Folder = z.string().regex(folderPattern, "expected the plain name of a folder inside the pair");
 
 /** A model inside the pair, or one of the hub at the commit that the pair was made with. */
@@ -29,9 +29,10 @@ export const PairFile = z.strictObject({
   cloud: ModelName.default("cloud"),
   edge: ModelName.default("edge"),
   generator: Folder.default("generator"),
-  tokenizer: Folder.default("tokenizer"),
+  /** A folder, or a GGUF file; left out, the folder `tokenizer` where there is one, else what the edge model has of its own. */
+  tokenizer: Folder.optional(),
   layout: PromptLayout,
-  /** The cloud model's own, where it reads prompts differently from the edge model. */
+  /** The cloud model's own, where it reads prompts differently from the edge model; left out, what a GGUF file has of its own. */
   cloudTokenizer: Folder.optional(),
   cloudLayout: PromptLayout.optional(),
 });

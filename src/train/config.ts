@@ -154,11 +154,12 @@ export const GeneratorRun = z
   .strictObject({
     kind: z.literal("generator"),
     ...common,
-    /** Directories of the two frozen models, and of the edge model's tokenizer. */
+    /** The two frozen models: directories or GGUF files. */
     cloud: path,
     edge: path,
-    tokenizer: path,
-    /** The cloud model's own tokenizer, where it is another. */
+    /** The edge model's tokenizer, a directory or a GGUF file; left out, the one beside or inside the model. */
+    tokenizer: path.optional(),
+    /** The cloud model's own tokenizer, where it is another; left out, the one inside a GGUF file, else the edge model's. */
     cloudTokenizer: path.optional(),
     /** How prompt, input and answer are set apart (docs/models.md). */
     layout: PromptLayout.default(SPECIAL_TOKEN_LAYOUT),

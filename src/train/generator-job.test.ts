@@ -2,9 +2,35 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { writeGgufCopy } from "../../test/support/gguf-copy.ts";
 import { quietContext } from "../../test/support/toy-training.ts";
 import { configureGenerator, writeRunInputs } from "../../test/support/training-runs.ts";
+import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { runTraining } from "./run.ts";
+
+test("a run over one GGUF file needs no tokenizer beside it, and trains as over the directory it was made from", async () => {
+  const root = mkdtempSync(join(tmpdir(), "generator-job-"));
+  await writeRunInputs(root);
+  const edge = join(root, "model.gguf");
+  await writeGgufCopy(edge, join(root, "edge"), { tokenizer: join(root, "tokenizer") });
+  const train = async (name: string, changes: object) => {
+    const output = join(root, name);
+    await runTraining(configureGenerator(root, output, { steps: 4, dropout: 0, ...changes }), quietContext());
+    const file = await openSafetensors(join(output, "generator/model.safetensors"));
+    return Promise.all([...file.tensors.keys()].map(async (tensor) => [tensor, await readTensor(file, tensor)]));
+  };
+  const folder = join(root, "edge");
+  const alone = await train("alone", { cloud: edge, edge, tokenizer: undefined });
+  expect(alone.length).toBeGreaterThan(3);
+  expect(alone).toEqual(await train("apart", { cloud: folder, edge: folder }));
+  const without = join(root, "without.gguf");
+  await writeGgufCopy(without, join(root, "edge"));
+  await expect(train("without", { edge: without, tokenizer: undefined })).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringContaining("without.gguf: has no tokenizer") as unknown,
+  });
+  rmSync(root, { recursive: true });
+});
 
 test("a generator whose specialisations would not fit their file is refused before it is trained", async () => {
   const root = mkdtempSync(join(tmpdir(), "generator-job-"));

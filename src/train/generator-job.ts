@@ -23,7 +23,7 @@ import { requireSpecializable } from "../pair/specialization.ts";
 import { mappedOrHeld } from "../runtime/mapped-or-held.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
-import { loadTokenizer } from "../text/tokenizer-file.ts";
+import { loadTokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 import { requireContext, rowFeeds } from "./batch.ts";
 import type { FrozenWeights, GeneratorRun } from "./config.ts";
 import { edgePrefix, generatorSpec, promptOfName, teacherPrefix } from "./generator-step.ts";
@@ -45,10 +45,12 @@ import {
 export async function generatorJob(config: GeneratorRun): Promise<Job> {
   const [wholeCloud, edge] = await openFrozen(config);
   const cloud = firstLayers(wholeCloud, config.generator.cloudLayers, "generator.cloudLayers");
-  const tokenizer = await loadTokenizer(config.tokenizer);
+  const tokenizerPath = config.tokenizer ?? config.edge;
+  const cloudTokenizerPath = config.cloudTokenizer ?? (await tokenizerWithin(config.cloud)) ?? tokenizerPath;
+  const tokenizer = await loadTokenizer(tokenizerPath);
   const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
   requireSpecializable(pair);
-  const cloudTokenizer = config.cloudTokenizer === undefined ? tokenizer : await loadTokenizer(config.cloudTokenizer);
+  const cloudTokenizer = cloudTokenizerPath === tokenizerPath ? tokenizer : await loadTokenizer(cloudTokenizerPath);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   requireEmbeddings(config.cloud, cloud.config, cloudTokenizer);
   const source = await openTaskSource(config, tokenizer, config.layout, {

@@ -22,12 +22,13 @@ export async function runTraining(
 
 /** The configuration with paths in the place of names; the one that is kept beside the results keeps the names. */
 async function resolveModels(config: TrainConfig, resolve: ResolveModel): Promise<TrainConfig> {
-  const tokenizer = await resolve(config.tokenizer, "tokenizer");
   if (config.kind === "generator") {
-    const own = config.cloudTokenizer === undefined ? undefined : await resolve(config.cloudTokenizer, "tokenizer");
+    const named = async (name: string | undefined) => (name === undefined ? undefined : resolve(name, "tokenizer"));
+    const [tokenizer, cloudTokenizer] = [await named(config.tokenizer), await named(config.cloudTokenizer)];
     const [cloud, edge] = [await resolve(config.cloud), await resolve(config.edge)];
-    return { ...config, tokenizer, cloud, edge, ...(own === undefined ? {} : { cloudTokenizer: own }) };
+    return { ...config, cloud, edge, tokenizer, cloudTokenizer };
   }
   const { model } = config;
+  const tokenizer = await resolve(config.tokenizer, "tokenizer");
   return { ...config, tokenizer, model: typeof model === "string" ? await resolve(model) : model };
 }

@@ -10,6 +10,8 @@ import { exportTolerance } from "../../src/export/probes.ts";
 import { saveGgufModel } from "../../src/models/gguf/save.ts";
 import { openModel } from "../../src/models/load.ts";
 import { readMergeRecord } from "../../src/models/save-merged.ts";
+import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
+import { writeGgufCopy } from "../support/gguf-copy.ts";
 import { loragenHere } from "../support/loragen.ts";
 import { writeTinyPair } from "../support/tiny-pair.ts";
 
@@ -130,14 +132,22 @@ test("an exported PEFT adapter merges to the model that the specialisation merge
   expect(await failing(wrong)).toMatch(/error E_MISMATCH: .*merged into this model already/);
 });
 
-test("a merge into a GGUF file has no tokenizer, and says so", async () => {
-  await saveGgufModel(at("base.gguf"), await openModel(join(pair, "edge")), { type: "F32" });
+test("a merge into a GGUF file has its tokenizer; one into a file without one has none, and says so", async () => {
+  const tokenizer = join(pair, "tokenizer");
+  await writeGgufCopy(at("base.gguf"), join(pair, "edge"));
+  await writeGgufCopy(at("whole.gguf"), join(pair, "edge"), { tokenizer });
   await json(["export", "--pair", pair, "--specialization", at("about"), "--format", "peft", "--out", at("peft-only")]);
   const args = ["merge", "--adapter", at("peft-only"), "--base", at("base.gguf")];
   expect(await json([...args, "--out", at("of-gguf")])).toMatchObject({ hasTokenizer: false });
   expect(await readdir(at("of-gguf"))).not.toContain("tokenizer.json");
   const { stdout } = await loragenHere([...args, "--out", at("of-gguf-2")]);
-  expect(stdout).toMatch(/^missing {2}tokenizer\.json: the tokenizer inside \S+base\.gguf is not converted; copy /m);
+  expect(stdout).toMatch(/^missing {2}tokenizer\.json: \S+base\.gguf has none; copy /m);
+  const whole = ["merge", "--adapter", at("peft-only"), "--base", at("whole.gguf"), "--out", at("of-whole")];
+  expect(await json(whole)).toMatchObject({ hasTokenizer: true });
+  const [before, after] = [await loadTokenizer(tokenizer), await loadTokenizer(at("of-whole"))];
+  const text = "<s> 24 naïve cats, 日本語\n\n😀";
+  expect(after.encode(text, { addSpecial: true })).toEqual(before.encode(text, { addSpecial: true }));
+  expect(after).toMatchObject({ bosId: before.bosId, eosId: before.eosId, vocabSize: before.vocabSize });
   const pairs = ["merge", "--pair", pair, "--specialization", at("about"), "--out", at("with-tokenizer")];
   expect(await json(pairs)).toMatchObject({ hasTokenizer: true });
 });

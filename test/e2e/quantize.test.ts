@@ -3,8 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { sha256File } from "../../src/base/hash.ts";
 import { runCli } from "../../src/cli/program.ts";
+import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { recordingContext } from "../support/cli-context.ts";
+import { writeGgufCopy } from "../support/gguf-copy.ts";
 import { writeTinyPair } from "../support/tiny-pair.ts";
 
 let root: string;
@@ -47,6 +50,23 @@ test("quantize writes a directory that run and inspect open, and says what it sa
   expect(again).toMatchObject({ status: 1, stdout: "" });
   expect(again.stderr).toContain("E_USAGE");
   expect(readdirSync(root).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+});
+
+test("a GGUF file is quantised as the directory it was made from, and its tokenizer comes along", async () => {
+  const model = join(root, "edge.gguf");
+  await writeGgufCopy(model, join(pair, "edge"), { tokenizer: join(pair, "tokenizer") });
+  const quantize = (source: string, out: string) =>
+    loragen("quantize", "--model", source, "--bits", "4", "--out", join(root, out), "--json");
+  const [ofFile, ofFolder] = [await quantize(model, "of-file"), await quantize(join(pair, "edge"), "of-folder")];
+  expect([ofFile.status, ofFolder.status], ofFile.stderr).toEqual([0, 0]);
+  const weights = (out: string) => readFileSync(join(root, out, "model.safetensors"));
+  expect(weights("of-file").equals(weights("of-folder"))).toBe(true);
+  const { sha256 } = JSON.parse((await loragen("inspect", join(root, "of-file"), "--json")).stdout) as {
+    sha256: string;
+  };
+  expect(sha256).toBe(await sha256File(model));
+  const [before, after] = [await loadTokenizer(join(pair, "tokenizer")), await loadTokenizer(join(root, "of-file"))];
+  expect(after.encode("12 naïve cats")).toEqual(before.encode("12 naïve cats"));
 });
 
 test("a prompt is read by a quantised cloud model, an input answered by a quantised edge model", async () => {

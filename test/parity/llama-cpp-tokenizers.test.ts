@@ -1,4 +1,4 @@
-/** @file Tokenizers of published models through our GGUF metadata: llama.cpp gives the ids that its own test vectors demand. */
+/** @file Tokenizers of published models through our GGUF metadata: llama.cpp and our own reading of the file give the ids that its test vectors demand. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -49,7 +49,12 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
     const ids = readFileSync(join(shared, "vectors", `ggml-vocab-${vectors}.gguf.out`), "utf8").split("\n");
     const cases = texts.split("\n__ggml_vocab_test__\n");
     expect(cases).toHaveLength(47);
-    for (const [i, text] of cases.entries())
-      expect(opened.tokenize(text), JSON.stringify(text)).toEqual((ids[i]!.match(/\d+/g) ?? []).map(Number));
+    const readBack = await loadTokenizer(path);
+    for (const [i, text] of cases.entries()) {
+      const wanted = (ids[i]!.match(/\d+/g) ?? []).map(Number);
+      expect(opened.tokenize(text), JSON.stringify(text)).toEqual(wanted);
+      expect(readBack.encode(text), `read back: ${JSON.stringify(text)}`).toEqual(wanted);
+      expect(readBack.decode(wanted)).toBe(text);
+    }
   });
 });

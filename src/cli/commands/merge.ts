@@ -23,8 +23,8 @@ import { type JsonFlag, printResult } from "../output.ts";
 type Flags = SourceFlags & JsonFlag & { readonly requantize?: boolean };
 
 const examples = `
-The folder is a model as transformers reads it, with the base model's types and its tokenizer files; where the base
-model has none beside its weights, as a GGUF file never does, the command says so. What was merged is recorded in
+The folder is a model as transformers reads it, with the base model's types and its tokenizer files, which are made from
+what a GGUF file says; where the base model has none beside its weights, the command says so. What was merged is recorded in
 config.json: merging into it again is refused, and \`loragen unmerge\` gives the base model back.
 
 Into a model written by \`loragen quantize\` an adapter is merged only with --requantize: the sums are rounded again, in
@@ -94,6 +94,4 @@ async function requantized(context: CliContext, request: ExportRequest): Promise
 const tokenizerFile = "tokenizer.json";
 
 const withoutTokenizer = ({ base: { directory } }: Pick<ExportRequest, "base">, out: string): string =>
-  `missing  ${tokenizerFile}: ${
-    directory.endsWith(".gguf") ? `the tokenizer inside ${directory} is not converted` : `${directory} has none`
-  }; copy the model's ${tokenizerFile} and tokenizer_config.json into ${out}`;
+  `missing  ${tokenizerFile}: ${`${directory} has none`}; copy the model's ${tokenizerFile} and tokenizer_config.json into ${out}`;

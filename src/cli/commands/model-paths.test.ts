@@ -11,11 +11,7 @@ const gguf = join(folder, "model.gguf");
 writeFileSync(gguf, "GGUF");
 const out = join(folder, "out");
 
-const noGguf = /: expected a folder with a model .*, found the GGUF file .*model\.gguf$/;
-
 test.each([
-  ["quantize of a GGUF file", ["quantize", "--model", gguf, "--out", out], noGguf],
-  ["quantize of an id that stands for one", ["quantize", "--model", "owner/name", "--out", out], noGguf],
   [
     "unmerge of a model of the hub",
     ["unmerge", "--model", "owner/name", "--out", out],

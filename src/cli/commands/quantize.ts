@@ -8,7 +8,7 @@ import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs } from "../format.ts";
 import { describeQuantization } from "../inspect/model.ts";
 import { interruptible } from "../interruptible.ts";
-import { jsonOption, refuseGguf, required } from "../options.ts";
+import { jsonOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
 type Flags = JsonFlag & {
@@ -33,7 +33,7 @@ export function addQuantize(program: Command, context: CliContext): void {
     .command("quantize")
     .summary("write a model in 8 or 4 bits")
     .description("Quantises a model's weights once, one tensor in memory at a time.")
-    .option("--model <dir>", "required: model as transformers reads it")
+    .option("--model <dir>", "required: model as transformers reads it, or a GGUF file")
     .option("--out <dir>", "required: new folder")
     .addOption(new Option("--bits <n>", "of a weight").choices(["8", "4"]).default("8"))
     .addOption(
@@ -50,9 +50,7 @@ export function addQuantize(program: Command, context: CliContext): void {
 async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const model = required(flags.model, "quantize", "--model DIR");
   const out = required(flags.out, "quantize", "--out DIR");
-  refuseGguf(model, "quantize");
   const source = await context.resolveModel(model);
-  refuseGguf(source, "quantize"); // an id can stand for one
   const quantization = {
     bits: flags.bits === "4" ? 4 : 8,
     symmetric: flags.asymmetric !== true,

@@ -109,7 +109,7 @@ export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefine
     rope_scaling: scalingOf(file, { headDim, theta, context, factors }),
     tie_word_embeddings: !file.tensors.has("output.weight"),
     bos_token_id: fields.optionalNumber("tokenizer.ggml.bos_token_id") ?? null,
-    eos_token_id: fields.optionalNumber("tokenizer.ggml.eos_token_id") ?? null,
+    eos_token_id: endTokens(file),
     attention_bias: name !== "qwen2" && file.tensors.has("blk.0.attn_q.bias"),
     mlp_bias: file.tensors.has("blk.0.ffn_gate.bias"),
     ...(window === undefined
@@ -121,6 +121,13 @@ export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefine
           final_logit_softcapping: optional("final_logit_softcapping") ?? 30,
         }),
   });
+}
+
+/** The tokens that end an answer: of a text, of a turn, of a message. */
+function endTokens(file: GgufFile): number[] {
+  const { optionalNumber } = fieldReader(file);
+  const ids = ["eos", "eot", "eom"].map((kind) => optionalNumber(`tokenizer.ggml.${kind}_token_id`));
+  return [...new Set(ids.filter((id) => id !== undefined))];
 }
 
 function modelTypeOf(file: GgufFile): string {

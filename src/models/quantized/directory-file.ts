@@ -2,9 +2,13 @@
 import { AppError } from "../../base/errors.ts";
 import { joinSha256, sha256File, sha256Files } from "../../base/hash.ts";
 import { requireRunning } from "../../base/interrupt.ts";
+import { openGguf } from "../../files/gguf/read.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../../files/safetensors-model.ts";
+import { readWeight } from "../../runtime/read-weight.ts";
 import type { WeightSource } from "../../runtime/session.ts";
+import { isGguf } from "../../text/tokenizer-file.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "../config.ts";
+import { openGgufModel } from "../gguf/load.ts";
 import { requireWeight } from "../safetensors-weight.ts";
 import { mergeRecordKey, readMergeRecord } from "../save-merged.ts";
 import { readQuantization } from "./directory.ts";
@@ -68,7 +72,7 @@ export async function openQuantizedDirectory(
 }
 
 /**
- * Quantises a Hugging Face directory into an empty one. One weight is in memory at a time, beside at most one file's worth of results.
+ * Quantises a Hugging Face directory or a GGUF file into an empty directory. One weight is in memory at a time, beside at most one file's worth of results.
  * @returns how its weights are held now, and their bytes before and after
  * @throws E_CONFIG where it is quantised already, E_NAN naming a weight, E_INTERRUPTED, and as `openModel`
  */
@@ -78,6 +82,7 @@ export async function quantizeDirectory(
   wanted: Quantization,
   options: WriteQuantizedOptions = {},
 ): Promise<WrittenQuantized & { readonly quantization: ResolvedQuantization; readonly bytesBefore: number }> {
+  if (isGguf(directory)) return quantizeGguf(directory, out, wanted, options);
   const config = await readModelConfig(directory);
   const quantization = resolveQuantization(config, wanted);
   if ((await readQuantization(directory)) !== undefined)
@@ -99,6 +104,24 @@ export async function quantizeDirectory(
   };
   const written = await writeQuantized(out, model, options);
   const bytesBefore = [...files.tensors.values()].reduce((sum, info) => sum + info.bytes, 0);
+  return { quantization, bytesBefore, ...written };
+}
+
+/** The same for a GGUF file. */
+async function quantizeGguf(path: string, out: string, wanted: Quantization, options: WriteQuantizedOptions) {
+  const { config, weights, sha256: baseSha256 } = await openGgufModel(path);
+  const quantization = resolveQuantization(config, wanted);
+  const record = await readMergeRecord(path);
+  const model = {
+    config,
+    quantization,
+    valuesOf: async (weight: StoredWeight) => storeWeight(weight, await readWeight(weights[weight.name]!)),
+    json: { ...toConfigJson(config), ...(record === undefined ? {} : { [mergeRecordKey.config]: record }) },
+    baseSha256,
+    tokenizerDirectories: [path],
+  };
+  const written = await writeQuantized(out, model, options);
+  const bytesBefore = [...(await openGguf(path)).tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
   return { quantization, bytesBefore, ...written };
 }
 
