@@ -3,11 +3,13 @@ import { AppError } from "../base/errors.ts";
 import { checkSchema, type JsonLimits, parseJson } from "../base/json.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
 import { parseSafetensors } from "../files/safetensors-bytes.ts";
+import { firstLayersConfig } from "../models/first-layers.ts";
 import { modelFromBytes } from "../models/model-bytes.ts";
 import { parseModelConfig } from "../models/parse-config.ts";
 import { createTokenizer } from "../text/tokenizer.ts";
 import { tokenizerLimits } from "../text/tokenizer-json.ts";
-import { GeneratorFile, generatorFileNames, generatorTensorNames } from "./generator.ts";
+import { GeneratorFile, generatorFileNames, generatorTensors } from "./generator.ts";
+import { scaleRows } from "./int8-rows.ts";
 import { type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair.ts";
 
 /** Reads a file of a pair, named from the pair's folder: `edge/config.json`. Throws E_NOT_FOUND, E_IO. */
@@ -48,10 +50,14 @@ export async function loadEdgePair(read: ReadFile): Promise<EdgePair> {
   const model = modelFromBytes(claimed, parseSafetensors(edgeBytes, paths.edge));
   requireEmbeddings(paths.edge, model.config, tokenizer);
   const { generator } = checkSchema(generatorJson, GeneratorFile, { what: paths.generatorConfig });
-  const shape = { cloud, edge: model.config, generator };
+  const readCloud = firstLayersConfig(cloud, generator.cloudLayers, `${paths.generatorConfig}: cloudLayers`);
+  const shape = { cloud: readCloud, edge: model.config, generator };
   const weights = parseSafetensors(generatorBytes, paths.generator);
   const tensors = new Map(
-    generatorTensorNames(paths.generator, weights.tensors, shape).map((name) => [name, weights.floats(name)]),
+    generatorTensors(paths.generator, weights.tensors, shape).map(({ name, scales }) => [
+      name,
+      scales === undefined ? weights.floats(name) : scaleRows(weights.floats(name), weights.floats(scales)),
+    ]),
   );
   return {
     name: file.name,

@@ -8,7 +8,13 @@ import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts
 import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "../generator/parameters.ts";
-import { type Generator, readGenerator, readGeneratorConfig } from "./generator-file.ts";
+import {
+  type Generator,
+  readGenerator,
+  readGeneratorConfig,
+  readLooseGenerator,
+  writeLooseGenerator,
+} from "./generator-file.ts";
 import { loadPair, type Pair } from "./pair-file.ts";
 
 let sound: string;
@@ -61,6 +67,23 @@ test("2,000 mutations of a generator's weights are complete or refused", async (
     seed: "generator weights",
     damage: damageFile(path, bytesOf(path), mutateSafetensors),
     read: async () => expectComplete(await readGenerator(dir, pair.shape), pair.shape),
+  });
+  expect(outcomes["read"]).toBeGreaterThan(20);
+  expect(outcomes["E_SHAPE"]).toBeGreaterThan(20);
+  expect(reasons).toBeGreaterThan(20);
+});
+
+test("2,000 mutations of a generator's rows in 8 bits are complete or refused", async () => {
+  const dir = join(copyOfPair(), "generator");
+  await writeLooseGenerator(dir, await readLooseGenerator(dir), "I8");
+  const path = join(dir, "model.safetensors");
+  const { outcomes, reasons } = await fuzz({
+    seed: "generator rows",
+    damage: damageFile(path, bytesOf(path), mutateSafetensors),
+    read: async () => {
+      expectComplete(await readGenerator(dir, pair.shape), pair.shape);
+      await readLooseGenerator(dir);
+    },
   });
   expect(outcomes["read"]).toBeGreaterThan(20);
   expect(outcomes["E_SHAPE"]).toBeGreaterThan(20);

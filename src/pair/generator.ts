@@ -27,23 +27,49 @@ export type Generator = {
 
 export const generatorFileNames = { config: "generator.json", weights: "model.safetensors" } as const;
 
-/** The tensors a generator of this shape has. Throws E_SHAPE naming the first that is missing or of another shape, E_DTYPE one that is no floats. */
-export function generatorTensorNames(
+/** Where a tensor's values lie: in a tensor of floats, or of codes beside the scales of its rows. */
+export type StoredTensor = { readonly name: string; readonly scales?: string };
+
+/** The name of the tensor that holds the scales of another's rows. */
+export const scalesOf = (name: string): string => `${name}.scales`;
+
+/** Throws E_SHAPE or E_DTYPE where there are neither floats, nor codes and the scales of their rows. */
+export function storedTensor(
+  path: string,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  name: string,
+  shape: readonly number[],
+): StoredTensor {
+  const info = requireShape(path, tensors, name, shape);
+  if (info.dtype !== "I8" || shape.length < 2) {
+    requireFloats(path, info);
+    return { name };
+  }
+  requireFloats(path, requireShape(path, tensors, scalesOf(name), shape.slice(0, -1)));
+  return { name, scales: scalesOf(name) };
+}
+
+function requireShape(
+  path: string,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  name: string,
+  shape: readonly number[],
+): TensorInfo {
+  const info = tensors.get(name);
+  if (info !== undefined && String(info.shape) === String(shape)) return info;
+  const found = info === undefined ? "none" : `[${info.shape}]`;
+  throw new AppError("E_SHAPE", `${path}: "${name}" should be [${shape}], found ${found}`);
+}
+
+/** The tensors a generator of this shape has. Throws E_SHAPE naming the first that is missing or of another shape, E_DTYPE one of another type. */
+export const generatorTensors = (
   path: string,
   tensors: ReadonlyMap<string, TensorInfo>,
   pair: PairShape,
-): string[] {
-  return [...generatorParameters(pair), ...generatorBuffers(pair)].map(([name, { shape }]) => {
-    const info = tensors.get(name);
-    if (info === undefined || String(info.shape) !== String(shape))
-      throw new AppError(
-        "E_SHAPE",
-        `${path}: "${name}" should be [${shape}], found ${info === undefined ? "none" : `[${info.shape}]`}`,
-      );
-    requireFloats(path, info);
-    return name;
-  });
-}
+): StoredTensor[] =>
+  [...generatorParameters(pair), ...generatorBuffers(pair)].map(([name, { shape }]) =>
+    storedTensor(path, tensors, name, shape),
+  );
 
 /** What to tell a user where a generator meets other weights than it was trained over: one line per model. */
 export function foreignModels(

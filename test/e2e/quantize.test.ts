@@ -1,5 +1,5 @@
 /** @file Quantised models by the commands that a user has. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { recordingContext } from "../support/cli-context.ts";
 import { writeGgufCopy } from "../support/gguf-copy.ts";
 import { writeTinyPair } from "../support/tiny-pair.ts";
+import { configureGenerator, writeRunInputs } from "../support/training-runs.ts";
 
 let root: string;
 let pair: string;
@@ -104,4 +105,47 @@ test("what cannot be is refused before anything is compiled", async () => {
   expect(bits.stderr).toContain("E_USAGE");
   const nothing = await loragen("run", "--pair", pair, "--input", "x", "--requantize");
   expect(nothing.stderr).toContain("E_USAGE: --requantize merges a specialisation into quantised weights");
+});
+
+test("quantize writes a generator in 8 bits, from its folder and from a run that goes on, and the pair answers with it", async () => {
+  const out = join(root, "generator-int8");
+  const { status, stdout, stderr } = await loragen(
+    "quantize",
+    "--generator",
+    join(pair, "generator"),
+    "--out",
+    out,
+    "--json",
+  );
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  const result = JSON.parse(stdout) as { bytes: number; bytesBefore: number; parameters: number };
+  expect(result.bytes).toBeLessThan(result.bytesBefore / 2); // a small generator is half header
+  const inspected = JSON.parse((await loragen("inspect", out, "--json")).stdout) as { parameters: number };
+  expect(inspected.parameters).toBe(result.parameters);
+  const smaller = join(root, "smaller");
+  cpSync(pair, smaller, { recursive: true });
+  rmSync(join(smaller, "generator"), { recursive: true });
+  cpSync(out, join(smaller, "generator"), { recursive: true });
+  const specialized = await loragen("specialize", "--pair", smaller, "--prompt", "Say hi.", "--out", join(root, "hi"));
+  expect(specialized).toMatchObject({ status: 0, stderr: "" });
+
+  await writeRunInputs(root);
+  const run = join(root, "run");
+  const config = configureGenerator(root, run, { steps: 10 });
+  expect((await loragen("train", "--config", config)).status).toBe(0);
+  rmSync(join(run, "generator"), { recursive: true }); // as while it goes on
+  const best = await loragen("quantize", "--generator", run, "--out", join(root, "best"), "--json");
+  expect(best).toMatchObject({ status: 0, stderr: "" });
+  expect(JSON.parse(best.stdout)).toMatchObject({ step: expect.any(Number) as unknown });
+  const { trainedOver } = JSON.parse(readFileSync(join(root, "best/generator.json"), "utf8")) as {
+    trainedOver: object;
+  };
+  expect(Object.keys(trainedOver)).toEqual(["cloud", "edge"]);
+
+  const refused = await loragen("quantize", "--generator", run, "--bits", "4", "--out", join(root, "four"));
+  expect(refused.stderr).toContain("E_USAGE");
+  rmSync(join(run, "best"), { recursive: true });
+  const none = await loragen("quantize", "--generator", run, "--out", join(root, "none"));
+  expect(none.stderr).toContain("E_NOT_FOUND");
+  expect(existsSync(join(root, "none"))).toBe(false);
 });

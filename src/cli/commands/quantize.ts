@@ -1,11 +1,18 @@
-/** @file `loragen quantize`: a model directory to one of the same model in 8 or 4 bits. */
+/** @file `loragen quantize`: a model directory to one of the same model in 8 or 4 bits, or a generator to the form that is shipped. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { AppError } from "../../base/errors.ts";
 import { createProgress } from "../../base/progress.ts";
 import { withNewFolder } from "../../export/new-folder.ts";
+import type { ResolveModel } from "../../hub/resolve.ts";
 import { quantizeDirectory } from "../../models/quantized/directory-file.ts";
 import { blockSizeOf, blockSizes, defaultBlockSize } from "../../models/quantized/layout.ts";
+import { generatorFileNames } from "../../pair/generator.ts";
+import { type LooseGenerator, readLooseGenerator, writeLooseGenerator } from "../../pair/generator-file.ts";
+import { readBestGenerator } from "../../train/best-generator.ts";
 import type { CliContext } from "../context.ts";
-import { formatBytes, formatMs } from "../format.ts";
+import { formatBytes, formatCount, formatMs } from "../format.ts";
 import { describeQuantization } from "../inspect/model.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, required } from "../options.ts";
@@ -13,9 +20,10 @@ import { type JsonFlag, printResult } from "../output.ts";
 
 type Flags = JsonFlag & {
   readonly model?: string;
+  readonly generator?: string;
   readonly out?: string;
   readonly bits: "4" | "8";
-  readonly block: string;
+  readonly block?: string;
   readonly asymmetric?: boolean;
 };
 
@@ -23,38 +31,79 @@ const examples = `
 Layers get the bits and blocks asked for, embeddings and the head 8 bits and blocks of their own; norms and biases stay.
 A CPU reads large blocks faster; small ones are closer to the weights (docs/quantization.md).
 The result is opened wherever a model is: as the cloud or the edge of a pair, for training and for answering.
+A generator is written in rows of 8 bits with one scale each, a quarter of its size. A run's output gives the best weights so
+far, also while it is going on.
 
 Examples:
   $ loragen quantize --model Llama-3-8B --bits 4 --out Llama-3-8B-int4
-  $ loragen quantize --model pairs/assistant/edge --bits 8 --out edge-int8`;
+  $ loragen quantize --model pairs/assistant/edge --bits 8 --out edge-int8
+  $ loragen quantize --generator work/assistant/generator --out pairs/mine/generator`;
 
 export function addQuantize(program: Command, context: CliContext): void {
   program
     .command("quantize")
-    .summary("write a model in 8 or 4 bits")
-    .description("Quantises a model's weights once, one tensor in memory at a time.")
-    .option("--model <dir>", "required: model as transformers reads it, or a GGUF file")
+    .summary("write a model in 8 or 4 bits, or a generator in 8")
+    .description("Quantises a model's weights once, one tensor in memory at a time; or a generator's.")
+    .option("--model <dir>", "required, or --generator: model as transformers reads it, or a GGUF file")
+    .option("--generator <dir>", "a generator, or the output of a generator's run")
     .option("--out <dir>", "required: new folder")
     .addOption(new Option("--bits <n>", "of a weight").choices(["8", "4"]).default("8"))
     .addOption(
       new Option("--block <n>", "values of a layer's row that share a scale")
         .choices(blockSizes.map(String))
-        .default(String(defaultBlockSize)),
+        .default(undefined, String(defaultBlockSize)),
     )
     .option("--asymmetric", "a zero point per block: closer to skewed weights, slightly larger")
     .addOption(jsonOption())
     .addHelpText("after", examples)
-    .action((flags: Flags) => interruptible(context, (signal) => quantizeCommand(context, flags, signal)));
+    .action((flags: Flags) =>
+      flags.generator === undefined
+        ? interruptible(context, (signal) => quantizeCommand(context, flags, signal))
+        : generatorCommand(context, flags, flags.generator),
+    );
+}
+
+async function generatorCommand(context: CliContext, flags: Flags, generator: string): Promise<void> {
+  const { model, bits, block, asymmetric } = flags;
+  if (model !== undefined || bits !== "8" || block !== undefined || asymmetric === true)
+    throw new AppError(
+      "E_USAGE",
+      "--generator: a generator has rows of 8 bits with one scale each: expected no --model, --bits 4, --block or --asymmetric",
+    );
+  const out = required(flags.out, "quantize", "--out DIR");
+  const { step, ...read } = await readAnyGenerator(generator, context.resolveModel);
+  await withNewFolder(out, (folder) => writeLooseGenerator(folder, read, "I8"));
+  const { size: bytes } = await stat(join(out, generatorFileNames.weights));
+  const parameters = read.tensors.reduce((sum, { data }) => sum + data.length, 0);
+  const result = { out, parameters, bytes, bytesBefore: 4 * parameters, ...(step === undefined ? {} : { step }) };
+  printResult(
+    context,
+    flags,
+    result,
+    () =>
+      `${out}: a generator of ${formatCount(parameters)} parameters in rows of 8 bits${step === undefined ? "" : `, of step ${step}`}; ${formatBytes(bytes)} instead of ${formatBytes(4 * parameters)} in fp32`,
+  );
+}
+
+type AnyGenerator = LooseGenerator & { readonly step?: number };
+
+/** A generator's folder, or the best weights of a run. */
+async function readAnyGenerator(directory: string, resolveModel: ResolveModel): Promise<AnyGenerator> {
+  const isGenerator = await stat(join(directory, generatorFileNames.config)).then(
+    () => true,
+    () => false,
+  );
+  return isGenerator ? readLooseGenerator(directory) : readBestGenerator(directory, resolveModel);
 }
 
 async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
-  const model = required(flags.model, "quantize", "--model DIR");
+  const model = required(flags.model, "quantize", "--model DIR or --generator DIR");
   const out = required(flags.out, "quantize", "--out DIR");
   const source = await context.resolveModel(model);
   const quantization = {
     bits: flags.bits === "4" ? 4 : 8,
     symmetric: flags.asymmetric !== true,
-    blockSize: blockSizeOf(flags.block) ?? defaultBlockSize,
+    blockSize: flags.block === undefined ? defaultBlockSize : (blockSizeOf(flags.block) ?? defaultBlockSize),
   } as const;
   const { stderr: stream, now } = context;
   const from = now();

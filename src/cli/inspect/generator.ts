@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { sha256File } from "../../base/hash.ts";
 import { openSafetensors } from "../../files/safetensors.ts";
 import type { GeneratorConfig } from "../../generator/config.ts";
+import { scalesOf } from "../../pair/generator.ts";
 import { readGeneratorConfig } from "../../pair/generator-file.ts";
 import { formatBytes, formatCount } from "../format.ts";
 import { facts, type Inspection } from "./inspection.ts";
@@ -36,7 +37,9 @@ export async function summarizeGenerator(directory: string): Promise<GeneratorSu
   const config = await readGeneratorConfig(directory);
   const path = join(directory, "model.safetensors");
   const file = await openSafetensors(path);
-  const tensors = [...file.tensors.values()];
+  const all = [...file.tensors.values()];
+  const scales = new Set(all.filter(({ dtype }) => dtype === "I8").map(({ name }) => scalesOf(name)));
+  const tensors = all.filter(({ name }) => !scales.has(name));
   const parts: Record<string, number> = {};
   for (const tensor of tensors) {
     const part = tensor.name.split(".")[0]!;

@@ -1,0 +1,39 @@
+/** @file The best weights of a generator's run so far, also while it is going on: what is worth keeping should the machine be lost. */
+import { AppError } from "../base/errors.ts";
+import { readJsonFile } from "../base/json-file.ts";
+import { latestCheckpoint, loadCheckpoint } from "../files/checkpoint.ts";
+import type { ResolveModel } from "../hub/resolve.ts";
+import { openModel } from "../models/load.ts";
+import type { LooseGenerator } from "../pair/generator-file.ts";
+import { TrainConfig } from "./config.ts";
+import { runFolder } from "./run-folder.ts";
+import { stepNames } from "./step.ts";
+
+const kept = [stepNames.parameter(""), stepNames.buffer("")];
+
+/**
+ * The weights of the lowest validation loss and the step they are of.
+ * @throws E_USAGE for a run of another kind, E_NOT_FOUND where nothing was validated yet
+ */
+export async function readBestGenerator(
+  run: string,
+  resolveModel: ResolveModel,
+): Promise<LooseGenerator & { readonly step: number }> {
+  const config = await readJsonFile(runFolder(run).config, TrainConfig);
+  if (config.kind !== "generator")
+    throw new AppError("E_USAGE", `${run}: expected the run of a generator, found that of a ${config.kind}`);
+  const path = await latestCheckpoint(runFolder(run).best);
+  if (path === undefined)
+    throw new AppError("E_NOT_FOUND", `${run}: expected weights that were validated, found none yet`);
+  const { tensors, step } = await loadCheckpoint(path);
+  const hash = async (model: string) => (await openModel(await resolveModel(model))).sha256;
+  return {
+    config: config.generator,
+    tensors: Object.entries(tensors).flatMap(([name, { shape, data }]) => {
+      const prefix = kept.find((start) => name.startsWith(start));
+      return prefix === undefined ? [] : [{ name: name.slice(prefix.length), shape, data }];
+    }),
+    trainedOver: { cloud: await hash(config.cloud), edge: await hash(config.edge) },
+    step,
+  };
+}
