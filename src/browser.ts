@@ -2,7 +2,7 @@
 
 export { AppError, type ErrorCode } from "./base/errors.ts";
 export { createRng, type Rng } from "./base/rng.ts";
-export { type ConstraintSpec, labelsSpec } from "./constraint/spec.ts";
+export { type ConstraintSpec, labelsSpec, schemaSpec } from "./constraint/spec.ts";
 export type { Constraint } from "./decode/constraint.ts";
 export {
   createDecoder,

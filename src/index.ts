@@ -6,7 +6,7 @@ export { type Logger, silentLogger, streamLogger } from "./base/log.ts";
 export { createProgress, type Progress, type ProgressOptions } from "./base/progress.ts";
 export { createRng, type Rng } from "./base/rng.ts";
 export { version } from "./base/version.ts";
-export { type ConstraintSpec, labelsSpec } from "./constraint/spec.ts";
+export { type ConstraintSpec, labelsSpec, schemaSpec } from "./constraint/spec.ts";
 export type { EvalTask, EvalTaskInput } from "./data/eval-task.ts";
 // Evaluation
 export { readTaskFile } from "./data/task-file.ts";

@@ -31,7 +31,7 @@ export type AnsweringFlags = PairFlags &
   QuantizeFlag &
   ConstraintFlags & { readonly specialization?: string; readonly requantize?: boolean; readonly abstain?: number };
 
-/** `--quantize`, `--requantize`, `--labels`, `--abstain`. */
+/** `--quantize`, `--requantize`, `--labels`, `--schema`, `--abstain`. */
 export const edgeOptions = (): Option[] => [
   quantizeOption("edge model"),
   new Option("--requantize", "merge the specialisation into the quantised weights instead of keeping it beside them"),

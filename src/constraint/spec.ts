@@ -1,11 +1,29 @@
-/** @file What an answer must be: one of a closed list of labels. Text, so it fits any tokenizer. */
+/** @file What an answer must be: one of a closed list of labels, or JSON of a schema. Text, so it fits any tokenizer. */
 import { AppError } from "../base/errors.ts";
+import type { JsonValue } from "../base/json.ts";
 import { utf8Length } from "../base/utf8.ts";
+import { automatonOf } from "./automaton.ts";
+import { schemaGrammar } from "./json-schema.ts";
 
-export type ConstraintSpec = { readonly kind: "labels"; readonly labels: readonly string[] };
+export type ConstraintSpec =
+  | { readonly kind: "labels"; readonly labels: readonly string[] }
+  | { readonly kind: "schema"; readonly schema: JsonValue };
 
-/** Limits for what users and files give: `labelLength` in characters, `labelBytes` in all. */
-export const constraintLimits = { labels: 10_000, labelLength: 1000, labelBytes: 2 ** 20 } as const;
+/** Limits for what users and files give: `labelLength` in characters, `labelBytes` in all labels, `schemaBytes` of JSON. */
+export const constraintLimits = {
+  labels: 10_000,
+  labelLength: 1000,
+  labelBytes: 2 ** 20,
+  schemaBytes: 2 ** 18,
+} as const;
+
+/** JSON of a schema. Throws E_CONFIG for what is no schema, cannot be kept, or is satisfied by no text; E_LIMIT for what is too large. */
+export function schemaSpec(schema: JsonValue): ConstraintSpec {
+  if (utf8Length(JSON.stringify(schema)) > constraintLimits.schemaBytes)
+    throw new AppError("E_LIMIT", `schema: expected at most ${constraintLimits.schemaBytes} bytes`);
+  automatonOf(schemaGrammar(schema));
+  return { kind: "schema", schema };
+}
 
 /**
  * A closed list of labels, each without white space around it.

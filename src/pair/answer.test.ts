@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
+import { schemaSpec } from "../constraint/spec.ts";
 import { encodeInput } from "../text/prompt.ts";
 import { createAnswerer, generate } from "./answer.ts";
 import { merge } from "./merge.ts";
@@ -116,4 +117,21 @@ describe("answers that must be one of a list of labels", () => {
     await using free = await createAnswerer(pair, { threads: 1 });
     await expect(free.answer("hello", { abstain: 0.5 })).rejects.toMatchObject({ code: "E_USAGE" });
   });
+});
+
+test("answers of a JSON schema are JSON of it, in every role", async () => {
+  const constraint = schemaSpec({
+    type: "object",
+    properties: { intent: { enum: ["pay", "ask"] }, amount: { type: "integer", minimum: 1, maximum: 500 } },
+    required: ["intent", "amount"],
+  });
+  for (const role of [{}, { prompt }, { specialization }]) {
+    await using answerer = await createAnswerer(pair, { ...role, constraint, threads: 1 });
+    const { text, finish, confidence } = await answerer.answer("pay 20", { maxTokens: 60 });
+    const { intent, amount } = JSON.parse(text) as { intent: string; amount: number };
+    expect({ finish, confidence }).toEqual({ finish: "stop", confidence: undefined });
+    expect(["pay", "ask"]).toContain(intent);
+    expect(amount).toBeGreaterThan(0);
+    expect(amount).toBeLessThan(501);
+  }
 });

@@ -2,8 +2,15 @@
 import { createRng } from "../../src/base/rng.ts";
 import type { CachedModel } from "../../src/decode/cached-model.ts";
 
-/** Logits of a normal distribution; the same seed gives the same ones. `fed` counts the calls that computed some. */
-export function randomLogits(vocab: number, seed: number | string): CachedModel & { readonly fed: () => number } {
+/**
+ * Logits of a normal distribution; the same seed gives the same ones. `fed` counts the calls that computed some. `likely` are made likelier, so
+ * that answers come to an end.
+ */
+export function randomLogits(
+  vocab: number,
+  seed: number | string,
+  { likely = [] }: { readonly likely?: readonly number[] } = {},
+): CachedModel & { readonly fed: () => number } {
   const rng = createRng(seed);
   const logits = new Float32Array(vocab);
   let calls = 0;
@@ -14,6 +21,7 @@ export function randomLogits(vocab: number, seed: number | string): CachedModel 
     async feed() {
       calls++;
       rng.fillNormal(logits, 3);
+      for (const id of likely) logits[id]! += 6;
       return logits;
     },
     feedAll: () => Promise.reject(new Error("not in use")),

@@ -17,6 +17,7 @@ Examples:
   $ loragen run --specialization router --input "when is my card payment due"
   $ loragen run --prompt-file router.txt --input "when is my card payment due"     the same, prompted
   $ loragen run --labels "billing,delivery,other" --abstain 0.6 --input "where is my parcel"
+  $ loragen run --schema order.schema.json --input "two pizzas to 5 Main St"
   $ echo "when is my card payment due" | loragen run --specialization router --input -`;
 
 export function addRun(program: Command, context: CliContext): void {

@@ -1,0 +1,48 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { constraintLimits } from "../constraint/spec.ts";
+import { readConstraint } from "./constraint-flags.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "constraint-flags-"));
+
+function file(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+test.each([
+  ["a list", "billing, card lost ,other", ["billing", "card lost", "other"]],
+  ["a JSON array", '["a, b", "c\\"d"]', ["a, b", 'c"d']],
+  ["a file of lines", file("labels.txt", "billing\r\ncard, lost\r\n\r\n"), ["billing", "card, lost"]],
+  ["a file with a JSON array", file("labels.json", '["a", "日本"]\n'), ["a", "日本"]],
+])("labels of %s", async (_, labels, wanted) => {
+  expect(await readConstraint({ labels })).toEqual({ kind: "labels", labels: wanted });
+});
+
+test("a schema is read, none of the flags demands nothing", async () => {
+  const schema = file("schema.json", '{"type": "boolean"}');
+  expect(await readConstraint({ schema })).toEqual({ kind: "schema", schema: { type: "boolean" } });
+  expect(await readConstraint({})).toBeUndefined();
+});
+
+test.each([
+  ["a name of no file", { labels: "labels.text" }, "E_USAGE"],
+  ["an empty line", { labels: file("gap.txt", "a\n\nb") }, "E_USAGE"],
+  ["an array of numbers", { labels: "[1, 2]" }, "E_FORMAT"],
+  ["half an array", { labels: '["a"' }, "E_FORMAT"],
+  ["bytes that are no text", { labels: file("bytes", "\u0000,\u0001") }, "E_USAGE"],
+  ["a schema that is not there", { schema: join(folder, "none.json") }, "E_NOT_FOUND"],
+  ["a folder as schema", { schema: folder }, "E_IO"],
+  ["a schema with a key twice", { schema: file("twice.json", '{"type": "null", "type": "boolean"}') }, "E_FORMAT"],
+  ["a schema that cannot be kept", { schema: file("pattern.json", '{"type": "string", "pattern": "a"}') }, "E_CONFIG"],
+  [
+    "a schema beyond the limit",
+    { schema: file("large.json", " ".repeat(constraintLimits.schemaBytes + 1)) },
+    "E_LIMIT",
+  ],
+])("%s: refused", async (_, flags, code) => {
+  await expect(readConstraint(flags)).rejects.toMatchObject({ code });
+});

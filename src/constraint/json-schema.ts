@@ -1,0 +1,327 @@
+/**
+ * @file The part of JSON Schema that a constraint keeps exactly, as a grammar. Anything else is refused, never ignored: what an answer is promised
+ * to be, it is.
+ */
+import { AppError } from "../base/errors.ts";
+import type { JsonValue } from "../base/json.ts";
+import { choice, type Grammar, optional, repeat, sequence, text } from "./grammar.ts";
+import {
+  integerGrammar,
+  integersBetween,
+  numberGrammar,
+  stringFormats,
+  stringGrammar,
+  writeJson,
+} from "./json-grammar.ts";
+
+type Schema = { readonly [key: string]: JsonValue };
+
+/** Says nothing about what is valid. */
+const annotations = [
+  "$schema",
+  "$id",
+  "$comment",
+  "$defs",
+  "definitions",
+  "title",
+  "description",
+  "default",
+  "examples",
+  "deprecated",
+  "readOnly",
+  "writeOnly",
+];
+const ofTypes = {
+  string: ["minLength", "maxLength", "format"],
+  integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
+  number: [],
+  boolean: [],
+  null: [],
+  array: ["items", "minItems", "maxItems"],
+  object: ["properties", "required", "additionalProperties"],
+} as const satisfies Record<string, readonly string[]>;
+type TypeName = keyof typeof ofTypes;
+
+/** Depth of a schema, references followed; parts of the grammar; the most that `minLength` and the like may ask for. */
+export const schemaLimits = { depth: 32, parts: 20_000, repeats: 10_000 } as const;
+
+type Reading = {
+  readonly root: Schema;
+  readonly path: string;
+  readonly depth: number;
+  readonly size: { parts: number };
+};
+
+/**
+ * The grammar of a schema's texts: JSON on one line, properties in the schema's order, none but those it names.
+ * @throws E_CONFIG for keywords that cannot be kept, and for what no text satisfies; E_LIMIT
+ */
+export function schemaGrammar(schema: JsonValue): Grammar {
+  const root = asSchema(schema, "schema");
+  return read(root, { root, path: "schema", depth: 0, size: { parts: 0 } });
+}
+
+function read(value: JsonValue, reading: Reading): Grammar {
+  const { path, depth, size } = reading;
+  const schema = asSchema(value, path);
+  if (depth > schemaLimits.depth)
+    throw new AppError("E_LIMIT", `${path}: nested deeper than ${schemaLimits.depth} levels, or a reference to itself`);
+  if (++size.parts > schemaLimits.parts) throw new AppError("E_LIMIT", `schema: more than ${schemaLimits.parts} parts`);
+  const rules = Object.keys(schema).filter((key) => !annotations.includes(key));
+  const only = (key: string, ...beside: readonly string[]) => {
+    const other = rules.find((rule) => rule !== key && !beside.includes(rule));
+    if (other !== undefined) refuse(path, `${key} without ${other} beside it`);
+  };
+  if ("$ref" in schema) {
+    only("$ref");
+    return read(...follow(schema["$ref"]!, reading));
+  }
+  for (const key of ["anyOf", "oneOf", "allOf"] as const) {
+    if (!(key in schema)) continue;
+    only(key);
+    return readChoice(key, schema[key]!, reading);
+  }
+  if ("const" in schema || "enum" in schema) {
+    only("const", "enum", "type");
+    return readEnum(schema, path);
+  }
+  if (!("type" in schema)) refuse(path, "a type, an enum, a const, anyOf or a $ref");
+  const types = typesOf(schema, path);
+  const known: readonly string[] = ["type", ...types.flatMap((type) => ofTypes[type])];
+  const unknown = rules.find((rule) => !known.includes(rule));
+  if (unknown !== undefined)
+    refuse(path, `keywords that can be kept for ${types.join(" or ")} (${known.join(", ")}), found ${unknown}`, false);
+  return choice(...types.map((type) => readers[type](schema, reading)));
+}
+
+function refuse(path: string, expected: string, isPlain = true): never {
+  throw new AppError("E_CONFIG", `${path}: expected ${expected}${isPlain ? ", found none" : ""}`);
+}
+
+function asSchema(value: JsonValue | undefined, path: string): Schema {
+  if (value === null || typeof value !== "object" || Array.isArray(value))
+    throw new AppError("E_CONFIG", `${path}: expected a schema that is an object, found ${describe(value)}`);
+  return value;
+}
+
+const describe = (value: JsonValue | undefined): string =>
+  value === undefined ? "none" : JSON.stringify(value).slice(0, 60);
+
+function asList(value: JsonValue | undefined, path: string): readonly JsonValue[] {
+  if (!Array.isArray(value) || value.length === 0)
+    throw new AppError("E_CONFIG", `${path}: expected a list with something in it, found ${describe(value)}`);
+  return value;
+}
+
+/** What a reference within the schema names, one level deeper. */
+function follow(reference: JsonValue, reading: Reading): [JsonValue, Reading] {
+  const { path, root, depth } = reading;
+  const found = typeof reference === "string" ? /^#\/(\$defs|definitions)\/([^/~%]+)$/.exec(reference) : null;
+  const table = found === null ? undefined : root[found[1]!];
+  const target = found !== null && isRecord(table) && Object.hasOwn(table, found[2]!) ? table[found[2]!] : undefined;
+  if (target === undefined)
+    throw new AppError(
+      "E_CONFIG",
+      `${path}.$ref: expected "#/$defs/NAME" of this schema, found ${describe(reference)}`,
+    );
+  return [target, { ...reading, path: `${path}.$ref(${found![2]})`, depth: depth + 1 }];
+}
+
+const isRecord = (value: JsonValue | undefined): value is { [key: string]: JsonValue } =>
+  value !== null && typeof value === "object" && !Array.isArray(value);
+
+function readChoice(key: "anyOf" | "oneOf" | "allOf", value: JsonValue, reading: Reading): Grammar {
+  const path = `${reading.path}.${key}`;
+  const parts = asList(value, path);
+  if (key === "allOf" && parts.length > 1) refuse(path, `one schema, found ${parts.length}`, false);
+  if (key === "oneOf") requireApart(parts, { ...reading, path });
+  return choice(...parts.map((part, i) => read(part, { ...reading, path: `${path}.${i}`, depth: reading.depth + 1 })));
+}
+
+/** `oneOf` is `anyOf` where no text fits two: of different types, or objects told apart by the value of a property. */
+function requireApart(parts: readonly JsonValue[], { root, path }: Reading): void {
+  const resolved = parts.map((part) => {
+    const name =
+      isRecord(part) && typeof part["$ref"] === "string"
+        ? /^#\/(\$defs|definitions)\/([^/]+)$/.exec(part["$ref"])
+        : null;
+    const table = name === null ? undefined : root[name[1]!];
+    return name !== null && isRecord(table) ? table[name[2]!] : part;
+  });
+  const values = (schema: JsonValue | undefined): JsonValue[] | undefined => {
+    if (!isRecord(schema)) return undefined;
+    if ("const" in schema) return [schema["const"]!];
+    return Array.isArray(schema["enum"]) ? schema["enum"] : undefined;
+  };
+  const areApart = (a: JsonValue | undefined, b: JsonValue | undefined): boolean => {
+    if (!isRecord(a) || !isRecord(b)) return false;
+    const [x, y] = [values(a), values(b)];
+    if (x !== undefined && y !== undefined)
+      return !x.some((value) => y.some((other) => writeJson(value) === writeJson(other)));
+    if (typeof a["type"] === "string" && typeof b["type"] === "string" && a["type"] !== b["type"])
+      return ![a["type"], b["type"]].every((type) => type === "integer" || type === "number");
+    const [p, q] = [a["properties"], b["properties"]];
+    if (!isRecord(p) || !isRecord(q) || !Array.isArray(a["required"]) || !Array.isArray(b["required"])) return false;
+    const [need, also] = [a["required"], b["required"]];
+    return need.some(
+      (key) =>
+        typeof key === "string" &&
+        also.includes(key) &&
+        values(p[key]) !== undefined &&
+        values(q[key]) !== undefined &&
+        areApart(p[key], q[key]),
+    );
+  };
+  for (const [i, a] of resolved.entries())
+    for (const b of resolved.slice(i + 1))
+      if (!areApart(a, b))
+        refuse(
+          path,
+          "schemas of which no text fits two (different types, or objects with a required property of different constants); use anyOf",
+          false,
+        );
+}
+
+const isOfType: { readonly [Type in TypeName]: (value: JsonValue) => boolean } = {
+  string: (value) => typeof value === "string",
+  integer: (value) => Number.isInteger(value),
+  number: (value) => typeof value === "number",
+  boolean: (value) => typeof value === "boolean",
+  null: (value) => value === null,
+  array: Array.isArray,
+  object: isRecord,
+};
+
+/** JSON.parse reads 1e999 as infinity. */
+const isWritable = (value: JsonValue): boolean =>
+  typeof value === "number"
+    ? Number.isFinite(value)
+    : value === null || typeof value !== "object" || Object.values(value).every(isWritable);
+
+function readEnum(schema: Schema, path: string): Grammar {
+  const types = "type" in schema ? typesOf(schema, path) : undefined;
+  const listed = "enum" in schema ? asList(schema["enum"], `${path}.enum`) : [schema["const"]!];
+  const texts = new Set(
+    listed.filter((value) => types === undefined || types.some((type) => isOfType[type](value))).map(writeJson),
+  );
+  if (listed.some((value) => !isWritable(value))) refuse(path, "numbers that JSON can write");
+  const kept = "const" in schema ? [writeJson(schema["const"]!)].filter((value) => texts.has(value)) : [...texts];
+  if (kept.length === 0) refuse(path, "a value that fits type, enum and const");
+  if (kept.some((value) => value.length > schemaLimits.repeats))
+    throw new AppError("E_LIMIT", `${path}: a constant of more than ${schemaLimits.repeats} characters`);
+  return choice(...kept.map(text));
+}
+
+function typesOf(schema: Schema, path: string): TypeName[] {
+  const listed = Array.isArray(schema["type"]) ? asList(schema["type"], `${path}.type`) : [schema["type"]];
+  return listed.map((type) => {
+    if (typeof type !== "string" || !Object.hasOwn(ofTypes, type))
+      return refuse(`${path}.type`, `one of ${Object.keys(ofTypes).join(", ")}, found ${describe(type)}`, false);
+    return type as TypeName;
+  });
+}
+
+/** A whole number from 0; undefined where there is none. */
+function count(schema: Schema, key: string, path: string): number | undefined {
+  const value = schema[key];
+  if (value === undefined) return undefined;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0)
+    throw new AppError("E_CONFIG", `${path}.${key}: expected a whole number from 0, found ${describe(value)}`);
+  if (value > schemaLimits.repeats)
+    throw new AppError("E_LIMIT", `${path}.${key}: expected at most ${schemaLimits.repeats}, found ${value}`);
+  return value;
+}
+
+function counts(schema: Schema, [low, high]: readonly [string, string], path: string): [number, number | undefined] {
+  const [min = 0, max] = [count(schema, low, path), count(schema, high, path)];
+  if (max !== undefined && min > max) refuse(path, `${low} up to ${high}, found ${min} and ${max}`, false);
+  return [min, max];
+}
+
+const readers: { readonly [Type in TypeName]: (schema: Schema, reading: Reading) => Grammar } = {
+  boolean: () => choice(text("true"), text("false")),
+  null: () => text("null"),
+  number: () => numberGrammar,
+  integer(schema, { path }) {
+    const bound = (key: string, exclusive: string, step: 1 | -1, round: (value: number) => number) => {
+      const bounds = [schema[key], schema[exclusive]].map((value, i) => {
+        if (value === undefined) return undefined;
+        if (typeof value !== "number")
+          return refuse(`${path}.${i === 0 ? key : exclusive}`, `a number, found ${describe(value)}`, false);
+        return i === 1 && Number.isInteger(value) ? value + step : round(value);
+      });
+      const given = bounds.filter((value) => value !== undefined);
+      if (given.length === 0) return undefined;
+      const safe = Math.min(
+        Math.max(step > 0 ? Math.max(...given) : Math.min(...given), -Number.MAX_SAFE_INTEGER),
+        Number.MAX_SAFE_INTEGER,
+      );
+      return safe + 0;
+    };
+    const min = bound("minimum", "exclusiveMinimum", 1, Math.ceil);
+    const max = bound("maximum", "exclusiveMaximum", -1, Math.floor);
+    if (min === undefined && max === undefined) return integerGrammar;
+    const [low, high] = [min ?? -Number.MAX_SAFE_INTEGER, max ?? Number.MAX_SAFE_INTEGER];
+    if (low > high) refuse(path, `an integer from ${low} to ${high}`);
+    return integersBetween(low, high);
+  },
+  string(schema, { path }) {
+    const [min, max] = counts(schema, ["minLength", "maxLength"], path);
+    const format = schema["format"];
+    if (format === undefined) return stringGrammar(min, max);
+    const grammar = typeof format === "string" ? stringFormats.get(format) : undefined;
+    if (grammar === undefined)
+      return refuse(
+        `${path}.format`,
+        `one of ${[...stringFormats.keys()].join(", ")}, found ${describe(format)}`,
+        false,
+      );
+    if ("minLength" in schema || "maxLength" in schema) refuse(path, "format without lengths beside it");
+    return grammar;
+  },
+  array(schema, reading) {
+    const { path, depth } = reading;
+    const [min, max] = counts(schema, ["minItems", "maxItems"], path);
+    if (max === 0) return text("[]");
+    const item = read(schema["items"] ?? null, { ...reading, path: `${path}.items`, depth: depth + 1 });
+    const rest = repeat(sequence(text(", "), item), Math.max(0, min - 1), max === undefined ? undefined : max - 1);
+    const filled = sequence(text("["), item, rest, text("]"));
+    return min === 0 ? choice(text("[]"), filled) : filled;
+  },
+  object(schema, reading) {
+    const { path, depth } = reading;
+    const properties = asSchema(schema["properties"] ?? {}, `${path}.properties`);
+    const required = schema["required"] === undefined ? [] : schema["required"];
+    if (!Array.isArray(required)) return refuse(`${path}.required`, `a list, found ${describe(required)}`, false);
+    for (const key of required)
+      if (typeof key !== "string" || !Object.hasOwn(properties, key))
+        refuse(`${path}.required`, `names of properties, found ${describe(key)}`, false);
+    const others = schema["additionalProperties"];
+    if (others !== undefined && typeof others !== "boolean")
+      refuse(`${path}.additionalProperties`, "true or false, found a schema", false);
+    const members = Object.entries(properties).map(([key, value]) => ({
+      isRequired: required.includes(key),
+      grammar: sequence(
+        text(`${JSON.stringify(key)}: `),
+        read(value, { ...reading, path: `${path}.properties.${key}`, depth: depth + 1 }),
+      ),
+    }));
+    return membersGrammar(members, reading);
+  },
+};
+
+type Member = { readonly isRequired: boolean; readonly grammar: Grammar };
+
+/** Any of the members in order, commas between them: one choice for every member that may be the first. */
+function membersGrammar(members: readonly Member[], { size }: Reading): Grammar {
+  const firstRequired = members.findIndex(({ isRequired }) => isRequired);
+  const mayBeFirst = firstRequired < 0 ? members : members.slice(0, firstRequired + 1);
+  size.parts += mayBeFirst.length * members.length;
+  const behind = members.map(({ isRequired, grammar }) => {
+    const next = sequence(text(", "), grammar);
+    return isRequired ? next : optional(next);
+  });
+  const filled = mayBeFirst.map(({ grammar }, i) => sequence(grammar, ...behind.slice(i + 1)));
+  const inner = firstRequired < 0 ? [text(""), ...filled] : filled;
+  return sequence(text("{"), choice(...inner), text("}"));
+}
