@@ -50,3 +50,14 @@ test("what is missing, refused, cut off or out of reach is named by its URL", as
   await expect(read("cut")).rejects.toMatchObject({ code: "E_IO", message: expect.stringContaining(`${base}/cut`) });
   await expect(fetchFiles("http://127.0.0.1:1")("x")).rejects.toMatchObject({ code: "E_IO" });
 });
+
+test("a password in the address is not repeated", async () => {
+  for (const [url, code] of [
+    [base.replace("://", "://me:secret@"), "E_IO"], // Node sends none of them
+    ["http://me:secret@127.0.0.1:9", "E_IO"],
+  ] as const) {
+    const error = await fetchFiles(url)("absent").catch((error: Error) => error);
+    expect(error).toMatchObject({ code });
+    expect((error as Error).message).not.toContain("secret");
+  }
+});

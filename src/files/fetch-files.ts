@@ -1,5 +1,6 @@
 /** @file Files below a URL. */
 import { AppError } from "../base/errors.ts";
+import { withoutCredentials } from "../base/url.ts";
 
 export type FetchFilesOptions = {
   readonly fetch?: (url: string) => Promise<Response>;
@@ -13,18 +14,21 @@ export function fetchFiles(
   { fetch = (url) => globalThis.fetch(url), onProgress }: FetchFilesOptions = {},
 ): (path: string) => Promise<Uint8Array> {
   return async (path) => {
-    const url = `${base.replace(/\/$/, "")}/${path}`;
+    const address = `${base.replace(/\/$/, "")}/${path}`;
+    const url = withoutCredentials(address);
     try {
-      const response = await fetch(url);
+      const response = await fetch(address);
       if (response.status === 404) throw new AppError("E_NOT_FOUND", `${url}: not found`);
       if (!response.ok) throw new AppError("E_IO", `cannot read ${url}: the server answered ${response.status}`);
       return await received(response, (bytes, total) => onProgress?.(path, bytes, total));
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
-      throw new AppError("E_IO", `cannot read ${url}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+      throw new AppError("E_IO", `cannot read ${url}: ${messageOf(cause).replaceAll(address, url)}`, { cause });
     }
   };
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 async function received(
   { body, headers }: Response,

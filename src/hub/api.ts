@@ -3,16 +3,13 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
+import type { HubEntrance } from "./connect.ts";
 import { formatHubId, type HubId } from "./id.ts";
 
-export type HubConnection = {
-  /** Where the hub is: "https://huggingface.co", or a mirror of it. */
-  readonly url: string;
-  /** Sent to the hub itself, never to where it redirects. */
-  readonly token?: string | undefined;
+export type HubConnection = HubEntrance & {
   readonly fetch?: typeof fetch;
   readonly signal?: AbortSignal | undefined;
-  /** Silence after which a connection counts as broken. */
+  /** Silence after which a connection counts as broken, and the time that an answer about a model may take. */
   readonly stallMs?: number;
 };
 
@@ -26,7 +23,7 @@ export type HubFile = {
 export type HubRevision = { readonly commit: string; readonly files: readonly HubFile[] };
 
 const answerLimit = 16 * 2 ** 20;
-const stallDefaultMs = 60_000;
+export const stallDefaultMs = 60_000;
 const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${length}}$`));
 const size = z
   .int()
@@ -50,10 +47,11 @@ const RevisionAnswer = z.object({
 /** The commit a revision stands for, and its files. Throws E_NOT_FOUND, E_IO; HubUnreachable where no answer comes. */
 export async function fetchRevision(hub: HubConnection, id: HubId): Promise<HubRevision> {
   const path = `api/models/${id.owner}/${id.name}/revision/${encodeURIComponent(id.revision)}?blobs=true`;
-  const response = await request(hub, path);
   const what = `${hub.url}: answer about ${formatHubId(id)}`;
-  if (!response.ok) throw refusal(hub, id, response);
-  const text = await readText(response, what);
+  const text = await request(hub, path, {}, (response) => {
+    if (!response.ok) throw refusal(hub, id, response);
+    return readText(response, what);
+  });
   const { sha, siblings } = checkSchema(parseJson(text, { what }), RevisionAnswer, { what });
   const files = siblings.flatMap(({ rfilename: name, size: bytes, blobId, lfs }): HubFile[] => {
     if (lfs != null) return [{ name, bytes: lfs.size, hash: { kind: "sha256", hex: lfs.sha256 } }];
@@ -71,26 +69,33 @@ export function fetchFile(
   from: number,
 ): Promise<Response> {
   const path = `${id.owner}/${id.name}/resolve/${commit}/${name.split("/").map(encodeURIComponent).join("/")}`;
-  return request(hub, path, { "accept-encoding": "identity", ...(from > 0 ? { range: `bytes=${from}-` } : {}) });
+  const headers = { "accept-encoding": "identity", ...(from > 0 ? { range: `bytes=${from}-` } : {}) };
+  return request(hub, path, headers, (response) => response);
 }
 
 /** No answer came: the network, a proxy, or the hub itself. */
 export class HubUnreachable extends Error {}
 
-async function request(hub: HubConnection, path: string, headers: Record<string, string> = {}): Promise<Response> {
-  const { url, token, fetch: send = fetch, signal, stallMs = stallDefaultMs } = hub;
+/** Asks, and uses the answer within the time that it may take: what `use` leaves of the body may take longer. */
+async function request<T>(
+  { url, authorization, fetch: send = fetch, signal, stallMs = stallDefaultMs }: HubConnection,
+  path: string,
+  headers: Record<string, string>,
+  use: (response: Response) => T | Promise<T>,
+): Promise<T> {
   const stall = new AbortController();
   const timer = setTimeout(() => stall.abort(), stallMs);
   try {
-    return await send(`${url.replace(/\/+$/, "")}/${path}`, {
-      headers: { ...headers, "user-agent": "lora-gen", ...(token ? { authorization: `Bearer ${token}` } : {}) },
+    const response = await send(`${url}/${path}`, {
+      headers: { ...headers, "user-agent": "lora-gen", ...(authorization === undefined ? {} : { authorization }) },
       signal: signal === undefined ? stall.signal : AbortSignal.any([signal, stall.signal]),
     });
+    return await use(response);
   } catch (error) {
     requireDownloading(signal);
-    throw new HubUnreachable(stall.signal.aborted ? `no answer for ${stallMs / 1000} s` : reason(error), {
-      cause: error,
-    });
+    if (stall.signal.aborted) throw new HubUnreachable(`no answer for ${stallMs / 1000} s`, { cause: error });
+    if (error instanceof AppError || error instanceof HubUnreachable) throw error;
+    throw new HubUnreachable(reason(error), { cause: error });
   } finally {
     clearTimeout(timer);
   }
@@ -121,7 +126,7 @@ export function refusal(hub: HubConnection, id: HubId, { status, headers }: Resp
   }
   if (status === 401 || status === 403) {
     const gated = code === "GatedRepo" ? ` whose owner was asked for access at ${hub.url}/${name}` : "";
-    const found = hub.token === undefined ? "none" : "one without it";
+    const found = hub.authorization === undefined ? "none" : "one without it";
     return new AppError(
       "E_IO",
       `${name}: access denied (status ${status}), or no model of that name: expected a token with access in HF_TOKEN${gated}, found ${found}`,
@@ -133,15 +138,10 @@ export function refusal(hub: HubConnection, id: HubId, { status, headers }: Resp
 async function readText(response: Response, what: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  try {
-    for await (const chunk of response.body ?? []) {
-      bytes += chunk.length;
-      if (bytes > answerLimit) throw new AppError("E_LIMIT", `${what}: more than ${answerLimit} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    throw new HubUnreachable(reason(error), { cause: error });
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > answerLimit) throw new AppError("E_LIMIT", `${what}: more than ${answerLimit} bytes`);
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
 }

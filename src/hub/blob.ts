@@ -1,7 +1,7 @@
 /** @file One file from the hub onto the disk: resumed where it was cut, and only kept when size and hash are right. */
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 import { takeLock } from "../base/lock.ts";
@@ -13,8 +13,10 @@ import {
   reason,
   refusal,
   requireDownloading,
+  stallDefaultMs,
 } from "./api.ts";
 import type { HubId } from "./id.ts";
+import { contentHash, isSound } from "./sound.ts";
 
 export type BlobOptions = HubConnection & {
   /** Attempts in a row that bring nothing before it is given up. */
@@ -35,7 +37,7 @@ export type BlobSource = { readonly id: HubId; readonly commit: string; readonly
  */
 export async function downloadBlob(path: string, source: BlobSource, options: BlobOptions): Promise<void> {
   const { file } = source;
-  if ((await sizeOf(path)) === file.bytes) return options.onBytes?.(file.bytes);
+  if (await isSound(path, file, options)) return options.onBytes?.(file.bytes);
   const lock = `${path}.lock`;
   const unlock = await takeLock(
     lock,
@@ -55,6 +57,15 @@ export async function downloadBlob(path: string, source: BlobSource, options: Bl
 /** Where the content goes, and what is known of it. */
 type Partial = { readonly handle: FileHandle; hash: Hash; bytes: number };
 
+/** Slower than this a connection counts as broken: bytes per second, over the time after which silence does. */
+const slowest = 1024;
+/** What a connection that became too slow must have brought for it not to count as a failure. */
+const progressBytes = 2 ** 20;
+
+/** Why a connection ended early. */
+type Ended = { readonly why: string; readonly isSlow: boolean };
+const ended = (why: string): Ended => ({ why, isSlow: false });
+
 async function fill(path: string, source: BlobSource, options: BlobOptions): Promise<void> {
   const { retries = 5, wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms)) } = options;
   const { file } = source;
@@ -65,11 +76,12 @@ async function fill(path: string, source: BlobSource, options: BlobOptions): Pro
     options.onBytes?.(partial.bytes);
     for (let failures = 0; partial.bytes < file.bytes; ) {
       const before = partial.bytes;
-      const why = await attempt(path, partial, source, options);
+      const ended = await attempt(path, partial, source, options);
       requireDownloading(options.signal);
-      if (why === undefined) continue;
-      failures = partial.bytes > before ? 0 : failures + 1;
-      if (failures >= retries) throw cutShort(source, options, partial.bytes, why);
+      if (ended === undefined) continue;
+      const enough = ended.isSlow ? progressBytes : 1;
+      failures = partial.bytes - before >= enough ? 0 : failures + 1;
+      if (failures >= retries) throw cutShort(source, options, partial.bytes, ended.why);
       await wait(Math.min(30_000, 500 * 2 ** failures));
     }
     await handle.sync();
@@ -100,30 +112,30 @@ async function restart(partial: Partial, file: HubFile): Promise<void> {
   partial.bytes = 0;
 }
 
-/** One connection. Returns why it ended early, or undefined where the file is complete. */
+/** One connection. Undefined where the file is complete. */
 async function attempt(
   path: string,
   partial: Partial,
   source: BlobSource,
   options: BlobOptions,
-): Promise<string | undefined> {
+): Promise<Ended | undefined> {
   const { file } = source;
   let response: Response;
   try {
     response = await fetchFile(options, source.id, source.commit, file.name, partial.bytes);
   } catch (error) {
-    if (error instanceof HubUnreachable) return error.message;
+    if (error instanceof HubUnreachable) return ended(error.message);
     throw error;
   }
   try {
     if (response.status === 416 || (response.status === 200 && partial.bytes > 0)) {
       options.onBytes?.(-partial.bytes);
       await restart(partial, file); // the range was not served
-      if (response.status === 416) return "the range was refused";
+      if (response.status === 416) return ended("the range was refused");
     } else if (response.status === 206) requireRange(response, partial.bytes, source);
     else if (!response.ok) {
       const error = refusal(options, source.id, response);
-      if (error instanceof HubUnreachable) return error.message;
+      if (error instanceof HubUnreachable) return ended(error.message);
       throw error;
     }
     return await receive(path, response, partial, source, options);
@@ -146,22 +158,19 @@ async function receive(
   { body }: Response,
   partial: Partial,
   source: BlobSource,
-  { signal, onBytes, stallMs = 60_000 }: BlobOptions,
-): Promise<string | undefined> {
+  { signal, onBytes, stallMs = stallDefaultMs }: BlobOptions,
+): Promise<Ended | undefined> {
   const { file } = source;
   const reader = body?.getReader();
-  if (reader === undefined) return "an empty answer";
-  let stalled = false;
+  if (reader === undefined) return ended("an empty answer");
   const stop = () => void reader.cancel().catch(() => undefined);
+  const watch = watchSpeed(stallMs, stop);
   signal?.addEventListener("abort", stop, { once: true });
   try {
     for (;;) {
-      const timer = setTimeout(() => {
-        stalled = true;
-        stop();
-      }, stallMs);
-      const { done, value } = await reader.read().finally(() => clearTimeout(timer));
+      const { done, value } = await reader.read();
       if (done) break;
+      watch.add(value.length);
       if (partial.bytes + value.length > file.bytes) {
         await rm(path);
         throw new AppError(
@@ -180,20 +189,39 @@ async function receive(
       ((error as NodeJS.ErrnoException).syscall !== undefined && (error as NodeJS.ErrnoException).syscall === "write")
     )
       throw error;
-    return reason(error);
+    return ended(reason(error));
   } finally {
+    watch.end();
     signal?.removeEventListener("abort", stop);
   }
   if (partial.bytes === file.bytes) return undefined;
-  return stalled ? `nothing came for ${stallMs / 1000} s` : "the connection ended";
+  const why = watch.tooSlow();
+  return why === undefined ? ended("the connection ended") : { why, isSlow: true };
+}
+
+/** Looks every `periodMs` at what came since, and calls `stop` where that is too little: one byte now and then would keep a connection for ever. */
+function watchSpeed(periodMs: number, stop: () => void) {
+  let bytes = 0;
+  let why: string | undefined;
+  const timer = setInterval(() => {
+    if (bytes < (slowest * periodMs) / 1000) {
+      why = `${bytes === 0 ? "nothing" : `no more than ${bytes} bytes`} came for ${periodMs / 1000} s`;
+      stop();
+    }
+    bytes = 0;
+  }, periodMs);
+  return {
+    add: (more: number) => {
+      bytes += more;
+    },
+    tooSlow: () => why,
+    end: () => clearInterval(timer),
+  };
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten;
 }
-
-const contentHash = ({ bytes, hash: { kind } }: HubFile): Hash =>
-  kind === "sha256" ? createHash("sha256") : createHash("sha1").update(`blob ${bytes}\0`);
 
 const describe = ({ id, file }: BlobSource): string => `${id.owner}/${id.name}: ${file.name}`;
 
@@ -201,10 +229,4 @@ const cutShort = (source: BlobSource, { url }: BlobOptions, bytes: number, why: 
   new AppError(
     "E_IO",
     `${describe(source)}: cut short after ${bytes} of ${source.file.bytes} bytes from ${url} (${why}); what came is kept, the same command goes on from there`,
-  );
-
-export const sizeOf = (path: string): Promise<number | undefined> =>
-  stat(path).then(
-    ({ size }) => size,
-    () => undefined,
   );

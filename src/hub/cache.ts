@@ -1,14 +1,15 @@
 /** @file The folder that holds models of the hub, laid out as Hugging Face's own tools do, so that they share downloads. */
-import { copyFile, link, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { copyFile, link, readdir, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { ioError } from "../base/io-error.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
+import { readFileBounded } from "../base/read-file.ts";
 import type { HubFile } from "./api.ts";
-import { sizeOf } from "./blob.ts";
 import { type HubId, isCommit } from "./id.ts";
+import { type Expected, expectedByName, parseHash, spellHash } from "./sound.ts";
 
 /** Beside the files of a snapshot: where they are from, and what was checked. */
 export const recordName = ".lora-gen.json";
@@ -17,7 +18,10 @@ const Record = z.object({
   id: z.string(),
   revision: z.string(),
   commit: z.string(),
+  /** What was downloaded here. */
   files: z.record(z.string(), z.object({ bytes: z.int(), hash: z.string() })),
+  /** When each file that was found sound had last changed, in milliseconds; also of files that other tools downloaded. */
+  checked: z.record(z.string(), z.number()).optional(),
 });
 export type HubRecord = z.infer<typeof Record>;
 
@@ -28,11 +32,14 @@ export const blobPath = (cache: string, id: HubId, { hash }: HubFile) =>
   join(modelFolder(cache, id), "blobs", hash.hex);
 const refPath = (cache: string, id: HubId) => join(modelFolder(cache, id), "refs", id.revision);
 
+const refBytes = 1024;
+
 /** The commit that a revision stood for when it was last looked up; undefined where it never was. */
 export async function knownCommit(cache: string, id: HubId): Promise<string | undefined> {
   if (isCommit(id.revision)) return id.revision;
-  const text = await readFile(refPath(cache, id), "utf8").catch(() => "");
-  return isCommit(text.trim()) ? text.trim() : undefined;
+  const bytes = await readFileBounded(refPath(cache, id), refBytes).catch(() => new Uint8Array(0));
+  const text = Buffer.from(bytes).toString("utf8").trim();
+  return isCommit(text) ? text : undefined;
 }
 
 export async function rememberCommit(cache: string, id: HubId, commit: string): Promise<void> {
@@ -58,17 +65,43 @@ export async function snapshotNames(folder: string): Promise<string[]> {
 export const readRecord = (folder: string): Promise<HubRecord | undefined> =>
   readJsonFile(join(folder, recordName), Record).catch(() => undefined);
 
-/** Adds files to a snapshot's record. */
-export async function writeRecord(folder: string, id: HubId, commit: string, files: readonly HubFile[]): Promise<void> {
-  const before = (await readRecord(folder))?.files ?? {};
-  const added = files.map(({ name, bytes, hash }) => [name, { bytes, hash: `${hash.kind}:${hash.hex}` }] as const);
+/** Adds to a snapshot's record: files that were downloaded, and those that were found sound, as they are now. */
+export async function writeRecord(
+  folder: string,
+  id: HubId,
+  commit: string,
+  { files = [], sound = [] }: { readonly files?: readonly HubFile[]; readonly sound?: readonly string[] },
+): Promise<void> {
+  const before = await readRecord(folder);
+  const added = files.map(({ name, bytes, hash }) => [name, { bytes, hash: spellHash(hash) }] as const);
+  const checked: [string, number][] = [];
+  for (const name of sound) {
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    if (found !== undefined) checked.push([name, found.mtimeMs]);
+  }
   await writeJsonFile(join(folder, recordName), {
     id: `${id.owner}/${id.name}`,
     revision: id.revision,
     commit,
-    files: { ...before, ...Object.fromEntries(added) },
+    files: { ...before?.files, ...Object.fromEntries(added) },
+    checked: { ...before?.checked, ...Object.fromEntries(checked) },
   });
 }
+
+/** What a snapshot's file should be: by the record, else by the name of the blob behind it; undefined where neither tells. */
+export function expectedOf(folder: string, record: HubRecord | undefined, name: string): Promise<Expected | undefined> {
+  const { bytes, hash: text } = record?.files[name] ?? {};
+  const hash = text === undefined ? undefined : parseHash(text);
+  return bytes === undefined || hash === undefined
+    ? expectedByName(join(folder, name))
+    : Promise.resolve({ bytes, hash });
+}
+
+export const sizeOf = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    ({ size }) => size,
+    () => undefined,
+  );
 
 /** Puts a blob into a snapshot under its name: as a link, or a copy where the file system has none. */
 export async function placeBlob(blob: string, path: string): Promise<void> {

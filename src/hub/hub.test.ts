@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, realpath, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, realpath, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -161,6 +161,63 @@ describe("a token", () => {
   });
 });
 
+describe("secrets stay out of messages:", () => {
+  const message = async (more: Partial<HubOptions>) => {
+    const error = await fetchOne("org/one", more).then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    );
+    const told: string[] = [];
+    for (let one: unknown = error; one instanceof Error; one = one.cause) told.push(one.message, String(one.stack));
+    expect(told.join("\n")).not.toContain("s3cr");
+    return error;
+  };
+
+  test.each(["s3cr\net", "s3cr et", "s3crét", "s3cr\0et"])("a token that cannot be sent: %j", async (token) => {
+    expect(await message({ token })).toMatchObject({
+      code: "E_USAGE",
+      message: expect.stringMatching(/^token \(HF_TOKEN\)/),
+    });
+  });
+
+  test.each(["http://me:s3cret@", "ftp://me:s3cret@host", "me:s3cret@host", "http://me:s3cret@ho st", "s3cret"])(
+    "an address that is none: %s",
+    async (url) => {
+      expect(await message({ url })).toMatchObject({ code: "E_USAGE", message: expect.stringMatching(/HF_ENDPOINT/) });
+    },
+  );
+
+  test.each([
+    ["the hub does not answer", "http://me:s3cret@127.0.0.1:9", {}, "E_IO"],
+    ["it has no such model", undefined, { status: 404 }, "E_NOT_FOUND"],
+    ["it refuses", undefined, { status: 403, code: "GatedRepo" }, "E_IO"],
+    ["its answer is none", undefined, { body: "no" }, "E_FORMAT"],
+  ] as const)("a password in the address, where %s", async (_, address, answer, code) => {
+    const url = address ?? hub.url.replace("://", "://me:s3cret@");
+    fault("/api/", answer);
+    expect(await message({ url })).toMatchObject({ code });
+  });
+
+  test("a password in the address, where a file is cut", async () => {
+    fault("model.safetensors", { cutAfter: 10 }, { cutAfter: 0 }, { cutAfter: 0 });
+    const url = hub.url.replace("://", "://me:s3cret@");
+    expect(await message({ url })).toMatchObject({
+      code: "E_IO",
+      message: expect.stringContaining(`from ${hub.url} (`),
+    });
+  });
+});
+
+test("a password in the address is sent to the hub, as such; beside a token it is refused", async () => {
+  const url = hub.url.replace("://", "://me:p%40ss@");
+  expect(await readFile(join(await fetchOne("org/one", { url }), "model.safetensors"))).toEqual(weights);
+  const sent = (host: string) =>
+    new Set(hub.requests.filter((one) => one.host === host).map((one) => one.authorization));
+  expect(sent("hub")).toEqual(new Set([`Basic ${Buffer.from("me:p@ss").toString("base64")}`]));
+  expect(sent("storage")).toEqual(new Set([undefined]));
+  await expect(fetchOne("org/one", { url, token: "t" })).rejects.toEqual(refused("E_USAGE", "found both"));
+});
+
 describe("what is not there", () => {
   test.each([
     ["org/none", "has no model of that name"],
@@ -204,6 +261,15 @@ describe("a download that is cut short", () => {
     fault("model.safetensors", { stallAfter: 1000 });
     const folder = await fetchOne("org/one", { stallMs: 1500 }); // far above what an answer takes, also on a busy machine
     expect(await readFile(join(folder, "model.safetensors"))).toEqual(weights);
+  });
+
+  test("by a trickle is broken off, and given up in the end", async () => {
+    const slow = { trickleMs: 20 };
+    hub.faults.push({ at: "model.safetensors", fault: slow }, { at: "model.safetensors", fault: slow });
+    await expect(fetchOne("org/one", { stallMs: 1500 })).rejects.toEqual(
+      refused("E_IO", /cut short after \d+ of 300000 bytes .*no more than \d+ bytes came for 1.5 s.*what came is kept/),
+    );
+    expect(await readFile(join(await fetchOne(), "model.safetensors"))).toEqual(weights);
   });
 
   test("starts anew where the range is not served, and where more is left over than there is", async () => {
@@ -258,6 +324,60 @@ describe("content that is not what the hub announced is refused and deleted:", (
     expect(await readFile(join(await fetchOne(`org/one@${commit}`), "model.safetensors"))).toEqual(weights);
   });
 
+  describe("a file in the cache of the right size and other content", () => {
+    const change = async (path: string) => {
+      const bytes = await readFile(path);
+      bytes[1000]! ^= 1;
+      await writeFile(path, bytes);
+      await utimes(path, 1, 1);
+    };
+    const model = (folder: string) => join(folder, "model.safetensors");
+
+    test.each(["org/one", `org/one@${commit}`])("is fetched again: %s", async (id) => {
+      const path = model(await fetchOne(id));
+      await change(await realpath(path));
+      expect(await readFile(model(await fetchOne(id)))).toEqual(weights);
+      expect(warnings).toEqual([expect.stringContaining("damaged"), ...warnings.slice(1)]);
+    });
+
+    test.each(["lora-gen", "another tool"])("is refused offline, downloaded by %s", async (by) => {
+      const folder = await fetchOne();
+      if (by === "another tool") await rm(join(folder, recordName));
+      await change(await realpath(model(folder)));
+      await expect(fetchOne("org/one", { isOffline: true })).rejects.toEqual(
+        refused("E_FORMAT", /model\.safetensors is damaged: expected 300000 bytes of sha256 hash .*offline/),
+      );
+    });
+
+    test("that was found sound is not read again until it changes", async () => {
+      const folder = await fetchOne();
+      await rm(join(folder, recordName));
+      const blob = await realpath(model(folder));
+      await utimes(blob, 1, 1);
+      await fetchOne("org/one", { isOffline: true });
+      const { checked } = JSON.parse(await readFile(join(folder, recordName), "utf8")) as { checked: object };
+      expect(Object.keys(checked).sort()).toEqual([
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+      ]);
+      await change(blob); // to the same time: only so it goes unnoticed
+      expect(await fetchOne("org/one", { isOffline: true })).toBe(folder);
+    });
+
+    test("a copy in place of a link is looked at too", async () => {
+      const path = model(await fetchOne());
+      const bytes = await readFile(path);
+      await rm(path);
+      await writeFile(
+        path,
+        bytes.map((byte) => byte ^ 1),
+      );
+      expect(await readFile(model(await fetchOne()))).toEqual(weights);
+    });
+  });
+
   test.each(["", "null", "[]", "{}", '{"sha": "x", "siblings": []}', `{"sha": "${commit}"}`, "[".repeat(1000)])(
     "an answer about the model such as %.20s",
     async (body) => {
@@ -298,6 +418,11 @@ describe("without a connection", () => {
   test("a hub that is busy counts as one", async () => {
     fault("/api/", { status: 503 });
     await expect(fetchOne()).rejects.toEqual(refused("E_IO", "status 503"));
+  });
+
+  test("a hub whose answer trickles counts as one", async () => {
+    fault("/api/", { trickleMs: 20 });
+    await expect(fetchOne("org/one", { stallMs: 1500 })).rejects.toEqual(refused("E_IO", "no answer for 1.5 s"));
   });
 
   test("a hub that never answers counts as one", async () => {

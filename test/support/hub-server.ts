@@ -18,6 +18,8 @@ export type HubFault = {
   readonly cutAfter?: number;
   /** Sends this many bytes, then nothing, without ending. */
   readonly stallAfter?: number;
+  /** Sends one byte every so many milliseconds. */
+  readonly trickleMs?: number;
   /** Sends other bytes of the same length. */
   readonly corrupt?: boolean;
   /** Sends more than was announced. */
@@ -129,7 +131,7 @@ function describe(
   response: ServerResponse,
   id: string,
   revision: string,
-  { body }: HubFault,
+  { body, trickleMs }: HubFault,
 ): void {
   const model = models.get(id);
   if (model === undefined) return void deny(response, 404, "RepoNotFound");
@@ -144,7 +146,9 @@ function describe(
       : {}),
   }));
   response.writeHead(200, { "content-type": "application/json" });
-  response.end(body ?? JSON.stringify({ id, sha: model.commit, siblings, gated: false }));
+  const answer = body ?? JSON.stringify({ id, sha: model.commit, siblings, gated: false });
+  if (trickleMs !== undefined) trickle(response, Buffer.from(answer), trickleMs);
+  else response.end(answer);
 }
 
 function deny(response: ServerResponse, status: number, code?: string): void {
@@ -160,9 +164,16 @@ function serve(response: ServerResponse, content: Buffer, range: string | undefi
   const headers = status === 206 ? { "content-range": `bytes ${first}-${content.length - 1}/${content.length}` } : {};
   if (fault.tooLong) return void response.writeHead(status, headers).end(Buffer.concat([part, Buffer.from("more")]));
   response.writeHead(status, { ...headers, "content-length": part.length });
+  if (fault.trickleMs !== undefined) return void trickle(response, part, fault.trickleMs);
   const stop = fault.cutAfter ?? fault.stallAfter;
   if (stop === undefined) return void response.end(part);
   response.write(part.subarray(0, stop), () => {
     if (fault.cutAfter !== undefined) response.destroy();
   });
+}
+
+function trickle(response: ServerResponse, content: Buffer, everyMs: number): void {
+  let at = 0;
+  const timer = setInterval(() => response.write(content.subarray(at, ++at)), everyMs);
+  response.on("close", () => clearInterval(timer));
 }
