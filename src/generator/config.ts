@@ -24,6 +24,9 @@ const Targets = z
   .array(Target)
   .refine((targets) => new Set(targets).size === targets.length, "expected each target once");
 
+/** Of a layer's maps, those that low-rank changes are on. */
+export const ExpertTargets = Targets.min(1).default(["gate", "up", "down"]);
+
 export const GeneratorConfig = z
   .strictObject({
     /** Experts per pool: n. */
@@ -36,7 +39,7 @@ export const GeneratorConfig = z
      */
     rank: z.int().min(1).max(1024).default(16),
     alpha: z.number().positive().default(16),
-    targets: Targets.min(1).default(["gate", "up", "down"]),
+    targets: ExpertTargets,
     /**
      * Mix weight changes Σ G·B·A (rank K·r), factors (Σ G·B)(Σ G·A) (rank r), or factors apart, each by gates of its own: 2n
      * numbers a layer, n for A and n for B. AMB-3.

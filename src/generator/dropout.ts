@@ -7,7 +7,13 @@ import { linearName, linearSize } from "../models/parameters.ts";
 import { dropout } from "../nn/dropout.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
+import type { GeneratorConfig } from "./config.ts";
 import type { PairShape } from "./parameters.ts";
+
+/** Two models and the maps in them that adapters are on. */
+export type AdaptedPair = Pick<PairShape, "cloud" | "edge"> & {
+  readonly generator: Pick<GeneratorConfig, "targets" | "cloudTargets">;
+};
 
 /** What an adapter reads in place of x, by the full name of its linear map. */
 export type AdapterInput = (name: string, x: Node) => Node;
@@ -31,7 +37,7 @@ const readings: { readonly [M in LinearMap]: string } = {
 };
 
 /** Every value that a model's adapted linear maps read: its width, and the full names of those maps. */
-function adaptedReadings({ cloud, edge, generator }: PairShape, part: Part): { inputs: number; maps: string[] }[] {
+function adaptedReadings({ cloud, edge, generator }: AdaptedPair, part: Part): { inputs: number; maps: string[] }[] {
   const [config, targets] = part === "cloud" ? [cloud, generator.cloudTargets] : [edge, generator.targets];
   const found = new Map<string, { inputs: number; maps: string[] }>();
   for (let layer = 0; layer < config.layers; layer++)
@@ -50,7 +56,7 @@ const widest = (read: readonly { inputs: number }[]): number => Math.max(...read
  * Drops from x (b, t, d), each value that maps read by noise of its own.
  * @param tokens (b, t): of the part's batch
  */
-export function droppedInput(pair: PairShape, part: Part, tokens: Node, rate: number): AdapterInput {
+export function droppedInput(pair: AdaptedPair, part: Part, tokens: Node, rate: number): AdapterInput {
   if (rate === 0) return wholeInput;
   const [batch, time] = tokens.shape as [Dim, Dim];
   const read = adaptedReadings(pair, part);
@@ -69,7 +75,7 @@ export function droppedInput(pair: PairShape, part: Part, tokens: Node, rate: nu
 }
 
 /** Fresh noise for a batch of `rows` by `time` tokens. */
-export function dropoutFeeds(pair: PairShape, part: Part, [rows, time]: readonly [number, number], rng: Rng): Feeds {
+export function dropoutFeeds(pair: AdaptedPair, part: Part, [rows, time]: readonly [number, number], rng: Rng): Feeds {
   const read = adaptedReadings(pair, part);
   const width = widest(read);
   const tokens = new Float32Array(read.length * rows * time * 2);

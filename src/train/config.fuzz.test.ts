@@ -29,6 +29,14 @@ const runs = {
     tasks,
     distillShare: 0.5,
   },
+  lora: {
+    kind: "lora",
+    ...common,
+    edge: "edge",
+    lora: { rank: 8, targets: ["q", "v"] },
+    weights: { edge: "int8" },
+    tasks,
+  },
 };
 
 test.each(Object.entries(runs))("2,000 mutations of a %s run are complete or refused", async (kind, run) => {

@@ -1,6 +1,6 @@
 /** @file The configuration of a training run, one JSON file: everything that decides the result, seeds included. */
 import { z } from "zod";
-import { GeneratorConfig } from "../generator/config.ts";
+import { ExpertTargets, GeneratorConfig } from "../generator/config.ts";
 import { unusedKeys } from "../generator/unused-keys.ts";
 import { quantizationNames } from "../models/quantized/layout.ts";
 import { maxThreads } from "../runtime/session.ts";
@@ -150,10 +150,38 @@ export const LanguageModelRun = z
 const Weights = z.enum(["f32", ...quantizationNames]);
 export type FrozenWeights = z.infer<typeof Weights>;
 
+/** What an edge model without prompts is trained on, and how: the same keys, the same batches. */
+const promptFree = {
+  /** How prompt, input and answer are set apart (docs/models.md). */
+  layout: PromptLayout.default(SPECIAL_TOKEN_LAYOUT),
+  /** What it is trained on: either of the two. */
+  tasks: Tasks.optional(),
+  episodes: Episodes.optional(),
+  /** Each prompt's queries are joined in one row of at most this many tokens; those that do not fit are left out. */
+  rowTokens: count.default(512),
+  /** Loss on the answer, or on the whole edge sequence. AMB-12. */
+  lossOn: z.enum(["response", "sequence"]).default("response"),
+  /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
+  distillShare: z.number().min(0).max(1).default(0),
+  /** Share of what the adapters read that is dropped in training. */
+  dropout: z.number().min(0).lt(1).default(0.05),
+};
+
+type PromptFree = z.infer<z.ZodObject<typeof promptFree>>;
+
+const teachesAnswers = ({ distillShare, lossOn }: PromptFree) => distillShare === 0 || lossOn === "response";
+const teachesAnswersIssue = {
+  path: ["lossOn"],
+  message: "expected response where distillShare is above 0: the prompted edge model teaches answers only",
+};
+const hasOneSource = ({ tasks, episodes }: PromptFree) => (tasks === undefined) !== (episodes === undefined);
+const hasOneSourceIssue = { path: ["tasks"], message: "expected either tasks or episodes" };
+
 export const GeneratorRun = z
   .strictObject({
     kind: z.literal("generator"),
     ...common,
+    ...promptFree,
     /** The two frozen models: directories or GGUF files. */
     cloud: path,
     edge: path,
@@ -161,35 +189,16 @@ export const GeneratorRun = z
     tokenizer: path.optional(),
     /** The cloud model's own tokenizer, where it is another; left out, the one inside a GGUF file, else the edge model's. */
     cloudTokenizer: path.optional(),
-    /** How prompt, input and answer are set apart (docs/models.md). */
-    layout: PromptLayout.default(SPECIAL_TOKEN_LAYOUT),
     /** How the cloud model reads a prompt, where that differs from `layout`. */
     cloudLayout: PromptLayout.optional(),
     generator: GeneratorConfig.prefault({}),
-    /** What it is trained on: either of the two. */
-    tasks: Tasks.optional(),
-    episodes: Episodes.optional(),
-    /** Each prompt's queries are joined in one row of at most this many tokens; those that do not fit are left out. */
-    rowTokens: count.default(512),
-    /** Loss on the answer, or on the whole edge sequence. AMB-12. */
-    lossOn: z.enum(["response", "sequence"]).default("response"),
-    /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
-    distillShare: z.number().min(0).max(1).default(0),
-    /** Share of what the adapters read that is dropped in training. */
-    dropout: z.number().min(0).lt(1).default(0.05),
     /** How the two frozen models are held: as they are, or quantised when the run begins. */
     weights: z.strictObject({ cloud: Weights.default("f32"), edge: Weights.default("f32") }).prefault({}),
     /** Generator weights to begin with, a directory written by an earlier run. */
     start: path.optional(),
   })
-  .refine(({ distillShare, lossOn }) => distillShare === 0 || lossOn === "response", {
-    path: ["lossOn"],
-    message: "expected response where distillShare is above 0: the prompted edge model teaches answers only",
-  })
-  .refine(({ tasks, episodes }) => (tasks === undefined) !== (episodes === undefined), {
-    path: ["tasks"],
-    message: "expected either tasks or episodes",
-  })
+  .refine(teachesAnswers, teachesAnswersIssue)
+  .refine(hasOneSource, hasOneSourceIssue)
   .superRefine(({ generator }, { addIssue }) => {
     for (const { key, beside } of unusedKeys(generator))
       addIssue({
@@ -199,9 +208,33 @@ export const GeneratorRun = z
       });
   });
 
-export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, GeneratorRun]);
+export const LoraRun = z
+  .strictObject({
+    kind: z.literal("lora"),
+    ...common,
+    ...promptFree,
+    /** The frozen model: a directory or a GGUF file. */
+    edge: path,
+    /** Its tokenizer; left out, the one beside or inside the model. */
+    tokenizer: path.optional(),
+    /** The adapter; its change of a weight is (alpha/rank)·B·A. */
+    lora: z
+      .strictObject({
+        rank: z.int().min(1).max(1024).default(16),
+        alpha: z.number().positive().default(16),
+        targets: ExpertTargets,
+      })
+      .prefault({}),
+    /** How the frozen model is held: as it is, or quantised when the run begins. */
+    weights: z.strictObject({ edge: Weights.default("f32") }).prefault({}),
+  })
+  .refine(teachesAnswers, teachesAnswersIssue)
+  .refine(hasOneSource, hasOneSourceIssue);
+
+export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, GeneratorRun, LoraRun]);
 export type TrainConfig = z.infer<typeof TrainConfig>;
 export type LanguageModelRun = z.infer<typeof LanguageModelRun>;
+export type LoraRun = z.infer<typeof LoraRun>;
 export type GeneratorRun = z.infer<typeof GeneratorRun>;
 export type EpisodesConfig = z.infer<typeof Episodes>;
 export type TasksConfig = z.infer<typeof Tasks>;

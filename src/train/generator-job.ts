@@ -24,22 +24,14 @@ import { mappedOrHeld } from "../runtime/mapped-or-held.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
 import { loadTokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
-import { requireContext, rowFeeds } from "./batch.ts";
+import { requireContext } from "./batch.ts";
 import type { FrozenWeights, GeneratorRun } from "./config.ts";
-import { edgePrefix, generatorSpec, promptOfName, teacherPrefix } from "./generator-step.ts";
+import { drawGroups, edgeFeeds } from "./edge-batch.ts";
+import { edgePrefix, generatorSpec, promptOfName, targetOf } from "./generator-step.ts";
 import type { Job } from "./loop.ts";
 import { buffersOf, parametersOf, type TrainingState } from "./state.ts";
 import { stepNames } from "./step.ts";
-import {
-  type BatchPlace,
-  cloudRow,
-  joinRows,
-  openTaskSource,
-  promptedRows,
-  type Questions,
-  type TaskSource,
-  unpromptedRows,
-} from "./task-batches.ts";
+import { type BatchPlace, cloudRow, openTaskSource, type TaskSource } from "./task-batches.ts";
 
 /** Reads all that the run needs. Throws before anything is written. */
 export async function generatorJob(config: GeneratorRun): Promise<Job> {
@@ -57,12 +49,8 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
     tokenizer: cloudTokenizer,
     layout: config.cloudLayout ?? config.layout,
   });
-  const target =
-    config.distillShare > 0
-      ? ({ kind: "distill", share: config.distillShare } as const)
-      : ({ kind: "answers" } as const);
   const spec = (training: boolean) => ({
-    ...generatorSpec(pair, target, config.optimizer, config.optimizer.maxGradientNorm, {
+    ...generatorSpec(pair, targetOf(config), config.optimizer, config.optimizer.maxGradientNorm, {
       training,
       dropout: config.dropout,
       quantized: { cloud: cloud.quantization, edge: edge.quantization },
@@ -128,11 +116,8 @@ async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<Tr
 
 /** `batch` prompts through the cloud, each with a row of its queries through the edge. */
 function groupFeeds(config: GeneratorRun, pair: PairShape, source: TaskSource, rng: Rng, place: BatchPlace): Feeds {
-  const groups = source.draw(rng, place, config.batch).map((group) => fittingQueries(config, source, group));
+  const groups = drawGroups(config, source, rng, place);
   const layers = pair.edge.layers;
-  const rows = groups.flatMap((group) => joinRows(unpromptedRows(source, group, config.lossOn), config.rowTokens));
-  requireContext(rows, pair.edge.context);
-  const { padId } = source.tokenizer;
   const { padId: cloudPadId } = source.cloud.tokenizer;
   const prompts = groups.map((group) => cloudRow(source, group, layers));
   requireContext(
@@ -143,30 +128,14 @@ function groupFeeds(config: GeneratorRun, pair: PairShape, source: TaskSource, r
     prompts.map((ids) => ids.length),
     pair.cloud,
   );
-  const teacherRows =
-    config.distillShare > 0 ? groups.flatMap((group) => joinRows(promptedRows(source, group), config.rowTokens)) : [];
-  requireContext(teacherRows, pair.edge.context);
-  const teacher = config.distillShare > 0 ? rowFeeds(teacherPrefix, teacherRows, padId) : {};
   return {
     ...cloudFeeds(prompts, layers, cloudPadId, cloudRows),
-    ...rowFeeds(edgePrefix, rows, padId),
-    ...teacher,
+    ...edgeFeeds(config, source, groups, pair.edge.context),
     [promptOfName]: intTensor(
-      [rows.length],
-      rows.map((_, i) => i),
+      [groups.length],
+      groups.map((_, i) => i),
     ),
   };
-}
-
-/** Keeps the first queries that fill one row; the first always stays. */
-function fittingQueries({ rowTokens, lossOn }: GeneratorRun, source: TaskSource, group: Questions): Questions {
-  let room = rowTokens;
-  const lengths = unpromptedRows(source, group, lossOn).map(({ ids }) => ids.length);
-  const kept = group.queries.filter((_, i) => {
-    room -= lengths[i]!;
-    return i === 0 || room >= 0;
-  });
-  return { ...group, queries: kept };
 }
 
 /** Noise of the adapters' dropout for the rows of a batch. */

@@ -27,6 +27,10 @@ import type { Objective, StepSpec } from "./step.ts";
 /** What the edge is taught: the given answers, or to match the prompted edge model's distribution (KL), or a share of both. */
 export type Target = { readonly kind: "answers" } | { readonly kind: "distill"; readonly share: number };
 
+/** What a share of distillation means. */
+export const targetOf = ({ distillShare }: { readonly distillShare: number }): Target =>
+  distillShare > 0 ? { kind: "distill", share: distillShare } : { kind: "answers" };
+
 export type GeneratorStepOptions = {
   /** Off: running statistics, no noise. */
   readonly training?: boolean;
@@ -94,7 +98,8 @@ function objective(
   };
 }
 
-function answerLoss(
+/** Of the adapted model, on queries without their prompts; `plain` is the model that teaches where there is distillation. */
+export function answerLoss(
   config: ModelConfig,
   student: Parts,
   plain: Parts,

@@ -30,7 +30,7 @@ export const runFolder = (output: string): RunFolder => ({
 const lockName = "train.lock";
 
 /** Where finished runs keep their results. */
-const results = ["model", "generator"];
+const results = ["model", "generator", "adapter"];
 
 /**
  * Makes the folder and claims it for this process. Nothing in it is touched before it is known to be a run's.

@@ -16,12 +16,17 @@ export async function runTraining(
   { resolveModel = async (name) => name, ...context }: RunContext,
 ): Promise<TrainingResult & { readonly output: string }> {
   const config = await readJsonFile(configPath, TrainConfig, { code: "E_CONFIG" });
-  const result = await trainLoop(config, await openJob(await resolveModels(config, resolveModel)), context);
+  const result = await trainLoop(config, await openJob(await resolveModels(config, resolveModel), config), context);
   return { ...result, output: config.output };
 }
 
 /** The configuration with paths in the place of names; the one that is kept beside the results keeps the names. */
 async function resolveModels(config: TrainConfig, resolve: ResolveModel): Promise<TrainConfig> {
+  if (config.kind === "lora") {
+    const { tokenizer } = config;
+    const own = tokenizer === undefined ? undefined : await resolve(tokenizer, "tokenizer");
+    return { ...config, edge: await resolve(config.edge), tokenizer: own };
+  }
   if (config.kind === "generator") {
     const named = async (name: string | undefined) => (name === undefined ? undefined : resolve(name, "tokenizer"));
     const [tokenizer, cloudTokenizer] = [await named(config.tokenizer), await named(config.cloudTokenizer)];

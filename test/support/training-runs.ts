@@ -78,6 +78,13 @@ export const configureLanguageModel = (root: string, output: string, changes = {
     ...changes,
   });
 
+const taskKeys = (root: string) => ({
+  files: [join(root, names.tasks)],
+  queriesPerPrompt: 2,
+  maxShots: 2,
+  limits: { prompt: 30, input: 20, target: 20 },
+});
+
 /** With noise in the router, dropout and a prompted teacher: every random stream of a generator's training is drawn from. */
 export const configureGenerator = (root: string, output: string, changes = {}): string =>
   configure(output, {
@@ -89,11 +96,20 @@ export const configureGenerator = (root: string, output: string, changes = {}): 
     distillShare: 0.3,
     dropout: 0.1,
     generator: { experts: 4, topK: 2, rank: 2, alpha: 4, cloudRank: 2, strategy: "gumbel" },
-    tasks: {
-      files: [join(root, names.tasks)],
-      queriesPerPrompt: 2,
-      maxShots: 2,
-      limits: { prompt: 30, input: 20, target: 20 },
-    },
+    tasks: taskKeys(root),
+    ...changes,
+  });
+
+/** On what the generator's run is trained on, in the same batches. */
+export const configureLora = (root: string, output: string, changes = {}): string =>
+  configure(output, {
+    kind: "lora",
+    tokenizer: join(root, names.tokenizer),
+    edge: join(root, names.edge),
+    rowTokens: 40,
+    distillShare: 0.3,
+    dropout: 0.1,
+    lora: { rank: 4, alpha: 8 },
+    tasks: taskKeys(root),
     ...changes,
   });

@@ -13,7 +13,7 @@ import { type JsonFlag, printResult } from "../output.ts";
 type Flags = JsonFlag & { readonly config?: string; readonly resume?: boolean };
 
 const examples = `
-The configuration says what is trained ("language-model" or "generator"), on which data, and where the results go.
+The configuration says what is trained ("language-model", "generator" or "lora"), on which data, and where the results go.
 Models are folders or ids of the Hugging Face hub, as "Qwen/Qwen2-1.5B" or "owner/name@revision" (docs/models.md).
 Checkpoints are written on the way and at the first Ctrl-C; --resume goes on from the newest one.
 
@@ -25,7 +25,7 @@ Examples:
 export function addTrain(program: Command, context: CliContext): void {
   program
     .command("train")
-    .summary("train a language model, or a generator over a frozen pair")
+    .summary("train a language model, a generator over a frozen pair, or a LoRA")
     .description("Trains what a configuration file describes.")
     .option("--config <file>", "required: the run, as JSON")
     .option("--resume", "go on from the newest checkpoint of an earlier run")

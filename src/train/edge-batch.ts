@@ -1,0 +1,44 @@
+/** @file What the edge model reads of a batch: queries without their prompts, and what a prompted teacher reads beside them. */
+import type { Rng } from "../base/rng.ts";
+import type { Feeds } from "../runtime/session.ts";
+import { requireContext, rowFeeds } from "./batch.ts";
+import type { GeneratorRun } from "./config.ts";
+import { edgePrefix, teacherPrefix } from "./generator-step.ts";
+import {
+  type BatchPlace,
+  joinRows,
+  promptedRows,
+  type Questions,
+  type TaskSource,
+  unpromptedRows,
+} from "./task-batches.ts";
+
+/** The keys that decide a batch: runs that agree in them, in their seed and in what they are trained on, read the same batches. */
+export type EdgeBatch = Pick<GeneratorRun, "batch" | "rowTokens" | "lossOn" | "distillShare">;
+
+/** The prompts of a batch, each with the first of its queries that fill one row; the first always stays. */
+export const drawGroups = (config: EdgeBatch, source: TaskSource, rng: Rng, place: BatchPlace): Questions[] =>
+  source.draw(rng, place, config.batch).map((group) => fittingQueries(config, source, group));
+
+function fittingQueries({ rowTokens, lossOn }: EdgeBatch, source: TaskSource, group: Questions): Questions {
+  let room = rowTokens;
+  const lengths = unpromptedRows(source, group, lossOn).map(({ ids }) => ids.length);
+  const kept = group.queries.filter((_, i) => {
+    room -= lengths[i]!;
+    return i === 0 || room >= 0;
+  });
+  return { ...group, queries: kept };
+}
+
+/** One row for each prompt's queries. Throws E_CONFIG where they do not fit the edge model's context. */
+export function edgeFeeds(config: EdgeBatch, source: TaskSource, groups: readonly Questions[], context: number): Feeds {
+  const { rowTokens, lossOn, distillShare } = config;
+  const { padId } = source.tokenizer;
+  const rows = groups.flatMap((group) => joinRows(unpromptedRows(source, group, lossOn), rowTokens));
+  requireContext(rows, context);
+  const feeds = rowFeeds(edgePrefix, rows, padId);
+  if (distillShare === 0) return feeds;
+  const teacherRows = groups.flatMap((group) => joinRows(promptedRows(source, group), rowTokens));
+  requireContext(teacherRows, context);
+  return { ...feeds, ...rowFeeds(teacherPrefix, teacherRows, padId) };
+}

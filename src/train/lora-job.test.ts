@@ -1,0 +1,103 @@
+/** @file A prompt-free LoRA: what it learns is what its PEFT folder says, on the batches of a generator's run. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { quietContext } from "../../test/support/toy-training.ts";
+import { configureGenerator, configureLora, writeRunInputs } from "../../test/support/training-runs.ts";
+import { createRng } from "../base/rng.ts";
+import { readPeft } from "../lora/peft-format.ts";
+import { openModel, saveModel } from "../models/load.ts";
+import { mergeAdapter } from "../models/merge-adapter.ts";
+import { parameterShapes } from "../models/parameters.ts";
+import { readWeight } from "../runtime/read-weight.ts";
+import { GeneratorRun, LoraRun } from "./config.ts";
+import { generatorJob } from "./generator-job.ts";
+import { loraJob } from "./lora-job.ts";
+import { runTraining } from "./run.ts";
+import { createTrainer } from "./trainer.ts";
+
+let root: string;
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "lora-job-"));
+  await writeRunInputs(root);
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+const read = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
+const edge = () => join(root, "edge");
+
+test("its batches, training and validation, are those of a generator's run of the same seed and tasks", async () => {
+  const generator = await generatorJob(GeneratorRun.parse(read(configureGenerator(root, join(root, "twin")))));
+  const lora = await loraJob(LoraRun.parse(read(configureLora(root, join(root, "lora")))), "edge");
+  const rng = () => createRng("batch");
+  const pairs = [
+    [generator.batch(rng(), 1, 0), lora.batch(rng(), 1, 0)],
+    [generator.validation(rng(), 0), lora.validation(rng(), 0)],
+  ] as const;
+  for (const [wanted, found] of pairs) {
+    const names = Object.keys(found).filter((name) => !name.includes("dropout"));
+    expect(names.filter((name) => name.startsWith("teacher."))).not.toEqual([]);
+    expect(names.filter((name) => name.startsWith("edge."))).not.toEqual([]);
+    for (const name of names) expect(found[name], name).toEqual(wanted[name]);
+  }
+});
+
+test("it learns, and the edge model merged with the adapter that it writes has the loss that it validated", async () => {
+  const output = join(root, "learns");
+  const path = configureLora(root, output, { steps: 60, distillShare: 0 });
+  const { bestLoss } = await runTraining(path, quietContext());
+  const config = LoraRun.parse(read(path));
+  const base = await openModel(edge());
+  const adapter = await readPeft(join(output, "adapter"), parameterShapes(base.config));
+  expect(adapter.size).toBe(3 * base.config.layers);
+  expect(read(join(output, "adapter/adapter_config.json"))).toMatchObject({ base_model_name_or_path: edge() });
+  const weights = await mergeAdapter(base.weights, adapter);
+  const values = new Map<string, Float32Array>();
+  for (const name of parameterShapes(base.config).keys()) values.set(name, await readWeight(weights[name]!));
+  const merged = join(root, "merged");
+  await saveModel(merged, base.config, values);
+  const lossOf = async (model: string) => {
+    const job = await loraJob({ ...config, edge: model }, model); // its B is zero: the model as it is
+    await using trainer = await createTrainer(job.spec, {
+      evaluation: job.evaluation!,
+      weights: job.weights,
+      state: await job.start(),
+      threads: 1,
+    });
+    const stream = createRng(config.seed).split("validation-0");
+    return (await trainer.evaluate(job.validation(stream, 0)))["loss"]![0]!;
+  };
+  expect(await lossOf(merged)).toBeCloseTo(bestLoss, 4);
+  expect(await lossOf(edge())).toBeGreaterThan(bestLoss + 0.5);
+});
+
+test("stopped and gone on with, it ends as one that was never stopped", async () => {
+  const finish = async (name: string, stopAt?: number) => {
+    const output = join(root, name);
+    const path = configureLora(root, output, { steps: 8, accumulate: 2 });
+    if (stopAt !== undefined) {
+      const stop = new AbortController();
+      const update = (step: number) => void (step === stopAt && stop.abort());
+      const progress = () => ({ update, note: () => undefined, finish: () => undefined });
+      expect(await runTraining(path, quietContext({ signal: stop.signal, progress }))).toMatchObject({
+        interrupted: true,
+      });
+    }
+    await runTraining(path, quietContext({ resume: stopAt !== undefined }));
+    return readFileSync(join(output, "adapter/adapter_model.safetensors"));
+  };
+  expect((await finish("stopped", 3)).equals(await finish("whole"))).toBe(true);
+});
+
+test("over a quantised model it trains as well; targets that the model lacks and two sources are refused", async () => {
+  const train = (name: string, changes: object) =>
+    runTraining(configureLora(root, join(root, name), { steps: 2, ...changes }), quietContext());
+  expect(Number.isFinite((await train("int8", { weights: { edge: "int8" } })).bestLoss)).toBe(true);
+  await expect(train("both", { episodes: { train: "a", validation: "b" } })).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringContaining("tasks: expected either tasks or episodes") as unknown,
+  });
+  await expect(train("no-target", { lora: { targets: [] } })).rejects.toMatchObject({ code: "E_CONFIG" });
+  await expect(train("cloud", { cloud: edge() })).rejects.toMatchObject({ code: "E_CONFIG" });
+});

@@ -1,0 +1,71 @@
+/** @file Training a prompt-free LoRA as a job: a generator's batches, layout, loss and optimiser, one adapter for all prompts. */
+import { join } from "node:path";
+import { createRng, type Rng } from "../base/rng.ts";
+import { dropoutFeeds } from "../generator/dropout.ts";
+import { initialValues } from "../generator/parameters.ts";
+import { writePeft } from "../lora/peft-format.ts";
+import { frozenSources } from "../models/frozen-model.ts";
+import { openModel } from "../models/load.ts";
+import { quantizations } from "../models/quantized/layout.ts";
+import { requireEmbeddings } from "../pair/pair.ts";
+import { mappedOrHeld } from "../runtime/mapped-or-held.ts";
+import type { Feeds } from "../runtime/session.ts";
+import { floatTensor } from "../runtime/tensor.ts";
+import { loadTokenizer } from "../text/tokenizer-file.ts";
+import type { LoraRun } from "./config.ts";
+import { drawGroups, edgeFeeds } from "./edge-batch.ts";
+import { edgePrefix, targetOf } from "./generator-step.ts";
+import type { Job } from "./loop.ts";
+import { adaptedEdge, type LoraShape, loraParameters, loraSpec, trainedAdapter } from "./lora-step.ts";
+import { parametersOf, type TrainingState } from "./state.ts";
+import { stepNames } from "./step.ts";
+import { type BatchPlace, openTaskSource } from "./task-batches.ts";
+
+/**
+ * Reads all that the run needs. Throws before anything is written.
+ * @param baseName what the user calls the edge model: it is written into the adapter
+ */
+export async function loraJob(config: LoraRun, baseName: string): Promise<Job> {
+  const held = config.weights.edge;
+  const edge = await openModel(config.edge, { quantize: held === "f32" ? undefined : quantizations[held] });
+  const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
+  requireEmbeddings(config.edge, edge.config, tokenizer);
+  const source = await openTaskSource(config, tokenizer, config.layout);
+  const shape: LoraShape = { edge: edge.config, ...config.lora };
+  const spec = (training: boolean) => ({
+    ...loraSpec(shape, targetOf(config), config.optimizer, config.optimizer.maxGradientNorm, {
+      training,
+      dropout: config.dropout,
+      quantization: edge.quantization,
+    }),
+    recompute: config.recompute,
+  });
+  const batch = (rng: Rng, place: BatchPlace) =>
+    edgeFeeds(config, source, drawGroups(config, source, rng, place), edge.config.context);
+  const noise = (feeds: Feeds, rng: Rng) => {
+    const read = feeds[`${edgePrefix}.tokens`]!.shape as readonly [number, number];
+    return dropoutFeeds(adaptedEdge(shape), "edge", read, rng);
+  };
+  return {
+    spec: spec(true),
+    evaluation: spec(false),
+    weights: await mappedOrHeld(frozenSources(edge, "edge.")),
+    prepack: edge.quantization !== undefined,
+    start: () => startLora(config, shape),
+    batch: (rng, _, index) => {
+      const feeds = batch(rng, { split: "train", index });
+      return config.dropout === 0 ? feeds : { ...feeds, ...noise(feeds, rng) };
+    },
+    validation: (rng, index) => batch(rng, { split: "validation", index }),
+    save: (state) =>
+      writePeft(join(config.output, "adapter"), trainedAdapter(shape, parametersOf(state)), { baseName }),
+  };
+}
+
+function startLora({ seed }: LoraRun, shape: LoraShape): TrainingState {
+  const infos = loraParameters(shape);
+  const values = initialValues(infos, createRng(seed).split("initial lora"));
+  return Object.fromEntries(
+    [...infos].map(([name, info]) => [stepNames.parameter(name), floatTensor(info.shape, values.get(name)!)]),
+  );
+}
