@@ -32,12 +32,14 @@ export { GeneratorConfig } from "./generator/config.ts";
 export type { HubOptions } from "./hub/hub.ts";
 export { createModelResolver, type ResolveModel } from "./hub/resolve.ts";
 export type { Adapter } from "./lora/low-rank.ts";
+export { type PeftBase, type PeftChange, readPeftChange } from "./lora/peft-change.ts";
 export { readPeft, writePeft } from "./lora/peft-format.ts";
 export { METHODS } from "./methods/table.ts";
 export type { ModelConfig } from "./models/config.ts";
 // Models and tokenizers
 export { type Model, type OpenOptions, openModel, saveModel } from "./models/load.ts";
 export { mergeAdapter } from "./models/merge-adapter.ts";
+export { applyPeftChange, peftBaseOf, untieHead } from "./models/peft-base.ts";
 export { quantizeDirectory } from "./models/quantized/directory-file.ts";
 export { type Quantization, quantizations } from "./models/quantized/layout.ts";
 export { quantizeModel } from "./models/quantized/quantize-model.ts";

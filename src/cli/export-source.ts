@@ -8,9 +8,10 @@ import type { WeightType } from "../export/format.ts";
 import type { ExportRequest, ExportResult } from "../export/run-export.ts";
 import type { ExportStep } from "../export/steps.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
-import { peftFiles, readPeft } from "../lora/peft-format.ts";
+import { readPeftChange } from "../lora/peft-change.ts";
+import { peftFiles } from "../lora/peft-config.ts";
 import { openModel } from "../models/load.ts";
-import { parameterShapes } from "../models/parameters.ts";
+import { peftBaseOf, untieHead, wholeOverCodes } from "../models/peft-base.ts";
 import { assembleLora, maxScale } from "../pair/merge.ts";
 import { PairFile, pairFileName } from "../pair/pair.ts";
 import { loadPair } from "../pair/pair-file.ts";
@@ -43,7 +44,7 @@ export const baseNameOption = () =>
 
 export type Source = Pick<
   ExportRequest,
-  "base" | "adapter" | "kind" | "adapterSha256" | "name" | "baseName" | "tokenizerDirectory"
+  "base" | "adapter" | "whole" | "kind" | "adapterSha256" | "name" | "baseName" | "tokenizerDirectory"
 >;
 
 /** The adapter that the flags name. Throws E_USAGE, E_MISMATCH, and as the readers of its files do. */
@@ -87,10 +88,13 @@ async function openPeftSource(
   if (flags.specialization !== undefined)
     throw new AppError("E_USAGE", "expected one of --specialization and --adapter, found both");
   const { base, tokenizerDirectory } = await openBase(flags.pair, basePath, resolveModel);
+  const { adapter, whole, untiesHead } = await readPeftChange(adapterPath, peftBaseOf(base));
+  if (whole.size > 0 && base.quantization !== undefined) throw wholeOverCodes([...whole.keys()]);
   return {
-    base,
+    base: untiesHead ? untieHead(base) : base,
     tokenizerDirectory,
-    adapter: await readPeft(adapterPath, parameterShapes(base.config)),
+    adapter,
+    whole,
     kind: "peft",
     adapterSha256: await sha256File(join(adapterPath, peftFiles.weights)),
     name: "merged",

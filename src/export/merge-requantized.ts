@@ -20,7 +20,7 @@ import { reloadModel } from "./reload.ts";
 import type { ExportRequest, ExportResult } from "./run-export.ts";
 import { createSteps, type ExportStep } from "./steps.ts";
 
-export type RequantizeRequest = Omit<ExportRequest, "type" | "name" | "baseName" | "withBase">;
+export type RequantizeRequest = Omit<ExportRequest, "type" | "name" | "baseName" | "withBase" | "whole">;
 
 export type RequantizeResult = Omit<ExportResult, "type" | "rounding"> & {
   /** Of the base model and of the result. */

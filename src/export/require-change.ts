@@ -16,8 +16,8 @@ export async function requireChange(format: ExportFormat, context: ExportContext
   if (base.quantization !== undefined) return requireChangeBeside(base, base.quantization, adapter, type);
   const typeOf = (await format.typeOfWeights?.(context)) ?? allOf(type);
   const shapes = parameterShapes(base.config);
-  for (const name of adapter.keys())
-    if (!(await isUnchanged(base.weights[name]!, merged.weights[name]!, typeOf(name, shapes.get(name)!)))) return;
+  for (const [name, shape] of shapes)
+    if (!(await isUnchanged(base.weights[name]!, merged.weights[name]!, typeOf(name, shape)))) return;
   throw changesNothing(adapter, type);
 }
 

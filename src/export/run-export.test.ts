@@ -84,6 +84,25 @@ test("onnx: every type gives the logits of the rounded weights", async () => {
   }
 });
 
+test("weights in place of the base model's are written and verified by formats of merged weights; formats of adapters, and a strength, are refused", async () => {
+  const name = "model.norm.weight";
+  const whole = new Map([[name, new Float32Array(base.config.hidden).fill(0.75)]]);
+  for (const key of ["merged", "gguf-merged", "onnx"] as const) {
+    const result = await runExport(exportFormats[key], request(`whole-${key}`, { whole, adapter: new Map() }));
+    expect(result.largestDifference).toBeLessThan(1e-5 * result.largestLogit);
+  }
+  const { weights } = await openModel(join(folder, "whole-merged"));
+  expect(await readWeight(weights[name]!)).toEqual(whole.get(name));
+  for (const key of ["peft", "gguf"] as const)
+    await expect(runExport(exportFormats[key], request("whole-no", { whole }))).rejects.toMatchObject({
+      code: "E_CONFIG",
+      message: expect.stringContaining(`${name}: the adapter is more there`) as unknown,
+    });
+  await expect(runExport(mergedDirectory, request("whole-no", { whole, scale: 0.5 }))).rejects.toMatchObject({
+    code: "E_USAGE",
+  });
+});
+
 test("a merge keeps types, config and tokenizer, and records what it is", async () => {
   const half = await writeModel("half", {}, "F16");
   const path = join(half.directory, "config.json");

@@ -20,6 +20,8 @@ export type ExportRequest = StepOptions & {
   readonly out: string;
   readonly base: Model;
   readonly adapter: Adapter;
+  /** Weights in place of the base model's, of an adapter that is more than low-rank changes. */
+  readonly whole?: ReadonlyMap<string, Float32Array> | undefined;
   /** Strength: 1 is the adapter as it is. */
   readonly scale: number;
   readonly type?: WeightType | undefined;
@@ -54,7 +56,7 @@ export type ExportResult = {
 /**
  * Writes an export into a new folder and verifies it.
  * @throws E_ARCHITECTURE where the tool does not support the model; E_USAGE for a type the format does not have; E_CONFIG for a format of
- * merged weights where those of the base are quantised; E_MISMATCH for a base that is a merge already, for an adapter that changes nothing, and for an export whose logits are beyond the tolerance: then nothing is left
+ * merged weights where those of the base are quantised, and for one of adapters where the adapter is more than low-rank changes; E_MISMATCH for a base that is a merge already, for an adapter that changes nothing, and for an export whose logits are beyond the tolerance: then nothing is left
  */
 export async function runExport(format: ExportFormat, request: ExportRequest): Promise<ExportResult> {
   const { base, scale, out, withBase = false } = request;
@@ -63,12 +65,15 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
   if (withBase && format.canHoldBase !== true)
     throw new AppError("E_USAGE", "this format does not hold a base model; expected one that does: gguf");
   if (format.typeOfWeights !== undefined || withBase) requireDense(base);
+  const whole = request.whole ?? new Map<string, Float32Array>();
+  requireWhole(format, whole, scale);
   const type = await resolveType(format, request.type, base);
   await refuseMerged(base);
   return withNewFolder(out, async (directory) => {
     step("merge");
     const adapter = scaleAdapter(request.adapter, scale);
     const merged = await applyAdapter(base, adapter);
+    for (const [weight, data] of whole) merged.weights[weight] = { kind: "data", data };
     const { kind, adapterSha256, name, baseName, tokenizerDirectory } = request;
     const record: MergeRecord = { base_sha256: base.sha256, kind, adapter_sha256: adapterSha256, scale };
     const context = {
@@ -88,7 +93,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     await format.write(context);
     step("verify");
     const { wanted, rounding } = await storedLogits(format, context);
-    for (const weight of adapter.keys()) delete merged.weights[weight]; // they would lie in memory twice
+    for (const weight of [...adapter.keys(), ...whole.keys()]) delete merged.weights[weight]; // they would lie in memory twice
     const gap = compareLogits(wanted, await logitsOfProbes(base.config, () => format.reload(context)));
     requireClose(gap, exportTolerance, nameOfMerged(base, type));
     return {
@@ -125,6 +130,22 @@ function requireDense({ directory, quantization }: Model): void {
     "E_CONFIG",
     `${directory}: quantised to ${quantization.bits} bits, and this export holds the weights of a model: expected the adapter alone (format peft, or gguf without its base), a merge that is quantised again (\`loragen merge --requantize\`), or the model that it was made from`,
   );
+}
+
+/** Throws where weights are replaced: E_CONFIG for a format of low-rank changes, E_USAGE for a strength, which a replaced weight has not. */
+function requireWhole(format: ExportFormat, whole: ReadonlyMap<string, Float32Array>, scale: number): void {
+  if (whole.size === 0) return;
+  const names = [...whole.keys()].slice(0, 10).join(", ");
+  if (format.typeOfWeights === undefined)
+    throw new AppError(
+      "E_CONFIG",
+      `${names}: the adapter is more there than a low-rank change of a linear map, which this format cannot hold; expected a format of merged weights: merged, gguf-merged or onnx`,
+    );
+  if (scale !== 1)
+    throw new AppError(
+      "E_USAGE",
+      `scale: the adapter replaces ${names}, which has no strength; expected 1, found ${scale}`,
+    );
 }
 
 async function resolveType(format: ExportFormat, asked: WeightType | undefined, base: Model): Promise<WeightType> {

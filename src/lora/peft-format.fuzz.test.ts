@@ -7,7 +7,8 @@ import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts";
 import { randomAdapter, shapesOf } from "../../test/support/random-adapter.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import { peftFiles, readPeft, writePeft } from "./peft-format.ts";
+import { peftFiles } from "./peft-config.ts";
+import { readPeft, writePeft } from "./peft-format.ts";
 
 test.each([
   [peftFiles.config, mutateJsonBytes],

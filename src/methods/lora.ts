@@ -3,9 +3,9 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { adapterRank } from "../lora/low-rank.ts";
-import { peftFiles, readPeft } from "../lora/peft-format.ts";
-import { applyAdapter } from "../models/apply-adapter.ts";
-import { parameterShapes } from "../models/parameters.ts";
+import { readPeftChange } from "../lora/peft-change.ts";
+import { peftFiles } from "../lora/peft-config.ts";
+import { applyPeftChange, peftBaseOf } from "../models/peft-base.ts";
 import { freeOfCost, type Method } from "./method.ts";
 
 /** Where a folder that is given may hold the adapter: itself, or the output of a training run. */
@@ -18,10 +18,13 @@ export const lora = (folder: string): Method => ({
     const from = performance.now();
     const { adapter: other, ...plain } = model;
     if (other !== undefined) throw new AppError("E_MISMATCH", `${folder}: the model has an adapter already`);
-    const adapter = await readPeft(await findAdapter(folder), parameterShapes(model.config));
-    const bytes = [...adapter.values()].reduce((sum, { a, b }) => sum + 4 * (a.length + b.length), 0);
-    if (adapterRank(adapter) === 0) throw new AppError("E_MISMATCH", `${folder}: the adapter changes nothing`);
-    const adapted = await applyAdapter(plain, adapter);
+    const change = await readPeftChange(await findAdapter(folder), peftBaseOf(model));
+    const { adapter, whole } = change;
+    const lengths = [...[...adapter.values()].flatMap(({ a, b }) => [a, b]), ...whole.values()].map((v) => v.length);
+    const bytes = lengths.reduce((sum, length) => sum + 4 * length, 0);
+    if (adapterRank(adapter) === 0 && whole.size === 0)
+      throw new AppError("E_MISMATCH", `${folder}: the adapter changes nothing`);
+    const adapted = await applyPeftChange(plain, change);
     return { model: adapted, cost: { ...freeOfCost, seconds: (performance.now() - from) / 1000, bytes } };
   },
 });

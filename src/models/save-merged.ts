@@ -12,11 +12,11 @@ import { planShards, shardName, writeShardIndex } from "../files/safetensors-sha
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
-import { toConfigJson } from "./config.ts";
+import { parseModelConfig, toConfigJson } from "./config.ts";
 import { writeConfigFile } from "./config-text.ts";
 import { copyTokenizer } from "./copy-tokenizer.ts";
 import type { Model } from "./load.ts";
-import { parameterShapes } from "./parameters.ts";
+import { embeddingName, parameterShapes } from "./parameters.ts";
 
 export type MergedDtype = "F32" | "F16" | "BF16";
 
@@ -122,8 +122,9 @@ type Named = readonly [name: string, shape: readonly number[]];
 export async function storedDtypes(base: Model, asked: MergedDtype | undefined): Promise<Map<string, MergedDtype>> {
   const isGguf = base.directory.endsWith(".gguf");
   const found = asked === undefined && !isGguf ? (await openSafetensorsModel(base.directory)).tensors : undefined;
+  const table = `${embeddingName(base.config)}.weight`; // a head that was the embedding before has its type
   const typeOf = (name: string): MergedDtype => {
-    const dtype = found?.get(name)?.dtype;
+    const dtype = (found?.get(name) ?? found?.get(table))?.dtype;
     return asked ?? (dtype === "F16" || dtype === "BF16" ? dtype : "F32");
   };
   return new Map([...parameterShapes(base.config).keys()].map((name) => [name, typeOf(name)]));
@@ -142,7 +143,10 @@ function commonType(dtypes: ReadonlyMap<string, MergedDtype>): MergedDtype {
 /** The base model's own `config.json`, whatever else it says. */
 export async function baseConfig(base: Model): Promise<Record<string, unknown>> {
   if (base.directory.endsWith(".gguf")) return toConfigJson(base.config);
-  return readJsonFile(join(base.directory, "config.json"), z.looseObject({}));
+  const path = join(base.directory, "config.json");
+  const json = await readJsonFile(path, z.looseObject({}));
+  const { tied } = base.config;
+  return parseModelConfig(path, json).tied === tied ? json : { ...json, tie_word_embeddings: tied };
 }
 
 const dtypeKeys = ["torch_dtype", "dtype"];

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { readJsonFile } from "../../base/json-file.ts";
-import { peftFiles } from "../../lora/peft-format.ts";
+import { peftFiles } from "../../lora/peft-config.ts";
 import { specializationFileName } from "../../pair/specialization-file.ts";
 import { TrainConfig } from "../../train/config.ts";
 import { inspectGenerator } from "./generator.ts";

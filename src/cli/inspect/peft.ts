@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { sha256File } from "../../base/hash.ts";
 import { openSafetensors } from "../../files/safetensors.ts";
-import { peftFiles, readPeftConfig } from "../../lora/peft-format.ts";
+import { peftFiles, readPeftConfig } from "../../lora/peft-config.ts";
 import { formatBytes, formatCount, plural } from "../format.ts";
 import { printableLine } from "../printable.ts";
 import { facts, type Inspection } from "./inspection.ts";
