@@ -8,6 +8,7 @@ import { inventedWords } from "./vocabulary.ts";
 const maxInputWords = 70;
 const maxTargetWords = 16;
 const maxDescriptionWords = 90;
+const maxCodedWords = 170;
 const maxLabels = 14;
 const validationRows = 20;
 
@@ -42,8 +43,13 @@ export async function readInstructions(data: string, group: InstructionGroup): P
     );
     const isClosed = labels.length <= maxLabels && labels.every((label) => words(label).length <= 6);
     if (short.length < 40) return [];
-    const written = (others.get(task) ?? []).filter((text) => words(text).length <= maxDescriptionWords);
-    const own = words(definition).length <= maxDescriptionWords ? [definition] : [];
+    // Labels like "E" or "3" mean nothing without the authors' definition, which says what they stand for.
+    const areCodes = isClosed && labels.some((label) => label.length <= 2 && !/^(no|ok)$/i.test(label));
+    if (areCodes && words(definition).length > maxCodedWords) return [];
+    const written = areCodes
+      ? []
+      : (others.get(task) ?? []).filter((text) => words(text).length <= maxDescriptionWords);
+    const own = areCodes || words(definition).length <= maxDescriptionWords ? [definition] : [];
     const every = (remainder: number) => written.filter((_, i) => i % 10 === remainder);
     const descriptions = {
       train: [...own, ...written.filter((_, i) => i % 10 < 8)],
