@@ -50,7 +50,12 @@ export const bySplit = <T>(make: (split: Split) => T): { readonly [S in Split]: 
   test: make("test"),
 });
 
-/** `count` different members of a list, in a drawn order. */
-export const sample = <T>(rng: Rng, list: readonly T[], count: number): T[] => rng.shuffle([...list]).slice(0, count);
+/** `count` different members of a list, in a drawn order; all of them where it has no more. */
+export function sample<T>(rng: Rng, list: readonly T[], count: number): T[] {
+  if (list.length < 4 * count) return rng.shuffle([...list]).slice(0, count);
+  const places = new Set<number>();
+  while (places.size < count) places.add(rng.int(list.length));
+  return [...places].map((place) => list[place]!);
+}
 
 export const words = (text: string): string[] => text.trim().split(/\s+/);
