@@ -114,14 +114,40 @@ test("every development dependency is imported or run by a script", () => {
   expect(unused).toEqual([]);
 });
 
+const Lock = z.object({
+  packages: z.record(
+    z.string(),
+    z.looseObject({
+      integrity: z.string().optional(),
+      hasInstallScript: z.boolean().optional(),
+      optionalDependencies: z.record(z.string(), z.string()).optional(),
+    }),
+  ),
+});
+const { packages } = Lock.parse(JSON.parse(read("package-lock.json")));
+
+test("the lock file vouches for the content of every package", () => {
+  // Of these, which are optional and for other systems, the registry has no such version to vouch for; npm asks for the entry all the same.
+  const absent = ["mac-arm64-metal", "mac-x64", "win-arm64", "win-x64"].map(
+    (system) => `node_modules/@node-llama-cpp/${system}`,
+  );
+  const without = Object.entries(packages).filter(
+    ([path, { integrity }]) => path !== "" && !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? ""),
+  );
+  expect(without.map(([path]) => path).sort()).toEqual(absent);
+});
+
+test("installing a checkout does not run ONNX Runtime's script, which fetches CUDA from another host", () => {
+  // npm install or an update may put "hasInstallScript" back: take it out again (docs/decisions/0007-onnxruntime-install-switch.md).
+  expect(packages["node_modules/onnxruntime-node"]).toBeDefined();
+  expect(packages["node_modules/onnxruntime-node"]!.hasInstallScript).toBeUndefined();
+});
+
+test("npm has no settings here that it could warn of", () => {
+  expect(existsSync(join(root, ".npmrc"))).toBe(false);
+});
+
 test("the lock file names every platform's optional packages, without which npm ci refuses it", () => {
-  const Lock = z.object({
-    packages: z.record(
-      z.string(),
-      z.looseObject({ optionalDependencies: z.record(z.string(), z.string()).optional() }),
-    ),
-  });
-  const { packages } = Lock.parse(JSON.parse(read("package-lock.json")));
   const missing = Object.entries(packages).flatMap(([owner, { optionalDependencies = {} }]) =>
     Object.keys(optionalDependencies).filter(
       (name) =>

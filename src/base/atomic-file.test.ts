@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { writeAtomic, writeFileAtomic } from "./atomic-file.ts";
 import { AppError } from "./errors.ts";
+import { ensureFolder } from "./folder.ts";
 import { ioError } from "./io-error.ts";
+import { readFileBounded } from "./read-file.ts";
 import { isTemporaryName } from "./temporary-name.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "atomic-"));
@@ -68,6 +70,14 @@ test.each([
 ] as const)("%s on %s becomes %s: %s", (errno, access, code, why) => {
   const error = Object.assign(new Error(`${errno}: failed`), { code: errno, syscall: "open" });
   expect(ioError(error, access, "some/file")).toMatchObject({ code, message: expect.stringContaining(why) });
+});
+
+test("a path with a NUL is named as one, written or read", async () => {
+  const path = join(folder(), "a\0b");
+  const told = { code: "E_IO", message: `${JSON.stringify(path)}: a path cannot hold a NUL` };
+  await expect(writeFileAtomic(path, "x")).rejects.toMatchObject(told);
+  await expect(readFileBounded(path, 10)).rejects.toMatchObject(told);
+  await expect(ensureFolder(path)).rejects.toMatchObject(told);
 });
 
 test("errors that are no system errors pass unchanged", () => {

@@ -36,6 +36,8 @@ const meanings: Readonly<Record<string, Meaning>> = {
 export function ioError(error: unknown, access: Access, path: string): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error;
   const { code, syscall } = error as NodeJS.ErrnoException;
+  if (path.includes("\0"))
+    return new AppError("E_IO", `${JSON.stringify(path)}: a path cannot hold a NUL`, { cause: error });
   if (typeof code !== "string" || typeof syscall !== "string") return error;
   const meaning = meanings[code]?.[access] ?? { code: "E_IO", why: error.message };
   const verb = access === "read" ? "cannot read" : "cannot write";

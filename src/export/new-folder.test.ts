@@ -89,6 +89,13 @@ test.skipIf(!isEmptyMount)(
   },
 );
 
+test("a NUL in the path is an error with a code", async () => {
+  await expect(withNewFolder(join(root, "a\0b"), async () => undefined)).rejects.toMatchObject({
+    code: "E_IO",
+    message: expect.stringContaining('a\\u0000b": a path cannot hold a NUL') as unknown,
+  });
+});
+
 test("what a kill left goes with the next attempt", async () => {
   const folder = join(root, "e");
   mkdirSync(folder);

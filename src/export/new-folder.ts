@@ -34,7 +34,7 @@ export async function withNewFolder<T>(path: string, fill: (temporary: string) =
 }
 
 function toldOf(path: string, error: unknown): unknown {
-  if (!(error instanceof AppError)) return isSystemError(error) ? ioError(error, "write", path) : error;
+  if (!(error instanceof AppError)) return ioError(error, "write", path);
   if (error.code !== "E_INTERRUPTED") return error;
   return new AppError(error.code, `${error.message}; nothing was written to ${path}`, { cause: error });
 }
@@ -45,8 +45,6 @@ function removeNow(folder: string): void {
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   } catch {}
 }
-
-const isSystemError = (error: unknown): boolean => error instanceof Error && "syscall" in error;
 
 /** Where the folder goes, behind any link. What could not take its name in the end is refused before the work. */
 async function findTarget(path: string): Promise<string> {

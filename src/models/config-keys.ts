@@ -47,8 +47,10 @@ export function requireVariant(where: string, key: string, found: unknown, expec
 }
 
 /** Wide enough for any model, and narrow enough that frequencies stay finite numbers of fp32. */
-const factor = z.number().min(1e-3).max(1e6);
-const theta = z.number().min(1).max(1e15);
+export const factor = z.number().min(1e-3).max(1e6);
+export const theta = z.number().min(1).max(1e15);
+/** What keeps a norm from dividing by zero: a number of fp32, and not zero there. */
+export const normEpsilon = z.number().min(1e-30).max(1);
 /** Old files say `rope_theta` and `rope_scaling` (with `type` or `rope_type`), new ones `rope_parameters`. */
 const RopeFile = z.looseObject({
   rope_type: z.string().optional(),
@@ -68,7 +70,7 @@ export const rotaryKeys = {
   intermediate_size: dimension,
   num_key_value_heads: heads.nullish(),
   head_dim: dimension.nullish(),
-  rms_norm_eps: z.number().positive().default(1e-6),
+  rms_norm_eps: normEpsilon.default(1e-6),
   rope_theta: theta.optional(),
   rope_scaling: RopeFile.nullish(),
   rope_parameters: RopeFile.nullish(),

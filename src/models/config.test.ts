@@ -271,6 +271,8 @@ test.each([
     "E_ARCHITECTURE",
     /partial_rotary_factor 0.5/,
   ],
+  ["an epsilon that is infinite in fp32", { ...least, rms_norm_eps: 1e308 }, "E_FORMAT", /rms_norm_eps: .*<=1/],
+  ["an epsilon that is zero in fp32", { ...least, rms_norm_eps: 1e-60 }, "E_FORMAT", /rms_norm_eps: .*>=1e-30/],
   ["another activation", { ...least, hidden_act: "gelu" }, "E_FORMAT", /hidden_act/],
   [
     "another kind of layer",

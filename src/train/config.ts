@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { ExpertTargets, GeneratorConfig } from "../generator/config.ts";
 import { unusedKeys } from "../generator/unused-keys.ts";
+import { normEpsilon, theta } from "../models/config-keys.ts";
 import { quantizationNames } from "../models/quantized/layout.ts";
 import { maxThreads } from "../runtime/session.ts";
 import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
@@ -104,8 +105,8 @@ const Shape = z
     heads,
     kvHeads: heads,
     context: count.default(1024),
-    ropeTheta: z.number().positive().default(10000),
-    epsilon: z.number().positive().default(1e-5),
+    ropeTheta: theta.default(10000),
+    epsilon: normEpsilon.default(1e-5),
     tied: z.boolean().default(true),
   })
   .superRefine(({ hidden, ffn, layers, heads, kvHeads, context }, { addIssue }) => {

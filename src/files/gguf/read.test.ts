@@ -127,6 +127,16 @@ test.each<[string, Parameters<typeof damaged>[0], string, RegExp]>([
   });
 });
 
+test.each([Number.NaN, 32.5, Number.POSITIVE_INFINITY, -32])("an alignment of %d is refused", async (value) => {
+  const path = join(folder, "alignment.gguf");
+  const tensors = [{ name: "w", type: "F32" as const, shape: [2], data: () => new Float32Array(2) }];
+  await writeGguf(path, new Map<string, GgufField>([["general.alignment", { type: "f32", value }]]), tensors);
+  await expect(openGguf(path)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: `${path}: alignment should be a power of two from 8 to 65536, found ${value}`,
+  });
+});
+
 test("metadata that would take more memory than the limit is refused: many arrays of bytes, each small in the file", async () => {
   const length = ggufLimits.arrayLength;
   const word = (value: number) => Buffer.from(Uint32Array.of(value).buffer);

@@ -280,7 +280,13 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufField>, path: string): nu
   const field = metadata.get("general.alignment");
   if (field === undefined) return 32;
   const { value } = field;
-  if (typeof value !== "number" || value < 8 || value > ggufLimits.alignment || (value & (value - 1)) !== 0)
+  if (
+    typeof value !== "number" ||
+    !Number.isInteger(value) ||
+    value < 8 ||
+    value > ggufLimits.alignment ||
+    (value & (value - 1)) !== 0
+  )
     throw new AppError(
       "E_FORMAT",
       `${path}: alignment should be a power of two from 8 to ${ggufLimits.alignment}, found ${String(value).slice(0, 40)}`,

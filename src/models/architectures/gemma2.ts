@@ -3,6 +3,7 @@ import { z } from "zod";
 import { checkSchema } from "../../base/json.ts";
 import {
   attentionMaps,
+  factor,
   requireVariant,
   resolveRotary,
   resolveWindows,
@@ -13,13 +14,13 @@ import {
 import type { Architecture } from "./architecture.ts";
 import { gemmaKeys, gemmaLike } from "./gemma.ts";
 
-const cap = (usual: number) => z.number().positive().nullable().default(usual);
+const cap = (usual: number) => factor.nullable().default(usual);
 
 const Gemma2File = z.object({
   ...gemmaKeys,
   ...windowKeys,
   sliding_window: windowKeys.sliding_window.default(4096),
-  query_pre_attn_scalar: z.number().positive().default(256),
+  query_pre_attn_scalar: factor.default(256),
   attn_logit_softcapping: cap(50),
   final_logit_softcapping: cap(30),
 });
