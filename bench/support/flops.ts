@@ -2,6 +2,7 @@
 import type { ExpertTarget } from "../../src/generator/config.ts";
 import { targetSize } from "../../src/generator/parameters.ts";
 import { bindDims, evaluateDim } from "../../src/graph/bind.ts";
+import { simplify } from "../../src/graph/simplify.ts";
 import { leavesOf, topological } from "../../src/graph/tree.ts";
 import { type Dim, type Graph, isOp, type Node } from "../../src/graph/types.ts";
 import { architectures } from "../../src/models/architectures/index.ts";
@@ -65,7 +66,7 @@ export function expertStepWork({ config, rows, time, experts }: Problem): Work {
   };
 }
 
-/** Every matrix product of a graph, in GFLOP, for checking the formulas. Row sums written as products (a side of 1) are left out. */
+/** Every matrix product of a graph as it runs, in GFLOP. Row sums written as products (a side of 1) are left out. */
 export function graphProducts(graph: Graph, feeds: Feeds): number {
   const facts = [...leavesOf(graph, "input")].flatMap(([what, { shape }]) => {
     const fed = feeds[what]; // moments and scalars carry no symbols
@@ -73,7 +74,7 @@ export function graphProducts(graph: Graph, feeds: Feeds): number {
   });
   const sizes = bindDims(facts);
   let total = 0;
-  for (const node of topological(Object.values(graph.outputs))) {
+  for (const node of topological(Object.values(simplify(graph).outputs))) {
     const inner = innerDim(node);
     const shape = node.shape.map((dim) => evaluateDim(dim, sizes));
     if (inner === undefined || shape.at(-1) === 1 || shape.at(-2) === 1) continue;

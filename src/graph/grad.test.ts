@@ -21,6 +21,7 @@ import {
   max,
   mean,
   mul,
+  reshape,
   rope,
   silu,
   softmax,
@@ -29,8 +30,10 @@ import {
 } from "./build.ts";
 import { check } from "./check.ts";
 import { grad } from "./grad.ts";
+import { simplify } from "./simplify.ts";
 import { numbersOf, tensor } from "./tensor.ts";
-import type { Node, Op } from "./types.ts";
+import { topological } from "./tree.ts";
+import { isOp, type Node, type Op } from "./types.ts";
 
 const ops = Object.keys(opCases) as Op[];
 
@@ -188,3 +191,28 @@ describe("composed graphs", () => {
     }
   });
 });
+
+describe("a softmax before a product", () => {
+  const [rows, keys, width] = [3, 5, 2];
+  const x = input("x", [2, rows, keys]);
+  const v = input("v", [2, keys, width]);
+  const probe = input("probe", [2, rows, width]);
+  const loss = (weights: Node) => sum(mul(matmul(weights, v, { alpha: 0.5 }), probe));
+
+  test("its gradient sums over the width of the values, not over the keys", () => {
+    const { outputs } = simplify({ outputs: { dx: grad(loss(softmax(x)), [x])[0]! } });
+    const summed = topological(Object.values(outputs)).flatMap((node) => (isOp(node, "sum") ? [node.inputs[0]!] : []));
+    expect(summed.map(({ shape }) => shape)).toEqual([[2, rows, width]]);
+  });
+
+  test("the gradient is right whatever lies between: a reshape, a sum, another product of the same size", () => {
+    const stacked = (weights: Node) => reshape(reshape(weights, [2 * rows, keys]), [2, rows, keys]);
+    const between = [stacked, (weights: Node) => add(weights, weights), (weights: Node) => mul(weights, x)];
+    for (const pass of between) expectGradient(loss(pass(softmax(x))), [x, v]);
+    // The gradient that reaches this softmax is a product of other rows, reshaped.
+    const other = reshape(softmax(input("y", [3, 2, 4])), [4, 6]);
+    expectGradient(sum(mul(matmul(other, input("w", [6, 3])), input("p", [4, 3]))), [...leaves(other)]);
+  });
+});
+
+const leaves = (node: Node): Node[] => topological([node]).filter(({ op }) => op === "input");

@@ -33,7 +33,7 @@ import {
 import { sameShape } from "./dims.ts";
 import { after, recomputeBetween } from "./recompute.ts";
 import { topological } from "./tree.ts";
-import type { Dim, Node, Op, Shape } from "./types.ts";
+import { type Dim, isOp, type Node, type Op, type Shape } from "./types.ts";
 
 /** dL/d(inputs) from dL/d(node). `undefined` where nothing flows. `needs[i]` tells whether input i is wanted. */
 type Vjp<P extends Op> = (dy: Node, node: Node<P>, needs: readonly boolean[]) => readonly (Node | undefined)[];
@@ -114,6 +114,26 @@ function geluVjp(dy: Node, node: Node<"gelu">): Node {
   const slope = add(constant(c), scaleBy(square, 3 * c * a));
   return mul(dy, add(sigma, mul(mul(node, sub(one, sigma)), slope)));
 }
+
+/**
+ * y·(dy − r) with r the sum of dy·y over each row. Behind a softmax stands a product z = y b, whose gradient is dy = dz bᵀ: then r is
+ * the sum of dz·z, which is as wide as the values, not as the keys, and z is there already (FlashAttention, appendix B.2).
+ */
+function softmaxVjp(dy: Node, node: Node<"softmax">): Node {
+  const overRow = (x: Node) => sum(x, [-1], { keepDims: true });
+  const product = isOp(dy, "reshape") ? dy.inputs[0]! : dy;
+  const rowSums = () => {
+    const isProduct = isOp(product, "matmul") && product.shape.at(-1) === node.shape.at(-1);
+    if (!isProduct || product.params.transA) return overRow(mul(dy, node));
+    const [dz, b] = product.inputs as [Node, Node];
+    const { transB, alpha } = product.params;
+    const z = matmul(reshaped(node, product.shape), b, { transB: !transB, alpha });
+    return reshaped(overRow(mul(dz, z)), [...node.shape.slice(0, -1), 1]);
+  };
+  return mul(node, sub(dy, rowSums()));
+}
+
+const reshaped = (x: Node, shape: Shape): Node => (sameShape(x.shape, shape) ? x : reshape(x, shape));
 
 /** (softmax(logits) − onehot(targets)) · dy */
 function crossEntropyVjp(dy: Node, [logits, targets]: readonly Node[]): Node {
@@ -207,7 +227,7 @@ export const vjps: { readonly [P in Op]: Vjp<P> } = {
       ? blocked("the weight of matmulNBits")()
       : [matmul(dy, dequantize([packed[0]!, after(packed[1]!, [dy]), ...packed.slice(2)], params))],
   dequantize: blocked("dequantize"),
-  softmax: (dy, node) => [mul(node, sub(dy, sum(mul(dy, node), [-1], { keepDims: true })))],
+  softmax: (dy, node) => [softmaxVjp(dy, node)],
   rmsNorm: rmsNormVjp,
   layerNorm: layerNormVjp,
   rope: (dy, { inputs: [, positions, cos, sin] }, [, , needsCos, needsSin]) =>

@@ -44,10 +44,35 @@ function lowerReshape(
   return context.emit("Reshape", [x!, context.ints(target.map((dim) => (typeof dim === "number" ? dim : -1)))]);
 }
 
-function lowerMatmul(context: Emitter, inputs: readonly string[], { params }: Node<"matmul">): string {
+/**
+ * ONNX Runtime turns a transposed left side again for every 128 columns of the right one, and its product reads a large left side best:
+ * here the smaller of the two sides is turned once, before the product or with it.
+ */
+function lowerMatmul(context: Emitter, [a, b]: readonly string[], { inputs, params, shape }: Node<"matmul">): string {
   const { transA, transB, alpha } = params;
-  if (!transA && !transB && alpha === 1) return context.emit("MatMul", inputs);
-  const attributes = { transA: transA ? 1 : 0, transB: transB ? 1 : 0, alpha: { float: alpha } };
+  const swapped = (x: string, { length: rank }: Shape): string => {
+    const perm = Array.from({ length: rank }, (_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
+    return context.emit("Transpose", [x], { attributes: { perm } });
+  };
+  if (!transA) return product(context, [a!, b!], { transB, alpha });
+  const [left, right] = inputs as [Node, Node];
+  if (!isLarger(shape.at(-2)!, shape.at(-1)!))
+    return product(context, [swapped(a!, left.shape), b!], { transB, alpha });
+  const turned = transB ? b! : swapped(b!, right.shape); // y = aᵀ b = (bᵀ a)ᵀ
+  return swapped(product(context, [turned, a!], { transB: false, alpha }), shape);
+}
+
+/** Symbols stand for what grows: batches and sequences. */
+const isLarger = (a: Dim, b: Dim): boolean =>
+  typeof a === "number" && typeof b === "number" ? a > b : typeof a !== "number";
+
+function product(
+  context: Emitter,
+  inputs: readonly string[],
+  { transB, alpha }: { readonly transB: boolean; readonly alpha: number },
+): string {
+  if (!transB && alpha === 1) return context.emit("MatMul", inputs);
+  const attributes = { transA: 0, transB: transB ? 1 : 0, alpha: { float: alpha } };
   return context.emit("FusedMatMul", inputs, { domain: contrib, attributes });
 }
 
