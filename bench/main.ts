@@ -13,10 +13,12 @@ import { changedMark, describeMachine, projectRoot } from "./support/machine.ts"
 import { swap } from "./swap.ts";
 import { train1b } from "./train-1b.ts";
 import { train30m } from "./train-30m.ts";
+import { trainSmollm2 } from "./train-smollm2.ts";
 
 const benches: Readonly<Record<string, Bench>> = {
   "train-30m": train30m,
   "train-1b": train1b,
+  "train-smollm2": trainSmollm2,
   specialize,
   edge,
   browser,
@@ -26,10 +28,10 @@ const benches: Readonly<Record<string, Bench>> = {
 const help = `npm run bench -- NAME [options]
 
 ${Object.entries(benches)
-  .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`)
   .join("\n")}
-  all         one after the other
-  real-size   published shapes at full size; rows of bench/results/real-size.json that are missing (not part of all)
+  all            one after the other
+  real-size      published shapes at full size; rows of bench/results/real-size.json that are missing (not part of all)
 
   --json             one JSON object on standard output
   --save             also writes bench/results/NAME.json, of a commit only

@@ -133,6 +133,7 @@ export function encodeModel(model: OnnxModel): Uint8Array {
       name: "graph",
       node: model.nodes.map(({ opType, domain, inputs, outputs, attributes }) =>
         create(NodeProtoSchema, {
+          name: outputs[0]!, // what a profile and an error message call it
           opType,
           domain,
           input: [...inputs],

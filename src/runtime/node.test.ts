@@ -1,5 +1,5 @@
 /** @file Sessions in Node: where results go, and what errors say. */
-import { mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -128,4 +128,18 @@ test.each([-1, 1.5, 257, Number.NaN])("%d threads are refused", async (threads) 
     code: "E_USAGE",
     message: `threads: expected a whole number from 0 to 256, found ${threads}`,
   });
+});
+
+test("a profile names every operator by its result, and is there once the session is closed", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "profile-"));
+  try {
+    const session = await compile({ outputs: { minus: neg(input("x", [2])) } }, { profile: join(folder, "run") });
+    await session.run({ x: floatTensor([2], [1, 2]) });
+    await session.close();
+    const [file] = readdirSync(folder);
+    const events = JSON.parse(readFileSync(join(folder, file!), "utf8")) as { name: string; dur: number }[];
+    expect(events.filter(({ name }) => name === "minus_kernel_time")).toHaveLength(1);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

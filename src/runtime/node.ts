@@ -26,7 +26,7 @@ const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.E
  *   E_RUNTIME where ONNX Runtime refuses
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Session> {
-  const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true } = options;
+  const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true, profile } = options;
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
   requireThreads(threads);
@@ -43,6 +43,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
     enableMemPattern: false,
     enableCpuMemArena: arena,
     logSeverityLevel: 3,
+    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     ...(placement.buffers.length === 0 ? {} : { externalData: placement.buffers }),
     extra: {
       session: {

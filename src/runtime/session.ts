@@ -51,4 +51,6 @@ export type CompileOptions = {
   readonly prepack?: boolean;
   /** Keeps freed activations for the next run. Off where peak memory matters more than speed. */
   readonly arena?: boolean;
+  /** Records what every operator takes. Written to a JSON file once the session is closed: this, then the date. On the CPU in Node. */
+  readonly profile?: string;
 };
