@@ -143,3 +143,119 @@ describe("tokenizer files", async () => {
     expect(refused).toBeGreaterThan(100);
   });
 });
+
+describe("what a file says is no program", () => {
+  const file = (parts: object, model: object = {}) => ({
+    added_tokens: [],
+    model: { type: "BPE", vocab: { a: 0, b: 1, "!": 2 }, merges: [], ...model },
+    ...parts,
+  });
+  const split = (Regex: string) => ({ type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false });
+  const replace = (pattern: object, content: string) => ({ type: "Replace", pattern, content });
+  const normalizers = (...list: unknown[]) => ({ normalizer: { type: "Sequence", normalizers: list } });
+  const long = `${"a".repeat(5000)}!`;
+
+  test.each([
+    ["split", { pre_tokenizer: split("(a+)+$") }],
+    ["normaliser", { normalizer: replace({ Regex: "(a|aa)+$" }, "b") }],
+    ["pre-tokenizer that replaces", { pre_tokenizer: replace({ Regex: "(a*)*$" }, "b") }],
+  ])("an expression that other engines never finish is searched at once: %s", (_, parts) => {
+    expect(createTokenizer(file(parts)).encode(long).length).toBeGreaterThan(0);
+  });
+
+  test("the same in a decoder", () => {
+    const ids = Array<number>(5000).fill(0);
+    const decoder = { type: "Sequence", decoders: [{ type: "Fuse" }, replace({ Regex: "(a+)+b" }, "")] };
+    expect(createTokenizer(file({ decoder })).decode(ids)).toBe("a".repeat(5000));
+  });
+
+  test("what replaces a text is text, not a pattern", () => {
+    const tokenizer = createTokenizer(
+      file(normalizers(replace({ String: "a" }, "$`b"), replace({ Regex: "[$`]" }, ""))),
+    );
+    expect(tokenizer.encode("aa")).toEqual([1, 1]);
+  });
+
+  test.each([
+    ["pieces of no length", { pre_tokenizer: { type: "FixedLength", length: 1e-9 } }, "E_FORMAT"],
+    ["no step", normalizers(null, replace({ String: "a" }, "aaaa")), "E_FORMAT"],
+    ["steps that are no list", { normalizer: { type: "Sequence", normalizers: {} } }, "E_FORMAT"],
+    ["10,000 steps", normalizers(...Array(10_000).fill({ type: "Lowercase" })), "E_LIMIT"],
+    ["an empty mark of spaces", { pre_tokenizer: { type: "Metaspace", replacement: "" } }, "E_FORMAT"],
+    ["a content that is no text", { decoder: { ...replace({ String: "a" }, ""), content: {} } }, "E_FORMAT"],
+    ["an expression of 5,000 characters", { pre_tokenizer: split("a".repeat(5000)) }, "E_FORMAT"],
+    ["an expression of a million steps", { pre_tokenizer: split("(?:(?:a{9}){9}){9999}") }, "E_LIMIT"],
+    ["a reference back", { pre_tokenizer: split("(a)\\1") }, "E_FORMAT"],
+    [
+      "a token around a text that there is not",
+      { post_processor: { type: "BertProcessing", cls: ["x", 9], sep: ["y", 9] } },
+      "E_FORMAT",
+    ],
+    ["a vocabulary of another model", { model: { type: "Unigram", vocab: { a: 0 } } }, "E_FORMAT"],
+    [
+      "scores that are no numbers",
+      { model: { type: "Unigram", vocab: [["a", Number.POSITIVE_INFINITY]] } },
+      "E_FORMAT",
+    ],
+    [
+      "words of a million characters",
+      { model: { type: "WordPiece", vocab: { a: 0 }, max_input_chars_per_word: 1e6 } },
+      "E_FORMAT",
+    ],
+  ])("%s are refused", (_, parts, code) => {
+    expect(() => createTokenizer(file(parts))).toThrow(expect.objectContaining({ code }));
+  });
+
+  test("sequences nested without end are refused", () => {
+    let normalizer: object = { type: "Lowercase" };
+    for (let i = 0; i < 10_000; i++) normalizer = { type: "Sequence", normalizers: [normalizer] };
+    expect(() => createTokenizer(file({ normalizer }))).toThrow(expect.objectContaining({ code: "E_LIMIT" }));
+  });
+
+  test("a text has an id for each of its pieces, or is refused", () => {
+    const tokenizer = createTokenizer({ model: { type: "Unigram", vocab: [["a", -1]] } });
+    expect(tokenizer.encode("aa")).toEqual([0, 0]);
+    expect(() => tokenizer.encode("ab")).toThrow(expect.objectContaining({ code: "E_FORMAT" }));
+  });
+
+  test("200,000 tokens of one piece are no more than many", () => {
+    const vocab = [
+      ["<unk>", 0],
+      ["a", -1],
+    ];
+    const tokenizer = createTokenizer({ model: { type: "Unigram", unk_id: 0, vocab } });
+    expect(tokenizer.encode("a".repeat(200_000))).toHaveLength(200_000);
+    expect(tokenizer.encode("é".repeat(200_000))).toEqual([0]);
+  });
+
+  test("tokens that begin alike make no text expensive", () => {
+    const vocab = Array.from({ length: 1024 }, (_, i) => ["a".repeat(i + 1), -1]);
+    const tokenizer = createTokenizer({ model: { type: "Unigram", vocab } });
+    expect(tokenizer.encode("a".repeat(4096))).toHaveLength(4);
+    expect(() => tokenizer.encode("a".repeat(60_000))).toThrow(expect.objectContaining({ code: "E_LIMIT" }));
+  });
+});
+
+test("GPT-2's words end at Unicode's white space: U+0085 is one, U+FEFF is none", () => {
+  const bytes = [..."x y\n", "\ufeff", "\u0085"].join("");
+  const tokenizer = createTokenizer({
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+    decoder: { type: "ByteLevel" },
+    model: {
+      type: "BPE",
+      vocab: Object.fromEntries(
+        ["x", "y", "Ġ", "Ċ", "ï", "»", "¿", "Â", "ħ", "Ġï", "Ċħ", "ĊÂ", "ħx", "ĊĊ"].map((t, id) => [t, id]),
+      ),
+      merges: [
+        ["Ġ", "ï"],
+        ["Ċ", "Â"],
+        ["ħ", "x"],
+        ["Ċ", "Ċ"],
+      ],
+    },
+  });
+  const spelled = (text: string) => tokenizer.encode(text).map(tokenizer.tokenText);
+  expect(spelled("x \ufeffy")).toEqual(["x", "Ġï", "»", "¿", "y"]);
+  expect(spelled("\n\n\u0085x")).toEqual(["ĊĊ", "Â", "ħ", "x"]);
+  expect(tokenizer.decode(tokenizer.encode(bytes))).toBe(bytes);
+});

@@ -3,37 +3,56 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema } from "../base/json.ts";
 import { ChatTemplateField } from "./chat-template.ts";
+import { type Chains, parseChains } from "./tokenizer-steps.ts";
 
 /** Bounds for untrusted tokenizer files. */
 export const tokenizerLimits = { maxBytes: 64 * 2 ** 20, maxDepth: 32 } as const;
 const MAX_TOKENS = 2 ** 20;
-/** How often a text may grow by all steps of a chain together, and how many steps there may be; known tokenizers stay below 16. */
-const MAX_GROWTH = 256;
-const MAX_STEPS = 64;
-
-const MAX_TOKEN_LENGTH = 4096;
+const MAX_MERGES = 2 ** 21;
+const MAX_TOKEN_LENGTH = 1024;
+/** Added tokens are looked for everywhere in a text. */
+const MAX_ADDED = { tokens: 2 ** 17, length: 512, characters: 2 ** 20 } as const;
 
 const token = z.string().max(MAX_TOKEN_LENGTH);
 const tokenId = z.int().min(0).max(MAX_TOKENS);
-const component = z.looseObject({ type: z.string() }).nullish();
+const flag = z.boolean().nullish();
+const affix = z.string().max(64).nullish();
+
+export type AddedToken = z.infer<typeof AddedToken>;
+const AddedToken = z.looseObject({
+  id: tokenId,
+  content: z.string().min(1).max(MAX_ADDED.length),
+  special: z.boolean().optional(),
+  /** Whether it takes in the white space before it, and behind it. */
+  lstrip: flag,
+  rstrip: flag,
+  /** Whether it is looked for in the normalised text; by default where it is not special. */
+  normalized: flag,
+});
 
 const TokenizerJson = z.looseObject({
-  added_tokens: z
-    .array(z.looseObject({ id: tokenId, content: token.min(1), special: z.boolean().optional() }))
-    .max(MAX_TOKENS)
-    .default([]),
-  normalizer: component,
-  pre_tokenizer: component,
-  post_processor: component,
-  decoder: component,
+  added_tokens: z.array(AddedToken).max(MAX_ADDED.tokens).default([]),
+  normalizer: z.unknown().optional(),
+  pre_tokenizer: z.unknown().optional(),
+  post_processor: z.unknown().optional(),
+  decoder: z.unknown().optional(),
   model: z.looseObject({
-    type: z.string().optional(),
+    type: z.enum(["BPE", "Unigram", "WordPiece", "WordLevel"]).optional(),
     vocab: z.custom<Vocabulary>(isVocabulary, "expected token ids by token, or a list of tokens with scores"),
     merges: z.custom<readonly Merge[]>(areMerges, "expected a list of pairs of tokens").optional(),
+    unk_token: token.nullish(),
+    unk_id: tokenId.nullish(),
+    fuse_unk: flag,
+    byte_fallback: flag,
+    ignore_merges: flag,
+    end_of_word_suffix: affix,
+    continuing_subword_prefix: affix,
+    continuing_subword_suffix: affix,
+    max_input_chars_per_word: z.int().min(1).max(MAX_TOKEN_LENGTH).nullish(),
   }),
 });
 
-type Vocabulary = Readonly<Record<string, number>> | readonly (readonly [token: string, score: number])[];
+export type Vocabulary = Readonly<Record<string, number>> | readonly (readonly [token: string, score: number])[];
 type Merge = string | readonly [string, string];
 
 const isToken = (value: unknown) => typeof value === "string" && value.length <= MAX_TOKEN_LENGTH;
@@ -44,20 +63,21 @@ const isTokenId = (value: unknown) =>
 function isVocabulary(value: unknown): boolean {
   if (Array.isArray(value))
     return value.every(
-      (entry) => Array.isArray(entry) && entry.length === 2 && isToken(entry[0]) && typeof entry[1] === "number",
+      (entry) => Array.isArray(entry) && entry.length === 2 && isToken(entry[0]) && Number.isFinite(entry[1]),
     );
-  return typeof value === "object" && value !== null && Object.values(value).every(isTokenId);
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).every(([token, id]) => isToken(token) && isTokenId(id));
 }
 
 function areMerges(value: unknown): boolean {
-  if (!Array.isArray(value) || value.length > 4 * MAX_TOKENS) return false;
+  if (!Array.isArray(value) || value.length > MAX_MERGES) return false;
   return value.every(
     (merge) =>
       typeof merge === "string" ||
       (Array.isArray(merge) && merge.length === 2 && isToken(merge[0]) && isToken(merge[1])),
   );
 }
-export type TokenizerJson = z.infer<typeof TokenizerJson>;
+export type TokenizerJson = z.infer<typeof TokenizerJson> & { readonly chains: Chains };
 
 const namedToken = z.union([token, z.looseObject({ content: token })]).nullish();
 const TokenizerConfigJson = z.looseObject({
@@ -67,7 +87,7 @@ const TokenizerConfigJson = z.looseObject({
   unk_token: namedToken,
   chat_template: ChatTemplateField,
   add_bos_token: z.boolean().nullish(),
-  additional_special_tokens: z.array(token).nullish(),
+  additional_special_tokens: z.array(z.unknown()).nullish(),
 });
 
 /** What the two files say beyond the vocabulary. */
@@ -79,10 +99,12 @@ export type TokenizerSettings = {
   readonly chatTemplate: z.infer<typeof ChatTemplateField>;
   /** Whether the configuration demands a begin token, whatever the post-processor does. */
   readonly addBos: boolean;
+  /** Tokens that are special whatever `tokenizer.json` says. */
+  readonly specialTokens: readonly string[];
   readonly raw: Readonly<Record<string, unknown>>;
 };
 
-/** Checks the structure of a `tokenizer.json` and fills in what may be left out. Throws E_FORMAT. */
+/** Checks the structure of a `tokenizer.json` and fills in what may be left out. Throws E_FORMAT, and E_LIMIT beyond the bounds. */
 export function checkTokenizerJson(json: unknown, what: string): TokenizerJson {
   const file = checkSchema(json, TokenizerJson, { what });
   const { model } = file;
@@ -99,46 +121,10 @@ export function checkTokenizerJson(json: unknown, what: string): TokenizerJson {
       "E_FORMAT",
       `${what}: expected ids without large gaps, found id ${last} among ${unique.size} tokens`,
     );
-  checkGrowth(file, what);
-  const missing = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
-  return { ...missing, ...file, model: model.type === "BPE" ? { ...model, merges: model.merges ?? [] } : model };
-}
-
-type Step = z.infer<typeof Step>;
-const Step = z.looseObject({ type: z.string().optional() });
-const Steps = z.array(Step);
-
-/** The steps of a chain, those of nested sequences one after the other. */
-function stepsOf(step: Step): Step[] {
-  const nested = ["normalizers", "pretokenizers", "processors", "decoders"].flatMap((key) => {
-    const parsed = Steps.safeParse(step[key]);
-    return parsed.success ? parsed.data : [];
-  });
-  return [step, ...nested.flatMap(stepsOf)];
-}
-
-/** How many characters, or tokens, one may become. */
-function growthOf(step: Step): number {
-  const inserted = ["content", "replacement", "prepend", "prefix", "suffix"].map((key) => step[key]);
-  const lengths = inserted.map((text) => (typeof text === "string" ? text.length : 0));
-  const bytes = step.type === "ByteLevel" ? 3 : 1; // UTF-8 of one UTF-16 unit
-  const template = Array.isArray(step["single"]) ? step["single"].length : 1;
-  return Math.max(bytes, template, ...lengths);
-}
-
-/** A few lines can ask for texts of gigabytes: each step multiplies what the one before made. */
-function checkGrowth(file: z.infer<typeof TokenizerJson>, what: string): void {
-  for (const chain of ["normalizer", "pre_tokenizer", "post_processor", "decoder"] as const) {
-    const steps = file[chain] == null ? [] : stepsOf(file[chain]);
-    const growth = steps.reduce((product, step) => product * growthOf(step), 1);
-    if (steps.length > MAX_STEPS)
-      throw new AppError("E_LIMIT", `${what}: ${chain}: ${steps.length} steps, the limit is ${MAX_STEPS}`);
-    if (growth > MAX_GROWTH)
-      throw new AppError(
-        "E_LIMIT",
-        `${what}: ${chain}: may make a text ${growth} times as long, the limit is ${MAX_GROWTH}`,
-      );
-  }
+  const added = file.added_tokens.reduce((sum, { content }) => sum + content.length, 0);
+  if (added > MAX_ADDED.characters)
+    throw new AppError("E_LIMIT", `${what}: ${added} characters of added tokens, the limit is ${MAX_ADDED.characters}`);
+  return { ...file, chains: parseChains(file, what) };
 }
 
 /** Checks a `tokenizer_config.json`. Throws E_FORMAT. */
@@ -152,6 +138,7 @@ export function checkTokenizerConfig(json: unknown, what: string): TokenizerSett
     unkToken: text(config.unk_token),
     chatTemplate: config.chat_template,
     addBos: config.add_bos_token === true,
-    raw: { ...config, additional_special_tokens: config.additional_special_tokens ?? [] },
+    specialTokens: (config.additional_special_tokens ?? []).filter((special) => typeof special === "string"),
+    raw: config,
   };
 }
