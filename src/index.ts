@@ -44,6 +44,7 @@ export { quantizeDirectory } from "./models/quantized/directory-file.ts";
 export { type Quantization, quantizations } from "./models/quantized/layout.ts";
 export { quantizeModel } from "./models/quantized/quantize-model.ts";
 export { requantize } from "./models/quantized/requantize.ts";
+export { verifyQuantizedDirectory } from "./models/quantized/verify-directory.ts";
 // Answers
 export {
   type Answer,

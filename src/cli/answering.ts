@@ -5,6 +5,7 @@ import { createRng } from "../base/rng.ts";
 import { logitChange } from "../decode/logit-change.ts";
 import { requireArrival } from "../export/arrival.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
+import { quantizationName } from "../models/quantized/layout.ts";
 import { requantize } from "../models/quantized/requantize.ts";
 import { type Answerer, type AnswerOptions, createAnswerer } from "../pair/answer.ts";
 import { loadPair, type Pair } from "../pair/pair-file.ts";
@@ -13,6 +14,7 @@ import { specializedEdge } from "../pair/specialized-edge.ts";
 import { encodeInput } from "../text/prompt.ts";
 import { abstainOption, type ConstraintFlags, constraintOptions, readConstraint } from "./constraint-flags.ts";
 import type { CliContext } from "./context.ts";
+import { warnOfLoss } from "./export-source.ts";
 import { formatLogitChange, formatShare } from "./format.ts";
 import {
   type PairFlags,
@@ -82,6 +84,7 @@ async function requantized(
   const beside = await specializedEdge(pair, specialization);
   const merged = await requantize(beside);
   const arrived = await requireArrival(beside, merged);
+  warnOfLoss(context, arrived, quantizationName(pair.edge.quantization));
   const ids = encodeInput(pair.tokenizer, pair.layout, probe);
   const change = await logitChange(beside, merged, ids, { threads, device });
   context.stderr.write(

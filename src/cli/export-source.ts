@@ -4,6 +4,7 @@ import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { sha256, sha256File } from "../base/hash.ts";
 import { readJsonFile } from "../base/json-file.ts";
+import { arrivalWarning } from "../export/arrival.ts";
 import type { WeightType } from "../export/format.ts";
 import type { ExportRequest, ExportResult } from "../export/run-export.ts";
 import type { ExportStep } from "../export/steps.ts";
@@ -17,8 +18,9 @@ import { PairFile, pairFileName } from "../pair/pair.ts";
 import { loadPair } from "../pair/pair-file.ts";
 import { encodeSpecialization, readSpecialization } from "../pair/specialization-file.ts";
 import type { CliContext } from "./context.ts";
-import { formatBytes, formatMs } from "./format.ts";
+import { formatBytes, formatMs, formatShare } from "./format.ts";
 import { decimal, required } from "./options.ts";
+import { warnOn } from "./output.ts";
 
 export type SourceFlags = {
   readonly pair: string;
@@ -121,14 +123,28 @@ export async function timedExport<T extends object>(
   return { ...result, ms: now() - from };
 }
 
+/** Says on stderr where little of an adapter arrived in the rounding. */
+export function warnOfLoss(context: CliContext, arrived: number | undefined, stored: string): void {
+  const warning = arrivalWarning(arrived, stored);
+  if (warning !== undefined) warnOn(context)(warning);
+}
+
 /** For people. */
-export function describeExport({ type, rank, scale, rounding, ...result }: ExportResult & { ms: number }): string {
+export function describeExport({
+  type,
+  rank,
+  scale,
+  rounding,
+  arrived,
+  ...result
+}: ExportResult & { ms: number }): string {
   return [
     ...describeFiles(result),
     "",
     `weights  ${type}, rank ${rank}, strength ${scale}`,
     describeCheck(result),
     ...(rounding === 0 ? [] : [`         rounding to ${type} moves logits by at most ${rounding.toPrecision(2)}`]),
+    ...(arrived === undefined ? [] : [`         ${formatShare(arrived)} of the adapter arrived`]),
     `time     ${formatMs(result.ms)}`,
   ].join("\n");
 }

@@ -5,6 +5,9 @@ import type { LowRank } from "../lora/low-rank.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { dequantizeWeight } from "../models/quantized/dequantize.ts";
 import { quantizationName, type StoredWeight, sourcesOf, storeWeight } from "../models/quantized/layout.ts";
+import { readWeight } from "../runtime/read-weight.ts";
+import { roundTo } from "./as-stored.ts";
+import type { ExportContext, TypeOfWeight } from "./format.ts";
 import { adaptedWeights, changesNothing } from "./require-change.ts";
 
 /**
@@ -12,6 +15,15 @@ import { adaptedWeights, changesNothing } from "./require-change.ts";
  * block's scale follows: a thirty-second in blocks of 32, less in larger ones. Three times that is the least that counts.
  */
 export const leastShareArrived = 0.1;
+
+/** Where less arrives, what was written is noticeably another model than the adapter beside its base: the user is warned. */
+export const goodShareArrived = 0.8;
+
+/** What to tell a user of the share that arrived; undefined where it is good. */
+export const arrivalWarning = (share: number | undefined, stored: string): string | undefined =>
+  share === undefined || share >= goodShareArrived
+    ? undefined
+    : `only ${percent(share)} of the adapter arrived in the rounding to ${stored}; expected at least ${percent(goodShareArrived)}: keep it beside the model, or merge it at a finer type`;
 
 /**
  * The share of an adapter that is in the codes of a merge: ⟨Δ, BA⟩ / ‖BA‖² over all adapted weights, Δ being by how much the merge moved
@@ -42,6 +54,29 @@ export async function requireArrival(beside: FrozenModel, merged: FrozenModel, s
       `the adapter is lost in the rounding to ${quantizationName(quantization)}: ${percent(Math.floor(1000 * share) / 1000)} of it arrives, expected at least ${percent(leastShareArrived)}; keep it beside the codes, or merge it into the model that was quantised`,
     );
   return share;
+}
+
+/**
+ * The same of a merge into dense weights that are stored in narrower types than fp32, each by `typeOf`. Where the base model's values are of
+ * the type already, a change of less than half a step is lost, as in codes. Undefined where nothing is rounded. Throws E_INTERRUPTED.
+ */
+export async function shareArrived(
+  { base, merged, adapter }: Pick<ExportContext, "base" | "merged" | "adapter">,
+  typeOf: TypeOfWeight,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  let [arrived, whole, isRounded] = [0, 0, false];
+  for (const [name, change] of adapter) {
+    const type = typeOf(name, [change.outputs, change.inputs]);
+    if (type === "f32" || change.rank === 0) continue;
+    requireRunning(signal);
+    isRounded = true;
+    const [before, after] = [await readWeight(base.weights[name]!), await readWeight(merged.weights[name]!)];
+    const sums = sumsAlong(change, roundTo(type, before), roundTo(type, after));
+    arrived += sums.arrived;
+    whole += sums.whole;
+  }
+  return isRounded && whole > 0 ? arrived / whole : undefined;
 }
 
 const percent = (share: number): string => `${Math.round(1000 * share) / 10} %`;

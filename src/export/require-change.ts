@@ -8,13 +8,20 @@ import { dequantizeWeight } from "../models/quantized/dequantize.ts";
 import { type Quantization, type StoredWeight, storedWeights } from "../models/quantized/layout.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { allOf, isUnchanged, roundAdapter } from "./as-stored.ts";
-import type { ExportContext, ExportFormat, WeightType } from "./format.ts";
+import type { ExportContext, ExportFormat, TypeOfWeight, WeightType } from "./format.ts";
+
+/** In which type each merged weight is stored; of a format of adapters the type of the adapter. */
+export const storedTypes = async (
+  format: ExportFormat,
+  context: ExportContext,
+  type: WeightType,
+): Promise<TypeOfWeight> => (await format.typeOfWeights?.(context)) ?? allOf(type);
 
 /** Throws E_MISMATCH where no weight is another one, as it is stored. */
 export async function requireChange(format: ExportFormat, context: ExportContext, type: WeightType): Promise<void> {
   const { base, merged, adapter } = context;
   if (base.quantization !== undefined) return requireChangeBeside(base, base.quantization, adapter, type);
-  const typeOf = (await format.typeOfWeights?.(context)) ?? allOf(type);
+  const typeOf = await storedTypes(format, context, type);
   const shapes = parameterShapes(base.config);
   for (const [name, shape] of shapes)
     if (!(await isUnchanged(base.weights[name]!, merged.weights[name]!, typeOf(name, shape)))) return;

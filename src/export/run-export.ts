@@ -6,6 +6,7 @@ import type { ModelConfig } from "../models/config.ts";
 import type { Model } from "../models/load.ts";
 import { scaleAdapter } from "../models/merge-adapter.ts";
 import { type MergeRecord, refuseMerged, storedDtype } from "../models/save-merged.ts";
+import { shareArrived } from "./arrival.ts";
 import { modelAsStored } from "./as-stored.ts";
 import { compareLogits, requireClose } from "./compare-logits.ts";
 import type { ExportContext, ExportFormat, WeightType } from "./format.ts";
@@ -13,7 +14,7 @@ import { listFiles, type WrittenFile } from "./list-files.ts";
 import { withNewFolder } from "./new-folder.ts";
 import { exportTolerance, logitsOfProbes, probePositions } from "./probes.ts";
 import { reloadModel } from "./reload.ts";
-import { requireChange } from "./require-change.ts";
+import { requireChange, storedTypes as storedWeightTypes } from "./require-change.ts";
 import { createSteps, type StepOptions } from "./steps.ts";
 
 export type ExportRequest = StepOptions & {
@@ -51,6 +52,8 @@ export type ExportResult = {
   readonly tolerance: number;
   /** How far rounding the weights to the type moves logits. */
   readonly rounding: number;
+  /** The share of the adapter that is in merged weights once they are rounded; undefined where none is rounded, or none merged. */
+  readonly arrived?: number | undefined;
 };
 
 /**
@@ -89,6 +92,10 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       withBase,
     };
     await requireChange(format, context, type);
+    const isMerged = format.typeOfWeights !== undefined;
+    const arrived = isMerged
+      ? await shareArrived(context, await storedWeightTypes(format, context, type), request.signal)
+      : undefined;
     step("write");
     await format.write(context);
     step("verify");
@@ -104,6 +111,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       scale,
       ...gap,
       rounding,
+      arrived,
       positions: probePositions(base.config),
       tolerance: exportTolerance,
     };

@@ -14,6 +14,7 @@ import {
   type SourceFlags,
   scaleOption,
   timedExport,
+  warnOfLoss,
 } from "../export-source.ts";
 import { shortHash } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
@@ -64,6 +65,7 @@ async function exportCommand(context: CliContext, flags: Flags, signal: AbortSig
   const result = await timedExport(context, (onStep) =>
     runExport(exportFormats[name], { ...source, scale, type, out, withBase, signal, onStep }),
   );
+  warnOfLoss(context, result.arrived, result.type);
   const text = () => [describeExport(result), ...describeBase(source)].join("\n");
   printResult(context, flags, { format: name, ...result }, text);
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { mergeRequantized, type RequantizeResult } from "../../export/merge-requantized.ts";
 import { mergedDirectory } from "../../export/merged.ts";
 import { type ExportRequest, type ExportResult, runExport } from "../../export/run-export.ts";
+import { quantizationName } from "../../models/quantized/layout.ts";
 import type { CliContext } from "../context.ts";
 import {
   describeCheck,
@@ -13,6 +14,7 @@ import {
   type SourceFlags,
   scaleOption,
   timedExport,
+  warnOfLoss,
 } from "../export-source.ts";
 import { formatLogitChange, formatMs, formatShare } from "../format.ts";
 import { describeQuantization } from "../inspect/model.ts";
@@ -72,12 +74,14 @@ type Merged = { readonly result: ExportResult | RequantizeResult; readonly text:
 
 async function plain(context: CliContext, request: ExportRequest): Promise<Merged> {
   const result = await timedExport(context, (onStep) => runExport(mergedDirectory, { ...request, onStep }));
+  warnOfLoss(context, result.arrived, result.type);
   return { result, text: [describeExport(result)] };
 }
 
 async function requantized(context: CliContext, request: ExportRequest): Promise<Merged> {
   const result = await timedExport(context, (onStep) => mergeRequantized({ ...request, onStep }));
   const { quantization, rank, scale, arrived, effect, change, ms } = result;
+  warnOfLoss(context, arrived, quantizationName(quantization));
   const text = [
     ...describeFiles(result),
     "",

@@ -8,6 +8,7 @@ import { withNewFolder } from "../../export/new-folder.ts";
 import type { ResolveModel } from "../../hub/resolve.ts";
 import { quantizeDirectory } from "../../models/quantized/directory-file.ts";
 import { blockSizeOf, blockSizes, defaultBlockSize } from "../../models/quantized/layout.ts";
+import { verifyQuantizedDirectory } from "../../models/quantized/verify-directory.ts";
 import { generatorFileNames } from "../../pair/generator.ts";
 import { type LooseGenerator, readLooseGenerator, writeLooseGenerator } from "../../pair/generator-file.ts";
 import { readBestGenerator } from "../../train/best-generator.ts";
@@ -22,6 +23,7 @@ type Flags = JsonFlag & {
   readonly model?: string;
   readonly generator?: string;
   readonly out?: string;
+  readonly verify?: string;
   readonly bits: "4" | "8";
   readonly block?: string;
   readonly asymmetric?: boolean;
@@ -36,6 +38,7 @@ far, also while it is going on.
 
 Examples:
   $ loragen quantize --model Llama-3-8B --bits 4 --out Llama-3-8B-int4
+  $ loragen quantize --model Llama-3-8B --verify Llama-3-8B-int4
   $ loragen quantize --model pairs/assistant/edge --bits 8 --out edge-int8
   $ loragen quantize --generator work/assistant/generator --out pairs/mine/generator`;
 
@@ -53,12 +56,15 @@ export function addQuantize(program: Command, context: CliContext): void {
         .choices(blockSizes.map(String))
         .default(undefined, String(defaultBlockSize)),
     )
+    .option("--verify <dir>", "instead: check that a quantised directory was made from --model")
     .option("--asymmetric", "a zero point per block: closer to skewed weights, slightly larger")
     .addOption(jsonOption())
     .addHelpText("after", examples)
     .action((flags: Flags) =>
       flags.generator === undefined
-        ? interruptible(context, (signal) => quantizeCommand(context, flags, signal))
+        ? interruptible(context, (signal) =>
+            (flags.verify === undefined ? quantizeCommand : verifyCommand)(context, flags, signal),
+          )
         : generatorCommand(context, flags, flags.generator),
     );
 }
@@ -94,6 +100,21 @@ async function readAnyGenerator(directory: string, resolveModel: ResolveModel): 
     () => false,
   );
   return isGenerator ? readLooseGenerator(directory) : readBestGenerator(directory, resolveModel);
+}
+
+async function verifyCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
+  const model = required(flags.model, "quantize --verify", "--model DIR");
+  const directory = required(flags.verify, "quantize", "--verify DIR");
+  if (flags.out !== undefined) throw new AppError("E_USAGE", "quantize: --verify writes nothing: expected no --out");
+  const base = await context.resolveModel(model);
+  const { quantization, sha256, weights } = await verifyQuantizedDirectory(directory, base, { signal });
+  printResult(
+    context,
+    flags,
+    { directory, base, ...quantization, sha256, weights },
+    () =>
+      `${directory}: all ${weights} weights are what quantising ${base} gives (${describeQuantization(quantization)})`,
+  );
 }
 
 async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
