@@ -17,6 +17,8 @@ import type { CliContext } from "./context.ts";
 import { warnOfLoss } from "./export-source.ts";
 import { formatLogitChange, formatShare } from "./format.ts";
 import {
+  type ExactFlag,
+  exactOption,
   type PairFlags,
   type PromptFlags,
   type QuantizeFlag,
@@ -31,11 +33,13 @@ export type AnsweringFlags = PairFlags &
   PromptFlags &
   SamplingFlags &
   QuantizeFlag &
+  ExactFlag &
   ConstraintFlags & { readonly specialization?: string; readonly requantize?: boolean; readonly abstain?: number };
 
-/** `--quantize`, `--requantize`, `--labels`, `--schema`, `--abstain`. */
+/** `--quantize`, `--exact`, `--requantize`, `--labels`, `--schema`, `--abstain`. */
 export const edgeOptions = (): Option[] => [
   quantizeOption("edge model"),
+  exactOption(),
   new Option("--requantize", "merge the specialisation into the quantised weights instead of keeping it beside them"),
   ...constraintOptions(),
   abstainOption(),
@@ -54,6 +58,7 @@ export async function openAnswerer(context: CliContext, flags: AnsweringFlags): 
   const constraint = await readConstraint(flags);
   const pair = await loadPair(flags.pair, {
     quantize: { edge: quantizationOf(flags) },
+    exact: flags.exact,
     resolveModel: context.resolveModel,
     warn: warnOn(context),
   });

@@ -62,7 +62,7 @@ export async function openSource(
   const path = required(flags.specialization, command, "--specialization DIR");
   if (flags.base !== undefined)
     throw new AppError("E_USAGE", `${command}: --base goes with --adapter; a specialisation belongs to its pair`);
-  const pair = await loadPair(flags.pair, { resolveModel });
+  const pair = await loadPair(flags.pair, { resolveModel, keepBlocks: false });
   const specialization = await readSpecialization(path, pair);
   return {
     base: pair.edge,
@@ -107,7 +107,7 @@ async function openPeftSource(
 /** The model that was named, or the pair's edge model, and where its tokenizer is. */
 async function openBase(pairDirectory: string, path: string | undefined, resolveModel: ResolveModel) {
   if (path !== undefined) return { base: await openModel(path), tokenizerDirectory: path };
-  const pair = await loadPair(pairDirectory, { resolveModel });
+  const pair = await loadPair(pairDirectory, { resolveModel, keepBlocks: false });
   return { base: pair.edge, tokenizerDirectory: pair.tokenizerPath };
 }
 

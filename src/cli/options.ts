@@ -68,6 +68,12 @@ export type QuantizeFlag = { readonly quantize?: QuantizationName };
 export const quantizeOption = (model: string): Option =>
   new Option("--quantize <type>", `hold the ${model} in fewer bits`).choices(quantizationNames);
 
+export type ExactFlag = { readonly exact?: boolean };
+
+/** `--exact` of the models that a command runs. */
+export const exactOption = (): Option =>
+  new Option("--exact", "hold all weights in fp32, their values as they are: products with codes round their inputs");
+
 export const quantizationOf = ({ quantize }: QuantizeFlag): Quantization | undefined =>
   quantize === undefined ? undefined : quantizations[quantize];
 

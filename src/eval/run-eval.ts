@@ -64,16 +64,17 @@ export async function runEval({
   log: path,
   resolveModel,
   warn,
+  exact,
   ...options
 }: EvalOptions &
-  Pick<PairOptions, "resolveModel" | "warn"> & {
+  Pick<PairOptions, "resolveModel" | "warn" | "exact"> & {
     readonly pairDirectory: string;
     readonly taskFiles: readonly string[];
     readonly log?: string;
   }): Promise<EvalReport & { readonly leftOut: readonly LeftOut[] }> {
   const tasks = await readTaskFiles(taskFiles);
   const { threads = 0, device = "cpu" } = options;
-  await using subject = pairSubject(await loadPair(pairDirectory, { resolveModel, warn }), { threads, device });
+  await using subject = pairSubject(await loadPair(pairDirectory, { resolveModel, warn, exact }), { threads, device });
   await using log = path === undefined ? undefined : await openLog(path);
   const { lines, leftOut } = await evaluate(subject, tasks, options, log);
   return { ...summarize(lines, { against: options.against }), leftOut };

@@ -35,8 +35,12 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
   };
 }
 
-/** Of all weights, and of how they are quantised: a quantised model has the hash of the one it was made from. */
+/** Of all weights, and of how they are held: a quantised model has the hash of the one it was made from, and codes round their inputs. */
 function pairHash({ cloud, edge, generator }: Pair): string {
-  const parts = [cloud, edge].map(({ sha256: hash, quantization }) => [hash, quantization ?? null]);
+  const parts = [cloud, edge].map(({ sha256: hash, quantization, blocks, widenedFrom }) =>
+    widenedFrom === undefined
+      ? [hash, quantization ?? (blocks === undefined ? null : "blocks")]
+      : [hash, widenedFrom, "widened"],
+  );
   return sha256(JSON.stringify([...parts, generator.sha256]));
 }

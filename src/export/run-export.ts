@@ -132,7 +132,12 @@ function requireSupport({ architectures, tool }: ExportFormat, { modelType }: Mo
 }
 
 /** Throws E_CONFIG where the weights that a format holds are quantised. */
-function requireDense({ directory, quantization }: Model): void {
+function requireDense({ directory, quantization, blocks }: Model): void {
+  if (blocks !== undefined)
+    throw new AppError(
+      "E_CONFIG",
+      `${directory}: is held in its own blocks, and this export needs it widened: keepBlocks: false`,
+    );
   if (quantization === undefined) return;
   throw new AppError(
     "E_CONFIG",

@@ -1,6 +1,6 @@
 /** @file LoRA adapters for llama.cpp: a GGUF file of general.type "adapter". */
 import { AppError } from "../base/errors.ts";
-import { type GgufField, openGguf, readGgufTensor } from "../files/gguf/read.ts";
+import { type GgufField, openGguf, readGgufTensor, requireReadable } from "../files/gguf/read.ts";
 import { pairRows, unpairRows } from "../files/gguf/rows.ts";
 import { type GgufTensorToWrite, writeGguf } from "../files/gguf/write.ts";
 import { type Adapter, adapterRank, type LowRank, padRank, transpose } from "./low-rank.ts";
@@ -65,6 +65,7 @@ export async function readGgufAdapter(
   { architecture, places }: Pick<GgufAdapterOptions, "architecture" | "places">,
 ): Promise<Adapter> {
   const file = await openGguf(path);
+  requireReadable(file);
   const value = (key: string) => file.metadata.get(key)?.value;
   if (value("general.type") !== "adapter" || value("adapter.type") !== "lora")
     throw new AppError("E_FORMAT", `${path}: expected general.type "adapter" and adapter.type "lora"`);

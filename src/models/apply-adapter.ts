@@ -1,7 +1,7 @@
 /** @file A model with an adapter: merged where its weights are dense, beside them where they are quantised. */
 import type { Adapter } from "../lora/low-rank.ts";
 import type { CompileOptions, WeightSource } from "../runtime/session.ts";
-import type { FrozenModel } from "./frozen-model.ts";
+import { type FrozenModel, isCoded } from "./frozen-model.ts";
 import { mergeAdapter } from "./merge-adapter.ts";
 
 /** A model without an adapter: a second one would take its place unseen. */
@@ -12,10 +12,10 @@ export type PlainModel = FrozenModel & { readonly adapter?: undefined };
  * product. The record of weights is a new one, its entries may be deleted.
  */
 export async function applyAdapter(
-  { config, weights, quantization }: PlainModel,
+  { config, weights, quantization, blocks }: PlainModel,
   adapter: Adapter,
   options: Pick<CompileOptions, "device"> = {},
 ): Promise<FrozenModel & { readonly weights: Record<string, WeightSource> }> {
-  if (quantization === undefined) return { config, weights: await mergeAdapter(weights, adapter, options) };
-  return { config, weights: { ...weights }, quantization, adapter };
+  if (!isCoded({ quantization, blocks })) return { config, weights: await mergeAdapter(weights, adapter, options) };
+  return { config, weights: { ...weights }, quantization, blocks, adapter };
 }

@@ -2,6 +2,7 @@
 import { add, matmul, weight as weightNode } from "../graph/build.ts";
 import type { Adapter } from "../lora/low-rank.ts";
 import { denseParts, frozenWeights, type Parts, scoped, wrapLinear } from "../nn/parts.ts";
+import type { QuantizeOptions } from "../nn/quantize.ts";
 import { quantizedParts } from "../nn/quantized.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ModelConfig } from "./config.ts";
@@ -13,19 +14,31 @@ export type FrozenModel = {
   readonly weights: Readonly<Record<string, WeightSource>>;
   /** How its weights are quantised; undefined: they are not. */
   readonly quantization?: Quantization | undefined;
+  /** Those weights that a file has in blocks of its own and that are held so; there is no `quantization` then. */
+  readonly blocks?: KeptBlocks | undefined;
   /** Added beside the linear maps, unmerged. */
   readonly adapter?: Adapter | undefined;
 };
 
 const adapterNames = (map: string) => ({ a: `${map}.adapter.a`, b: `${map}.adapter.b` }) as const;
 
+/** How weights are held in blocks, by their names in a checkpoint. */
+export type KeptBlocks = ReadonlyMap<string, QuantizeOptions>;
+
+/** Whether some of a model's weights are codes: slow unless they are packed again, and no adapter is merged into them. */
+export const isCoded = ({ quantization, blocks }: Pick<FrozenModel, "quantization" | "blocks">): boolean =>
+  quantization !== undefined || (blocks?.size ?? 0) > 0;
+
 /** Parts that read the weights under `prefix`. */
 export function frozenParts(
-  { config, quantization, adapter }: Omit<FrozenModel, "weights">,
+  { config, quantization, blocks, adapter }: Omit<FrozenModel, "weights">,
   prefix: string = "",
 ): Parts {
   const dense = denseParts(frozenWeights());
-  const layoutOf = quantization && quantizedLayout(config, quantization);
+  const layoutOf =
+    blocks !== undefined
+      ? (name: string) => blocks.get(`${name}.weight`)
+      : quantization && quantizedLayout(config, quantization);
   const base = layoutOf === undefined ? dense : quantizedParts(dense, (name) => layoutOf(name.slice(prefix.length)));
   const parts = prefix === "" ? base : scoped(base, prefix);
   return adapter === undefined ? parts : withAdapter(parts, adapter, prefix);

@@ -8,6 +8,7 @@ import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
 import { writeConfigFile } from "./config-text.ts";
+import type { KeptBlocks } from "./frozen-model.ts";
 import { openGgufModel } from "./gguf/load.ts";
 import { parameterShapes } from "./parameters.ts";
 import { openQuantizedDirectory, readQuantized } from "./quantized/directory-file.ts";
@@ -19,6 +20,7 @@ import {
   storedWeights,
 } from "./quantized/layout.ts";
 import { quantizeModel } from "./quantized/quantize-model.ts";
+import { widenQuantized } from "./quantized/widen.ts";
 import { ropeWeights, withinRopeLimit } from "./rope-weights.ts";
 import { requireWeight } from "./safetensors-weight.ts";
 
@@ -35,11 +37,19 @@ export type Model = {
   readonly parameterCount: number;
   /** How its weights are quantised; undefined: they are not. */
   readonly quantization?: ResolvedQuantization | undefined;
+  /** Those weights that are held in the blocks of the GGUF file they are from; undefined: none. */
+  readonly blocks?: KeptBlocks | undefined;
+  /** How its weights were quantised before they were widened again. */
+  readonly widenedFrom?: ResolvedQuantization | undefined;
 };
 
 export type OpenOptions = {
   /** Quantises the weights as they are read, one at a time. */
   readonly quantize?: Quantization | undefined;
+  /** Holds the weights of a GGUF file in its own blocks where that can be done bit for bit, unless they are quantised anew. */
+  readonly keepBlocks?: boolean | undefined;
+  /** Widens quantised weights again: products with codes round their inputs to int8, products in fp32 do not. */
+  readonly exact?: boolean | undefined;
 };
 
 /**
@@ -47,9 +57,16 @@ export type OpenOptions = {
  * @throws E_NOT_FOUND, E_FORMAT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor; of a quantised model E_CONFIG where
  * it is so in another way than asked for, E_MISMATCH where its weights are not those that were written
  */
-export async function openModel(directory: string, { quantize }: OpenOptions = {}): Promise<Model> {
+export async function openModel(directory: string, { exact = false, ...options }: OpenOptions = {}): Promise<Model> {
+  if (!exact) return openAsHeld(directory, options);
+  const model = await openAsHeld(directory, { ...options, keepBlocks: false });
+  const { quantization } = model;
+  return quantization === undefined ? model : { ...(await widenQuantized(model)), widenedFrom: quantization };
+}
+
+async function openAsHeld(directory: string, { quantize, keepBlocks = false }: OpenOptions): Promise<Model> {
   if (directory.endsWith(".gguf")) {
-    const model = await openGgufFile(directory);
+    const model = await openGgufFile(directory, keepBlocks && quantize === undefined);
     return quantize === undefined ? model : quantizeModel(model, quantize);
   }
   const config = withinRopeLimit(await readModelConfig(directory));
@@ -78,11 +95,11 @@ const countParameters = (config: ModelConfig): number =>
   [...parameterShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 /** The same for a GGUF file in place of a directory. */
-async function openGgufFile(path: string): Promise<Model> {
-  const { config: claimed, weights, sha256 } = await openGgufModel(path);
+async function openGgufFile(path: string, keepBlocks: boolean): Promise<Model> {
+  const { config: claimed, weights, sha256, blocks } = await openGgufModel(path, { keepBlocks });
   const config = withinRopeLimit(claimed);
   const parameterCount = countParameters(config);
-  return { directory: path, config, weights: { ...ropeWeights(config), ...weights }, sha256, parameterCount };
+  return { directory: path, config, weights: { ...ropeWeights(config), ...weights }, sha256, parameterCount, blocks };
 }
 
 function locateWeight(

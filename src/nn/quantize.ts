@@ -7,9 +7,11 @@ export type QuantizeOptions = {
   readonly blockSize?: number;
   /** No zero points: codes are centred, scales have a sign; otherwise each block also has a zero point, and uses all codes between its least and largest value. */
   readonly symmetric?: boolean;
+  /** Each block adds a number to its values. None is made here: some files have them. */
+  readonly hasOffsets?: boolean;
 };
 
-/** A weight (n, k) as codes: value = (code − zero point) · scale. */
+/** A weight (n, k) as codes: value = (code − zero point) · scale + offset. */
 export type QuantizedBlocks = {
   /** (n, blocks, blockSize·bits/8), four-bit codes low half first. */
   readonly packed: Uint8Array;
@@ -17,6 +19,8 @@ export type QuantizedBlocks = {
   readonly scales: Float32Array;
   /** (n, ⌈blocks·bits/8⌉), packed like the codes; without them the zero point is 2^(bits−1). */
   readonly zeros: Uint8Array | undefined;
+  /** (n·blocks); without them nothing is added. */
+  readonly offsets?: Float32Array | undefined;
 };
 
 /** Blocks per row of k values, the last one filled up with zeros. */
@@ -59,7 +63,7 @@ export function quantizeBlocks(
 
 /** The weight (n, k) that codes stand for. */
 export function dequantizeBlocks(
-  { packed, scales, zeros }: QuantizedBlocks,
+  { packed, scales, zeros, offsets }: QuantizedBlocks,
   n: number,
   k: number,
   { bits, blockSize = 32 }: QuantizeOptions,
@@ -73,10 +77,11 @@ export function dequantizeBlocks(
     for (let block = 0; block < blocks; block++) {
       const scale = scales[row * blocks + block]!;
       const zero = zeros === undefined ? 2 ** (bits - 1) : codeOf(zeros, row * zeroWidth + block);
+      const offset = offsets === undefined ? -0 : offsets[row * blocks + block]!;
       const codes = (row * blocks + block) * blockSize;
       const end = Math.min(blockSize, k - block * blockSize);
       const at = row * k + block * blockSize;
-      for (let i = 0; i < end; i++) out[at + i] = (codeOf(packed, codes + i) - zero) * scale;
+      for (let i = 0; i < end; i++) out[at + i] = (codeOf(packed, codes + i) - zero) * scale + offset;
     }
   }
   return out;

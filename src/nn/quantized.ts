@@ -1,5 +1,19 @@
 /** @file Linear maps and tables over frozen quantised weights: int8 or int4 in memory, multiplied as they are, differentiable by their input. */
-import { cast, constant, gather, matmulNBits, mul, reshape, slice, sub, weight as weightNode } from "../graph/build.ts";
+import {
+  add,
+  cast,
+  constant,
+  gather,
+  matmul,
+  matmulNBits,
+  mul,
+  reshape,
+  slice,
+  splitLast,
+  sub,
+  sum,
+  weight as weightNode,
+} from "../graph/build.ts";
 import type { Dim, DType, Node, Shape } from "../graph/types.ts";
 import type { Parts } from "./parts.ts";
 import { blocksPerRow, type QuantizedBlocks, type QuantizeOptions } from "./quantize.ts";
@@ -15,7 +29,7 @@ export function quantizedTensors(
   weightName: string,
   outputs: number,
   inputs: number,
-  { bits, blockSize = 32, symmetric = true }: QuantizeOptions,
+  { bits, blockSize = 32, symmetric = true, hasOffsets = false }: QuantizeOptions,
 ): Record<keyof QuantizedBlocks, QuantizedTensor | undefined> {
   const blocks = blocksPerRow(inputs, blockSize);
   return {
@@ -24,6 +38,7 @@ export function quantizedTensors(
     zeros: symmetric
       ? undefined
       : { name: `${weightName}.zeros`, shape: [outputs, Math.ceil((blocks * bits) / 8)], dtype: "u8" },
+    offsets: hasOffsets ? { name: `${weightName}.offsets`, shape: [outputs, blocks], dtype: "f32" } : undefined,
   };
 }
 
@@ -44,25 +59,46 @@ export function quantizedParts(plain: Parts, layoutOf: LayoutOf): Parts {
     linear: (name, inputs, outputs) => {
       const layout = layoutOf(name);
       if (layout === undefined) return plain.linear(name, inputs, outputs);
-      const tensors = Object.values(quantizedTensors(`${name}.weight`, outputs, inputs, layout));
-      const weights = tensors.flatMap((tensor) => (tensor === undefined ? [] : [frozen(tensor)]));
+      const { offsets, ...codes } = quantizedTensors(`${name}.weight`, outputs, inputs, layout);
+      const weights = Object.values(codes).flatMap((tensor) => (tensor === undefined ? [] : [frozen(tensor)]));
       const { bits, blockSize = 32 } = layout;
-      return (x) => matmulNBits([x, ...weights], { n: outputs, k: inputs, bits, blockSize });
+      const product = (x: Node) => matmulNBits([x, ...weights], { n: outputs, k: inputs, bits, blockSize });
+      if (offsets === undefined) return product;
+      const added = frozen(offsets);
+      return (x) => add(product(x), matmul(blockSums(x, blockSize), added, { transB: true }));
     },
     lookup: (name, rows, width) => {
       const layout = layoutOf(name);
       if (layout === undefined) return plain.lookup(name, rows, width);
-      const { packed, scales, zeros } = quantizedTensors(`${name}.weight`, rows, width, layout);
-      const table = { packed: frozen(packed!), scales: frozen(scales!), zeros: zeros && frozen(zeros) };
+      const { packed, scales, zeros, offsets } = quantizedTensors(`${name}.weight`, rows, width, layout);
+      const table = {
+        packed: frozen(packed!),
+        scales: frozen(scales!),
+        zeros: zeros && frozen(zeros),
+        offsets: offsets && frozen(offsets),
+      };
       return (indices) => quantizedRows(table, indices, width, layout);
     },
   };
 }
 
-type Table = { readonly packed: Node; readonly scales: Node; readonly zeros: Node | undefined };
+/** Sums of neighbours: (…, blocks · size) → (…, blocks). An offset of a block counts once for each of its inputs. */
+const blockSums = (x: Node, size: number): Node => sum(splitLast(x, (x.shape.at(-1) as number) / size), [-1]);
 
-/** (code − zero point) · scale for the rows at `indices` (…) of an int8 table: (…, width). */
-function quantizedRows({ packed, scales, zeros }: Table, indices: Node, width: number, layout: QuantizeOptions): Node {
+type Table = {
+  readonly packed: Node;
+  readonly scales: Node;
+  readonly zeros: Node | undefined;
+  readonly offsets: Node | undefined;
+};
+
+/** (code − zero point) · scale + offset for the rows at `indices` (…) of an int8 table: (…, width). */
+function quantizedRows(
+  { packed, scales, zeros, offsets }: Table,
+  indices: Node,
+  width: number,
+  layout: QuantizeOptions,
+): Node {
   if (layout.bits !== 8) throw new Error("internal: a table of four-bit codes");
   const [rows, blocks, blockSize] = packed.shape as [number, number, number];
   const lead: readonly Dim[] = indices.shape;
@@ -70,6 +106,8 @@ function quantizedRows({ packed, scales, zeros }: Table, indices: Node, width: n
   const codes = cast(gather(packed, indices), "f32");
   const zero = zeros === undefined ? constant(128) : perBlock(cast(gather(zeros, indices), "f32"));
   const scale = perBlock(gather(reshape(scales, [rows, blocks]), indices));
-  const values = reshape(mul(sub(codes, zero), scale), [...lead, blocks * blockSize]);
+  const centred = mul(sub(codes, zero), scale);
+  const moved = offsets === undefined ? centred : add(centred, perBlock(gather(offsets, indices)));
+  const values = reshape(moved, [...lead, blocks * blockSize]);
   return blocks * blockSize === width ? values : slice(values, lead.length, 0, width);
 }

@@ -129,7 +129,12 @@ export async function merge(
   specialization: Specialization,
   { scale, device }: MergeOptions = {},
 ): Promise<MergedEdge> {
-  const { weights: base, quantization } = pair.edge;
+  const { weights: base, quantization, blocks } = pair.edge;
+  if (blocks !== undefined)
+    throw new AppError(
+      "E_CONFIG",
+      "the edge model is held in the blocks of its GGUF file: its specialisations stay beside its weights, or the pair is opened with keepBlocks: false, which widens them",
+    );
   if (quantization !== undefined)
     throw new AppError(
       "E_CONFIG",

@@ -6,7 +6,8 @@ import { AppError } from "../base/errors.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
 import { firstLayers } from "../models/first-layers.ts";
-import { type Model, openModel } from "../models/load.ts";
+import type { Model } from "../models/load.ts";
+import { openTwo } from "../models/load-two.ts";
 import type { Quantization } from "../models/quantized/layout.ts";
 import type { PromptLayout } from "../text/prompt.ts";
 import { loadTokenizer, type Tokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
@@ -31,6 +32,10 @@ export type Pair = EdgePair & {
 export type PairOptions = {
   /** Quantises a model as it is read. */
   readonly quantize?: { readonly cloud?: Quantization | undefined; readonly edge?: Quantization | undefined };
+  /** Holds weights of a GGUF file in its own blocks where that can be done bit for bit; on unless it is switched off. */
+  readonly keepBlocks?: boolean | undefined;
+  /** Holds all weights in fp32, so that no input of a product is rounded: quantised ones have the values of their codes. */
+  readonly exact?: boolean | undefined;
   /** Finds models that the pair names by their ids on the hub. */
   readonly resolveModel?: ResolveModel | undefined;
   /** Told where the generator meets other weights than it was trained over: a converted copy answers as well, another model does not. */
@@ -40,7 +45,7 @@ export type PairOptions = {
 /** Opens a pair. Throws E_NOT_FOUND, E_CONFIG, E_FORMAT, E_SHAPE or E_ARCHITECTURE, naming the file. */
 export async function loadPair(
   directory: string,
-  { quantize = {}, resolveModel, warn }: PairOptions = {},
+  { quantize = {}, keepBlocks = true, exact = false, resolveModel, warn }: PairOptions = {},
 ): Promise<Pair> {
   const file = await readJsonFile(join(directory, pairFileName), PairFile);
   const generatorFolder = join(directory, file.generator);
@@ -50,9 +55,11 @@ export async function loadPair(
     cloud: cloudPath,
     edge: edgePath,
   });
-  const [wholeCloud, edge, tokenizer, config] = await Promise.all([
-    openModel(cloudPath, { quantize: quantize.cloud }),
-    openModel(edgePath, { quantize: quantize.edge }),
+  const [[wholeCloud, edge], tokenizer, config] = await Promise.all([
+    openTwo(
+      { path: cloudPath, quantize: quantize.cloud, keepBlocks, exact },
+      { path: edgePath, quantize: quantize.edge, keepBlocks, exact },
+    ),
     loadTokenizer(tokenizerPath),
     readGeneratorConfig(generatorFolder),
   ]);

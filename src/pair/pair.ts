@@ -41,7 +41,7 @@ export type PairFile = z.input<typeof PairFile>;
 /** Without the cloud model: enough to merge specialisations made elsewhere, and to answer with them. */
 export type EdgePair = {
   readonly name: string;
-  readonly edge: Pick<Model, "config" | "weights" | "quantization" | "sha256">;
+  readonly edge: Pick<Model, "config" | "weights" | "quantization" | "blocks" | "sha256">;
   readonly generator: Generator;
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;

@@ -45,7 +45,8 @@ export async function createSpecializer(
   );
   const { layers } = shape.edge;
   const experts = gateCount(shape);
-  const { quantization: cloudQuantization } = pair.cloud;
+  const { quantization, widenedFrom } = pair.cloud;
+  const cloudQuantization = quantization ?? widenedFrom;
 
   async function specialize(prompt: string, { truncate = false }: SpecializeOptions = {}): Promise<Specialization> {
     const fitted = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });

@@ -148,7 +148,7 @@ export const LanguageModelRun = z
     message: "expected together where isolate is false: the queries of a row see all of it",
   });
 
-const Weights = z.enum(["f32", ...quantizationNames]);
+const Weights = z.enum(["f32", "blocks", ...quantizationNames]);
 export type FrozenWeights = z.infer<typeof Weights>;
 
 /** What an edge model without prompts is trained on, and how: the same keys, the same batches. */
@@ -193,7 +193,7 @@ export const GeneratorRun = z
     /** How the cloud model reads a prompt, where that differs from `layout`. */
     cloudLayout: PromptLayout.optional(),
     generator: GeneratorConfig.prefault({}),
-    /** How the two frozen models are held: as they are, or quantised when the run begins. */
+    /** How the two frozen models are held: as they are, in the blocks of a GGUF file, or quantised when the run begins. */
     weights: z.strictObject({ cloud: Weights.default("f32"), edge: Weights.default("f32") }).prefault({}),
     /** Generator weights to begin with, a directory written by an earlier run. */
     start: path.optional(),

@@ -5,8 +5,40 @@ import { expect, test } from "vitest";
 import { writeGgufCopy } from "../../test/support/gguf-copy.ts";
 import { quietContext } from "../../test/support/toy-training.ts";
 import { configureGenerator, writeRunInputs } from "../../test/support/training-runs.ts";
+import { readJsonFile } from "../base/json-file.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
+import { GeneratorRun } from "./config.ts";
+import { generatorJob } from "./generator-job.ts";
 import { runTraining } from "./run.ts";
+
+test("one file as both models is in the session once, in whichever form it is held", async () => {
+  const root = mkdtempSync(join(tmpdir(), "generator-job-"));
+  await writeRunInputs(root);
+  const edge = join(root, "model.gguf");
+  await writeGgufCopy(edge, join(root, "edge"), { tokenizer: join(root, "tokenizer"), type: "Q8_0" });
+  const config = (changes: object) =>
+    readJsonFile(configureGenerator(root, join(root, "out"), { cloud: edge, edge, ...changes }), GeneratorRun);
+  const frozen = async (changes: object) => Object.keys((await generatorJob(await config(changes))).weights);
+  const weights = { cloud: "blocks", edge: "blocks" };
+  for (const changes of [{}, { weights }]) {
+    const one = await frozen(changes);
+    expect(one.filter((name) => name.startsWith("cloud."))).toEqual([]);
+    const two = await frozen({ ...changes, edge: join(root, "edge") });
+    expect(two.filter((name) => name.startsWith("cloud."))).not.toEqual([]);
+  }
+  expect((await frozen({ weights })).some((name) => name.endsWith(".packed"))).toBe(true);
+  expect((await frozen({})).some((name) => name.endsWith(".packed"))).toBe(false);
+  const losses = await Promise.all(
+    [{}, { weights }].map(async (changes, i) => {
+      const output = join(root, `held-${i}`);
+      return (
+        await runTraining(configureGenerator(root, output, { cloud: edge, edge, steps: 3, ...changes }), quietContext())
+      ).bestLoss;
+    }),
+  );
+  expect(Math.abs(losses[1]! - losses[0]!)).toBeLessThan(0.05);
+  rmSync(root, { recursive: true });
+});
 
 test("a run over one GGUF file needs no tokenizer beside it, and trains as over the directory it was made from", async () => {
   const root = mkdtempSync(join(tmpdir(), "generator-job-"));
@@ -19,10 +51,9 @@ test("a run over one GGUF file needs no tokenizer beside it, and trains as over 
     const file = await openSafetensors(join(output, "generator/model.safetensors"));
     return Promise.all([...file.tensors.keys()].map(async (tensor) => [tensor, await readTensor(file, tensor)]));
   };
-  const folder = join(root, "edge");
   const alone = await train("alone", { cloud: edge, edge, tokenizer: undefined });
   expect(alone.length).toBeGreaterThan(3);
-  expect(alone).toEqual(await train("apart", { cloud: folder, edge: folder }));
+  expect(alone).toEqual(await train("apart", { cloud: edge, edge: join(root, "edge") }));
   const without = join(root, "without.gguf");
   await writeGgufCopy(without, join(root, "edge"));
   await expect(train("without", { edge: without, tokenizer: undefined })).rejects.toMatchObject({

@@ -14,9 +14,8 @@ import {
 } from "../generator/parameters.ts";
 import { routerInputs } from "../generator/router.ts";
 import { firstLayers } from "../models/first-layers.ts";
-import { frozenSources } from "../models/frozen-model.ts";
-import { type Model, openModel } from "../models/load.ts";
-import { quantizations } from "../models/quantized/layout.ts";
+import { frozenSources, isCoded } from "../models/frozen-model.ts";
+import { openTwo } from "../models/load-two.ts";
 import { readGenerator, writeGenerator } from "../pair/generator-file.ts";
 import { requireEmbeddings } from "../pair/pair.ts";
 import { requireSpecializable } from "../pair/specialization.ts";
@@ -25,17 +24,22 @@ import type { Feeds } from "../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
 import { loadTokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 import { requireContext } from "./batch.ts";
-import type { FrozenWeights, GeneratorRun } from "./config.ts";
+import type { GeneratorRun } from "./config.ts";
 import { drawGroups, edgeFeeds } from "./edge-batch.ts";
 import { edgePrefix, generatorSpec, promptOfName, targetOf } from "./generator-step.ts";
 import type { Job } from "./loop.ts";
+import { openingOf } from "./open-frozen.ts";
 import { buffersOf, parametersOf, type TrainingState } from "./state.ts";
 import { stepNames } from "./step.ts";
 import { type BatchPlace, cloudRow, openTaskSource, type TaskSource } from "./task-batches.ts";
 
 /** Reads all that the run needs. Throws before anything is written. */
 export async function generatorJob(config: GeneratorRun): Promise<Job> {
-  const [wholeCloud, edge] = await openFrozen(config);
+  const [wholeCloud, edge] = await openTwo(
+    { path: config.cloud, ...openingOf(config.weights.cloud) },
+    { path: config.edge, ...openingOf(config.weights.edge) },
+  );
+  const isOneModel = wholeCloud.weights === edge.weights;
   const cloud = firstLayers(wholeCloud, config.generator.cloudLayers, "generator.cloudLayers");
   const tokenizerPath = config.tokenizer ?? config.edge;
   const cloudTokenizerPath = config.cloudTokenizer ?? (await tokenizerWithin(config.cloud)) ?? tokenizerPath;
@@ -54,14 +58,19 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
       training,
       dropout: config.dropout,
       quantized: { cloud: cloud.quantization, edge: edge.quantization },
+      blocks: { cloud: cloud.blocks, edge: edge.blocks },
+      isOneModel,
     }),
     recompute: config.recompute,
   });
   return {
     spec: spec(true),
     evaluation: spec(false),
-    weights: await mappedOrHeld({ ...frozenSources(cloud, "cloud."), ...frozenSources(edge, "edge.") }),
-    prepack: cloud.quantization !== undefined || edge.quantization !== undefined,
+    weights: await mappedOrHeld({
+      ...(isOneModel ? {} : frozenSources(cloud, "cloud.")),
+      ...frozenSources(edge, "edge."),
+    }),
+    prepack: isCoded(cloud) || isCoded(edge),
     warnings: costlyPool(config),
     start: () => startGenerator(config, pair),
     batch: (rng, step, index) => {
@@ -90,13 +99,6 @@ function costlyPool({ generator: { generation, experts, rank } }: GeneratorRun):
   return [
     `generator: ${experts} experts of rank ${rank} put ${ranks} ranks beside every adapted map where specialisations are swapped unmerged; each ${servedRanks} add about a quarter to a layer's products`,
   ];
-}
-
-/** The two frozen models, quantised where the configuration asks for it. */
-async function openFrozen({ cloud, edge, weights }: GeneratorRun): Promise<readonly [Model, Model]> {
-  const open = (directory: string, held: FrozenWeights) =>
-    openModel(directory, { quantize: held === "f32" ? undefined : quantizations[held] });
-  return [await open(cloud, weights.cloud), await open(edge, weights.edge)];
 }
 
 async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<TrainingState> {

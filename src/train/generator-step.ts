@@ -16,7 +16,7 @@ import { add, flattenRows, gather, input, mean, scale } from "../graph/build.ts"
 import type { Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { embed, forward, logits } from "../models/decoder.ts";
-import { frozenParts } from "../models/frozen-model.ts";
+import { frozenParts, type KeptBlocks } from "../models/frozen-model.ts";
 import type { Quantization } from "../models/quantized/layout.ts";
 import { klPerRow, meanCrossEntropy } from "../nn/loss.ts";
 import type { Parts } from "../nn/parts.ts";
@@ -38,6 +38,10 @@ export type GeneratorStepOptions = {
   readonly dropout?: number;
   /** Which of the frozen models are quantised. */
   readonly quantized?: { readonly cloud?: Quantization | undefined; readonly edge?: Quantization | undefined };
+  /** Which of their weights are held in blocks of their own. */
+  readonly blocks?: { readonly cloud?: KeptBlocks | undefined; readonly edge?: KeptBlocks | undefined };
+  /** Whether both read the same weights, which are the edge's. */
+  readonly isOneModel?: boolean;
 };
 
 export const edgePrefix = "edge";
@@ -48,7 +52,7 @@ const answersDim = `${edgePrefix}_answers`;
 const shapesOf = (infos: ReadonlyMap<string, ParameterInfo>) =>
   new Map([...infos].map(([name, { shape }]) => [name, shape] as const));
 
-/** The cloud's frozen weights are named `cloud.…`, the edge's `edge.…`. */
+/** The cloud's frozen weights are named `cloud.…`, the edge's `edge.…`; those of one model in both roles `edge.…`. */
 export function generatorSpec(
   pair: PairShape,
   target: Target,
@@ -72,15 +76,16 @@ function objective(
   target: Target,
   parameters: Parts["weight"],
   buffers: Readonly<Record<string, Node>>,
-  { training = true, dropout = 0, quantized = {} }: GeneratorStepOptions,
+  { training = true, dropout = 0, quantized = {}, blocks = {}, isOneModel = false }: GeneratorStepOptions,
 ): Objective {
   const prompts = cloudInputs(pair.edge.layers, { joined: true });
   const rate = training ? dropout : 0;
-  const frozenCloud = frozenParts({ config: pair.cloud, quantization: quantized.cloud }, "cloud.");
+  const edge = frozenParts({ config: pair.edge, quantization: quantized.edge, blocks: blocks.edge }, "edge.");
+  const ofCloud = { config: pair.cloud, quantization: quantized.cloud, blocks: blocks.cloud };
+  const frozenCloud = isOneModel ? edge : frozenParts(ofCloud, "cloud.");
   const cloud = cloudParts(pair, frozenCloud, parameters, droppedInput(pair, "cloud", prompts.tokens, rate));
   const hidden = metaHidden(pair, cloud, parameters, prompts);
   const promptOf = input(promptOfName, [`${edgePrefix}_rows`], "i64");
-  const edge = frozenParts({ config: pair.edge, quantization: quantized.edge }, "edge.");
   const batch = rowInputs(edgePrefix);
   const reads = droppedInput(pair, "edge", batch.tokens, rate);
   if (pair.generator.generation === "direct") {

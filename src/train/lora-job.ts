@@ -4,9 +4,8 @@ import { createRng, type Rng } from "../base/rng.ts";
 import { dropoutFeeds } from "../generator/dropout.ts";
 import { initialValues } from "../generator/parameters.ts";
 import { writePeft } from "../lora/peft-format.ts";
-import { frozenSources } from "../models/frozen-model.ts";
+import { frozenSources, isCoded } from "../models/frozen-model.ts";
 import { openModel } from "../models/load.ts";
-import { quantizations } from "../models/quantized/layout.ts";
 import { requireEmbeddings } from "../pair/pair.ts";
 import { mappedOrHeld } from "../runtime/mapped-or-held.ts";
 import type { Feeds } from "../runtime/session.ts";
@@ -17,6 +16,7 @@ import { drawGroups, edgeFeeds } from "./edge-batch.ts";
 import { edgePrefix, targetOf } from "./generator-step.ts";
 import type { Job } from "./loop.ts";
 import { adaptedEdge, type LoraShape, loraParameters, loraSpec, trainedAdapter } from "./lora-step.ts";
+import { openingOf } from "./open-frozen.ts";
 import { parametersOf, type TrainingState } from "./state.ts";
 import { stepNames } from "./step.ts";
 import { type BatchPlace, openTaskSource } from "./task-batches.ts";
@@ -26,8 +26,7 @@ import { type BatchPlace, openTaskSource } from "./task-batches.ts";
  * @param baseName what the user calls the edge model: it is written into the adapter
  */
 export async function loraJob(config: LoraRun, baseName: string): Promise<Job> {
-  const held = config.weights.edge;
-  const edge = await openModel(config.edge, { quantize: held === "f32" ? undefined : quantizations[held] });
+  const edge = await openModel(config.edge, openingOf(config.weights.edge));
   const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   const source = await openTaskSource(config, tokenizer, config.layout);
@@ -37,6 +36,7 @@ export async function loraJob(config: LoraRun, baseName: string): Promise<Job> {
       training,
       dropout: config.dropout,
       quantization: edge.quantization,
+      blocks: edge.blocks,
     }),
     recompute: config.recompute,
   });
@@ -50,7 +50,7 @@ export async function loraJob(config: LoraRun, baseName: string): Promise<Job> {
     spec: spec(true),
     evaluation: spec(false),
     weights: await mappedOrHeld(frozenSources(edge, "edge.")),
-    prepack: edge.quantization !== undefined,
+    prepack: isCoded(edge),
     start: () => startLora(config, shape),
     batch: (rng, _, index) => {
       const feeds = batch(rng, { split: "train", index });

@@ -4,7 +4,7 @@ import { type AdaptedPair, droppedInput } from "../generator/dropout.ts";
 import type { ParameterInfo } from "../generator/parameters.ts";
 import { type LowRank, transpose } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { frozenParts } from "../models/frozen-model.ts";
+import { frozenParts, type KeptBlocks } from "../models/frozen-model.ts";
 import { linearName, linearSize, requireMaps } from "../models/parameters.ts";
 import type { Quantization } from "../models/quantized/layout.ts";
 import { withLora } from "../nn/lora.ts";
@@ -28,6 +28,8 @@ export type LoraStepOptions = {
   readonly dropout?: number;
   /** How the edge model is quantised. */
   readonly quantization?: Quantization | undefined;
+  /** Which of its weights are held in blocks of their own. */
+  readonly blocks?: KeptBlocks | undefined;
 };
 
 const names = (map: string) => ({ a: `${map}.lora_A`, b: `${map}.lora_B` }) as const;
@@ -61,7 +63,7 @@ export function loraSpec(
   target: Target,
   optimizer: AdamWConfig,
   maxGradientNorm: number,
-  { training = true, dropout = 0, quantization }: LoraStepOptions = {},
+  { training = true, dropout = 0, quantization, blocks }: LoraStepOptions = {},
 ): StepSpec {
   const adapted = new Set(mapsOf(shape).map(({ map }) => map));
   return {
@@ -71,7 +73,7 @@ export function loraSpec(
     maxGradientNorm,
     objective: (parameters) => {
       const prefix = "edge.";
-      const plain = frozenParts({ config: shape.edge, quantization }, prefix);
+      const plain = frozenParts({ config: shape.edge, quantization, blocks }, prefix);
       const batch = rowInputs(edgePrefix);
       const reads = droppedInput(adaptedEdge(shape), "edge", batch.tokens, training ? dropout : 0);
       const student = wrapLinear(plain, (name, linear) => {

@@ -5,7 +5,7 @@ import { type ModelConfig, plainLlama } from "../../src/models/config.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
 import { ropeWeights } from "../../src/models/load.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
-import { denseParts, frozenWeights } from "../../src/nn/parts.ts";
+import { denseParts, frozenWeights, type Parts } from "../../src/nn/parts.ts";
 import { compile } from "../../src/runtime/node.ts";
 import type { WeightSource } from "../../src/runtime/session.ts";
 import { floats, intTensor } from "../../src/runtime/tensor.ts";
@@ -41,8 +41,11 @@ export function randomLlama({ seed = 1, ...changes }: Partial<ModelConfig> & { s
 }
 
 /** Logits of every position by one pass over the whole sequence: one row per token. */
-export async function fullLogits({ config, weights }: Model, ids: readonly number[]): Promise<Float32Array[]> {
-  const parts = denseParts(frozenWeights());
+export async function fullLogits(
+  { config, weights }: Model,
+  ids: readonly number[],
+  parts: Parts = denseParts(frozenWeights()),
+): Promise<Float32Array[]> {
   const tokens = input("tokens", ["batch", "time"], "i64");
   const rows = logits(config, parts, flattenRows(forward(config, parts, embed(config, parts, tokens))));
   await using session = await compile({ outputs: { rows } }, { weights, threads: 1 });

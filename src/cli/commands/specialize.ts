@@ -9,6 +9,8 @@ import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs, plural, shortHash } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
 import {
+  type ExactFlag,
+  exactOption,
   jsonOption,
   type PairFlags,
   type PromptFlags,
@@ -27,7 +29,8 @@ import type { Colors } from "../terminal.ts";
 type Flags = PairFlags &
   PromptFlags &
   JsonFlag &
-  QuantizeFlag & { readonly out?: string; readonly truncate?: TruncateMode };
+  QuantizeFlag &
+  ExactFlag & { readonly out?: string; readonly truncate?: TruncateMode };
 
 const examples = `
 Examples:
@@ -51,7 +54,13 @@ export function addSpecialize(program: Command, context: CliContext): void {
         .choices(truncateModes)
         .preset("middle"),
     );
-  for (const option of [...promptOptions(), ...pairOptions(), quantizeOption("cloud model"), jsonOption()])
+  for (const option of [
+    ...promptOptions(),
+    ...pairOptions(),
+    quantizeOption("cloud model"),
+    exactOption(),
+    jsonOption(),
+  ])
     command.addOption(option);
   command.addHelpText("after", examples).action((flags: Flags) => specializeCommand(context, flags));
 }
@@ -77,6 +86,7 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
   const from = context.now();
   const pair = await loadPair(flags.pair, {
     quantize: { cloud: quantizationOf(flags) },
+    exact: flags.exact,
     resolveModel: context.resolveModel,
     warn: warnOn(context),
   });

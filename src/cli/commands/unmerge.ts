@@ -63,7 +63,7 @@ async function unmergeCommand(context: CliContext, flags: Flags, signal: AbortSi
   const { resolveModel } = context;
   const base =
     flags.base === undefined
-      ? (await loadPair(flags.pair, { resolveModel })).edge
+      ? (await loadPair(flags.pair, { resolveModel, keepBlocks: false })).edge
       : await openModel(await resolveModel(flags.base));
   const result = await unmerge(model, base, out, { signal });
   printResult(context, flags, result, () =>

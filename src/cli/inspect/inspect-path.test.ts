@@ -1,11 +1,13 @@
 /** @file What `loragen inspect` says of folders and files that look alike: runs and models, adapters, GGUF, any JSON. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
+import { byteLevelFields } from "../../../test/support/gguf-metadata.ts";
 import { randomLlama } from "../../../test/support/random-llama.ts";
 import { configureLanguageModel, writeRunInputs } from "../../../test/support/training-runs.ts";
+import { writeGguf } from "../../files/gguf/write.ts";
 import { writeGgufAdapter } from "../../lora/gguf-format.ts";
 import { saveGgufModel } from "../../models/gguf/save.ts";
 import { runCli } from "../program.ts";
@@ -77,6 +79,36 @@ test("a GGUF file is explained: what it is, its architecture, its tensors and th
   const many = (await inspected(join(fixtures, "gguf/types.gguf"))).json;
   expect(many).toMatchObject({ kind: "gguf", type: "model" });
   expect(Object.keys(many["dtypes"] as object)).toEqual(expect.arrayContaining(["F32", "Q8_0", "Q4_K"]));
+});
+
+test("a GGUF file with types that cannot be read is explained all the same: metadata, tokenizer, every tensor", async () => {
+  const path = join(root, "unreadable.gguf");
+  const tensor = { type: "Q4_1", shape: [2, 32], data: () => new Float32Array(64) } as const;
+  const metadata = byteLevelFields("of tomorrow").set("general.large", { type: "u64", value: 2n ** 60n });
+  await writeGguf(path, metadata, [
+    { ...tensor, name: "first" },
+    { ...tensor, name: "second" },
+  ]);
+  const bytes = readFileSync(path);
+  bytes.writeUInt32LE(10, bytes.indexOf("second") + "second".length + 20);
+  writeFileSync(path, bytes);
+  const { json, text } = await inspected(path);
+  expect(json).toMatchObject({
+    unreadable: ["Q2_K"],
+    runTime: { inBlocks: 1, inF32: 0 },
+    metadata: {
+      "tokenizer.ggml.pre": "of tomorrow",
+      "tokenizer.ggml.tokens": { of: "string", length: 265 },
+      "general.large": String(2n ** 60n),
+    },
+    tensors: [
+      { name: "first", dtype: "Q4_1", shape: [2, 32], bytes: 40 },
+      { name: "second", dtype: "Q2_K", shape: [2, 32], bytes: null },
+    ],
+  });
+  expect(text).toMatch(/^at run time +cannot be read: Q2_K$/m);
+  expect(text).toMatch(/^tokenizer +gpt2, 265 tokens, words split as of tomorrow$/m);
+  expect(text).toMatch(/^second +Q2_K +2 × 32 +\?$/m);
 });
 
 test("a merged GGUF model says what was merged into it; a record that is none is refused", async () => {

@@ -9,7 +9,8 @@ type Listed = {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
-  readonly bytes: number;
+  /** Null where that is not known. */
+  readonly bytes: number | null;
 };
 
 /** Tensors shown to a person; JSON has all. */
@@ -51,7 +52,12 @@ export const tensorTable = (tensors: readonly Listed[]): string[] => [
     ],
     tensors
       .slice(0, maxShown)
-      .map(({ name, dtype, shape, bytes }) => [name, dtype, shape.join(" × "), formatBytes(bytes)]),
+      .map(({ name, dtype, shape, bytes }) => [
+        name,
+        dtype,
+        shape.join(" × "),
+        bytes === null ? "?" : formatBytes(bytes),
+      ]),
   ),
   ...(tensors.length > maxShown ? [`and ${tensors.length - maxShown} more; --json lists them all`] : []),
 ];

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { damageFile, fuzz } from "../../../test/support/fuzz.ts";
 import { mutateGguf } from "../../../test/support/mutate-gguf.ts";
 import { createRng } from "../../base/rng.ts";
-import { type GgufField, ggufLimits, openGguf, readGgufTensor } from "./read.ts";
+import { type GgufField, ggufLimits, openGguf, readGgufTensor, requireReadable } from "./read.ts";
 import { type GgufTensorType, ggufTypes } from "./types.ts";
 import { writeGguf } from "./write.ts";
 
@@ -46,6 +46,8 @@ test("2,000 mutated files are read soundly or refused", async () => {
         expect(bytes).toBe((count / ggufTypes[type].blockValues) * ggufTypes[type].blockBytes);
         expect(await readGgufTensor(file, name)).toHaveLength(count);
       }
+      for (const { offset } of file.unreadable.values()) expect(offset).toBeLessThan(file.fileBytes);
+      requireReadable(file);
     },
   });
   expect(outcomes["read"]).toBeGreaterThan(100);

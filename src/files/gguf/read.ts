@@ -3,7 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import { AppError } from "../../base/errors.ts";
 import { withRegularFile } from "../../base/read-file.ts";
 import { createCursor, type GgufCursor } from "./cursor.ts";
-import { type GgufTensorType, ggufTypeById, ggufTypeNames, ggufTypes } from "./types.ts";
+import { type GgufTensorType, ggufTypeById, ggufTypeNames, ggufTypes, otherTypeName } from "./types.ts";
 
 /** Bounds for a file from anywhere. */
 export const ggufLimits = {
@@ -70,6 +70,9 @@ export type GgufTensor = {
   readonly bytes: number;
 };
 
+/** One whose type is none of those that are read: how many bytes it takes is not known. */
+export type UnreadableTensor = Pick<GgufTensor, "name" | "shape" | "offset"> & { readonly type: string };
+
 /** A file whose header was read and found sound; its tensors stay on the disk until asked for. */
 export type GgufFile = {
   readonly path: string;
@@ -78,9 +81,11 @@ export type GgufFile = {
   readonly alignment: number;
   readonly metadata: ReadonlyMap<string, GgufField>;
   readonly tensors: ReadonlyMap<string, GgufTensor>;
+  /** Those that can be named but not read. */
+  readonly unreadable: ReadonlyMap<string, UnreadableTensor>;
 };
 
-/** Reads and checks the header of GGUF 2 or 3. Throws E_NOT_FOUND, E_IO, E_LIMIT, E_DTYPE, or E_FORMAT for what is no GGUF. */
+/** Reads and checks the header of GGUF 2 or 3. Throws E_NOT_FOUND, E_IO, E_LIMIT, or E_FORMAT for what is no GGUF. */
 export async function openGguf(path: string): Promise<GgufFile> {
   return withRegularFile(path, async (file, fileBytes) => {
     const cursor = createCursor(file, path, fileBytes);
@@ -95,8 +100,8 @@ export async function openGguf(path: string): Promise<GgufFile> {
     const alignment = alignmentOf(metadata, path);
     const claimed = await readTensorEntries(cursor, path, tensorCount);
     const dataStart = Math.ceil(cursor.position() / alignment) * alignment;
-    const tensors = placeTensors(claimed, { path, alignment, dataStart, fileBytes });
-    return { path, version, fileBytes, alignment, metadata, tensors };
+    const placed = placeTensors(claimed, { path, alignment, dataStart, fileBytes });
+    return { path, version, fileBytes, alignment, metadata, ...placed };
   });
 }
 
@@ -104,9 +109,7 @@ export async function openGguf(path: string): Promise<GgufFile> {
 export async function readGgufTensor(file: GgufFile, name: string): Promise<Float32Array> {
   const { type, shape, offset, bytes } = findGgufTensor(file, name);
   const { blockBytes, blockValues, decode } = ggufTypes[type];
-  return withRegularFile(file.path, async (handle, size) => {
-    if (size !== file.fileBytes)
-      throw new AppError("E_FORMAT", `${file.path}: had ${file.fileBytes} bytes when opened, now has ${size}`);
+  return withUnchanged(file, async (handle) => {
     const out = new Float32Array(shape.reduce((a, b) => a * b, 1));
     const pieceBytes = Math.min(bytes, Math.floor(readBytes / blockBytes) * blockBytes);
     const piece = new Uint8Array(pieceBytes);
@@ -120,6 +123,35 @@ export async function readGgufTensor(file: GgufFile, name: string): Promise<Floa
   });
 }
 
+/** A tensor's blocks as they lie in the file. Throws E_FORMAT as `readGgufTensor` does. */
+export async function readGgufBytes(file: GgufFile, name: string): Promise<Uint8Array> {
+  const { offset, bytes } = findGgufTensor(file, name);
+  return withUnchanged(file, async (handle) => {
+    const out = new Uint8Array(bytes);
+    await readExactly(handle, file.path, offset, out);
+    return out;
+  });
+}
+
+async function withUnchanged<T>(file: GgufFile, use: (handle: FileHandle) => Promise<T>): Promise<T> {
+  return withRegularFile(file.path, async (handle, size) => {
+    if (size !== file.fileBytes)
+      throw new AppError("E_FORMAT", `${file.path}: had ${file.fileBytes} bytes when opened, now has ${size}`);
+    return use(handle);
+  });
+}
+
+/** Throws E_DTYPE where a file has tensors whose values cannot be read: it can be described, and is no use otherwise. */
+export function requireReadable({ path, unreadable }: GgufFile): void {
+  const [first] = unreadable.values();
+  if (first === undefined) return;
+  const more = unreadable.size === 1 ? "" : `, and ${unreadable.size - 1} more`;
+  throw new AppError(
+    "E_DTYPE",
+    `${path}: tensor ${JSON.stringify(first.name)}${more}: ${first.type} is not supported; expected ${ggufTypeNames.join(", ")}`,
+  );
+}
+
 /** The entry of a tensor. Throws E_FORMAT when the file has none of that name. */
 export function findGgufTensor(file: GgufFile, name: string): GgufTensor {
   const info = file.tensors.get(name);
@@ -127,12 +159,12 @@ export function findGgufTensor(file: GgufFile, name: string): GgufTensor {
   return info;
 }
 
-/** Of a tensor read and decoded at a time. */
+/** Of a tensor read at a time. */
 const readBytes = 16 * 2 ** 20;
 
 async function readExactly(file: FileHandle, path: string, offset: number, out: Uint8Array): Promise<void> {
   for (let done = 0; done < out.length; ) {
-    const { bytesRead } = await file.read(out, done, out.length - done, offset + done);
+    const { bytesRead } = await file.read(out, done, Math.min(out.length - done, readBytes), offset + done);
     if (bytesRead === 0) throw new AppError("E_FORMAT", `${path}: ends at byte ${offset + done}, it was cut off`);
     done += bytesRead;
   }
@@ -294,7 +326,11 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufField>, path: string): nu
   return value;
 }
 
-type ClaimedTensor = Pick<GgufTensor, "name" | "type" | "shape" | "bytes"> & { readonly relative: bigint };
+/** A type that is not read has a name of its own, and no size. */
+type ClaimedTensor = Pick<GgufTensor, "name" | "shape"> & {
+  readonly kind: { readonly type: GgufTensorType; readonly bytes: number } | { readonly other: string };
+  readonly relative: bigint;
+};
 
 async function readTensorEntries(cursor: GgufCursor, path: string, count: number): Promise<ClaimedTensor[]> {
   const found: ClaimedTensor[] = [];
@@ -311,8 +347,11 @@ async function readTensorEntries(cursor: GgufCursor, path: string, count: number
     await cursor.fill(8 * rank + 12);
     const shape: number[] = [];
     for (let axis = 0; axis < rank; axis++) shape.unshift(readSize(cursor.u64(), what));
-    const type = typeOf(cursor.u32(), what);
-    found.push({ name, shape, type, bytes: sizeInBytes(shape, type, what), relative: cursor.u64() });
+    const number = cursor.u32();
+    const type = ggufTypeById.get(number);
+    const kind =
+      type === undefined ? { other: otherTypeName(number) } : { type, bytes: sizeInBytes(shape, type, what) };
+    found.push({ name, shape, kind, relative: cursor.u64() });
   }
   return found;
 }
@@ -321,13 +360,6 @@ function readSize(size: bigint, what: string): number {
   if (size < 1n || size > BigInt(Number.MAX_SAFE_INTEGER))
     throw new AppError("E_FORMAT", `${what}: an axis of ${size} values`);
   return Number(size);
-}
-
-function typeOf(number: number, what: string): GgufTensorType {
-  const type = ggufTypeById.get(number);
-  if (type === undefined)
-    throw new AppError("E_DTYPE", `${what}: type ${number} is not supported; expected ${ggufTypeNames.join(", ")}`);
-  return type;
 }
 
 function sizeInBytes(shape: readonly number[], type: GgufTensorType, what: string): number {
@@ -353,26 +385,29 @@ type Placing = {
   readonly fileBytes: number;
 };
 
-/** Aligned, inside the file, and no two on the same bytes. */
+/** Aligned, inside the file, and no two on the same bytes; one of unknown size takes at least one. */
 function placeTensors(
   claimed: readonly ClaimedTensor[],
   { path, alignment, dataStart, fileBytes }: Placing,
-): Map<string, GgufTensor> {
-  const placed = claimed.map(({ relative, ...tensor }): GgufTensor => {
-    const what = `${path}: tensor ${JSON.stringify(tensor.name)}`;
+): Pick<GgufFile, "tensors" | "unreadable"> {
+  const tensors = new Map<string, GgufTensor>();
+  const unreadable = new Map<string, UnreadableTensor>();
+  for (const { name, shape, kind, relative } of claimed) {
+    const what = `${path}: tensor ${JSON.stringify(name)}`;
+    const bytes = "bytes" in kind ? kind.bytes : 1;
     if (relative % BigInt(alignment) !== 0n)
       throw new AppError("E_FORMAT", `${what}: begins at ${relative}, which is not a multiple of ${alignment}`);
-    if (relative + BigInt(dataStart) + BigInt(tensor.bytes) > BigInt(fileBytes))
-      throw new AppError(
-        "E_FORMAT",
-        `${what}: ${tensor.bytes} bytes at ${relative} do not fit ${fileBytes} bytes of file`,
-      );
-    return { ...tensor, offset: dataStart + Number(relative) };
-  });
+    if (relative + BigInt(dataStart) + BigInt(bytes) > BigInt(fileBytes))
+      throw new AppError("E_FORMAT", `${what}: ${bytes} bytes at ${relative} do not fit ${fileBytes} bytes of file`);
+    const offset = dataStart + Number(relative);
+    if ("other" in kind) unreadable.set(name, { name, shape, type: kind.other, offset });
+    else tensors.set(name, { name, shape, ...kind, offset });
+  }
+  const sizes = [...tensors.values(), ...[...unreadable.values()].map((tensor) => ({ ...tensor, bytes: 1 }))];
   let end = dataStart;
-  for (const { name, offset, bytes } of [...placed].sort((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
+  for (const { name, offset, bytes } of sizes.sort((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
     if (offset < end) throw new AppError("E_FORMAT", `${path}: tensor ${JSON.stringify(name)} overlaps another`);
     end = offset + bytes;
   }
-  return new Map(placed.map((tensor) => [tensor.name, tensor]));
+  return { tensors, unreadable };
 }

@@ -1,7 +1,19 @@
 /** @file Tensor types of GGUF: how their blocks are laid out, and how they become fp32 and back. */
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "../../base/half.ts";
 
-export type GgufTensorType = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_1" | "Q4_K" | "Q6_K";
+export type GgufTensorType =
+  | "F32"
+  | "F16"
+  | "BF16"
+  | "Q8_0"
+  | "Q4_0"
+  | "Q4_1"
+  | "Q5_0"
+  | "Q5_1"
+  | "Q4_K"
+  | "Q5_K"
+  | "Q6_K"
+  | "IQ4_NL";
 
 type TypeInfo = {
   /** Number in the file. */
@@ -40,9 +52,40 @@ export const ggufTypes: Readonly<Record<GgufTensorType, TypeInfo>> = {
   Q8_0: { id: 8, blockValues: 32, blockBytes: 34, decode: decodeQ8_0, encode: encodeQ8_0 },
   Q4_0: { id: 2, blockValues: 32, blockBytes: 18, decode: decodeQ4_0, encode: encodeQ4_0 },
   Q4_1: { id: 3, blockValues: 32, blockBytes: 20, decode: decodeQ4_1, encode: encodeQ4_1 },
+  Q5_0: { id: 6, blockValues: 32, blockBytes: 22, decode: decodeQ5_0 },
+  Q5_1: { id: 7, blockValues: 32, blockBytes: 24, decode: decodeQ5_1 },
   Q4_K: { id: 12, blockValues: 256, blockBytes: 144, decode: decodeQ4_K },
+  Q5_K: { id: 13, blockValues: 256, blockBytes: 176, decode: decodeQ5_K },
   Q6_K: { id: 14, blockValues: 256, blockBytes: 210, decode: decodeQ6_K },
+  IQ4_NL: { id: 20, blockValues: 32, blockBytes: 18, decode: decodeIQ4_NL },
 };
+
+/** Other types of ggml's, by their numbers: a file that has some can be described, their values are not read. */
+const otherTypes: Readonly<Record<number, string>> = {
+  9: "Q8_1",
+  10: "Q2_K",
+  11: "Q3_K",
+  15: "Q8_K",
+  16: "IQ2_XXS",
+  17: "IQ2_XS",
+  18: "IQ3_XXS",
+  19: "IQ1_S",
+  21: "IQ3_S",
+  22: "IQ2_S",
+  23: "IQ4_XS",
+  24: "I8",
+  25: "I16",
+  26: "I32",
+  27: "I64",
+  28: "F64",
+  29: "IQ1_M",
+  34: "TQ1_0",
+  35: "TQ2_0",
+  39: "MXFP4",
+};
+
+/** What a type that is not read is called. */
+export const otherTypeName = (id: number): string => otherTypes[id] ?? `type ${id}`;
 
 export const ggufTypeNames = Object.keys(ggufTypes) as readonly GgufTensorType[];
 
@@ -156,12 +199,58 @@ function encodeQ4_1(values: Float32Array): Uint8Array {
   return bytes;
 }
 
+/** d (fp16), 32 high bits, 16 bytes of two nibbles, the low ones first: x = d·(q − 16). */
+function decodeQ5_0(bytes: Uint8Array, out: Float32Array): void {
+  const scales = blockHalves(bytes, 22, 0);
+  for (let block = 0; block < scales.length; block++)
+    for (let i = 0; i < 32; i++) out[block * 32 + i] = scales[block]! * (fiveBits(bytes, block * 22 + 2, i) - 16);
+}
+
+/** d, m (fp16), 32 high bits, 16 bytes of two nibbles, the low ones first: x = d·q + m. */
+function decodeQ5_1(bytes: Uint8Array, out: Float32Array): void {
+  const scales = blockHalves(bytes, 24, 0);
+  const minimums = blockHalves(bytes, 24, 2);
+  for (let block = 0; block < scales.length; block++)
+    for (let i = 0; i < 32; i++)
+      out[block * 32 + i] = Math.fround(scales[block]! * fiveBits(bytes, block * 24 + 4, i)) + minimums[block]!;
+}
+
+/** Code i of 32: a bit of the four bytes at `at`, and a nibble of the 16 behind them. */
+function fiveBits(bytes: Uint8Array, at: number, i: number): number {
+  const high = (bytes[at + (i >> 3)]! >> (i & 7)) & 1;
+  const low = (bytes[at + 4 + (i & 15)]! >> (i < 16 ? 0 : 4)) & 15;
+  return low | (high << 4);
+}
+
+const nonLinear = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113] as const;
+
+/** d (fp16), 16 bytes of two nibbles, the low ones first, each a place in a table: x = d·table[q]. */
+function decodeIQ4_NL(bytes: Uint8Array, out: Float32Array): void {
+  const scales = blockHalves(bytes, 18, 0);
+  for (let block = 0; block < scales.length; block++)
+    for (let i = 0; i < 16; i++) {
+      const byte = bytes[block * 18 + 2 + i]!;
+      out[block * 32 + i] = scales[block]! * nonLinear[byte & 15]!;
+      out[block * 32 + 16 + i] = scales[block]! * nonLinear[byte >> 4]!;
+    }
+}
+
 /** d, dmin (fp16), 8 pairs of 6-bit scale and minimum in 12 bytes, 128 bytes of nibbles: x = d·scale·q − dmin·minimum. */
 function decodeQ4_K(bytes: Uint8Array, out: Float32Array): void {
-  const scales = blockHalves(bytes, 144, 0);
-  const minimums = blockHalves(bytes, 144, 2);
+  decodeK(bytes, out, 144, undefined);
+}
+
+/** The same with 32 bytes of high bits before the nibbles: bit j of byte i belongs to value i of run j. */
+function decodeQ5_K(bytes: Uint8Array, out: Float32Array): void {
+  decodeK(bytes, out, 176, 16);
+}
+
+function decodeK(bytes: Uint8Array, out: Float32Array, blockBytes: number, highAt: number | undefined): void {
+  const scales = blockHalves(bytes, blockBytes, 0);
+  const minimums = blockHalves(bytes, blockBytes, 2);
+  const lowAt = blockBytes - 128;
   for (let block = 0; block < scales.length; block++) {
-    const at = block * 144;
+    const at = block * blockBytes;
     for (let j = 0; j < 8; j++) {
       const packed = (i: number) => bytes[at + 4 + i]!;
       const scale = j < 4 ? packed(j) & 63 : (packed(j + 4) & 15) | ((packed(j - 4) >> 6) << 4);
@@ -169,9 +258,10 @@ function decodeQ4_K(bytes: Uint8Array, out: Float32Array): void {
       const d = Math.fround(scales[block]! * scale);
       const m = Math.fround(minimums[block]! * minimum);
       const shift = 4 * (j & 1);
-      const from = at + 16 + 32 * (j >> 1);
+      const from = at + lowAt + 32 * (j >> 1);
       for (let i = 0; i < 32; i++) {
-        const q = (bytes[from + i]! >> shift) & 15;
+        const high = highAt === undefined ? 0 : (bytes[at + highAt + i]! >> j) & 1;
+        const q = ((bytes[from + i]! >> shift) & 15) | (high << 4);
         out[block * 256 + j * 32 + i] = Math.fround(d * q) - m; // rounded as ggml rounds
       }
     }

@@ -1,5 +1,5 @@
 /** @file What the codes of a quantised model's weight stand for. */
-import { dequantizeBlocks } from "../../nn/quantize.ts";
+import { dequantizeBlocks, type QuantizedBlocks } from "../../nn/quantize.ts";
 import { readBytes } from "../../runtime/mapped-or-held.ts";
 import type { WeightSource } from "../../runtime/session.ts";
 import type { FrozenModel } from "../frozen-model.ts";
@@ -11,9 +11,12 @@ export async function dequantizeWeight(
   weights: FrozenModel["weights"],
 ): Promise<Float32Array> {
   if (layout === undefined) throw new Error(`internal: ${name} is not quantised`);
-  const [packed, scales, zeros] = await Promise.all(tensors.map((tensor) => bytesOfSource(weights[tensor.name]!)));
+  const bytes = await Promise.all(tensors.map((tensor) => bytesOfSource(weights[tensor.name]!)));
+  const part = (name: keyof QuantizedBlocks) => bytes[tensors.findIndex((tensor) => tensor.name.endsWith(`.${name}`))];
+  const floats = (values: Uint8Array) => new Float32Array(values.slice().buffer);
+  const [packed, scales, zeros, offsets] = [part("packed")!, part("scales")!, part("zeros"), part("offsets")];
   const [outputs, inputs] = shape as readonly [number, number];
-  const blocks = { packed: packed!, scales: new Float32Array(scales!.slice().buffer), zeros };
+  const blocks = { packed, scales: floats(scales), zeros, offsets: offsets && floats(offsets) };
   return dequantizeBlocks(blocks, outputs, inputs, layout);
 }
 
