@@ -28,7 +28,7 @@ export type Answered = {
 
 /** Owns the sessions of one set of weights: close it. */
 export type Asker = AsyncDisposable & {
-  /** With choices the likeliest one is the answer, without them the greedy answer of at most `maxTokens`. Answers come in the queries' order. */
+  /** With choices the likeliest one is the answer, without them the greedy answer of at most `maxTokens`. Those with choices come first, each kind in the queries' order. */
   ask(queries: readonly Query[], options: AskOptions): AsyncGenerator<Answered, void>;
   /**
    * Milliseconds of each query asked alone, its whole prompt read; one query before the first is not counted. Written answers
@@ -69,11 +69,11 @@ export function createAsker(
   options: Pick<CompileOptions, "threads" | "device"> & { readonly now?: () => number } = {},
 ): Asker {
   const { now = () => performance.now(), ...compileOptions } = options;
-  let compiled: Promise<TeacherForcing> | undefined;
+  const compiled: { choosing?: Promise<TeacherForcing>; writing?: Promise<TeacherForcing> } = {};
   let opened: Promise<Decoder> | undefined;
-  const forcing = () => {
-    compiled ??= createTeacherForcing(model, { ...compileOptions, change });
-    return compiled;
+  const forcing = (use: keyof typeof compiled) => {
+    compiled[use] ??= createTeacherForcing(model, { ...compileOptions, change, greedy: use === "writing" });
+    return compiled[use];
   };
   const decoder = () => {
     opened ??= createDecoder(model, { ...compileOptions, ...(change === undefined ? {} : { change }) });
@@ -83,12 +83,22 @@ export function createAsker(
   const textOf = (ids: readonly number[]): string => tokenizer.decode([...ids], { skipSpecial: true });
 
   async function* ask(queries: readonly Query[], { maxTokens, signal }: AskOptions) {
-    for await (const { index, answers } of (await forcing()).run(queries, signal)) {
-      const query = queries[index]!;
-      yield {
-        index,
-        ...(query.choices === undefined ? await write(query, answers[0]!, maxTokens) : choose(query.choices, answers)),
-      };
+    for (const use of ["choosing", "writing"] as const) {
+      const asked = ofUse(queries, use);
+      if (asked.length === 0) continue;
+      const forced = await forcing(use);
+      const run = forced.run(
+        asked.map(({ query }) => query),
+        signal,
+      );
+      for await (const { index, answers } of run) {
+        const { at, query } = asked[index]!;
+        const { choices } = query;
+        yield {
+          index: at,
+          ...(choices === undefined ? await write(query, answers[0]!, maxTokens) : choose(choices, answers)),
+        };
+      }
     }
   }
 
@@ -116,7 +126,7 @@ export function createAsker(
     const from = now();
     if (query.choices === undefined)
       await (await decoder()).generate(query.prompt, { maxTokens, stopIds, reusePrefix: false });
-    else for await (const _ of (await forcing()).run([query]));
+    else for await (const _ of (await forcing("choosing")).run([query]));
     return now() - from;
   }
 
@@ -133,10 +143,20 @@ export function createAsker(
     ask,
     time,
     async [Symbol.asyncDispose]() {
-      await (await compiled)?.close();
+      for (const forced of Object.values(compiled)) await (await forced).close();
       await (await opened)?.close();
     },
   };
+}
+
+/** The queries whose answer is chosen, or written, with their places. */
+function ofUse(
+  queries: readonly Query[],
+  use: "choosing" | "writing",
+): { readonly at: number; readonly query: Query }[] {
+  return queries
+    .map((query, at) => ({ at, query }))
+    .filter(({ query }) => (query.choices === undefined) === (use === "writing"));
 }
 
 /** Digits of a log-likelihood that are kept: as many as it has. */

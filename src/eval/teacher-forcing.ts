@@ -19,7 +19,7 @@ import { type ForcedQuery, type PackedRow, packQueries } from "./packing.ts";
 export type ForcedAnswer = {
   /** Σ log p(token | prompt, answer tokens before it) */
   readonly logLikelihood: number;
-  /** Per answer token: the most likely token there, the smallest id among equals. */
+  /** Per answer token: the most likely token there, the smallest id among equals. Empty where it was not asked for. */
   readonly greedy: readonly number[];
 };
 
@@ -35,19 +35,22 @@ export type TeacherForcing = AsyncDisposable & {
   close(): Promise<void>;
 };
 
+export type TeacherForcingOptions = Pick<CompileOptions, "threads" | "device"> & {
+  readonly change?: StepChange | undefined;
+  /** Whether the most likely tokens are found too: a pass over the whole vocabulary at each token, on by default. */
+  readonly greedy?: boolean;
+};
+
 /** Compiles a model for packed rows. */
 export async function createTeacherForcing(
   model: DecodableModel,
-  {
-    change,
-    ...options
-  }: Pick<CompileOptions, "threads" | "device"> & { readonly change?: StepChange | undefined } = {},
+  { change, greedy = true, ...options }: TeacherForcingOptions = {},
 ): Promise<TeacherForcing> {
   const { config } = model;
   const parts = frozenParts(model);
   // A session lives for one task: packing its weights once more would cost more than it saves. Quantised ones are slow unpacked.
   const prepack = isCoded(model);
-  const session = await compile(forcedGraph(config, change?.wrap(parts) ?? parts), {
+  const session = await compile(forcedGraph(config, change?.wrap(parts) ?? parts, greedy), {
     ...options,
     weights: { ...frozenSources(model), ...change?.weights },
     prepack,
@@ -73,7 +76,7 @@ export async function createTeacherForcing(
     });
     return edgeResults(edges, first, {
       loss: floats(outputs["loss"]),
-      best: floats(outputs["best"]),
+      best: greedy ? floats(outputs["best"]) : undefined,
       edgeLogits: floats(outputs["edge_logits"]),
     });
   }
@@ -92,15 +95,15 @@ export async function createTeacherForcing(
 }
 
 /** Of each edge: the log-probability of its token, and the most likely token in its place. */
-type RowResult = { readonly logProbabilities: Float64Array; readonly best: Float64Array };
+type RowResult = { readonly logProbabilities: Float64Array; readonly best: Float64Array | undefined };
 
 const askNames = { at: "asked_at", first: "first_targets", edges: "edges" } as const;
 
 /**
  * Inputs: a packed row; `asked_at` (u) and `first_targets` (u): one of the tokens asked for there; `edges` (e): asked · vocab + token. All i64.
- * Outputs: `loss` (u) of the first targets, `best` (u, 1), `edge_logits` (e).
+ * Outputs: `loss` (u) of the first targets, `edge_logits` (e), with `greedy` also `best` (u, 1).
  */
-function forcedGraph(config: ModelConfig, parts: Parts): Graph {
+function forcedGraph(config: ModelConfig, parts: Parts, greedy: boolean): Graph {
   const hidden = flattenRows(packedForward(config, parts));
   const predicted = logits(config, parts, gather(hidden, input(askNames.at, ["asked"], "i64"))); // (u, vocab)
   const ids = reshape(cast(iota(config.vocab), "f32"), [config.vocab, 1]); // exact: a vocabulary has at most 2^24 tokens
@@ -108,7 +111,7 @@ function forcedGraph(config: ModelConfig, parts: Parts): Graph {
   return simplify({
     outputs: {
       loss: crossEntropy(predicted, input(askNames.first, ["asked"], "i64")),
-      best: matmul(topKMask(predicted, 1), ids),
+      ...(greedy ? { best: matmul(topKMask(predicted, 1), ids) } : {}),
       edge_logits: gather(flat, input(askNames.edges, ["edges"], "i64")),
     },
   });
@@ -122,7 +125,7 @@ function edgeResults(
     loss,
     best,
     edgeLogits,
-  }: { readonly loss: Float32Array; readonly best: Float32Array; readonly edgeLogits: Float32Array },
+  }: { readonly loss: Float32Array; readonly best: Float32Array | undefined; readonly edgeLogits: Float32Array },
 ): RowResult {
   const total = new Float64Array(first.length);
   edges.forEach(({ asked, token }, i) => {
@@ -130,7 +133,7 @@ function edgeResults(
   });
   return {
     logProbabilities: Float64Array.from(edges, ({ asked }, i) => edgeLogits[i]! - total[asked]!),
-    best: Float64Array.from(edges, ({ asked }) => best[asked]!),
+    best: best && Float64Array.from(edges, ({ asked }) => best[asked]!),
   };
 }
 
@@ -138,7 +141,7 @@ function forcedAnswer({ logProbabilities, best }: RowResult, path: readonly numb
   const logLikelihood = path.reduce((sum, edge) => sum + logProbabilities[edge]!, 0);
   if (!Number.isFinite(logLikelihood))
     throw new AppError("E_NAN", `the edge model gives an answer the log-likelihood ${logLikelihood}`);
-  return { logLikelihood, greedy: path.map((edge) => best[edge]!) };
+  return { logLikelihood, greedy: best === undefined ? [] : path.map((edge) => best[edge]!) };
 }
 
 function requireFit({ prompt, answers }: ForcedQuery, { context }: ModelConfig): void {

@@ -92,6 +92,18 @@ test("what eval logs, report turns into the same numbers, by other scorers too, 
   expect(unknown.stderr).toContain('"exakt"');
 });
 
+test("--check refuses tasks whose answers the prompt does not say, all at once, and asks nothing", async () => {
+  const choices = { samples: [{ input: "x", target: "up" }], labels: ["up", "down"] };
+  const files = [writeTask("fine"), writeTask("blind", choices), writeTask("odd", { scorer: "exakt" })];
+  const { status, stderr } = await run("eval", "--check", ...files);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/E_DATA: 2 of 3 tasks refused/);
+  expect(stderr).toContain('task "blind": the label "up" is not in the prompt; the label "down"');
+  expect(stderr).toContain('"exakt"');
+  const { status: fine, stdout } = await run("eval", "--json", "--check", files[0]!);
+  expect({ fine, value: JSON.parse(stdout) as unknown }).toEqual({ fine: 0, value: { tasks: 1 } });
+});
+
 test("a question that no method can ask is logged as failed, not the end of the evaluation", async () => {
   const long = { ...sample, input: "open ".repeat(400) };
   const { status, value } = await evaluate(writeTask("long", { samples: [long, sample] }), "--methods", "base");

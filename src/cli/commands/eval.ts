@@ -5,12 +5,16 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { onInterrupt } from "../../base/interrupt.ts";
 import { createProgress } from "../../base/progress.ts";
+import { underivable } from "../../data/check-task.ts";
+import type { EvalTask } from "../../data/eval-task.ts";
+import { readTaskFiles } from "../../data/task-file.ts";
 import { describeLeftOut } from "../../eval/plan.ts";
 import { runEval } from "../../eval/run-eval.ts";
-import { scorers } from "../../eval/scorers/table.ts";
+import { scorers, scorersOf } from "../../eval/scorers/table.ts";
 import { METHODS, methods, parseMethods } from "../../methods/table.ts";
 import type { CliContext } from "../context.ts";
 import { describeReport } from "../eval-report.ts";
+import { plural } from "../format.ts";
 import {
   type ExactFlag,
   exactOption,
@@ -27,6 +31,7 @@ type Flags = PairFlags &
   ExactFlag &
   JsonFlag & {
     readonly suite?: readonly string[];
+    readonly check?: readonly string[];
     readonly methods: readonly string[];
     readonly only?: RegExp;
     readonly limit?: number;
@@ -68,6 +73,7 @@ export function addEval(program: Command, context: CliContext): void {
       "Asks the edge model every sample of every task by every method. With --log it goes on where it was stopped.",
     )
     .option("--suite <files...>", "required: tasks, as files or by the name of a suite")
+    .option("--check <files...>", "ask nothing: refuse tasks whose answers cannot be derived from the prompt")
     .addOption(
       new Option("--methods <names>", "separated by commas; left out on tasks that do not allow them")
         .argParser((names) => parseMethods(parseList(names)).map(({ name }) => name))
@@ -89,7 +95,11 @@ export function addEval(program: Command, context: CliContext): void {
     .option("--log <file>", "write each answer as it comes, as JSON lines; go on where it ends")
     .option("--against <method>", "hold every method against this one");
   for (const option of [...pairOptions(), exactOption(), jsonOption()]) command.addOption(option);
-  command.addHelpText("after", examples).action((flags: Flags) => evalCommand(context, flags));
+  command
+    .addHelpText("after", examples)
+    .action((flags: Flags) =>
+      flags.check === undefined ? evalCommand(context, flags) : checkCommand(context, flags, flags.check),
+    );
 }
 
 async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
@@ -135,6 +145,37 @@ async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
   } finally {
     progress?.finish();
     interrupt.close();
+  }
+}
+
+/** Throws E_DATA, naming the tasks that no reader of their prompts could solve. */
+async function checkCommand(context: CliContext, flags: Flags, names: readonly string[]): Promise<void> {
+  const tasks = await readTaskFiles(await Promise.all(names.map((name) => findSuite(name, flags.pair))));
+  const refused = tasks.flatMap((task) => {
+    const faults = [...checkScorers(task), ...underivable(task)];
+    return faults.length === 0
+      ? []
+      : [`task "${task.name}": ${faults.slice(0, 5).join("; ")}${faults.length > 5 ? "; …" : ""}`];
+  });
+  if (refused.length > 0)
+    throw new AppError(
+      "E_DATA",
+      `${refused.length} of ${plural(tasks.length, "task")} refused:\n${refused.join("\n")}`,
+    );
+  printResult(
+    context,
+    flags,
+    { tasks: tasks.length },
+    () => `${plural(tasks.length, "task")}: every answer can be derived`,
+  );
+}
+
+function checkScorers(task: EvalTask): string[] {
+  try {
+    scorersOf(task);
+    return [];
+  } catch (error) {
+    return [(error as Error).message];
   }
 }
 

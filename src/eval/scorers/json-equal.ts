@@ -1,16 +1,7 @@
 /** @file The answer is JSON of the target's value: order of keys and white space do not matter. */
 import { isDeepStrictEqual } from "node:util";
-import { type JsonValue, parseJson } from "../../base/json.ts";
+import { jsonOf } from "../../data/function-call.ts";
 import { type Scorer, verdict } from "./scorer.ts";
-
-/** undefined: no JSON. */
-export function jsonOf(text: string): JsonValue | undefined {
-  try {
-    return parseJson(text.trim(), { what: "answer" });
-  } catch {
-    return undefined;
-  }
-}
 
 export const jsonEqual: Scorer = {
   summary: "the answer is JSON and has the target's value",

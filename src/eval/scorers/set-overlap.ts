@@ -1,5 +1,5 @@
 /** @file How much two sets of items have in common: F1, the harmonic mean of precision and recall. */
-import { jsonOf } from "./json-equal.ts";
+import { jsonOf } from "../../data/function-call.ts";
 import type { Scorer } from "./scorer.ts";
 
 /** The items of a JSON array, or what stands between commas, semicolons and line ends; case and white space around them do not matter. */
