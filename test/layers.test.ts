@@ -179,6 +179,14 @@ test("only the command line reads the environment", () => {
   expect(readers.filter((path) => !path.startsWith("cli/"))).toEqual([]);
 });
 
+test("files are opened for reading in one place, which knows pipes, devices and files without end", () => {
+  const raw = /\b(?:readFile|readFileSync|createReadStream|copyFile|cp)\b[^;]*from "node:fs/;
+  const readers = sources.filter(
+    (path) => !path.endsWith(".test.ts") && raw.test(readFileSync(join(root, path), "utf8")),
+  );
+  expect(readers).toEqual(["base/process-identity.ts", "base/read-file.ts"]); // the first reads what the system says of processes
+});
+
 test("nothing is printed past the filter of the terminal", () => {
   const direct = /process\.(?:stdout|stderr)\.write|\bconsole\.\w/;
   const printers = sources.filter(

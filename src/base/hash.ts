@@ -1,21 +1,16 @@
 /** @file SHA-256 as lower-case hexadecimal: the identity of prompts, weights and files. */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { ioError } from "./io-error.ts";
+import { readChunks } from "./read-file.ts";
 
 /** Of bytes, or of a text's UTF-8. */
 export function sha256(content: Uint8Array | string): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** Of a file's content, read in pieces. Throws E_NOT_FOUND or E_IO. */
+/** Of a file's content, read in pieces. Throws E_NOT_FOUND, E_IO; E_FORMAT for what is no regular file. */
 export async function sha256File(path: string): Promise<string> {
   const hash = createHash("sha256");
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  } catch (error) {
-    throw ioError(error, "read", path);
-  }
+  for await (const chunk of readChunks(path)) hash.update(chunk);
   return hash.digest("hex");
 }
 

@@ -96,3 +96,16 @@ test("missing, oversized and non-UTF-8 files are told apart", async () => {
   await expect(read("big")).rejects.toMatchObject({ code: "E_LIMIT" });
   await expect(read("latin1")).rejects.toMatchObject({ code: "E_FORMAT", message: expect.stringContaining("UTF-8") });
 });
+
+test("JSON of millions of values is refused before it is held, and an error quotes no more than a person reads", () => {
+  const many = `[${"0,".repeat(2 ** 20)}0]`;
+  expect(() => parseJson(many, { what: "x" })).toThrow(expect.objectContaining({ code: "E_LIMIT" }));
+  expect(parseJson(many, { what: "x", maxValues: 2 ** 21 })).toHaveLength(2 ** 20 + 1);
+  const keys = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`key ${i}`, i]));
+  try {
+    checkSchema(keys, z.strictObject({}), { what: "x" });
+    expect.unreachable();
+  } catch (error) {
+    expect((error as Error).message.length).toBeLessThan(600);
+  }
+});

@@ -5,13 +5,15 @@ import { utf8Length } from "./utf8.ts";
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 
-/** Bounds for JSON that says nothing else. */
-export const jsonLimits = { maxBytes: 64 * 2 ** 20, maxDepth: 64 } as const;
+/** Bounds for JSON that says nothing else. A value takes far more memory than its text, and a wrong one more than a right one. */
+export const jsonLimits = { maxBytes: 64 * 2 ** 20, maxDepth: 64, maxValues: 2 ** 20 } as const;
 
 export interface JsonLimits {
   readonly maxBytes?: number;
   /** How deep arrays and objects may nest; `[]` has depth 1. */
   readonly maxDepth?: number;
+  /** How many values there may be, objects and lists among them. */
+  readonly maxValues?: number;
 }
 
 export interface ParseJsonOptions extends JsonLimits {
@@ -24,11 +26,17 @@ export interface ParseJsonOptions extends JsonLimits {
 /** Parses a text. Throws E_LIMIT beyond the bounds and E_FORMAT on anything that is not JSON. */
 export function parseJson(
   text: string,
-  { what, maxBytes = jsonLimits.maxBytes, maxDepth = jsonLimits.maxDepth, uniqueKeys = false }: ParseJsonOptions,
+  {
+    what,
+    maxBytes = jsonLimits.maxBytes,
+    maxDepth = jsonLimits.maxDepth,
+    maxValues = jsonLimits.maxValues,
+    uniqueKeys = false,
+  }: ParseJsonOptions,
 ): JsonValue {
   if (text.length > maxBytes || utf8Length(text) > maxBytes)
     throw new AppError("E_LIMIT", `${what}: JSON of more than ${maxBytes} bytes`);
-  scan(text, what, maxDepth, uniqueKeys);
+  scan(text, { what, maxDepth, maxValues, uniqueKeys });
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
@@ -42,6 +50,9 @@ export interface SchemaOptions {
   readonly code?: "E_CONFIG" | "E_FORMAT";
 }
 
+/** As much of what a file says as an error quotes. */
+const MAX_ISSUE = 500;
+
 /** Checks a parsed value against a schema; the error lists the first failing keys by path. */
 export function checkSchema<Schema extends z.ZodType>(
   value: unknown,
@@ -51,7 +62,7 @@ export function checkSchema<Schema extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.flatMap(explainUnion);
-  const lines = issues.slice(0, 5).map(({ path, message }) => `${keyPath(path)}: ${message}`);
+  const lines = issues.slice(0, 5).map(({ path, message }) => `${keyPath(path)}: ${message}`.slice(0, MAX_ISSUE));
   if (issues.length > 5) lines.push(`and ${issues.length - 5} more`);
   throw new AppError(code, `${what}: ${lines.join("; ")}`);
 }
@@ -59,7 +70,8 @@ export function checkSchema<Schema extends z.ZodType>(
 /** A union says only "Invalid input"; what is wrong is said by the alternative that the value comes closest to. */
 function explainUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== "invalid_union") return [issue];
-  const depth = (issues: readonly z.core.$ZodIssue[]) => Math.max(...issues.map(({ path }) => path.length));
+  const depth = (issues: readonly z.core.$ZodIssue[]) =>
+    issues.reduce((deepest, { path }) => Math.max(deepest, path.length), 0);
   const isOtherType = (issues: readonly z.core.$ZodIssue[]) =>
     issues.some(({ code, path }) => code === "invalid_type" && path.length === 0);
   const [closest] = issue.errors.filter((issues) => !isOtherType(issues)).sort((a, b) => depth(b) - depth(a));
@@ -67,7 +79,14 @@ function explainUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 }
 
 /** Looks at brackets and keys only, before any parser recurses; what is malformed is left for JSON.parse to name. */
-function scan(text: string, what: string, maxDepth: number, uniqueKeys: boolean): void {
+function scan(
+  text: string,
+  { what, maxDepth, maxValues, uniqueKeys }: Required<Omit<ParseJsonOptions, "maxBytes">>,
+): void {
+  let values = 1;
+  const count = () => {
+    if (++values > maxValues) throw new AppError("E_LIMIT", `${what}: JSON of more than ${maxValues} values`);
+  };
   const open: (Set<string> | undefined)[] = []; // per open bracket: the object's keys, or undefined for an array
   let expectKey = false;
   for (let i = 0; i < text.length; i++) {
@@ -88,6 +107,7 @@ function scan(text: string, what: string, maxDepth: number, uniqueKeys: boolean)
       case 0x5b: {
         if (open.length >= maxDepth)
           throw new AppError("E_LIMIT", `${what}: JSON nested deeper than ${maxDepth} levels`);
+        count();
         const isObject = text.charCodeAt(i) === 0x7b;
         open.push(isObject && uniqueKeys ? new Set() : undefined);
         expectKey = isObject;
@@ -99,6 +119,7 @@ function scan(text: string, what: string, maxDepth: number, uniqueKeys: boolean)
         expectKey = false;
         break;
       case 0x2c: // , — after it an object has its next key; in an array the keys are undefined
+        count();
         expectKey = true;
         break;
     }

@@ -29,7 +29,7 @@ export async function readTaskFamilies(paths: readonly string[]): Promise<TaskFa
   const families = new Map<string, TaskFamily>();
   for (const path of paths) {
     let line = 0;
-    for await (const value of readJsonl(path, { maxLineBytes: 2 ** 28 })) {
+    for await (const value of readJsonl(path, { maxLineBytes: 2 ** 28, maxValues: 2 ** 23 })) {
       line++;
       const family = checkSchema(value, FamilySchema, {
         what: `${path}, line ${line}`,

@@ -1,9 +1,10 @@
 /** @file The base model back from a merged one, byte for byte. */
-import { copyFile, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { ioError } from "../base/io-error.ts";
+import { copyRegularFile } from "../base/read-file.ts";
 import { type Model, openModel } from "../models/load.ts";
 import { type MergeRecord, readMergeRecord } from "../models/save-merged.ts";
 import { withNewFolder } from "./new-folder.ts";
@@ -39,7 +40,7 @@ export async function unmerge(
     const files: { name: string; bytes: number }[] = [];
     for (const name of names) {
       requireRunning(signal);
-      await copyFile(join(base.directory, name), join(directory, name));
+      await copyRegularFile(join(base.directory, name), join(directory, name));
       files.push({ name, bytes: (await stat(join(directory, name))).size });
     }
     requireRunning(signal);

@@ -65,6 +65,17 @@ test("long lines, gzip bombs, cut and false gzip files and missing files are ref
   await refused(file("a.jsonl.gz"), "E_NOT_FOUND");
 });
 
+test("line ends without end and what no text is packed to are refused soon", async () => {
+  const packed = gzipSync(Buffer.alloc(1 << 24, "\n"));
+  const members = Buffer.concat(Array<Buffer>(64).fill(packed)); // 1 GB of line ends in 1 MB
+  expect(members.length).toBeLessThan(1.2e6);
+  const refused = (path: string) => expect(readAll(path)).rejects.toMatchObject({ code: "E_LIMIT" });
+  await refused(file("a.jsonl.gz", members));
+  await refused(file("a.jsonl", Buffer.alloc(5 << 20, " \n")));
+  const long = gzipSync(`"${"x".repeat(1 << 23)}"\n`);
+  await refused(file("b.jsonl.gz", Buffer.concat(Array<Buffer>(16).fill(long))));
+});
+
 test("appended records read back", async () => {
   const path = file("log.jsonl");
   await appendJsonl(path, { step: 1 });

@@ -1,19 +1,30 @@
 /** @file JSON lines, plain or gzipped: read as a stream with bounds, appended one record at a time. */
-import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
-import { type JsonValue, parseJson } from "../base/json.ts";
-import { withRegularFile } from "../base/read-file.ts";
+import { type JsonValue, jsonLimits, parseJson } from "../base/json.ts";
+import { readChunks } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
 
-/** Bounds for a data file; the second holds for what a `.gz` expands to. */
-export const jsonlLimits = { lineBytes: 16 * 2 ** 20, expandedBytes: 8 * 2 ** 30 } as const;
+/**
+ * Bounds for a data file: of a line; of what a `.gz` expands to, by itself and, beyond `freeBytes`, by its size (text is packed to a tenth, and
+ * what is packed to a thousandth is none); of blank lines together.
+ */
+export const jsonlLimits = {
+  lineBytes: 16 * 2 ** 20,
+  expandedBytes: 8 * 2 ** 30,
+  freeBytes: 64 * 2 ** 20,
+  expansion: 200,
+  blankBytes: 2 ** 20,
+} as const;
 
 export interface ReadJsonlOptions {
   readonly maxLineBytes?: number;
   readonly maxExpandedBytes?: number;
+  /** Values of one line. */
+  readonly maxValues?: number;
 }
 
 /**
@@ -22,14 +33,28 @@ export interface ReadJsonlOptions {
  */
 export async function* readJsonl(
   path: string,
-  { maxLineBytes = jsonlLimits.lineBytes, maxExpandedBytes = jsonlLimits.expandedBytes }: ReadJsonlOptions = {},
+  {
+    maxLineBytes = jsonlLimits.lineBytes,
+    maxExpandedBytes = jsonlLimits.expandedBytes,
+    maxValues = jsonLimits.maxValues,
+  }: ReadJsonlOptions = {},
 ): AsyncGenerator<JsonValue, void> {
-  let lineNumber = 0;
-  for await (const line of splitLines(readChunks(path, maxExpandedBytes), path, maxLineBytes)) {
-    lineNumber++;
-    const what = `${path}:${lineNumber}`;
-    const text = decodeUtf8(line, what).trim();
-    if (text !== "") yield parseJson(text, { what, maxBytes: maxLineBytes });
+  let blankBytes = 0;
+  const countBlank = (bytes: number) => {
+    blankBytes += bytes;
+    if (blankBytes > jsonlLimits.blankBytes)
+      throw new AppError("E_LIMIT", `${path}: blank lines of more than ${jsonlLimits.blankBytes} bytes`);
+  };
+  for await (const { bytes, number } of splitLines(
+    readUnpacked(path, maxExpandedBytes),
+    path,
+    maxLineBytes,
+    countBlank,
+  )) {
+    const what = `${path}:${number}`;
+    const text = decodeUtf8(bytes, what).trim();
+    if (text === "") countBlank(bytes.length);
+    else yield parseJson(text, { what, maxBytes: maxLineBytes, maxValues });
   }
 }
 
@@ -66,18 +91,26 @@ export async function mendJsonl(path: string): Promise<void> {
   }
 }
 
-async function* readChunks(path: string, maxExpandedBytes: number): AsyncGenerator<Buffer, void> {
-  await withRegularFile(path, async () => undefined);
-  const source = createReadStream(path, { highWaterMark: 1 << 18 });
-  const isGzip = path.endsWith(".gz");
-  const stream = isGzip ? source.pipe(createGunzip()) : source;
+async function* readUnpacked(path: string, maxExpandedBytes: number): AsyncGenerator<Uint8Array, void> {
+  if (!path.endsWith(".gz")) return yield* readChunks(path);
+  let packedBytes = 0;
+  const counted = async function* () {
+    for await (const chunk of readChunks(path)) {
+      packedBytes += chunk.length;
+      yield chunk;
+    }
+  };
+  const source = Readable.from(counted(), { objectMode: false });
+  const stream = source.pipe(createGunzip());
   source.on("error", (error) => stream.destroy(error));
   let expandedBytes = 0;
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       expandedBytes += chunk.length;
-      if (isGzip && expandedBytes > maxExpandedBytes)
+      if (expandedBytes > maxExpandedBytes)
         throw new AppError("E_LIMIT", `${path}: expands to more than ${maxExpandedBytes} bytes`);
+      if (expandedBytes > Math.max(jsonlLimits.freeBytes, packedBytes * jsonlLimits.expansion))
+        throw new AppError("E_LIMIT", `${path}: expands to more than ${jsonlLimits.expansion} times its size`);
       yield chunk;
     }
   } catch (error) {
@@ -92,30 +125,44 @@ async function* readChunks(path: string, maxExpandedBytes: number): AsyncGenerat
   }
 }
 
+type Line = { readonly bytes: Uint8Array; readonly number: number };
+
+/** The lines that are not blank; of the others `countBlank` is told the bytes. */
 async function* splitLines(
-  chunks: AsyncIterable<Buffer>,
+  chunks: AsyncIterable<Uint8Array>,
   path: string,
   maxLineBytes: number,
-): AsyncGenerator<Uint8Array, void> {
-  let parts: Buffer[] = [];
+  countBlank: (bytes: number) => void,
+): AsyncGenerator<Line, void> {
+  let parts: Uint8Array[] = [];
   let partsBytes = 0;
-  const add = (part: Buffer) => {
+  let number = 0;
+  const add = (part: Uint8Array) => {
     partsBytes += part.length;
     if (partsBytes > maxLineBytes) throw new AppError("E_LIMIT", `${path}: a line of more than ${maxLineBytes} bytes`);
     parts.push(part);
   };
+  const end = (): Line | undefined => {
+    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+    parts = [];
+    partsBytes = 0;
+    number++;
+    if (bytes.some((byte) => byte > 0x20)) return { bytes, number };
+    countBlank(bytes.length + 1);
+    return undefined;
+  };
   for await (const chunk of chunks) {
     let start = 0;
-    for (let end = chunk.indexOf(0x0a); end !== -1; end = chunk.indexOf(0x0a, start)) {
-      add(chunk.subarray(start, end));
-      yield parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-      parts = [];
-      partsBytes = 0;
-      start = end + 1;
+    for (let at = chunk.indexOf(0x0a); at !== -1; at = chunk.indexOf(0x0a, start)) {
+      add(chunk.subarray(start, at));
+      const line = end();
+      if (line !== undefined) yield line;
+      start = at + 1;
     }
     if (start < chunk.length) add(chunk.subarray(start));
   }
-  if (partsBytes > 0) yield Buffer.concat(parts);
+  const last = partsBytes > 0 ? end() : undefined;
+  if (last !== undefined) yield last;
 }
 
 /** Cuts off a torn last line, and returns what must stand before the next record. */

@@ -1,10 +1,10 @@
 /** @file One file from the hub onto the disk: resumed where it was cut, and only kept when size and hash are right. */
 import type { Hash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 import { takeLock } from "../base/lock.ts";
+import { readChunks } from "../base/read-file.ts";
 import {
   fetchFile,
   type HubConnection,
@@ -102,7 +102,7 @@ async function fill(path: string, source: BlobSource, options: BlobOptions): Pro
 async function takeUp(path: string, partial: Partial, file: HubFile): Promise<void> {
   const { size } = await partial.handle.stat();
   if (size > file.bytes) return restart(partial, file);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) partial.hash.update(chunk as Buffer);
+  for await (const chunk of readChunks(path)) partial.hash.update(chunk);
   partial.bytes = size;
 }
 

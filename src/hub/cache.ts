@@ -1,12 +1,12 @@
 /** @file The folder that holds models of the hub, laid out as Hugging Face's own tools do, so that they share downloads. */
-import { copyFile, link, readdir, rm, stat, symlink } from "node:fs/promises";
+import { link, readdir, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { ioError } from "../base/io-error.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
-import { readFileBounded } from "../base/read-file.ts";
+import { copyRegularFile, readFileBounded } from "../base/read-file.ts";
 import type { HubFile } from "./api.ts";
 import { type HubId, isCommit } from "./id.ts";
 import { type Expected, expectedByName, parseHash, spellHash } from "./sound.ts";
@@ -108,7 +108,9 @@ export async function placeBlob(blob: string, path: string): Promise<void> {
   try {
     await ensureFolder(dirname(path));
     await rm(path, { force: true });
-    await symlink(relative(dirname(path), blob), path).catch(() => link(blob, path).catch(() => copyFile(blob, path)));
+    await symlink(relative(dirname(path), blob), path).catch(() =>
+      link(blob, path).catch(() => copyRegularFile(blob, path)),
+    );
   } catch (error) {
     throw ioError(error, "write", path);
   }

@@ -1,9 +1,8 @@
 /** @file Whether what lies in the cache is what the hub has: size and hash. A hash is computed once, and again where the file changed. */
 import { createHash, type Hash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { ioError } from "../base/io-error.ts";
+import { readChunks } from "../base/read-file.ts";
 import { type HubFile, requireDownloading } from "./api.ts";
 
 /** What is known of a file's content. */
@@ -25,13 +24,9 @@ export async function isSound(
   if (!found?.isFile() || found.size !== wanted.bytes) return false;
   if (found.mtimeMs === checkedMs) return true;
   const hash = contentHash(wanted);
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-      requireDownloading(signal);
-      hash.update(chunk as Buffer);
-    }
-  } catch (error) {
-    throw ioError(error, "read", path);
+  for await (const chunk of readChunks(path)) {
+    requireDownloading(signal);
+    hash.update(chunk);
   }
   return hash.digest("hex") === wanted.hash.hex;
 }

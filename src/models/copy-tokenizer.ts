@@ -1,8 +1,8 @@
 /** @file The files of a tokenizer, which follow the weights into every Hugging Face directory made from them. */
-import { copyFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ioError } from "../base/io-error.ts";
 import { writeJsonFile } from "../base/json-file.ts";
+import { copyRegularFile } from "../base/read-file.ts";
 import { readTokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 
 const names = [
@@ -29,10 +29,7 @@ export async function copyTokenizer(directory: string, sources: readonly (string
     }
     for (const name of [...missing]) {
       if (!(await isFile(join(source, name)))) continue;
-      const copy = join(directory, name);
-      await copyFile(join(source, name), copy).catch((error: unknown) => {
-        throw ioError(error, "write", copy);
-      });
+      await copyRegularFile(join(source, name), join(directory, name));
       missing.delete(name);
     }
   }

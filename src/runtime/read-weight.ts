@@ -1,8 +1,7 @@
 /** @file The values of a weight, wherever they lie. */
-import { open } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../base/half.ts";
-import { ioError } from "../base/io-error.ts";
+import { withRegularFile } from "../base/read-file.ts";
 import type { WeightSource } from "./session.ts";
 
 /** Node reads at most 2 GiB at a time. */
@@ -15,8 +14,7 @@ export async function readWeight(source: WeightSource): Promise<Float32Array> {
     return source.data;
   }
   const bytes = new Uint8Array(source.bytes);
-  try {
-    await using file = await open(source.path);
+  await withRegularFile(source.path, async (file) => {
     for (let done = 0; done < source.bytes; ) {
       const length = Math.min(maxReadBytes, source.bytes - done);
       const { bytesRead } = await file.read(bytes, done, length, source.offset + done);
@@ -27,9 +25,7 @@ export async function readWeight(source: WeightSource): Promise<Float32Array> {
         );
       done += bytesRead;
     }
-  } catch (error) {
-    throw error instanceof AppError ? error : ioError(error, "read", source.path);
-  }
+  });
   const widen = source.storedAs === undefined ? undefined : widenings[source.storedAs];
   return widen === undefined ? new Float32Array(bytes.buffer) : widen(new Uint16Array(bytes.buffer));
 }

@@ -7,7 +7,7 @@ import type { Tokenizer } from "./tokenizer-file.ts";
 export const ChatLayout = z.strictObject({
   kind: z.literal("chat-template"),
   /** Which of several templates; the one named "default" otherwise. */
-  template: z.string().optional(),
+  template: z.string().max(100).optional(),
   /** Where a system prompt goes: a message of its own, or in front of the first input for models without that role. */
   system: z.enum(["role", "user"]).optional(),
   /** A system prompt that the template writes where none is given: kept, or an input is written like a later turn's. */
@@ -15,7 +15,7 @@ export const ChatLayout = z.strictObject({
   /** The day that templates ask for; a fixed one keeps tokens the same for ever. */
   date: z.iso.date().optional(),
   /** The meta token, where it is not the one that the vocabulary reserves. */
-  meta: z.string().optional(),
+  meta: z.string().max(4096).optional(),
 });
 export type ChatLayout = z.infer<typeof ChatLayout>;
 

@@ -12,18 +12,21 @@ import {
 import { findMetaToken } from "./meta-token.ts";
 import type { Tokenizer } from "./tokenizer-file.ts";
 
+/** A layout's words are encoded with every prompt and every input. */
+const layoutText = z.string().max(4096);
+
 /** How the parts are set apart: by special tokens of the pair's own tokenizer, by a model's chat template, or in words. */
 export const PromptLayout = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("special-tokens"),
-    begin: z.string(),
-    system: z.string(),
-    user: z.string(),
-    assistant: z.string(),
-    end: z.string(),
-    meta: z.string().optional(),
+    begin: layoutText,
+    system: layoutText,
+    user: layoutText,
+    assistant: layoutText,
+    end: layoutText,
+    meta: layoutText.optional(),
   }),
-  z.strictObject({ kind: z.literal("plain"), beforeInput: z.string(), beforeOutput: z.string() }),
+  z.strictObject({ kind: z.literal("plain"), beforeInput: layoutText, beforeOutput: layoutText }),
   ChatLayout,
 ]);
 export type PromptLayout = z.infer<typeof PromptLayout>;
@@ -87,10 +90,9 @@ export function encodeConversation(
   if (layout.kind === "chat-template") return encodeChat(tokenizer, layout, { prompt, history, input });
   const { prompted, input: first, later, target } = encoderOf(tokenizer, layout);
   const opening = history[0]?.input ?? input;
-  const ids = prompt === undefined ? first(opening) : prompted(prompt, opening);
-  for (const [i, { output }] of history.entries())
-    ids.push(...target(output), ...later(history[i + 1]?.input ?? input));
-  return ids;
+  const turns = [prompt === undefined ? first(opening) : prompted(prompt, opening)];
+  for (const [i, { output }] of history.entries()) turns.push(target(output), later(history[i + 1]?.input ?? input));
+  return turns.flat();
 }
 
 /**

@@ -6,7 +6,7 @@ import { ChatTemplateField } from "./chat-template.ts";
 import { type Chains, parseChains } from "./tokenizer-steps.ts";
 
 /** Bounds for untrusted tokenizer files. */
-export const tokenizerLimits = { maxBytes: 64 * 2 ** 20, maxDepth: 32 } as const;
+export const tokenizerLimits = { maxBytes: 64 * 2 ** 20, maxDepth: 32, maxValues: 2 ** 22 } as const;
 const MAX_TOKENS = 2 ** 20;
 const MAX_MERGES = 2 ** 21;
 const MAX_TOKEN_LENGTH = 1024;
@@ -31,7 +31,7 @@ const AddedToken = z.looseObject({
 });
 
 const TokenizerJson = z.looseObject({
-  added_tokens: z.array(AddedToken).max(MAX_ADDED.tokens).default([]),
+  added_tokens: z.array(AddedToken).default([]),
   normalizer: z.unknown().optional(),
   pre_tokenizer: z.unknown().optional(),
   post_processor: z.unknown().optional(),
@@ -106,6 +106,9 @@ export type TokenizerSettings = {
 
 /** Checks the structure of a `tokenizer.json` and fills in what may be left out. Throws E_FORMAT, and E_LIMIT beyond the bounds. */
 export function checkTokenizerJson(json: unknown, what: string): TokenizerJson {
+  const listed = (json as { added_tokens?: unknown } | null)?.added_tokens;
+  if (Array.isArray(listed) && listed.length > MAX_ADDED.tokens)
+    throw new AppError("E_LIMIT", `${what}: ${listed.length} added tokens, the limit is ${MAX_ADDED.tokens}`);
   const file = checkSchema(json, TokenizerJson, { what });
   const { model } = file;
   const ids = Array.isArray(model.vocab) ? model.vocab.map((_, id) => id) : Object.values(model.vocab);
