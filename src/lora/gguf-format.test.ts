@@ -69,6 +69,22 @@ test("everything that does not fit is listed in one error", async () => {
     expect(lines.map((found) => found.trim())).toContain(line);
 });
 
+test.each([
+  ["an alpha that is NaN", NaN, 1, "E_FORMAT"],
+  ["an infinite alpha", Infinity, 1, "E_FORMAT"],
+  ["a value that is NaN", 4, NaN, "E_NAN"],
+  ["an alpha beyond fp32", 3e38, 1e30, "E_NAN"],
+] as const)("%s is refused", async (_, alpha, value, code) => {
+  await writeGgufAdapter(path, randomAdapter(config, { targets: ["up"] }), options);
+  const { metadata } = await openGguf(path);
+  const data = (length: number) => () => new Float32Array(length).fill(value);
+  await writeGguf(path, new Map(metadata).set("adapter.lora.alpha", { type: "f32", value: alpha }), [
+    { name: "blk.0.ffn_up.weight.lora_a", type: "F32", shape: [1, 32], data: () => new Float32Array(32) },
+    { name: "blk.0.ffn_up.weight.lora_b", type: "F32", shape: [48, 1], data: data(48) },
+  ]);
+  await expect(readGgufAdapter(path, shapes, options)).rejects.toMatchObject({ code });
+});
+
 test("a model is no adapter", async () => {
   await writeGguf(path, new Map([["general.type", { type: "string", value: "model" }]]), []);
   await expect(readGgufAdapter(path, shapes, options)).rejects.toMatchObject({ code: "E_FORMAT" });

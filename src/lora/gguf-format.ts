@@ -3,7 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { type GgufField, openGguf, readGgufTensor, requireReadable } from "../files/gguf/read.ts";
 import { pairRows, unpairRows } from "../files/gguf/rows.ts";
 import { type GgufTensorToWrite, writeGguf } from "../files/gguf/write.ts";
-import { type Adapter, adapterRank, type LowRank, padRank, transpose } from "./low-rank.ts";
+import { type Adapter, adapterRank, type LowRank, padRank, requireFinite, transpose } from "./low-rank.ts";
 import { refuseMismatches } from "./mismatch.ts";
 
 /** Where llama.cpp keeps an adapted weight of the base model. */
@@ -57,7 +57,7 @@ export async function writeGgufAdapter(path: string, adapter: Adapter, options: 
 
 /**
  * Reads an adapter for a base model of these weights (name → shape). Scales are folded into B.
- * @throws E_NOT_FOUND, E_FORMAT, E_LIMIT, E_DTYPE; E_MISMATCH listing every tensor that does not fit
+ * @throws E_NOT_FOUND, E_FORMAT, E_LIMIT, E_DTYPE; E_MISMATCH listing every tensor that does not fit; E_NAN
  */
 export async function readGgufAdapter(
   path: string,
@@ -70,7 +70,8 @@ export async function readGgufAdapter(
   if (value("general.type") !== "adapter" || value("adapter.type") !== "lora")
     throw new AppError("E_FORMAT", `${path}: expected general.type "adapter" and adapter.type "lora"`);
   const alpha = value("adapter.lora.alpha");
-  if (typeof alpha !== "number") throw new AppError("E_FORMAT", `${path}: expected a number as adapter.lora.alpha`);
+  if (typeof alpha !== "number" || !Number.isFinite(alpha))
+    throw new AppError("E_FORMAT", `${path}: expected a finite number as adapter.lora.alpha`);
   const problems: string[] = [];
   if (value("general.architecture") !== architecture)
     problems.push(`made for ${String(value("general.architecture")).slice(0, 60)}, the base model is ${architecture}`);
@@ -107,7 +108,10 @@ export async function readGgufAdapter(
     const ordered = place.pairedHeads === undefined ? rows : unpairRows(rows, rank, place.pairedHeads);
     const scale = alpha === 0 ? 1 : alpha / rank; // as llama.cpp has it
     const folded = transpose(ordered, outputs, rank).map((value) => value * scale);
-    adapter.set(weight, { rank, inputs, outputs, a: await readGgufTensor(file, a), b: folded });
+    const left = await readGgufTensor(file, a);
+    requireFinite(left, () => `${path}: ${a}`);
+    requireFinite(folded, () => `${path}: ${b}, times its factor ${scale}`);
+    adapter.set(weight, { rank, inputs, outputs, a: left, b: folded });
   }
   return adapter;
 }

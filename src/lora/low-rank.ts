@@ -1,4 +1,5 @@
 /** @file An adapter: for each adapted weight a low-rank change, scales and gates folded in. */
+import { AppError } from "../base/errors.ts";
 
 /** A low-rank change of one weight (out, in): B·A, scales and gates folded into B. */
 export type LowRank = {
@@ -33,4 +34,11 @@ export function padRank(change: LowRank, rank: number): LowRank {
   a.set(change.a);
   b.set(change.b);
   return { ...change, rank, a, b };
+}
+
+/** Throws E_NAN naming what holds the first value that is no finite number. */
+export function requireFinite(values: Float32Array, what: () => string): void {
+  for (let i = 0; i < values.length; i++)
+    if (!Number.isFinite(values[i]))
+      throw new AppError("E_NAN", `${what()}: expected finite numbers, found ${values[i]} at ${i}`);
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { openSafetensors, readTensor, type SafetensorsFile, type TensorInfo } from "../files/safetensors.ts";
-import { type Adapter, type LowRank, transpose } from "./low-rank.ts";
+import { type Adapter, type LowRank, requireFinite, transpose } from "./low-rank.ts";
 import { refuseMismatches } from "./mismatch.ts";
 import { type AdapterConfig, peftFiles, readPeftConfig, requireApplicable } from "./peft-config.ts";
 import { type PeftTargets, peftTargets } from "./peft-targets.ts";
@@ -114,9 +114,12 @@ function checkModule(
     return [`${module}: has ${A === undefined ? `${b} but no ${a}` : `${a} but no ${b}`}`];
   const [outputs, inputs] = shape as [number, number];
   const problems: string[] = [];
+  const isTable = isEmbedding || module === head;
   const check = (part: string, info: TensorInfo | undefined, wanted: readonly number[]) => {
     if (info !== undefined && String(info.shape) !== String(wanted))
-      problems.push(`${module}: ${part} should be [${wanted}], found [${info.shape}]${longerTable(info, wanted)}`);
+      problems.push(
+        `${module}: ${part} should be [${wanted}], found [${info.shape}]${isTable ? longerTable(info, wanted) : ""}`,
+      );
   };
   check(a!, A, isEmbedding ? [rank, outputs] : [rank, inputs]);
   check(b!, B, isEmbedding ? [inputs, rank] : [outputs, rank]);
@@ -184,7 +187,9 @@ function checkWhole({ config, tensors, targets, embedding, isTied, shapes, shape
     const shape = shapeOf(name);
     if (shape === undefined) problems.push(`${info.name}: the base model has no ${name}`);
     else if (String(shape) !== String(info.shape))
-      problems.push(`${name}: should be [${shape}], found [${info.shape}]${longerTable(info, shape)}`);
+      problems.push(
+        `${name}: should be [${shape}], found [${info.shape}]${tables.includes(name) ? longerTable(info, shape) : ""}`,
+      );
     else if (chosen.has(moduleOf(name)))
       problems.push(`${info.name}: saved whole, though the module is adapted: expected base_layer in its name`);
     else if (!targets.isSavedWhole(moduleOf(name)) && !tables.includes(name) && !isBias(name))
@@ -378,11 +383,4 @@ async function readFinite(file: SafetensorsFile, info: TensorInfo): Promise<Floa
   const values = await readTensor(file, info.name);
   requireFinite(values, () => info.name);
   return values;
-}
-
-/** Throws E_NAN. */
-function requireFinite(values: Float32Array, what: () => string): void {
-  for (let i = 0; i < values.length; i++)
-    if (!Number.isFinite(values[i]))
-      throw new AppError("E_NAN", `${what()}: expected finite numbers, found ${values[i]} at ${i}`);
 }

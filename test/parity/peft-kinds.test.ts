@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { exportFormats } from "../../src/export/formats.ts";
+import { runExport } from "../../src/export/run-export.ts";
 import { openSafetensors, readTensor } from "../../src/files/safetensors.ts";
 import { readPeftChange } from "../../src/lora/peft-change.ts";
 import { peftKeys } from "../../src/lora/peft-config.ts";
@@ -54,6 +56,21 @@ test.each(["head", "dora", "save-norms", "tokens", "bias-all", "tied-head", "tie
     expect((await openModel(restored)).sha256).toBe((await openModel(base)).sha256);
   },
 );
+
+test("an adapter of the head is exported as PEFT and llama.cpp load it, checked against the merge; what is more than low rank is refused", async () => {
+  const base = await openBase("head");
+  const request = async (kind: string, format: string) => ({
+    ...(await readPeftChange(join(fixtures, kind), peftBaseOf(base))),
+    ...({ base, scale: 1, kind: "peft", adapterSha256: "a".repeat(64), name: "test", baseName: "base" } as const),
+    ...{ tokenizerDirectory: fixtures, out: join(folder, `${kind}-${format}`) },
+  });
+  for (const format of ["peft", "gguf"] as const) {
+    const { largestDifference, largestLogit } = await runExport(exportFormats[format], await request("head", format));
+    expect(largestDifference).toBeLessThan(1e-5 * largestLogit);
+    const refused = runExport(exportFormats[format], await request("dora", format));
+    await expect(refused).rejects.toMatchObject({ code: "E_CONFIG" });
+  }
+});
 
 test.each(["resized", "tied-resized"])("%s is refused, saying how to resize the base model", async (kind) => {
   const error = await readPeftChange(join(fixtures, kind), peftBaseOf(await openBase(kind))).catch((e: unknown) => e);
