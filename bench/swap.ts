@@ -44,7 +44,7 @@ async function writeGates({ directory, shape, cloud, edge, generator }: Pair, se
     experts,
     promptTokens: 1,
     truncated: false,
-    promptSha256: "0".repeat(64),
+    promptHmac: "0".repeat(64),
     cloudSha256: cloud.sha256,
     edgeSha256: edge.sha256,
     generatorSha256: generator.sha256,

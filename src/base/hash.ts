@@ -1,10 +1,15 @@
 /** @file SHA-256 as lower-case hexadecimal: the identity of prompts, weights and files. */
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { readChunks } from "./read-file.ts";
 
 /** Of bytes, or of a text's UTF-8. */
 export function sha256(content: Uint8Array | string): string {
   return createHash("sha256").update(content).digest("hex");
+}
+
+/** HMAC-SHA-256 of a text: whoever lacks the key can neither make it nor confirm a guess of the text by it. */
+export function hmacSha256(key: Uint8Array, text: string): string {
+  return createHmac("sha256", key).update(text).digest("hex");
 }
 
 /** Of a file's content, read in pieces. Throws E_NOT_FOUND, E_IO; E_FORMAT for what is no regular file. */

@@ -41,7 +41,7 @@ export const edgeOptions = (): Option[] => [
   quantizeOption("edge model"),
   exactOption(),
   new Option("--requantize", "merge the specialisation into the quantised weights instead of keeping it beside them"),
-  ...constraintOptions(),
+  ...constraintOptions("answer freely, also where the specialisation has a constraint"),
   abstainOption(),
 ];
 

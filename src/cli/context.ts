@@ -1,5 +1,6 @@
 /** @file What the commands get from the outside: streams, clock, colours. Made once, passed in. */
 import { homedir } from "node:os";
+import { join } from "node:path";
 import type { ResolveModel } from "../hub/resolve.ts";
 import { hubResolver, hubSettings } from "./hub.ts";
 import { type Colors, createTerminal, type OutputStream } from "./terminal.ts";
@@ -18,6 +19,8 @@ export type CliContext = {
   readonly now: () => number;
   /** Whether unexpected errors show where they come from. */
   readonly debug: boolean;
+  /** The user's own folder, where what is theirs alone lies. It may not be there yet. */
+  readonly store: string;
   /** What a user named a model by, to where it lies: a folder, a GGUF file, or an id of the hub. */
   readonly resolveModel: ResolveModel;
 };
@@ -44,6 +47,7 @@ export function nodeContext({ env = process.env as Environment } = {}): CliConte
     colors,
     now,
     debug: env["LORAGEN_DEBUG"] === "1",
+    store: env["LORAGEN_HOME"] || join(env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "loragen"),
     resolveModel: hubResolver(hubSettings(env, homedir()), { stderr, isTerminal, now }),
   };
 }

@@ -4,14 +4,15 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { recordingContext } from "../../test/support/cli-context.ts";
 import { specializationOf } from "../../test/support/tiny-pair.ts";
+import { hexToBase64 } from "../base/base64.ts";
 import { replaceSpecialization } from "./replace-specialization.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "replace-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const known = { sha256: "a".repeat(64) };
-const of = (promptSha256: string) =>
-  specializationOf({ cloud: known, edge: known, generator: known }, [[0.5, 0]], { promptSha256 });
+const of = (promptHmac: string) =>
+  specializationOf({ cloud: known, edge: known, generator: known }, [[0.5, 0]], { promptHmac });
 
 test("a specialisation takes the place of another prompt's, and one line on stderr names that; the same prompt's is no news", async () => {
   const [first, second] = ["1".repeat(64), "2".repeat(64)];
@@ -20,13 +21,15 @@ test("a specialisation takes the place of another prompt's, and one line on stde
     const { context, written } = recordingContext();
     const { bytes } = await replaceSpecialization(context, folder, of(prompt));
     const text = readFileSync(file, "utf8");
-    expect([text.length, text]).toEqual([bytes, expect.stringContaining(prompt)]);
+    expect([text.length, text]).toEqual([bytes, expect.stringContaining(hexToBase64(prompt))]);
     expect(written.stdout).toBe("");
     return written.stderr;
   };
   expect(await said(first)).toBe("");
   expect(await said(first)).toBe("");
-  expect(await said(second)).toBe(`replaced ${file}, the specialisation of another prompt (sha256 111111111111…)\n`);
+  expect(await said(second)).toBe(
+    `replaced ${file}, the specialisation of another prompt (keyed hash 111111111111…)\n`,
+  );
   writeFileSync(file, "{}");
   await expect(said(second)).rejects.toMatchObject({
     code: "E_USAGE",

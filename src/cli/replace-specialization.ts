@@ -25,16 +25,17 @@ export async function replaceSpecialization(
   return written;
 }
 
-/** What lies there already; undefined where nothing does, or the same prompt's. */
+/** What lies there already; undefined where nothing does, or the same prompt's. Of an anonymous one nobody knows the prompt. */
 async function describePrevious(
   file: string,
-  { promptSha256 }: Pick<Specialization, "promptSha256">,
+  { promptHmac }: Pick<Specialization, "promptHmac">,
 ): Promise<string | undefined> {
   try {
     const found = await readSpecialization(file);
-    return found.promptSha256 === promptSha256
+    if (found.promptHmac === undefined || promptHmac === undefined) return "an earlier specialisation";
+    return found.promptHmac === promptHmac
       ? undefined
-      : `the specialisation of another prompt (sha256 ${shortHash(found.promptSha256)}…)`;
+      : `the specialisation of another prompt (keyed hash ${shortHash(found.promptHmac)}…)`;
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "E_IO") throw error;
     if (error.code === "E_NOT_FOUND") return undefined;

@@ -1,4 +1,5 @@
 /** @file What an answer must be: one of a closed list of labels, or JSON of a schema. Text, so it fits any tokenizer. */
+import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import { utf8Length } from "../base/utf8.ts";
@@ -17,10 +18,28 @@ export const constraintLimits = {
   schemaBytes: 2 ** 18,
 } as const;
 
+/** A constraint as it stands in a file. */
+export const ConstraintSection = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("labels"), labels: z.array(z.string()) }),
+  z.strictObject({ kind: z.literal("schema"), schema: z.json() }),
+]);
+
+/** What a file says, checked as what a user gives is. Throws E_FORMAT, E_LIMIT. */
+export function requireSpec(section: z.infer<typeof ConstraintSection>, file: string): ConstraintSpec {
+  try {
+    if (section.kind === "labels") return labelsSpec(section.labels);
+    requireSize(section.schema);
+    schemaGrammar(section.schema);
+    return section;
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === "E_LIMIT") throw error;
+    throw new AppError("E_FORMAT", `${file}: constraint: ${error.message}`, { cause: error });
+  }
+}
+
 /** JSON of a schema. Throws E_CONFIG for what is no schema, cannot be kept, or is satisfied by no text; E_LIMIT for what is too large. */
 export function schemaSpec(schema: JsonValue): ConstraintSpec {
-  if (utf8Length(JSON.stringify(schema)) > constraintLimits.schemaBytes)
-    throw new AppError("E_LIMIT", `schema: expected at most ${constraintLimits.schemaBytes} bytes`);
+  requireSize(schema);
   automatonOf(schemaGrammar(schema));
   return { kind: "schema", schema };
 }
@@ -55,4 +74,9 @@ export function labelsSpec(given: readonly string[]): ConstraintSpec {
   if (bytes > limits.labelBytes)
     throw new AppError("E_LIMIT", `labels: expected at most ${limits.labelBytes} bytes, found ${bytes}`);
   return { kind: "labels", labels };
+}
+
+function requireSize(schema: JsonValue): void {
+  if (utf8Length(JSON.stringify(schema)) > constraintLimits.schemaBytes)
+    throw new AppError("E_LIMIT", `schema: expected at most ${constraintLimits.schemaBytes} bytes`);
 }

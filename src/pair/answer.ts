@@ -20,8 +20,8 @@ export type AnswererOptions = Pick<DecoderOptions, "threads" | "device" | "capac
   readonly edge?: FrozenModel | undefined;
   /** Put in front of every input. */
   readonly prompt?: string | undefined;
-  /** What answers must be, in any of the roles. */
-  readonly constraint?: ConstraintSpec | undefined;
+  /** What answers must be, in any of the roles; the specialisation's own unless told otherwise. False: free text. */
+  readonly constraint?: ConstraintSpec | false | undefined;
 };
 
 export type Turn = { readonly input: string; readonly output: string };
@@ -53,7 +53,7 @@ export type Answerer = AsyncDisposable & {
 
 /** Compiles the edge model of a pair in one of its three roles. Throws E_MISMATCH for another pair's specialisation. */
 export async function createAnswerer(pair: EdgePair, options: AnswererOptions = {}): Promise<Answerer> {
-  const { specialization, edge, weights, prompt, constraint: demanded, ...decoderOptions } = options;
+  const { specialization, edge, weights, prompt, constraint: asked, ...decoderOptions } = options;
   const given = Object.entries({ specialization, edge, weights, prompt }).filter(([, value]) => value !== undefined);
   if (given.length > 1)
     throw new AppError(
@@ -65,7 +65,8 @@ export async function createAnswerer(pair: EdgePair, options: AnswererOptions = 
   const specialized = specialization === undefined ? merged : await specializedEdge(pair, specialization, onDevice);
   const model: FrozenModel = edge ?? specialized ?? pair.edge;
   const { tokenizer, layout } = pair;
-  const constraint = demanded && compileConstraint(tokenizer, layout, demanded);
+  const demanded = asked ?? specialization?.constraint;
+  const constraint = demanded ? compileConstraint(tokenizer, layout, demanded) : undefined;
   const decoder = await createDecoder(model, decoderOptions);
 
   async function answer(input: string, { history = [], abstain, ...options }: AnswerOptions = {}): Promise<Answer> {

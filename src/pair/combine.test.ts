@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openTinyPair, specializationOf } from "../../test/support/tiny-pair.ts";
+import { labelsSpec } from "../constraint/spec.ts";
 import { quantizations } from "../models/quantized/layout.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import { type CombinePart, combineSpecializations, interference } from "./combine.ts";
@@ -22,7 +23,7 @@ const part = (
 ): CombinePart => ({
   name,
   weight,
-  specialization: specializationOf(pair ?? none, gates, { promptSha256: name.repeat(64).slice(0, 64) }),
+  specialization: specializationOf(pair ?? none, gates, { promptHmac: name.repeat(64).slice(0, 64) }),
 });
 const first = [
   [0.25, 0.75, 0, 0],
@@ -44,7 +45,7 @@ test("gates are the weighted sum, with all experts kept; provenance tells the re
   ]);
   expect(combined).toMatchObject({ topK: 3, promptTokens: 20, edgeSha256: "e" });
   const other = combineSpecializations(pooled, [a, { ...b, weight: 0.3 }]);
-  expect(other.promptSha256).not.toBe(combined.promptSha256);
+  expect(other.promptHmac).not.toBe(combined.promptHmac);
 });
 
 test("a combination is as coarse as its coarsest part, and another recipe than that of unquantised parts", () => {
@@ -62,20 +63,19 @@ test("a combination is as coarse as its coarsest part, and another recipe than t
   expect(plain).not.toHaveProperty("cloudQuantization");
   const mixed = combineSpecializations(pooled, [a, held(b, int8)]);
   expect(mixed.cloudQuantization).toEqual(int8);
-  expect(mixed.promptSha256).not.toBe(plain.promptSha256);
+  expect(mixed.promptHmac).not.toBe(plain.promptHmac);
   const both = combineSpecializations(pooled, [held(a, int8), held(b, int4)]);
   expect(both.cloudQuantization).toEqual(int4);
   const coarser = { ...int4, tableBlockSize: 128 } as const;
   const tables = combineSpecializations(pooled, [held(a, coarser), held(b, int4)]);
   expect(tables.cloudQuantization).toEqual(coarser);
-  expect(new Set([mixed, both, tables].map(({ promptSha256 }) => promptSha256)).size).toBe(3);
+  expect(new Set([mixed, both, tables].map(({ promptHmac }) => promptHmac)).size).toBe(3);
 });
 
 test("merging a combination is merging each part at its weight", async () => {
   const pair = await openTinyPair();
   const parts = [part(pair, "a", 0.7, first), part(pair, "b", -0.3, second)];
-  const file = await writeSpecialization(mkdtempSync(join(tmpdir(), "combined-")), combineSpecializations(pair, parts));
-  const combined = await merge(pair, await readSpecialization(file.file, pair));
+  const combined = await merge(pair, combineSpecializations(pair, parts));
   const alone = await Promise.all(
     parts.map(({ specialization, weight }) => merge(pair, specialization, { scale: weight })),
   );
@@ -89,6 +89,24 @@ test("merging a combination is merging each part at its weight", async () => {
     moved = Math.max(moved, Math.abs(value - base[i]!));
   });
   expect(moved).toBeGreaterThan(0.05);
+});
+
+test("the file of a combination is that combination, its gates in fp16, its constraint that of the parts", async () => {
+  const pair = await openTinyPair();
+  const constraint = labelsSpec(["a", "b"]);
+  const [a, b] = [part(pair, "a", 0.7, first), part(pair, "b", -0.3, second)];
+  const held = { ...a, specialization: { ...a.specialization, constraint } };
+  const combined = combineSpecializations(pair, [held, b]);
+  const { file } = await writeSpecialization(mkdtempSync(join(tmpdir(), "combined-")), combined);
+  const read = await readSpecialization(file, pair);
+  expect(read).toEqual({ ...combined, gates: read.gates });
+  expect(read.constraint).toEqual(constraint);
+  read.gates.flat().forEach((gate, i) => {
+    const wanted = combined.gates.flat()[i]!;
+    expect(Math.abs(gate - wanted)).toBeLessThanOrEqual(Math.abs(wanted) * 2 ** -11);
+  });
+  const other = { ...b, specialization: { ...b.specialization, constraint: labelsSpec(["c", "d"]) } };
+  expect(combineSpecializations(pair, [held, other])).not.toHaveProperty("constraint");
 });
 
 test("interference counts experts in common and how much of the gates overlaps", () => {

@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
 import type { GeneratorConfig } from "../generator/config.ts";
+import { maxGate } from "./packed-gates.ts";
 import type { Specialization } from "./specialization.ts";
 
 export type CombinePart = {
@@ -16,11 +17,8 @@ export type CombinePart = {
 /** The part of a pair that says whether its specialisations are gates. */
 type GeneratedBy = { readonly shape: { readonly generator: Pick<GeneratorConfig, "generation"> } };
 
-/** Largest gate a specialisation file holds. */
-const maxGate = 1e3;
-
 /**
- * Σ weight · gates, layer by layer. Experts of all parts stay, also beyond the K of each; what falls together adds up. For a pair that mixes
+ * Σ weight · gates, layer by layer; a constraint stays where no two parts have different ones. Experts of all parts stay, also beyond the K of each; what falls together adds up. For a pair that mixes
  * weight changes this is the weighted sum of the parts' changes; for one that mixes factors it is another mixture.
  * @throws E_CONFIG for a pair without a pool of experts; E_USAGE for fewer than two parts or weights that are 0 or no numbers; E_MISMATCH for parts
  * of different pairs, and where nothing is left
@@ -57,20 +55,30 @@ export function combineSpecializations(pair: GeneratedBy, parts: readonly Combin
     experts,
     promptTokens: parts.reduce((sum, { specialization }) => sum + specialization.promptTokens, 0),
     truncated: parts.some(({ specialization }) => specialization.truncated),
-    promptSha256: sha256(parts.map(recipe).join("")),
+    ...(parts.every(({ specialization }) => specialization.promptHmac !== undefined)
+      ? { promptHmac: sha256(parts.map(recipe).join("")) }
+      : {}),
     cloudSha256,
     edgeSha256,
     generatorSha256,
     ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
+    ...sharedConstraint(parts),
   };
+}
+
+/** That of all parts that have one, where it is the same. */
+function sharedConstraint(parts: readonly CombinePart[]): Pick<Specialization, "constraint"> {
+  const [first, ...others] = parts.flatMap(({ specialization }) => specialization.constraint ?? []);
+  const isShared = first !== undefined && others.every((other) => JSON.stringify(other) === JSON.stringify(first));
+  return isShared ? { constraint: first } : {};
 }
 
 type CloudQuantization = NonNullable<Specialization["cloudQuantization"]>;
 
 /** What tells a part from others: its weight, its prompt, and how the cloud model was held that read it. */
-function recipe({ weight, specialization: { promptSha256, cloudQuantization: held } }: CombinePart): string {
+function recipe({ weight, specialization: { promptHmac, cloudQuantization: held } }: CombinePart): string {
   const cloud = held === undefined ? "" : ` ${held.bits} ${held.blockSize} ${held.symmetric} ${held.tableBlockSize}`;
-  return `${weight} ${promptSha256}${cloud}\n`;
+  return `${weight} ${promptHmac}${cloud}\n`;
 }
 
 /** Of those that are, the one of the fewest bits, the largest blocks and no zero points. */

@@ -7,6 +7,7 @@ import { readFileBounded } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
 import type { Pair } from "./pair-file.ts";
 import {
+  constraintBytes,
   encodeSpecialization,
   parseSpecialization,
   requireSamePair,
@@ -18,16 +19,16 @@ export { encodeSpecialization, type Specialization } from "./specialization.ts";
 
 export const specializationFileName = "specialization.json";
 
-/** Writes `specialization.json` into a folder. */
+/** Writes `specialization.json` into a folder; `bytes` are those of the file, the constraint's among them. */
 export async function writeSpecialization(
   directory: string,
   specialization: Specialization,
-): Promise<{ readonly file: string; readonly bytes: number }> {
+): Promise<{ readonly file: string; readonly bytes: number; readonly constraintBytes: number }> {
   const text = encodeSpecialization(specialization);
   const file = join(directory, specializationFileName);
   await ensureFolder(directory);
   await writeFileAtomic(file, text);
-  return { file, bytes: Buffer.byteLength(text) };
+  return { file, bytes: Buffer.byteLength(text), constraintBytes: constraintBytes(specialization) };
 }
 
 /**

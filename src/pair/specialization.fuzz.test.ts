@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { damageFile, fuzz } from "../../test/support/fuzz.ts";
-import { mutateJsonBytes } from "../../test/support/mutate.ts";
+import { mutate, mutateJsonBytes } from "../../test/support/mutate.ts";
 import { openTinyPair, specializationOf } from "../../test/support/tiny-pair.ts";
 import { AppError } from "../base/errors.ts";
+import type { Rng } from "../base/rng.ts";
 import { assembleLora } from "./merge.ts";
 import type { Pair } from "./pair-file.ts";
 import { parseSpecialization, specializationLimits } from "./specialization.ts";
@@ -31,12 +32,27 @@ function expectSound(specialization: Specialization): void {
     expect(row.every((gate) => Number.isFinite(gate) && Math.fround(gate) === gate)).toBe(true);
     expect(row.filter((gate) => gate !== 0).length).toBeLessThanOrEqual(topK);
   }
-  const { promptSha256, cloudSha256, edgeSha256, generatorSha256 } = specialization;
-  for (const hash of [promptSha256, cloudSha256, edgeSha256, generatorSha256]) expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  const { promptHmac, cloudSha256, edgeSha256, generatorSha256 } = specialization;
+  for (const hash of [cloudSha256, edgeSha256, generatorSha256, ...(promptHmac === undefined ? [] : [promptHmac])])
+    expect(hash).toMatch(/^[0-9a-f]{64}$/);
   expect(typeof truncated).toBe("boolean");
   expect(version).toMatch(/^\P{C}{1,40}$/u);
   // Written again it says the same, and stays within the limit of reading.
   expect(parseSpecialization(encodeSpecialization(specialization), "written again")).toEqual(specialization);
+}
+
+/** Damages the file: every second time the bytes of its gates and hashes, which stand in base64, else its text. */
+function mutateFile(bytes: Uint8Array, rng: Rng): Uint8Array {
+  if (rng.int(2) === 0) return mutateJsonBytes(bytes, rng);
+  const text = new TextDecoder()
+    .decode(bytes)
+    .replaceAll(/"(gates|cloud|edge|generator)":"([^"]+)"/g, (whole, key, value) => {
+      if (rng.int(3) > 0) return whole as string;
+      const damaged = mutate(Buffer.from(value as string, "base64"), rng);
+      const written = Buffer.from(damaged).toString("base64");
+      return `"${key}":"${key === "gates" ? written : written.replace(/=+$/, "")}"`;
+    });
+  return new TextEncoder().encode(text);
 }
 
 /** The same gates in files of different sizes: the tiny pair's, one with every expert in use, and one as large as large models need. */
@@ -61,7 +77,7 @@ test.each(Object.entries(gatesOf))(
     const found = { read: 0, forPair: 0, forOthers: 0 };
     const { outcomes, reasons } = await fuzz({
       seed: `${kind} specialization.json`,
-      damage: damageFile(join(dir, "specialization.json"), new TextEncoder().encode(original), mutateJsonBytes),
+      damage: damageFile(join(dir, "specialization.json"), new TextEncoder().encode(original), mutateFile),
       read: async () => {
         const specialization = await readSpecialization(dir);
         found.read++;

@@ -1,11 +1,15 @@
-/** @file The artefact as text: gates and provenance, a few hundred bytes of JSON. */
+/** @file The artefact as text: gates, provenance and the constraint of its answers; a few hundred bytes of JSON. */
 import { z } from "zod";
+import { base64ToHex, hexToBase64 } from "../base/base64.ts";
 import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
 import { Sha256 } from "../base/sha256.ts";
+import { utf8Length } from "../base/utf8.ts";
+import { ConstraintSection, type ConstraintSpec, requireSpec } from "../constraint/spec.ts";
 import { gateCount } from "../generator/direct.ts";
 import type { PairShape } from "../generator/parameters.ts";
 import { BlockSize, type ResolvedQuantization } from "../models/quantized/layout.ts";
+import { maxGate, packGates, unpackGates } from "./packed-gates.ts";
 import type { EdgePair } from "./pair.ts";
 import type { Pair } from "./pair-file.ts";
 
@@ -24,12 +28,15 @@ export type Specialization = {
   /** Tokens of the prompt as given, without meta tokens. */
   readonly promptTokens: number;
   readonly truncated: boolean;
-  readonly promptSha256: string;
+  /** HMAC-SHA-256 of the prompt by a secret of whoever made it, who finds it again by it; nobody else learns anything. None: anonymous. */
+  readonly promptHmac?: string;
   readonly cloudSha256: string;
   readonly edgeSha256: string;
   readonly generatorSha256: string;
   /** How the cloud model was held, where it was quantised: other gates than those of its own weights. Of a combination, the coarsest. */
   readonly cloudQuantization?: ResolvedQuantization;
+  /** What the prompt demands of an answer's form. Gates cannot carry it. */
+  readonly constraint?: ConstraintSpec;
   /** What it took to make; not part of the file. */
   readonly ms?: { readonly cloud: number };
 };
@@ -40,17 +47,14 @@ export type Specialization = {
  */
 export const specializationLimits = { fileBytes: 16 * 2 ** 20, layers: 1024, experts: 4096, numbers: 2 ** 19 } as const;
 
-const SpecializationFile = z.strictObject({
-  format: z.literal("lora-gen specialization 1"),
+/** What both formats say. */
+const common = {
   version: z.string().regex(/^\P{C}{1,40}$/u, "expected up to 40 printable characters"),
   layers: z.int().min(1).max(specializationLimits.layers),
   experts: z.int().min(1).max(specializationLimits.experts),
   topK: z.int().min(1).max(specializationLimits.experts),
-  /** Per layer the experts in use, each with its gate. */
-  gates: z.array(z.array(z.tuple([z.int().min(0), z.number().min(-1e3).max(1e3)]))),
   promptTokens: z.int().min(1),
   truncated: z.boolean(),
-  sha256: z.strictObject({ prompt: Sha256, cloud: Sha256, edge: Sha256, generator: Sha256 }),
   cloudQuantization: z
     .strictObject({
       bits: z.literal([4, 8]),
@@ -60,59 +64,106 @@ const SpecializationFile = z.strictObject({
     })
     .transform(({ tableBlockSize, ...held }) => ({ ...held, tableBlockSize: tableBlockSize ?? held.blockSize }))
     .optional(),
+} as const;
+
+/** A SHA-256 in 43 letters. */
+const ShortSha256 = z.string().transform((text, context) => {
+  const hex = base64ToHex(text);
+  if (hex?.length === 64) return hex;
+  context.addIssue("expected 32 bytes in base64");
+  return z.NEVER;
 });
 
-/** The shortest decimal that reads back as the same fp32. */
-const shortFloat = (value: number): number => {
-  for (let digits = 6; digits < 9; digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
-  }
-  return Number(value.toPrecision(9));
-};
+const formats = { first: "lora-gen specialization 1", current: "lora-gen specialization 2" } as const;
 
-/** The bytes of the file. */
+/** Gates as numbers, a SHA-256 of the prompt that confirms a guess of it: read, and the hash forgotten. */
+const FirstFile = z.strictObject({
+  format: z.literal(formats.first),
+  ...common,
+  /** Per layer the experts in use, each with its gate. */
+  gates: z.array(z.array(z.tuple([z.int().min(0), z.number().min(-maxGate).max(maxGate)]))),
+  sha256: z.strictObject({ prompt: Sha256, cloud: Sha256, edge: Sha256, generator: Sha256 }),
+});
+
+const CurrentFile = z.strictObject({
+  format: z.literal(formats.current),
+  ...common,
+  /** See `packGates`. */
+  gates: z.string(),
+  sha256: z.strictObject({ cloud: ShortSha256, edge: ShortSha256, generator: ShortSha256 }),
+  promptHmac: ShortSha256.optional(),
+  constraint: ConstraintSection.optional(),
+});
+
+const SpecializationFile = z.discriminatedUnion("format", [FirstFile, CurrentFile]);
+
+/** The bytes of the file. Gates are rounded to fp16. */
 export function encodeSpecialization(specialization: Specialization): string {
-  const { version, gates, topK, layers, experts, promptTokens, truncated } = specialization;
-  const { promptSha256: prompt, cloudSha256: cloud, edgeSha256: edge, generatorSha256: generator } = specialization;
-  const { cloudQuantization } = specialization;
-  const sparse = gates.map((row) => row.flatMap((gate, expert) => (gate === 0 ? [] : [[expert, shortFloat(gate)]])));
-  const sha256 = { prompt, cloud, edge, generator };
-  return `${JSON.stringify({ format: "lora-gen specialization 1", version, layers, experts, topK, gates: sparse, promptTokens, truncated, sha256, cloudQuantization })}\n`;
+  const { version, gates, topK, layers, experts, promptTokens, truncated, promptHmac } = specialization;
+  const { cloudQuantization, constraint } = specialization;
+  return `${JSON.stringify({
+    format: formats.current,
+    version,
+    layers,
+    experts,
+    topK,
+    gates: packGates(gates, experts),
+    promptTokens,
+    truncated,
+    sha256: {
+      cloud: hexToBase64(specialization.cloudSha256),
+      edge: hexToBase64(specialization.edgeSha256),
+      generator: hexToBase64(specialization.generatorSha256),
+    },
+    promptHmac: promptHmac && hexToBase64(promptHmac),
+    cloudQuantization,
+    constraint,
+  })}\n`;
 }
 
-/** Reads what such a file says. `file` names it in errors. Throws E_LIMIT, E_FORMAT. */
+/** Of these bytes, those of the constraint's section. */
+export const constraintBytes = ({ constraint }: Pick<Specialization, "constraint">): number =>
+  constraint === undefined ? 0 : utf8Length(`,"constraint":${JSON.stringify(constraint)}`);
+
+/** Reads what such a file says, of this format or the one before. `file` names it in errors. Throws E_LIMIT, E_FORMAT. */
 export function parseSpecialization(text: string, file: string): Specialization {
-  const json = parseJson(text, { what: file, maxBytes: specializationLimits.fileBytes });
+  const json = parseJson(text, { what: file, maxBytes: specializationLimits.fileBytes, uniqueKeys: true });
   const parsed = checkSchema(json, SpecializationFile, { what: file });
-  const { layers, experts, topK, gates, version, promptTokens, truncated, sha256, cloudQuantization } = parsed;
+  const { layers, experts, topK, version, promptTokens, truncated, sha256, cloudQuantization } = parsed;
   if (layers * experts > specializationLimits.numbers)
     throw new AppError(
       "E_LIMIT",
       `${file}: ${layers} layers of ${experts} numbers, the limit is ${specializationLimits.numbers} in all`,
     );
-  if (gates.length !== layers)
-    throw new AppError("E_FORMAT", `${file}: expected gates for ${layers} layers, found ${gates.length}`);
   if (topK > experts)
     throw new AppError("E_FORMAT", `${file}: topK: expected at most ${experts}, as many as experts, found ${topK}`);
-  gates.forEach((row, layer) => {
-    if (row.length > topK)
-      throw new AppError("E_FORMAT", `${file}: layer ${layer}: expected at most ${topK} gates, found ${row.length}`);
-  });
+  const isCurrent = parsed.format === formats.current;
   return {
     version,
-    gates: gates.map((row, layer) => toDense(file, layer, row, experts)),
+    gates: isCurrent ? unpackGates(parsed.gates, parsed, file) : listedGates(parsed, file),
     topK,
     layers,
     experts,
     promptTokens,
     truncated,
-    promptSha256: sha256.prompt,
+    ...(isCurrent && parsed.promptHmac !== undefined ? { promptHmac: parsed.promptHmac } : {}),
     cloudSha256: sha256.cloud,
     edgeSha256: sha256.edge,
     generatorSha256: sha256.generator,
     ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
+    ...(isCurrent && parsed.constraint !== undefined ? { constraint: requireSpec(parsed.constraint, file) } : {}),
   };
+}
+
+/** The gates of a file of the first format. */
+function listedGates({ gates, layers, experts, topK }: z.infer<typeof FirstFile>, file: string): number[][] {
+  if (gates.length !== layers)
+    throw new AppError("E_FORMAT", `${file}: expected gates for ${layers} layers, found ${gates.length}`);
+  gates.forEach((row, layer) => {
+    if (row.length > topK)
+      throw new AppError("E_FORMAT", `${file}: layer ${layer}: expected at most ${topK} gates, found ${row.length}`);
+  });
+  return gates.map((row, layer) => toDense(file, layer, row, experts));
 }
 
 /** Throws E_LIMIT where what a generator makes for a pair of this shape would not fit a file. */

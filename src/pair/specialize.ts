@@ -1,8 +1,9 @@
 /** @file A system prompt to a specialisation: one forward pass of the cloud model, then the router. */
 
 import { AppError } from "../base/errors.ts";
-import { sha256 } from "../base/hash.ts";
+import { hmacSha256, sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
+import type { ConstraintSpec } from "../constraint/spec.ts";
 import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
 import { type GeneratorConfig, gateSets } from "../generator/config.ts";
 import { directStates, gateCount } from "../generator/direct.ts";
@@ -23,6 +24,10 @@ import { requireSpecializable, type Specialization } from "./specialization.ts";
 export type SpecializeOptions = {
   /** Shorten an over-long prompt instead of refusing it: in the middle (true), or at its beginning. AMB-19. */
   readonly truncate?: boolean | TruncateMode;
+  /** Whoever has it finds the specialisation of a prompt again; without one it does not say which prompt it is of. */
+  readonly secret?: Uint8Array | undefined;
+  /** What the prompt demands of an answer's form. */
+  readonly constraint?: ConstraintSpec | undefined;
 };
 
 /** Holds the cloud model's session; close it. */
@@ -48,11 +53,13 @@ export async function createSpecializer(
   const { quantization, widenedFrom } = pair.cloud;
   const cloudQuantization = quantization ?? widenedFrom;
 
-  async function specialize(prompt: string, { truncate = false }: SpecializeOptions = {}): Promise<Specialization> {
+  async function specialize(
+    prompt: string,
+    { truncate = false, secret, constraint }: SpecializeOptions = {},
+  ): Promise<Specialization> {
     const fitted = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });
     const ids = [...fitted.ids, ...encodeMeta(tokenizer, layout, layers)];
-    const promptSha256 = sha256(prompt);
-    const noise = promptGumbelFeeds(shape, promptSha256);
+    const noise = promptGumbelFeeds(shape, sha256(prompt));
     const from = performance.now();
     const { gates } = await session.run({ ...cloudFeeds([ids], layers, tokenizer.padId), ...noise });
     const cloud = performance.now() - from;
@@ -64,11 +71,12 @@ export async function createSpecializer(
       experts,
       promptTokens: fitted.tokens,
       truncated: fitted.tokens !== fitted.ids.length,
-      promptSha256,
+      ...(secret === undefined ? {} : { promptHmac: hmacSha256(secret, prompt) }),
       cloudSha256: pair.cloud.sha256,
       edgeSha256: pair.edge.sha256,
       generatorSha256: pair.generator.sha256,
       ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
+      ...(constraint === undefined ? {} : { constraint }),
       ms: { cloud },
     };
   }

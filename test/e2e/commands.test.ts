@@ -44,9 +44,10 @@ test("specialize writes under 1 kB and says what it wrote", async () => {
       layers: z.literal(2),
       experts: z.literal(4),
       promptTokens: z.int().min(5),
-      promptSha256: hash,
+      promptHmac: hash,
       truncated: z.literal(false),
       bytes: z.int().max(999),
+      constraintBytes: z.literal(0),
       ms: z.strictObject({ load: ms, cloud: ms, assemble: ms }),
       file: z.literal(join(out, "specialization.json")),
     })
@@ -55,6 +56,29 @@ test("specialize writes under 1 kB and says what it wrote", async () => {
   expect(await readdir(out)).toEqual(["specialization.json"]);
   // A prompt file's last line end is not part of the prompt.
   expect(await readFile(result.file, "utf8")).toBe(await readFile(join(specialization, "specialization.json"), "utf8"));
+});
+
+test("labels of a prompt travel in its specialisation and are kept by answers, unless told otherwise", async () => {
+  const out = join(folder, "labelled");
+  const labelled = ["specialize", "--pair", pair, "--prompt", "Classify the text as weather, sports or music."];
+  const { status, stdout, stderr } = await loragen([...labelled, "--out", out]);
+  expect([status, stderr]).toEqual([
+    0,
+    'found 3 labels: weather, sports, music; behind "Classify the text as"; --no-constraint leaves answers free\n',
+  ]);
+  expect(stdout).toContain("answers  3 labels: weather, sports, music");
+  const ask = (...args: string[]) =>
+    json(["run", "--pair", pair, "--input", "it rains", "--specialization", out, ...args]);
+  expect(["weather", "sports", "music"]).toContain(((await ask()) as { label: string }).label);
+  expect(await ask("--no-constraint")).not.toHaveProperty("label");
+  expect(await ask("--labels", "x,y", "--abstain", "1")).toMatchObject({ text: "none", abstained: true });
+  const inspected = (await json(["inspect", out])) as { constraintBytes: number; bytes: number };
+  expect(inspected.constraintBytes).toBeGreaterThan(40);
+  const anonymous = join(folder, "anonymous");
+  expect(await json([...labelled, "--no-constraint", "--anonymous", "--out", anonymous])).not.toHaveProperty(
+    "promptHmac",
+  );
+  expect(await readFile(join(anonymous, "specialization.json"), "utf8")).not.toMatch(/promptHmac|weather/);
 });
 
 test("run answers as base, prompted and specialised model; only the prompted one reads the prompt", async () => {

@@ -1,4 +1,6 @@
 /** @file A command line's surroundings that remember what was written. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { CliContext } from "../../src/cli/context.ts";
 import { createTerminal } from "../../src/cli/terminal.ts";
@@ -17,6 +19,7 @@ export function recordingContext({ stdin = "", debug = false } = {}) {
     isTerminal: { stdin: false, stdout: false, stderr: false },
     now: () => performance.now(),
     debug,
+    store: join(tmpdir(), "store"),
     resolveModel: async (name) => name,
   };
   return { context, written };

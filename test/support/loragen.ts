@@ -1,6 +1,7 @@
 /** @file The command line under test: as a child process from the built package, or in this process. */
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { runCli } from "../../src/cli/program.ts";
 import { recordingContext } from "./cli-context.ts";
@@ -26,7 +27,10 @@ export function build(): void {
 
 /** Starts `loragen` as a user's shell does; `build` first. */
 export function start(args: readonly string[], { stdin = "", env = {} }: Options = {}) {
-  const child = spawn(process.execPath, [main, ...args], { cwd: root, env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: root,
+    env: { ...process.env, LORAGEN_HOME: join(tmpdir(), "store"), ...env },
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -100,7 +100,7 @@ export const specializationOf = (
   experts: gates[0]!.length,
   promptTokens: 10,
   truncated: false,
-  promptSha256: "0".repeat(64),
+  promptHmac: "0".repeat(64),
   cloudSha256: pair.cloud.sha256,
   edgeSha256: pair.edge.sha256,
   generatorSha256: pair.generator.sha256,

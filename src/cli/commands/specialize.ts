@@ -1,10 +1,12 @@
 /** @file `loragen specialize`: a system prompt to a specialisation file. */
 import { type Command, Option } from "commander";
+import { findConstraint } from "../../constraint/find.ts";
 import { assembleLora } from "../../pair/merge.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import type { Specialization } from "../../pair/specialization-file.ts";
 import { createSpecializer } from "../../pair/specialize.ts";
 import { type TruncateMode, truncateModes } from "../../text/truncate-prompt.ts";
+import { type ConstraintFlags, constraintOptions, describeSpec, readConstraint } from "../constraint-flags.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs, plural, shortHash } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
@@ -23,19 +25,23 @@ import {
   required,
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
+import { promptSecret } from "../prompt-secret.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
+import { specializeWarnings } from "../specialize-warnings.ts";
 import type { Colors } from "../terminal.ts";
 
 type Flags = PairFlags &
   PromptFlags &
   JsonFlag &
   QuantizeFlag &
-  ExactFlag & { readonly out?: string; readonly truncate?: TruncateMode };
+  ExactFlag &
+  ConstraintFlags & { readonly out?: string; readonly truncate?: TruncateMode; readonly anonymous?: boolean };
 
 const examples = `
 Examples:
   $ loragen specialize --prompt "Classify the sentiment. Answer positive or negative." --out sentiment
-  $ loragen specialize --prompt-file router.txt --out router --json
+  $ loragen specialize --prompt-file router.txt --labels labels.txt --out router
+  $ loragen specialize --prompt-file secret.txt --anonymous --out assistant --json
   $ loragen run --specialization sentiment --input "what a lovely day"`;
 
 export function addSpecialize(program: Command, context: CliContext): void {
@@ -54,14 +60,16 @@ export function addSpecialize(program: Command, context: CliContext): void {
         .choices(truncateModes)
         .preset("middle"),
     );
-  for (const option of [
+  const options = [
     ...promptOptions(),
+    ...constraintOptions("answers are free text"),
+    new Option("--anonymous", "leave out the keyed hash by which you find a prompt's specialisation again"),
     ...pairOptions(),
     quantizeOption("cloud model"),
     exactOption(),
     jsonOption(),
-  ])
-    command.addOption(option);
+  ];
+  for (const option of options) command.addOption(option);
   command.addHelpText("after", examples).action((flags: Flags) => specializeCommand(context, flags));
 }
 
@@ -71,11 +79,15 @@ type Timed = {
   readonly layers: number;
   readonly experts: number;
   readonly promptTokens: number;
-  readonly promptSha256: string;
+  /** None of an anonymous specialisation. */
+  readonly promptHmac: string | undefined;
   readonly truncated: boolean;
   /** Where the cloud model is quantised. */
   readonly cloudQuantization: Specialization["cloudQuantization"];
+  readonly constraint: Specialization["constraint"];
+  /** Of the file, and of the constraint's section in it. */
   readonly bytes: number;
+  readonly constraintBytes: number;
   readonly ms: { readonly load: number; readonly cloud: number; readonly assemble: number };
   readonly file: string;
 };
@@ -83,6 +95,13 @@ type Timed = {
 async function specializeCommand(context: CliContext, flags: Flags): Promise<void> {
   const out = required(flags.out, "specialize", "--out DIR");
   const prompt = required(await readPrompt(context, flags), "specialize", "--prompt TEXT or --prompt-file FILE");
+  const given = await readConstraint(flags);
+  const found = given === undefined ? findConstraint(prompt) : undefined;
+  if (found !== undefined)
+    context.stderr.write(
+      `found ${describeSpec(found.spec)}; behind "${found.because}"; --no-constraint leaves answers free\n`,
+    );
+  const constraint = given === false ? undefined : (given ?? found?.spec);
   const from = context.now();
   const pair = await loadPair(flags.pair, {
     quantize: { cloud: quantizationOf(flags) },
@@ -90,14 +109,19 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
     resolveModel: context.resolveModel,
     warn: warnOn(context),
   });
+  for (const warning of specializeWarnings(pair, prompt, constraint)) warnOn(context)(warning);
   await using specializer = await createSpecializer(pair, flags);
   const loaded = context.now();
-  const specialization = await specializer.specialize(prompt, { truncate: flags.truncate ?? false });
-  const { gates, topK, layers, experts, promptTokens, promptSha256, truncated, cloudQuantization } = specialization;
+  const specialization = await specializer.specialize(prompt, {
+    truncate: flags.truncate ?? false,
+    secret: flags.anonymous ? undefined : await promptSecret(context),
+    constraint,
+  });
+  const { gates, topK, layers, experts, promptTokens, promptHmac, truncated, cloudQuantization } = specialization;
   const routed = context.now();
   assembleLora(pair, specialization);
   const assembled = context.now();
-  const { file, bytes } = await replaceSpecialization(context, out, specialization);
+  const { file, bytes, constraintBytes } = await replaceSpecialization(context, out, specialization);
   const ms = { load: loaded - from, cloud: specialization.ms?.cloud ?? routed - loaded, assemble: assembled - routed };
   const result = {
     gates,
@@ -105,10 +129,12 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
     layers,
     experts,
     promptTokens,
-    promptSha256,
+    promptHmac,
     truncated,
     cloudQuantization,
+    constraint,
     bytes,
+    constraintBytes,
     ms,
     file,
   };
@@ -117,10 +143,13 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
 
 function describe(result: Timed, directory: string, colors: Colors): string {
   const { ms } = result;
+  const { constraint, constraintBytes, promptHmac } = result;
+  const hash = promptHmac === undefined ? "anonymous" : `keyed hash ${shortHash(promptHmac)}…`;
   return [
-    `${colors.bold(result.file)}: ${formatBytes(result.bytes)}`,
+    `${colors.bold(result.file)}: ${formatBytes(result.bytes)}${constraint === undefined ? "" : `, ${formatBytes(constraintBytes)} of them the constraint`}`,
     "",
-    `prompt   ${plural(result.promptTokens, "token")}${result.truncated ? ", shortened to fit" : ""}, sha256 ${shortHash(result.promptSha256)}…`,
+    `prompt   ${plural(result.promptTokens, "token")}${result.truncated ? ", shortened to fit" : ""}, ${hash}`,
+    `answers  ${constraint === undefined ? "free text" : describeSpec(constraint)}`,
     `gates    ${result.layers} layers × ${result.experts} experts`,
     ...heatMap(result.gates, colors).map((line) => `  ${line}`),
     `time     load ${formatMs(ms.load)}, cloud pass ${formatMs(ms.cloud)}, LoRA weights from gates ${formatMs(ms.assemble)}`,

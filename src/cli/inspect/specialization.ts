@@ -1,7 +1,9 @@
 /** @file A specialisation explained: its gates as a heat map, and what it was made from. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { constraintBytes, type Specialization } from "../../pair/specialization.ts";
 import { readSpecialization, specializationFileName } from "../../pair/specialization-file.ts";
+import { describeSpec } from "../constraint-flags.ts";
 import { formatBytes, plural } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
 import { facts, type Inspection } from "./inspection.ts";
@@ -14,7 +16,7 @@ export async function inspectSpecialization(path: string): Promise<Inspection> {
   const { size: bytes } = await stat(file);
   const { layers, experts, topK, promptTokens, truncated, version, cloudQuantization } = specialization;
   return {
-    json: { kind: "specialization", file, bytes, ...specialization },
+    json: { kind: "specialization", file, bytes, constraintBytes: constraintBytes(specialization), ...specialization },
     lines: (colors) => [
       colors.bold(`${file}: a specialisation, ${formatBytes(bytes)}`),
       "",
@@ -23,7 +25,8 @@ export async function inspectSpecialization(path: string): Promise<Inspection> {
       ...facts([
         ["gates", `${layers} layers × ${experts} experts, top ${topK}`],
         ["prompt", `${plural(promptTokens, "token")}${truncated ? ", shortened to fit" : ""}`],
-        ["prompt sha256", specialization.promptSha256],
+        ["keyed prompt hash", specialization.promptHmac ?? "none: anonymous"],
+        ...describeConstraint(specialization),
         ["cloud sha256", specialization.cloudSha256],
         ...(cloudQuantization === undefined
           ? []
@@ -35,3 +38,13 @@ export async function inspectSpecialization(path: string): Promise<Inspection> {
     ],
   };
 }
+
+const describeConstraint = (specialization: Specialization): (readonly [string, string])[] =>
+  specialization.constraint === undefined
+    ? []
+    : [
+        [
+          "constraint",
+          `${describeSpec(specialization.constraint)}; ${formatBytes(constraintBytes(specialization))} of the file`,
+        ],
+      ];

@@ -1,0 +1,83 @@
+/** @file A JSON schema that a prompt quotes for its answers, or the functions of which an answer calls one. */
+import type { JsonValue } from "../base/json.ts";
+import type { FoundConstraint } from "./find.ts";
+import { schemaSpec } from "./spec.ts";
+
+const asksForIt = /\b(?:answer|return|output|reply|respond)\b[^.]{0,80}\b(?:json|schema|match|fits?)\b/iu;
+const discussesIt = /\b(?:explain|write a json schema|mistake|meaning|what this|plain english|describe)\b/iu;
+/** How an answer calls a function: its name, then its arguments. */
+const call = /"name"[^\n]{0,60}"arguments"/u;
+
+/** Throws as `schemaSpec` does for a schema that cannot be kept. */
+export function findSchema(prompt: string): FoundConstraint | undefined {
+  const blocks = jsonBlocks(prompt);
+  const rest = blocks.reduce((text, { source }) => text.replace(source, " "), prompt);
+  if (discussesIt.test(rest) || !asksForIt.test(rest)) return undefined;
+  const because = asksForIt.exec(rest)![0].replace(/\s+/g, " ");
+  const schemas = blocks.filter(({ value }) => isSchema(value));
+  if (schemas.length === 1 && /\bschema\b/iu.test(rest)) return { spec: schemaSpec(schemas[0]!.value), because };
+  const calls = blocks.flatMap(({ value }) => functionsOf(value) ?? []);
+  if (calls.length === 0 || schemas.length > 0 || !call.test(rest)) return undefined;
+  return { spec: schemaSpec(calls.length === 1 ? calls[0]! : { anyOf: calls }), because };
+}
+
+type Block = { readonly value: JsonValue; readonly source: string };
+
+/** How many openings are tried: a prompt of brackets alone takes no time. */
+const maxTries = 200;
+
+/** The objects and lists of JSON that stand in a text, outermost ones only. */
+function jsonBlocks(text: string): Block[] {
+  const blocks: Block[] = [];
+  let tries = 0;
+  for (let at = 0; at < text.length && tries < maxTries; at++) {
+    if (text[at] !== "{" && text[at] !== "[") continue;
+    tries++;
+    const end = blockEnd(text, at);
+    const source = end === undefined ? "" : text.slice(at, end);
+    try {
+      blocks.push({ value: JSON.parse(source) as JsonValue, source });
+      at = end! - 1;
+    } catch {} // not JSON: look further
+  }
+  return blocks;
+}
+
+/** Behind the bracket that closes the one at `start`; strings hold none. */
+function blockEnd(text: string, start: number): number | undefined {
+  let depth = 0;
+  let isString = false;
+  for (let i = start; i < text.length; i++) {
+    const letter = text[i];
+    if (isString) {
+      if (letter === "\\") i++;
+      else if (letter === '"') isString = false;
+    } else if (letter === '"') isString = true;
+    else if (letter === "{" || letter === "[") depth++;
+    else if ((letter === "}" || letter === "]") && --depth === 0) return i + 1;
+  }
+  return undefined;
+}
+
+const isObject = (value: JsonValue | undefined): value is { [key: string]: JsonValue } =>
+  value !== null && typeof value === "object" && !Array.isArray(value);
+
+const isSchema = (value: JsonValue): boolean =>
+  isObject(value) && (isObject(value["properties"]) || "$schema" in value || "anyOf" in value) && !("name" in value);
+
+/** Tools as they are described to models: `{name, parameters}`, or the same within `{type: "function", function}`. */
+function functionsOf(value: JsonValue): JsonValue[] | undefined {
+  const listed = Array.isArray(value) ? value : [value];
+  const calls = listed.map((entry) => {
+    const described = isObject(entry) && isObject(entry["function"]) ? entry["function"] : entry;
+    if (!isObject(described) || typeof described["name"] !== "string" || !isObject(described["parameters"]))
+      return undefined;
+    return {
+      type: "object",
+      properties: { name: { const: described["name"] }, arguments: described["parameters"] },
+      required: ["name", "arguments"],
+      additionalProperties: false,
+    };
+  });
+  return calls.length > 0 && calls.every((entry) => entry !== undefined) ? calls : undefined;
+}
