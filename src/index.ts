@@ -6,6 +6,7 @@ export { type Logger, silentLogger, streamLogger } from "./base/log.ts";
 export { createProgress, type Progress, type ProgressOptions } from "./base/progress.ts";
 export { createRng, type Rng } from "./base/rng.ts";
 export { version } from "./base/version.ts";
+export { type FoundConstraint, findConstraint } from "./constraint/find.ts";
 export { type ConstraintSpec, labelsSpec, schemaSpec } from "./constraint/spec.ts";
 export type { EvalTask, EvalTaskInput } from "./data/eval-task.ts";
 // Evaluation
@@ -18,6 +19,7 @@ export {
   type Generated,
   type GenerateOptions,
 } from "./decode/decoder.ts";
+export { type Prefix, type PrefixSource, readPrefix } from "./decode/prefix.ts";
 export type { LogLine } from "./eval/log.ts";
 export { readLogs } from "./eval/log-file.ts";
 export type { EvalReport, StratumReport } from "./eval/report.ts";

@@ -46,7 +46,7 @@ export const baseNameOption = () =>
 
 export type Source = Pick<
   ExportRequest,
-  "base" | "adapter" | "whole" | "kind" | "adapterSha256" | "name" | "baseName" | "tokenizerDirectory"
+  "base" | "adapter" | "constraint" | "whole" | "kind" | "adapterSha256" | "name" | "baseName" | "tokenizerDirectory"
 >;
 
 /** The adapter that the flags name. Throws E_USAGE, E_MISMATCH, and as the readers of its files do. */
@@ -67,6 +67,7 @@ export async function openSource(
   return {
     base: pair.edge,
     adapter: assembleLora(pair, specialization),
+    constraint: specialization.constraint,
     kind: "specialization",
     adapterSha256: sha256(encodeSpecialization(specialization)),
     name: `${pair.name} specialised`,

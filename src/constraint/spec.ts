@@ -76,6 +76,10 @@ export function labelsSpec(given: readonly string[]): ConstraintSpec {
   return { kind: "labels", labels };
 }
 
+/** A JSON schema of the answers. Of labels one of strings: the answers themselves have no quotes. */
+export const answerSchema = (spec: ConstraintSpec): JsonValue =>
+  spec.kind === "schema" ? spec.schema : { type: "string", enum: [...spec.labels] };
+
 function requireSize(schema: JsonValue): void {
   if (utf8Length(JSON.stringify(schema)) > constraintLimits.schemaBytes)
     throw new AppError("E_LIMIT", `schema: expected at most ${constraintLimits.schemaBytes} bytes`);

@@ -6,7 +6,8 @@ import type { Parts } from "../nn/parts.ts";
 import type { CompileOptions, Feeds, WeightSource } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
 import { decoderGraph } from "./graph.ts";
-import { type KeyValueCache, withRoom } from "./key-value-cache.ts";
+import { withRoom } from "./key-value-cache.ts";
+import { type Prefix, prefixCache, requirePrefix } from "./prefix.ts";
 
 export type DecodableModel = FrozenModel;
 
@@ -14,6 +15,8 @@ export type CachedModelOptions = Pick<CompileOptions, "threads" | "device"> & {
   /** Positions a sequence may have; at most the model's context, which is also the default. Memory is taken as they are used. */
   readonly capacity?: number;
   readonly change?: StepChange;
+  /** Stands in front of every sequence, and takes up its positions of the capacity. */
+  readonly prefix?: Prefix | undefined;
 };
 
 /** A change of a model's linear maps that is steered from outside while it decodes. */
@@ -26,6 +29,7 @@ export type StepChange = {
 };
 
 export type CachedModel = AsyncDisposable & {
+  /** Behind the prefix, where there is one. */
   readonly capacity: number;
   /** Makes `ids` the sequence fed so far: what the cache shares with them is kept, unless `reuse` is off. Returns how many are held. */
   rewind(ids: readonly number[], options: { readonly reuse: boolean }): number;
@@ -49,30 +53,38 @@ const pieceLength = 512;
  */
 export async function createCachedModel(
   model: DecodableModel,
-  { capacity = model.config.context, change, ...options }: CachedModelOptions = {},
+  { capacity = model.config.context, change, prefix, ...options }: CachedModelOptions = {},
 ): Promise<CachedModel> {
   const { config } = model;
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
     throw new AppError("E_LIMIT", `cache capacity: expected 1…${config.context} (the context), found ${capacity}`);
+  const before = prefix?.positions ?? 0;
+  if (prefix !== undefined) requirePrefix(prefix, config, capacity);
   const parts = frozenParts(model);
   const session = await compile(decoderGraph(config, change?.wrap(parts) ?? parts), {
     weights: { ...frozenSources(model), ...change?.weights },
     ...options,
   });
-  let cache: KeyValueCache | undefined;
+  let cache = prefix && prefixCache(prefix, config, session.keepsState ? capacity : before);
   const oneRow = zeros("f32", [1, config.vocab]);
   const held: number[] = [];
   const feedsOf = createStepFeeds();
 
   async function run(ids: readonly number[], allRows: boolean): Promise<Float32Array> {
     requireTokens(ids, config.vocab);
-    if (held.length + ids.length > capacity)
-      throw new AppError("E_LIMIT", `cache: expected at most ${capacity} tokens, found ${held.length + ids.length}`);
-    const positions = session.keepsState ? capacity : held.length + ids.length;
-    cache = withRoom(cache, config, { positions, held: held.length });
+    if (held.length + ids.length > capacity - before)
+      throw new AppError(
+        "E_LIMIT",
+        `cache: expected at most ${capacity - before} tokens, found ${held.length + ids.length}`,
+      );
+    const positions = session.keepsState ? capacity : before + held.length + ids.length;
+    cache = withRoom(cache, config, { positions, held: before + held.length });
     const { past, present } = cache;
     const into = allRows && ids.length > 1 ? present : { ...present, logits: oneRow };
-    const { logits } = await session.run({ ...past, ...change?.feeds, ...feedsOf(ids, held.length, allRows) }, into);
+    const { logits } = await session.run(
+      { ...past, ...change?.feeds, ...feedsOf(ids, before + held.length, allRows) },
+      into,
+    );
     for (const id of ids) held.push(id);
     return floats(logits);
   }
@@ -82,7 +94,7 @@ export async function createCachedModel(
     await session.close();
   }
   return {
-    capacity,
+    capacity: capacity - before,
     rewind(ids, { reuse }) {
       let shared = 0;
       if (reuse) while (shared < held.length && shared < ids.length && held[shared] === ids[shared]) shared++;

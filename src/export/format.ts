@@ -1,4 +1,6 @@
 /** @file What an export is: written directly, then reloaded and compared with the merged model. */
+import { gbnf } from "../constraint/gbnf.ts";
+import { answerSchema, type ConstraintSpec } from "../constraint/spec.ts";
 import type { Adapter } from "../lora/low-rank.ts";
 import type { ModelType } from "../models/config.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
@@ -30,6 +32,15 @@ export type ExportContext = {
   readonly withBase: boolean;
 };
 
+/** How the constraint of a specialisation's answers goes with its export, by what the tool reads. */
+export const constraintFiles = {
+  gbnf: { name: "constraint.gbnf", write: gbnf },
+  schema: {
+    name: "constraint.schema.json",
+    write: (spec: ConstraintSpec) => `${JSON.stringify(answerSchema(spec), null, 2)}\n`,
+  },
+} as const;
+
 /** The type in which a format stores a weight of the merged model, by its name in a checkpoint. */
 export type TypeOfWeight = (name: string, shape: readonly number[]) => WeightType;
 
@@ -44,6 +55,7 @@ export type ExportFormat = {
   readonly about: string;
   /** What reads it, for refusals. */
   readonly tool: string;
+  readonly constraintAs: keyof typeof constraintFiles;
   /** Architectures that the tool supports. */
   readonly architectures: readonly ModelType[];
   /** Values of `--type`; the first is the default, unless types are kept. */

@@ -24,6 +24,7 @@ const placing = (config: ModelConfig) => ({
 export const ggufAdapter: ExportFormat = {
   about: `adapter for llama.cpp: ${ggufAdapterFile}`,
   tool: "llama.cpp",
+  constraintAs: "gbnf",
   architectures: Object.keys(ggufArchitectures) as ModelType[],
   types: ["f32", "f16"],
   canHoldBase: true,

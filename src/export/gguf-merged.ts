@@ -22,6 +22,7 @@ const weightTypes: Readonly<Partial<Record<GgufTensorType, WeightType>>> = { F32
 export const ggufMerged: ExportFormat = {
   about: `merged model for llama.cpp: ${ggufMergedFile}`,
   tool: "llama.cpp",
+  constraintAs: "gbnf",
   architectures: Object.keys(ggufArchitectures) as ModelType[],
   types: ["f16", "f32", "q8_0"],
   async typeOfWeights({ type, merged }) {

@@ -15,6 +15,7 @@ const weightTypes = { F32: "f32", F16: "f16", BF16: "bf16" } as const satisfies 
 export const mergedDirectory: ExportFormat = {
   about: "merged Hugging Face directory: config.json, model.safetensors, tokenizer",
   tool: "transformers",
+  constraintAs: "schema",
   architectures: Object.keys(architectures) as ModelType[],
   types: ["f32", "f16", "bf16"],
   keepsTypes: true,

@@ -9,6 +9,7 @@ import { reloadAdapter } from "./reload.ts";
 export const peft: ExportFormat = {
   about: "adapter for PEFT and vLLM: adapter_config.json, adapter_model.safetensors",
   tool: "PEFT",
+  constraintAs: "schema",
   architectures: Object.keys(architectures) as ModelType[],
   types: ["f32", "f16"],
   write: ({ directory, adapter, baseName, type }) =>

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { randomAdapter } from "../../test/support/random-adapter.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
+import { labelsSpec } from "../constraint/spec.ts";
 import { openGguf } from "../files/gguf/read.ts";
 import { openSafetensors } from "../files/safetensors.ts";
 import type { Adapter, LowRank } from "../lora/low-rank.ts";
@@ -72,6 +73,18 @@ test.each(Object.entries(exportFormats).filter(([name]) => name !== "onnx"))(
     }
   },
 );
+
+test("the constraint of a specialisation's answers goes with its export: GBNF for llama.cpp, a JSON schema for the others", async () => {
+  const constraint = labelsSpec(["card lost", 'say "hi"', "日本"]);
+  for (const key of ["gguf", "peft"] as const) {
+    const { out, files } = await runExport(exportFormats[key], request(`constraint-${key}`, { constraint }));
+    const name = key === "gguf" ? "constraint.gbnf" : "constraint.schema.json";
+    expect(files.map((file) => file.name)).toContain(name);
+    const text = readFileSync(join(out, name), "utf8");
+    if (key === "gguf") expect(text).toBe('root ::= ("card lost" | "say \\x22hi\\x22" | "\\u65E5\\u672C")\n');
+    else expect(JSON.parse(text)).toEqual({ type: "string", enum: ["card lost", 'say "hi"', "日本"] });
+  }
+});
 
 test("onnx: every type gives the logits of the rounded weights", async () => {
   for (const type of exportFormats.onnx.types) {

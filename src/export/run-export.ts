@@ -1,5 +1,8 @@
 /** @file One export from beginning to end: merge, write, reload, compare, and only then give it its name. */
+import { join } from "node:path";
+import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
+import type { ConstraintSpec } from "../constraint/spec.ts";
 import { type Adapter, adapterRank } from "../lora/low-rank.ts";
 import { applyAdapter } from "../models/apply-adapter.ts";
 import type { ModelConfig } from "../models/config.ts";
@@ -9,7 +12,7 @@ import { type MergeRecord, refuseMerged, storedDtype } from "../models/save-merg
 import { shareArrived } from "./arrival.ts";
 import { modelAsStored } from "./as-stored.ts";
 import { compareLogits, requireClose } from "./compare-logits.ts";
-import type { ExportContext, ExportFormat, WeightType } from "./format.ts";
+import { constraintFiles, type ExportContext, type ExportFormat, type WeightType } from "./format.ts";
 import { listFiles, type WrittenFile } from "./list-files.ts";
 import { withNewFolder } from "./new-folder.ts";
 import { exportTolerance, logitsOfProbes, probePositions } from "./probes.ts";
@@ -33,6 +36,8 @@ export type ExportRequest = StepOptions & {
   readonly tokenizerDirectory: string;
   /** Whether an adapter gets its base model beside it. */
   readonly withBase?: boolean | undefined;
+  /** What answers must be: written beside the export, as what its tool reads. */
+  readonly constraint?: ConstraintSpec | undefined;
 };
 
 export type ExportResult = {
@@ -98,6 +103,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       : undefined;
     step("write");
     await format.write(context);
+    if (request.constraint !== undefined) await writeConstraint(format, directory, request.constraint);
     step("verify");
     const { wanted, rounding } = await storedLogits(format, context);
     for (const weight of [...adapter.keys(), ...whole.keys()]) delete merged.weights[weight]; // they would lie in memory twice
@@ -116,6 +122,11 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       tolerance: exportTolerance,
     };
   });
+}
+
+async function writeConstraint({ constraintAs }: ExportFormat, directory: string, spec: ConstraintSpec): Promise<void> {
+  const { name, write } = constraintFiles[constraintAs];
+  await writeFileAtomic(join(directory, name), write(spec));
 }
 
 const nameOfMerged = ({ quantization }: Model, type: WeightType): string => {

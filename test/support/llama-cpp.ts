@@ -25,8 +25,11 @@ export async function startLlamaCpp(): Promise<Llama> {
 }
 
 export type LlamaCppModel = AsyncDisposable & {
-  /** The likeliest tokens behind a prompt, up to and without the first of `ends`. */
-  greedy(prompt: readonly number[], options: { maxTokens: number; ends: readonly number[] }): Promise<number[]>;
+  /** The likeliest tokens behind a prompt, up to and without the first of `ends`; of those that a grammar (GBNF) allows. */
+  greedy(
+    prompt: readonly number[],
+    options: { maxTokens: number; ends: readonly number[]; grammar?: string },
+  ): Promise<number[]>;
   /** Logits (vocab) behind every position from `from` on. */
   logits(ids: readonly number[], from: number): Promise<Float32Array[]>;
   /** The likeliest token behind every position from `from` on. */
@@ -67,11 +70,21 @@ export async function openLlamaCpp(
     const output = await sequence.controlledEvaluate(input);
     return ids.slice(from).map((_, i) => read(output[from + i]!.next));
   }
+  async function grammarState(grammar: string) {
+    const { LlamaGrammarEvaluationState } = await import("node-llama-cpp");
+    return new LlamaGrammarEvaluationState({ model, grammar: await llama.createGrammar({ grammar }) });
+  }
+
   return {
-    async greedy(prompt, { maxTokens, ends }) {
+    async greedy(prompt, { maxTokens, ends, grammar }) {
       await sequence.clearHistory();
       const found: number[] = [];
-      const tokens = sequence.evaluate(prompt as unknown as Token[], { temperature: 0, yieldEogToken: true });
+      const restricted = grammar === undefined ? {} : { grammarEvaluationState: await grammarState(grammar) };
+      const tokens = sequence.evaluate(prompt as unknown as Token[], {
+        temperature: 0,
+        yieldEogToken: true,
+        ...restricted,
+      });
       for await (const token of tokens) {
         if (ends.includes(token)) break;
         found.push(token);
