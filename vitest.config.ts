@@ -20,7 +20,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "test/*.test.ts"],
+          include: ["src/**/*.test.ts", "runs/**/*.test.ts", "test/*.test.ts"],
           exclude: ["**/*.fuzz.test.ts"],
           isolate: false, // no module keeps state: files may share a process, which saves loading everything for each
           ...patient,

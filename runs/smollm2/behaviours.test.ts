@@ -1,0 +1,151 @@
+/** @file What training prompts promise: the right answer follows from prompt and input, and what is held out stays out. */
+import { expect, test } from "vitest";
+import { createRng } from "../../src/base/rng.ts";
+import { type Behaviour, splits, type Text, wordings, words } from "./behaviour.ts";
+import { labelSet } from "./label-sets.ts";
+import { listFunction, lookupTable } from "./lookup.ts";
+import { formed } from "./rules/composed.ts";
+import { drawRule, isHeldOut, ruleTable } from "./rules/index.ts";
+import { binary } from "./rules/properties.ts";
+import { transform, transformKinds } from "./rules/transforms.ts";
+
+const text = (content: string, domain = "banking", intent = "balance"): Text => ({
+  text: content,
+  source: "clinc",
+  domain,
+  intent,
+});
+const sentence = text("What is my Checking balance right now?");
+const domains = ["banking", "travel"];
+
+const answers: Readonly<Record<string, string>> = {
+  upper: "WHAT IS MY CHECKING BALANCE RIGHT NOW?",
+  lower: "what is my checking balance right now?",
+  title: "What Is My Checking Balance Right Now?",
+  "first-word": "What",
+  "last-word": "now",
+  "longest-word": "Checking",
+  "last-two-words": "right now?",
+  "drop-first": "is my Checking balance right now?",
+  "reverse-words": "now? right balance Checking my is What",
+  initials: "WIMCBRN",
+  echo: "What is my Checking balance right now?",
+};
+
+test.each(Object.entries(answers))("%s", (kind, answer) => {
+  expect(transform(kind, createRng(kind)).answer(sentence)).toBe(answer);
+});
+
+test.each(transformKinds)("%s names its parameter in every wording", (kind) => {
+  for (let i = 0; i < 20; i++) {
+    const drawn = transform(kind, createRng(`${kind} ${i}`));
+    const value = drawn.key.slice(kind.length + 1);
+    for (const split of splits)
+      for (const wording of drawn.wordings[split]) {
+        expect(wording).toContain(value);
+        expect(wording).not.toMatch(/\{\w+\}/);
+      }
+  }
+});
+
+/** Behaviours with a closed list, many of each way to draw them. */
+function closed(): Behaviour[] {
+  const rules = Object.keys(ruleTable).flatMap((only) =>
+    Array.from({ length: 30 }, (_, i) => drawRule(createRng(`${only} ${i}`), domains, { only })),
+  );
+  const sets = Array.from({ length: 60 }, (_, i) =>
+    labelSet(createRng(`set ${i}`), { intents: ["clinc report_fraud", "clinc balance", "snips AddToPlaylist"] }),
+  );
+  const tables = Array.from({ length: 30 }, (_, i) => lookupTable(createRng(`table ${i}`), ["apple", "lamp", "kite"]));
+  return [...rules, ...sets, ...tables].filter(({ labels }) => labels !== undefined);
+}
+
+test("every wording names every answer of a closed list, or the parts that a stated form puts around it", () => {
+  const all = closed();
+  expect(all.length).toBeGreaterThan(150);
+  const parts = (label: string): string[] => label.match(/[\p{L}\p{N}]+/gu) ?? [label];
+  for (const { wordings: of, labels, key } of all)
+    for (const split of splits)
+      for (const wording of of[split])
+        for (const label of labels!)
+          for (const part of parts(label)) expect(wording.toLowerCase(), key).toContain(part.toLowerCase());
+});
+
+test("an answer is one of the labels", () => {
+  const texts = [
+    sentence,
+    text("book a flight to rome 2", "travel", "book_flight"),
+    text("hi there", "travel", "greeting"),
+  ];
+  for (const { labels, answer, key } of closed())
+    for (const one of texts) {
+      const target = answer(one);
+      if (target !== undefined) expect(labels, key).toContain(target);
+    }
+});
+
+test("no wording of one split is a wording of another", () => {
+  const of = wordings(["a {x}", "b {x}", "c {x}", "d {x}"], { x: "1" });
+  expect(of).toEqual({ train: ["a 1"], test: ["b 1", "c 1"], validation: ["d 1"] });
+  for (const kind of transformKinds) {
+    const { train, test: tested, validation } = transform(kind, createRng(kind)).wordings;
+    expect(new Set([...train, ...tested, ...validation]).size).toBe(train.length + tested.length + validation.length);
+  }
+});
+
+test("combinations that are tested on are never drawn for training, and the other way round", () => {
+  const names = (heldOut: boolean) =>
+    new Set(
+      ["chain", "formed", "branched"].flatMap((only) =>
+        Array.from(
+          { length: 150 },
+          (_, i) => drawRule(createRng(`${only} ${heldOut} ${i}`), domains, { only, heldOut }).kind,
+        ),
+      ),
+    );
+  const [training, testing] = [names(false), names(true)];
+  expect([...testing].filter((kind) => training.has(kind))).toEqual([]);
+  expect(testing.size).toBeGreaterThan(10);
+  expect(isHeldOut("chain digit about")).toBe(isHeldOut("chain digit about"));
+});
+
+test("a form is put around the answer of the rule within", () => {
+  const inner = binary("digit", createRng("digit"), domains);
+  const outer = formed(createRng("brackets"), inner, "brackets");
+  const [yes, no] = inner.labels as [string, string];
+  expect(outer.answer(text("call 911"))).toBe(`[${yes}]`);
+  expect(outer.answer(text("call them"))).toBe(`[${no}]`);
+  expect(outer.labels).toEqual([`[${yes}]`, `[${no}]`]);
+});
+
+test("a table is read from its key within a few words; other words have no answer", () => {
+  const table = lookupTable(createRng("table"), ["apple", "lamp"]);
+  expect(table.answer(text("what about lamp?"))).toBe(table.answer(text("lamp")));
+  expect(table.answer(text("kite"))).toBeUndefined();
+});
+
+test("functions of a list are what their names say", () => {
+  const found = new Map(
+    Array.from({ length: 400 }, (_, i) => listFunction(createRng(`list ${i}`))).map((one) => [one.key, one] as const),
+  );
+  const list = text("drum camera desk");
+  expect(found.get("list-nth second")!.answer(list)).toBe("camera");
+  expect(found.get("list-reverse ")!.answer(list)).toBe("desk camera drum");
+  expect(found.get("list-sort ")!.answer(list)).toBe("camera desk drum");
+  expect(found.get("list-without last")!.answer(list)).toBe("drum camera");
+  expect(found.get("list-join , ")!.answer(list)).toBe("drum, camera, desk");
+});
+
+test("a label set with a label for none gives it to what is outside, one without gives nothing", () => {
+  const intents = ["clinc report_fraud", "clinc balance"];
+  const outside = text("hello", "small talk", "greeting");
+  const withNone = labelSet(createRng("with"), {
+    intents,
+    none: true,
+    names: "own",
+    form: { sentence: "", write: (label) => label },
+  });
+  expect(withNone.labels).toContain(withNone.answer(outside));
+  expect(labelSet(createRng("without"), { intents, none: false }).answer(outside)).toBeUndefined();
+  expect(words(withNone.wordings.train[0]!).length).toBeGreaterThan(3);
+});
