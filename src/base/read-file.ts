@@ -77,12 +77,13 @@ export async function readFileBounded(
 
 /** The bytes of a file in pieces, each valid for good; no bound but their own. Throws as `withRegularFile`. */
 export async function* readChunks(path: string): AsyncGenerator<Uint8Array, void> {
-  const { file, done } = await holdOpen(path);
+  const { file, size, done } = await holdOpen(path);
   try {
-    for (;;) {
-      const buffer = Buffer.allocUnsafe(readLimits.chunkBytes);
+    for (let left = size; ; ) {
+      const buffer = Buffer.allocUnsafe(Math.min(readLimits.chunkBytes, Math.max(left, 4096))); // a small file takes little
       const count = await readInto(file, buffer, path);
       if (count === 0) return;
+      left -= count;
       yield buffer.subarray(0, count);
     }
   } catch (error) {
@@ -103,9 +104,9 @@ export async function copyRegularFile(source: string, target: string): Promise<v
 }
 
 /** The file of `withRegularFile` for as long as a generator runs. */
-function holdOpen(path: string): Promise<{ file: FileHandle; done: () => void }> {
+function holdOpen(path: string): Promise<{ file: FileHandle; size: number; done: () => void }> {
   return new Promise((opened, failed) => {
-    withRegularFile(path, (file) => new Promise<void>((done) => opened({ file, done }))).catch(failed);
+    withRegularFile(path, (file, size) => new Promise<void>((done) => opened({ file, size, done }))).catch(failed);
   });
 }
 
