@@ -1,4 +1,4 @@
-/** @file The rows as Markdown tables for the README. */
+/** @file The rows as Markdown tables, for docs/real-size.md. */
 import { besideLlamaCpp } from "./beside-llama-cpp.ts";
 import { peerTypeOf } from "./decodings.ts";
 import { markdownTable } from "./markdown.ts";
@@ -29,42 +29,40 @@ const memoryOf =
     return own === "" ? "" : `${own} + ${mapped}`;
   };
 const memory: Column = { title: "GB own + mapped", cell: memoryOf() };
-/** Ours, and the peer's behind it. */
-const andPeer = (title: string, ours: Column["cell"], theirs: Column["cell"]): Column => ({
-  title: `${title} (llama.cpp)`,
-  cell: (row) => ours(row) + (theirs(row) === "" ? "" : ` (${theirs(row)})`),
-});
 const peerType: Column = {
   title: "llama.cpp",
   cell: ({ measurement, values }) => (values["llama.cpp load s"] === undefined ? "" : (peerTypeOf(measurement) ?? "")),
 };
-/** A ratio, with its interval where it was measured in rounds enough. */
-const ratio = (name: string) => (row: Row) => {
-  const low = number(`${name}, low`, 2)(row);
-  return number(name, 2)(row) + (low === "" ? "" : `, ${low} to ${number(`${name}, high`, 2)(row)}`);
-};
-/** Ours, the peer's behind it, and our share of the peer's. */
-const beside = (what: string): Column => ({
-  title: `${what} tokens/s (llama.cpp; ratio, 95 %)`,
-  cell: (row) => {
-    const ours = number(`${what} tokens/s`, 1)(row);
-    const theirs = number(`llama.cpp ${what} tokens/s`, 1)(row);
-    return theirs === "" ? ours : `${ours} (${theirs}; ${ratio(`${what}, ours / llama.cpp`)(row)})`;
-  },
-});
+/** Ours, the peer's, our share of the peer's, and the interval of that where it was measured in rounds enough. */
+function beside(step: string): Column[] {
+  const ratio = `${step}, ours / llama.cpp`;
+  const interval = (row: Row): string => {
+    const [low, high] = [number(`${ratio}, low`, 2)(row), number(`${ratio}, high`, 2)(row)];
+    return low === "" ? "" : `${low} to ${high}`;
+  };
+  return [
+    { title: "tokens/s", cell: number(`${step} tokens/s`, 1) },
+    { title: "llama.cpp tokens/s", cell: number(`llama.cpp ${step} tokens/s`, 1) },
+    { title: "ours / llama.cpp", cell: number(ratio, 2) },
+    { title: "95 %", cell: interval },
+  ];
+}
+const isRun = ({ measurement }: Row): boolean => measurement.startsWith("run ");
 
 const sections: readonly Section[] = [
+  { title: "Reading a prompt", takes: isRun, columns: [model, weights, peerType, ...beside("prefill")] },
+  { title: "Decoding", takes: isRun, columns: [model, weights, peerType, ...beside("decode")] },
   {
-    title: "Loading and decoding",
-    takes: ({ measurement }) => measurement.startsWith("run "),
+    title: "Loading",
+    takes: isRun,
     columns: [
       model,
       weights,
       peerType,
-      andPeer("load s", number("load s", 1), number("llama.cpp load s", 1)),
-      andPeer("GB own + mapped", memoryOf(), memoryOf("llama.cpp ")),
-      beside("prefill"),
-      beside("decode"),
+      { title: "s", cell: number("load s", 1) },
+      { title: "llama.cpp s", cell: number("llama.cpp load s", 1) },
+      memory,
+      { title: "llama.cpp GB own + mapped", cell: memoryOf("llama.cpp ") },
     ],
   },
   {
@@ -134,7 +132,7 @@ const place = ({ model }: Row): number => {
 /** One table for every kind of measurement that has rows, behind a summary of those beside llama.cpp. */
 export function markdownTables(rows: readonly Row[]): string {
   const beside = besideLlamaCpp(rows);
-  const summary = beside === "" ? [] : [`**Decoding beside llama.cpp**, tokens/s of ours over its own\n\n${beside}\n`];
+  const summary = beside === "" ? [] : [`**Beside llama.cpp**, tokens/s of ours over its own\n\n${beside}\n`];
   const tables = sections.flatMap(({ title, takes, columns }) => {
     const own = rows.filter(takes).sort(inOrder);
     if (own.length === 0) return [];
