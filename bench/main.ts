@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { AppError } from "../src/base/errors.ts";
 import { writeJsonFile } from "../src/base/json-file.ts";
 import { browser } from "./browser.ts";
+import { constraint } from "./constraint.ts";
 import { edge } from "./edge.ts";
 import { realSize, realSizeTable } from "./real-size.ts";
 import { specialize } from "./specialize.ts";
@@ -23,6 +24,7 @@ const benches: Readonly<Record<string, Bench>> = {
   edge,
   browser,
   swap,
+  constraint,
 };
 
 const help = `npm run bench -- NAME [options]
@@ -37,7 +39,7 @@ ${Object.entries(benches)
   --save             also writes bench/results/NAME.json, of a commit only
   --peer             also runs PyTorch (train-30m, train-1b, real-size) and llama.cpp (real-size), in turn with ours; installs them first where they are missing
   --peer-compiled    the same through torch.compile
-  --pair DIR         the pair that specialize, edge and browser use (default: pairs/assistant, else random weights of its shape)
+  --pair DIR         the pair that specialize, edge, browser and constraint use (default: pairs/assistant, else random weights of its shape)
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
   --threads N        threads of one operator (default: one per core)
   --model NAME       of real-size: only this shape; may be repeated
