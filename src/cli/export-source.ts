@@ -137,6 +137,7 @@ export function describeExport({
   scale,
   rounding,
   arrived,
+  tokens,
   ...result
 }: ExportResult & { ms: number }): string {
   return [
@@ -146,6 +147,7 @@ export function describeExport({
     describeCheck(result),
     ...(rounding === 0 ? [] : [`         rounding to ${type} moves logits by at most ${rounding.toPrecision(2)}`]),
     ...(arrived === undefined ? [] : [`         ${formatShare(arrived)} of the adapter arrived`]),
+    ...(tokens === undefined ? [] : [`tokens   of ${tokens.texts} texts the same, by ${tokens.by}`]),
     `time     ${formatMs(result.ms)}`,
   ].join("\n");
 }

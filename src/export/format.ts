@@ -6,6 +6,7 @@ import type { ModelType } from "../models/config.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Model } from "../models/load.ts";
 import type { MergeRecord } from "../models/save-merged.ts";
+import type { TokenCheck } from "./gguf-tokens.ts";
 
 /** How weights are stored. */
 export type WeightType = "f32" | "f16" | "bf16" | "q8_0";
@@ -70,4 +71,6 @@ export type ExportFormat = {
   readonly stored?: (context: ExportContext) => Promise<FrozenModel> | undefined;
   readonly write: (context: ExportContext) => Promise<void>;
   readonly reload: (context: ExportContext) => Promise<Reloaded>;
+  /** Compares the tokens of a tokenizer that was written anew; undefined where none was. Throws E_MISMATCH. */
+  readonly checkTokens?: (context: ExportContext) => Promise<TokenCheck | undefined>;
 };

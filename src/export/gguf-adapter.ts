@@ -11,6 +11,7 @@ import { parameterShapes } from "../models/parameters.ts";
 import { storedDtype } from "../models/save-merged.ts";
 import type { ExportFormat } from "./format.ts";
 import { ggufTokenizer } from "./gguf-tokenizer.ts";
+import { checkTokens } from "./gguf-tokens.ts";
 import { reloadAdapter } from "./reload.ts";
 
 export const ggufAdapterFile = "adapter.gguf";
@@ -48,6 +49,8 @@ export const ggufAdapter: ExportFormat = {
       about: about.set("general.name", { type: "string", value: baseName }),
     });
   },
+  checkTokens: async ({ directory, tokenizerDirectory, withBase }) =>
+    withBase ? checkTokens(join(directory, ggufBaseFile), tokenizerDirectory) : undefined,
   async reload({ directory, base, withBase }) {
     const shapes = parameterShapes(base.config);
     const under = withBase ? await openModel(join(directory, ggufBaseFile)) : base;

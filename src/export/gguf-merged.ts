@@ -10,6 +10,7 @@ import { openModel } from "../models/load.ts";
 import { mergeRecordKey } from "../models/save-merged.ts";
 import type { ExportFormat, WeightType } from "./format.ts";
 import { ggufTokenizer } from "./gguf-tokenizer.ts";
+import { checkTokens } from "./gguf-tokens.ts";
 import { reloadModel } from "./reload.ts";
 
 export const ggufMergedFile = "model.gguf";
@@ -38,5 +39,6 @@ export const ggufMerged: ExportFormat = {
     await ensureFolder(directory);
     await saveGgufModel(join(directory, ggufMergedFile), merged, { type: storage(type), about });
   },
+  checkTokens: ({ directory, tokenizerDirectory }) => checkTokens(join(directory, ggufMergedFile), tokenizerDirectory),
   reload: async ({ directory }) => reloadModel(await openModel(join(directory, ggufMergedFile))),
 };

@@ -4,12 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { byteLevelFields } from "../../test/support/gguf-metadata.ts";
+import { missingLlamaCpp } from "../../test/support/llama-cpp.ts";
+import { randomLlama } from "../../test/support/random-llama.ts";
 import { writeSentencePieceTokenizer, writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
 import { writeGguf } from "../files/gguf/write.ts";
+import { saveGgufModel } from "../models/gguf/save.ts";
+import { WORD_PATTERN } from "../text/bpe-train.ts";
+import { preTokenizers } from "../text/gguf-pre-tokenizer.ts";
 import { ggufTokenizer } from "./gguf-tokenizer.ts";
+import { checkTokens } from "./gguf-tokens.ts";
+import { hardTexts } from "./hard-texts.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gguf-tokenizer-"));
 afterAll(() => rmSync(folder, { recursive: true }));
+const tinyModel = randomLlama({ vocab: 275, hidden: 8, ffn: 8, layers: 1, heads: 1, kvHeads: 1, tied: true });
 const jsonPath = join(folder, "tokenizer.json");
 const configPath = join(folder, "tokenizer_config.json");
 type Json = Record<string, unknown> & { model: Record<string, unknown> };
@@ -61,10 +69,41 @@ test("a chat template goes into the file; that of chat_template.jinja comes firs
   rmSync(join(folder, "chat_template.jinja"));
 });
 
+const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+const sequence = (...pretokenizers: object[]) => ({ type: "Sequence", pretokenizers });
+const gpt2Words = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+test.each<[string, unknown, string]>([
+  ["GPT-2's words", bytes, "gpt-2"],
+  ["GPT-2's words as an expression", splitBy(gpt2Words), "gpt-2"],
+  ["single digits, then GPT-2's words", sequence({ type: "Digits", individual_digits: true }, bytes), "smollm"],
+  [
+    "numbers one by one, then GPT-2's words",
+    sequence({ type: "Split", pattern: { Regex: "\\p{N}" }, behavior: "Isolated", invert: false }, bytes),
+    "smollm",
+  ],
+  ["our own words", splitBy(WORD_PATTERN), "gpt-2"],
+])("%s are named %s", async (_, steps, pre) => {
+  writeSmallTokenizer(folder);
+  change(jsonPath, (json) => Object.assign(json, { pre_tokenizer: steps }));
+  expect((await fieldsOf())("ggml.pre")).toBe(pre);
+});
+
+const llamaWords = (preTokenizers["llama-bpe"].steps[0]["pattern"] as { readonly Regex: string }).Regex;
+
 test.each<[string, (json: Json) => void, string, RegExp]>([
   ["a unigram model", (json) => Object.assign(json, { model: { type: "Unigram", unk_id: 0, vocab: [["<unk>", 0], ["a", -1], ["b", -2], ["▁", -1]] } }), "E_ARCHITECTURE", /model "Unigram"/], // biome-ignore format: one case
-  ["an unknown way to split words", (json) => Object.assign(json, { pre_tokenizer: splitBy("\\p{L}+|[^\\p{L}]") }), "E_ARCHITECTURE", /words split by .*it has byte-level BPE split as gpt-2, llama-bpe, qwen2/], // biome-ignore format: one case
+  ["an unknown way to split words", (json) => Object.assign(json, { pre_tokenizer: splitBy("\\p{L}+|[^\\p{L}]") }), "E_ARCHITECTURE", /words split by .*it has byte-level BPE split as gpt-2, smollm, llama-bpe, qwen2, default/], // biome-ignore format: one case
   ["tokens of two digits where words are split into digits", (json) => Object.assign(json.model["vocab"] as object, { "42": 275 }), "E_ARCHITECTURE", /words split by/], // biome-ignore format: one case
+  ["punctuation apart", (json) => Object.assign(json, { pre_tokenizer: sequence({ type: "Punctuation" }, bytes) }), "E_ARCHITECTURE", /words split by .*Punctuation/], // biome-ignore format: one case
+  ["numbers whole", (json) => Object.assign(json, { pre_tokenizer: sequence({ type: "Digits", individual_digits: false }, bytes) }), "E_ARCHITECTURE", /words split by .*Digits/], // biome-ignore format: one case
+  ["a space put in front", (json) => Object.assign(json, { pre_tokenizer: { ...bytes, add_prefix_space: true } }), "E_ARCHITECTURE", /words split by .*add_prefix_space/], // biome-ignore format: one case
+  ["digits behind the bytes", (json) => Object.assign(json, { pre_tokenizer: sequence(bytes, { type: "Digits", individual_digits: true }) }), "E_ARCHITECTURE", /words split by/], // biome-ignore format: one case
+  ["no words at all", (json) => Object.assign(json, { pre_tokenizer: { ...bytes, use_regex: false } }), "E_ARCHITECTURE", /words split by/], // biome-ignore format: one case
+  ["a normaliser", (json) => Object.assign(json, { normalizer: { type: "Lowercase" } }), "E_ARCHITECTURE", /a normaliser of Lowercase, and words split as gpt-2/], // biome-ignore format: one case
+  ["NFC before GPT-2's words", (json) => Object.assign(json, { normalizer: { type: "NFC" } }), "E_ARCHITECTURE", /a normaliser of NFC/], // biome-ignore format: one case
+  ["merges ignored", (json) => Object.assign(json.model, { ignore_merges: true }), "E_ARCHITECTURE", /ignore_merges true, and words split as gpt-2/], // biome-ignore format: one case
+  ["merges not ignored", (json) => Object.assign(json, { pre_tokenizer: splitBy(llamaWords) }), "E_ARCHITECTURE", /ignore_merges false, and words split as llama-bpe/], // biome-ignore format: one case
 ])("%s is refused", async (_, edit, code, message) => {
   writeSmallTokenizer(folder);
   change(jsonPath, edit);
@@ -74,10 +113,37 @@ test.each<[string, (json: Json) => void, string, RegExp]>([
   });
 });
 
+test.each([
+  ["byte-level", writeSmallTokenizer],
+  ["SentencePiece", writeSentencePieceTokenizer],
+])(
+  "a %s tokenizer makes the same tokens of hard texts out of the written file, by llama.cpp where it is installed",
+  async (_, write) => {
+    write(folder);
+    const path = join(folder, "written.gguf");
+    await saveGgufModel(path, tinyModel, { type: "F32", about: await ggufTokenizer(folder, tinyModel.config) });
+    const by = missingLlamaCpp() === undefined ? "llama.cpp" : "our reading of the file";
+    expect(await checkTokens(path, folder)).toEqual({ texts: hardTexts.length, by });
+    expect(await checkTokens(path, path)).toBeUndefined();
+  },
+);
+
+test("a file that makes other tokens is refused, naming the text", async () => {
+  writeSmallTokenizer(folder);
+  const path = join(folder, "written.gguf");
+  await saveGgufModel(path, tinyModel, { type: "F32", about: await ggufTokenizer(folder, tinyModel.config) });
+  change(jsonPath, (json) => Object.assign(json, { normalizer: { type: "Lowercase" } }));
+  await expect(checkTokens(path, folder)).rejects.toMatchObject({
+    code: "E_MISMATCH",
+    message: expect.stringMatching(
+      /written\.gguf: "Hello world" becomes the tokens \[.*\] by our reading of the file, expected/,
+    ) as unknown,
+  });
+});
+
 function splitBy(pattern: string) {
   const split = { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false };
-  const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
-  return { type: "Sequence", pretokenizers: [split, bytes] };
+  return sequence(split, { ...bytes, use_regex: false });
 }
 
 test("the tokenizer of a GGUF file is copied as it is, whatever its kind", async () => {

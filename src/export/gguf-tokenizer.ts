@@ -3,19 +3,11 @@ import { AppError } from "../base/errors.ts";
 import { type GgufField, openGguf } from "../files/gguf/read.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { WORD_PATTERN } from "../text/bpe-train.ts";
+import { type PreName, type PreTokenizer, preNames, preTokenizers } from "../text/gguf-pre-tokenizer.ts";
 import { ggufTokenTypes as kinds } from "../text/gguf-tokenizer.ts";
 import { createTokenizer, isGguf, readTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
 import { checkTokenizerConfig, checkTokenizerJson, type TokenizerJson } from "../text/tokenizer-json.ts";
-
-const cased = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
-const rest = " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-
-/** How words are split before merging → llama.cpp's name for it. */
-const splits: ReadonlyMap<string, string> = new Map([
-  ["'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", "gpt-2"],
-  [`${cased}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|${rest}`, "llama-bpe"],
-  [`${cased}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|${rest}`, "qwen2"],
-]);
+import { parseChains, type SplitStep } from "../text/tokenizer-steps.ts";
 
 /**
  * The metadata for the tokenizer of a directory, or of another GGUF file as it is there, and a model of `vocab` embeddings.
@@ -45,6 +37,8 @@ export async function ggufTokenizer(
   const ids = {
     bos_token_id: tokenizer.bosId,
     eos_token_id: eosIds[0] ?? tokenizer.eosId,
+    unknown_token_id:
+      typeof file.model["unk_token"] === "string" ? tokenizer.tokenId(file.model["unk_token"]) : undefined,
     padding_token_id: config.padToken === undefined ? undefined : tokenizer.tokenId(config.padToken),
   };
   for (const [key, id] of Object.entries(ids)) if (id !== undefined) put(key, { type: "u32", value: id });
@@ -89,17 +83,65 @@ function describeModel(file: TokenizerJson, tokenizer: Tokenizer, where: string,
   const refuse = (what: string): never => {
     throw new AppError(
       "E_ARCHITECTURE",
-      `${where}: llama.cpp has no such tokenizer: ${what}; it has byte-level BPE split as ${[...new Set(splits.values())].join(", ")}, and BPE with byte fallback`,
+      `${where}: llama.cpp has no such tokenizer: ${what}; it has byte-level BPE split as ${preNames.join(", ")}, and BPE with byte fallback`,
     );
   };
   if (type !== undefined && type !== "BPE") return refuse(`model "${type}"`);
-  if (hasByteFallback === true) return { model: "llama", scores: mergeScores(pairs, tokenizer, vocab) };
-  const steps = stepsOf(file.pre_tokenizer);
-  if (!steps.some((step) => step["type"] === "ByteLevel")) return refuse("no byte-level pre-tokenizer");
-  const pre = splitName(steps, file);
-  return pre === undefined
-    ? refuse(`words split by ${JSON.stringify(patternOf(steps))}`)
-    : { model: "gpt2", pre, merges: pairs };
+  if (hasByteFallback === true) {
+    const other = file.chains.normalizer.find((step) => step.type !== "Prepend" && step.type !== "Replace");
+    return other === undefined
+      ? { model: "llama", scores: mergeScores(pairs, tokenizer, vocab) }
+      : refuse(`a normaliser of ${other.type}`);
+  }
+  const pre = nameOfSplits(file);
+  return "name" in pre ? { model: "gpt2", pre: pre.name, merges: pairs } : refuse(pre.problem);
+}
+
+/** llama.cpp's name of how a byte-level tokenizer splits words, or what it has no name for. */
+function nameOfSplits(file: TokenizerJson): { readonly name: PreName } | { readonly problem: string } {
+  const { normalizer, pre_tokenizer: steps } = file.chains;
+  if (!steps.some(({ type }) => type === "ByteLevel")) return { problem: "no byte-level pre-tokenizer" };
+  const ignoresMerges = file.model["ignore_merges"] === true;
+  const keys = steps.map(keyOf);
+  const name = keys.includes(undefined) ? undefined : nameOfKeys(keys.join("\n"), file);
+  if (name === undefined) return { problem: `words split by ${JSON.stringify(steps)}` };
+  const known: PreTokenizer = preTokenizers[name];
+  const normalizes = normalizer.map(({ type }) => type);
+  if (normalizes.length > 0 && String(normalizes) !== known.normalizer?.type)
+    return { problem: `a normaliser of ${normalizes.join(", ")}, and words split as ${name}` };
+  if (ignoresMerges !== (known.ignoresMerges === true))
+    return { problem: `ignore_merges ${ignoresMerges}, and words split as ${name}` };
+  return { name };
+}
+
+const gpt2Words = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+/** A step as text, the same for steps that do the same; undefined for one that llama.cpp does not have. */
+function keyOf(step: SplitStep): string | undefined {
+  if (step.type === "ByteLevel") {
+    if (step.add_prefix_space === true) return undefined;
+    return step.use_regex === false ? "bytes" : `isolate ${gpt2Words}\nbytes`;
+  }
+  if (step.type === "Digits") return step.individual_digits === true ? "isolate \\p{N}" : undefined;
+  if (step.type !== "Split" || step.behavior !== "Isolated" || step.invert === true) return undefined;
+  return "Regex" in step.pattern ? `isolate ${step.pattern.Regex}` : undefined;
+}
+
+const knownKeys: ReadonlyMap<string, PreName> = new Map(
+  preNames.map((name) => {
+    const { pre_tokenizer: steps } = parseChains(
+      { pre_tokenizer: { type: "Sequence", pretokenizers: preTokenizers[name].steps } },
+      name,
+    );
+    return [steps.map(keyOf).join("\n"), name];
+  }),
+);
+
+function nameOfKeys(keys: string, { model }: TokenizerJson): PreName | undefined {
+  if (keys !== `isolate ${WORD_PATTERN}\nbytes`) return knownKeys.get(keys);
+  // Ours splits numbers into digits, GPT-2's keeps them whole: the same tokens, as long as no token has two digits.
+  const tokens = Array.isArray(model.vocab) ? [] : Object.keys(model.vocab);
+  return tokens.some((token) => /[0-9]{2}/.test(token)) ? undefined : "gpt-2";
 }
 
 /** SentencePiece merges the pair whose outcome scores highest: the earlier a merge, the higher. */
@@ -110,30 +152,6 @@ function mergeScores(pairs: readonly string[], tokenizer: Tokenizer, vocab: numb
     if (id !== undefined) scores[id] = 0 - rank; // no negative zero
   }
   return scores;
-}
-
-type Step = Record<string, unknown>;
-
-function stepsOf(step: unknown): Step[] {
-  if (typeof step !== "object" || step === null) return [];
-  const nested = (step as Step)["pretokenizers"];
-  return [step as Step, ...(Array.isArray(nested) ? nested.flatMap(stepsOf) : [])];
-}
-
-/** The regular expression words are split by; undefined where the byte-level step splits them as GPT-2 does. */
-function patternOf(steps: readonly Step[]): string | undefined {
-  const pattern = steps.find((step) => step["type"] === "Split")?.["pattern"];
-  return (pattern as { Regex?: string } | undefined)?.Regex;
-}
-
-function splitName(steps: readonly Step[], file: TokenizerJson): string | undefined {
-  const pattern = patternOf(steps);
-  if (pattern === undefined)
-    return steps.some((s) => s["type"] === "ByteLevel" && s["use_regex"] !== false) ? "gpt-2" : undefined;
-  // Ours splits numbers into digits, GPT-2's keeps them whole: the same tokens, as long as no token has two digits.
-  const keys = Array.isArray(file.model.vocab) ? [] : Object.keys(file.model.vocab);
-  if (pattern === WORD_PATTERN) return keys.some((token) => /[0-9]{2}/.test(token)) ? undefined : "gpt-2";
-  return splits.get(pattern);
 }
 
 function listTokens(file: TokenizerJson, vocab: number): { tokens: string[]; types: number[] } {

@@ -13,6 +13,7 @@ import { shareArrived } from "./arrival.ts";
 import { modelAsStored } from "./as-stored.ts";
 import { compareLogits, requireClose } from "./compare-logits.ts";
 import { constraintFiles, type ExportContext, type ExportFormat, type WeightType } from "./format.ts";
+import type { TokenCheck } from "./gguf-tokens.ts";
 import { listFiles, type WrittenFile } from "./list-files.ts";
 import { withNewFolder } from "./new-folder.ts";
 import { exportTolerance, logitsOfProbes, probePositions } from "./probes.ts";
@@ -59,6 +60,8 @@ export type ExportResult = {
   readonly rounding: number;
   /** The share of the adapter that is in merged weights once they are rounded; undefined where none is rounded, or none merged. */
   readonly arrived?: number | undefined;
+  /** On how many texts the tokenizer that was written makes the same tokens, and by whom; undefined where none was written anew. */
+  readonly tokens?: TokenCheck | undefined;
 };
 
 /**
@@ -105,6 +108,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     await format.write(context);
     if (request.constraint !== undefined) await writeConstraint(format, directory, request.constraint);
     step("verify");
+    const tokens = await format.checkTokens?.(context);
     const { wanted, rounding } = await storedLogits(format, context);
     for (const weight of [...adapter.keys(), ...whole.keys()]) delete merged.weights[weight]; // they would lie in memory twice
     const gap = compareLogits(wanted, await logitsOfProbes(base.config, () => format.reload(context)));
@@ -118,6 +122,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       ...gap,
       rounding,
       arrived,
+      tokens,
       positions: probePositions(base.config),
       tolerance: exportTolerance,
     };

@@ -77,6 +77,23 @@ test("one GGUF file is cloud model, edge model and tokenizer of a pair that name
   expect(pair.tokenizer.encode(text, { parseSpecial: true })).toEqual(before.encode(text, { parseSpecial: true }));
 });
 
+test("what is no pair is told what a pair is", async () => {
+  const directory = folder();
+  await expect(loadPair(directory)).rejects.toMatchObject({
+    code: "E_NOT_FOUND",
+    message: `${directory}: has no pair.json; expected a pair: a folder with pair.json, which names a cloud model, an edge model and a generator that was trained over them with \`loragen train\``,
+  });
+  const file = join(directory, "model.gguf");
+  writeFileSync(file, "GGUF");
+  await expect(loadPair(file)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringMatching(
+      /model\.gguf: is a file; expected a pair: .*A GGUF file is a model: it may be the cloud and the edge/,
+    ) as unknown,
+  });
+  await expect(loadPair(join(directory, "nowhere"))).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+});
+
 test("a model of a pair may be on the hub at a commit, where a resolver finds it", async () => {
   const directory = copy();
   const name = `org/edge@${"c".repeat(40)}`;

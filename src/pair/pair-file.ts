@@ -1,5 +1,5 @@
 /** @file A pair on disk: `pair.json` beside a cloud model, an edge model, a generator and the tokenizer they share. */
-import { access } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { z } from "zod";
 import { AppError } from "../base/errors.ts";
@@ -10,7 +10,7 @@ import type { Model } from "../models/load.ts";
 import { openTwo } from "../models/load-two.ts";
 import type { Quantization } from "../models/quantized/layout.ts";
 import type { PromptLayout } from "../text/prompt.ts";
-import { loadTokenizer, type Tokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
+import { isGguf, loadTokenizer, type Tokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 import { foreignModels } from "./generator.ts";
 import { readGenerator, readGeneratorConfig } from "./generator-file.ts";
 import { type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair.ts";
@@ -47,6 +47,7 @@ export async function loadPair(
   directory: string,
   { quantize = {}, keepBlocks = true, exact = false, resolveModel, warn }: PairOptions = {},
 ): Promise<Pair> {
+  await requirePairFolder(directory);
   const file = await readJsonFile(join(directory, pairFileName), PairFile);
   const generatorFolder = join(directory, file.generator);
   const cloudPath = await locate(directory, file.cloud, resolveModel);
@@ -84,6 +85,19 @@ export async function loadPair(
     cloudLayout,
     shape,
   };
+}
+
+const whatPairsAre = `expected a pair: a folder with ${pairFileName}, which names a cloud model, an edge model and a generator that was trained over them with \`loragen train\``;
+
+/** Throws E_FORMAT for a file in the place of a pair, E_NOT_FOUND for a folder that is none, saying what a pair is. */
+async function requirePairFolder(directory: string): Promise<void> {
+  const found = await stat(directory).catch(() => undefined);
+  if (found?.isFile() === true) {
+    const use = isGguf(directory) ? ". A GGUF file is a model: it may be the cloud and the edge of a pair" : "";
+    throw new AppError("E_FORMAT", `${directory}: is a file; ${whatPairsAre}${use}`);
+  }
+  if (found?.isDirectory() === true && (await stat(join(directory, pairFileName)).catch(() => undefined)) === undefined)
+    throw new AppError("E_NOT_FOUND", `${directory}: has no ${pairFileName}; ${whatPairsAre}`);
 }
 
 /** Where a part lies: inside the pair, or wherever the resolver has what it names. */
