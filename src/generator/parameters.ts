@@ -91,7 +91,8 @@ export function generatorParameters(pair: PairShape): Map<string, ParameterInfo>
       put(parameterNames.cloudLora(layer, target, "B"), [outputs, generator.cloudRank], startB);
     }
   }
-  for (const tensor of trainedNorms(pair)) put(parameterNames.cloudNorm(tensor), [cloud.hidden], "zero");
+  const cloudShapes = parameterShapes(cloud);
+  for (const tensor of trainedNorms(pair)) put(parameterNames.cloudNorm(tensor), cloudShapes.get(tensor)!, "zero");
   const scope = generator.generation === "direct" ? 1 : scopeCount(generator.routerScope, edge.layers);
   const width = routerWidth(pair);
   put(parameterNames.router("f1.weight"), [scope, width, cloud.hidden], "kaiming");

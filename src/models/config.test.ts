@@ -241,7 +241,7 @@ test.each([
     "another architecture",
     { ...least, model_type: "mamba" },
     "E_ARCHITECTURE",
-    /"mamba" is not supported; expected one of: llama, mistral, qwen2, gemma, gemma2, opt$/,
+    /"mamba" is not supported; expected one of: llama, mistral, qwen2, qwen3, gemma, gemma2, opt$/,
   ],
   ["a name of Object's own", { ...least, model_type: "toString" }, "E_ARCHITECTURE", /"toString" is not supported/],
   ["heads of odd size", { ...least, num_attention_heads: 64 }, "E_CONFIG", /even whole number, found 1/],

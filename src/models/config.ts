@@ -8,7 +8,7 @@ import { parseModelConfig } from "./parse-config.ts";
 export { parseModelConfig } from "./parse-config.ts";
 
 /** The architectures we know, named as their `model_type`. */
-export type ModelType = "llama" | "mistral" | "qwen2" | "gemma" | "gemma2" | "opt";
+export type ModelType = "llama" | "mistral" | "qwen2" | "qwen3" | "gemma" | "gemma2" | "opt";
 
 /** The linear maps of a layer. Where a feed-forward block has two only (OPT's fc1 and fc2), they are `up` and `down`. */
 export type LinearMap = "q" | "k" | "v" | "o" | "gate" | "up" | "down";

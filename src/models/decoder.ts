@@ -166,15 +166,17 @@ type Attend = (layer: number, q: Node, k: Node, v: Node) => Node;
 
 /** What leaves each layer. */
 function layers(config: ModelConfig, parts: Parts, start: Node, attendLayer: Attend): Node[] {
-  const { norms: names, layers: prefix, linear, activation } = architectures[config.modelType];
+  const { norms: names, headNorms, layers: prefix, linear, activation } = architectures[config.modelType];
   const outputs: Node[] = [];
   let x = start;
   for (let i = 0; i < config.layers; i++) {
     const map = (target: LinearMap) => linearMap(config, parts, i, target);
     const norm = (y: Node, name: string | undefined) =>
       name === undefined ? y : normalized(config, parts, y, `${prefix}.${i}.${name}`);
+    const heads = (target: "q" | "k", y: Node) =>
+      headNorms === undefined ? y : normalizedHeads(config, parts, y, `${prefix}.${i}.${headNorms[target]}`);
     const h = norm(x, names.beforeAttention);
-    const attended = map("o")(attendLayer(i, map("q")(h), map("k")(h), map("v")(h)));
+    const attended = map("o")(attendLayer(i, heads("q", map("q")(h)), heads("k", map("k")(h)), map("v")(h)));
     x = add(x, norm(attended, names.afterAttention));
     const f = norm(x, names.beforeFeedForward);
     const activate = activations[activation];
@@ -192,6 +194,18 @@ export const finalNorm = (config: ModelConfig, parts: Parts, x: Node): Node =>
 function normalized(config: ModelConfig, parts: Parts, x: Node, name: string): Node {
   const vector = (part: "weight" | "bias") => parts.weight(`${name}.${part}`, [config.hidden]);
   return norms[architectures[config.modelType].norm](x, vector("weight"), () => vector("bias"), config.epsilon);
+}
+
+/** Each head by itself: (b, t, heads·d) → (b, t, heads·d). */
+function normalizedHeads(config: ModelConfig, parts: Parts, x: Node, name: string): Node {
+  const [batch, time, width] = x.shape as [Dim, Dim, number];
+  const { headDim, epsilon, modelType } = config;
+  const gain = parts.weight(`${name}.weight`, [headDim]);
+  const noBias = (): Node => {
+    throw new Error(`internal: "${name}" has no bias`);
+  };
+  const each = reshape(x, [batch, time, width / headDim, headDim]);
+  return reshape(norms[architectures[modelType].norm](each, gain, noBias, epsilon), x.shape);
 }
 
 function linearMap(config: ModelConfig, parts: Parts, layer: number, target: LinearMap): Linear {

@@ -56,10 +56,10 @@ export function linearSize(
 
 /** The full names of a model's norms, the last one behind those of the layers; a norm's gain is `${name}.weight`. */
 export function normNames({ modelType, layers: count }: Pick<ModelConfig, "modelType" | "layers">): string[] {
-  const { layers, norms } = architectures[modelType];
+  const { layers, norms, headNorms = {} } = architectures[modelType];
   const { last, ...ofLayer } = norms;
   const names = Array.from({ length: count }, (_, i) =>
-    Object.values(ofLayer).map((name) => `${layers}.${i}.${name}`),
+    Object.values({ ...ofLayer, ...headNorms }).map((name) => `${layers}.${i}.${name}`),
   ).flat();
   return [...names, last];
 }
@@ -67,7 +67,7 @@ export function normNames({ modelType, layers: count }: Pick<ModelConfig, "model
 /** Every trainable tensor of a model: name → shape, in checkpoint order. */
 export function parameterShapes(config: ModelConfig): Map<string, readonly number[]> {
   const { hidden, vocab } = config;
-  const { embedding, positions, layers, norm, norms } = architectures[config.modelType];
+  const { embedding, positions, layers, norm, norms, headNorms } = architectures[config.modelType];
   const shapes = new Map<string, readonly number[]>([[embedding, [vocab, hidden]]]);
   const putNorm = (name: string) => {
     shapes.set(`${name}.weight`, [hidden]);
@@ -85,6 +85,8 @@ export function parameterShapes(config: ModelConfig): Map<string, readonly numbe
     const ofLayer = (name: string | undefined) => name !== undefined && putNorm(`${layers}.${i}.${name}`);
     ofLayer(norms.beforeAttention);
     for (const target of maps) if (attentionMaps.includes(target)) putMap(i, target);
+    if (headNorms !== undefined)
+      for (const name of Object.values(headNorms)) shapes.set(`${layers}.${i}.${name}.weight`, [config.headDim]);
     ofLayer(norms.afterAttention);
     ofLayer(norms.beforeFeedForward);
     for (const target of maps) if (!attentionMaps.includes(target)) putMap(i, target);

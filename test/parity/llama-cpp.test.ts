@@ -224,6 +224,7 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
     },
     mistral: { ...shape, modelType: "mistral", headDim: 16, windows: [128, 128, 128] },
     qwen2: { ...shape, modelType: "qwen2", headDim: 16, biased: ["q", "k", "v"], ropeTheta: 1e6, tied: true },
+    qwen3: { ...shape, modelType: "qwen3", headDim: 32, ropeTheta: 1e6, tied: true },
     gemma: { ...shape, modelType: "gemma", headDim: 32, kvHeads: 1, tied: true },
     gemma2: {
       ...shape,

@@ -30,6 +30,8 @@ export type Architecture = {
     readonly afterFeedForward?: string;
     readonly last: string;
   };
+  /** On each head of q and of k, before it is turned to its position: an RMSNorm whose gain all heads share. */
+  readonly headNorms?: { readonly q: string; readonly k: string };
   readonly activation: Activation;
 };
 

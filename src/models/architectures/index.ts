@@ -8,11 +8,13 @@ import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
 import { opt } from "./opt.ts";
 import { qwen2 } from "./qwen2.ts";
+import { qwen3 } from "./qwen3.ts";
 
 export const architectures: { readonly [T in ModelType]: Architecture } = {
   llama,
   mistral,
   qwen2,
+  qwen3,
   gemma,
   gemma2,
   opt,

@@ -49,10 +49,11 @@ function contextOf({ modelType, windows, context }: ModelConfig): number {
 }
 
 function requireSameSums(config: ModelConfig): void {
-  const { modelType, windows, headDim, heads, hidden, layers, attentionCap, logitCap } = config;
+  const { modelType, windows, headDim, heads, hidden, layers, attentionCap, logitCap, biased } = config;
   const refuse = (what: string) => {
     throw new AppError("E_ARCHITECTURE", `GGUF: llama.cpp has no ${modelType} with ${what}`);
   };
+  if (modelType === "qwen3" && biased.length > 0) refuse("biases");
   if (modelType !== "gemma2") return;
   const alternates = windows.every((window, i) => window === (i % 2 === 0 ? windows[0] : 0));
   if (windows.length > 0 && !alternates) refuse(`windows of [${windows}]; it has one in every other layer`);

@@ -106,7 +106,8 @@ test("what llama.cpp does not have is refused, naming what it has", async () => 
       code: "E_ARCHITECTURE",
       message: expect.stringMatching(message) as unknown,
     });
-  await refuse({ modelType: "opt" }, /no architecture for opt; it has: llama, mistral, qwen2, gemma, gemma2/);
+  await refuse({ modelType: "opt" }, /no architecture for opt; it has: llama, mistral, qwen2, qwen3, gemma, gemma2/);
+  await refuse({ modelType: "qwen3", biased: ["q", "k", "v", "o"] }, /no qwen3 with biases/);
   await refuse({ ...kinds["gemma2"], windows: [8, 8] }, /windows of \[8,8\]/);
   await refuse({ ...kinds["gemma2"], queryScalar: 24 }, /a query scalar of 24; it has 16/);
 });

@@ -17,9 +17,11 @@ type GgufArchitecture = {
     readonly beforeFeedForward: string;
     readonly afterFeedForward?: string;
   };
+  readonly headNorms?: { readonly q: string; readonly k: string };
 };
 
 const norms = { beforeAttention: "attn_norm", beforeFeedForward: "ffn_norm" };
+const headNorms = { q: "attn_q_norm", k: "attn_k_norm" };
 const aroundNorms = { ...norms, afterAttention: "post_attention_norm", afterFeedForward: "post_ffw_norm" };
 
 /** Those llama.cpp has. It knows Mistral as a Llama. */
@@ -27,6 +29,7 @@ export const ggufArchitectures: { readonly [T in ModelType]?: GgufArchitecture }
   llama: { name: "llama", pairsRows: true, gainOffset: 0, norms },
   mistral: { name: "llama", pairsRows: true, gainOffset: 0, norms },
   qwen2: { name: "qwen2", pairsRows: false, gainOffset: 0, norms },
+  qwen3: { name: "qwen3", pairsRows: false, gainOffset: 0, norms, headNorms },
   gemma: { name: "gemma", pairsRows: false, gainOffset: 1, norms },
   gemma2: { name: "gemma2", pairsRows: false, gainOffset: 1, norms: aroundNorms },
 };
@@ -63,8 +66,8 @@ export function ggufArchitecture({ modelType }: Pick<ModelConfig, "modelType">, 
 
 /** Name in a checkpoint → place in a GGUF file, of every tensor. Throws E_ARCHITECTURE. */
 export function ggufPlaces(config: ModelConfig): Map<string, GgufPlace> {
-  const { pairsRows, gainOffset, norms: normNames } = ggufArchitecture(config, "GGUF");
-  const { embedding, layers, norms } = architectures[config.modelType];
+  const { pairsRows, gainOffset, norms: normNames, headNorms: headNames } = ggufArchitecture(config, "GGUF");
+  const { embedding, layers, norms, headNorms } = architectures[config.modelType];
   const places = new Map<string, GgufPlace>();
   const put = (name: string, to: string, { pairedHeads, offset = 0 }: { pairedHeads?: number; offset?: number } = {}) =>
     places.set(name, { name: to, pairedHeads, offset });
@@ -77,6 +80,11 @@ export function ggufPlaces(config: ModelConfig): Map<string, GgufPlace> {
       if (name !== undefined)
         put(`${layers}.${layer}.${name}.weight`, `blk.${layer}.${to}.weight`, { offset: gainOffset });
     }
+    if (headNames !== undefined && headNorms !== undefined)
+      for (const target of ["q", "k"] as const)
+        put(`${layers}.${layer}.${headNorms[target]}.weight`, `blk.${layer}.${headNames[target]}.weight`, {
+          offset: gainOffset,
+        });
     for (const map of linearMaps(config)) {
       const heads = map === "q" ? config.heads : map === "k" ? config.kvHeads : undefined;
       const paired = pairsRows && heads !== undefined ? { pairedHeads: heads } : {};
