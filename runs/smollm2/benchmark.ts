@@ -285,8 +285,11 @@ function instructionTasks(
     const other = rng.pick(
       tasks.filter((one) => one.labels !== undefined && one.name !== name && one.labels.join() !== labels.join()),
     );
+    // Tasks that no training prompt has keep some of their own rows to show; the others show train rows.
     const shuffled = sample(rng, rows[split], rows[split].length);
-    const [shots, asked] = [spread(rng, shuffled.slice(0, 25), 5), shuffled.slice(25)];
+    const areHeldOut = rows.train.length === rows[split].length;
+    const shots = spread(rng, areHeldOut ? shuffled.slice(0, 25) : sample(rng, rows.train, 25), 5);
+    const asked = areHeldOut ? shuffled.slice(25) : shuffled;
     return [
       {
         name: name.replace(/_/g, "-"),

@@ -26,6 +26,16 @@ test("a label in JSON or in a call needs what it quotes", () => {
   ]);
 });
 
+test("a label with signs around it needs what stands between them", () => {
+  const samples = [{ input: "a", target: "[dog]" }];
+  const labels = ["[dog]", "Result: red cat"];
+  expect(faults({ labels, samples, systemPrompt: 'dog in brackets, or red cat behind "Result: ".' })).toEqual([]);
+  expect(faults({ labels, samples, systemPrompt: "dog in brackets, or a cat that is red." })).toEqual([
+    'the label "Result" is not in the prompt',
+    'the label "red cat" is not in the prompt',
+  ]);
+});
+
 test("a sample's own choices may stand in its input", () => {
   const sample = { input: "Which?\nA. one\nB. two", target: "A", choices: ["A", "B"] };
   expect(faults({ samples: [sample] })).toEqual([]);

@@ -59,10 +59,16 @@ function keysOf(value: JsonValue | JsonObject): string[] {
   return Object.entries(value).flatMap(([key, inner]) => [key, ...keysOf(inner)]);
 }
 
-/** What has to be spelled: the quoted values and keys of a label in JSON or of a call, else the label itself. */
+/**
+ * What has to be spelled: the quoted values and keys of a label in JSON or of a call, else the label itself; of `[dog]` and `Result: dog`,
+ * where the prompt asks for the signs around a label, what stands between the signs.
+ */
 function spelled(label: string): string[] {
   const quoted = [...label.matchAll(/"((?:[^"\\]|\\.)+)"/g)].map(([, value]) => value!);
-  return quoted.length > 0 ? quoted : [label.trim()];
+  if (quoted.length > 0) return quoted;
+  const between = label.split(/[^\p{L}\p{N}\s_'’.,+/-]+/u).map((part) => part.trim());
+  const parts = between.filter((part) => part !== "");
+  return parts.length > 0 ? parts : [label.trim()];
 }
 
 /** Whether a text stands in another by itself, not as a part of a longer word. */

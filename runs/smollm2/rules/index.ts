@@ -14,6 +14,9 @@ export function isHeldOut(combination: string): boolean {
 
 const shortTransforms = transformKinds.filter((kind) => !["wrapped", "prefixed", "suffixed", "echo"].includes(kind));
 
+/** Forms that leave a label as the prompt has it, so that a closed list can be checked against the prompt. */
+const formsAroundLabels = formKinds.filter((form) => !["capitals", "twice"].includes(form));
+
 /** Draws the parts of a combination until its name is on the wanted side. */
 function combination(heldOut: boolean, draw: () => readonly string[]): readonly string[] {
   for (;;) {
@@ -48,11 +51,11 @@ export const ruleTable: { readonly [name: string]: Drawn } = {
   formed: {
     weight: 3,
     draw(rng, domains, heldOut) {
-      const [, form, kind] = combination(heldOut, () => [
-        "formed",
-        rng.pick(formKinds),
-        rng.pick([...shortTransforms, ...propertyKinds, "word-count"]),
-      ]) as [string, string, string];
+      const [, form, kind] = combination(heldOut, () => {
+        const inner = rng.pick([...shortTransforms, ...propertyKinds, "word-count"]);
+        const kinds = propertyKinds.includes(inner) ? formsAroundLabels : formKinds;
+        return ["formed", rng.pick(kinds), inner];
+      }) as [string, string, string];
       const inner =
         kind === "word-count"
           ? wordCount()
