@@ -78,6 +78,8 @@ function unigramModel(json: ModelJson, what: string): TokenizerModel {
   const ids = idsByToken(vocab);
   const tokens = vocab.map(([token]) => token);
   const unknownId = json.unk_id ?? undefined;
+  if (unknownId !== undefined && unknownId >= vocab.length)
+    throw new AppError("E_FORMAT", `${what}: unk_id: expected one of ${vocab.length} tokens, found ${unknownId}`);
   const lowest = vocab.reduce((least, [, score]) => Math.min(least, score), Infinity);
   const unknownScore = lowest - UNKNOWN_PENALTY;
   const scores = vocab.map(([, score], id) => (id === unknownId ? unknownScore : score));
