@@ -7,6 +7,7 @@ import { writeJsonFile } from "../src/base/json-file.ts";
 import { browser } from "./browser.ts";
 import { constraint } from "./constraint.ts";
 import { edge } from "./edge.ts";
+import { published } from "./published.ts";
 import { realSize, realSizeTable } from "./real-size.ts";
 import { specialize } from "./specialize.ts";
 import type { Bench, BenchOptions, BenchResult } from "./support/bench.ts";
@@ -24,6 +25,7 @@ const benches: Readonly<Record<string, Bench>> = {
   edge,
   browser,
   swap,
+  published,
   constraint,
 };
 
@@ -32,7 +34,7 @@ const help = `npm run bench -- NAME [options]
 ${Object.entries(benches)
   .map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`)
   .join("\n")}
-  all            one after the other
+  all            one after the other, but for published, which needs a file
   real-size      published shapes at full size; rows of bench/results/real-size.json that are missing (not part of all)
 
   --json             one JSON object on standard output
@@ -40,6 +42,7 @@ ${Object.entries(benches)
   --peer             also runs PyTorch (train-30m, train-1b, real-size) and llama.cpp (real-size), in turn with ours; installs them first where they are missing
   --peer-compiled    the same through torch.compile
   --pair DIR         the pair that specialize, edge, browser and constraint use (default: pairs/assistant, else random weights of its shape)
+  --file FILE        of published: the GGUF file (default: ../shared/weights, SmolLM2-135M-Instruct in Q4_1)
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
   --threads N        threads of one operator (default: one per core)
   --model NAME       of real-size: only this shape; may be repeated
@@ -57,6 +60,7 @@ const flags = {
   quick: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
   pair: { type: "string" },
+  file: { type: "string" },
   model: { type: "string", multiple: true, default: [] as string[] },
   measurement: { type: "string", multiple: true, default: [] as string[] },
   table: { type: "boolean", default: false },
@@ -101,7 +105,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const { values, positionals } = parse(argv);
   if (values.help) return void process.stdout.write(help);
   const [wanted, ...more] = positionals;
-  const names = wanted === "all" ? Object.keys(benches) : [wanted ?? ""];
+  const names = wanted === "all" ? Object.keys(benches).filter((name) => name !== "published") : [wanted ?? ""];
   if (more.length > 0 || (wanted !== "real-size" && names.some((name) => benches[name] === undefined)))
     throw new AppError(
       "E_USAGE",
@@ -115,6 +119,7 @@ async function main(argv: readonly string[]): Promise<void> {
     quick: values.quick,
     peer: values["peer-compiled"] ? "compiled" : values.peer ? "eager" : "none",
     pair: values.pair,
+    file: values.file,
     repetitions: wholeNumber("repetitions", values.repetitions, 1),
     warmUp: wholeNumber("warm-up", values["warm-up"], 0),
     threads: wholeNumber("threads", values.threads, 1),

@@ -5,6 +5,8 @@ import { createRng } from "../../src/base/rng.ts";
 export type DecodeTask = {
   /** A model's directory, or a GGUF file. */
   readonly path: string;
+  /** Whether ours holds the weights of a GGUF file in its own blocks. */
+  readonly keepBlocks?: boolean;
   readonly threads: number;
   readonly promptTokens: number;
   readonly newTokens: number;

@@ -11,7 +11,7 @@ goFirst();
 const memory = watchMemory();
 const task = JSON.parse(process.argv[2]!) as DecodeTask;
 const from = performance.now();
-const model = await openModel(task.path);
+const model = await openModel(task.path, { keepBlocks: task.keepBlocks });
 const opened = performance.now();
 await using cached = await createCachedModel(model, {
   threads: task.threads,

@@ -10,6 +10,8 @@ export type BenchOptions = {
   readonly threads: number;
   /** The folder of a pair; undefined: the shipped one, or random weights of the same shape where there is none. */
   readonly pair: string | undefined;
+  /** The GGUF file of `published`; undefined: the usual one. */
+  readonly file?: string | undefined;
   readonly log: (line: string) => void;
 };
 

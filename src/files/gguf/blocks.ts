@@ -1,6 +1,6 @@
-/** @file Blocks of GGUF as codes, scales and offsets apart, as ONNX Runtime's MatMulNBits reads them: the same values, bit for bit. */
+/** @file Blocks of GGUF taken apart: codes, scales and offsets as ONNX Runtime's MatMulNBits reads them, the same values bit for bit. */
 import { float16ToFloat32 } from "../../base/half.ts";
-import { type GgufTensorType, ggufTypes } from "./types.ts";
+import { fiveBits, type GgufTensorType, ggufTypes, nonLinear } from "./types.ts";
 
 /** value = (code − 2^(bits−1)) · scale + offset, in blocks of 32 along a row. */
 export type GgufBlocks = {
@@ -12,18 +12,29 @@ export type GgufBlocks = {
   readonly offsets: Float32Array | undefined;
 };
 
+type Copy = (from: Uint8Array, at: number, to: Uint8Array, start: number) => void;
+
 type Split = {
   readonly bits: 4 | 8;
-  /** Bytes before a block's codes: its scale, and its least value where there is one. */
-  readonly headBytes: number;
-  readonly hasLeast: boolean;
+  /** Where a block's least value lies, where it has one. */
+  readonly leastAt?: number;
+  /** Where its codes begin. */
+  readonly codesAt: number;
+  /** What the code in the middle of ours is in the file's. */
+  readonly middle: number;
+  readonly copy: Copy;
+  /** The same codes as bytes. */
+  readonly spread: Copy;
 };
 
-/** The types whose blocks can be kept. */
+/** The types whose blocks can be kept. Codes of five bits, and those that are places in a table, become bytes. */
 const splits: { readonly [T in GgufTensorType]?: Split } = {
-  Q4_0: { bits: 4, headBytes: 2, hasLeast: false },
-  Q4_1: { bits: 4, headBytes: 4, hasLeast: true },
-  Q8_0: { bits: 8, headBytes: 2, hasLeast: false },
+  Q4_0: { bits: 4, codesAt: 2, middle: 8, copy: pairNibbles, spread: spreadNibbles },
+  Q4_1: { bits: 4, leastAt: 2, codesAt: 4, middle: 8, copy: pairNibbles, spread: spreadNibbles },
+  Q5_0: { bits: 8, codesAt: 2, middle: 16, copy: spreadFiveBits, spread: spreadFiveBits },
+  Q5_1: { bits: 8, leastAt: 2, codesAt: 4, middle: 16, copy: spreadFiveBits, spread: spreadFiveBits },
+  Q8_0: { bits: 8, codesAt: 2, middle: 0, copy: copySigned, spread: copySigned },
+  IQ4_NL: { bits: 8, codesAt: 2, middle: 0, copy: spreadPlaces, spread: spreadPlaces },
 };
 
 /** Whether a type's blocks can be held as they are. */
@@ -34,7 +45,7 @@ export const keptBlockSize = 32;
 /**
  * Takes blocks apart.
  * @param wide four-bit codes as bytes: what a table of rows needs
- * @returns undefined where an offset is no fp32: of a least value m and a step d it is m + 8d, which those of real models always are
+ * @returns undefined where an offset is no fp32: of a least value m and a step d it is m + 8d, or m + 16d, which real models' are
  */
 export function splitBlocks(type: GgufTensorType, bytes: Uint8Array, { wide = false } = {}): GgufBlocks | undefined {
   const split = splits[type];
@@ -48,46 +59,56 @@ export function splitBlocks(type: GgufTensorType, bytes: Uint8Array, { wide = fa
     return float16ToFloat32(words);
   };
   const scales = halves(0);
-  const offsets = split.hasLeast ? offsetsOf(halves(2), scales) : undefined;
-  if (split.hasLeast && offsets === undefined) return undefined;
-  const copy = split.bits === 8 ? copySigned : wide ? spreadNibbles : pairNibbles;
-  const bits = wide ? 8 : split.bits;
+  const { leastAt, codesAt, middle } = split;
+  const offsets = leastAt === undefined ? undefined : offsetsOf(halves(leastAt), scales, middle);
+  if (leastAt !== undefined && offsets === undefined) return undefined;
+  const [bits, copy] = wide ? [8 as const, split.spread] : [split.bits, split.copy];
   const packed = new Uint8Array(blocks * 4 * bits);
-  for (let block = 0; block < blocks; block++)
-    copy(bytes, block * blockBytes + split.headBytes, packed, block * 4 * bits);
+  for (let block = 0; block < blocks; block++) copy(bytes, block * blockBytes + codesAt, packed, block * 4 * bits);
   return { bits, packed, scales, offsets };
 }
 
-function offsetsOf(least: Float32Array, scales: Float32Array): Float32Array | undefined {
+function offsetsOf(least: Float32Array, scales: Float32Array, middle: number): Float32Array | undefined {
   const offsets = new Float32Array(least.length);
   for (let block = 0; block < least.length; block++) {
-    const exact = least[block]! + 8 * scales[block]!;
+    const exact = least[block]! + middle * scales[block]!;
     offsets[block] = exact;
     if (offsets[block] !== exact && !Number.isNaN(exact)) return undefined;
   }
   return offsets;
 }
 
-type Copy = (from: Uint8Array, at: number, to: Uint8Array, start: number) => void;
-
 /** 32 × int8 → codes around 128. */
-const copySigned: Copy = (from, at, to, start) => {
+function copySigned(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
   for (let i = 0; i < 32; i++) to[start + i] = from[at + i]! ^ 0x80;
-};
+}
 
 /** Byte i holds values i and i + 16; MatMulNBits has neighbours in a byte. */
-const pairNibbles: Copy = (from, at, to, start) => {
+function pairNibbles(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
   for (let i = 0; i < 8; i++) {
     const [a, b] = [from[at + 2 * i]!, from[at + 2 * i + 1]!];
     to[start + i] = (a & 15) | ((b & 15) << 4);
     to[start + 8 + i] = (a >> 4) | (b & 0xf0);
   }
-};
+}
 
 /** The same codes around 128 instead of 8, a byte each. */
-const spreadNibbles: Copy = (from, at, to, start) => {
+function spreadNibbles(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
   for (let i = 0; i < 16; i++) {
     to[start + i] = (from[at + i]! & 15) + 120;
     to[start + 16 + i] = (from[at + i]! >> 4) + 120;
   }
-};
+}
+
+/** Codes of five bits around 128 instead of 16. */
+function spreadFiveBits(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
+  for (let i = 0; i < 32; i++) to[start + i] = fiveBits(from, at, i) + 112;
+}
+
+/** What the places in the table stand for, around 128. */
+function spreadPlaces(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
+  for (let i = 0; i < 16; i++) {
+    to[start + i] = nonLinear[from[at + i]! & 15]! + 128;
+    to[start + 16 + i] = nonLinear[from[at + i]! >> 4]! + 128;
+  }
+}

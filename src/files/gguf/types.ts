@@ -216,13 +216,14 @@ function decodeQ5_1(bytes: Uint8Array, out: Float32Array): void {
 }
 
 /** Code i of 32: a bit of the four bytes at `at`, and a nibble of the 16 behind them. */
-function fiveBits(bytes: Uint8Array, at: number, i: number): number {
+export function fiveBits(bytes: Uint8Array, at: number, i: number): number {
   const high = (bytes[at + (i >> 3)]! >> (i & 7)) & 1;
   const low = (bytes[at + 4 + (i & 15)]! >> (i < 16 ? 0 : 4)) & 15;
   return low | (high << 4);
 }
 
-const nonLinear = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113] as const;
+/** What the codes of IQ4_NL stand for. */
+export const nonLinear = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113] as const;
 
 /** d (fp16), 16 bytes of two nibbles, the low ones first, each a place in a table: x = d·table[q]. */
 function decodeIQ4_NL(bytes: Uint8Array, out: Float32Array): void {

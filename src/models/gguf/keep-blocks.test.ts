@@ -91,22 +91,28 @@ describe.each<[string, Partial<ModelConfig>, (name: string, i: number) => GgufTe
   });
 });
 
-test.each(types)("%s: any bytes are split into codes of the same values", (type) => {
-  const rng = createRng(`blocks of ${type}`);
-  const { blockBytes, decode } = ggufTypes[type];
-  const [n, blocks] = [3, 40];
-  const bytes = Uint8Array.from({ length: n * blocks * blockBytes }, () => rng.int(256));
-  const halves = type === "Q4_1" ? [0, 2] : [0];
-  for (let at = 0; at < bytes.length; at += blockBytes)
-    for (const half of halves) bytes[at + half + 1] = 0x20 + rng.int(0x10) + (rng.int(2) << 7); // numbers of about one size
-  const wanted = new Float32Array(n * blocks * 32);
-  decode(bytes, wanted);
-  for (const wide of [false, true]) {
-    const split = splitBlocks(type, bytes, { wide })!;
-    const found = dequantizeBlocks({ zeros: undefined, ...split }, n, blocks * 32, { bits: split.bits, blockSize: 32 });
-    expect(Buffer.compare(Buffer.from(found.buffer), Buffer.from(wanted.buffer))).toBe(0);
-  }
-});
+test.each(["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL"] as const)(
+  "%s: any bytes are split into codes of the same values",
+  (type) => {
+    const rng = createRng(`blocks of ${type}`);
+    const { blockBytes, decode } = ggufTypes[type];
+    const [n, blocks] = [3, 40];
+    const bytes = Uint8Array.from({ length: n * blocks * blockBytes }, () => rng.int(256));
+    const halves = type.endsWith("_1") ? [0, 2] : [0];
+    for (let at = 0; at < bytes.length; at += blockBytes)
+      for (const half of halves) bytes[at + half + 1] = 0x20 + rng.int(0x10) + (rng.int(2) << 7); // numbers of about one size
+    const wanted = new Float32Array(n * blocks * 32);
+    decode(bytes, wanted);
+    for (const wide of [false, true]) {
+      const split = splitBlocks(type, bytes, { wide })!;
+      const found = dequantizeBlocks({ zeros: undefined, ...split }, n, blocks * 32, {
+        bits: split.bits,
+        blockSize: 32,
+      });
+      expect(Buffer.compare(Buffer.from(found.buffer), Buffer.from(wanted.buffer))).toBe(0);
+    }
+  },
+);
 
 test("blocks whose offset is no fp32 are widened instead", () => {
   const block = new Uint8Array(20);

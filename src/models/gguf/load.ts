@@ -31,7 +31,7 @@ export type GgufModel = {
 };
 
 export type GgufOpenOptions = {
-  /** Holds weights in Q4_0, Q4_1 and Q8_0 in their blocks, bit for bit, instead of widening them. */
+  /** Holds weights in Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and IQ4_NL in their blocks, bit for bit, instead of widening them. */
   readonly keepBlocks?: boolean;
 };
 

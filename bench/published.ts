@@ -1,0 +1,57 @@
+/** @file `published`: a published GGUF file, its weights in its own blocks, beside llama.cpp on the same file and beside the same weights in fp32. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { AppError } from "../src/base/errors.ts";
+import { openGguf } from "../src/files/gguf/read.ts";
+import { llamaCpp, ours } from "./real-size/decode-programs.ts";
+import { decodeRounds, type Program } from "./real-size/decode-rounds.ts";
+import type { DecodeTask } from "./real-size/decode-task.ts";
+import { atLeast, type Bench, type Check } from "./support/bench.ts";
+import { projectRoot } from "./support/machine.ts";
+
+const usualFile = join(projectRoot, "../shared/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
+const lengths = { promptTokens: 512, newTokens: 64 } as const;
+const quickLengths = { promptTokens: 16, newTokens: 2 } as const;
+/** Nine rounds have an interval. */
+const leastRepetitions = 9;
+
+/** Our speed may not be below llama.cpp's. */
+const limit = 1;
+
+export const published: Bench = {
+  summary: "a published GGUF file (--file, else SmolLM2-135M) beside llama.cpp (--peer) and beside fp32",
+  run: async (options) => {
+    const path = options.file ?? usualFile;
+    if ((await stat(path).catch(() => undefined)) === undefined)
+      throw new AppError("E_NOT_FOUND", `${path}: no such file; name a GGUF file with --file`);
+    const vocab = (await openGguf(path)).tensors.get("token_embd.weight")?.shape[0] ?? 0;
+    const { threads, quick } = options;
+    const task: DecodeTask = { path, threads, vocab, keepBlocks: true, ...(quick ? quickLengths : lengths) };
+    const wide: Program = { ...ours({ ...task, keepBlocks: false }), prefix: "fp32 " };
+    const peers = options.peer === "none" ? [wide] : [llamaCpp(task, options), wide];
+    const rounds = { ...options, repetitions: quick ? 1 : Math.max(options.repetitions, leastRepetitions) };
+    const raw: Record<string, readonly number[]> = {};
+    const values: Record<string, number> = {};
+    const configuration: Record<string, unknown> = { file: path, ...lengths };
+    for (const peer of peers) {
+      const found = await decodeRounds(ours(task), peer, true, task, rounds);
+      for (const [name, series] of Object.entries(found.raw ?? {})) raw[`beside ${peer.prefix}${name}`] = series;
+      Object.assign(values, found.values);
+      Object.assign(configuration, found.about);
+    }
+    const isRatio = (name: string) => name.includes(" / ");
+    const checks: Check[] =
+      options.peer === "none"
+        ? []
+        : ["prefill", "decode"].map((step) =>
+            atLeast(`${step}, ours / llama.cpp`, values[`${step}, ours / llama.cpp`]!, limit),
+          );
+    return {
+      configuration,
+      raw,
+      medians: Object.fromEntries(Object.entries(values).filter(([name]) => !isRatio(name))),
+      ratios: Object.fromEntries(Object.entries(values).filter(([name]) => isRatio(name))),
+      checks,
+    };
+  },
+};
