@@ -3,12 +3,15 @@
  *   npx tsx runs/smollm2/benchmark.ts [DATA = ../shared/data] [OUT = work/smollm2/benchmark]
  * writes test.jsonl (kinds that were trained on, and three strata that were held out) and validation.jsonl (smaller, to choose by).
  */
+import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
+import { checkSchema } from "../../src/base/json.ts";
 import { createRng, type Rng } from "../../src/base/rng.ts";
 import { readRestaurant } from "../sources/restaurant8k.ts";
-import { type Behaviour, bySplit, type Split, sample, type Text } from "./behaviour.ts";
+import { type Behaviour, bySplit, fill, type Split, sample, type Text } from "./behaviour.ts";
 import {
   callStyles,
   type FunctionSource,
@@ -105,6 +108,24 @@ function labelTask(
       count,
     });
   });
+}
+
+const Others = z.object({ labels: z.array(z.string()).min(1), functions: z.array(z.string()).min(1) });
+const others = checkSchema(
+  JSON.parse(readFileSync(new URL("wordings-by-others.json", import.meta.url), "utf8")),
+  Others,
+  { what: "wordings-by-others.json" },
+);
+
+/** The same inputs under a prompt that somebody else wrote, who had seen none of ours. */
+function byOthers(task: SuiteTask, i: number): SuiteTask {
+  const { labels, systemPrompt } = task;
+  const twin = { ...task, name: `${task.name}-by-others`, stratum: "by-others" } as const;
+  if (labels !== undefined)
+    return { ...twin, systemPrompt: fill(others.labels[i % others.labels.length]!, { labels: labels.join(", ") }) };
+  const functions = systemPrompt.slice(systemPrompt.indexOf("Functions:\n") + 11, systemPrompt.lastIndexOf("\n"));
+  const wording = others.functions[i % others.functions.length]!;
+  return { ...twin, systemPrompt: fill(wording, { functions, format: callStyles[0]!.sentence }) };
 }
 
 const titled = (domain: string): string => domain.replace(/[^a-z]+/g, "-");
@@ -373,9 +394,13 @@ const seenServices = usableServices(functions, 40).slice(0, 6);
 const unseenServices = usableServices(unseen, 40).filter((name) =>
   heldOutServices.some((service) => name.startsWith(service)),
 );
-await write("test.jsonl", [
+const seen = [
   ...seenLabelTasks(test),
   ...functionTasks(functions, shownFunctions, test, "seen", seenServices, shownFunctions),
+];
+await write("test.jsonl", [
+  ...seen,
+  ...seen.map(byOthers),
   ...ruleTasks("test rules", test, {
     transform: 5,
     count: 1,
