@@ -6,7 +6,7 @@ import { AppError } from "../base/errors.ts";
 import { parseRegex, type Regex } from "./regex-parse.ts";
 import type { Budget } from "./search-budget.ts";
 
-/** Bounds for a pattern and its use. Published tokenizers stay below 700 characters and 300 steps; each remembers 1 byte per join and character. */
+/** Bounds for a pattern and its use. Published tokenizers stay below 700 characters and 300 steps; each remembers 2 bits per join and character. */
 export const regexLimits = { sourceLength: 4096, steps: 4096, memoryBytes: 2 ** 27, resultLength: 2 ** 26 } as const;
 
 /** A step of a program: what is tried at a place of the text, and where it goes on. */
@@ -231,12 +231,17 @@ const SEARCH_COST = 32;
 function findAll(program: Program, text: string, budget: Budget, what: string): Match[] {
   const { entry, takes, nexts, classes, joins, joinCount } = program;
   const places = text.length + 1;
-  if (joinCount * places > regexLimits.memoryBytes)
+  if (joinCount * places > 4 * regexLimits.memoryBytes)
     throw new AppError(
       "E_LIMIT",
       `${what}: a text of ${text.length} characters for a regular expression of ${takes.length} steps`,
     );
-  const memory = new Uint8Array(joinCount * places);
+  const memory = new Uint8Array(Math.ceil((joinCount * places) / 4)); // two bits each
+  const recall = (cell: number): number => (memory[cell >> 2]! >> (2 * (cell & 3))) & 3;
+  const remember = (cell: number, what: number): void => {
+    const shift = 2 * (cell & 3);
+    memory[cell >> 2] = (memory[cell >> 2]! & ~(3 << shift)) | (what << shift);
+  };
 
   /** Where a match from `from` ends, by the first way in the order of the pattern; -1 where there is none. */
   function search(from: number, start: number, isLook: boolean): number {
@@ -252,9 +257,10 @@ function findAll(program: Program, text: string, budget: Budget, what: string): 
         const join = joins[step]!;
         if (join >= 0 && op !== ops.look && op !== ops.lookNot) {
           const cell = join * places + place;
-          if (memory[cell] === TRIED) break;
-          if (memory[cell] === GOOD) return succeed(stack, place, isLook, visits);
-          memory[cell] = TRIED;
+          const known = recall(cell);
+          if (known === TRIED) break;
+          if (known === GOOD) return succeed(stack, place, isLook, visits);
+          remember(cell, TRIED);
           stack.push(~step, place);
         }
         const take = takes[step]!;
@@ -285,7 +291,7 @@ function findAll(program: Program, text: string, budget: Budget, what: string): 
   function succeed(stack: readonly number[], end: number, isLook: boolean, visits: number): number {
     for (let i = 0; i < stack.length; i += 2) {
       const step = stack[i]!;
-      if (step < 0) memory[joins[~step]! * places + stack[i + 1]!] = isLook ? GOOD : 0;
+      if (step < 0) remember(joins[~step]! * places + stack[i + 1]!, isLook ? GOOD : 0);
     }
     budget.spend(visits & 0xfff);
     return end;
@@ -293,8 +299,8 @@ function findAll(program: Program, text: string, budget: Budget, what: string): 
 
   function looksGood(step: number, entry: number, place: number): boolean {
     const cell = joins[step]! * places + place;
-    if (memory[cell] === 0) memory[cell] = search(entry, place, true) >= 0 ? GOOD : TRIED;
-    return memory[cell] === GOOD;
+    if (recall(cell) === 0) remember(cell, search(entry, place, true) >= 0 ? GOOD : TRIED);
+    return recall(cell) === GOOD;
   }
 
   budget.spend(SEARCH_COST);
