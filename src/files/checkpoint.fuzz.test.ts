@@ -1,4 +1,4 @@
-/** @file 2,000 damaged checkpoints: each loads whole or is refused. */
+/** @file 2,000 damaged checkpoints of each kind: each loads whole or is refused. */
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,18 +7,26 @@ import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateSafetensors } from "../../test/support/mutate.ts";
 import { createRng } from "../base/rng.ts";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { writeSafetensors } from "./safetensors-write.ts";
 
-test("2,000 mutated checkpoints load whole or are refused", async () => {
-  const rng = createRng("fuzz checkpoint");
-  const path = await saveCheckpoint(mkdtempSync(join(tmpdir(), "fuzz-")), {
-    step: 123,
-    tensors: {
-      "p/w": { shape: [3, 4], data: rng.fillNormal(new Float32Array(12), 1) },
-      "m/w": { shape: [3, 4], data: new Float32Array(12) },
-      "s/count": { shape: [], data: new Float32Array(1) },
-    },
-    state: { bestLoss: 1.5, bestStep: 100, seed: "fuzz" },
-  });
+const folder = () => mkdtempSync(join(tmpdir(), "fuzz-"));
+const saved = {
+  step: 123,
+  tensors: {
+    "p/w": { shape: [3, 4], data: createRng("fuzz checkpoint").fillNormal(new Float32Array(12), 1) },
+    "m/w": { shape: [3, 4], data: new Float32Array(12) },
+    "s/count": { shape: [], data: new Float32Array(1) },
+  },
+  state: { bestLoss: 1.5, bestStep: 100, seed: "fuzz" },
+};
+
+test("2,000 mutated checkpoints without a checksum load whole or are refused", async () => {
+  const path = join(folder(), "step-00000123.safetensors");
+  await writeSafetensors(
+    path,
+    Object.entries(saved.tensors).map(([name, tensor]) => ({ name, dtype: "F32" as const, ...tensor })),
+    { kind: "lora-gen checkpoint 1", step: "123", state: JSON.stringify(saved.state) },
+  );
   const { outcomes, reasons } = await fuzz({
     seed: "checkpoint",
     damage: damageFile(path, new Uint8Array(readFileSync(path)), mutateSafetensors),
@@ -30,5 +38,16 @@ test("2,000 mutated checkpoints load whole or are refused", async () => {
     },
   });
   expect(outcomes["read"]).toBeGreaterThan(20);
+  expect(reasons).toBeGreaterThan(15);
+});
+
+test("2,000 mutated checkpoints with their checksum load as they were saved or are refused", async () => {
+  const path = await saveCheckpoint(folder(), saved);
+  const { outcomes, reasons } = await fuzz({
+    seed: "checkpoint",
+    damage: damageFile(path, new Uint8Array(readFileSync(path)), mutateSafetensors),
+    read: async () => expect(await loadCheckpoint(path)).toEqual(saved),
+  });
+  expect(outcomes["read"]).toBeGreaterThan(5);
   expect(reasons).toBeGreaterThan(15);
 });

@@ -174,8 +174,15 @@ test("a specialisation of another pair is refused, and both hashes are named", a
 test("a specialisation file with a fault is refused", async () => {
   const text = await readFile(join(specialization, "specialization.json"), "utf8");
   const file = join(folder, "faulty.json");
-  const faults = [text.slice(0, 200), "{}", text.replace('"layers":2', '"layers":3'), text.replace("[[[", "[[[9,1],[")];
+  const faults = [
+    text.slice(0, 200),
+    "{}",
+    text.replace('"layers":2', '"layers":3'),
+    text.replace(/"gates":"...../, '"gates":"'),
+    text.replace('"gates":"', '"gates":"////'),
+  ];
   for (const fault of faults) {
+    expect(fault).not.toBe(text);
     await writeFile(file, fault);
     await refused("E_FORMAT", run("--specialization", file));
     await refused("E_FORMAT", ["inspect", file]);
