@@ -26,7 +26,10 @@ export default defineConfig({
           ...patient,
         },
       },
-      { extends: true, test: { name: "fuzz", include: ["src/**/*.fuzz.test.ts"], ...patient } },
+      {
+        extends: true,
+        test: { name: "fuzz", include: ["src/**/*.fuzz.test.ts", "test/hostile/*.test.ts"], ...patient },
+      },
       {
         extends: true,
         test: { name: "parity", include: ["test/parity/**/*.test.ts"], fileParallelism: false, ...patient },

@@ -1,7 +1,9 @@
 /** @file The log on disk: JSON lines, written as answers come, read back whole. */
 import { type FileHandle, open } from "node:fs/promises";
+import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 import { checkSchema } from "../base/json.ts";
+import { withRegularFile } from "../base/read-file.ts";
 import { mendJsonl, readJsonl } from "../files/jsonl.ts";
 import { LogLine } from "./log.ts";
 
@@ -30,6 +32,9 @@ export type OpenLog = AsyncDisposable & {
 export async function openLog(path: string): Promise<OpenLog> {
   let file: FileHandle;
   try {
+    await withRegularFile(path, async () => undefined).catch((error: unknown) => {
+      if (!(error instanceof AppError) || error.code !== "E_NOT_FOUND") throw error; // a pipe would be waited for
+    });
     file = await open(path, "a");
   } catch (error) {
     throw ioError(error, "write", path);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { appendJsonl, type ReadJsonlOptions, readJsonl } from "./jsonl.ts";
+import { appendJsonl, mendJsonl, type ReadJsonlOptions, readJsonl } from "./jsonl.ts";
 
 /** A path whose file holds `content`. */
 function file(name: string, content?: string | Uint8Array): string {
@@ -99,4 +99,15 @@ test("appending to a missing folder is E_IO", async () => {
   const path = join(file("x"), "log.jsonl");
   await expect(appendJsonl(path, 1)).rejects.toMatchObject({ code: "E_IO" });
   expect(existsSync(path)).toBe(false);
+});
+
+test("a file of other text is not cut: what cannot be the beginning of a record stays", async () => {
+  const path = join(mkdtempSync(join(tmpdir(), "jsonl-")), "notes.txt");
+  writeFileSync(path, "first thought\nsecond thought");
+  for (const touch of [appendJsonl(path, { step: 1 }), mendJsonl(path)])
+    await expect(touch).rejects.toMatchObject({
+      code: "E_FORMAT",
+      message: `${path}: expected JSON objects, one a line, found other text at the end`,
+    });
+  expect(readFileSync(path, "utf8")).toBe("first thought\nsecond thought");
 });

@@ -60,13 +60,13 @@ export async function* readJsonl(
 
 /**
  * Appends one record as a line. A last line that was cut off (the writer was killed) is removed first; a complete one
- * that merely lacks its line end is kept. Throws E_IO.
+ * that merely lacks its line end is kept. Throws E_IO; E_FORMAT where the last line is no record.
  */
 export async function appendJsonl(path: string, value: unknown): Promise<void> {
   try {
     const file = await open(path, "a+");
     try {
-      const separator = await mendTail(file);
+      const separator = await mendTail(file, path);
       await file.appendFile(`${separator}${JSON.stringify(value)}\n`);
     } finally {
       await file.close();
@@ -76,12 +76,12 @@ export async function appendJsonl(path: string, value: unknown): Promise<void> {
   }
 }
 
-/** Removes a last line that was cut off, and ends a complete one that lacks its line end. Throws E_NOT_FOUND, E_IO. */
+/** Removes a last line that was cut off, and ends a complete one that lacks its line end. Throws E_NOT_FOUND, E_IO; E_FORMAT where it is no record. */
 export async function mendJsonl(path: string): Promise<void> {
   try {
     const file = await open(path, "r+");
     try {
-      const separator = await mendTail(file);
+      const separator = await mendTail(file, path);
       if (separator !== "") await file.write(separator, (await file.stat()).size);
     } finally {
       await file.close();
@@ -165,8 +165,11 @@ async function* splitLines(
   if (last !== undefined) yield last;
 }
 
-/** Cuts off a torn last line, and returns what must stand before the next record. */
-async function mendTail(file: FileHandle): Promise<"" | "\n"> {
+/**
+ * Cuts off a torn last line, and returns what must stand before the next record. What cannot be the beginning of a record is somebody's
+ * text, and stays: E_FORMAT.
+ */
+async function mendTail(file: FileHandle, path: string): Promise<"" | "\n"> {
   const { size } = await file.stat();
   let tail = Buffer.alloc(0); // what follows the last line end
   let position = size;
@@ -183,6 +186,8 @@ async function mendTail(file: FileHandle): Promise<"" | "\n"> {
     JSON.parse(tail.toString());
     return "\n";
   } catch {
+    if (tail[0] !== 0x7b)
+      throw new AppError("E_FORMAT", `${path}: expected JSON objects, one a line, found other text at the end`);
     await file.truncate(size - tail.length);
     return "";
   }

@@ -1,10 +1,9 @@
 /** @file One file from the hub onto the disk: resumed where it was cut, and only kept when size and hash are right. */
 import type { Hash } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { constants, type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 import { takeLock } from "../base/lock.ts";
-import { readChunks } from "../base/read-file.ts";
 import {
   fetchFile,
   type HubConnection,
@@ -69,10 +68,10 @@ const ended = (why: string): Ended => ({ why, isSlow: false });
 async function fill(path: string, source: BlobSource, options: BlobOptions): Promise<void> {
   const { retries = 5, wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms)) } = options;
   const { file } = source;
-  const handle = await open(path, "a+");
+  const handle = await openPartial(path);
   try {
     const partial: Partial = { handle, hash: contentHash(file), bytes: 0 };
-    await takeUp(path, partial, file);
+    await takeUp(partial, file);
     options.onBytes?.(partial.bytes);
     for (let failures = 0; partial.bytes < file.bytes; ) {
       const before = partial.bytes;
@@ -98,11 +97,20 @@ async function fill(path: string, source: BlobSource, options: BlobOptions): Pro
   }
 }
 
+/** A link could lead to somebody's file, and a pipe would be waited for: neither is what an earlier run left. */
+async function openPartial(path: string): Promise<FileHandle> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found !== undefined && !found.isFile()) await rm(path);
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW = 0 } = constants;
+  return open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW);
+}
+
 /** Reads what an earlier run left; more than the whole file is no beginning of it. */
-async function takeUp(path: string, partial: Partial, file: HubFile): Promise<void> {
+async function takeUp(partial: Partial, file: HubFile): Promise<void> {
   const { size } = await partial.handle.stat();
   if (size > file.bytes) return restart(partial, file);
-  for await (const chunk of readChunks(path)) partial.hash.update(chunk);
+  const content = partial.handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 20 });
+  for await (const chunk of content) partial.hash.update(chunk as Buffer);
   partial.bytes = size;
 }
 

@@ -24,7 +24,7 @@ import { floatTensor } from "../runtime/tensor.ts";
 import type { TrainConfig } from "./config.ts";
 import { beginRun, continueRun } from "./resume.ts";
 import { claimRunFolder, type RunFolder, runFolder } from "./run-folder.ts";
-import type { TrainingState } from "./state.ts";
+import { stateShapes, type TrainingState } from "./state.ts";
 import type { StepSpec } from "./step.ts";
 import { createTrainer, type Metrics, type Trainer, type TrainerOptions } from "./trainer.ts";
 
@@ -98,7 +98,7 @@ async function train(config: TrainConfig, job: Job, context: LoopContext, folder
   for (const warning of job.warnings ?? []) context.log.warn(warning);
   const best: Best = before === undefined ? { loss: Number.POSITIVE_INFINITY, step: 0 } : readBest(before);
   await keepLogUpTo(folders.log, before?.step ?? 0);
-  const state = before === undefined ? await job.start() : toState(before);
+  const state = before === undefined ? await job.start() : wholeState(before, job.spec);
   const { threads, device } = config;
   const evaluation = job.evaluation === undefined ? {} : { evaluation: job.evaluation };
   await using trainer = await createTrainer(job.spec, {
@@ -226,6 +226,14 @@ const toState = (checkpoint: Checkpoint): TrainingState =>
   Object.fromEntries(
     Object.entries(checkpoint.tensors).map(([name, { shape, data }]) => [name, floatTensor(shape, data)]),
   );
+
+/** All of it: a moment that is missing would begin at zero, and the run end elsewhere. Throws E_MISMATCH naming the first that is. */
+function wholeState(checkpoint: Checkpoint, spec: StepSpec): TrainingState {
+  const missing = [...stateShapes(spec).keys()].find((name) => !Object.hasOwn(checkpoint.tensors, name));
+  if (missing !== undefined)
+    throw new AppError("E_MISMATCH", `checkpoint of step ${checkpoint.step}: "${missing}" is missing`);
+  return toState(checkpoint);
+}
 
 const bestToJson = ({ loss, step }: Best) => ({ bestLoss: Number.isFinite(loss) ? loss : null, bestStep: step });
 
