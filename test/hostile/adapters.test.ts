@@ -177,7 +177,7 @@ describe("a specialisation", () => {
     expect(await outcome(() => writeFileSync(at(file), text))).toMatch(/^E_(FORMAT|LIMIT)$/);
   });
   test.each<[string, unknown]>([
-    ["format", "lora-gen specialization 2"],
+    ["format", "lora-gen specialization 99"],
     ["format", "\u001b[2J"],
     ["version", "\u001b[2J"],
     ["version", "\u202e1.0"],

@@ -55,7 +55,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 const resume = () => survives(["train", "--config", config, "--resume"]);
 
 /** Goes on in a fresh folder that was changed. */
-async function after(change: () => void): Promise<string> {
+async function goesOn(change: () => void): Promise<string> {
   rmSync(run, { recursive: true, force: true });
   cpSync(sound, run, { recursive: true });
   change();
@@ -64,12 +64,12 @@ async function after(change: () => void): Promise<string> {
 }
 
 test("a sound run goes on", async () => {
-  expect(await after(() => undefined)).toBe("ok");
+  expect(await goesOn(() => undefined)).toBe("ok");
 });
 
 /** The newest checkpoint is replaced: the run goes on from the one before, and keeps the hostile one aside. */
 async function fallsBack(file: Uint8Array | string): Promise<void> {
-  expect(await after(() => writeFileSync(newest, file))).toBe("ok");
+  expect(await goesOn(() => writeFileSync(newest, file))).toBe("ok");
   expect(readdirSync(at("checkpoints")).filter((name) => name.endsWith(".damaged"))).toEqual([
     "step-00000004.safetensors.damaged",
   ]);
@@ -131,26 +131,27 @@ describe("a newest checkpoint without a hash, as earlier versions wrote them,", 
     return safetensorsOf({ __metadata__: { ...rest, ...change }, ...tensors }, data);
   };
   test("is gone on from", async () => {
-    expect(await after(() => writeFileSync(newest, old({})))).toBe("ok");
+    expect(await goesOn(() => writeFileSync(newest, old({})))).toBe("ok");
     expect(readdirSync(at("checkpoints")).some((name) => name.endsWith(".damaged"))).toBe(false);
   });
   test.each<unknown>(["7", "null", "[]", "{}", '{"bestLoss":"x","bestStep":1}', '{"bestLoss":0,"bestStep":1e99}'])(
     "of the state %j is refused",
     async (state) => {
-      expect(await after(() => writeFileSync(newest, old({ state })))).toBe("E_FORMAT");
+      expect(await goesOn(() => writeFileSync(newest, old({ state })))).toBe("E_FORMAT");
     },
   );
-  test.each(nastyTexts)("with a tensor of the name no. %# is refused", async (name) => {
+  const short = nastyTexts.filter((name) => name.length < 1000); // a longer one is damage
+  test.each(short)("with a tensor of the name no. %# is refused", async (name) => {
     const [first, ...others] = Object.entries(header);
     const text = JSON.stringify({
       __metadata__: JSON.parse(JSON.stringify({ kind: metadata["kind"], step: "4", state: metadata["state"] })),
       ...Object.fromEntries(others),
     });
     const file = safetensorsOf(`{${JSON.stringify(name)}:${JSON.stringify(first![1])},${text.slice(1)}`, data);
-    expect(await after(() => writeFileSync(newest, file))).toMatch(/^E_(MISMATCH|LIMIT)$/);
+    expect(await goesOn(() => writeFileSync(newest, file))).toBe("E_MISMATCH");
   });
   test("with a step beyond the run's end is refused", async () => {
-    expect(await after(() => writeFileSync(newest, old({ step: "9007199254740991" })))).toBe("E_MISMATCH");
+    expect(await goesOn(() => writeFileSync(newest, old({ step: "9007199254740991" })))).toBe("E_MISMATCH");
   });
 });
 
@@ -175,7 +176,7 @@ describe("in the place of", () => {
     ["all checkpoints", at("checkpoints")],
   ] as const)
     test.each(Object.keys(put))(`${what}: %s`, async (kind) => {
-      await after(() => {
+      await goesOn(() => {
         rmSync(path, { recursive: true, force: true });
         put[kind]!(path);
       });
@@ -191,10 +192,10 @@ describe("file names that only look like checkpoints:", () => {
     "step-0000000x.safetensors",
     "notes\u001b[2J",
   ])("%j", async (name) => {
-    expect(await after(() => writeFileSync(at(`checkpoints/${name}`), "no"))).toBe("ok");
+    expect(await goesOn(() => writeFileSync(at(`checkpoints/${name}`), "no"))).toBe("ok");
   });
   test("a step that no number holds", async () => {
-    expect(await after(() => renameSync(before, at("checkpoints/step-99999999999999999999999.safetensors")))).toBe(
+    expect(await goesOn(() => renameSync(before, at("checkpoints/step-99999999999999999999999.safetensors")))).toBe(
       "ok",
     );
   });
@@ -207,11 +208,11 @@ describe("a log", () => {
     "[]\n",
     '{"step":-1}\n',
     '{"step":1e999}\n',
-    "[".repeat(100_000) + "\n",
+    `${"[".repeat(100_000)}\n`,
     '{"step":1,"__proto__":{}}\n',
     "\ufeff{}\n",
   ])("with the line no. %#", async (line) => {
-    expect(await after(() => writeFileSync(at("log.jsonl"), line))).toMatch(/^(ok|E_FORMAT|E_LIMIT)$/);
+    expect(await goesOn(() => writeFileSync(at("log.jsonl"), line))).toMatch(/^(ok|E_FORMAT|E_LIMIT)$/);
   });
 });
 
@@ -225,7 +226,7 @@ describe("a configuration", () => {
     '{"__proto__":{"kind":"language-model"}}',
     "[".repeat(100_000),
   ])("of the text no. %#", async (text) => {
-    expect(await after(() => writeFileSync(at("config.json"), text))).toMatch(/^E_(FORMAT|LIMIT|CONFIG)$/);
+    expect(await goesOn(() => writeFileSync(at("config.json"), text))).toMatch(/^E_(FORMAT|LIMIT|CONFIG)$/);
     expect(readFileSync(at("config.json"), "utf8")).toBe(text);
   });
 });
@@ -234,7 +235,7 @@ describe("a lock", () => {
   test.each(["", "1 x", "0 0", "-1 0", "99999999999999999999 x", "\u001b[2J", "x".repeat(4000)])(
     "of the text no. %# is nobody's",
     async (text) => {
-      expect(await after(() => writeFileSync(at("train.lock"), text))).toBe("ok");
+      expect(await goesOn(() => writeFileSync(at("train.lock"), text))).toBe("ok");
     },
   );
 });

@@ -184,12 +184,14 @@ describe("a record", () => {
     null,
     "x",
   ])("that says of the weights %j", async (value) => {
-    const { offline, online } = await outcomes(edit(({ files: all }) => void (all["model.safetensors"] = value)));
+    const { offline, online } = await outcomes(
+      edit(({ files: all }) => void Object.assign(all, { "model.safetensors": value })),
+    );
     expect(offline).toMatch(/^(ok|E_FORMAT)$/);
     expect(online).toBe("ok");
   });
   test.each<unknown>([0, -1, 1e308, null, "now", {}])("that says they were checked at %j", async (value) => {
-    expect(await outcomes(edit(({ checked }) => void (checked["model.safetensors"] = value)))).toEqual({
+    expect(await outcomes(edit(({ checked }) => void Object.assign(checked, { "model.safetensors": value })))).toEqual({
       offline: "ok",
       online: "ok",
     });
