@@ -11,7 +11,7 @@ import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 
 const file = "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf";
 const path = resolve(import.meta.dirname, "../../../weights/qwen", file);
-const fixture = resolve(import.meta.dirname, "../fixtures/models/qwen2.5-coder-0.5b.json");
+const fixture = resolve(import.meta.dirname, "../fixtures/published/qwen2.5-coder-0.5b.json");
 const missing = !existsSync(path);
 
 const Ids = z.array(z.int());
