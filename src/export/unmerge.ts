@@ -68,11 +68,11 @@ function requireBase(
     );
 }
 
-/** Regular files, also behind links: a pipe would be waited for. */
+/** Regular files, also behind links: a pipe would be waited for. Hidden ones are tools' own, such as the record of a cache. */
 async function plainFiles(directory: string): Promise<string[]> {
   try {
     const names: string[] = [];
-    for (const name of await readdir(directory))
+    for (const name of (await readdir(directory)).filter((one) => !one.startsWith(".")))
       if (
         await stat(join(directory, name)).then(
           (found) => found.isFile(),

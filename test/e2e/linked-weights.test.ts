@@ -14,6 +14,7 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { sha256File } from "../../src/base/hash.ts";
 import { hubResolver, hubSettings } from "../../src/cli/hub.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { writePeft } from "../../src/lora/peft-format.ts";
@@ -42,11 +43,11 @@ beforeAll(async () => {
   const snapshot = join(model, "snapshots", commit);
   for (const folder of [join(model, "blobs"), join(model, "refs"), snapshot]) mkdirSync(folder, { recursive: true });
   writeFileSync(join(model, "refs", "main"), commit);
-  (await readdir(at("plain"))).forEach((name, i) => {
-    const blob = String(i).repeat(64);
+  for (const name of await readdir(at("plain"))) {
+    const blob = await sha256File(join(at("plain"), name));
     renameSync(join(at("plain"), name), join(model, "blobs", blob));
     symlinkSync(join("..", "..", "blobs", blob), join(snapshot, name));
-  });
+  }
   mkdirSync(at("store"));
   await saveGgufModel(at("store/model.gguf"), { config, weights }, { type: "F32" });
   mkdirSync(at("links"));
