@@ -23,6 +23,9 @@ function say(message: string, isError = false): void {
   status.classList.toggle("error", isError);
 }
 
+// What fails in a thread of ONNX Runtime reaches no promise.
+addEventListener("error", ({ message }) => say(message, true));
+
 async function loadPair(): Promise<EdgePair> {
   const received = new Map<string, number>();
   const from = performance.now();

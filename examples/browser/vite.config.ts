@@ -12,6 +12,9 @@ export default defineConfig({
   appType: "mpa", // a file that is not there is not the page
   // Here the page runs on the sources; elsewhere it is enough to install lora-gen and onnxruntime-web.
   resolve: { alias: { "lora-gen/browser": source("browser.ts"), "#runtime": source("runtime/web.ts") } },
+  // ONNX Runtime starts its threads from its own chunk, which must not import the page's: a thread has no `document`. It
+  // asks for `require` where there is one; without this line the bundler puts a stand-in for it into the page's chunk.
+  define: { require: "undefined" },
   optimizeDeps: { exclude: ["onnxruntime-web"] },
   server: { headers },
   preview: { headers },

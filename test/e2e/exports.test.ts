@@ -327,7 +327,8 @@ test("combine writes a specialisation that runs, and reports interference", asyn
       .length(2),
   });
   const { gates } = Result.parse(await json([...args, "--input", "hello", "--input", "is it open"]));
-  for (const row of gates) expect(row.reduce((sum, gate) => sum + gate, 0)).toBeCloseTo(1, 5);
+  // Files keep gates in fp16, each off by 2^-11 of itself at most: so is their sum.
+  for (const row of gates) expect(Math.abs(row.reduce((sum, gate) => sum + gate, 0) - 1)).toBeLessThan(2 ** -11);
   await json(["run", "--pair", pair, "--specialization", out, "--input", "hello", "--max-tokens", "4"]);
   const text = await loragenHere([...args, "--input", "hello"]);
   expect(text.stdout).toMatch(/about and question: .* experts in common, layer by layer; overlap of gates/);
