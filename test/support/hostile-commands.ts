@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import type { CliContext } from "../../src/cli/context.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { recordingContext } from "./cli-context.ts";
+import { peakResidentBytes } from "./peak-resident.ts";
 
 /** What one command may take: time of the processor, so that a busy machine fails no test; waiting is bounded apart. */
 export const hostileLimits = { cpuSeconds: 5, waitSeconds: 120, megabytes: 512 } as const;
@@ -17,7 +18,7 @@ export async function survives(
 ): Promise<string> {
   const { context, written } = recordingContext();
   const cpu = process.cpuUsage();
-  const peak = process.resourceUsage().maxRSS;
+  const peak = peakResidentBytes();
   const status = await Promise.race([
     runCli([...args, "--json"], { ...context, ...change(context) }),
     new Promise<"hangs">((done) => setTimeout(done, hostileLimits.waitSeconds * 1000, "hangs").unref()),
@@ -25,7 +26,7 @@ export async function survives(
   const { user, system } = process.cpuUsage(cpu);
   expect(status, "waits for something").not.toBe("hangs");
   expect((user + system) / 1e6, "seconds of the processor").toBeLessThan(hostileLimits.cpuSeconds);
-  expect((process.resourceUsage().maxRSS - peak) / 1024, "megabytes").toBeLessThan(hostileLimits.megabytes);
+  expect((peakResidentBytes() - peak) / 1e6, "megabytes").toBeLessThan(hostileLimits.megabytes);
   expect(written.stdout + written.stderr).not.toMatch(commands);
   const result = JSON.parse(written.stdout) as { error?: { code: string } };
   if (status === 0) return "ok";

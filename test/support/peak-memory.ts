@@ -12,6 +12,7 @@ import { rowFeeds } from "../../src/train/batch.ts";
 import { languageModelPrefix, languageModelSpec } from "../../src/train/language-model.ts";
 import { type StepSpec, stepNames } from "../../src/train/step.ts";
 import { createTrainer, type TrainerOptions } from "../../src/train/trainer.ts";
+import { peakResidentBytes } from "./peak-resident.ts";
 import { randomLlama } from "./random-llama.ts";
 
 const optimizer = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 };
@@ -74,5 +75,5 @@ const { spec, options, feeds } = works[process.argv[2]!]!();
 const before = process.memoryUsage.rss();
 await using trainer = await createTrainer(spec, options);
 const { loss } = await trainer.step([feeds], 0.01);
-const peak = process.resourceUsage().maxRSS * 1024;
+const peak = peakResidentBytes();
 process.stdout.write(`${JSON.stringify({ loss: loss![0], grown: peak - before })}\n`);
