@@ -1,4 +1,5 @@
 /** @file A log to numbers: by stratum, which are never averaged, accuracies, the prompt's effect and paired differences. */
+import { groupBy } from "../base/group-by.ts";
 import { createRng, type Rng } from "../base/rng.ts";
 import type { LogLine } from "./log.ts";
 import {
@@ -259,15 +260,4 @@ function comparePairs(stratum: Stratum, against: string | undefined, rng: Rng): 
 function meanOrNull(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : mean(known);
-}
-
-function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const value of values) {
-    const key = keyOf(value);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [value]);
-    else group.push(value);
-  }
-  return groups;
 }

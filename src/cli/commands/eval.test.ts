@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { writeTinyPair } from "../../../test/support/tiny-pair.ts";
+import type { CalibrationReport } from "../../eval/calibration.ts";
 import type { LeftOut } from "../../eval/plan.ts";
 import type { EvalReport } from "../../eval/report.ts";
 import { runCli } from "../program.ts";
@@ -90,6 +91,19 @@ test("what eval logs, report turns into the same numbers, by other scorers too, 
   const unknown = await run("report", log, "--scorer", "exakt");
   expect(unknown.status).toBe(1);
   expect(unknown.stderr).toContain('"exakt"');
+});
+
+test("report --calibration holds confidence against accuracy, with a temperature from other logs", async () => {
+  const log = join(folder, "chosen.jsonl");
+  await evaluate(writeTask("chosen"), "--log", log, "--methods", "base");
+  const { stdout } = await run("report", log, "--json", "--calibration", "--fit-on", log);
+  const { temperatures, strata } = JSON.parse(stdout) as CalibrationReport;
+  expect(temperatures["base"]).toBeGreaterThan(0);
+  expect(strata["tasks"]!["base"]!.plain).toMatchObject({ n: 2 });
+  const table = await run("report", log, "--calibration");
+  expect(table.stdout).toMatch(/^tasks +base +2 /m);
+  const alone = await run("report", log, "--fit-on", log);
+  expect(alone).toMatchObject({ status: 1, stderr: expect.stringContaining("expected --calibration") as string });
 });
 
 test("--check refuses tasks whose answers the prompt does not say, all at once, and asks nothing", async () => {

@@ -1,26 +1,33 @@
 /** @file `loragen report`: logs of evaluations to tables, scored anew. */
 import { type Command, Option } from "commander";
+import { AppError } from "../../base/errors.ts";
+import { calibrationReport } from "../../eval/calibration.ts";
 import { readLogs } from "../../eval/log-file.ts";
 import { summarize } from "../../eval/report.ts";
 import { parseScorers, rescored, type ScorerName } from "../../eval/scorers/table.ts";
+import { describeCalibration } from "../calibration-report.ts";
 import type { CliContext } from "../context.ts";
 import { describeReport } from "../eval-report.ts";
 import { markdownTable } from "../markdown-table.ts";
 import { jsonOption, wholeNumber } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
+import { formatTable } from "../table.ts";
 
 type Flags = JsonFlag & {
   readonly against?: string;
   readonly scorer?: readonly ScorerName[];
   readonly seed: number;
   readonly markdown?: boolean;
+  readonly calibration?: boolean;
+  readonly fitOn?: readonly string[];
 };
 
 const examples = `
 Examples:
   $ loragen report answers.jsonl
   $ loragen report specialised.jsonl encoder.jsonl --against prompted --markdown
-  $ loragen report answers.jsonl --scorer normalized`;
+  $ loragen report answers.jsonl --scorer normalized
+  $ loragen report test.jsonl --calibration --fit-on validation.jsonl`;
 
 export function addReport(program: Command, context: CliContext): void {
   program
@@ -39,6 +46,8 @@ export function addReport(program: Command, context: CliContext): void {
       ),
     )
     .addOption(new Option("--seed <n>", "of the confidence intervals").argParser(wholeNumber(0)).default(1))
+    .option("--calibration", "whether the probabilities of chosen labels mean what they say, instead of the scores")
+    .option("--fit-on <logs...>", "with --calibration: fit a temperature for each method on these logs")
     .option("--markdown", "tables in Markdown")
     .addOption(jsonOption())
     .addHelpText("after", examples)
@@ -46,8 +55,15 @@ export function addReport(program: Command, context: CliContext): void {
 }
 
 async function reportCommand(context: CliContext, logs: readonly string[], flags: Flags): Promise<void> {
-  const { against, scorer, seed, markdown = false } = flags;
+  const { against, scorer, seed, markdown = false, fitOn = [] } = flags;
   const lines = (await readLogs(logs)).map((line) => rescored(line, scorer));
+  if (flags.calibration) {
+    const calibration = calibrationReport(lines, await readLogs(fitOn));
+    return printResult(context, flags, calibration, () =>
+      describeCalibration(calibration, markdown ? markdownTable : formatTable),
+    );
+  }
+  if (fitOn.length > 0) throw new AppError("E_USAGE", "report: expected --calibration with --fit-on");
   const report = summarize(lines, { against, seed });
   printResult(context, flags, report, () =>
     markdown ? describeReport(report, context.colors, markdownTable) : describeReport(report, context.colors),

@@ -1,0 +1,134 @@
+/** @file Whether a probability means what it says: calibration error, accuracy by coverage, and one temperature that mends it. */
+import { groupBy } from "../base/group-by.ts";
+import type { LogLine } from "./log.ts";
+import { mean } from "./statistics.ts";
+
+/** A question that was answered by choosing from a list. */
+export type Choice = {
+  /** Log-likelihood of every choice, in nats. */
+  readonly logLikelihoods: readonly number[];
+  /** Which choice is right. */
+  readonly target: number;
+};
+
+/** An answer with the probability that was given for it. */
+export type Judged = { readonly confidence: number; readonly right: boolean };
+
+export type Calibration = {
+  readonly n: number;
+  readonly accuracy: number;
+  readonly meanConfidence: number;
+  /** Expected calibration error, from 0 to 1. */
+  readonly error: number;
+  /** Accuracy over the share of questions that are answered with the highest confidence. */
+  readonly accuracyAt: readonly { readonly coverage: number; readonly accuracy: number }[];
+};
+
+/** Bins of the calibration error, of equal width as in Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3. */
+const BINS = 15;
+const coverages = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1];
+
+/** Temperatures that a fit may give. */
+const temperatures = { least: 0.05, most: 20 };
+
+/** The questions of a log that name choices, their likelihoods and a target among them. */
+export const choicesOf = (lines: readonly LogLine[]): Choice[] =>
+  lines.flatMap(({ choices, logLikelihoods, target }) => {
+    const at = choices?.indexOf(target) ?? -1;
+    return at < 0 || logLikelihoods === undefined || !logLikelihoods.every(Number.isFinite)
+      ? []
+      : [{ logLikelihoods, target: at }];
+  });
+
+/** softmax(log-likelihoods ÷ temperature): the probability of each choice, given that one of them is the answer. */
+export function probabilities(logLikelihoods: readonly number[], temperature: number): number[] {
+  const largest = Math.max(...logLikelihoods);
+  const weights = logLikelihoods.map((value) => Math.exp((value - largest) / temperature));
+  const sum = weights.reduce((a, b) => a + b, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+/** The likeliest choice, the first among equals, with its probability. */
+export function judge({ logLikelihoods, target }: Choice, temperature: number): Judged {
+  const all = probabilities(logLikelihoods, temperature);
+  const confidence = Math.max(...all);
+  return { confidence, right: all.indexOf(confidence) === target };
+}
+
+/** undefined where there is no answer. */
+export function calibrationOf(answers: readonly Judged[]): Calibration | undefined {
+  if (answers.length === 0) return undefined;
+  const bins = new Map<number, Judged[]>();
+  for (const answer of answers) {
+    const bin = Math.min(BINS - 1, Math.floor(answer.confidence * BINS));
+    bins.set(bin, [...(bins.get(bin) ?? []), answer]);
+  }
+  const gaps = [...bins.values()].map(
+    (members) => (members.length / answers.length) * Math.abs(accuracyOf(members) - confidenceOf(members)),
+  );
+  const surest = [...answers].sort((a, b) => b.confidence - a.confidence);
+  return {
+    n: answers.length,
+    accuracy: accuracyOf(answers),
+    meanConfidence: confidenceOf(answers),
+    error: gaps.reduce((a, b) => a + b, 0),
+    accuracyAt: coverages.map((coverage) => ({
+      coverage,
+      accuracy: accuracyOf(surest.slice(0, Math.max(1, Math.round(coverage * surest.length)))),
+    })),
+  };
+}
+
+const accuracyOf = (answers: readonly Judged[]): number => mean(answers.map(({ right }) => Number(right)));
+const confidenceOf = (answers: readonly Judged[]): number => mean(answers.map(({ confidence }) => confidence));
+
+/** Mean of −ln p(target), in nats. */
+export const negativeLogLikelihood = (choices: readonly Choice[], temperature: number): number =>
+  mean(choices.map(({ logLikelihoods, target }) => -Math.log(probabilities(logLikelihoods, temperature)[target]!)));
+
+/**
+ * The temperature under which the targets are likeliest (Guo et al. 2017, §4.2), between 0.05 and 20; undefined without choices. Their
+ * order stays, so accuracy does too. In the inverse temperature the loss is convex: a golden-section search finds its minimum.
+ */
+export function fitTemperature(choices: readonly Choice[]): number | undefined {
+  if (choices.length === 0) return undefined;
+  const shrink = (Math.sqrt(5) - 1) / 2;
+  const loss = (inverse: number): number => negativeLogLikelihood(choices, 1 / inverse);
+  let [low, high] = [1 / temperatures.most, 1 / temperatures.least];
+  while (high - low > 1e-4) {
+    const [left, right] = [high - shrink * (high - low), low + shrink * (high - low)];
+    if (loss(left) <= loss(right)) high = right;
+    else low = left;
+  }
+  return 2 / (low + high);
+}
+
+export type CalibrationReport = {
+  /** By method, fitted on other questions; absent where none of them named choices. */
+  readonly temperatures: Readonly<Record<string, number>>;
+  /** By stratum and method: as the model says it, and at the method's temperature. */
+  readonly strata: Readonly<Record<string, Readonly<Record<string, CalibrationPair>>>>;
+};
+export type CalibrationPair = { readonly plain: Calibration; readonly fitted?: Calibration };
+
+/** Calibration of all that chose from a list. Temperatures come from `fitOn`, which should hold none of the same questions. */
+export function calibrationReport(lines: readonly LogLine[], fitOn: readonly LogLine[]): CalibrationReport {
+  const fitted = [...groupBy(fitOn, ({ method }) => method)].flatMap(([method, members]) => {
+    const temperature = fitTemperature(choicesOf(members));
+    return temperature === undefined ? [] : [[method, temperature] as const];
+  });
+  const found = Object.fromEntries(fitted);
+  const ofMethod = (method: string, members: readonly LogLine[]) => {
+    const choices = choicesOf(members);
+    const at = (temperature: number) => calibrationOf(choices.map((choice) => judge(choice, temperature)));
+    const plain = at(1);
+    if (plain === undefined) return [];
+    const temperature = found[method];
+    return [[method, temperature === undefined ? { plain } : { plain, fitted: at(temperature)! }] as const];
+  };
+  const strata = [...groupBy(lines, ({ stratum }) => stratum)].map(([stratum, members]) => {
+    const methods = [...groupBy(members, ({ method }) => method)];
+    return [stratum, Object.fromEntries(methods.flatMap(([method, own]) => ofMethod(method, own)))] as const;
+  });
+  return { temperatures: found, strata: Object.fromEntries(strata) };
+}
