@@ -43,7 +43,7 @@ try {
       validateEvery: 20,
     }),
   );
-  const { bestLoss, bestStep } = await runTraining(config, {
+  const { best } = await runTraining(config, {
     log: silentLogger,
     progress: (total, start) =>
       createProgress({
@@ -59,7 +59,7 @@ try {
     resume: false,
   });
   const model = await openModel(join(output, "model"));
-  console.log(`${model.parameterCount} parameters, validation loss ${bestLoss.toFixed(3)} at step ${bestStep}`);
+  console.log(`${model.parameterCount} parameters, validation loss ${best.value.toFixed(3)} at step ${best.step}`);
 } finally {
   await rm(folder, { recursive: true });
 }

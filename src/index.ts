@@ -82,7 +82,8 @@ export {
   SPECIAL_TOKEN_LAYOUT,
 } from "./text/prompt.ts";
 export { loadTokenizer, type Tokenizer } from "./text/tokenizer-file.ts";
-export { TrainConfig } from "./train/config.ts";
 export type { LoopContext, TrainingResult } from "./train/loop.ts";
+export { TrainConfig } from "./train/recipes/table.ts";
 // Training
 export { runTraining } from "./train/run.ts";
+export { type Found, type Search, type SearchContext, searchLoop } from "./train/search-loop.ts";

@@ -7,7 +7,7 @@ import { expertStepWork, fullStepWork, graphProducts } from "../bench/support/fl
 import { llamaShape, type Problem } from "../bench/support/problem.ts";
 import type { Feeds } from "../src/runtime/session.ts";
 import { intTensor, zeros } from "../src/runtime/tensor.ts";
-import { languageModelPrefix, languageModelSpec } from "../src/train/language-model.ts";
+import { languageModelPrefix, languageModelSpec } from "../src/train/language-model-step.ts";
 import { buildStep } from "../src/train/step.ts";
 
 const shape = { hidden: 32, ffn: 48, layers: 3, heads: 4, kvHeads: 2, vocab: 64, context: 16 };

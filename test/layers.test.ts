@@ -33,6 +33,8 @@ const allowed: Record<string, readonly string[]> = {
     "base",
   ],
   methods: [
+    "train", // preparing a model may take a training or a search
+    "optim",
     "data",
     "pair",
     "generator",

@@ -5,7 +5,7 @@ import { parameterShapes } from "../../src/models/parameters.ts";
 import type { Feeds, WeightSource } from "../../src/runtime/session.ts";
 import { floatTensor } from "../../src/runtime/tensor.ts";
 import { rowFeeds } from "../../src/train/batch.ts";
-import { languageModelPrefix, languageModelSpec } from "../../src/train/language-model.ts";
+import { languageModelPrefix, languageModelSpec } from "../../src/train/language-model-step.ts";
 import type { TrainingState } from "../../src/train/state.ts";
 import { type StepSpec, stepNames } from "../../src/train/step.ts";
 import { type Problem, problemRows } from "./problem.ts";

@@ -5,7 +5,7 @@ import { latestCheckpoint, loadCheckpoint } from "../files/checkpoint.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
 import { openModel } from "../models/load.ts";
 import type { LooseGenerator } from "../pair/generator-file.ts";
-import { TrainConfig } from "./config.ts";
+import { TrainConfig } from "./recipes/table.ts";
 import { runFolder } from "./run-folder.ts";
 import { stepNames } from "./step.ts";
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { TrainConfig } from "./config.ts";
+import { TrainConfig } from "./recipes/table.ts";
 
 /** Described in docs/models.md. */
 const elsewhere = ["layout", "cloudLayout"];

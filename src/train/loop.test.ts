@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { quietContext, toyBatch, toyConfig, toyJob } from "../../test/support/toy-training.ts";
-import type { Rng } from "../base/rng.ts";
 import { loadCheckpoint } from "../files/checkpoint.ts";
+import { mean, mul } from "../graph/build.ts";
 import { floats, floatTensor, intTensor } from "../runtime/tensor.ts";
+import type { BatchRequest, Job } from "./job.ts";
 import { trainLoop } from "./loop.ts";
 
 const folders: string[] = [];
@@ -31,7 +32,7 @@ const withoutMemory = (lines: Record<string, unknown>[]) => lines.map(({ memoryM
 /** A run that is asked to stop while step `at` is prepared, so that it stops behind it. */
 async function interruptedAt(at: number, output: string, config = toyConfig(output)) {
   const stop = new AbortController();
-  const batch = (rng: Rng, step: number) => {
+  const batch = ({ rng, step }: BatchRequest) => {
     if (step === at) stop.abort();
     return toyBatch(rng);
   };
@@ -109,7 +110,7 @@ test("the log has loss, gradient norm, rate and memory every few steps, and each
 
 test("tokens a second are token ids: noise that is drawn for each of them is not counted", async () => {
   const output = folder();
-  const batch = (rng: Rng) => ({
+  const batch = ({ rng }: BatchRequest) => ({
     ...toyBatch(rng),
     "part.tokens": intTensor([3, 7], new Array(21).fill(0)),
     "part.dropout.tokens": floatTensor([9, 3, 7], new Float32Array(189)),
@@ -142,7 +143,7 @@ test("what a kill left of a last log line, and lines of steps to be done again, 
 const diverging = { learningRate: 0.1, schedule: "constant", maxGradientNorm: 1e9 };
 
 /** Teaches something else from step 9 on. */
-function misled(rng: Rng, step: number) {
+function misled({ rng, step }: BatchRequest) {
   const { x, y, one } = toyBatch(rng);
   const values = Array.from(floats(y), (value) => (step > 8 ? 50 - value : value));
   return { x: x!, y: floatTensor([8, 2], values), one: one! };
@@ -150,7 +151,7 @@ function misled(rng: Rng, step: number) {
 
 test("the result is the state of the best validation loss, not the last one", async () => {
   const output = folder();
-  const { bestStep, bestLoss, steps } = await trainLoop(
+  const { best, steps } = await trainLoop(
     toyConfig(output, { optimizer: diverging, steps: 24 }),
     toyJob(output, { batch: misled }),
     quietContext(),
@@ -159,13 +160,76 @@ test("the result is the state of the best validation loss, not the last one", as
     validation === undefined ? [] : [{ step, loss: (validation as { loss: number }).loss }],
   );
   const lowest = validations.reduce((a, b) => (b.loss < a.loss ? b : a));
-  expect({ bestStep, bestLoss, steps }).toEqual({ bestStep: lowest.step, bestLoss: lowest.loss, steps: 24 });
-  expect(bestStep).toBeLessThan(24);
-  const best = await loadCheckpoint(
-    join(output, "best", `step-000000${String(bestStep).padStart(2, "0")}.safetensors`),
+  expect({ best, steps }).toEqual({ best: { metric: "loss", value: lowest.loss, step: lowest.step }, steps: 24 });
+  expect(best.step).toBeLessThan(24);
+  const { tensors } = await loadCheckpoint(
+    join(output, "best", `step-000000${String(best.step).padStart(2, "0")}.safetensors`),
   );
-  const expected = Object.entries(best.tensors).map(([name, { data }]) => [name, ...data]);
+  const expected = Object.entries(tensors).map(([name, { data }]) => [name, ...data]);
   expect(JSON.parse(resultOf(output))).toEqual(expected);
+});
+
+/** A job that reports, beside its loss, how large its weights are. */
+function sizedJob(output: string): Job {
+  const job = toyJob(output);
+  const objective: Job["spec"]["objective"] = (parameters, buffers) => ({
+    ...job.spec.objective(parameters, buffers),
+    metrics: { size: mean(mul(parameters["w"]!, parameters["w"]!)), weights: parameters["w"]! },
+  });
+  return { ...job, spec: { ...job.spec, objective } };
+}
+
+test("the best state is by the metric that bestBy names, the highest where that is wanted", async () => {
+  const output = folder();
+  const bestBy = { metric: "size", goal: "highest" } as const;
+  const { best } = await trainLoop(toyConfig(output, { bestBy }), sizedJob(output), quietContext());
+  const validations = logOf(output).flatMap(({ step, validation }) =>
+    validation === undefined ? [] : [{ step, ...(validation as { loss: number; size: number }) }],
+  );
+  const highest = validations.reduce((a, b) => (b.size > a.size ? b : a));
+  expect(best).toEqual({ metric: "size", value: highest.size, step: highest.step });
+  expect(validations.map(({ loss }) => loss)).not.toContain(highest.size);
+});
+
+test.each(["accuracy", "weights"])(
+  "a run by the metric %s, which is no number it validates, does not begin",
+  async (metric) => {
+    const output = folder();
+    const config = toyConfig(output, { bestBy: { metric, goal: "lowest" } });
+    await expect(trainLoop(config, sizedJob(output), quietContext())).rejects.toMatchObject({
+      code: "E_CONFIG",
+      message: `bestBy.metric: expected one of loss, size, found "${metric}"`,
+    });
+    expect(readdirSync(output)).toEqual([]);
+  },
+);
+
+test("a batch may take its time and answer by the state before its step; such a run resumes bit-identically", async () => {
+  const [whole, parts] = [folder(), folder()];
+  const batch = async ({ rng, state }: BatchRequest) => {
+    await Promise.resolve();
+    const feeds = toyBatch(rng);
+    const w = state["p/w"]!.data;
+    return {
+      ...feeds,
+      y: floatTensor(
+        [8, 2],
+        Array.from(floats(feeds["y"]), (value, i) => value + w[i % 6]!),
+      ),
+    };
+  };
+  const stop = new AbortController();
+  const interrupted = (request: BatchRequest) => {
+    if (request.step === 5) stop.abort();
+    return batch(request);
+  };
+  await trainLoop(toyConfig(whole), toyJob(whole, { batch }), quietContext());
+  await trainLoop(toyConfig(parts), toyJob(parts, { batch: interrupted }), quietContext({ signal: stop.signal }));
+  await trainLoop(toyConfig(parts), toyJob(parts, { batch }), quietContext({ resume: true }));
+  expect(checkpointOf(parts, 12).equals(checkpointOf(whole, 12))).toBe(true);
+  const plain = folder();
+  await trainLoop(toyConfig(plain), toyJob(plain), quietContext());
+  expect(checkpointOf(plain, 12).equals(checkpointOf(whole, 12))).toBe(false); // it saw the weights
 });
 
 test("a best state that an earlier run left without a checkpoint is not taken for this run's", async () => {
@@ -181,7 +245,7 @@ test("a best state that an earlier run left without a checkpoint is not taken fo
 
 test("a loss that is not finite stops the run with E_NAN, naming the last good checkpoint", async () => {
   const output = folder();
-  const batch = (rng: Rng, step: number) => {
+  const batch = ({ rng, step }: BatchRequest) => {
     const feeds = toyBatch(rng);
     return step < 8 ? feeds : { ...feeds, x: floatTensor([8, 3], new Float32Array(24).fill(Number.NaN)) };
   };
@@ -318,16 +382,16 @@ test("a damaged best state costs the choice of the best, not the run", async () 
   const output = folder();
   const warnings: string[] = [];
   const log = { info: () => undefined, warn: (message: string) => void warnings.push(message) };
-  const batch = (rng: Rng, step: number) => {
-    if (step === 24) damage(join(output, "best", readdirSync(join(output, "best"))[0]!));
-    return misled(rng, step);
+  const batch = (request: BatchRequest) => {
+    if (request.step === 24) damage(join(output, "best", readdirSync(join(output, "best"))[0]!));
+    return misled(request);
   };
-  const { bestStep } = await trainLoop(
+  const { best } = await trainLoop(
     toyConfig(output, { optimizer: diverging, steps: 24 }),
     toyJob(output, { batch }),
     quietContext({ log }),
   );
-  expect(bestStep).toBeLessThan(24);
+  expect(best.step).toBeLessThan(24);
   expect(warnings).toEqual([expect.stringMatching(/best.*damaged.*the state of the last step instead/)]);
   const { tensors } = await loadCheckpoint(join(output, "checkpoints", "step-00000024.safetensors"));
   const last = Object.entries(tensors).map(([name, { data }]) => [name, ...data]);

@@ -21,30 +21,13 @@ import { appendJsonl } from "../files/jsonl.ts";
 import { learningRate, type Schedule } from "../optim/schedule.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
-import type { TrainConfig } from "./config.ts";
+import type { RunConfig } from "./config.ts";
+import type { Job } from "./job.ts";
 import { beginRun, continueRun } from "./resume.ts";
 import { claimRunFolder, type RunFolder, runFolder } from "./run-folder.ts";
 import { stateShapes, type TrainingState } from "./state.ts";
-import type { StepSpec } from "./step.ts";
-import { createTrainer, type Metrics, type Trainer, type TrainerOptions } from "./trainer.ts";
-
-/** What a kind of training brings: its graph, its start and its batches. */
-export type Job = {
-  readonly spec: StepSpec;
-  readonly evaluation?: StepSpec;
-  readonly weights: NonNullable<TrainerOptions["weights"]>;
-  /** Where weights are quantised: their operator is slow unpacked. */
-  readonly prepack?: boolean;
-  /** Values of `p/…` and `b/…` before the first step. */
-  readonly start: () => Promise<TrainingState> | TrainingState;
-  /** One micro-batch, determined by the stream, the step and its number among all micro-batches, from 0. */
-  readonly batch: (rng: Rng, step: number, index: number) => Feeds;
-  readonly validation: (rng: Rng, index: number) => Feeds;
-  /** What a user should know before the first step. */
-  readonly warnings?: readonly string[];
-  /** Writes the result of the best state. */
-  readonly save: (state: TrainingState) => Promise<void>;
-};
+import { metricShapes, type StepSpec } from "./step.ts";
+import { createTrainer, type Metrics, type Trainer } from "./trainer.ts";
 
 export type LoopContext = {
   readonly log: Logger;
@@ -57,16 +40,17 @@ export type LoopContext = {
 
 export type TrainingResult = {
   readonly steps: number;
-  readonly bestLoss: number;
-  readonly bestStep: number;
+  /** The state that is the result: its value of the metric that `bestBy` names, and its step. Infinite where nothing was validated. */
+  readonly best: { readonly metric: string; readonly value: number; readonly step: number };
   readonly interrupted: boolean;
 };
 
+/** In checkpoints. `bestLoss` is the value of whichever metric `bestBy` names. */
 const LoopState = z.object({ bestLoss: z.number().nullable(), bestStep: z.int() });
 
 const LogLine = z.looseObject({ step: z.int().min(0) });
 
-type Best = { loss: number; step: number };
+type Best = { value: number; step: number };
 
 /** Token ids that a batch feeds, padding among them. Noise per token is named alike, but is no whole number. */
 const tokensIn = (feeds: Feeds): number =>
@@ -76,10 +60,10 @@ const tokensIn = (feeds: Feeds): number =>
   );
 
 /**
- * Runs a job to its end or until the signal; the best state by validation loss is what is saved as the result.
- * @throws E_USAGE where `output` is not a run's to write into, E_IO where another process trains into it: before anything is touched
+ * Runs a job to its end or until the signal; the best state by `bestBy` is what is saved as the result.
+ * @throws E_CONFIG where no such metric is validated, E_USAGE where `output` is not a run's to write into, E_IO where another process trains into it: before anything is touched
  */
-export async function trainLoop(config: TrainConfig, job: Job, context: LoopContext): Promise<TrainingResult> {
+export async function trainLoop(config: RunConfig, job: Job, context: LoopContext): Promise<TrainingResult> {
   const release = await claimRunFolder(config.output, context.resume);
   try {
     return await train(config, job, context, runFolder(config.output));
@@ -88,7 +72,8 @@ export async function trainLoop(config: TrainConfig, job: Job, context: LoopCont
   }
 }
 
-async function train(config: TrainConfig, job: Job, context: LoopContext, folders: RunFolder): Promise<TrainingResult> {
+async function train(config: RunConfig, job: Job, context: LoopContext, folders: RunFolder): Promise<TrainingResult> {
+  requireMetric(job.evaluation ?? job.spec, config.bestBy.metric);
   const loaded = await loadNewest(folders.checkpoints);
   const before = loaded?.checkpoint;
   if (before === undefined) await removeCheckpoints(folders.best); // of a run that left no checkpoint
@@ -96,7 +81,7 @@ async function train(config: TrainConfig, job: Job, context: LoopContext, folder
   else await continueRun(config, before.step, context.log);
   await setDamagedAside(loaded, context.log);
   for (const warning of job.warnings ?? []) context.log.warn(warning);
-  const best: Best = before === undefined ? { loss: Number.POSITIVE_INFINITY, step: 0 } : readBest(before);
+  const best: Best = before === undefined ? noneYet(config) : readBest(before, config);
   await keepLogUpTo(folders.log, before?.step ?? 0);
   const state = before === undefined ? await job.start() : wholeState(before, job.spec);
   const { threads, device } = config;
@@ -115,7 +100,7 @@ async function train(config: TrainConfig, job: Job, context: LoopContext, folder
   const checkpoint = () =>
     saveCheckpoint(folders.checkpoints, { step: trainer.stepCount, tensors: trainer.state(), state: bestToJson(best) });
   try {
-    await advance(config, job, context, trainer, best, { ...folders, checkpoint, progress });
+    await advance({ config, job, context, trainer, best, files: { ...folders, checkpoint, progress } });
   } catch (error) {
     const last = await latestCheckpoint(folders.checkpoints);
     if (error instanceof AppError && error.code === "E_NAN") {
@@ -127,33 +112,36 @@ async function train(config: TrainConfig, job: Job, context: LoopContext, folder
   }
   const interrupted = trainer.stepCount < config.steps;
   if (!interrupted) await job.save((await bestState(folders.best, context.log)) ?? trainer.state());
-  return { steps: trainer.stepCount, bestLoss: best.loss, bestStep: best.step, interrupted };
+  return { steps: trainer.stepCount, best: { metric: config.bestBy.metric, ...best }, interrupted };
 }
 
 type Advance = {
-  readonly best: string;
-  readonly log: string;
-  readonly checkpoint: () => Promise<string>;
-  readonly progress: Progress;
+  readonly config: RunConfig;
+  readonly job: Job;
+  readonly context: LoopContext;
+  readonly trainer: Trainer;
+  /** Written to as better states are found. */
+  readonly best: Best;
+  readonly files: {
+    readonly best: string;
+    readonly log: string;
+    readonly checkpoint: () => Promise<string>;
+    readonly progress: Progress;
+  };
 };
 
-async function advance(
-  config: TrainConfig,
-  job: Job,
-  context: LoopContext,
-  trainer: Trainer,
-  best: Best,
-  files: Advance,
-): Promise<void> {
+async function advance({ config, job, context, trainer, best, files }: Advance): Promise<void> {
   const root = createRng(config.seed);
   const schedule = scheduleOf(config);
   let since = { at: context.now(), tokens: 0, metrics: [] as Metrics[] };
   while (trainer.stepCount < config.steps && !context.signal.aborted) {
     const step = trainer.stepCount + 1;
     const stream = root.split(`step-${step}`);
-    const batches = Array.from({ length: config.accumulate }, (_, i) =>
-      job.batch(stream.split(`batch-${i}`), step, (step - 1) * config.accumulate + i),
-    );
+    const batches: Feeds[] = [];
+    for (let i = 0; i < config.accumulate; i++) {
+      const index = (step - 1) * config.accumulate + i;
+      batches.push(await job.batch({ rng: stream.split(`batch-${i}`), step, index, state: trainer.state() }));
+    }
     const rate = learningRate(step, schedule);
     since.metrics.push(await trainer.step(batches, rate));
     since.tokens += batches.reduce((sum, batch) => sum + tokensIn(batch), 0);
@@ -168,11 +156,13 @@ async function advance(
     }
     if (step % config.validateEvery === 0 || step === config.steps) {
       const pausedAt = context.now();
-      const validation = await validate(config, job, trainer, root);
+      const validation = await validate({ config, job, trainer }, root);
       await appendJsonl(files.log, { step, validation });
-      files.progress.note(`step ${step}: validation loss ${Number(validation["loss"]).toFixed(4)}`);
-      if (Number(validation["loss"]) < best.loss) {
-        Object.assign(best, { loss: Number(validation["loss"]), step });
+      const { metric } = config.bestBy;
+      const value = Number(validation[metric]);
+      files.progress.note(`step ${step}: validation ${metric} ${value.toFixed(4)}`);
+      if (isBetter(config, value, best.value)) {
+        Object.assign(best, { value, step });
         await saveCheckpoint(files.best, {
           step,
           tensors: onlyWeights(trainer.state()),
@@ -187,22 +177,38 @@ async function advance(
   if (trainer.stepCount < config.steps) context.log.info(`interrupted; resumable from ${await files.checkpoint()}`);
 }
 
-async function validate(
-  config: TrainConfig,
-  job: Job,
-  trainer: Trainer,
-  root: Rng,
-): Promise<Record<string, number | number[]>> {
+type Validated = Pick<Advance, "config" | "job" | "trainer">;
+
+async function validate({ config, job, trainer }: Validated, root: Rng): Promise<Record<string, number | number[]>> {
   const all: Metrics[] = [];
-  for (let i = 0; i < config.validationBatches; i++)
-    all.push(await trainer.evaluate(job.validation(root.split(`validation-${i}`), i)));
+  const { stepCount: step } = trainer;
+  for (let index = 0; index < config.validationBatches; index++) {
+    const rng = root.split(`validation-${index}`);
+    all.push(await trainer.evaluate(await job.validation({ rng, step, index, state: trainer.state() })));
+  }
   const averages = averageMetrics(all);
-  if (!Number.isFinite(averages["loss"]))
-    throw new AppError("E_NAN", `step ${trainer.stepCount}: validation loss is ${averages["loss"]}`);
+  for (const name of new Set(["loss", config.bestBy.metric]))
+    if (!Number.isFinite(averages[name]))
+      throw new AppError("E_NAN", `step ${step}: validation ${name} is ${averages[name]}`);
   return averages;
 }
 
-function scheduleOf({ steps, optimizer }: TrainConfig): Schedule {
+/** Throws E_CONFIG where a validation has no such number. */
+function requireMetric(spec: StepSpec, metric: string): void {
+  if (metric === "loss") return; // every run has it
+  const known = metricShapes(spec);
+  if (known.get(metric)?.length === 0) return;
+  const numbers = [...known].filter(([, shape]) => shape.length === 0).map(([name]) => name);
+  throw new AppError(
+    "E_CONFIG",
+    `bestBy.metric: expected one of ${numbers.join(", ")}, found ${JSON.stringify(metric)}`,
+  );
+}
+
+const isBetter = ({ bestBy: { goal } }: RunConfig, value: number, best: number): boolean =>
+  goal === "lowest" ? value < best : value > best;
+
+function scheduleOf({ steps, optimizer }: RunConfig): Schedule {
   const { schedule, learningRate: peak, warmupSteps, finalShare, scheduleSteps } = optimizer;
   return { kind: schedule, peak, warmupSteps, totalSteps: scheduleSteps ?? steps, finalShare };
 }
@@ -235,12 +241,18 @@ function wholeState(checkpoint: Checkpoint, spec: StepSpec): TrainingState {
   return toState(checkpoint);
 }
 
-const bestToJson = ({ loss, step }: Best) => ({ bestLoss: Number.isFinite(loss) ? loss : null, bestStep: step });
+const bestToJson = ({ value, step }: Best) => ({ bestLoss: Number.isFinite(value) ? value : null, bestStep: step });
 
-function readBest({ state }: Checkpoint): Best {
+function readBest({ state }: Checkpoint, config: RunConfig): Best {
   const { bestLoss, bestStep } = checkSchema(state, LoopState, { what: "checkpoint state" });
-  return { loss: bestLoss ?? Number.POSITIVE_INFINITY, step: bestStep };
+  return { value: bestLoss ?? noneYet(config).value, step: bestStep };
 }
+
+/** Whatever is validated first is better. */
+const noneYet = ({ bestBy: { goal } }: RunConfig): Best => ({
+  value: goal === "lowest" ? Infinity : -Infinity,
+  step: 0,
+});
 
 /** What is damaged is not gone on from, and never again looked at: the run comes past its step once more. */
 async function setDamagedAside(loaded: Loaded | undefined, log: Logger): Promise<void> {

@@ -11,7 +11,7 @@ import { parameterShapes } from "../models/parameters.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { rowFeeds } from "./batch.ts";
-import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
+import { languageModelPrefix, languageModelSpec } from "./language-model-step.ts";
 import type { TrainingState } from "./state.ts";
 import { buildEvaluation, buildStep, type StepSpec, stepNames } from "./step.ts";
 import { createTrainer, type TrainerOptions } from "./trainer.ts";

@@ -22,9 +22,9 @@ async function begun(changes: Changes = {}): Promise<string> {
   const output = folder();
   const stop = new AbortController();
   const job = toyJob(output);
-  const batch: typeof job.batch = (rng, step, index) => {
-    if (step === 6) stop.abort();
-    return job.batch(rng, step, index);
+  const batch: typeof job.batch = (request) => {
+    if (request.step === 6) stop.abort();
+    return job.batch(request);
   };
   await trainLoop(toyConfig(output, changes), { ...job, batch }, quietContext({ signal: stop.signal }));
   return output;

@@ -3,7 +3,8 @@ import { stat } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import type { Logger } from "../base/log.ts";
-import { TrainConfig } from "./config.ts";
+import type { RunConfig } from "./config.ts";
+import { TrainConfig } from "./recipes/table.ts";
 import { runFolder } from "./run-folder.ts";
 
 /**
@@ -13,7 +14,7 @@ import { runFolder } from "./run-folder.ts";
 const free = ["output", "steps", "threads", "logEvery", "checkpointEvery", "recompute"] as const;
 
 /** Keeps the configuration of a run that begins. */
-export async function beginRun(config: TrainConfig): Promise<void> {
+export async function beginRun(config: RunConfig): Promise<void> {
   await writeJsonFile(runFolder(config.output).config, config);
 }
 
@@ -22,7 +23,7 @@ export async function beginRun(config: TrainConfig): Promise<void> {
  * compared, with a warning.
  * @throws E_MISMATCH naming every key that differs with both values, or a number of steps below those taken
  */
-export async function continueRun(config: TrainConfig, stepsTaken: number, log: Logger): Promise<void> {
+export async function continueRun(config: RunConfig, stepsTaken: number, log: Logger): Promise<void> {
   const path = runFolder(config.output).config;
   if (config.steps < stepsTaken)
     throw new AppError("E_MISMATCH", `steps: expected at least the ${stepsTaken} already taken, found ${config.steps}`);
@@ -35,7 +36,7 @@ export async function continueRun(config: TrainConfig, stepsTaken: number, log: 
   await beginRun(config);
 }
 
-function requireSame(path: string, before: TrainConfig, now: TrainConfig): void {
+function requireSame(path: string, before: RunConfig, now: RunConfig): void {
   const changes = differences(decisive(before), decisive(now));
   if (changes.length > 0)
     throw new AppError(
@@ -45,7 +46,7 @@ function requireSame(path: string, before: TrainConfig, now: TrainConfig): void 
 }
 
 /** What decides the result. The length of a schedule is spelled out, so that a run may be made longer where it does not follow from `steps`. */
-function decisive(config: TrainConfig): unknown {
+function decisive(config: RunConfig): unknown {
   const { schedule, scheduleSteps } = config.optimizer;
   const optimizer = {
     ...config.optimizer,

@@ -8,7 +8,7 @@ import { readJsonFile } from "../base/json-file.ts";
 import { takeLock } from "../base/lock.ts";
 import { isTemporaryName } from "../base/temporary-name.ts";
 import { latestCheckpoint } from "../files/checkpoint.ts";
-import { TrainConfig } from "./config.ts";
+import { TrainConfig } from "./recipes/table.ts";
 
 export type RunFolder = {
   readonly config: string;

@@ -135,3 +135,9 @@ export function buildEvaluation(spec: StepSpec): Graph {
   const { objective } = declare(spec);
   return { outputs: results(objective) };
 }
+
+/** What an objective reports besides its loss, `loss` itself among it: the shape of each by name. */
+export function metricShapes(spec: StepSpec): ParameterShapes {
+  const { loss, metrics = {} } = declare(spec).objective;
+  return new Map(Object.entries({ loss, ...metrics }).map(([name, { shape }]) => [name, shape.map(Number)]));
+}

@@ -6,7 +6,7 @@ import { floatTensor } from "../runtime/tensor.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer } from "../text/tokenizer-file.ts";
 import { type Row, rowFeeds } from "./batch.ts";
-import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
+import { languageModelPrefix, languageModelSpec } from "./language-model-step.ts";
 import { stepNames } from "./step.ts";
 import { conversationRow, joinRows, separateQueriesRow, type TaskSource } from "./task-batches.ts";
 import { createTrainer } from "./trainer.ts";

@@ -8,7 +8,7 @@ import { parameterShapes } from "../models/parameters.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { type Row, rowFeeds } from "./batch.ts";
-import { languageModelPrefix, languageModelSpec } from "./language-model.ts";
+import { languageModelPrefix, languageModelSpec } from "./language-model-step.ts";
 import type { TrainingState } from "./state.ts";
 import { createTrainer, type Metrics, type TrainerOptions } from "./trainer.ts";
 

@@ -220,7 +220,12 @@ test("train, resume after Ctrl-C, plot", async () => {
   expect([other.status, other.stderr]).toEqual([1, expect.stringMatching(/^error E_MISMATCH: .*seed 0, now 1/)]);
   await writeFile(config, JSON.stringify({ ...run, steps: done + 3 }));
   const resumed = z
-    .strictObject({ output: z.string(), steps: z.int(), bestLoss: z.number(), bestStep: z.int(), ms })
+    .strictObject({
+      output: z.string(),
+      steps: z.int(),
+      best: z.strictObject({ metric: z.literal("loss"), value: z.number(), step: z.int() }),
+      ms,
+    })
     .parse(await json(["train", "--config", config, "--resume"]));
   expect(resumed.steps).toBe(done + 3);
   expect(await readdir(join(output, "model"))).toContain("model.safetensors");

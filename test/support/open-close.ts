@@ -8,7 +8,7 @@ import { quantizations } from "../../src/models/quantized/layout.ts";
 import { quantizeModel } from "../../src/models/quantized/quantize-model.ts";
 import { floatTensor } from "../../src/runtime/tensor.ts";
 import { rowFeeds } from "../../src/train/batch.ts";
-import { languageModelPrefix, languageModelSpec } from "../../src/train/language-model.ts";
+import { languageModelPrefix, languageModelSpec } from "../../src/train/language-model-step.ts";
 import { stepNames } from "../../src/train/step.ts";
 import { createTrainer } from "../../src/train/trainer.ts";
 import { randomLlama } from "./random-llama.ts";

@@ -9,7 +9,7 @@ import { quantizedParts, quantizedTensors } from "../../src/nn/quantized.ts";
 import type { Feeds, WeightSource } from "../../src/runtime/session.ts";
 import { floatTensor } from "../../src/runtime/tensor.ts";
 import { rowFeeds } from "../../src/train/batch.ts";
-import { languageModelPrefix, languageModelSpec } from "../../src/train/language-model.ts";
+import { languageModelPrefix, languageModelSpec } from "../../src/train/language-model-step.ts";
 import { type StepSpec, stepNames } from "../../src/train/step.ts";
 import { createTrainer, type TrainerOptions } from "../../src/train/trainer.ts";
 import { peakResidentBytes } from "./peak-resident.ts";

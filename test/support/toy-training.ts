@@ -7,8 +7,9 @@ import { add, input, matmul, mean, mul, sub } from "../../src/graph/build.ts";
 import type { AdamWConfig } from "../../src/optim/adamw.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import { floatTensor } from "../../src/runtime/tensor.ts";
-import { LanguageModelRun } from "../../src/train/config.ts";
-import type { Job, LoopContext } from "../../src/train/loop.ts";
+import type { DrawBatch, Job } from "../../src/train/job.ts";
+import type { LoopContext } from "../../src/train/loop.ts";
+import { LanguageModelRun } from "../../src/train/recipes/language-model.ts";
 import type { TrainingState } from "../../src/train/state.ts";
 import type { StepSpec } from "../../src/train/step.ts";
 
@@ -51,13 +52,13 @@ export function toyBatch(rng: Rng, rows = 8): Feeds {
 }
 
 /** The job; its result is the JSON of its weights. `batch` may be replaced, for instance by one with a NaN. */
-export function toyJob(output: string, { batch = (rng: Rng) => toyBatch(rng) }: { batch?: Job["batch"] } = {}): Job {
+export function toyJob(output: string, { batch = ({ rng }) => toyBatch(rng) }: { batch?: DrawBatch } = {}): Job {
   return {
     spec: toySpec(),
     weights: {},
     start: toyStart,
     batch,
-    validation: (rng) => toyBatch(rng, 32),
+    validation: ({ rng }) => toyBatch(rng, 32),
     save: (state) =>
       writeFile(
         join(output, "result.json"),

@@ -47,16 +47,16 @@ async function trainCommand(context: CliContext, flags: Flags, signal: AbortSign
     resume: flags.resume === true,
     resolveModel: context.resolveModel,
   });
-  const { output, steps, bestLoss, bestStep } = result;
+  const { output, steps, best } = result;
   if (result.interrupted)
     throw new AppError(
       "E_INTERRUPTED",
       `${output}: stopped after step ${steps}; go on with: loragen train --config ${config} --resume`,
     );
   const ms = now() - from;
-  printResult(context, flags, { output, steps, bestLoss, bestStep, ms }, () =>
+  printResult(context, flags, { output, steps, best, ms }, () =>
     [
-      `${output}: ${steps} steps in ${formatMs(ms)}, best validation loss ${bestLoss.toFixed(4)} at step ${bestStep}`,
+      `${output}: ${steps} steps in ${formatMs(ms)}, best validation ${best.metric} ${best.value.toFixed(4)} at step ${best.step}`,
       `next: loragen plot ${output}`,
     ].join("\n"),
   );

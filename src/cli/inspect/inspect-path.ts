@@ -6,7 +6,7 @@ import { AppError } from "../../base/errors.ts";
 import { readJsonFile } from "../../base/json-file.ts";
 import { peftFiles } from "../../lora/peft-config.ts";
 import { specializationFileName } from "../../pair/specialization-file.ts";
-import { TrainConfig } from "../../train/config.ts";
+import { TrainConfig } from "../../train/recipes/table.ts";
 import { inspectGenerator } from "./generator.ts";
 import { inspectGguf } from "./gguf.ts";
 import type { Inspection } from "./inspection.ts";

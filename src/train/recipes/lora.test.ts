@@ -3,19 +3,18 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { quietContext } from "../../test/support/toy-training.ts";
-import { configureGenerator, configureLora, writeRunInputs } from "../../test/support/training-runs.ts";
-import { createRng } from "../base/rng.ts";
-import { readPeft } from "../lora/peft-format.ts";
-import { openModel, saveModel } from "../models/load.ts";
-import { mergeAdapter } from "../models/merge-adapter.ts";
-import { parameterShapes } from "../models/parameters.ts";
-import { readWeight } from "../runtime/read-weight.ts";
-import { GeneratorRun, LoraRun } from "./config.ts";
-import { generatorJob } from "./generator-job.ts";
-import { loraJob } from "./lora-job.ts";
-import { runTraining } from "./run.ts";
-import { createTrainer } from "./trainer.ts";
+import { quietContext } from "../../../test/support/toy-training.ts";
+import { configureGenerator, configureLora, writeRunInputs } from "../../../test/support/training-runs.ts";
+import { createRng } from "../../base/rng.ts";
+import { readPeft } from "../../lora/peft-format.ts";
+import { openModel, saveModel } from "../../models/load.ts";
+import { mergeAdapter } from "../../models/merge-adapter.ts";
+import { parameterShapes } from "../../models/parameters.ts";
+import { readWeight } from "../../runtime/read-weight.ts";
+import { runTraining } from "../run.ts";
+import { createTrainer } from "../trainer.ts";
+import { GeneratorRun, generator } from "./generator.ts";
+import { LoraRun, lora } from "./lora.ts";
 
 let root: string;
 beforeAll(async () => {
@@ -28,12 +27,14 @@ const read = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 const edge = () => join(root, "edge");
 
 test("its batches, training and validation, are those of a generator's run of the same seed and tasks", async () => {
-  const generator = await generatorJob(GeneratorRun.parse(read(configureGenerator(root, join(root, "twin")))));
-  const lora = await loraJob(LoraRun.parse(read(configureLora(root, join(root, "lora")))), "edge");
-  const rng = () => createRng("batch");
+  const generatorRun = GeneratorRun.parse(read(configureGenerator(root, join(root, "twin"))));
+  const loraRun = LoraRun.parse(read(configureLora(root, join(root, "lora"))));
+  const wantedJob = await generator.open(generatorRun, generatorRun);
+  const foundJob = await lora.open(loraRun, loraRun);
+  const request = () => ({ rng: createRng("batch"), step: 1, index: 0, state: {} });
   const pairs = [
-    [generator.batch(rng(), 1, 0), lora.batch(rng(), 1, 0)],
-    [generator.validation(rng(), 0), lora.validation(rng(), 0)],
+    [await wantedJob.batch(request()), await foundJob.batch(request())],
+    [await wantedJob.validation(request()), await foundJob.validation(request())],
   ] as const;
   for (const [wanted, found] of pairs) {
     const names = Object.keys(found).filter((name) => !name.includes("dropout"));
@@ -46,7 +47,7 @@ test("its batches, training and validation, are those of a generator's run of th
 test("it learns, and the edge model merged with the adapter that it writes has the loss that it validated", async () => {
   const output = join(root, "learns");
   const path = configureLora(root, output, { steps: 60, distillShare: 0 });
-  const { bestLoss } = await runTraining(path, quietContext());
+  const { best } = await runTraining(path, quietContext());
   const config = LoraRun.parse(read(path));
   const base = await openModel(edge());
   const adapter = await readPeft(join(output, "adapter"), parameterShapes(base.config));
@@ -58,18 +59,19 @@ test("it learns, and the edge model merged with the adapter that it writes has t
   const merged = join(root, "merged");
   await saveModel(merged, base.config, values);
   const lossOf = async (model: string) => {
-    const job = await loraJob({ ...config, edge: model }, model); // its B is zero: the model as it is
+    const job = await lora.open({ ...config, edge: model }, config); // its B is zero: the model as it is
     await using trainer = await createTrainer(job.spec, {
       evaluation: job.evaluation!,
       weights: job.weights,
       state: await job.start(),
       threads: 1,
     });
-    const stream = createRng(config.seed).split("validation-0");
-    return (await trainer.evaluate(job.validation(stream, 0)))["loss"]![0]!;
+    const rng = createRng(config.seed).split("validation-0");
+    const batch = await job.validation({ rng, step: 0, index: 0, state: trainer.state() });
+    return (await trainer.evaluate(batch))["loss"]![0]!;
   };
-  expect(await lossOf(merged)).toBeCloseTo(bestLoss, 4);
-  expect(await lossOf(edge())).toBeGreaterThan(bestLoss + 0.5);
+  expect(await lossOf(merged)).toBeCloseTo(best.value, 4);
+  expect(await lossOf(edge())).toBeGreaterThan(best.value + 0.5);
 });
 
 test("stopped and gone on with, it ends as one that was never stopped", async () => {
@@ -93,7 +95,7 @@ test("stopped and gone on with, it ends as one that was never stopped", async ()
 test("over a quantised model it trains as well; targets that the model lacks and two sources are refused", async () => {
   const train = (name: string, changes: object) =>
     runTraining(configureLora(root, join(root, name), { steps: 2, ...changes }), quietContext());
-  expect(Number.isFinite((await train("int8", { weights: { edge: "int8" } })).bestLoss)).toBe(true);
+  expect(Number.isFinite((await train("int8", { weights: { edge: "int8" } })).best.value)).toBe(true);
   await expect(train("both", { episodes: { train: "a", validation: "b" } })).rejects.toMatchObject({
     code: "E_CONFIG",
     message: expect.stringContaining("tasks: expected either tasks or episodes") as unknown,

@@ -3,10 +3,10 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { damageFile, fuzz } from "../../test/support/fuzz.ts";
-import { mutateJsonBytes } from "../../test/support/mutate.ts";
-import { readJsonFile } from "../base/json-file.ts";
-import { TrainConfig } from "./config.ts";
+import { damageFile, fuzz } from "../../../test/support/fuzz.ts";
+import { mutateJsonBytes } from "../../../test/support/mutate.ts";
+import { readJsonFile } from "../../base/json-file.ts";
+import { TrainConfig } from "./table.ts";
 
 const common = { output: "out", steps: 100, optimizer: { learningRate: 1e-3, warmupSteps: 10 } };
 const tasks = { files: ["a.jsonl", { path: "b.jsonl", weight: 0.5 }], queriesPerPrompt: 2, weights: { routing: 2 } };

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { quietContext } from "../../test/support/toy-training.ts";
-import { GeneratorConfig } from "../generator/config.ts";
-import { TrainConfig } from "./config.ts";
-import { runTraining } from "./run.ts";
+import { quietContext } from "../../../test/support/toy-training.ts";
+import { GeneratorConfig } from "../../generator/config.ts";
+import { runTraining } from "../run.ts";
+import { TrainConfig } from "./table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "train-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -2,14 +2,15 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { writeGgufCopy } from "../../test/support/gguf-copy.ts";
-import { quietContext } from "../../test/support/toy-training.ts";
-import { configureGenerator, writeRunInputs } from "../../test/support/training-runs.ts";
-import { readJsonFile } from "../base/json-file.ts";
-import { openSafetensors, readTensor } from "../files/safetensors.ts";
-import { GeneratorRun } from "./config.ts";
-import { generatorJob } from "./generator-job.ts";
-import { runTraining } from "./run.ts";
+import { writeGgufCopy } from "../../../test/support/gguf-copy.ts";
+import { quietContext } from "../../../test/support/toy-training.ts";
+import { configureGenerator, writeRunInputs } from "../../../test/support/training-runs.ts";
+import { readJsonFile } from "../../base/json-file.ts";
+import { openSafetensors, readTensor } from "../../files/safetensors.ts";
+import { runTraining } from "../run.ts";
+import { GeneratorRun, generator } from "./generator.ts";
+
+const openGenerator = (config: GeneratorRun) => generator.open(config, config);
 
 test("one file as both models is in the session once, in whichever form it is held", async () => {
   const root = mkdtempSync(join(tmpdir(), "generator-job-"));
@@ -18,7 +19,7 @@ test("one file as both models is in the session once, in whichever form it is he
   await writeGgufCopy(edge, join(root, "edge"), { tokenizer: join(root, "tokenizer"), type: "Q8_0" });
   const config = (changes: object) =>
     readJsonFile(configureGenerator(root, join(root, "out"), { cloud: edge, edge, ...changes }), GeneratorRun);
-  const frozen = async (changes: object) => Object.keys((await generatorJob(await config(changes))).weights);
+  const frozen = async (changes: object) => Object.keys((await openGenerator(await config(changes))).weights);
   const weights = { cloud: "blocks", edge: "blocks" };
   for (const changes of [{}, { weights }]) {
     const one = await frozen(changes);
@@ -33,7 +34,7 @@ test("one file as both models is in the session once, in whichever form it is he
       const output = join(root, `held-${i}`);
       return (
         await runTraining(configureGenerator(root, output, { cloud: edge, edge, steps: 3, ...changes }), quietContext())
-      ).bestLoss;
+      ).best.value;
     }),
   );
   expect(Math.abs(losses[1]! - losses[0]!)).toBeLessThan(0.05);
@@ -83,8 +84,8 @@ test("a pool of more ranks than unmerged serving carries well is trained, with a
     const warnings: string[] = [];
     const log = { info: () => undefined, warn: (message: string) => void warnings.push(message) };
     const config = configureGenerator(root, join(root, name), { steps: 1, generator });
-    const { bestLoss } = await runTraining(config, quietContext({ log }));
-    expect(Number.isFinite(bestLoss)).toBe(true);
+    const { best } = await runTraining(config, quietContext({ log }));
+    expect(Number.isFinite(best.value)).toBe(true);
     return warnings;
   };
   expect(await warningsOf("usual", { experts: 8, rank: 16 })).toEqual([]);

@@ -1,40 +1,82 @@
-/** @file Training a generator as a job: mixed tasks through a frozen pair. */
+/** @file Training a generator over a frozen pair: mixed tasks. */
 import { join } from "node:path";
-import { createRng, type Rng } from "../base/rng.ts";
-import { cloudFeeds, cloudInputNames } from "../generator/cloud.ts";
-import { dropoutFeeds } from "../generator/dropout.ts";
-import { gumbelFeeds } from "../generator/gumbel.ts";
-import { joinPrompts } from "../generator/join-prompts.ts";
+import { z } from "zod";
+import { createRng, type Rng } from "../../base/rng.ts";
+import { cloudFeeds, cloudInputNames } from "../../generator/cloud.ts";
+import { GeneratorConfig } from "../../generator/config.ts";
+import { dropoutFeeds } from "../../generator/dropout.ts";
+import { gumbelFeeds } from "../../generator/gumbel.ts";
+import { joinPrompts } from "../../generator/join-prompts.ts";
 import {
   generatorBuffers,
   generatorParameters,
   initialValues,
   type PairShape,
   type ParameterInfo,
-} from "../generator/parameters.ts";
-import { routerInputs } from "../generator/router.ts";
-import { firstLayers } from "../models/first-layers.ts";
-import { frozenSources, isCoded } from "../models/frozen-model.ts";
-import { openTwo } from "../models/load-two.ts";
-import { readGenerator, writeGenerator } from "../pair/generator-file.ts";
-import { requireEmbeddings } from "../pair/pair.ts";
-import { requireSpecializable } from "../pair/specialization.ts";
-import { mappedOrHeld } from "../runtime/mapped-or-held.ts";
-import type { Feeds } from "../runtime/session.ts";
-import { floatTensor, intTensor, scalarTensor } from "../runtime/tensor.ts";
-import { loadTokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
-import { requireContext } from "./batch.ts";
-import type { GeneratorRun } from "./config.ts";
-import { drawGroups, edgeFeeds } from "./edge-batch.ts";
-import { edgePrefix, generatorSpec, promptOfName, targetOf } from "./generator-step.ts";
-import type { Job } from "./loop.ts";
-import { openingOf } from "./open-frozen.ts";
-import { buffersOf, parametersOf, type TrainingState } from "./state.ts";
-import { stepNames } from "./step.ts";
-import { type BatchPlace, cloudRow, openTaskSource, type TaskSource } from "./task-batches.ts";
+} from "../../generator/parameters.ts";
+import { routerInputs } from "../../generator/router.ts";
+import { unusedKeys } from "../../generator/unused-keys.ts";
+import { firstLayers } from "../../models/first-layers.ts";
+import { frozenSources, isCoded } from "../../models/frozen-model.ts";
+import { openTwo } from "../../models/load-two.ts";
+import { readGenerator, writeGenerator } from "../../pair/generator-file.ts";
+import { requireEmbeddings } from "../../pair/pair.ts";
+import { requireSpecializable } from "../../pair/specialization.ts";
+import { mappedOrHeld } from "../../runtime/mapped-or-held.ts";
+import type { Feeds } from "../../runtime/session.ts";
+import { floatTensor, intTensor, scalarTensor } from "../../runtime/tensor.ts";
+import { PromptLayout } from "../../text/prompt.ts";
+import { loadTokenizer, tokenizerWithin } from "../../text/tokenizer-file.ts";
+import { requireContext } from "../batch.ts";
+import { common, path, promptFree, refinePromptFree, Weights } from "../config.ts";
+import { drawGroups, edgeFeeds } from "../edge-batch.ts";
+import { edgePrefix, generatorSpec, promptOfName, targetOf } from "../generator-step.ts";
+import type { Job } from "../job.ts";
+import { openingOf } from "../open-frozen.ts";
+import { buffersOf, parametersOf, type TrainingState } from "../state.ts";
+import { stepNames } from "../step.ts";
+import { type BatchPlace, cloudRow, openTaskSource, type TaskSource } from "../task-batches.ts";
+import type { Recipe } from "./recipe.ts";
 
-/** Reads all that the run needs. Throws before anything is written. */
-export async function generatorJob(config: GeneratorRun): Promise<Job> {
+export const GeneratorRun = z
+  .strictObject({
+    kind: z.literal("generator"),
+    ...common,
+    ...promptFree,
+    /** The two frozen models: directories or GGUF files. */
+    cloud: path,
+    edge: path,
+    /** The edge model's tokenizer, a directory or a GGUF file; left out, the one beside or inside the model. */
+    tokenizer: path.optional(),
+    /** The cloud model's own tokenizer, where it is another; left out, the one inside a GGUF file, else the edge model's. */
+    cloudTokenizer: path.optional(),
+    /** How the cloud model reads a prompt, where that differs from `layout`. */
+    cloudLayout: PromptLayout.optional(),
+    generator: GeneratorConfig.prefault({}),
+    /** How the two frozen models are held: as they are, in the blocks of a GGUF file, or quantised when the run begins. */
+    weights: z.strictObject({ cloud: Weights.default("f32"), edge: Weights.default("f32") }).prefault({}),
+    /** Generator weights to begin with, a directory written by an earlier run. */
+    start: path.optional(),
+  })
+  .superRefine(refinePromptFree)
+  .superRefine(({ generator }, { addIssue }) => {
+    for (const { key, beside } of unusedKeys(generator))
+      addIssue({
+        code: "custom",
+        path: ["generator", key],
+        message: `expected its default: it has no effect where ${beside}`,
+      });
+  });
+
+export type GeneratorRun = z.infer<typeof GeneratorRun>;
+
+export const generator: Recipe<GeneratorRun> = {
+  schema: GeneratorRun,
+  names: { cloud: "model", edge: "model", tokenizer: "tokenizer", cloudTokenizer: "tokenizer" },
+  open,
+};
+
+async function open(config: GeneratorRun): Promise<Job> {
   const [wholeCloud, edge] = await openTwo(
     { path: config.cloud, ...openingOf(config.weights.cloud) },
     { path: config.edge, ...openingOf(config.weights.edge) },
@@ -73,13 +115,13 @@ export async function generatorJob(config: GeneratorRun): Promise<Job> {
     prepack: isCoded(cloud) || isCoded(edge),
     warnings: costlyPool(config),
     start: () => startGenerator(config, pair),
-    batch: (rng, step, index) => {
+    batch: ({ rng, step, index }) => {
       const groups = groupFeeds(config, pair, source, rng, { split: "train", index });
       const noise = gumbelFeeds(pair, config.batch, rng, { training: true });
       const feeds = { ...groups, ...noise, ...blendFeeds(config, step) };
       return config.dropout === 0 ? feeds : { ...feeds, ...noiseFeeds(pair, feeds, rng) };
     },
-    validation: (rng, index) => {
+    validation: ({ rng, index }) => {
       const groups = groupFeeds(config, pair, source, rng, { split: "validation", index });
       return { ...groups, ...gumbelFeeds(pair, config.batch, rng, { training: false }) };
     },

@@ -1,0 +1,32 @@
+/** @file All recipes by the kind of run, and the configuration file that names one. */
+import { z } from "zod";
+import type { ResolveModel } from "../../hub/resolve.ts";
+import type { RunConfig } from "../config.ts";
+import type { Job } from "../job.ts";
+import { GeneratorRun, generator } from "./generator.ts";
+import { LanguageModelRun, languageModel } from "./language-model.ts";
+import { LoraRun, lora } from "./lora.ts";
+import type { Recipe } from "./recipe.ts";
+
+/** The configuration of a training run, one JSON file. */
+export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, GeneratorRun, LoraRun]);
+export type TrainConfig = z.infer<typeof TrainConfig>;
+
+type Kind = TrainConfig["kind"];
+
+export const recipes: { readonly [K in Kind]: Recipe<Extract<TrainConfig, { kind: K }>> } = {
+  "language-model": languageModel,
+  generator,
+  lora,
+};
+
+/** Reads all that a run needs, with paths in the place of names. Throws before anything is written. */
+export async function openRun(config: TrainConfig, resolve: ResolveModel): Promise<Job> {
+  const { names, open } = recipes[config.kind] as Recipe<RunConfig>;
+  const found: Record<string, string> = {};
+  for (const [key, part] of Object.entries(names)) {
+    const name = (config as Readonly<Record<string, unknown>>)[key];
+    if (typeof name === "string") found[key] = await resolve(name, part as "model" | "tokenizer");
+  }
+  return open({ ...config, ...found }, config);
+}
