@@ -97,7 +97,9 @@ const allowed: Record<string, readonly string[]> = {
     "graph",
     "base",
   ],
+  server: ["pair", "generator", "constraint", "decode", "models", "text", "runtime", "graph", "base"],
   cli: [
+    "server",
     "export",
     "eval",
     "methods",
@@ -134,6 +136,7 @@ const owners: readonly { pattern: RegExp; may: RegExp }[] = [
   { pattern: /^onnxruntime-/, may: /^runtime\// },
   { pattern: /^(onnx-buf|@bufbuild\/)/, may: /^onnx\/proto\.ts$/ },
   { pattern: /^commander$/, may: /^cli\// },
+  { pattern: /^(hono|@hono\/)/, may: /^server\// },
 ];
 
 test.each(sources)("%s imports only what its folder may", (path) => {

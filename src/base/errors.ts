@@ -16,7 +16,10 @@ export type ErrorCode =
   | "E_NAN" // a number that is not finite where one must be
   | "E_INTERRUPTED" // stopped on request, in a resumable state
   | "E_RUNTIME" // ONNX Runtime refused a graph or a run
-  | "E_DATA"; // a data set that is missing or lacks what a task needs
+  | "E_DATA" // a data set that is missing or lacks what a task needs
+  | "E_BUSY" // more is asked for at once than can be kept waiting, or the service is ending
+  | "E_DEADLINE" // an answer that was not there in time
+  | "E_DENIED"; // a key that is missing, unknown, or not allowed this
 
 /** The only error thrown on purpose. Caught in two places: the command line's entry and the server's error handler. */
 export class AppError extends Error {

@@ -21,9 +21,23 @@ export type GenerateOptions = Sampling & {
   readonly reusePrefix?: boolean | undefined;
   /** Which tokens may come next; any without it. Tokens that cannot be otherwise are not asked for, and are read together. */
   readonly constraint?: Constraint | undefined;
+  /** Called with each token as it is chosen, the stop token too, before `onText` shows its text. */
+  readonly onToken?: ((chosen: ChosenToken) => void) | undefined;
   /** The temperature of `confidence`; without it, and without a constraint, none is computed. */
   readonly confidenceTemperature?: number | undefined;
 };
+
+export type ChosenToken = {
+  readonly id: number;
+  /** What it was chosen from (vocab), valid during the call; undefined where the constraint left no choice. */
+  readonly logits: Float32Array | undefined;
+  /** The tokens that the constraint allowed; undefined: any. */
+  readonly allowed: ArrayLike<number> | undefined;
+  readonly isStop: boolean;
+};
+
+/** What generating needs of a model: one sequence that is read on. */
+export type SequenceModel = Pick<CachedModel, "capacity" | "rewind" | "feed">;
 
 export type Generated = {
   /** Without the stop token; with the tokens that made up a stop string. */
@@ -54,7 +68,7 @@ export type GenerateDefaults = {
  * @throws E_PROMPT for an empty prompt, E_LIMIT for one beyond the capacity or with unknown tokens, E_USAGE for options that do not fit
  */
 export async function generate(
-  model: CachedModel,
+  model: SequenceModel,
   promptIds: readonly number[],
   defaults: GenerateDefaults,
   options: GenerateOptions,
@@ -65,6 +79,7 @@ export async function generate(
     signal,
     reusePrefix = defaults.reusePrefix,
     constraint,
+    onToken,
   } = options;
   if (!Number.isInteger(maxTokens) || maxTokens < 0)
     throw new AppError("E_USAGE", `maxTokens: expected a whole number from 0, found ${maxTokens}`);
@@ -86,7 +101,9 @@ export async function generate(
       break;
     }
     const id = isForced ? allowed[0] : pick.next(logits, allowed);
-    if (id === undefined || stopIds.includes(id)) {
+    const isStop = id === undefined || stopIds.includes(id);
+    if (id !== undefined) onToken?.({ id, logits: isForced ? undefined : logits, allowed, isStop });
+    if (isStop) {
       stopTokens = id === undefined ? 0 : 1;
       finish = "stop";
       break;
@@ -134,7 +151,7 @@ function createPicker(vocab: number, options: GenerateOptions): Picker {
 
 /** Reads a prompt behind what the cache shares with it; at least the last token is fed. Returns its logits (vocab). */
 export function readPrompt(
-  model: CachedModel,
+  model: SequenceModel,
   promptIds: readonly number[],
   { reuse, signal }: { readonly reuse: boolean; readonly signal?: AbortSignal | undefined },
 ): Promise<Float32Array> {

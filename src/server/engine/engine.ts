@@ -1,0 +1,264 @@
+/**
+ * @file The engine: one edge model answers requests of many specialisations, of prompts and of none, in one batch.
+ *
+ * A specialisation is a row of gates. What a request gets does not depend on what is computed beside it.
+ */
+import { AppError } from "../../base/errors.ts";
+import { sha256 } from "../../base/hash.ts";
+import { type Generated, type GenerateOptions, generate } from "../../decode/generate.ts";
+import { gateCount } from "../../generator/direct.ts";
+import { gatedExperts, gatesLength, requirePool } from "../../pair/gated-edge.ts";
+import type { EdgePair } from "../../pair/pair.ts";
+import type { Specialization } from "../../pair/specialization.ts";
+import { specializedEdge } from "../../pair/specialized-edge.ts";
+import { createBatchModel } from "./batch-model.ts";
+import { type Batcher, createBatcher, type KeptPrefix } from "./batcher.ts";
+import { createFairQueue } from "./fair-queue.ts";
+import { createPrefixCache } from "./prefix-cache.ts";
+
+export type EngineOptions = {
+  readonly threads?: number;
+  /** Requests that are computed at once. */
+  readonly slots?: number;
+  /** Requests that may wait, of all tenants and of one. */
+  readonly maxWaiting?: number;
+  readonly maxWaitingOfTenant?: number;
+  /** Bytes of keys and values of requests under way, and of prompts kept for requests to come. */
+  readonly cacheBytes?: number;
+  readonly prefixBytes?: number;
+  /** Tokens a request may have, its answer among them; at most the model's context, which is also the default. */
+  readonly capacity?: number;
+  /** A clock in milliseconds. */
+  readonly now?: () => number;
+};
+
+export const engineDefaults = {
+  slots: 32,
+  maxWaiting: 1024,
+  maxWaitingOfTenant: 256,
+  cacheBytes: 2 ** 30,
+  prefixBytes: 2 ** 28,
+} as const;
+
+/** One specialisation's numbers, (L, n): what a tenant of the engine takes in memory. */
+export type Gates = Float32Array;
+
+export type EngineRequest = Omit<GenerateOptions, "reusePrefix"> & {
+  readonly ids: readonly number[];
+  /** None: the base model. */
+  readonly gates?: Gates | undefined;
+  /** So many tokens at the beginning are a prompt that other requests of the tenant begin with too. */
+  readonly prefixTokens?: number | undefined;
+  /** Who shares with others fairly. */
+  readonly tenant?: string | undefined;
+  /** When the answer is of no use any more, on the engine's clock. */
+  readonly deadline?: number | undefined;
+};
+
+/** What it did since it was made, and what it does now. */
+export type EngineState = {
+  readonly running: number;
+  readonly waiting: number;
+  readonly steps: number;
+  /** Rows of all steps: divided by steps, how many requests shared one. */
+  readonly rows: number;
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+  readonly prefixTokensReused: number;
+  readonly prefixBytes: number;
+  readonly pinned: number;
+};
+
+export type Engine = AsyncDisposable & {
+  /**
+   * Answers a request. Its result is the same whatever is asked beside it.
+   * @throws E_BUSY where too many wait, E_DEADLINE where it was not done in time, E_LIMIT and E_PROMPT as `generate`
+   */
+  ask(request: EngineRequest): Promise<Generated>;
+  /** Merges a specialisation into weights of its own, for requests with these very `gates`. Throws E_MISMATCH. */
+  pin(gates: Gates, specialization: Specialization): Promise<void>;
+  unpin(gates: Gates): Promise<void>;
+  readonly capacity: number;
+  state(): EngineState;
+  /** Takes no more requests, ends those there are, and gives the memory back. Idempotent. */
+  close(): Promise<void>;
+};
+
+type Job = {
+  readonly request: EngineRequest;
+  readonly positions: number;
+  readonly deadline: AbortController;
+  readonly done: (answer: Promise<Generated>) => void;
+};
+
+/** Throws E_CONFIG for a pair without a pool of experts, E_LIMIT where the capacity exceeds the context. */
+export async function createEngine(pair: EdgePair, options: EngineOptions = {}): Promise<Engine> {
+  const { slots, maxWaiting, maxWaitingOfTenant, cacheBytes, prefixBytes } = { ...engineDefaults, ...options };
+  const { now = () => performance.now() } = options;
+  const { config } = pair.edge;
+  const { capacity = config.context } = options;
+  if (!Number.isInteger(capacity) || capacity < 2 || capacity > config.context)
+    throw new AppError("E_LIMIT", `engine capacity: expected 2…${config.context} (the context), found ${capacity}`);
+  if (!Number.isInteger(slots) || slots < 1)
+    throw new AppError("E_USAGE", `engine slots: expected a whole number from 1, found ${slots}`);
+  requirePool(pair);
+  const threads = options.threads === undefined ? {} : { threads: options.threads };
+  const gating = { ...gatedExperts(pair), shape: [pair.shape.edge.layers, gateCount(pair.shape)] as const };
+  const noGates = new Float32Array(gatesLength(pair));
+  const positionBytes = 2 * 4 * config.layers * config.kvHeads * config.headDim;
+  const prefixes = createPrefixCache(prefixBytes);
+  const queue = createFairQueue<Job>();
+  const running = new Set<Job>();
+  const count = { steps: 0, rows: 0, promptTokens: 0, generatedTokens: 0, prefixTokensReused: 0 };
+  let closing: Promise<void> | undefined;
+  let idle: (() => void) | undefined;
+
+  let turns: Promise<unknown> = Promise.resolve();
+  function inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const result = turns.then(step);
+    turns = result.catch(() => undefined);
+    return result;
+  }
+
+  const batcherOptions = {
+    slots,
+    capacity,
+    vocab: config.vocab,
+    inTurn,
+    onRound: expire,
+    onStep: (kind: string, rows: number, tokens: number) => {
+      count.steps++;
+      count.rows += rows;
+      if (kind !== "decode") count.promptTokens += tokens;
+    },
+  };
+  const gated = createBatcher(await createBatchModel(pair.edge, { slots, gating, ...threads }), batcherOptions);
+  const pinned = new Map<Gates, Batcher>();
+
+  const laneOf = (gates: Gates | undefined): Batcher => (gates && pinned.get(gates)) ?? gated;
+
+  /** Ends what is too late, and what nobody waits for any more. */
+  function expire(): void {
+    const isLate = ({ request }: Job): boolean => request.deadline !== undefined && now() >= request.deadline;
+    for (const job of running) if (isLate(job)) job.deadline.abort();
+    for (const job of queue.remove((job) => isLate(job) || job.request.signal?.aborted === true)) {
+      if (isLate(job)) job.deadline.abort();
+      job.done(run(job)); // it ends before its first token
+    }
+  }
+
+  /** Whether another request of so many positions fits beside those under way. */
+  function fits({ request, positions }: Job): boolean {
+    if (running.size === 0) return true;
+    const lane = laneOf(request.gates);
+    let taken = 0;
+    for (const each of [gated, ...pinned.values()])
+      taken += each === lane ? (each.open + 1) * each.roomWith(positions) : each.open * each.roomWith(0);
+    return running.size < slots && taken * positionBytes <= cacheBytes;
+  }
+
+  function admit(): void {
+    for (let next = queue.peek(); next !== undefined && fits(next); next = queue.peek()) {
+      const job = queue.take()!;
+      running.add(job);
+      job.done(
+        run(job).finally(() => {
+          running.delete(job);
+          admit();
+          if (running.size === 0) idle?.();
+        }),
+      );
+    }
+  }
+
+  function prefixOf({ ids, prefixTokens = 0, gates, tenant = "" }: EngineRequest): KeptPrefix | undefined {
+    const tokens = Math.min(prefixTokens, ids.length - 1);
+    if (tokens < 1) return undefined;
+    const bytes = gates === undefined ? undefined : new Uint8Array(gates.buffer, gates.byteOffset, gates.byteLength);
+    const weights = bytes && [sha256(bytes), pinned.has(gates!)];
+    const key = sha256(JSON.stringify([tenant, weights, ids.slice(0, tokens)]));
+    const saved = prefixes.get(key);
+    if (saved !== undefined) count.prefixTokensReused += tokens;
+    return { tokens, saved, keep: (fresh) => prefixes.put(key, fresh) };
+  }
+
+  async function run({ request, positions, deadline }: Job): Promise<Generated> {
+    const { ids, gates = noGates, prefixTokens: _, tenant: __, deadline: ___, ...options } = request;
+    const signal = options.signal === undefined ? deadline.signal : AbortSignal.any([options.signal, deadline.signal]);
+    const isEnded = signal.aborted;
+    const sequence = isEnded
+      ? { capacity, rewind: () => 0, feed: async () => new Float32Array(0), close: () => undefined }
+      : laneOf(gates).start({ gates, positions, prefix: prefixOf(request) });
+    try {
+      const defaults = { vocab: config.vocab, eosIds: config.eosIds, reusePrefix: true, now };
+      const generated = await generate(sequence, ids, defaults, { ...options, signal });
+      if (deadline.signal.aborted)
+        throw new AppError("E_DEADLINE", `answer: not done in time; ${generated.outputTokens} tokens were there`);
+      count.generatedTokens += generated.outputTokens;
+      return generated;
+    } finally {
+      sequence.close();
+    }
+  }
+
+  async function ask(request: EngineRequest): Promise<Generated> {
+    const { ids, gates, maxTokens = 128, tenant = "" } = request;
+    if (closing !== undefined) throw new AppError("E_BUSY", "the service is ending: it takes no more requests");
+    if (gates !== undefined && gates.length !== noGates.length)
+      throw new AppError("E_MISMATCH", `gates: expected ${noGates.length} numbers, found ${gates.length}`);
+    if (ids.length === 0) throw new AppError("E_PROMPT", "prompt: expected at least one token, found none");
+    if (ids.length > capacity)
+      throw new AppError("E_LIMIT", `prompt: expected at most ${capacity} tokens, found ${ids.length}`);
+    if (!(maxTokens >= 0))
+      throw new AppError("E_USAGE", `maxTokens: expected a whole number from 0, found ${maxTokens}`);
+    const waits = running.size >= slots;
+    if (waits && (queue.size >= maxWaiting || queue.sizeOf(tenant) >= maxWaitingOfTenant))
+      throw new AppError("E_BUSY", `${queue.size} requests are waiting already: ask again later`);
+    const positions = Math.min(capacity, ids.length + maxTokens) + 1;
+    return new Promise((resolve) => {
+      queue.push({ request, positions, deadline: new AbortController(), done: resolve }, tenant, positions);
+      expire();
+      admit();
+    });
+  }
+
+  async function unpin(gates: Gates): Promise<void> {
+    const lane = pinned.get(gates);
+    pinned.delete(gates); // requests under way end on the weights they began with
+    await lane?.close();
+  }
+
+  async function close(): Promise<void> {
+    if (running.size > 0)
+      await new Promise<void>((done) => {
+        idle = done;
+      });
+    for (const gates of [...pinned.keys()]) await unpin(gates);
+    await gated.close();
+  }
+  const closeOnce = (): Promise<void> => {
+    closing ??= close();
+    return closing;
+  };
+
+  return {
+    capacity,
+    ask,
+    async pin(gates, specialization) {
+      const edge = await specializedEdge(pair, specialization);
+      const model = await createBatchModel(edge, { slots, ...threads });
+      await unpin(gates);
+      pinned.set(gates, createBatcher(model, batcherOptions));
+    },
+    unpin,
+    state: () => ({
+      running: running.size,
+      waiting: queue.size,
+      ...count,
+      prefixBytes: prefixes.bytes,
+      pinned: pinned.size,
+    }),
+    close: closeOnce,
+    [Symbol.asyncDispose]: closeOnce,
+  };
+}
