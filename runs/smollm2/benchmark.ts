@@ -1,7 +1,8 @@
 /**
  * @file Writes the benchmark:
  *   npx tsx runs/smollm2/benchmark.ts [DATA = ../shared/data] [OUT = work/smollm2/benchmark]
- * writes test.jsonl (kinds that were trained on, and three strata that were held out) and validation.jsonl (smaller, to choose by).
+ * writes test.jsonl (kinds that were trained on, and three strata that were held out) and validation.jsonl (smaller, to choose by), and
+ * beside each, as NAME-examples.jsonl, training examples of every label for rivals that learn from them.
  */
 import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -25,7 +26,7 @@ import { type Instruction, instruct, readInstructions } from "./instructions.ts"
 import { bareForm, drawLabelSet, type LabelSetOptions, labelSet } from "./label-sets.ts";
 import { listFunction, listInput, lookupTable, tableInput } from "./lookup.ts";
 import { drawRule } from "./rules/index.ts";
-import { type SuiteTask, spread, suiteTask, type TaskParts } from "./task-set.ts";
+import { type SuiteTask, shotsOf, spread, suiteTask, type TaskParts } from "./task-set.ts";
 import { readTexts, type TextPool } from "./texts.ts";
 import { things } from "./vocabulary.ts";
 
@@ -286,6 +287,7 @@ function functionTasks(
         systemPrompt: nameOnly,
         labels: set.names,
         examples: pairs(set.nameOf, examples),
+        shots: shotsOf(rng.split("shots"), pairs(set.nameOf, shown.requests.get(service) ?? []), set.names),
         samples: spread(rng, pairs(set.nameOf, requests), count),
       },
       whole,
@@ -320,6 +322,7 @@ function instructionTasks(
         siblingPrompt: instruct(rng, other).wordings[split][0]!,
         labels,
         examples: shots,
+        shots: shotsOf(rng.split("shots"), areHeldOut ? shuffled.slice(0, 25) : rows.train, labels),
         samples: spread(rng, asked, count),
       },
     ];
@@ -364,9 +367,16 @@ function syntheticTasks({ split, count }: Bench, tables: number, lists: number):
   return [...Array.from({ length: tables }, (_, i) => table(i)), ...Array.from({ length: lists }, (_, i) => list(i))];
 }
 
-async function write(name: string, tasks: readonly SuiteTask[]): Promise<void> {
-  const path = join(out, name);
+async function write(name: string, suite: readonly SuiteTask[]): Promise<void> {
+  const path = join(out, `${name}.jsonl`);
+  const tasks = suite.map(({ shots: _, ...task }) => task);
+  const shots = suite.flatMap(({ name, shots, samples }) => {
+    if (shots === undefined) return [];
+    const asked = new Set(samples.map(({ input }) => input));
+    return [{ name, examples: shots.filter(({ input }) => !asked.has(input)) }];
+  });
   await writeFileAtomic(path, tasks.map((task) => `${JSON.stringify(task)}\n`).join(""));
+  await writeFileAtomic(join(out, `${name}-examples.jsonl`), shots.map((line) => `${JSON.stringify(line)}\n`).join(""));
   const counts: Record<string, number> = {};
   for (const { stratum } of tasks) counts[stratum] = (counts[stratum] ?? 0) + 1;
   console.log(path, tasks.length, counts);
@@ -398,7 +408,7 @@ const seen = [
   ...seenLabelTasks(test),
   ...functionTasks(functions, shownFunctions, test, "seen", seenServices, shownFunctions),
 ];
-await write("test.jsonl", [
+await write("test", [
   ...seen,
   ...seen.map(byOthers),
   ...ruleTasks("test rules", test, {
@@ -441,7 +451,7 @@ const mixed = (i: number): SuiteTask =>
   });
 const validationFunctions = await readFunctions(data, "validation");
 const closed = (await readInstructions(data, "train")).filter(({ labels }) => labels !== undefined);
-await write("validation.jsonl", [
+await write("validation", [
   ...ruleTasks("validation rules", validation, { transform: 3, count: 1, binary: 3, chain: 1, formed: 2, branched: 2 }),
   ...Array.from({ length: 6 }, (_, i) => mixed(i)),
   ...instructionTasks(

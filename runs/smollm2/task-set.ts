@@ -14,10 +14,19 @@ export type SuiteTask = {
   readonly labels?: readonly string[];
   readonly scorers?: readonly string[];
   readonly samples: readonly Pair[];
+  /** Of a closed list of labels, up to eight training examples of each, for rivals that learn from them; no part of the task. */
+  readonly shots?: readonly Pair[];
 };
 
 export const samplesPerTask = 50;
 const examplesPerTask = 5;
+const shotsPerLabel = 8;
+
+/** Up to eight examples of each label. */
+export function shotsOf(rng: Rng, pairs: readonly Pair[], labels: readonly string[]): Pair[] {
+  const own = pairs.filter(({ target }) => labels.includes(target));
+  return [...byTarget(rng.shuffle([...own]))].flatMap((list) => list.slice(0, shotsPerLabel));
+}
 
 /** How many of `pairs` another behaviour must answer differently to be a sibling. */
 const siblingShare = 0.7;
@@ -68,6 +77,11 @@ export function suiteTask(rng: Rng, parts: TaskParts): SuiteTask | undefined {
     const other = new Map(answersOf(parts.texts, sibling).map(({ input, target }) => [input, target]));
     const different = samples.filter(({ input, target }) => other.get(input) !== target).length;
     if (different < siblingShare * samples.length) continue;
+    const { labels } = behaviour;
+    const shots =
+      labels === undefined || stratum === "synthetic"
+        ? {}
+        : { shots: shotsOf(rng.split("shots"), answersOf(parts.shown, behaviour), labels) };
     return {
       name,
       stratum,
@@ -75,7 +89,8 @@ export function suiteTask(rng: Rng, parts: TaskParts): SuiteTask | undefined {
       systemPrompt: rng.pick(behaviour.wordings[split]),
       siblingPrompt: rng.pick(sibling.wordings[split]),
       examples: spread(rng, answersOf(sample(rng, parts.shown, 400), behaviour), examplesPerTask),
-      ...(behaviour.labels === undefined ? {} : { labels: behaviour.labels }),
+      ...(labels === undefined ? {} : { labels }),
+      ...shots,
       ...(scorers === undefined ? {} : { scorers }),
       samples,
     };
