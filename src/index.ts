@@ -37,7 +37,10 @@ export type { Adapter } from "./lora/low-rank.ts";
 export { type PeftBase, type PeftChange, readPeftChange } from "./lora/peft-change.ts";
 export { readPeft, writePeft } from "./lora/peft-format.ts";
 export { METHODS } from "./methods/table.ts";
+// Skills of Transformer²
+export { applyExpert, expertBasis, loraOfExpert } from "./models/apply-expert.ts";
 export type { ModelConfig } from "./models/config.ts";
+export { type MapGroup, mapGroups, svdFolder, svdSource, svfMaps } from "./models/decomposable.ts";
 // Models and tokenizers
 export { type Model, type OpenOptions, openModel, saveModel } from "./models/load.ts";
 export { mergeAdapter } from "./models/merge-adapter.ts";
@@ -72,6 +75,10 @@ export {
 export { createSpecializer, type SpecializeOptions, type Specializer, specialize } from "./pair/specialize.ts";
 export { createSwappableDecoder, type SwappableDecoder } from "./pair/swap.ts";
 export type { Device, WeightSource } from "./runtime/session.ts";
+export { type CombineOptions, combineExperts, type Expert, type Mixture, scaleExpert } from "./svf/expert.ts";
+export type { ExpertAdapter } from "./svf/expert-adapter.ts";
+export { readExpert, writeExpert } from "./svf/expert-file.ts";
+export { type Basis, type Decomposed, openBasis, type SvdCacheOptions, type SvdSource } from "./svf/svd-cache.ts";
 export { CHAT_TEMPLATE_LAYOUT } from "./text/chat-layout.ts";
 export { type ChatMessage, type RenderChatOptions, renderChat } from "./text/chat-template.ts";
 export {

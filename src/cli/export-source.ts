@@ -18,11 +18,12 @@ import { PairFile, pairFileName } from "../pair/pair.ts";
 import { loadPair } from "../pair/pair-file.ts";
 import { encodeSpecialization, readSpecialization } from "../pair/specialization-file.ts";
 import type { CliContext } from "./context.ts";
+import { type ExpertFlags, openExpertSource } from "./expert-source.ts";
 import { formatBytes, formatMs, formatShare } from "./format.ts";
 import { decimal, required } from "./options.ts";
 import { warnOn } from "./output.ts";
 
-export type SourceFlags = {
+export type SourceFlags = ExpertFlags & {
   readonly pair: string;
   readonly specialization?: string;
   readonly adapter?: string;
@@ -51,17 +52,34 @@ export type Source = Pick<
 
 /** The adapter that the flags name. Throws E_USAGE, E_MISMATCH, and as the readers of its files do. */
 export async function openSource(
-  { resolveModel }: Pick<CliContext, "resolveModel">,
+  context: Pick<CliContext, "resolveModel" | "stderr">,
   command: string,
   flags: SourceFlags,
 ): Promise<Source> {
+  const { resolveModel } = context;
+  const given = (["specialization", "adapter", "expert"] as const).filter((name) => flags[name] !== undefined);
+  if (given.length > 1)
+    throw new AppError("E_USAGE", `${command}: expected one of --${given.join(" and --")}, found both`);
+  if (flags.expert !== undefined) {
+    const { expert, base: named } = flags;
+    const opened = await openBase(
+      flags.pair,
+      named === undefined ? undefined : await resolveModel(named),
+      resolveModel,
+    );
+    const baseName = flags.baseName ?? named ?? opened.base.directory;
+    return openExpertSource(context, { ...flags, expert }, { ...opened, baseName });
+  }
   if (flags.adapter !== undefined) {
     const base = flags.base === undefined ? undefined : await resolveModel(flags.base);
     return openPeftSource(flags, flags.adapter, base, resolveModel);
   }
   const path = required(flags.specialization, command, "--specialization DIR");
   if (flags.base !== undefined)
-    throw new AppError("E_USAGE", `${command}: --base goes with --adapter; a specialisation belongs to its pair`);
+    throw new AppError(
+      "E_USAGE",
+      `${command}: --base goes with --adapter or --expert; a specialisation belongs to its pair`,
+    );
   const pair = await loadPair(flags.pair, { resolveModel, keepBlocks: false });
   const specialization = await readSpecialization(path, pair);
   return {
@@ -88,8 +106,6 @@ async function openPeftSource(
   basePath: string | undefined,
   resolveModel: ResolveModel,
 ): Promise<Source> {
-  if (flags.specialization !== undefined)
-    throw new AppError("E_USAGE", "expected one of --specialization and --adapter, found both");
   const { base, tokenizerDirectory } = await openBase(flags.pair, basePath, resolveModel);
   const { adapter, whole, untiesHead } = await readPeftChange(adapterPath, peftBaseOf(base));
   if (whole.size > 0 && base.quantization !== undefined) throw wholeOverCodes([...whole.keys()]);

@@ -15,6 +15,7 @@ import { addQuantize } from "./commands/quantize.ts";
 import { addReport } from "./commands/report.ts";
 import { addRun } from "./commands/run.ts";
 import { addSpecialize } from "./commands/specialize.ts";
+import { addSvd } from "./commands/svd.ts";
 import { addTrain } from "./commands/train.ts";
 import { addUnmerge } from "./commands/unmerge.ts";
 import type { CliContext } from "./context.ts";
@@ -35,6 +36,7 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addEval,
   addReport,
   addTrain,
+  addSvd,
   addPlot,
   addBench,
 ];

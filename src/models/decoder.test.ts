@@ -13,7 +13,7 @@ import { architectures } from "./architectures/index.ts";
 import { type ModelConfig, type ModelType, readModelConfig } from "./config.ts";
 import { embed, forward, logits } from "./decoder.ts";
 import { parameterShapes } from "./parameters.ts";
-import { ropeWeights } from "./rope-weights.ts";
+import { ropeNames } from "./rope.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../test/fixtures/models");
 const tokens = input("tokens", ["rows", "time"], "i64");
@@ -35,7 +35,8 @@ describe.each(Object.keys(architectures) as ModelType[])("%s", (modelType) => {
     async (tied) => {
       const config = { ...(await readModelConfig(join(fixtures, modelType))), tied };
       const expected = new Map<string, readonly Dim[]>(parameterShapes(config));
-      for (const name of Object.keys(ropeWeights(config))) expected.set(name, [config.context, config.headDim / 2]);
+      if (architectures[modelType].positions === "rotary")
+        for (const name of Object.values(ropeNames)) expected.set(name, [config.context, config.headDim / 2]);
       const leaves = [...leavesOf(logitsGraph(config), "weight")];
       expect(new Map(leaves.map(([name, { shape }]) => [name, shape]))).toEqual(expected);
     },

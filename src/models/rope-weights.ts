@@ -2,7 +2,7 @@
 import type { WeightSource } from "../runtime/session.ts";
 import { architectures } from "./architectures/index.ts";
 import type { ModelConfig } from "./config.ts";
-import { ropeNames, ropeTables, windowRopeNames } from "./rope.ts";
+import { ropeNames, ropeTables } from "./rope.ts";
 
 /** Positions × head size that rotary tables are made for: 131,072 positions of 128. A context beyond it is used up to it. */
 export const ropeLimit = 2 ** 24;
@@ -19,24 +19,13 @@ export const withinRopeLimit = (config: ModelConfig): ModelConfig =>
  */
 export function ropeWeights(config: ModelConfig): Record<string, WeightSource> {
   if (!isRotary(config)) return {};
-  const { windowRotary } = config;
-  if (windowRotary === undefined) return lazyTables(config, ropeNames);
-  const { theta, scaling } = windowRotary;
-  const ofWindows = { ...config, ropeTheta: theta, ropeScaling: scaling };
-  return { ...lazyTables(config, ropeNames), ...lazyTables(ofWindows, windowRopeNames) };
-}
-
-function lazyTables(
-  shape: Parameters<typeof ropeTables>[0],
-  names: { readonly cos: string; readonly sin: string },
-): Record<string, WeightSource> {
   let made: ReturnType<typeof ropeTables> | undefined;
   const table = (name: "cos" | "sin"): WeightSource => ({
     kind: "data",
     get data() {
-      made ??= ropeTables(shape);
+      made ??= ropeTables(config);
       return made[name];
     },
   });
-  return { [names.cos]: table("cos"), [names.sin]: table("sin") };
+  return { [ropeNames.cos]: table("cos"), [ropeNames.sin]: table("sin") };
 }

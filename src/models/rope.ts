@@ -4,24 +4,20 @@ import type { ModelConfig, RopeScaling } from "./config.ts";
 /** Rotary tables (context, headDim/2): bound as frozen weights. */
 export const ropeNames = { cos: "rope.cos", sin: "rope.sin" } as const;
 
-/** The same for layers with a window, where these turn by other frequencies. */
-export const windowRopeNames = { cos: "rope.window.cos", sin: "rope.window.sin" } as const;
-
 type Shape = Pick<ModelConfig, "context" | "headDim" | "ropeTheta" | "ropeScaling">;
 
 /** cos and sin of position · frequency: (context, headDim/2) each. The angle is rounded to fp32, as transformers and llama.cpp do. */
 export function ropeTables(config: Shape): { cos: Float32Array; sin: Float32Array } {
-  const { context, ropeScaling } = config;
+  const { context } = config;
   const frequencies = ropeFrequencies(config);
-  const magnitude = ropeScaling?.type === "yarn" ? ropeScaling.magnitude : 1;
   const half = frequencies.length;
   const cos = new Float32Array(context * half);
   const sin = new Float32Array(context * half);
   frequencies.forEach((frequency, i) => {
     for (let position = 0; position < context; position++) {
       const angle = Math.fround(position * frequency);
-      cos[position * half + i] = magnitude * Math.cos(angle);
-      sin[position * half + i] = magnitude * Math.sin(angle);
+      cos[position * half + i] = Math.cos(angle);
+      sin[position * half + i] = Math.sin(angle);
     }
   });
   return { cos, sin };
@@ -30,13 +26,11 @@ export function ropeTables(config: Shape): { cos: Float32Array; sin: Float32Arra
 /** theta^(−2i/d), stretched: (headDim/2) */
 export function ropeFrequencies({ headDim, ropeTheta, ropeScaling }: Omit<Shape, "context">): Float32Array {
   const half = headDim / 2;
-  const plain = Float32Array.from({ length: half }, (_, i) => ropeTheta ** (-i / half));
-  if (ropeScaling?.type === "yarn") return yarn(plain, ropeTheta, ropeScaling);
-  return plain.map((frequency) => stretched(frequency, ropeScaling));
+  return Float32Array.from({ length: half }, (_, i) => stretched(Math.fround(ropeTheta ** (-i / half)), ropeScaling));
 }
 
-function stretched(frequency: number, scaling: Exclude<RopeScaling, { type: "yarn" }> | undefined): number {
-  if (scaling === undefined || scaling.type === "dynamic") return frequency;
+function stretched(frequency: number, scaling: RopeScaling | undefined): number {
+  if (scaling === undefined) return frequency;
   if (scaling.type === "linear") return frequency / scaling.factor;
   // Llama 3.1: long waves are stretched, short ones are not, those between are mixed.
   const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalContext } = scaling;
@@ -45,18 +39,4 @@ function stretched(frequency: number, scaling: Exclude<RopeScaling, { type: "yar
   if (turns > high) return frequency;
   const share = (turns - low) / (high - low);
   return ((1 - share) * frequency) / factor + share * frequency;
-}
-
-/** YaRN (https://arxiv.org/abs/2309.00071, §3.2): the same idea, mixed by the index of a frequency. */
-function yarn(plain: Float32Array, theta: number, scaling: Extract<RopeScaling, { type: "yarn" }>): Float32Array {
-  const { factor, originalContext, fast, slow } = scaling;
-  const size = 2 * plain.length;
-  const index = (turns: number) => (size * Math.log(originalContext / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
-  const first = Math.max(Math.floor(index(fast)), 0);
-  const last = Math.min(Math.ceil(index(slow)), size - 1);
-  const width = first === last ? 0.001 : last - first;
-  return plain.map((frequency, i) => {
-    const share = Math.min(Math.max((i - first) / width, 0), 1);
-    return (share * frequency) / factor + (1 - share) * frequency;
-  });
 }

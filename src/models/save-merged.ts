@@ -17,7 +17,6 @@ import { writeConfigFile } from "./config-text.ts";
 import { copyTokenizer } from "./copy-tokenizer.ts";
 import type { Model } from "./load.ts";
 import { embeddingName, parameterShapes } from "./parameters.ts";
-import { textTensors } from "./text-tensors.ts";
 
 export type MergedDtype = "F32" | "F16" | "BF16";
 
@@ -27,8 +26,8 @@ export const MergeRecord = z.strictObject({
   base_sha256: Sha256,
   /** Where it was merged into a quantised directory's codes: their own hash. */
   base_weights_sha256: Sha256.optional(),
-  kind: z.enum(["specialization", "peft"]),
-  /** Of the specialisation or the adapter's weights. */
+  kind: z.enum(["specialization", "peft", "svf"]),
+  /** Of the specialisation, of the adapter's weights, or of the expert. */
   adapter_sha256: Sha256,
   scale: z.number(),
 });
@@ -122,8 +121,7 @@ type Named = readonly [name: string, shape: readonly number[]];
 /** The type of every tensor of a merged model: as asked, else as the base model has it; those of a GGUF base become F32. */
 export async function storedDtypes(base: Model, asked: MergedDtype | undefined): Promise<Map<string, MergedDtype>> {
   const isGguf = base.directory.endsWith(".gguf");
-  const found =
-    asked === undefined && !isGguf ? textTensors(await openSafetensorsModel(base.directory)).tensors : undefined;
+  const found = asked === undefined && !isGguf ? (await openSafetensorsModel(base.directory)).tensors : undefined;
   const table = `${embeddingName(base.config)}.weight`; // a head that was the embedding before has its type
   const typeOf = (name: string): MergedDtype => {
     const dtype = (found?.get(name) ?? found?.get(table))?.dtype;
@@ -147,8 +145,7 @@ export async function baseConfig(base: Model): Promise<Record<string, unknown>> 
   if (base.directory.endsWith(".gguf")) return toConfigJson(base.config);
   const path = join(base.directory, "config.json");
   const json = await readJsonFile(path, z.looseObject({}));
-  const { tied, modelType } = base.config;
-  if (json["model_type"] !== modelType) return toConfigJson(base.config); // the text model of one with more senses
+  const { tied } = base.config;
   return parseModelConfig(path, json).tied === tied ? json : { ...json, tie_word_embeddings: tied };
 }
 

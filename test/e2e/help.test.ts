@@ -19,6 +19,7 @@ const commands = [
   "merge",
   "unmerge",
   "combine",
+  "svd",
 ];
 
 test("the overview names every command and the first steps", async () => {

@@ -1,6 +1,6 @@
 /** @file `loragen combine`: several specialisations of one pair in one, and how they get in each other's way. */
 import { basename, dirname, resolve } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { type CombinePart, combineSpecializations, type Interference, interference } from "../../pair/combine.ts";
 import { type CombineEffect, measureCombination } from "../../pair/combine-effect.ts";
 import { loadPair } from "../../pair/pair-file.ts";
@@ -12,9 +12,9 @@ import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
 import { formatTable } from "../table.ts";
+import { parseWeighted, type Weighted } from "../weighted-path.ts";
 
 type Flags = JsonFlag & { readonly pair: string; readonly out?: string; readonly input?: readonly string[] };
-type Weighted = { readonly path: string; readonly weight: number };
 
 const examples = `
 Each specialisation is given with the weight of its gates; without one it counts fully. Experts of all of them stay in
@@ -29,7 +29,7 @@ export function addCombine(program: Command, context: CliContext): void {
     .command("combine")
     .summary("weighted combination of several specialisations of one pair")
     .description("Writes one specialisation whose gates are the weighted sum, and reports how the parts interfere.")
-    .argument("<parts...>", "PATH:WEIGHT of each specialisation", parsePart)
+    .argument("<parts...>", "PATH:WEIGHT of each specialisation", parseWeighted)
     .option(
       "--out <dir>",
       "required: folder for the specialisation; made if it is not there, an earlier one in it is replaced, saying so",
@@ -51,17 +51,6 @@ export function partName(path: string): string {
   const full = resolve(path);
   const name = basename(full);
   return name === specializationFileName ? basename(dirname(full)) : name;
-}
-
-/** "DIR:0.7"; commander collects what came before. */
-function parsePart(text: string, before: readonly Weighted[] | undefined): readonly Weighted[] {
-  const at = text.lastIndexOf(":");
-  const given = at < 0 ? "" : text.slice(at + 1);
-  const weight = at < 0 ? 1 : given.trim() === "" ? Number.NaN : Number(given);
-  const path = at < 0 ? text : text.slice(0, at);
-  if (path === "" || !Number.isFinite(weight) || weight === 0)
-    throw new InvalidArgumentError("Expected PATH:WEIGHT with a weight other than 0, such as formal:0.7.");
-  return [...(before ?? []), { path, weight }];
 }
 
 async function combineCommand(context: CliContext, given: readonly Weighted[], flags: Flags): Promise<void> {

@@ -5,6 +5,7 @@ import { type ExportFormatName, exportFormats } from "../../export/formats.ts";
 import { exportTolerance } from "../../export/probes.ts";
 import { runExport } from "../../export/run-export.ts";
 import type { CliContext } from "../context.ts";
+import { expertOption, rankOption, svdCacheOption } from "../expert-source.ts";
 import {
   baseNameOption,
   describeExport,
@@ -37,6 +38,7 @@ Of a quantised edge model adapters are exported, peft and gguf without --with-ba
 Examples:
   $ loragen export --specialization my-task --format gguf --with-base --out my-task-gguf
   $ loragen export --specialization my-task --format gguf-merged --type q8_0 --out my-task-model
+  $ loragen export --expert runs/arithmetic --base SmolLM2-135M --format peft --rank 64 --out arithmetic-lora
   $ loragen export --specialization my-task --format peft --base-name TinyLlama/TinyLlama_v1.1 --out my-task-peft`;
 
 export function addExport(program: Command, context: CliContext): void {
@@ -44,7 +46,11 @@ export function addExport(program: Command, context: CliContext): void {
     .command("export")
     .summary("write a specialisation for llama.cpp, PEFT, vLLM or transformers")
     .description("Writes a specialisation in another tool's format, and verifies it.")
-    .option("--specialization <path>", "required: folder or file written by `loragen specialize`")
+    .option("--specialization <path>", "required, or --expert: folder or file written by `loragen specialize`")
+    .addOption(expertOption())
+    .addOption(new Option("--base <dir>", "model for --expert").default(undefined, "the pair's edge model"))
+    .addOption(rankOption())
+    .addOption(svdCacheOption())
     .addOption(new Option("--format <name>", "required: what to write").choices(formatNames))
     .addOption(outOption())
     .addOption(new Option("--type <name>", "how weights are stored").choices(typeNames))

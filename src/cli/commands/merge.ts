@@ -5,6 +5,7 @@ import { mergedDirectory } from "../../export/merged.ts";
 import { type ExportRequest, type ExportResult, runExport } from "../../export/run-export.ts";
 import { quantizationName } from "../../models/quantized/layout.ts";
 import type { CliContext } from "../context.ts";
+import { expertOption, rankOption, svdCacheOption } from "../expert-source.ts";
 import {
   describeCheck,
   describeExport,
@@ -36,17 +37,23 @@ lost in the rounding is refused. The folder is read by loragen only, as its base
 Examples:
   $ loragen merge --specialization my-task --out my-task-model
   $ loragen merge --adapter trained-by-peft --base TinyLlama_v1.1 --out merged
+  $ loragen merge --expert runs/arithmetic --base SmolLM2-135M --out arithmetic-model
   $ loragen merge --adapter trained-by-peft --base TinyLlama-int8 --requantize --out merged-int8
   $ loragen unmerge --model my-task-model --out restored`;
 
 export function addMerge(program: Command, context: CliContext): void {
   program
     .command("merge")
-    .summary("merge a specialisation or a PEFT adapter into a model's weights")
+    .summary("merge a specialisation, a PEFT adapter or a skill into a model's weights")
     .description("Writes the merged model as a Hugging Face directory, and verifies it.")
     .option("--specialization <path>", "folder or file written by `loragen specialize`")
     .option("--adapter <dir>", "folder of a PEFT adapter")
-    .addOption(new Option("--base <dir>", "model for --adapter").default(undefined, "the pair's edge model"))
+    .addOption(expertOption())
+    .addOption(rankOption())
+    .addOption(svdCacheOption())
+    .addOption(
+      new Option("--base <dir>", "model for --adapter or --expert").default(undefined, "the pair's edge model"),
+    )
     .addOption(outOption())
     .addOption(new Option("--type <name>", "one type for all weights").choices(mergedDirectory.types))
     .addOption(
@@ -61,7 +68,8 @@ export function addMerge(program: Command, context: CliContext): void {
 
 async function mergeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const out = required(flags.out, "merge", "--out DIR");
-  if (flags.adapter === undefined) required(flags.specialization, "merge", "--specialization DIR or --adapter DIR");
+  if (flags.adapter === undefined && flags.expert === undefined)
+    required(flags.specialization, "merge", "--specialization DIR, --adapter DIR or --expert FILE");
   const source = await openSource(context, "merge", flags);
   const merge = flags.requantize === true ? requantized : plain;
   const { result, text } = await merge(context, { ...source, scale: flags.scale, type: flags.type, out, signal });

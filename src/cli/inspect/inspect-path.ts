@@ -4,9 +4,12 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { readJsonFile } from "../../base/json-file.ts";
+import { openSafetensors } from "../../files/safetensors.ts";
 import { peftFiles } from "../../lora/peft-config.ts";
 import { specializationFileName } from "../../pair/specialization-file.ts";
+import { expertFileName, expertFormat } from "../../svf/expert-file.ts";
 import { TrainConfig } from "../../train/recipes/table.ts";
+import { inspectExpert } from "./expert.ts";
 import { inspectGenerator } from "./generator.ts";
 import { inspectGguf } from "./gguf.ts";
 import type { Inspection } from "./inspection.ts";
@@ -25,12 +28,13 @@ const folders: readonly (Kind & { readonly marker: string })[] = [
   { marker: "generator.json", what: "a generator", inspect: inspectGenerator },
   { marker: specializationFileName, what: "a specialisation", inspect: inspectSpecialization },
   { marker: "log.jsonl", what: "a training run", inspect: inspectRun },
+  { marker: expertFileName, what: "a skill of Transformer²", inspect: inspectExpert },
   { marker: peftFiles.config, what: "a PEFT adapter", inspect: inspectPeft },
   { marker: "config.json", what: "a model", inspect: inspectConfigured },
 ];
 
 const files: readonly (Kind & { readonly ending: string })[] = [
-  { ending: ".safetensors", what: "tensors", inspect: inspectSafetensors },
+  { ending: ".safetensors", what: "tensors, or a skill", inspect: inspectTensors },
   { ending: ".gguf", what: "a model or an adapter of llama.cpp", inspect: inspectGguf },
   { ending: ".json", what: "a specialisation", inspect: inspectJson },
 ];
@@ -48,6 +52,12 @@ export async function inspectPath(path: string): Promise<Inspection> {
   for (const { marker, inspect } of folders) if (await exists(join(path, marker))) return inspect(path);
   const known = folders.map(({ marker, what }) => `${marker} (${what})`);
   throw new AppError("E_FORMAT", `${path}: expected a folder with ${known.join(", ")}`);
+}
+
+/** An expert says what it is in the metadata. */
+async function inspectTensors(path: string): Promise<Inspection> {
+  const { metadata } = await openSafetensors(path);
+  return metadata["format"] === expertFormat ? inspectExpert(path) : inspectSafetensors(path);
 }
 
 const MaybeFormat = z.looseObject({ format: z.unknown() }).catch({ format: undefined });

@@ -98,7 +98,11 @@ export const modelFacts = (summary: ModelSummary): (readonly [string, string])[]
   ...(summary.merge === undefined ? [] : mergeFacts(summary.merge)),
 ];
 
-const adapterNames = { specialization: "a specialisation", peft: "a PEFT adapter" } as const;
+const adapterNames = {
+  specialization: "a specialisation",
+  peft: "a PEFT adapter",
+  svf: "a skill of Transformer²",
+} as const;
 
 /** What was merged, and into what: `loragen unmerge` asks for the model of these hashes. */
 export const mergeFacts = (record: MergeRecord): (readonly [string, string])[] => [

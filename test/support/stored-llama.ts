@@ -1,0 +1,14 @@
+/** @file A small Llama of random weights as a model's folder, opened. */
+import { type Model, openModel, saveModel } from "../../src/models/load.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
+import { randomLlama } from "./random-llama.ts";
+
+/** Writes `randomLlama` of these options into a folder and opens it. */
+export async function storedLlama(directory: string, options: Parameters<typeof randomLlama>[0] = {}): Promise<Model> {
+  const { config, weights } = randomLlama(options);
+  const values = [...parameterShapes(config).keys()].map(
+    (name) => [name, (weights[name] as { readonly data: Float32Array }).data] as const,
+  );
+  await saveModel(directory, config, new Map(values));
+  return openModel(directory);
+}
