@@ -6,8 +6,8 @@ export { type Logger, silentLogger, streamLogger } from "./base/log.ts";
 export { createProgress, type Progress, type ProgressOptions } from "./base/progress.ts";
 export { createRng, type Rng } from "./base/rng.ts";
 export { version } from "./base/version.ts";
-export { type FoundConstraint, findConstraint } from "./constraint/find.ts";
-export { type ConstraintSpec, labelsSpec, schemaSpec } from "./constraint/spec.ts";
+export { findConstraint } from "./constraint/find.ts";
+export { type ConstraintSpec, type FoundConstraint, labelsSpec, schemaSpec } from "./constraint/spec.ts";
 export type { EvalTask, EvalTaskInput } from "./data/eval-task.ts";
 // Evaluation
 export { readTaskFile } from "./data/task-file.ts";
@@ -42,8 +42,9 @@ export { applyExpert, expertBasis, loraOfExpert } from "./models/apply-expert.ts
 export type { ModelConfig } from "./models/config.ts";
 export { type MapGroup, mapGroups, svdFolder, svdSource, svfMaps } from "./models/decomposable.ts";
 // Models and tokenizers
-export { type Model, type OpenOptions, openModel, saveModel } from "./models/load.ts";
+export { type OpenOptions, openModel, saveModel } from "./models/load.ts";
 export { mergeAdapter } from "./models/merge-adapter.ts";
+export type { Model } from "./models/model.ts";
 export { applyPeftChange, peftBaseOf, untieHead } from "./models/peft-base.ts";
 export { quantizeDirectory } from "./models/quantized/directory-file.ts";
 export { type Quantization, quantizations } from "./models/quantized/layout.ts";

@@ -164,6 +164,37 @@ test.each(sources)("%s imports only what its folder may", (path) => {
   }
 });
 
+/** A circle of imports as a path back to where it began; types count: who reads one file of a circle has to read them all. */
+function circles(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, above: readonly string[]): void => {
+    const from = above.indexOf(file);
+    if (from >= 0) found.push([...above.slice(from), file].join(" → "));
+    if (from >= 0 || done.has(file)) return;
+    for (const next of imports.get(file) ?? []) visit(next, [...above, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+  return found;
+}
+
+test.each(["node", "web"])("no file imports itself by way of others, types included (runtime: %s)", (runtime) => {
+  const imports = new Map(
+    sources
+      .filter((path) => !path.endsWith(".test.ts"))
+      .map((path) => {
+        const specifiers = [...readFileSync(join(root, path), "utf8").matchAll(importPattern)].map(([, name]) => name!);
+        const own = specifiers.filter((specifier) => /^[.#]/.test(specifier));
+        return [path, own.map((specifier) => relative(root, resolveImport(path, specifier, runtime)))] as const;
+      }),
+  );
+  expect(circles(imports)).toEqual([]);
+  const [first] = imports.keys();
+  const bent = new Map([...imports, ["base/errors.ts", [first!]]]); // what everything imports, imports something
+  expect(circles(bent)).not.toEqual([]);
+});
+
 test("what the browser loads needs nothing of Node", () => {
   const valueImport = /^(?:import(?! type\b)|export(?! type\b)|\}).*?(?:from |import\()"([^"]+)"|^import "([^"]+)"/gm;
   const seen = new Set(["browser.ts"]);

@@ -11,7 +11,7 @@ import { randomWeights, writeRandomModel } from "../bench/real-size/weights.ts";
 import { mappedWeightBytes, ownKilobytes, watchMemory } from "../bench/support/memory.ts";
 import { createCachedModel } from "../src/decode/cached-model.ts";
 import { openSafetensorsModel, readModelTensor } from "../src/files/safetensors-model.ts";
-import { readModelConfig } from "../src/models/config.ts";
+import { readModelConfig } from "../src/models/config-file.ts";
 import { openModel } from "../src/models/load.ts";
 import { parameterShapes } from "../src/models/parameters.ts";
 

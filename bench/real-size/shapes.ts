@@ -1,5 +1,6 @@
 /** @file The published shapes that are measured at full size, as their `config.json` files state them. */
-import { type ModelConfig, parseModelConfig } from "../../src/models/config.ts";
+import type { ModelConfig } from "../../src/models/config.ts";
+import { parseModelConfig } from "../../src/models/config-json.ts";
 
 export type RealModel = {
   readonly name: RealModelName;

@@ -6,8 +6,9 @@ import { dtypeBytes, elementCount } from "../../src/files/safetensors.ts";
 import { planShards, shardName, writeShardIndex } from "../../src/files/safetensors-shards.ts";
 import { type TensorToWrite, writeSafetensors } from "../../src/files/safetensors-write.ts";
 import { architectures } from "../../src/models/architectures/index.ts";
-import { type ModelConfig, toConfigJson } from "../../src/models/config.ts";
-import { writeConfigFile } from "../../src/models/config-text.ts";
+import type { ModelConfig } from "../../src/models/config.ts";
+import { writeConfigFile } from "../../src/models/config-file.ts";
+import { toConfigJson } from "../../src/models/config-json.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { requireRoom } from "../support/problem.ts";
 

@@ -5,7 +5,7 @@ import { withExperts } from "../../src/generator/experts.ts";
 import { type PairShape, parameterNames, targetSize } from "../../src/generator/parameters.ts";
 import { flattenRows, gather, input } from "../../src/graph/build.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
-import { ropeWeights } from "../../src/models/load.ts";
+import { ropeWeights } from "../../src/models/rope.ts";
 import { meanCrossEntropy } from "../../src/nn/loss.ts";
 import { denseParts, frozenWeights } from "../../src/nn/parts.ts";
 import { quantizedParts } from "../../src/nn/quantized.ts";

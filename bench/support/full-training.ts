@@ -1,7 +1,7 @@
 /** @file Training every weight of a Llama model on next tokens, from a problem's files. */
 import { openSafetensors, readTensor } from "../../src/files/safetensors.ts";
-import { ropeWeights } from "../../src/models/load.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
+import { ropeWeights } from "../../src/models/rope.ts";
 import type { Feeds, WeightSource } from "../../src/runtime/session.ts";
 import { floatTensor } from "../../src/runtime/tensor.ts";
 import { rowFeeds } from "../../src/train/batch.ts";

@@ -13,8 +13,9 @@ import {
   type PairShape,
 } from "../../src/generator/parameters.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
-import { openModel, ropeWeights } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/load.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
+import { ropeWeights } from "../../src/models/rope.ts";
 import type { Feeds, WeightSource } from "../../src/runtime/session.ts";
 import { floatTensor, intTensor } from "../../src/runtime/tensor.ts";
 import { type Row, rowFeeds } from "../../src/train/batch.ts";

@@ -3,7 +3,7 @@ import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { sha256, sha256File } from "../base/hash.ts";
 import { loraOfExpert } from "../models/apply-expert.ts";
-import type { Model } from "../models/load.ts";
+import type { Model } from "../models/model.ts";
 import { combineExperts, type Expert, requireModel } from "../svf/expert.ts";
 import { expertFile, readExpert } from "../svf/expert-file.ts";
 import type { CliContext } from "./context.ts";

@@ -12,7 +12,7 @@ import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { readTaskFamilies } from "../data/family-file.ts";
 import { readTaskFiles } from "../data/task-file.ts";
 import { readJsonl } from "../files/jsonl.ts";
-import { readModelConfig } from "../models/config.ts";
+import { readModelConfig } from "../models/config-file.ts";
 import { loadPair } from "../pair/pair-file.ts";
 import { CHAT_TEMPLATE_LAYOUT } from "../text/chat-layout.ts";
 import { encodeConversation, encodeInput, encodeTarget } from "../text/prompt.ts";

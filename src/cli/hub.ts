@@ -4,7 +4,7 @@ import { type Interrupt, onInterrupt } from "../base/interrupt.ts";
 import { streamLogger } from "../base/log.ts";
 import { createProgress } from "../base/progress.ts";
 import { createModelResolver, type ResolveModel } from "../hub/resolve.ts";
-import type { CliContext } from "./context.ts";
+import type { OutputStream } from "./terminal.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -28,10 +28,17 @@ export function hubSettings(env: Environment, home: string): HubSettings {
   };
 }
 
+type Surroundings = {
+  readonly stderr: OutputStream;
+  readonly isTerminal: { readonly stderr: boolean };
+  /** A clock in milliseconds. */
+  readonly now: () => number;
+};
+
 /** Looks up what a user named; downloads show on stderr, and Ctrl-C stops them: what came is kept. */
 export function hubResolver(
   settings: HubSettings,
-  { stderr, isTerminal, now }: Pick<CliContext, "stderr" | "isTerminal" | "now">,
+  { stderr, isTerminal, now }: Surroundings,
   listen: () => Interrupt = onInterrupt,
 ): ResolveModel {
   return async (name, part) => {

@@ -1,7 +1,6 @@
 /** @file A JSON schema that a prompt quotes for its answers, or the functions of which an answer calls one. */
 import type { JsonValue } from "../base/json.ts";
-import type { FoundConstraint } from "./find.ts";
-import { schemaSpec } from "./spec.ts";
+import { type FoundConstraint, schemaSpec } from "./spec.ts";
 
 const asksForIt = /\b(?:answer|return|output|reply|respond)\b[^.]{0,80}\b(?:json|schema|match|fits?)\b/iu;
 const discussesIt = /\b(?:explain|write a json schema|mistake|meaning|what this|plain english|describe)\b/iu;

@@ -9,13 +9,7 @@ import { AppError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import { bulletedList, inlineList, type List } from "./find-list.ts";
 import { findSchema } from "./find-schema.ts";
-import { type ConstraintSpec, constraintLimits, labelsSpec } from "./spec.ts";
-
-export type FoundConstraint = {
-  readonly spec: ConstraintSpec;
-  /** The words of the prompt that say so. */
-  readonly because: string;
-};
+import { constraintLimits, type FoundConstraint, labelsSpec } from "./spec.ts";
 
 /** Longest prompt that is searched, in characters. */
 const maxPrompt = 2 ** 20;

@@ -10,6 +10,13 @@ export type ConstraintSpec =
   | { readonly kind: "labels"; readonly labels: readonly string[] }
   | { readonly kind: "schema"; readonly schema: JsonValue };
 
+/** A constraint that a prompt states. */
+export type FoundConstraint = {
+  readonly spec: ConstraintSpec;
+  /** The words of the prompt that say so. */
+  readonly because: string;
+};
+
 /** Limits for what users and files give: `labelLength` in characters, `labelBytes` in all labels, `schemaBytes` of JSON. */
 export const constraintLimits = {
   labels: 10_000,

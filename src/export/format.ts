@@ -4,7 +4,7 @@ import { answerSchema, type ConstraintSpec } from "../constraint/spec.ts";
 import type { Adapter } from "../lora/low-rank.ts";
 import type { ModelType } from "../models/config.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
-import type { Model } from "../models/load.ts";
+import type { Model } from "../models/model.ts";
 import type { MergeRecord } from "../models/save-merged.ts";
 import type { TokenCheck } from "./gguf-tokens.ts";
 

@@ -3,7 +3,7 @@ import { createCachedModel } from "../decode/cached-model.ts";
 import type { Adapter } from "../lora/low-rank.ts";
 import { applyAdapter } from "../models/apply-adapter.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
-import type { Model } from "../models/load.ts";
+import type { Model } from "../models/model.ts";
 import type { Reloaded } from "./format.ts";
 
 /** A model's logits. */

@@ -1,4 +1,4 @@
-/** @file The loss that keeps the experts' load even (eq. 7), in the readings of AMB-6. */
+/** @file The loss that keeps the experts' load even (eq. 7), in the readings of `auxForm`. */
 import { add, constant, div, mean, mul, reshape, sub, sum, topKMask } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import { cvSquared, cvSquaredUnbiased } from "../nn/loss.ts";

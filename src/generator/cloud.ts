@@ -82,7 +82,7 @@ export function cloudFeeds(
   };
 }
 
-/** The cloud model's linear maps with the trained LoRA on q and v (LG-C1), and its norms with what was added to them (AMB-18). */
+/** The cloud model's linear maps with the trained LoRA on q and v (LoRA-Gen §3), and its norms with what was added to them. */
 export function cloudParts(
   pair: PairShape,
   frozen: Parts,
@@ -126,7 +126,7 @@ export function metaHidden(pair: PairShape, parts: Parts, parameters: Parts["wei
   const { cloud, generator } = pair;
   const [rows, time] = inputs.tokens.shape as [Dim, Dim];
   const width = cloud.hidden;
-  // Row 0 stands for ordinary tokens and is never used; one shared row serves every slot (AMB-9).
+  // Row 0 stands for ordinary tokens and is never used; one shared row serves every slot where `metaTokens` is `single`.
   const ordinary = constant(new Array(width).fill(0), [1, width]);
   const table = concat([ordinary, parameters(parameterNames.meta, [])], 0);
   const isOrdinary = equal(inputs.metaSlot, constant(0, [], "i64"));

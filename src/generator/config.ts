@@ -1,6 +1,6 @@
 /**
  * @file The generator's configuration: the paper's defaults (Table 9), and where the paper leaves a choice, the chosen reading as the
- * default and the others as values. docs/architecture.md lists them all (AMB-1 … AMB-26), with those that are keys elsewhere or not done.
+ * default and the others as values. docs/architecture.md lists them all, with those that are keys elsewhere or not done.
  */
 import { z } from "zod";
 import type { LinearMap } from "../models/config.ts";
@@ -35,29 +35,29 @@ export const GeneratorConfig = z
     topK: z.int().min(1).max(1024).default(2),
     /**
      * Rank r of each expert, and its α: an expert's weight change is (α/r)·B·A. All experts share α and r, so that scaling the mixture
-     * instead of each expert is the same: Σ G·(α/r)·B·A = (α/r)·Σ G·B·A, and as much for factors. AMB-7.
+     * instead of each expert is the same: Σ G·(α/r)·B·A = (α/r)·Σ G·B·A, and as much for factors.
      */
     rank: z.int().min(1).max(1024).default(16),
     alpha: z.number().positive().default(16),
     targets: ExpertTargets,
     /**
      * Mix weight changes Σ G·B·A (rank K·r), factors (Σ G·B)(Σ G·A) (rank r), or factors apart, each by gates of its own: 2n
-     * numbers a layer, n for A and n for B. AMB-3.
+     * numbers a layer, n for A and n for B.
      */
     compose: z.enum(["delta", "factors", "factorsApart"]).default("delta"),
     /** Gates over a pool (LoRA-Gen), or LoRA weights straight from the meta tokens (the "direct" ablation, Table 8). */
     generation: z.enum(["pool", "direct"]).default("pool"),
-    /** One pool for all layers, or one per layer. AMB-1. */
+    /** One pool for all layers, or one per layer. */
     poolScope: z.enum(["shared", "layer"]).default("shared"),
     routerScope: z.enum(["shared", "layer"]).default("shared"),
-    /** Width of the router's hidden layer; null: a quarter of the cloud model's. AMB-15. */
+    /** Width of the router's hidden layer; null: a quarter of the cloud model's. */
     routerHidden: z.int().min(1).nullable().default(null),
     /**
      * BatchNorm over the logits (eq. 3), BatchNorm over the hidden layer (what the second linear map reads), LayerNorm of each row's
-     * logits, or none. AMB-4.
+     * logits, or none.
      */
     routerNorm: z.enum(["batch", "batchHidden", "layer", "none"]).default("batch"),
-    /** Statistics, gain and bias of the norm over all edge layers, or each layer's own; a router per layer has its own anyway. AMB-4. */
+    /** Statistics, gain and bias of the norm over all edge layers, or each layer's own; a router per layer has its own anyway. */
     routerNormScope: z.enum(["shared", "layer"]).default("shared"),
     /** Weight of a new batch in the running statistics. */
     routerMomentum: z.number().gt(0).max(1).default(0.1),
@@ -66,20 +66,20 @@ export const GeneratorConfig = z
      * themselves by √n, signed and all in use.
      */
     strategy: z.enum(["keepTopK", "gumbel", "dense", "linear"]).default("keepTopK"),
-    /** Where Gumbel noise is added: in training only, or at inference too, there drawn from the prompt's hash. AMB-17. */
+    /** Where Gumbel noise is added: in training only, or at inference too, there drawn from the prompt's hash. */
     gumbelNoise: z.enum(["training", "always"]).default("training"),
-    /** Whether kept gates are renormalised to sum to 1 (eq. 5). AMB-5. */
+    /** Whether kept gates are renormalised to sum to 1 (eq. 5). */
     renormalize: z.boolean().default(true),
     /** Steps over which training moves from dense gates to the kept K; 0: kept from the first step. */
     annealSteps: z.int().min(0).default(0),
-    /** One embedding for all meta tokens, or each its own. AMB-9. */
+    /** One embedding for all meta tokens, or each its own. */
     metaTokens: z.enum(["single", "distinct"]).default("single"),
-    /** A meta token sees the prompt and the meta tokens before it, or the prompt and itself alone. AMB-10. */
+    /** A meta token sees the prompt and the meta tokens before it, or the prompt and itself alone. */
     metaAttention: z.enum(["causal", "block"]).default("causal"),
     /**
      * Which hidden state of a meta token the router reads, of what leaves cloud layers 1 … Lc: the last after the final norm, the last
      * as it is, the mean of all, each after the final norm, or for edge layer i of 1 … Le that of layer max(1, round(i·Lc/Le)) after
-     * the final norm. AMB-11.
+     * the final norm.
      */
     metaState: z.enum(["last", "preNorm", "mean", "matched"]).default("last"),
     /** How many of the cloud model's layers run, the first; the final norm follows the last of them. null: all. */
@@ -87,14 +87,14 @@ export const GeneratorConfig = z
     cloudTargets: Targets.default(["q", "v"]),
     cloudRank: z.int().min(1).max(1024).default(16),
     cloudAlpha: z.number().positive().default(16),
-    /** Whether the cloud model's norms are trained too, as what is added to their gains and biases. AMB-18. */
+    /** Whether the cloud model's norms are trained too, as what is added to their gains and biases. */
     cloudNorms: z.boolean().default(false),
-    /** How every B starts: at zero, so that step 0 is the base model, or normal with a standard deviation of 0.001. AMB-16. */
+    /** How every B starts: at zero, so that step 0 is the base model, or normal with a standard deviation of 0.001. */
     initialB: z.enum(["zero", "small"]).default("zero"),
     auxCoefficient: z.number().min(0).default(0.01),
     /**
      * What keeps the experts' load even; balance.ts has the formulas. Where it is not given: `perLayer` for a pool per layer, whose
-     * experts of one number have nothing to do with each other, else `batch`. AMB-6.
+     * experts of one number have nothing to do with each other, else `batch`.
      */
     auxForm: z.enum(["batch", "perLayer", "probabilities", "elementwise", "switch"]).optional(),
   })

@@ -1,5 +1,5 @@
 /**
- * @file Direct generators (LG-C10): a specialisation's rows are not gates over a pool but the router's hidden states, one per layer,
+ * @file Direct generators (LoRA-Gen Table 8): a specialisation's rows are not gates over a pool but the router's hidden states, one per layer,
  * from which the generator's weights make the LoRA.
  */
 

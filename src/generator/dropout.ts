@@ -1,4 +1,4 @@
-/** @file Dropout on what the trained adapters read, cloud LoRA and experts alike (LoRA-Gen Table 9, AMB-8). */
+/** @file Dropout on what the trained adapters read, cloud LoRA and experts alike (LoRA-Gen Table 9). */
 import type { Rng } from "../base/rng.ts";
 import { input, reshape, slice } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";

@@ -68,7 +68,7 @@ export function withExperts(
 }
 
 /**
- * The direct ablation (LG-C10): LoRA weights of every edge layer read off its meta token, no pool and no router.
+ * The direct ablation (LoRA-Gen Table 8): LoRA weights of every edge layer read off its meta token, no pool and no router.
  * @param hidden (p, L, d)
  */
 export function withDirectLora(

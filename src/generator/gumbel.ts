@@ -1,9 +1,10 @@
-/** @file Gumbel noise on the router's logits: fresh in every training step, and drawn from the prompt where inference has it too (AMB-17). */
+/** @file Gumbel noise on the router's logits: fresh in every training step, and drawn from the prompt where inference has it too (`gumbelNoise`). */
 import { createRng, type Rng } from "../base/rng.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { logitCount, type PairShape } from "./parameters.ts";
-import { type RouterMode, routerInputs, takesGumbelNoise } from "./router.ts";
+import { routerInputs, takesGumbelNoise } from "./router.ts";
+import type { RouterMode } from "./router-norm.ts";
 
 /** Noise for so many prompts, −log(−log u) for uniform u; nothing where the router takes none. */
 export function gumbelFeeds(

@@ -1,4 +1,4 @@
-/** @file Which hidden state of a meta token the router reads (AMB-11). */
+/** @file Which hidden state of a meta token the router reads: key `metaState`. */
 import { add, concat, flattenRows, gather, scale, slice } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import { finalNorm } from "../models/decoder.ts";

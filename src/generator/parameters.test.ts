@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
-import { parseModelConfig } from "../models/config.ts";
+import { parseModelConfig } from "../models/config-json.ts";
 import { GeneratorConfig } from "./config.ts";
 import {
   generatorBuffers,

@@ -1,4 +1,4 @@
-/** @file Every tensor a generator trains, with its shape and its start (AMB-16: B is zero or small). */
+/** @file Every tensor a generator trains, with its shape and its start (`initialB`: B is zero or small). */
 import type { Rng } from "../base/rng.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { linearSize, normNames, parameterShapes, requireMaps } from "../models/parameters.ts";

@@ -1,11 +1,13 @@
-/** @file The norm in the router: BatchNorm over the logits (eq. 3), and the other readings of AMB-4. */
+/** @file The norm in the router: BatchNorm over the logits (eq. 3), and the other readings of `routerNorm`. */
 import { add, constant, div, less, mean, mul, reshape, size, sqrt, sub, transpose, where } from "../graph/build.ts";
 import { divDims, mulDims } from "../graph/dims.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { GeneratorConfig } from "./config.ts";
 import { type PairShape, parameterNames } from "./parameters.ts";
-import type { RouterMode } from "./router.ts";
+
+/** Batch statistics are used and updated in training, running ones at inference (one prompt has no spread). */
+export type RouterMode = { readonly training: boolean; readonly buffers: Readonly<Record<string, Node>> };
 
 type Normed = { readonly out: Node; readonly next: Readonly<Record<string, Node>> };
 

@@ -20,7 +20,7 @@ import type { Dim, Node } from "../graph/types.ts";
 import type { Parts } from "../nn/parts.ts";
 import { type GeneratorConfig, gateSets } from "./config.ts";
 import { type PairShape, parameterNames } from "./parameters.ts";
-import { routerNorms } from "./router-norm.ts";
+import { type RouterMode, routerNorms } from "./router-norm.ts";
 
 export type Routing = {
   /** (p, L, n): the gates of eq. 5, K of them above zero in every row; signed coefficients; (p, L, 2n) where A and B have their own. */
@@ -33,9 +33,6 @@ export type Routing = {
 
 /** Names of what training feeds besides the batch. */
 export const routerInputs = { gumbel: "router.gumbel", blend: "router.blend" } as const;
-
-/** Batch statistics are used and updated in training, running ones at inference (one prompt has no spread). */
-export type RouterMode = { readonly training: boolean; readonly buffers: Readonly<Record<string, Node>> };
 
 /** (p, L, d) → (scopes, rows, d): all rows through one router, or each layer through its own. */
 function toScopes(x: Node, config: GeneratorConfig): Node {
@@ -62,7 +59,7 @@ export function keepTopK(logits: Node, k: number, renormalize = true): Node {
   return softmax(where(less(constant(0.5), mask), logits, constant(-1e30)));
 }
 
-/** Whether the router has an input for Gumbel noise (AMB-17). */
+/** Whether the router has an input for Gumbel noise. */
 export const takesGumbelNoise = (
   { generation, strategy, gumbelNoise }: GeneratorConfig,
   { training }: Pick<RouterMode, "training">,

@@ -1,7 +1,7 @@
 /** @file What a user may name a model by: a folder, a GGUF file, or an id of the hub. */
 import { stat } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
-import { readModelConfig } from "../models/config.ts";
+import { readModelConfig } from "../models/config-file.ts";
 import type { HubPart } from "./choose.ts";
 import { fetchModel, type HubOptions } from "./hub.ts";
 import { parseHubId } from "./id.ts";

@@ -15,7 +15,7 @@ import type { Expert } from "../svf/expert.ts";
 import { applyAdapter } from "./apply-adapter.ts";
 import { applyExpert, expertBasis, loraOfExpert } from "./apply-expert.ts";
 import { mapGroups, svfMaps } from "./decomposable.ts";
-import type { Model } from "./load.ts";
+import type { Model } from "./model.ts";
 
 const root = mkdtempSync(join(tmpdir(), "apply-expert-"));
 let model: Model;

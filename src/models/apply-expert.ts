@@ -6,8 +6,8 @@ import { type ExpertAdapter, type ExpertAdapterOptions, expertAdapter, expertCha
 import { type Basis, openBasis, type SvdCacheOptions } from "../svf/svd-cache.ts";
 import { scaledMaps, svdFolder, svdSource } from "./decomposable.ts";
 import type { FrozenModel } from "./frozen-model.ts";
-import type { Model } from "./load.ts";
 import { mergeAdapter } from "./merge-adapter.ts";
+import type { Model } from "./model.ts";
 
 export type CacheOptions = Partial<SvdCacheOptions>;
 

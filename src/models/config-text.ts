@@ -1,6 +1,4 @@
 /** @file The text of a `config.json`: fractions keep their point, which JSON does not ask for but transformers does. */
-import { join } from "node:path";
-import { writeFileAtomic } from "../base/atomic-file.ts";
 
 /** Keys that transformers reads as fractions: it refuses 30 where it expects 30.0. */
 const fractions = [
@@ -19,8 +17,3 @@ const wholeFraction = new RegExp(`^(\\s*"(?:${fractions.join("|")})": -?\\d+)(,?
 /** Indented JSON, one key a line. */
 export const configText = (json: Readonly<Record<string, unknown>>): string =>
   `${JSON.stringify(json, null, 2).replace(wholeFraction, "$1.0$2")}\n`;
-
-/** Writes `config.json` into a folder, atomically. Throws E_IO. */
-export async function writeConfigFile(directory: string, json: Readonly<Record<string, unknown>>): Promise<void> {
-  await writeFileAtomic(join(directory, "config.json"), configText(json));
-}

@@ -5,7 +5,8 @@ import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes } from "../../test/support/mutate.ts";
-import { type ModelConfig, readModelConfig } from "./config.ts";
+import type { ModelConfig } from "./config.ts";
+import { readModelConfig } from "./config-file.ts";
 import { ropeFrequencies } from "./rope.ts";
 
 const counts = ["hidden", "ffn", "layers", "heads", "kvHeads", "headDim", "vocab", "context"] as const;

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import { plainLlama, readModelConfig, toConfigJson } from "./config.ts";
+import { plainLlama } from "./config.ts";
+import { readModelConfig } from "./config-file.ts";
+import { toConfigJson } from "./config-json.ts";
 import { parameterShapes } from "./parameters.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "model-config-"));

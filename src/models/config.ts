@@ -1,11 +1,4 @@
-/** @file A model's shape: one type for every architecture, read from the `config.json` of a Hugging Face directory. */
-import { join } from "node:path";
-import { z } from "zod";
-import { readJsonFile } from "../base/json-file.ts";
-import { architectures } from "./architectures/index.ts";
-import { parseModelConfig } from "./parse-config.ts";
-
-export { parseModelConfig } from "./parse-config.ts";
+/** @file A model's shape: one type for every architecture. */
 
 /** The architectures we know, named as their `model_type`. */
 export type ModelType = "llama" | "mistral" | "qwen2" | "qwen3" | "gemma" | "gemma2" | "opt";
@@ -65,33 +58,3 @@ export const plainLlama = {
   logitCap: 0,
   biased: [],
 } as const satisfies Partial<ModelConfig>;
-
-/**
- * Reads and checks `config.json`.
- * @throws E_NOT_FOUND; E_ARCHITECTURE for an unknown `model_type` or a variant we do not have; E_FORMAT for a malformed file;
- * E_CONFIG for sizes that do not fit each other
- */
-export async function readModelConfig(directory: string): Promise<ModelConfig> {
-  const path = join(directory, "config.json");
-  return parseModelConfig(path, await readJsonFile(path, z.looseObject({})));
-}
-
-/** The `config.json` that transformers and llama.cpp read. */
-export function toConfigJson(config: ModelConfig): Record<string, unknown> {
-  const { className, configJson } = architectures[config.modelType];
-  const { eosIds } = config;
-  return {
-    architectures: [className],
-    model_type: config.modelType,
-    hidden_size: config.hidden,
-    num_hidden_layers: config.layers,
-    num_attention_heads: config.heads,
-    vocab_size: config.vocab,
-    max_position_embeddings: config.context,
-    tie_word_embeddings: config.tied,
-    bos_token_id: config.bosId ?? null,
-    eos_token_id: eosIds.length === 0 ? null : eosIds.length === 1 ? eosIds[0] : eosIds,
-    torch_dtype: "float32",
-    ...configJson(config),
-  };
-}

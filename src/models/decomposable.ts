@@ -6,7 +6,7 @@ import type { SvfMap } from "../svf/svd-file.ts";
 import type { LinearMap, ModelConfig } from "./config.ts";
 import { attentionMaps } from "./config-keys.ts";
 import { isCoded } from "./frozen-model.ts";
-import type { Model } from "./load.ts";
+import type { Model } from "./model.ts";
 import { linearMaps, linearName, linearSize } from "./parameters.ts";
 
 export const mapGroups = ["feed-forward", "attention", "both"] as const;

@@ -1,7 +1,8 @@
 /** @file Two models that may be one: a file that is named twice is opened, hashed and held once. */
 import { realpath, stat } from "node:fs/promises";
 import { sha256File } from "../base/hash.ts";
-import { type Model, type OpenOptions, openModel } from "./load.ts";
+import { type OpenOptions, openModel } from "./load.ts";
+import type { Model } from "./model.ts";
 
 export type ModelToOpen = OpenOptions & { readonly path: string };
 

@@ -7,8 +7,10 @@ import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import type { ModelConfig } from "./config.ts";
-import { type Model, openModel, ropeLimit, saveModel } from "./load.ts";
+import { openModel, saveModel } from "./load.ts";
+import type { Model } from "./model.ts";
 import { parameterShapes } from "./parameters.ts";
+import { ropeLimit } from "./rope.ts";
 
 const ropeNames = ["rope.cos", "rope.sin"];
 

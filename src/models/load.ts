@@ -6,42 +6,18 @@ import { sha256Files } from "../base/hash.ts";
 import { openSafetensorsModel, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
-import { type ModelConfig, readModelConfig, toConfigJson } from "./config.ts";
-import { writeConfigFile } from "./config-text.ts";
-import type { KeptBlocks } from "./frozen-model.ts";
+import type { ModelConfig } from "./config.ts";
+import { readModelConfig, writeConfigFile } from "./config-file.ts";
+import { toConfigJson } from "./config-json.ts";
 import { openGgufModel } from "./gguf/load.ts";
+import type { Model } from "./model.ts";
 import { parameterShapes } from "./parameters.ts";
 import { openQuantizedDirectory, readQuantized } from "./quantized/directory-file.ts";
-import {
-  type Quantization,
-  type ResolvedQuantization,
-  resolveQuantization,
-  sourcesOf,
-  storedWeights,
-} from "./quantized/layout.ts";
+import { type Quantization, resolveQuantization, sourcesOf, storedWeights } from "./quantized/layout.ts";
 import { quantizeModel } from "./quantized/quantize-model.ts";
 import { widenQuantized } from "./quantized/widen.ts";
-import { ropeWeights, withinRopeLimit } from "./rope-weights.ts";
+import { ropeWeights, withinRopeLimit } from "./rope.ts";
 import { requireWeight } from "./safetensors-weight.ts";
-
-export { ropeLimit, ropeWeights } from "./rope-weights.ts";
-
-export type Model = {
-  readonly directory: string;
-  readonly config: ModelConfig;
-  readonly weights: Readonly<Record<string, WeightSource>>;
-  /** Of all weight files, in order: the identity of the weights. A quantised directory has that of the model it was made from. */
-  readonly sha256: string;
-  /** Of a quantised directory's own weight files. */
-  readonly weightsSha256?: string | undefined;
-  readonly parameterCount: number;
-  /** How its weights are quantised; undefined: they are not. */
-  readonly quantization?: ResolvedQuantization | undefined;
-  /** Those weights that are held in the blocks of the GGUF file they are from; undefined: none. */
-  readonly blocks?: KeptBlocks | undefined;
-  /** How its weights were quantised before they were widened again. */
-  readonly widenedFrom?: ResolvedQuantization | undefined;
-};
 
 export type OpenOptions = {
   /** Quantises the weights as they are read, one at a time. */

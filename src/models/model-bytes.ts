@@ -3,7 +3,7 @@ import type { SafetensorsBytes } from "../files/safetensors-bytes.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ModelConfig } from "./config.ts";
 import { parameterShapes } from "./parameters.ts";
-import { ropeWeights, withinRopeLimit } from "./rope-weights.ts";
+import { ropeWeights, withinRopeLimit } from "./rope.ts";
 import { requireWeight } from "./safetensors-weight.ts";
 
 /** All weights as fp32. Throws E_FORMAT, E_SHAPE, E_DTYPE: naming the file and the tensor. */

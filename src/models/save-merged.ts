@@ -12,10 +12,10 @@ import { planShards, shardName, writeShardIndex } from "../files/safetensors-sha
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
-import { parseModelConfig, toConfigJson } from "./config.ts";
-import { writeConfigFile } from "./config-text.ts";
+import { writeConfigFile } from "./config-file.ts";
+import { parseModelConfig, toConfigJson } from "./config-json.ts";
 import { copyTokenizer } from "./copy-tokenizer.ts";
-import type { Model } from "./load.ts";
+import type { Model } from "./model.ts";
 import { embeddingName, parameterShapes } from "./parameters.ts";
 
 export type MergedDtype = "F32" | "F16" | "BF16";

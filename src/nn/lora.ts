@@ -31,7 +31,7 @@ export function withMixture(plain: Linear, { a, b }: ExpertStack, rankGates: Nod
 }
 
 /**
- * The same with mixed factors: y = W x + scale · (Σ_j G_j B_j)(Σ_j G_j A_j) x, rank r instead of K·r (ambiguity AMB-3).
+ * The same with mixed factors: y = W x + scale · (Σ_j G_j B_j)(Σ_j G_j A_j) x, rank r instead of K·r.
  * @param gates of each factor (b, n), the same or apart
  */
 export function withMixedFactors(

@@ -16,7 +16,7 @@ export function klPerRow(teacher: Node, student: Node): Node {
   return sum(mul(softmax(teacher), sub(logSoftmax(teacher), logSoftmax(student))), [-1]);
 }
 
-/** α · (σ/μ)² of the gates each expert received in a batch (LoRA-Gen eq. 7). importance (n); population variance (AMB-6). */
+/** α · (σ/μ)² of the gates each expert received in a batch (LoRA-Gen eq. 7). importance (n); population variance. */
 export function cvSquared(importance: Node): Node {
   const mu = mean(importance);
   const centred = sub(importance, mu);

@@ -40,7 +40,7 @@ export function requireScale(scale: number): void {
 
 /**
  * The LoRA of every adapted weight: Σ_j G_j·(α/r)·B_j·A_j over the experts in use, by stacking their ranks (K·r),
- * or one rank-r pair of mixed factors, by the same gates or gates apart (AMB-3); of a direct generator the pair that it makes.
+ * or one rank-r pair of mixed factors, by the same gates or gates apart (`compose`); of a direct generator the pair that it makes.
  * @throws E_MISMATCH where the specialisation was made for another pair, and for a strength of 0; E_USAGE for what is no strength
  */
 export function assembleLora(

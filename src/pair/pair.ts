@@ -3,7 +3,7 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import type { PairShape } from "../generator/parameters.ts";
 import { isPinnedHubId } from "../hub/id.ts";
-import type { Model } from "../models/load.ts";
+import type { Model } from "../models/model.ts";
 import { PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { Generator } from "./generator.ts";

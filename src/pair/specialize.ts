@@ -22,7 +22,7 @@ import type { Pair } from "./pair-file.ts";
 import { requireSpecializable, type Specialization } from "./specialization.ts";
 
 export type SpecializeOptions = {
-  /** Shorten an over-long prompt instead of refusing it: in the middle (true), or at its beginning. AMB-19. */
+  /** Shorten an over-long prompt instead of refusing it: in the middle (true), or at its beginning. */
   readonly truncate?: boolean | TruncateMode;
   /** Whoever has it finds the specialisation of a prompt again; without one it does not say which prompt it is of. */
   readonly secret?: Uint8Array | undefined;

@@ -2,7 +2,6 @@
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { parseTemplate, type Template } from "./bounded-template.ts";
-import type { Tokenizer } from "./tokenizer-file.ts";
 
 export type ChatMessage = { readonly role: "system" | "user" | "assistant"; readonly content: string };
 
@@ -13,6 +12,13 @@ export type ChatTemplates = ReadonlyMap<string, Template>;
 export const ChatTemplateField = z
   .union([z.string(), z.array(z.looseObject({ name: z.string().max(100), template: z.string() })).max(100)])
   .nullish();
+
+/** What templates need of a tokenizer. */
+export type TemplateTokens = {
+  readonly chatTemplates: ChatTemplates;
+  /** `bos_token`, `eos_token`, … as chat templates name them. */
+  readonly namedTokens: Readonly<Record<string, string>>;
+};
 
 export type RenderChatOptions = {
   /** Whether the text ends where the assistant's answer begins. */
@@ -41,7 +47,7 @@ export function chatTemplates(
  * @throws E_CONFIG where there is no such template or it refuses the messages, E_FORMAT, E_LIMIT
  */
 export function renderChat(
-  tokenizer: Pick<Tokenizer, "chatTemplates" | "namedTokens">,
+  tokenizer: TemplateTokens,
   messages: readonly ChatMessage[],
   { addGenerationPrompt = false, template = "default", date }: RenderChatOptions = {},
 ): string {

@@ -1,6 +1,6 @@
 /** @file A tokenizer made of what `tokenizer.json` and `tokenizer_config.json` say. */
 import { AppError } from "../base/errors.ts";
-import { type ChatTemplates, chatTemplates } from "./chat-template.ts";
+import { chatTemplates, type TemplateTokens } from "./chat-template.ts";
 import { type Budget, createBudget } from "./search-budget.ts";
 import { createFinder, type Section } from "./tokenizer-added.ts";
 import { createDecoder } from "./tokenizer-decode.ts";
@@ -17,7 +17,7 @@ import { createPatterns } from "./tokenizer-patterns.ts";
 import { createPostProcessor } from "./tokenizer-post.ts";
 import { createSplitter } from "./tokenizer-split.ts";
 
-export type Tokenizer = {
+export type Tokenizer = TemplateTokens & {
   /** One more than the largest token id. */
   readonly vocabSize: number;
   readonly bosId: number | undefined;
@@ -26,9 +26,6 @@ export type Tokenizer = {
   readonly padId: number;
   /** Ids of the special tokens by their text. */
   readonly specialTokens: ReadonlyMap<string, number>;
-  /** `bos_token`, `eos_token`, … as chat templates name them. */
-  readonly namedTokens: Readonly<Record<string, string>>;
-  readonly chatTemplates: ChatTemplates;
   /**
    * Token ids of a text. `addSpecial` adds what the tokenizer puts around a text (usually the begin token).
    * `parseSpecial` reads special tokens written in the text as such; without it, text can never become one.

@@ -15,7 +15,7 @@ export type FittedPrompt = {
 
 const EXAMPLE_START = /\n\n(?=Input: )/;
 
-/** Where an over-long prompt is shortened: in its middle, or at its beginning. AMB-19. */
+/** Where an over-long prompt is shortened: in its middle, or at its beginning. */
 export const truncateModes = ["middle", "left"] as const;
 export type TruncateMode = (typeof truncateModes)[number];
 

@@ -34,7 +34,7 @@ export const Tasks = z
     queriesPerPrompt: count.default(4),
     shotProbability: z.number().min(0).max(1).default(0.3),
     shotsOnlyProbability: z.number().min(0).max(1).default(0.1),
-    /** Examples of a prompt that has any. AMB-14. */
+    /** Examples of a prompt that has any. */
     minShots: count.default(1),
     maxShots: count.default(5),
     /** Share of the words of a training query left out, where the answer is one of the task's labels. */
@@ -91,7 +91,7 @@ export const promptFree = {
   episodes: Episodes.optional(),
   /** Each prompt's queries are joined in one row of at most this many tokens; those that do not fit are left out. */
   rowTokens: count.default(512),
-  /** Loss on the answer, or on the whole edge sequence. AMB-12. */
+  /** Loss on the answer, or on the whole edge sequence. */
   lossOn: z.enum(["response", "sequence"]).default("response"),
   /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
   distillShare: z.number().min(0).max(1).default(0),

@@ -1,8 +1,7 @@
 /** @file The sessions that advance a training run: double-buffered, preallocated, nothing copied. */
 import { AppError } from "../base/errors.ts";
 import type { Graph } from "../graph/types.ts";
-import type { AdamWConfig } from "../optim/adamw.ts";
-import { adamwScalars } from "../optim/adamw.ts";
+import { type AdamWConfig, adamwScalars } from "../optim/adamw.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions, Feeds, Session } from "../runtime/session.ts";
 import { floats, scalarTensor } from "../runtime/tensor.ts";

@@ -11,7 +11,7 @@ import { architectures } from "../../src/models/architectures/index.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
 import { linearMaps, linearName, linearSize } from "../../src/models/parameters.ts";
-import { ropeWeights } from "../../src/models/rope-weights.ts";
+import { ropeWeights } from "../../src/models/rope.ts";
 import { withLora } from "../../src/nn/lora.ts";
 import { meanCrossEntropy } from "../../src/nn/loss.ts";
 import { denseParts, frozenWeights, wrapLinear } from "../../src/nn/parts.ts";

@@ -1,5 +1,6 @@
 /** @file A small Llama of random weights as a model's folder, opened. */
-import { type Model, openModel, saveModel } from "../../src/models/load.ts";
+import { openModel, saveModel } from "../../src/models/load.ts";
+import type { Model } from "../../src/models/model.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { randomLlama } from "./random-llama.ts";
 

@@ -1,7 +1,8 @@
 /** @file A model's shape as the metadata of a GGUF file, and back. */
 import { AppError } from "../../base/errors.ts";
 import type { GgufField, GgufFile, GgufScalarType } from "../../files/gguf/read.ts";
-import { type ModelConfig, parseModelConfig } from "../config.ts";
+import type { ModelConfig } from "../config.ts";
+import { parseModelConfig } from "../config-json.ts";
 import { ropeFrequencies } from "../rope.ts";
 import { ggufArchitecture, ggufArchitectures } from "./names.ts";
 

@@ -7,7 +7,9 @@ import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "..
 import { readWeight } from "../../runtime/read-weight.ts";
 import type { WeightSource } from "../../runtime/session.ts";
 import { isGguf } from "../../text/tokenizer-file.ts";
-import { type ModelConfig, readModelConfig, toConfigJson } from "../config.ts";
+import type { ModelConfig } from "../config.ts";
+import { readModelConfig } from "../config-file.ts";
+import { toConfigJson } from "../config-json.ts";
 import { openGgufModel } from "../gguf/load.ts";
 import { requireWeight } from "../safetensors-weight.ts";
 import { mergeRecordKey, readMergeRecord } from "../save-merged.ts";

@@ -1,7 +1,7 @@
 /** @file A model merged into quantised weights as a quantised directory: a model of its own, with a record that it was merged. */
 
 import type { FrozenModel } from "../frozen-model.ts";
-import type { Model } from "../load.ts";
+import type { Model } from "../model.ts";
 import { baseConfig, type MergeRecord, mergeRecordKey } from "../save-merged.ts";
 import { bytesOfSource } from "./dequantize.ts";
 import type { StoredWeight } from "./layout.ts";

@@ -2,7 +2,8 @@
 import { AppError } from "../../base/errors.ts";
 import { requireRunning } from "../../base/interrupt.ts";
 import { readWeight } from "../../runtime/read-weight.ts";
-import { readModelConfig, toConfigJson } from "../config.ts";
+import { readModelConfig } from "../config-file.ts";
+import { toConfigJson } from "../config-json.ts";
 import { openModel } from "../load.ts";
 import { bytesOfSource } from "./dequantize.ts";
 import { openQuantizedDirectory } from "./directory-file.ts";

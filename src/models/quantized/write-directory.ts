@@ -6,7 +6,7 @@ import { requireRunning } from "../../base/interrupt.ts";
 import { planShards, shardName, writeShardIndex } from "../../files/safetensors-shards.ts";
 import { type TensorToWrite, writeSafetensors } from "../../files/safetensors-write.ts";
 import type { ModelConfig } from "../config.ts";
-import { writeConfigFile } from "../config-text.ts";
+import { writeConfigFile } from "../config-file.ts";
 import { copyTokenizer } from "../copy-tokenizer.ts";
 import { type QuantizationConfig, quantizationMethod, quantizationVersion } from "./directory.ts";
 import {
