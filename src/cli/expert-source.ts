@@ -2,12 +2,12 @@
 import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { sha256, sha256File } from "../base/hash.ts";
+import type { ExportSource } from "../export/run-export.ts";
 import { loraOfExpert } from "../models/apply-expert.ts";
 import type { Model } from "../models/model.ts";
 import { combineExperts, type Expert, requireModel } from "../svf/expert.ts";
 import { expertFile, readExpert } from "../svf/expert-file.ts";
 import type { CliContext } from "./context.ts";
-import type { Source } from "./export-source.ts";
 import { formatShare } from "./format.ts";
 import { wholeNumber } from "./options.ts";
 import { warnOn } from "./output.ts";
@@ -49,7 +49,7 @@ export async function openExpertSource(
   context: Pick<CliContext, "stderr">,
   { expert: parts, rank, svdCache }: ExpertFlags & Required<Pick<ExpertFlags, "expert">>,
   { base, ...names }: Opened,
-): Promise<Source> {
+): Promise<ExportSource> {
   const expert = await readWeightedExperts(parts, base);
   const { adapter, error } = await loraOfExpert(base, expert, {
     rank,

@@ -6,7 +6,7 @@ import { sha256, sha256File } from "../base/hash.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import { arrivalWarning } from "../export/arrival.ts";
 import type { WeightType } from "../export/format.ts";
-import type { ExportRequest, ExportResult } from "../export/run-export.ts";
+import type { ExportResult, ExportSource } from "../export/run-export.ts";
 import type { ExportStep } from "../export/steps.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
 import { readPeftChange } from "../lora/peft-change.ts";
@@ -45,17 +45,12 @@ export const baseNameOption = () =>
     "its id on the hub, or its folder",
   );
 
-export type Source = Pick<
-  ExportRequest,
-  "base" | "adapter" | "constraint" | "whole" | "kind" | "adapterSha256" | "name" | "baseName" | "tokenizerDirectory"
->;
-
 /** The adapter that the flags name. Throws E_USAGE, E_MISMATCH, and as the readers of its files do. */
 export async function openSource(
   context: Pick<CliContext, "resolveModel" | "stderr">,
   command: string,
   flags: SourceFlags,
-): Promise<Source> {
+): Promise<ExportSource> {
   const { resolveModel } = context;
   const given = (["specialization", "adapter", "expert"] as const).filter((name) => flags[name] !== undefined);
   if (given.length > 1)
@@ -105,7 +100,7 @@ async function openPeftSource(
   adapterPath: string,
   basePath: string | undefined,
   resolveModel: ResolveModel,
-): Promise<Source> {
+): Promise<ExportSource> {
   const { base, tokenizerDirectory } = await openBase(flags.pair, basePath, resolveModel);
   const { adapter, whole, untiesHead } = await readPeftChange(adapterPath, peftBaseOf(base));
   if (whole.size > 0 && base.quantization !== undefined) throw wholeOverCodes([...whole.keys()]);

@@ -41,6 +41,12 @@ export type ExportRequest = StepOptions & {
   readonly constraint?: ConstraintSpec | undefined;
 };
 
+/** What is exported, before it is said where to and how. */
+export type ExportSource = Pick<
+  ExportRequest,
+  "base" | "adapter" | "constraint" | "whole" | "kind" | "adapterSha256" | "name" | "baseName" | "tokenizerDirectory"
+>;
+
 export type ExportResult = {
   readonly out: string;
   readonly files: readonly WrittenFile[];

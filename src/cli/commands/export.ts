@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import type { WeightType } from "../../export/format.ts";
 import { type ExportFormatName, exportFormats } from "../../export/formats.ts";
 import { exportTolerance } from "../../export/probes.ts";
-import { runExport } from "../../export/run-export.ts";
+import { type ExportSource, runExport } from "../../export/run-export.ts";
 import type { CliContext } from "../context.ts";
 import { expertOption, rankOption, svdCacheOption } from "../expert-source.ts";
 import {
@@ -11,7 +11,6 @@ import {
   describeExport,
   openSource,
   outOption,
-  type Source,
   type SourceFlags,
   scaleOption,
   timedExport,
@@ -77,7 +76,7 @@ async function exportCommand(context: CliContext, flags: Flags, signal: AbortSig
 }
 
 /** Tools that load the adapter do not read our quantised directories. */
-function describeBase({ base: { quantization, sha256 }, baseName }: Source): string[] {
+function describeBase({ base: { quantization, sha256 }, baseName }: ExportSource): string[] {
   if (quantization === undefined) return [];
   return [
     `base     ${baseName}, quantised to ${quantization.bits} bits; the adapter fits the model it was made from, of sha256 ${shortHash(sha256)}…, which --base-name names`,
