@@ -15,15 +15,17 @@ export type ConstraintFlags = {
   readonly constraint?: boolean;
 };
 
-/** `--labels`, `--schema`, `--no-constraint`. `none` says what is then not kept. */
-export const constraintOptions = (none: string): Option[] => [
+/** `--labels`, `--schema`. */
+export const formOptions = (): Option[] => [
   new Option(
     "--labels <list>",
     "answer with one of these: separated by commas, or a file with one a line or a JSON array of them",
   ).conflicts("schema"),
   new Option("--schema <file>", "answer with JSON of this JSON schema"),
-  new Option("--no-constraint", none),
 ];
+
+/** The same and `--no-constraint`. `none` says what is then not kept. */
+export const constraintOptions = (none: string): Option[] => [...formOptions(), new Option("--no-constraint", none)];
 
 export const abstainOption = () =>
   new Option("--abstain <p>", 'answer "none" where a label\'s probability is lower').argParser(decimal(0, 1));

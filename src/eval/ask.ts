@@ -1,15 +1,18 @@
 /** @file Asking a model the queries of a task: what it answers, and how long a query takes. */
 import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
+import type { CompiledConstraint } from "../constraint/compile.ts";
 import type { EvalSample } from "../data/eval-task.ts";
 import type { DecodableModel, StepChange } from "../decode/cached-model.ts";
 import { createDecoder, type Decoder } from "../decode/decoder.ts";
+import type { Prefix } from "../decode/prefix.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { ForcedQuery } from "./packing.ts";
 import { createTeacherForcing, type ForcedAnswer, sequenceLength, type TeacherForcing } from "./teacher-forcing.ts";
 
-/** A sample as tokens: what the model reads before it answers, and the target's tokens or those of every choice. */
+/** A sample as tokens: what the model reads before it answers, and the target's tokens or those of every choice; none of a target that is no answer. */
 export type Query = ForcedQuery & {
   readonly target: string;
   readonly choices: readonly string[] | undefined;
@@ -34,30 +37,45 @@ export type Asker = AsyncDisposable & {
    * Milliseconds of each query asked alone, its whole prompt read; one query before the first is not counted. Written answers
    * end with the longest of the targets at the latest, so that a model is not slow because it rambles.
    */
-  time(queries: readonly Query[]): Promise<number[]>;
+  time(queries: readonly Query[], options: AskOptions): Promise<number[]>;
 };
 
-export type AskOptions = { readonly maxTokens: number; readonly signal?: AbortSignal | undefined };
+export type AskOptions = {
+  readonly maxTokens: number;
+  /** Which tokens may come next where an answer is written. */
+  readonly constraint?: CompiledConstraint | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
 
 export type Edge = {
   readonly model: DecodableModel;
   readonly change?: StepChange | undefined;
+  readonly prefix?: Prefix | undefined;
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
 };
 
 /** Encodes a sample, behind `context` where it is given. Throws E_LIMIT where it exceeds the model's context. */
 export function encodeQuery(
-  { model, tokenizer, layout }: Edge,
+  { model, prefix, tokenizer, layout }: Edge,
   { input, target }: EvalSample,
-  { choices, context }: { readonly choices: readonly string[] | undefined; readonly context: string | undefined },
+  {
+    choices,
+    context,
+    isAnswer = true,
+  }: {
+    readonly choices: readonly string[] | undefined;
+    readonly context: string | undefined;
+    /** Whether the target is an answer; else it tests answers. */
+    readonly isAnswer?: boolean;
+  },
 ): Query {
   const prompt =
     context === undefined
       ? encodeInput(tokenizer, layout, input)
       : encodePrompted(tokenizer, layout, { prompt: context, input });
-  const answers = (choices ?? [target]).map((choice) => encodeTarget(tokenizer, layout, choice));
-  const length = sequenceLength({ prompt, answers });
+  const answers = (choices ?? (isAnswer ? [target] : [])).map((choice) => encodeTarget(tokenizer, layout, choice));
+  const length = (prefix?.positions ?? 0) + sequenceLength({ prompt, answers });
   if (length > model.config.context)
     throw new AppError("E_LIMIT", `${length} tokens exceed the model's context of ${model.config.context}`);
   return { target, choices, prompt, answers };
@@ -65,7 +83,7 @@ export function encodeQuery(
 
 /** Sessions are compiled at the first need: not every task needs both. */
 export function createAsker(
-  { model, change, tokenizer }: Edge,
+  { model, change, prefix, tokenizer }: Edge,
   options: Pick<CompileOptions, "threads" | "device"> & { readonly now?: () => number } = {},
 ): Asker {
   const { now = () => performance.now(), ...compileOptions } = options;
@@ -76,66 +94,103 @@ export function createAsker(
     return compiled[use];
   };
   const decoder = () => {
-    opened ??= createDecoder(model, { ...compileOptions, ...(change === undefined ? {} : { change }) });
+    opened ??= createDecoder(model, { ...compileOptions, ...(change === undefined ? {} : { change }), prefix });
     return opened;
   };
   const stopIds = model.config.eosIds;
   const textOf = (ids: readonly number[]): string => tokenizer.decode([...ids], { skipSpecial: true });
 
-  async function* ask(queries: readonly Query[], { maxTokens, signal }: AskOptions) {
+  /** What a forward pass over given answers tells of a query, or decoding alone where there is a prefix or a constraint. */
+  async function* ask(queries: readonly Query[], options: AskOptions) {
     for (const use of ["choosing", "writing"] as const) {
       const asked = ofUse(queries, use);
       if (asked.length === 0) continue;
-      const forced = await forcing(use);
-      const run = forced.run(
-        asked.map(({ query }) => query),
-        signal,
-      );
-      for await (const { index, answers } of run) {
-        const { at, query } = asked[index]!;
-        const { choices } = query;
-        yield {
-          index: at,
-          ...(choices === undefined ? await write(query, answers[0]!, maxTokens) : choose(choices, answers)),
-        };
-      }
+      const isAlone = options.constraint !== undefined || asked[0]!.query.answers.length === 0;
+      if (prefix !== undefined || (use === "writing" && isAlone))
+        for (const { at, query } of asked) {
+          requireRunning(options.signal, "evaluation: interrupted");
+          yield { index: at, ...(await askAlone(query, options)) };
+        }
+      else yield* askTogether(use, asked, options);
     }
   }
 
+  async function* askTogether(use: Use, asked: readonly PlacedQuery[], options: AskOptions) {
+    const forced = await forcing(use);
+    const run = forced.run(
+      asked.map(({ query }) => query),
+      options.signal,
+    );
+    for await (const { index, answers } of run) {
+      const { at, query } = asked[index]!;
+      const { choices } = query;
+      const told =
+        choices === undefined
+          ? await write(query, answers[0]!, options)
+          : choose(
+              choices,
+              answers.map(({ logLikelihood }) => logLikelihood),
+            );
+      yield { index: at, ...told };
+    }
+  }
+
+  async function askAlone({ prompt, answers, choices }: Query, options: AskOptions): Promise<Told> {
+    if (choices === undefined) return decode(prompt, [], options);
+    return choose(choices, await (await decoder()).score(prompt, answers));
+  }
+
   /** The greedy answer. What it shares with the target is known from one forward pass over the target; only the rest is decoded. */
-  async function write(
-    { prompt, answers }: Query,
-    { greedy }: ForcedAnswer,
-    maxTokens: number,
-  ): Promise<Omit<Answered, "index">> {
+  async function write({ prompt, answers }: Query, { greedy }: ForcedAnswer, options: AskOptions): Promise<Told> {
     const target = answers[0]!;
     const leaves = target.findIndex((id, i) => greedy[i] !== id);
     const said = leaves < 0 ? [...target] : [...target.slice(0, leaves), greedy[leaves]!];
-    if (stopIds.includes(said.at(-1)!)) return { answer: textOf(said.slice(0, -1)), finish: "stop" };
+    return stopIds.includes(said.at(-1)!)
+      ? { answer: textOf(said.slice(0, -1)), finish: "stop" }
+      : decode(prompt, said, options);
+  }
+
+  /** What follows `said`. */
+  async function decode(
+    prompt: readonly number[],
+    said: readonly number[],
+    { maxTokens, constraint }: AskOptions,
+  ): Promise<Told> {
     const writer = await decoder();
     if (said.length >= maxTokens || prompt.length + said.length > writer.capacity)
       return { answer: textOf(said), finish: "length" };
     const { ids, finish } = await writer.generate([...prompt, ...said], {
       maxTokens: maxTokens - said.length,
-      stopIds,
+      ...underConstraint(constraint),
     });
     return { answer: textOf([...said, ...ids]), finish: finish === "stop" ? "stop" : "length" };
   }
 
-  async function timeOne(query: Query, maxTokens: number): Promise<number> {
+  const underConstraint = (constraint: CompiledConstraint | undefined) =>
+    constraint === undefined
+      ? { stopIds }
+      : { stopIds: [...stopIds, ...constraint.stopIds], constraint: constraint.next };
+
+  async function timeOne(query: Query, { maxTokens, constraint }: AskOptions): Promise<number> {
     const from = now();
     if (query.choices === undefined)
-      await (await decoder()).generate(query.prompt, { maxTokens, stopIds, reusePrefix: false });
+      await (await decoder()).generate(query.prompt, {
+        maxTokens,
+        reusePrefix: false,
+        ...underConstraint(constraint),
+      });
+    else if (prefix !== undefined) await (await decoder()).score(query.prompt, query.answers, { reusePrefix: false });
     else for await (const _ of (await forcing("choosing")).run([query]));
     return now() - from;
   }
 
-  async function time(queries: readonly Query[]): Promise<number[]> {
+  async function time(queries: readonly Query[], options: AskOptions): Promise<number[]> {
     if (queries.length === 0) return [];
-    const maxTokens = Math.max(...queries.flatMap(({ answers }) => answers.map(({ length }) => length)));
-    await timeOne(queries[0]!, maxTokens);
+    const lengths = queries.flatMap(({ answers }) => answers.map(({ length }) => length));
+    const bounded = lengths.length === 0 ? options : { ...options, maxTokens: Math.max(...lengths) };
+    await timeOne(queries[0]!, bounded);
     const times: number[] = [];
-    for (const query of queries) times.push(await timeOne(query, maxTokens));
+    for (const query of queries) times.push(await timeOne(query, bounded));
     return times;
   }
 
@@ -149,11 +204,12 @@ export function createAsker(
   };
 }
 
+type Use = "choosing" | "writing";
+type PlacedQuery = { readonly at: number; readonly query: Query };
+type Told = Omit<Answered, "index">;
+
 /** The queries whose answer is chosen, or written, with their places. */
-function ofUse(
-  queries: readonly Query[],
-  use: "choosing" | "writing",
-): { readonly at: number; readonly query: Query }[] {
+function ofUse(queries: readonly Query[], use: Use): PlacedQuery[] {
   return queries
     .map((query, at) => ({ at, query }))
     .filter(({ query }) => (query.choices === undefined) === (use === "writing"));
@@ -162,8 +218,8 @@ function ofUse(
 /** Digits of a log-likelihood that are kept: as many as it has. */
 const digits = 9;
 
-function choose(choices: readonly string[], answers: readonly ForcedAnswer[]): Omit<Answered, "index"> {
-  const logLikelihoods = answers.map(({ logLikelihood }) => Number(logLikelihood.toPrecision(digits)));
+function choose(choices: readonly string[], exact: readonly number[]): Told {
+  const logLikelihoods = exact.map((value) => Number(value.toPrecision(digits)));
   const best = logLikelihoods.indexOf(Math.max(...logLikelihoods));
   return { answer: choices[best]!, finish: "choice", logLikelihoods };
 }

@@ -3,6 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 import { checkSchema } from "../base/json.ts";
+import { takeLock } from "../base/lock.ts";
 import { withRegularFile } from "../base/read-file.ts";
 import { mendJsonl, readJsonl } from "../files/jsonl.ts";
 import { LogLine } from "./log.ts";
@@ -28,8 +29,30 @@ export type OpenLog = AsyncDisposable & {
   append(line: LogLine): Promise<void>;
 };
 
-/** Opens a log to go on with it; a line that a killed writer left half done is removed. Throws as `readLogs`. */
+/**
+ * Opens a log to go on with it; a line that a killed writer left half done is removed. Until it is closed, no other process may: their
+ * lines would mix, and both would ask the same questions.
+ * @throws as `readLogs`; E_IO where another process writes to it
+ */
 export async function openLog(path: string): Promise<OpenLog> {
+  const lock = `${path}.lock`;
+  const release = await takeLock(lock, (id) => `${path}: process ${id} is writing to it; if not, delete ${lock}`);
+  try {
+    const log = await openUnlocked(path);
+    return {
+      ...log,
+      async [Symbol.asyncDispose]() {
+        await log[Symbol.asyncDispose]();
+        await release();
+      },
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function openUnlocked(path: string): Promise<OpenLog> {
   let file: FileHandle;
   try {
     await withRegularFile(path, async () => undefined).catch((error: unknown) => {

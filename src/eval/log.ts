@@ -1,6 +1,7 @@
 /** @file The log of an evaluation: one line per question, with all that a table needs. Logs may be joined line by line. */
 import { z } from "zod";
 import { sha256 } from "../base/hash.ts";
+import type { ConstraintSpec } from "../constraint/spec.ts";
 import type { EvalTask } from "../data/eval-task.ts";
 
 export const LOG_VERSION = 1;
@@ -48,6 +49,8 @@ export const LogLine = z.looseObject({
     /** Of the text that decided how the model behaves; null where there was none. */
     prompt: z.string().nullable(),
     task: z.string(),
+    /** Of the form that the evaluation demanded of answers; absent where it demanded none. */
+    constraint: z.exactOptional(z.string()),
   }),
   versions: z.looseObject({}),
 });
@@ -61,6 +64,8 @@ type QuestionId = Pick<LogLine, "task" | "sample" | "method"> & {
   readonly seed?: number | undefined;
   readonly sha256: { readonly model: string };
 };
+
+export const constraintHash = (constraint: ConstraintSpec): string => sha256(JSON.stringify(constraint));
 
 /** The identity of all that a task asks, but for its samples. */
 export function taskHash({ samples: _, citation: __, ...task }: EvalTask): string {

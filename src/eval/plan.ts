@@ -1,7 +1,8 @@
 /** @file Which questions an evaluation asks: tasks by seed, samples by limit, methods that each task allows. */
 import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
-import type { EvalSample, EvalTask } from "../data/eval-task.ts";
+import type { ConstraintSpec } from "../constraint/spec.ts";
+import { choicesOf, type EvalSample, type EvalTask } from "../data/eval-task.ts";
 import { withControls } from "../methods/controls.ts";
 import type { Subject } from "../methods/method.ts";
 import type { NamedMethod } from "../methods/table.ts";
@@ -17,6 +18,8 @@ export type Selection = {
    * within the limit and the prompts of controls. Without seeds the first samples and examples are taken.
    */
   readonly seeds?: readonly number[] | undefined;
+  /** What the written answers of a task must be, by every method alike. Without it each method answers as it does. */
+  readonly constraint?: ((task: EvalTask) => ConstraintSpec | undefined) | undefined;
 };
 
 export type PlannedTask = {
@@ -24,10 +27,11 @@ export type PlannedTask = {
   /** With their places in the file. */
   readonly samples: readonly (readonly [index: number, sample: EvalSample])[];
   readonly scorers: readonly ScorerName[];
+  readonly constraint?: ConstraintSpec;
 };
 
-/** Throws E_DATA where nothing is left, and for an unknown scorer. */
-export function selectTasks(tasks: readonly EvalTask[], { only, limit, seeds }: Selection): PlannedTask[] {
+/** Throws E_DATA where nothing is left, and for an unknown scorer; E_USAGE for a constraint that no task can use. */
+export function selectTasks(tasks: readonly EvalTask[], { only, limit, seeds, constraint }: Selection): PlannedTask[] {
   const variants =
     seeds === undefined
       ? tasks
@@ -38,8 +42,18 @@ export function selectTasks(tasks: readonly EvalTask[], { only, limit, seeds }: 
         );
   const selected = withControls(variants).filter(({ name }) => only === undefined || only.test(name));
   if (selected.length === 0) throw new AppError("E_DATA", "evaluation: expected at least one task, found none");
-  return selected.map((task) => ({ task, samples: drawSamples(task, limit, seeds), scorers: scorersOf(task) }));
+  const planned = selected.map((task) => {
+    const demanded = isWritten(task) ? constraint?.(task) : undefined;
+    const samples = drawSamples(task, limit, seeds);
+    return { task, samples, scorers: scorersOf(task), ...(demanded === undefined ? {} : { constraint: demanded }) };
+  });
+  if (constraint !== undefined && planned.every((task) => task.constraint === undefined))
+    throw new AppError("E_USAGE", "constraint: expected a task with written answers that it applies to, found none");
+  return planned;
 }
+
+/** Whether some answers are written: others are chosen from a list of their own. */
+const isWritten = (task: EvalTask): boolean => task.samples.some((sample) => choicesOf(task, sample) === undefined);
 
 const reseeded = (task: EvalTask, seed: number): EvalTask => ({
   ...task,

@@ -1,19 +1,23 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { smallTokenizer, talkativeModel } from "../../test/support/talkative-model.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { writeJsonFile } from "../base/json-file.ts";
+import { compileConstraint } from "../constraint/compile.ts";
+import { labelsSpec } from "../constraint/spec.ts";
 import type { EvalTask } from "../data/eval-task.ts";
 import { createDecoder } from "../decode/decoder.ts";
+import { readPrefix } from "../decode/prefix.ts";
 import { withControls } from "../methods/controls.ts";
 import type { Subject } from "../methods/method.ts";
+import type { NamedMethod } from "../methods/table.ts";
 import { merge } from "../pair/merge.ts";
 import { loadPair } from "../pair/pair-file.ts";
 import { specialize } from "../pair/specialize.ts";
 import { encodeInput, encodePrompted, encodeTarget, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
-import { readLogs } from "./log-file.ts";
+import { openLog, readLogs } from "./log-file.ts";
 import { summarize } from "./report.ts";
 import { type EvalOptions, evaluate, runEval } from "./run-eval.ts";
 import { rescored } from "./scorers/table.ts";
@@ -89,6 +93,93 @@ describe("an evaluation", () => {
       expect({ answer, finish }).toEqual({ answer: wanted.text, finish: wanted.finish });
     }
     expect(new Set(lines.map(({ finish }) => finish))).toEqual(new Set(["stop", "length"]));
+  });
+
+  test("writes only what a constraint allows, by every method alike, and its log goes on under no other", async () => {
+    const labels = ["ban", "banana", "no"];
+    const free = { ...task, samples: task.samples.slice(0, 8) };
+    const chosen: EvalTask = { ...free, name: "chosen", labels: ["a", "b"], samples: [{ input: "a", target: "a" }] };
+    const constraint = () => labelsSpec(labels);
+    const methods = ["base", "prompted", "specialized"];
+    const options = { methods, constraint, ...timesNothing };
+    const { lines } = await evaluate(talker, [free, chosen], options);
+    const written = lines.filter(({ task: name }) => name === "say");
+    for (const { answer, finish } of written) {
+      expect(labels).toContain(answer);
+      expect(finish).toBe("stop");
+    }
+    const { next, labelOf } = compileConstraint(smallTokenizer, layout, constraint());
+    await using decoder = await createDecoder(talker.model, { threads: 1 });
+    for (const { input, answer } of written.filter(({ method }) => method === "base")) {
+      const ids = encodeInput(smallTokenizer, layout, input);
+      expect(answer).toBe(labelOf!((await decoder.generate(ids, { constraint: next })).ids));
+    }
+    expect(new Set(written.map(({ answer }) => answer)).size).toBeGreaterThan(1);
+    expect(lines.filter(({ task: name }) => name === "chosen").map(({ finish }) => finish)).toEqual(
+      methods.map(() => "choice"),
+    );
+    const log = { lines, append: async () => undefined };
+    expect((await evaluate(talker, [free, chosen], options, log)).lines).toHaveLength(lines.length);
+    for (const other of [undefined, () => labelsSpec(["a", "b"])])
+      await expect(evaluate(talker, [free, chosen], { ...options, constraint: other }, log)).rejects.toMatchObject({
+        code: "E_MISMATCH",
+        message: expect.stringContaining("another constraint") as unknown,
+      });
+    await expect(evaluate(talker, [chosen], options)).rejects.toMatchObject({ code: "E_USAGE" });
+  });
+
+  test("asks a method of the caller's own: a prefix stands in front of what it writes and chooses", async () => {
+    const read = encodePrompted(smallTokenizer, layout, { prompt: systemPrompt, input: "cab" });
+    const gist: NamedMethod = {
+      name: "gist",
+      summary: "keys and values in place of the prompt",
+      prepare: async ({ model }) => ({
+        model,
+        prefix: await readPrefix(model, { tokens: read }),
+        cost: { seconds: 0, flops: 0, bytes: 0, examples: 0 },
+      }),
+    };
+    const choices = ["banana", "no", "ban"];
+    const few = { ...task, maxTokens: 12, samples: task.samples.slice(0, 4) };
+    const chosen = {
+      ...few,
+      name: "chosen",
+      samples: few.samples.map(({ input }) => ({ input, target: "no", choices })),
+    };
+    const { lines } = await evaluate(talker, [few, chosen], { methods: [gist], threads: 1, timedQueries: 1 });
+    await using decoder = await createDecoder(talker.model, { threads: 1 });
+    for (const { input, answer, logLikelihoods, ms } of lines) {
+      const ids = [...read, ...encodeInput(smallTokenizer, layout, input)];
+      if (logLikelihoods === undefined)
+        expect(answer).toBe((await decoder.generate(ids, { maxTokens: 12, tokenizer: smallTokenizer })).text);
+      else {
+        const wanted = await decoder.score(
+          ids,
+          choices.map((choice) => encodeTarget(smallTokenizer, layout, choice)),
+        );
+        for (const [i, value] of wanted.entries()) expect(logLikelihoods[i]).toBeCloseTo(value, 4);
+      }
+      expect(ms === null || ms >= 0).toBe(true);
+    }
+    expect(lines.filter(({ finish }) => finish === "choice")).toHaveLength(4);
+  });
+
+  test("asks for programs without their tests as answers, runs them, and refuses them without leave", async () => {
+    const program = { ...task, name: "program", scorer: "code-run", maxTokens: 5 };
+    const ran: string[] = [];
+    const runCode = async (text: string) => {
+      ran.push(text);
+      return { passed: ran.length === 1, reason: "told" };
+    };
+    const samples = inputs.slice(0, 2).map((input) => ({ input, target: `assert True # ${"long ".repeat(2000)}` }));
+    const options = { methods: ["base"], ...timesNothing };
+    const { lines } = await evaluate(talker, [{ ...program, samples }], { ...options, runCode });
+    expect(lines.map(({ scores }) => scores["code-run"]!.score)).toEqual([1, 0]);
+    expect(ran[0]).toBe(`${lines[0]!.answer}\n${samples[0]!.target}\n`);
+    await expect(evaluate(talker, [{ ...program, samples }], options)).rejects.toMatchObject({
+      code: "E_USAGE",
+      message: expect.stringContaining("--allow-code") as unknown,
+    });
   });
 
   test("chooses among labels by summed log-likelihood of the whole answer, and scores it per byte beside", async () => {
@@ -297,11 +388,25 @@ describe("an evaluation of a pair on disk", () => {
     const lines = await readLogs([log]);
     expect(lines).toHaveLength(2 * 9 * methods.length);
     expect(report).toEqual(await run());
-    expect(summarize(lines.map((line) => rescored(line)))).toEqual({ strata: report.strata });
-    expect(lines.map((line) => rescored(line))).toEqual(lines);
-    const again: number[] = [];
-    await run({ log, onProgress: ({ done }) => again.push(done) });
-    expect(again).toEqual([]);
+    const again = await Promise.all(lines.map((line) => rescored(line)));
+    expect(summarize(again)).toEqual({ strata: report.strata });
+    expect(again).toEqual(lines);
+    const asked: number[] = [];
+    await run({ log, onProgress: ({ done }) => asked.push(done) });
+    expect(asked).toEqual([]);
+  });
+
+  test("keeps a second process out of its log while it writes", async () => {
+    const path = join(folder, "shared.jsonl");
+    const open = await openLog(path);
+    await expect(run({ log: path, limit: 1 })).rejects.toMatchObject({
+      code: "E_IO",
+      message: expect.stringContaining(`process ${process.pid} is writing to it`) as unknown,
+    });
+    await open[Symbol.asyncDispose]();
+    await run({ log: path, limit: 1, methods: ["base"] });
+    expect(await readLogs([path])).toHaveLength(2);
+    expect((await readdir(folder)).filter((name) => name.endsWith(".lock"))).toEqual([]);
   });
 
   test("refuses the log of another model or of a task that has changed since, and leaves it as it is", async () => {

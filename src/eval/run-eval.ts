@@ -3,20 +3,22 @@ import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { version } from "../base/version.ts";
+import { compileConstraint } from "../constraint/compile.ts";
 import { choicesOf, type EvalTask } from "../data/eval-task.ts";
 import { readTaskFiles } from "../data/task-file.ts";
 import { freeOfCost, type Prepared, type Subject } from "../methods/method.ts";
-import { parseMethods } from "../methods/table.ts";
+import { type NamedMethod, parseMethods } from "../methods/table.ts";
 import { loadPair, type PairOptions } from "../pair/pair-file.ts";
 import type { Device } from "../runtime/session.ts";
 import { cachedTokenizer } from "../text/cached-tokenizer.ts";
 import { encodeTarget } from "../text/prompt.ts";
 import { type Asker, createAsker, encodeQuery, type Query } from "./ask.ts";
-import { LOG_VERSION, type LogLine, questionKey, taskHash } from "./log.ts";
+import { constraintHash, LOG_VERSION, type LogLine, questionKey, taskHash } from "./log.ts";
 import { openLog } from "./log-file.ts";
 import { type Job, type LeftOut, planJobs, type Selection, selectTasks } from "./plan.ts";
 import { type EvalReport, summarize } from "./report.ts";
-import { scoreLine } from "./scorers/table.ts";
+import type { RunCode } from "./run-code.ts";
+import { needsCode, runsAnswers, scoreLine } from "./scorers/table.ts";
 import { pairSubject } from "./subject.ts";
 
 export type EvalProgress = {
@@ -28,8 +30,8 @@ export type EvalProgress = {
 };
 
 export type EvalOptions = Selection & {
-  /** Names of methods; see `METHODS`. */
-  readonly methods: readonly string[];
+  /** Names of methods (see `METHODS`), and methods of the caller's own, which come last. */
+  readonly methods: readonly (string | NamedMethod)[];
   /** Threads for one operator; 0: one per core. */
   readonly threads?: number;
   readonly device?: Device;
@@ -39,6 +41,8 @@ export type EvalOptions = Selection & {
   readonly signal?: AbortSignal;
   /** The method that every other one is held against in the report. */
   readonly against?: string | undefined;
+  /** Runs what scorers such as `code-run` test; without it, tasks with such a scorer are refused. */
+  readonly runCode?: RunCode | undefined;
   /** A clock in milliseconds. */
   readonly now?: () => number;
 };
@@ -89,7 +93,11 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { onProgress, signal } = options;
   const subject = { ...evaluated, tokenizer: cachedTokenizer(evaluated.tokenizer) };
-  const { jobs, leftOut } = planJobs(subject, selectTasks(tasks, options), parseMethods(options.methods));
+  const { jobs, leftOut } = planJobs(subject, selectTasks(tasks, options), methodsOf(options));
+  for (const { task, scorers } of jobs) {
+    const running = scorers.find(runsAnswers);
+    if (running !== undefined && options.runCode === undefined) throw needsCode(running, `task "${task.name}": `);
+  }
   const known = knownLines(log.lines, subject, jobs);
   const total = jobs.reduce((sum, { samples }) => sum + samples.length, 0);
   const lines: LogLine[] = [];
@@ -116,6 +124,12 @@ export async function evaluate(
   return { lines, leftOut };
 }
 
+function methodsOf({ methods }: EvalOptions): NamedMethod[] {
+  const own = methods.filter((method) => typeof method !== "string");
+  const names = methods.filter((method) => typeof method === "string");
+  return own.length > 0 && names.length === 0 ? own : [...parseMethods(names), ...own];
+}
+
 const idOf = ({ task: { name, seed }, method }: Job, subject: Subject) => ({
   task: name,
   ...(seed === undefined ? {} : { seed }),
@@ -126,28 +140,41 @@ const idOf = ({ task: { name, seed }, method }: Job, subject: Subject) => ({
 /** The lines of an earlier run by their questions. Throws E_MISMATCH where they were asked of another model, or of other tasks. */
 function knownLines(lines: readonly LogLine[], subject: Subject, jobs: readonly Job[]): Map<string, LogLine> {
   const planned = new Map(
-    jobs.map((job) => [JSON.stringify([job.task.name, job.task.seed ?? null]), taskHash(job.task)]),
+    jobs.map(({ task, constraint }) => [
+      JSON.stringify([task.name, task.seed ?? null]),
+      { task: taskHash(task), constraint: constraint && constraintHash(constraint) },
+    ]),
   );
   const advice = "name another log to begin anew";
   for (const { task, seed, sha256: hashes } of lines) {
     if (hashes.model !== subject.sha256)
       throw new AppError("E_MISMATCH", `log: it was written for other weights; ${advice}`);
     const wanted = planned.get(JSON.stringify([task, seed ?? null]));
-    if (wanted !== undefined && wanted !== hashes.task)
+    if (wanted === undefined) continue;
+    if (wanted.task !== hashes.task)
       throw new AppError("E_MISMATCH", `log: the task "${task}" has changed since it was written; ${advice}`);
+    if (wanted.constraint !== hashes.constraint)
+      throw new AppError("E_MISMATCH", `log: the task "${task}" was asked under another constraint; ${advice}`);
   }
   return new Map(lines.map((line) => [questionKey(line), line]));
 }
 
 /** Tokens behind the longest target that an answer may have. */
 const spareTokens = 16;
+/** Longest answer where targets say nothing of its length. */
+const programTokens = 512;
 
 /** Asks one method the samples of one task. What does not fit the model becomes a line that says so. */
 async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOptions): AsyncGenerator<LogLine, void> {
-  const { task, method, samples } = job;
-  const { timedQueries = 8, signal } = options;
+  const { task, method, samples, constraint: demanded } = job;
+  const { timedQueries = 8, signal, runCode } = options;
+  const isAnswer = !runsAnswers(job.scorers[0]!);
   const taskSha256 = taskHash(task);
-  const line = (at: number, prepared: Pick<Prepared, "prompt" | "cost">, answered: Partial<LogLine>): LogLine => {
+  const line = async (
+    at: number,
+    prepared: Pick<Prepared, "prompt" | "cost">,
+    answered: Partial<LogLine>,
+  ): Promise<LogLine> => {
     const [sample, { input, target }] = samples[at]!;
     const choices = choicesOf(task, samples[at]![1]);
     const { prompt, cost } = prepared;
@@ -168,38 +195,51 @@ async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOpt
       ms: null,
       cost,
       ...answered,
-      sha256: { ...id.sha256, prompt: prompt === undefined ? null : sha256(prompt), task: taskSha256 },
+      sha256: {
+        ...id.sha256,
+        prompt: prompt === undefined ? null : sha256(prompt),
+        task: taskSha256,
+        ...(demanded === undefined ? {} : { constraint: constraintHash(demanded) }),
+      },
       versions: {
         loragen: version,
         node: process.version,
         ...(task.version === undefined ? {} : { task: task.version }),
       },
     } as const;
-    return { ...asked, ...scoreLine(asked, job.scorers) };
+    return { ...asked, ...(await scoreLine(asked, job.scorers, runCode)) };
   };
   const { samples: _, ...known } = task;
   const prepared = await fitting(() => named(job, () => method.prepare(subject, known)));
   if (prepared instanceof AppError) {
-    for (const at of samples.keys()) yield line(at, { cost: freeOfCost }, failed(prepared));
+    for (const at of samples.keys()) yield await line(at, { cost: freeOfCost }, failed(prepared));
     return;
   }
   const context = await prepared.context?.(task.systemPrompt);
   const edge = { ...subject, ...prepared };
   const queries: { readonly at: number; readonly query: Query }[] = [];
   for (const [at, [, sample]] of samples.entries()) {
-    const query = await fitting(async () => encodeQuery(edge, sample, { choices: choicesOf(task, sample), context }));
-    if (query instanceof AppError) yield line(at, prepared, failed(query));
+    const query = await fitting(async () =>
+      encodeQuery(edge, sample, { choices: choicesOf(task, sample), context, isAnswer }),
+    );
+    if (query instanceof AppError) yield await line(at, prepared, failed(query));
     else queries.push({ at, query });
   }
+  const { tokenizer, layout } = subject;
+  const constraint =
+    demanded === undefined
+      ? prepared.constraint
+      : await named(job, async () => compileConstraint(tokenizer, layout, demanded));
   const asker = askers.of(prepared);
   const asked = queries.map(({ query }) => query);
-  const times = await named(job, () => asker.time(asked.slice(0, timedQueries)));
-  const maxTokens = task.maxTokens ?? longestTarget(subject, task) + spareTokens;
+  const maxTokens = task.maxTokens ?? (isAnswer ? longestTarget(subject, task) + spareTokens : programTokens);
+  const asking = { maxTokens, constraint, signal };
+  const times = await named(job, () => asker.time(asked.slice(0, timedQueries), asking));
   try {
-    for await (const { index, ...answer } of asker.ask(asked, { maxTokens, signal })) {
+    for await (const { index, ...answer } of asker.ask(asked, asking)) {
       const { at, query } = queries[index]!;
       const { logLikelihoods, ...said } = answer;
-      yield line(at, prepared, {
+      yield await line(at, prepared, {
         ...said,
         inputTokens: query.prompt.length,
         ...(logLikelihoods === undefined ? {} : { logLikelihoods: [...logLikelihoods] }),
@@ -239,11 +279,12 @@ function createAskers(
   { threads = 0, device = "cpu", now = () => performance.now() }: EvalOptions,
 ): Askers {
   const open = new Map<object, Asker>();
-  const keyOf = ({ model, change }: Prepared): object => change ?? model;
+  const keyOf = ({ model, change, prefix }: Prepared): object => prefix ?? change ?? model;
   return {
     of(prepared) {
-      const { model, change } = prepared;
-      const asker = open.get(keyOf(prepared)) ?? createAsker({ ...subject, model, change }, { threads, device, now });
+      const { model, change, prefix } = prepared;
+      const edge = { ...subject, model, change, prefix };
+      const asker = open.get(keyOf(prepared)) ?? createAsker(edge, { threads, device, now });
       open.set(keyOf(prepared), asker);
       return asker;
     },

@@ -153,4 +153,4 @@ function requireFit({ prompt, answers }: ForcedQuery, { context }: ModelConfig):
 
 /** Positions that a query takes with its longest answer, whose last token is never read. */
 export const sequenceLength = ({ prompt, answers }: ForcedQuery): number =>
-  prompt.length + Math.max(...answers.map(({ length }) => length)) - 1;
+  prompt.length + Math.max(1, ...answers.map(({ length }) => length)) - 1;

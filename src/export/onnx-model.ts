@@ -6,7 +6,7 @@ import { sizeOf } from "../graph/dims.ts";
 import { leavesOf } from "../graph/tree.ts";
 import type { DType } from "../graph/types.ts";
 import { type FrozenModel, frozenSources } from "../models/frozen-model.ts";
-import { ropeNames } from "../models/rope.ts";
+import { ropeNames, windowRopeNames } from "../models/rope.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
@@ -37,7 +37,7 @@ export async function writeOnnxModel(
 ): Promise<number> {
   const { graph, outputShapes } = onnxDecoder(model);
   const sources = frozenSources(model);
-  const tables: readonly string[] = Object.values(ropeNames); // positions need more than fp16 has
+  const tables: readonly string[] = [...Object.values(ropeNames), ...Object.values(windowRopeNames)]; // positions need more than fp16 has
   const weights = [...leavesOf(graph, "weight")].map(([name, { shape, dtype }]): Weight => {
     const isNarrow = isHalf && dtype === "f32" && !tables.includes(name);
     const bytes = (sizeOf(shape) as number) * (isNarrow ? 2 : elementBytes[dtype]);

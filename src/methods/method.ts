@@ -1,6 +1,8 @@
 /** @file The contract that every way of adapting a model to a task meets. */
+import type { CompiledConstraint } from "../constraint/compile.ts";
 import type { EvalTask } from "../data/eval-task.ts";
 import type { StepChange } from "../decode/cached-model.ts";
+import type { Prefix } from "../decode/prefix.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
@@ -45,8 +47,12 @@ export type Prepared = {
   readonly model: FrozenModel;
   /** Beside the weights. */
   readonly change?: StepChange;
+  /** Keys and values in front of every question: of a compressed context, or of what was learnt in their place. */
+  readonly prefix?: Prefix;
   /** The text that stands in front of the input, from the task's system prompt. Without it the model reads the input alone. */
   readonly context?: (prompt: string) => Promise<string>;
+  /** Which tokens may come next where an answer is written. An evaluation that demands a form of all methods comes first. */
+  readonly constraint?: CompiledConstraint;
   /** The text that decided how the model behaves, for logs; absent where there was none. */
   readonly prompt?: string;
   readonly cost: Cost;

@@ -59,6 +59,15 @@ const RopeFile = z.looseObject({
   partial_rotary_factor: factor.optional(),
 });
 const Stretch = z.object({ factor });
+const YarnStretch = Stretch.extend({
+  original_max_position_embeddings: positions.optional(),
+  beta_fast: factor.nullish(),
+  beta_slow: factor.nullish(),
+  attention_factor: factor.nullish(),
+  mscale: factor.nullish(),
+  mscale_all_dim: factor.nullish(),
+  truncate: z.literal(true).default(true),
+});
 const Llama3Stretch = Stretch.extend({
   low_freq_factor: factor,
   high_freq_factor: factor,
@@ -90,7 +99,7 @@ export function resolveRotary(
   modelType: ModelType,
   where: string,
   file: RotaryFile,
-  defaults: { readonly kvHeads?: number; readonly headDim?: number } = {},
+  defaults: { readonly kvHeads?: number; readonly headDim?: number; readonly theta?: number } = {},
 ): Omit<ModelConfig, "windows" | "biased"> {
   const shared = resolveShared(file);
   const kvHeads = file.num_key_value_heads ?? defaults.kvHeads ?? shared.heads;
@@ -101,6 +110,10 @@ export function resolveRotary(
     throw new AppError("E_CONFIG", `${where}: ${shared.heads} heads do not divide among ${kvHeads} key–value heads`);
   const rope = file.rope_parameters ?? file.rope_scaling ?? {};
   requireVariant(where, "partial_rotary_factor", rope.partial_rotary_factor ?? file.partial_rotary_factor ?? 1, 1);
+  const ropeTheta = file.rope_parameters?.rope_theta ?? file.rope_theta ?? defaults.theta ?? 10000;
+  const ropeScaling = resolveScaling(where, rope, shared.context);
+  if (ropeScaling?.type === "yarn" && ropeTheta <= 1)
+    throw new AppError("E_CONFIG", `${where}: yarn scaling needs a rope_theta above 1, found ${ropeTheta}`);
   return {
     modelType,
     ...shared,
@@ -108,20 +121,39 @@ export function resolveRotary(
     kvHeads,
     headDim,
     epsilon: file.rms_norm_eps,
-    ropeTheta: file.rope_parameters?.rope_theta ?? file.rope_theta ?? 10000,
-    ropeScaling: resolveScaling(where, rope, shared.context),
+    ropeTheta,
+    ropeScaling,
     queryScalar: undefined,
     attentionCap: 0,
     logitCap: 0,
   };
 }
 
+/** Throws E_ARCHITECTURE for kinds of scaling we do not have, E_FORMAT and E_CONFIG for numbers that make no sense. */
 function resolveScaling(where: string, rope: z.infer<typeof RopeFile>, context: number): RopeScaling | undefined {
   const named = rope.rope_type ?? rope.type;
   const type = named ?? (Object.keys(rope).every((key) => key === "rope_theta") ? "default" : undefined);
   const what = `${where}: rotary scaling`;
   if (type === "default") return undefined;
-  if (type === "linear") return { type, factor: checkSchema(rope, Stretch, { what }).factor };
+  if (type === "linear" || type === "dynamic") return { type, factor: checkSchema(rope, Stretch, { what }).factor };
+  if (type === "yarn") {
+    const stretch = checkSchema(rope, YarnStretch, { what });
+    const { mscale, mscale_all_dim: mscaleAll } = stretch;
+    const [fast, slow] = [stretch.beta_fast ?? 32, stretch.beta_slow ?? 1];
+    if (slow >= fast) throw new AppError("E_CONFIG", `${what}: beta_slow ${slow} should be below beta_fast ${fast}`);
+    const usual =
+      mscale && mscaleAll
+        ? yarnMagnitude(stretch.factor, mscale) / yarnMagnitude(stretch.factor, mscaleAll)
+        : yarnMagnitude(stretch.factor);
+    return {
+      type,
+      factor: stretch.factor,
+      originalContext: stretch.original_max_position_embeddings ?? context,
+      fast,
+      slow,
+      magnitude: stretch.attention_factor ?? usual,
+    };
+  }
   if (type === "llama3") {
     const stretch = checkSchema(rope, Llama3Stretch, { what });
     const { low_freq_factor: lowFrequencyFactor, high_freq_factor: highFrequencyFactor } = stretch;
@@ -133,8 +165,15 @@ function resolveScaling(where: string, rope: z.infer<typeof RopeFile>, context: 
     const originalContext = stretch.original_max_position_embeddings ?? context;
     return { type, factor: stretch.factor, lowFrequencyFactor, highFrequencyFactor, originalContext };
   }
-  throw new AppError("E_ARCHITECTURE", `${what} "${type}" is not supported; expected one of: default, linear, llama3`);
+  throw new AppError(
+    "E_ARCHITECTURE",
+    `${what} "${type}" is not supported; expected one of: default, linear, llama3, yarn, dynamic`,
+  );
 }
+
+/** What YaRN multiplies cosines and sines by where a file does not say (https://arxiv.org/abs/2309.00071, §3.4). */
+export const yarnMagnitude = (factor: number, strength = 1): number =>
+  factor <= 1 ? 1 : 0.1 * strength * Math.log(factor) + 1;
 
 /** What `resolveRotary` reads, in the spelling that old and new versions of transformers understand. */
 export function rotaryJson(config: ModelConfig): Record<string, unknown> {
@@ -149,16 +188,18 @@ export function rotaryJson(config: ModelConfig): Record<string, unknown> {
   };
 }
 
-const scalingJson = (scaling: RopeScaling): Record<string, unknown> =>
-  scaling.type === "linear"
-    ? { rope_type: "linear", factor: scaling.factor }
-    : {
-        rope_type: "llama3",
-        factor: scaling.factor,
-        low_freq_factor: scaling.lowFrequencyFactor,
-        high_freq_factor: scaling.highFrequencyFactor,
-        original_max_position_embeddings: scaling.originalContext,
-      };
+function scalingJson(scaling: RopeScaling): Record<string, unknown> {
+  const { type, factor } = scaling;
+  if (type === "linear" || type === "dynamic") return { rope_type: type, factor };
+  const original_max_position_embeddings = scaling.originalContext;
+  if (type === "yarn") {
+    const { fast, slow, magnitude } = scaling;
+    const betas = { beta_fast: fast, beta_slow: slow };
+    return { rope_type: type, factor, ...betas, attention_factor: magnitude, original_max_position_embeddings };
+  }
+  const { lowFrequencyFactor: low_freq_factor, highFrequencyFactor: high_freq_factor } = scaling;
+  return { rope_type: type, factor, low_freq_factor, high_freq_factor, original_max_position_embeddings };
+}
 
 type WindowFile = z.infer<z.ZodObject<typeof windowKeys>>;
 

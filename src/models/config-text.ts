@@ -11,6 +11,10 @@ const fractions = [
   "factor",
   "low_freq_factor",
   "high_freq_factor",
+  "beta_fast",
+  "beta_slow",
+  "attention_factor",
+  "rope_local_base_freq",
 ];
 const wholeFraction = new RegExp(`^(\\s*"(?:${fractions.join("|")})": -?\\d+)(,?)$`, "gm");
 

@@ -1,4 +1,4 @@
-/** @file 2,000 damaged `config.json`: each gives a shape a model can have, or is refused. */
+/** @file 2,000 damaged `config.json` of each kind: each gives a shape a model can have, or is refused. */
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -23,18 +23,32 @@ function expectPossible(config: ModelConfig): void {
   expect(Number.isFinite(config.epsilon) && Number.isFinite(config.ropeTheta)).toBe(true);
   expect(config.windows.length === 0 || config.windows.length === config.layers).toBe(true);
   expect(config.windows.every((window) => Number.isInteger(window) && window >= 0)).toBe(true);
-  expect(ropeFrequencies(config).every((frequency) => Number.isFinite(frequency))).toBe(true);
+  const { windowRotary, multipliers, unturned = [] } = config;
+  const ofWindows = windowRotary && { ...config, ropeTheta: windowRotary.theta, ropeScaling: windowRotary.scaling };
+  for (const each of [config, ofWindows ?? config])
+    expect(ropeFrequencies(each).every((frequency) => Number.isFinite(frequency))).toBe(true);
+  expect(Object.values(multipliers ?? {}).every((value) => Number.isFinite(value) && value > 0)).toBe(true);
+  expect(unturned.length === 0 || unturned.length === config.layers).toBe(true);
   expect([...config.eosIds, config.bosId ?? 0].every(Number.isSafeInteger)).toBe(true);
 }
 
 const fixtures = resolve(import.meta.dirname, "../../test/fixtures/models");
-const files = readdirSync(fixtures).map((name) => new Uint8Array(readFileSync(join(fixtures, name, "config.json"))));
+/** Each of these, and a wrapper, has 2,000 mutations of its own; all others share as many. */
+const apart = ["qwen3", "gemma3_text", "granite", "smollm3"];
+const read = (name: string) => JSON.parse(readFileSync(join(fixtures, name, "config.json"), "utf8")) as object;
+const others = readdirSync(fixtures).filter((name) => !apart.includes(name));
+const kinds: readonly (readonly [string, readonly object[]])[] = [
+  ...apart.map((name) => [name, [read(name)]] as const),
+  ["a wrapper", [{ model_type: "many_senses", text_config: read("gemma3_text"), eos_token_id: [1, 106] }]],
+  ["all others", others.map(read)],
+];
 
-test("2,000 mutated configurations of all architectures give a possible shape or are refused", async () => {
+test.each(kinds)("2,000 mutated configurations of %s give a possible shape or are refused", async (name, configs) => {
   const dir = mkdtempSync(join(tmpdir(), "fuzz-"));
+  const files = configs.map((config) => new TextEncoder().encode(JSON.stringify(config, undefined, 2)));
   let next = 0;
   const { outcomes, reasons } = await fuzz({
-    seed: "config.json",
+    seed: `config.json of ${name}`,
     damage: (rng) => damageFile(join(dir, "config.json"), files[next++ % files.length]!, mutateJsonBytes)(rng),
     read: async () => expectPossible(await readModelConfig(dir)),
   });

@@ -238,22 +238,87 @@ test("Gemma 2: what old files leave out", async () => {
   });
 });
 
+const granite = { ...least, model_type: "granite" };
+const smollm3 = { ...least, model_type: "smollm3" };
+const gemma3 = { ...gemma2, model_type: "gemma3_text", num_hidden_layers: 7 };
+
+test("Gemma 3: what old files leave out; rotary bases in the old and in the new spelling", async () => {
+  const old = await read({ ...gemma3, rope_theta: 5e5, rope_local_base_freq: 2e4, sliding_window_pattern: 3 });
+  expect(old).toMatchObject({ ropeTheta: 5e5, windowRotary: { theta: 2e4 }, attentionCap: 0, logitCap: 0, tied: true });
+  expect(old.windows).toEqual([4096, 4096, 0, 4096, 4096, 0, 4096]);
+  const kinds = { full_attention: { rope_theta: 5e5 }, sliding_attention: { rope_type: "default", rope_theta: 2e4 } };
+  expect(await read({ ...gemma3, rope_parameters: kinds, sliding_window_pattern: 3 })).toEqual(old);
+  const usual = await read({ ...gemma3, rope_scaling: { rope_type: "linear", factor: 8 } });
+  expect(usual).toMatchObject({ ropeTheta: 1e6, ropeScaling: { factor: 8 }, windowRotary: { theta: 1e4 } });
+  expect(usual.windowRotary?.scaling).toBeUndefined();
+});
+
+test("a text model within another is read, with what its wrapper says about both", async () => {
+  const wrapped = {
+    model_type: "many_senses",
+    text_config: gemma3,
+    eos_token_id: [1, 106],
+    tie_word_embeddings: false,
+  };
+  expect(await read(wrapped)).toEqual(await read({ ...gemma3, eos_token_id: [1, 106], tie_word_embeddings: false }));
+});
+
 test.each([
   [
     "another architecture",
     { ...least, model_type: "mamba" },
     "E_ARCHITECTURE",
-    /"mamba" is not supported; expected one of: llama, mistral, qwen2, qwen3, gemma, gemma2, opt$/,
+    /"mamba" is not supported; expected one of: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, granite, smollm3, opt$/,
   ],
   ["a name of Object's own", { ...least, model_type: "toString" }, "E_ARCHITECTURE", /"toString" is not supported/],
   ["heads of odd size", { ...least, num_attention_heads: 64 }, "E_CONFIG", /even whole number, found 1/],
   ["heads that do not divide", { ...least, num_key_value_heads: 3 }, "E_CONFIG", /4 heads do not divide among 3/],
   [
     "another rotary scaling",
-    { ...least, rope_scaling: { type: "yarn", factor: 4 } },
+    { ...least, rope_scaling: { type: "longrope", factor: 4 } },
     "E_ARCHITECTURE",
-    /rotary scaling "yarn" is not supported; expected one of: default, linear, llama3/,
+    /rotary scaling "longrope" is not supported; expected one of: default, linear, llama3, yarn, dynamic/,
   ],
+  [
+    "yarn whose bounds cross",
+    { ...least, rope_scaling: { type: "yarn", factor: 4, beta_fast: 1, beta_slow: 2 } },
+    "E_CONFIG",
+    /beta_slow 2 should be below beta_fast 1/,
+  ],
+  [
+    "yarn over one frequency",
+    { ...least, rope_theta: 1, rope_scaling: { type: "yarn", factor: 4 } },
+    "E_CONFIG",
+    /rope_theta above 1, found 1/,
+  ],
+  ["Granite with a negative multiplier", { ...granite, residual_multiplier: -1 }, "E_FORMAT", /residual_multiplier/],
+  ["Granite with a multiplier of null", { ...granite, logits_scaling: null }, "E_FORMAT", /logits_scaling/],
+  [
+    "SmolLM3 that says too little",
+    { ...smollm3, no_rope_layers: [1] },
+    "E_CONFIG",
+    /no_rope_layers: expected 2, found 1/,
+  ],
+  ["SmolLM3 turned by half", { ...smollm3, no_rope_layers: [1, 0.5] }, "E_FORMAT", /no_rope_layers/],
+  [
+    "Gemma 3 without a window",
+    { ...gemma3, sliding_window: null },
+    "E_CONFIG",
+    /sliding_window is null, and no layer_types/,
+  ],
+  [
+    "Gemma 3 whose windows are stretched in an unknown way",
+    { ...gemma3, rope_parameters: { sliding_attention: { rope_type: "wide" } } },
+    "E_ARCHITECTURE",
+    /rotary scaling "wide"/,
+  ],
+  [
+    "a wrapper around an unknown text model",
+    { model_type: "many_senses", text_config: { ...least, model_type: "mamba" } },
+    "E_ARCHITECTURE",
+    /text_config: model_type "mamba" of a "many_senses" is not supported/,
+  ],
+  ["a wrapper around nothing", { model_type: "many_senses", text_config: {} }, "E_FORMAT", /text_config/],
   [
     "rotary parameters by kind of layer",
     { ...least, rope_parameters: { full_attention: { rope_type: "default" } } },

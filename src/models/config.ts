@@ -1,7 +1,17 @@
 /** @file A model's shape: one type for every architecture. */
 
 /** The architectures we know, named as their `model_type`. */
-export type ModelType = "llama" | "mistral" | "qwen2" | "qwen3" | "gemma" | "gemma2" | "opt";
+export type ModelType =
+  | "llama"
+  | "mistral"
+  | "qwen2"
+  | "qwen3"
+  | "gemma"
+  | "gemma2"
+  | "gemma3_text"
+  | "granite"
+  | "smollm3"
+  | "opt";
 
 /** The linear maps of a layer. Where a feed-forward block has two only (OPT's fc1 and fc2), they are `up` and `down`. */
 export type LinearMap = "q" | "k" | "v" | "o" | "gate" | "up" | "down";
@@ -9,6 +19,19 @@ export type LinearMap = "q" | "k" | "v" | "o" | "gate" | "up" | "down";
 /** How rotary frequencies are stretched beyond the context a model was first trained on. */
 export type RopeScaling =
   | { readonly type: "linear"; readonly factor: number }
+  /** Beyond the context that a model states, which is as far as we go: within it, nothing changes. */
+  | { readonly type: "dynamic"; readonly factor: number }
+  | {
+      readonly type: "yarn";
+      readonly factor: number;
+      readonly originalContext: number;
+      /** Frequencies of more turns than this in the original context stay as they are. */
+      readonly fast: number;
+      /** Those of fewer are divided by the factor. */
+      readonly slow: number;
+      /** Cosines and sines are multiplied by it. */
+      readonly magnitude: number;
+    }
   | {
       readonly type: "llama3";
       readonly factor: number;
@@ -16,6 +39,20 @@ export type RopeScaling =
       readonly highFrequencyFactor: number;
       readonly originalContext: number;
     };
+
+/** What one kind of layer turns its heads by. */
+export type Rotary = { readonly theta: number; readonly scaling: RopeScaling | undefined };
+
+/** What a model multiplies by, beyond what its weights say. */
+export type Multipliers = {
+  readonly embedding: number;
+  /** On what each block adds to the stream. */
+  readonly residual: number;
+  /** On the scores, in place of the root of the head size. */
+  readonly attention: number;
+  /** The logits are divided by it. */
+  readonly logitDivisor: number;
+};
 
 export type ModelConfig = {
   readonly modelType: ModelType;
@@ -32,6 +69,11 @@ export type ModelConfig = {
   /** The base of rotary frequencies; without meaning where positions are learned. */
   readonly ropeTheta: number;
   readonly ropeScaling: RopeScaling | undefined;
+  /** Of the layers that have a window, where they differ from the others. */
+  readonly windowRotary?: Rotary | undefined;
+  /** By layer: whether its heads are not turned. None: all are turned. */
+  readonly unturned?: readonly boolean[] | undefined;
+  readonly multipliers?: Multipliers | undefined;
   /** By layer: how many positions a token sees, itself among them. 0 or none: all before it. */
   readonly windows: readonly number[];
   /** Scores are divided by its root; undefined: the head size. */

@@ -14,7 +14,7 @@ import type { ModelConfig, ModelType } from "./config.ts";
 import { readModelConfig } from "./config-file.ts";
 import { embed, forward, logits } from "./decoder.ts";
 import { parameterShapes } from "./parameters.ts";
-import { ropeNames } from "./rope.ts";
+import { ropeWeights } from "./rope.ts";
 
 const fixtures = resolve(import.meta.dirname, "../../test/fixtures/models");
 const tokens = input("tokens", ["rows", "time"], "i64");
@@ -36,8 +36,7 @@ describe.each(Object.keys(architectures) as ModelType[])("%s", (modelType) => {
     async (tied) => {
       const config = { ...(await readModelConfig(join(fixtures, modelType))), tied };
       const expected = new Map<string, readonly Dim[]>(parameterShapes(config));
-      if (architectures[modelType].positions === "rotary")
-        for (const name of Object.values(ropeNames)) expected.set(name, [config.context, config.headDim / 2]);
+      for (const name of Object.keys(ropeWeights(config))) expected.set(name, [config.context, config.headDim / 2]);
       const leaves = [...leavesOf(logitsGraph(config), "weight")];
       expect(new Map(leaves.map(([name, { shape }]) => [name, shape]))).toEqual(expected);
     },

@@ -17,7 +17,7 @@ import type { Linear, Parts } from "../nn/parts.ts";
 import { architectures } from "./architectures/index.ts";
 import type { LinearMap, ModelConfig } from "./config.ts";
 import { embeddingName, headName, linearName, linearSize } from "./parameters.ts";
-import { ropeNames } from "./rope.ts";
+import { ropeNames, windowRopeNames } from "./rope.ts";
 
 /** tokens (b, t) i64 → (b, t, d): rows of the embedding. */
 export function embed(config: ModelConfig, parts: Parts, tokens: Node): Node {
@@ -79,7 +79,7 @@ export function forwardLayers(config: ModelConfig, parts: Parts, embedded: Node,
     const mask = masks.get(window) ?? view.mask(window);
     masks.set(window, mask);
     const options = { scale: attentionScale(config), cap };
-    return joinHeads(attend(turn(q, heads), turn(k, kvHeads), splitHeads(v, kvHeads), mask, options));
+    return joinHeads(attend(turn(layer, q, heads), turn(layer, k, kvHeads), splitHeads(v, kvHeads), mask, options));
   });
 }
 
@@ -99,7 +99,7 @@ export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node,
   const turn = turnRows(config, parts, positions);
   const outputs = layers(config, parts, positioned(config, parts, embedded, positions), (layer, q, k, v) => {
     const { k: pastK, v: pastV } = cache.past[layer]!;
-    const attended = cachedAttention([turn(q), turn(k), v, pastK, pastV, cache.last, cache.total], {
+    const attended = cachedAttention([turn(layer, q), turn(layer, k), v, pastK, pastV, cache.last, cache.total], {
       heads,
       kvHeads,
       scale: attentionScale(config),
@@ -115,15 +115,17 @@ export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node,
 /** hidden (…, d) → logits (…, vocab), by the embedding where the head is tied. */
 export function logits(config: ModelConfig, parts: Parts, hidden: Node): Node {
   const head = parts.linear(config.tied ? embeddingName(config) : headName, config.hidden, config.vocab);
-  return softCap(head(hidden), config.logitCap);
+  return softCap(scaleBy(head(hidden), 1 / (config.multipliers?.logitDivisor ?? 1)), config.logitCap);
 }
 
-const attentionScale = ({ queryScalar, headDim }: ModelConfig): number => 1 / Math.sqrt(queryScalar ?? headDim);
+const attentionScale = ({ multipliers, queryScalar, headDim }: ModelConfig): number =>
+  multipliers?.attention ?? 1 / Math.sqrt(queryScalar ?? headDim);
 
 /** What enters the first layer. */
 function positioned(config: ModelConfig, parts: Parts, embedded: Node, at: Node): Node {
   const { scalesEmbeddings, positions } = architectures[config.modelType];
-  const x = scalesEmbeddings ? scaleBy(embedded, Math.sqrt(config.hidden)) : embedded;
+  const multiplier = scalesEmbeddings ? Math.sqrt(config.hidden) : (config.multipliers?.embedding ?? 1);
+  const x = scaleBy(embedded, multiplier);
   if (positions === "rotary") return x;
   const table = parts.weight(positions.name, [config.context + positions.offset, config.hidden]);
   return add(x, gather(table, add(at, constant(positions.offset, [], "i64"))));
@@ -134,14 +136,14 @@ function turnHeads(
   config: ModelConfig,
   parts: Parts,
   { positions, hasLongRows = false }: Omit<View, "mask">,
-): (x: Node, heads: number) => Node {
-  const tables = ropeTables(config, parts);
-  if (tables === undefined) return splitHeads;
-  const { cos, sin } = tables;
+): (layer: number, x: Node, heads: number) => Node {
   const { headDim } = config;
-  if (!hasLongRows) return (x, heads) => rope(splitHeads(x, heads), positions, cos, sin);
-  // The operator takes rows up to the context: every token becomes a row of its own, (b·t, heads, 1, d).
-  return (x, heads) => {
+  return (layer, x, heads) => {
+    const tables = ropeTables(config, parts, layer);
+    if (tables === undefined) return splitHeads(x, heads);
+    const { cos, sin } = tables;
+    if (!hasLongRows) return rope(splitHeads(x, heads), positions, cos, sin);
+    // The operator takes rows up to the context: every token becomes a row of its own, (b·t, heads, 1, d).
     const rows = mulDims(...positions.shape);
     const each = rope(reshape(x, [rows, heads, 1, headDim]), reshape(positions, [rows, 1]), cos, sin);
     return splitHeads(reshape(each, x.shape), heads);
@@ -149,16 +151,21 @@ function turnHeads(
 }
 
 /** The same where heads stay side by side: (b, t, heads·d) → (b, t, heads·d). */
-function turnRows(config: ModelConfig, parts: Parts, positions: Node): (x: Node) => Node {
-  const tables = ropeTables(config, parts);
-  return tables === undefined ? (x) => x : (x) => rope(x, positions, tables.cos, tables.sin);
+function turnRows(config: ModelConfig, parts: Parts, positions: Node): (layer: number, x: Node) => Node {
+  return (layer, x) => {
+    const tables = ropeTables(config, parts, layer);
+    return tables === undefined ? x : rope(x, positions, tables.cos, tables.sin);
+  };
 }
 
-/** Cosines and sines by position, (context, d/2); undefined where positions are learned. */
-function ropeTables({ modelType, context, headDim }: ModelConfig, parts: Parts): { cos: Node; sin: Node } | undefined {
-  if (architectures[modelType].positions !== "rotary") return undefined;
+/** Cosines and sines of a layer by position, (context, d/2); undefined where its heads are not turned. */
+function ropeTables(config: ModelConfig, parts: Parts, layer: number): { cos: Node; sin: Node } | undefined {
+  const { modelType, context, headDim, unturned, windows, windowRotary } = config;
+  if (architectures[modelType].positions !== "rotary" || unturned?.[layer]) return undefined;
+  const isOfWindows = windowRotary !== undefined && (windows[layer] ?? 0) > 0;
+  const { cos, sin } = isOfWindows ? windowRopeNames : ropeNames;
   const table = (name: string) => parts.weight(name, [context, headDim / 2]);
-  return { cos: table(ropeNames.cos), sin: table(ropeNames.sin) };
+  return { cos: table(cos), sin: table(sin) };
 }
 
 /** How one layer attends: q (b, t, heads·d); k, v (b, t, kvHeads·d), positions not yet in them → (b, t, heads·d). */
@@ -167,6 +174,7 @@ type Attend = (layer: number, q: Node, k: Node, v: Node) => Node;
 /** What leaves each layer. */
 function layers(config: ModelConfig, parts: Parts, start: Node, attendLayer: Attend): Node[] {
   const { norms: names, headNorms, layers: prefix, linear, activation } = architectures[config.modelType];
+  const residual = config.multipliers?.residual ?? 1;
   const outputs: Node[] = [];
   let x = start;
   for (let i = 0; i < config.layers; i++) {
@@ -177,11 +185,11 @@ function layers(config: ModelConfig, parts: Parts, start: Node, attendLayer: Att
       headNorms === undefined ? y : normalizedHeads(config, parts, y, `${prefix}.${i}.${headNorms[target]}`);
     const h = norm(x, names.beforeAttention);
     const attended = map("o")(attendLayer(i, heads("q", map("q")(h)), heads("k", map("k")(h)), map("v")(h)));
-    x = add(x, norm(attended, names.afterAttention));
+    x = add(x, scaleBy(norm(attended, names.afterAttention), residual));
     const f = norm(x, names.beforeFeedForward);
     const activate = activations[activation];
     const inner = linear.gate === undefined ? activate(map("up")(f)) : mul(activate(map("gate")(f)), map("up")(f));
-    x = add(x, norm(map("down")(inner), names.afterFeedForward));
+    x = add(x, scaleBy(norm(map("down")(inner), names.afterFeedForward), residual));
     outputs.push(x);
   }
   return outputs;

@@ -10,9 +10,7 @@ import type { ModelConfig } from "./config.ts";
 import { openModel, saveModel } from "./load.ts";
 import type { Model } from "./model.ts";
 import { parameterShapes } from "./parameters.ts";
-import { ropeLimit } from "./rope.ts";
-
-const ropeNames = ["rope.cos", "rope.sin"];
+import { ropeLimit, ropeWeights } from "./rope.ts";
 
 async function writeModel(dtype: "F32" | "F16", changes: Partial<ModelConfig> = {}): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), "fuzz-"));
@@ -27,7 +25,7 @@ async function writeModel(dtype: "F32" | "F16", changes: Partial<ModelConfig> = 
 /** Every weight has the values its shape needs, inside the file or in memory. The rotary tables are not made. */
 function expectSound({ directory, config, weights, parameterCount }: Model): void {
   const shapes = parameterShapes(config);
-  expect(Object.keys(weights).sort()).toEqual([...shapes.keys(), ...ropeNames].sort());
+  expect(Object.keys(weights).sort()).toEqual([...shapes.keys(), ...Object.keys(ropeWeights(config))].sort());
   let count = 0;
   for (const [name, shape] of shapes) {
     const size = shape.reduce((a, b) => a * b, 1);

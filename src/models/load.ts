@@ -18,6 +18,7 @@ import { quantizeModel } from "./quantized/quantize-model.ts";
 import { widenQuantized } from "./quantized/widen.ts";
 import { ropeWeights, withinRopeLimit } from "./rope.ts";
 import { requireWeight } from "./safetensors-weight.ts";
+import { textTensors } from "./text-tensors.ts";
 
 export type OpenOptions = {
   /** Quantises the weights as they are read, one at a time. */
@@ -50,7 +51,7 @@ async function openAsHeld(directory: string, { quantize, keepBlocks = false }: O
   const stored = await openQuantizedDirectory(directory, config, quantize);
   if (stored !== undefined)
     return { ...stored, directory, config, parameterCount, weights: { ...ropeWeights(config), ...stored.weights } };
-  const files = await openSafetensorsModel(directory);
+  const files = textTensors(await openSafetensorsModel(directory));
   const weights = ropeWeights(config);
   if (quantize !== undefined)
     for (const weight of storedWeights(config, quantize))

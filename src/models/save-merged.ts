@@ -17,6 +17,7 @@ import { parseModelConfig, toConfigJson } from "./config-json.ts";
 import { copyTokenizer } from "./copy-tokenizer.ts";
 import type { Model } from "./model.ts";
 import { embeddingName, parameterShapes } from "./parameters.ts";
+import { textTensors } from "./text-tensors.ts";
 
 export type MergedDtype = "F32" | "F16" | "BF16";
 
@@ -121,7 +122,8 @@ type Named = readonly [name: string, shape: readonly number[]];
 /** The type of every tensor of a merged model: as asked, else as the base model has it; those of a GGUF base become F32. */
 export async function storedDtypes(base: Model, asked: MergedDtype | undefined): Promise<Map<string, MergedDtype>> {
   const isGguf = base.directory.endsWith(".gguf");
-  const found = asked === undefined && !isGguf ? (await openSafetensorsModel(base.directory)).tensors : undefined;
+  const found =
+    asked === undefined && !isGguf ? textTensors(await openSafetensorsModel(base.directory)).tensors : undefined;
   const table = `${embeddingName(base.config)}.weight`; // a head that was the embedding before has its type
   const typeOf = (name: string): MergedDtype => {
     const dtype = (found?.get(name) ?? found?.get(table))?.dtype;
@@ -145,7 +147,8 @@ export async function baseConfig(base: Model): Promise<Record<string, unknown>> 
   if (base.directory.endsWith(".gguf")) return toConfigJson(base.config);
   const path = join(base.directory, "config.json");
   const json = await readJsonFile(path, z.looseObject({}));
-  const { tied } = base.config;
+  const { tied, modelType } = base.config;
+  if (json["model_type"] !== modelType) return toConfigJson(base.config); // the text model of one with more senses
   return parseModelConfig(path, json).tied === tied ? json : { ...json, tie_word_embeddings: tied };
 }
 

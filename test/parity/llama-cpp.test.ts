@@ -14,6 +14,7 @@ import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import { runExport } from "../../src/export/run-export.ts";
 import type { Adapter } from "../../src/lora/low-rank.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
+import { yarnMagnitude } from "../../src/models/config-keys.ts";
 import { saveGgufModel } from "../../src/models/gguf/save.ts";
 import { openModel, saveModel } from "../../src/models/load.ts";
 import { mergeAdapter } from "../../src/models/merge-adapter.ts";
@@ -215,7 +216,7 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
   });
 
   const shape = { hidden: 64, ffn: 96, layers: 3, context: 256 } as const;
-  const kinds: Readonly<Record<string, Partial<ModelConfig>>> = {
+  const kinds: Readonly<Record<string, Partial<ModelConfig> & { seed?: number }>> = {
     llama: { ...shape, headDim: 16, kvHeads: 2 },
     "llama 3.1": {
       ...shape,
@@ -227,6 +228,43 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
     qwen2: { ...shape, modelType: "qwen2", headDim: 16, biased: ["q", "k", "v"], ropeTheta: 1e6, tied: true },
     qwen3: { ...shape, modelType: "qwen3", headDim: 32, ropeTheta: 1e6, tied: true },
     gemma: { ...shape, modelType: "gemma", headDim: 32, kvHeads: 1, tied: true },
+    "qwen3, yarn": {
+      ...shape,
+      modelType: "qwen3",
+      headDim: 32,
+      ropeScaling: { type: "yarn", factor: 4, originalContext: 64, fast: 32, slow: 1, magnitude: yarnMagnitude(4) },
+    },
+    // Six layers: one without a window. llama.cpp takes GELU from a table of fp16: logits of all Gemmas are 1e-3 off,
+    // and those of seed 3 lie closer than that at one step.
+    gemma3: {
+      ...shape,
+      seed: 4,
+      layers: 6,
+      modelType: "gemma3_text",
+      headDim: 32,
+      tied: true,
+      windows: [16, 16, 16, 16, 16, 0],
+      queryScalar: 32,
+      ropeTheta: 1e6,
+      ropeScaling: { type: "linear", factor: 8 },
+      windowRotary: { theta: 10000, scaling: undefined },
+    },
+    granite: {
+      ...shape,
+      modelType: "granite",
+      headDim: 16,
+      tied: true,
+      multipliers: { embedding: 12, residual: 0.25, attention: 0.125, logitDivisor: 0.5 },
+    },
+    smollm3: {
+      ...shape,
+      layers: 5,
+      modelType: "smollm3",
+      headDim: 16,
+      tied: true,
+      ropeTheta: 2e6,
+      unturned: [false, false, false, true, false],
+    },
     gemma2: {
       ...shape,
       modelType: "gemma2",

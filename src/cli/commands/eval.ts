@@ -5,13 +5,16 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { onInterrupt } from "../../base/interrupt.ts";
 import { createProgress } from "../../base/progress.ts";
+import { findConstraint } from "../../constraint/find.ts";
 import { underivable } from "../../data/check-task.ts";
 import type { EvalTask } from "../../data/eval-task.ts";
 import { readTaskFiles } from "../../data/task-file.ts";
-import { describeLeftOut } from "../../eval/plan.ts";
+import { describeLeftOut, type Selection } from "../../eval/plan.ts";
 import { runEval } from "../../eval/run-eval.ts";
 import { scorers, scorersOf } from "../../eval/scorers/table.ts";
 import { METHODS, methods, parseMethods } from "../../methods/table.ts";
+import { type AllowCodeFlag, allowCodeOption, codeRunnerOf } from "../allow-code.ts";
+import { type ConstraintFlags, formOptions, readConstraint } from "../constraint-flags.ts";
 import type { CliContext } from "../context.ts";
 import { describeReport } from "../eval-report.ts";
 import { plural } from "../format.ts";
@@ -29,7 +32,10 @@ import { packageRoot } from "../paths.ts";
 
 type Flags = PairFlags &
   ExactFlag &
+  ConstraintFlags &
+  AllowCodeFlag &
   JsonFlag & {
+    readonly findConstraint?: boolean;
     readonly suite?: readonly string[];
     readonly check?: readonly string[];
     readonly methods: readonly string[];
@@ -61,6 +67,7 @@ the model writes. A plain NAME is looked for in the suites folders of the pair a
 Examples:
   $ loragen eval --suite task.json
   $ loragen eval --suite suite.jsonl --log answers.jsonl --only "^clinc" --limit 20
+  $ loragen eval --suite suite.jsonl --find-constraint --log constrained.jsonl
   $ loragen report answers.jsonl --against prompted`;
 
 const parseList = (text: string): string[] => text.split(",").map((name) => name.trim());
@@ -94,7 +101,8 @@ export function addEval(program: Command, context: CliContext): void {
     )
     .option("--log <file>", "write each answer as it comes, as JSON lines; go on where it ends")
     .option("--against <method>", "hold every method against this one");
-  for (const option of [...pairOptions(), exactOption(), jsonOption()]) command.addOption(option);
+  const forms = [...formOptions(), findConstraintOption(), allowCodeOption()];
+  for (const option of [...forms, ...pairOptions(), exactOption(), jsonOption()]) command.addOption(option);
   command
     .addHelpText("after", examples)
     .action((flags: Flags) =>
@@ -102,10 +110,24 @@ export function addEval(program: Command, context: CliContext): void {
     );
 }
 
+const findConstraintOption = () =>
+  new Option("--find-constraint", "answer as each task's prompt demands, where `specialize` would find that").conflicts(
+    ["labels", "schema"],
+  );
+
+/** What written answers must be, by every method alike: given once for all tasks, or found in the prompt of each. */
+async function constraintOf(flags: Flags): Promise<Selection["constraint"]> {
+  const given = await readConstraint(flags);
+  if (given) return () => given;
+  return flags.findConstraint ? ({ systemPrompt }) => findConstraint(systemPrompt)?.spec : undefined;
+}
+
 async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
   const names = required(flags.suite, "eval", "--suite FILE…");
   const { pair: pairDirectory, methods: wanted, threads, device, only, limit, seeds, timed, log, against } = flags;
   const taskFiles = await Promise.all(names.map((name) => findSuite(name, pairDirectory)));
+  const constraint = await constraintOf(flags);
+  const runCode = await codeRunnerOf(context, flags);
   const { stderr: stream, now } = context;
   const interrupt = onInterrupt();
   let progress: ReturnType<typeof createProgress> | undefined;
@@ -123,6 +145,8 @@ async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
       only,
       limit,
       seeds,
+      constraint,
+      runCode,
       against,
       timedQueries: timed,
       now,

@@ -2,9 +2,11 @@
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { calibrationReport } from "../../eval/calibration.ts";
+import type { LogLine } from "../../eval/log.ts";
 import { readLogs } from "../../eval/log-file.ts";
 import { summarize } from "../../eval/report.ts";
 import { parseScorers, rescored, type ScorerName } from "../../eval/scorers/table.ts";
+import { type AllowCodeFlag, allowCodeOption, codeRunnerOf } from "../allow-code.ts";
 import { describeCalibration } from "../calibration-report.ts";
 import type { CliContext } from "../context.ts";
 import { describeReport } from "../eval-report.ts";
@@ -13,14 +15,15 @@ import { jsonOption, wholeNumber } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 import { formatTable } from "../table.ts";
 
-type Flags = JsonFlag & {
-  readonly against?: string;
-  readonly scorer?: readonly ScorerName[];
-  readonly seed: number;
-  readonly markdown?: boolean;
-  readonly calibration?: boolean;
-  readonly fitOn?: readonly string[];
-};
+type Flags = JsonFlag &
+  AllowCodeFlag & {
+    readonly against?: string;
+    readonly scorer?: readonly ScorerName[];
+    readonly seed: number;
+    readonly markdown?: boolean;
+    readonly calibration?: boolean;
+    readonly fitOn?: readonly string[];
+  };
 
 const examples = `
 Examples:
@@ -49,6 +52,7 @@ export function addReport(program: Command, context: CliContext): void {
     .option("--calibration", "whether the probabilities of chosen labels mean what they say, instead of the scores")
     .option("--fit-on <logs...>", "with --calibration: fit a temperature for each method on these logs")
     .option("--markdown", "tables in Markdown")
+    .addOption(allowCodeOption())
     .addOption(jsonOption())
     .addHelpText("after", examples)
     .action((logs: string[], flags: Flags) => reportCommand(context, logs, flags));
@@ -56,7 +60,9 @@ export function addReport(program: Command, context: CliContext): void {
 
 async function reportCommand(context: CliContext, logs: readonly string[], flags: Flags): Promise<void> {
   const { against, scorer, seed, markdown = false, fitOn = [] } = flags;
-  const lines = (await readLogs(logs)).map((line) => rescored(line, scorer));
+  const runCode = await codeRunnerOf(context, flags);
+  const lines: LogLine[] = [];
+  for (const line of await readLogs(logs)) lines.push(await rescored(line, scorer, runCode));
   if (flags.calibration) {
     const calibration = calibrationReport(lines, await readLogs(fitOn));
     return printResult(context, flags, calibration, () =>

@@ -1,5 +1,6 @@
 /** @file The contract of scorers: an answered question in, a number with its reason out. */
 import type { LogLine } from "../log.ts";
+import type { CodeRun } from "../run-code.ts";
 
 /** What a scorer sees of a question. */
 export type Answer = Pick<LogLine, "target" | "finish" | "choices" | "logLikelihoods"> & { readonly answer: string };
@@ -14,6 +15,13 @@ export type Scorer = {
   /** One line, for help and docs. */
   readonly summary: string;
   readonly score: (answer: Answer) => Outcome;
+};
+
+/** A scorer that runs answers as programs: only where the user allows it. Its target tests answers and is none itself. */
+export type RunningScorer = {
+  readonly summary: string;
+  readonly programOf: (answer: Answer) => string;
+  readonly outcomeOf: (run: CodeRun) => Outcome;
 };
 
 const right = (reason = "equal"): Outcome => ({ score: 1, reason });

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { SCORERS, type ScorerName, scoreLine, scorers, scorersOf } from "./table.ts";
+import { runsAnswers, SCORERS, type ScorerName, scoreLine, scorers, scorersOf } from "./table.ts";
 
-const score = (name: ScorerName, answer: string, target: string, more: object = {}): number =>
+type Pure = Exclude<ScorerName, "code-run">;
+const pure = SCORERS.filter((name): name is Pure => !runsAnswers(name));
+
+const score = (name: Pure, answer: string, target: string, more: object = {}): number =>
   scorers[name].score({ answer, target, finish: "stop", ...more }).score;
 
 test("every scorer gives 1 for the target itself where it can read it, and a reason with each number", () => {
@@ -13,7 +16,7 @@ test("every scorer gives 1 for the target itself where it can read it, and a rea
     regex: "abc",
     letter: "B",
   };
-  for (const name of SCORERS) {
+  for (const name of pure) {
     const target = targets[name] ?? "some words";
     const chosen = { choices: ["A", "B", "some words"], logLikelihoods: [-9, -9, -1] };
     const { score: points, reason } = scorers[name].score({ answer: target, target, finish: "stop", ...chosen });
@@ -23,7 +26,7 @@ test("every scorer gives 1 for the target itself where it can read it, and a rea
 });
 
 // Each case has the reason beside it.
-const cases: [ScorerName, answer: string, target: string, wanted: number][] = [
+const cases: [Pure, answer: string, target: string, wanted: number][] = [
   ["exact", " blue\n", "blue", 1], // white space around does not matter
   ["exact", "Blue", "blue", 0], // case does
   ["exact", "bl ue", "blue", 0],
@@ -112,14 +115,14 @@ describe("a task's scorers", () => {
     samples: [{ input: "a", target: "b" }],
   };
 
-  test("are those it names, the first one counting, else by likelihood or exact", () => {
+  test("are those it names, the first one counting, else by likelihood or exact", async () => {
     expect(scorersOf(task)).toEqual(["exact"]);
     expect(scorersOf({ ...task, labels: ["b", "c"] })).toEqual(["choice", "choice-per-byte"]);
     expect(scorersOf({ ...task, scorer: "regex" })).toEqual(["regex"]);
     const scorers = ["function-call", "function-name"];
     const names = scorersOf({ ...task, scorers });
     expect(names).toEqual(scorers);
-    expect(scoreLine({ answer: "f(a=1)", target: "f(a=2)", finish: "stop" }, names)).toEqual({
+    expect(await scoreLine({ answer: "f(a=1)", target: "f(a=2)", finish: "stop" }, names)).toEqual({
       scorer: "function-call",
       scores: {
         "function-call": { score: 0, reason: "other arguments" },
@@ -129,13 +132,13 @@ describe("a task's scorers", () => {
     expect(() => scorersOf({ ...task, scorer: "constructor" })).toThrow(expect.objectContaining({ code: "E_DATA" }));
   });
 
-  test("give a question that failed 0, with what went wrong", () => {
+  test("give a question that failed 0, with what went wrong", async () => {
     const failed = {
       answer: null,
       target: "b",
       finish: "failed",
       error: { code: "E_LIMIT", message: "too long" },
     } as const;
-    expect(scoreLine(failed, ["exact"]).scores).toEqual({ exact: { score: 0, reason: "too long" } });
+    expect((await scoreLine(failed, ["exact"])).scores).toEqual({ exact: { score: 0, reason: "too long" } });
   });
 });

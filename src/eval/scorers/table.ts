@@ -2,14 +2,16 @@
 import { AppError } from "../../base/errors.ts";
 import type { EvalTask } from "../../data/eval-task.ts";
 import type { LogLine } from "../log.ts";
+import type { RunCode } from "../run-code.ts";
 import { choice, choicePerByte, choicePerCharacter, letter } from "./choice.ts";
+import { codeRun } from "./code-run.ts";
 import { exact } from "./exact.ts";
 import { firstNumberScorer } from "./first-number.ts";
 import { functionCall, functionName } from "./function-call.ts";
 import { jsonEqual } from "./json-equal.ts";
 import { normalized } from "./normalized.ts";
 import { regex } from "./regex.ts";
-import type { Outcome, Scorer } from "./scorer.ts";
+import type { Answer, Outcome, RunningScorer, Scorer } from "./scorer.ts";
 import { setOverlap } from "./set-overlap.ts";
 
 export const scorers = {
@@ -25,7 +27,8 @@ export const scorers = {
   "function-call": functionCall,
   "set-overlap": setOverlap,
   regex,
-} as const satisfies Record<string, Scorer>;
+  "code-run": codeRun,
+} as const satisfies Record<string, Scorer | RunningScorer>;
 
 /** What scorers, and the record of a question that failed, need. */
 type Unscored = Pick<LogLine, "target" | "answer" | "finish" | "choices" | "logLikelihoods" | "error">;
@@ -51,18 +54,43 @@ export function scorersOf({ name, scorer, scorers: names, labels, samples }: Eva
   return parseScorers(names ?? (scorer === undefined ? byDefault : [scorer]), `task "${name}"`);
 }
 
-/** Scores a question by each of the scorers. One that failed scores 0. */
-export function scoreLine(line: Unscored, names: readonly ScorerName[]): Pick<LogLine, "scorer" | "scores"> {
-  const { answer, error } = line;
-  const score = (name: ScorerName): Outcome =>
-    answer === null ? { score: 0, reason: error?.message ?? "no answer" } : scorers[name].score({ ...line, answer });
-  return { scorer: names[0]!, scores: Object.fromEntries(names.map((name) => [name, { ...score(name) }])) };
+/** Whether it runs answers, which the user has to allow. */
+export const runsAnswers = (name: ScorerName): boolean => "programOf" in scorers[name];
+
+/** Scores a question by each of the scorers. One that failed scores 0. Throws E_USAGE for code that may not be run. */
+export async function scoreLine(
+  line: Unscored,
+  names: readonly ScorerName[],
+  runCode?: RunCode,
+): Promise<Pick<LogLine, "scorer" | "scores">> {
+  const scores: Record<string, Outcome> = {};
+  for (const name of names) scores[name] = { ...(await scoreBy(name, line, runCode)) };
+  return { scorer: names[0]!, scores };
 }
 
-/** A line of a log scored anew: by the scorers it names, or by others. Scores of scorers that only another program knows stay as they are. */
-export function rescored(line: LogLine, names?: readonly ScorerName[]): LogLine {
-  if (names !== undefined) return { ...line, ...scoreLine(line, names) };
-  const known = Object.keys(line.scores).filter((name): name is ScorerName => Object.hasOwn(scorers, name));
+async function scoreBy(name: ScorerName, line: Unscored, runCode: RunCode | undefined): Promise<Outcome> {
+  if (line.answer === null) return { score: 0, reason: line.error?.message ?? "no answer" };
+  const scorer: Scorer | RunningScorer = scorers[name];
+  const answer: Answer = { ...line, answer: line.answer };
+  if ("score" in scorer) return scorer.score(answer);
+  if (runCode === undefined) throw needsCode(name);
+  return scorer.outcomeOf(await runCode(scorer.programOf(answer)));
+}
+
+/** What is said where answers may not be run. */
+export const needsCode = (name: ScorerName, where = ""): AppError =>
+  new AppError("E_USAGE", `${where}scorer ${name} runs what a model wrote: expected --allow-code, found it left out`);
+
+/**
+ * A line of a log scored anew: by the scorers it names, or by others. Scores of scorers that only another program knows stay as they are, and
+ * so do those of programs that may not be run again.
+ */
+export async function rescored(line: LogLine, names?: readonly ScorerName[], runCode?: RunCode): Promise<LogLine> {
+  if (names !== undefined) return { ...line, ...(await scoreLine(line, names, runCode)) };
+  const known = Object.keys(line.scores).filter(
+    (name): name is ScorerName =>
+      Object.hasOwn(scorers, name) && (runCode !== undefined || !runsAnswers(name as ScorerName)),
+  );
   if (known.length === 0) return line;
-  return { ...line, scores: { ...line.scores, ...scoreLine(line, known).scores } };
+  return { ...line, scores: { ...line.scores, ...(await scoreLine(line, known, runCode)).scores } };
 }

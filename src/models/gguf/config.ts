@@ -1,8 +1,9 @@
 /** @file A model's shape as the metadata of a GGUF file, and back. */
 import { AppError } from "../../base/errors.ts";
 import type { GgufField, GgufFile, GgufScalarType } from "../../files/gguf/read.ts";
-import type { ModelConfig } from "../config.ts";
+import type { ModelConfig, ModelType } from "../config.ts";
 import { parseModelConfig } from "../config-json.ts";
+import { yarnMagnitude } from "../config-keys.ts";
 import { ropeFrequencies } from "../rope.ts";
 import { ggufArchitecture, ggufArchitectures } from "./names.ts";
 
@@ -35,6 +36,21 @@ export function ggufShape(config: ModelConfig): Map<string, GgufField> {
     put("rope.scaling.type", "string", "linear");
     put("rope.scaling.factor", "f32", config.ropeScaling.factor);
   }
+  if (config.ropeScaling?.type === "yarn") {
+    put("rope.scaling.type", "string", "yarn");
+    put("rope.scaling.factor", "f32", config.ropeScaling.factor);
+    put("rope.scaling.original_context_length", "u32", config.ropeScaling.originalContext);
+  }
+  if (config.multipliers !== undefined) {
+    put("embedding_scale", "f32", config.multipliers.embedding);
+    put("residual_scale", "f32", config.multipliers.residual);
+    put("attention.scale", "f32", config.multipliers.attention);
+    put("logit_scale", "f32", config.multipliers.logitDivisor);
+  }
+  if (config.modelType === "gemma3_text") {
+    put("attention.sliding_window", "u32", config.windows[0]!);
+    put("rope.freq_base_swa", "f32", config.windowRotary!.theta);
+  }
   if (config.modelType === "gemma2") {
     put("attn_logit_softcapping", "f32", config.attentionCap);
     put("final_logit_softcapping", "f32", config.logitCap);
@@ -43,26 +59,43 @@ export function ggufShape(config: ModelConfig): Map<string, GgufField> {
   return fields;
 }
 
-/** llama.cpp has windows in Gemma 2 only: for the others a context within the window gives the same answers. */
+/** llama.cpp has windows in Gemma 2 and 3 only: for the others a context within the window gives the same answers. */
 function contextOf({ modelType, windows, context }: ModelConfig): number {
-  if (modelType === "gemma2") return context;
+  if (modelType === "gemma2" || modelType === "gemma3_text") return context;
   return Math.min(context, ...windows.filter((window) => window > 0));
 }
 
 function requireSameSums(config: ModelConfig): void {
-  const { modelType, windows, headDim, heads, hidden, layers, attentionCap, logitCap, biased } = config;
+  const { modelType, windows, headDim, heads, hidden, layers, attentionCap, logitCap, biased, queryScalar } = config;
+  const { ropeScaling, unturned, windowRotary } = config;
   const refuse = (what: string) => {
     throw new AppError("E_ARCHITECTURE", `GGUF: llama.cpp has no ${modelType} with ${what}`);
   };
-  if (modelType === "qwen3" && biased.length > 0) refuse("biases");
-  if (modelType !== "gemma2") return;
+  if (ropeScaling?.type === "yarn") {
+    const { factor, fast, slow, magnitude } = ropeScaling;
+    const isUsual = fast === 32 && slow === 1 && Math.abs(magnitude - yarnMagnitude(factor)) < 1e-6;
+    if (!isUsual) refuse("yarn scaling of other bounds or magnitude than the usual ones");
+  }
+  if (["qwen3", "gemma3_text", "smollm3"].includes(modelType) && biased.length > 0) refuse("biases");
+  if (modelType === "smollm3" && unturned?.some((isUnturned, i) => isUnturned !== ((i + 1) % 4 === 0)))
+    refuse("other layers without rotary positions than every fourth");
+  const isGemma3 = modelType === "gemma3_text";
+  if (isGemma3) {
+    const follow = windows.every((window, i) => window === ((i + 1) % 6 === 0 ? 0 : windows[0]));
+    if (windows.length === 0 || !follow) refuse(`windows of [${windows}]; it has five layers with one to one without`);
+    if (attentionCap !== 0 || logitCap !== 0) refuse("soft caps");
+    if (windowRotary?.scaling !== undefined) refuse("rotary scaling in layers with a window");
+    if (ropeScaling !== undefined && ropeScaling.type !== "linear") refuse(`${ropeScaling.type} scaling`);
+  }
+  if (!isGemma3 && modelType !== "gemma2") return;
+  const scalar = layers === (isGemma3 ? 62 : 46) ? hidden / heads : headDim; // those of 27 B
+  const found = queryScalar ?? headDim;
+  if (found !== scalar) refuse(`a query scalar of ${found}; it has ${scalar}`);
+  if (isGemma3) return;
   const alternates = windows.every((window, i) => window === (i % 2 === 0 ? windows[0] : 0));
   if (windows.length > 0 && !alternates) refuse(`windows of [${windows}]; it has one in every other layer`);
   if (windows.length === 0) refuse("no windows; it has one in every other layer");
   if (attentionCap === 0 || logitCap === 0) refuse("soft caps of 0");
-  const scalar = layers === 46 ? hidden / heads : headDim; // 46 layers: the 27 B model
-  const found = config.queryScalar ?? headDim;
-  if (found !== scalar) refuse(`a query scalar of ${found}; it has ${scalar}`);
 }
 
 /** Divisors of the rotary frequencies of a Llama 3.1, (headDim/2); undefined for others. */
@@ -95,7 +128,6 @@ export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefine
     );
   const context = number("context_length");
   const theta = shortest(optional("rope.freq_base") ?? 10000);
-  const window = name === "gemma2" ? (optional("attention.sliding_window") ?? 4096) : undefined;
   return parseModelConfig(file.path, {
     model_type: modelType,
     hidden_size: hidden,
@@ -114,16 +146,39 @@ export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefine
     eos_token_id: endTokens(file),
     attention_bias: name !== "qwen2" && file.tensors.has("blk.0.attn_q.bias"),
     mlp_bias: file.tensors.has("blk.0.ffn_gate.bias"),
-    ...(window === undefined
-      ? {}
-      : {
-          sliding_window: window,
-          query_pre_attn_scalar: number("block_count") === 46 ? hidden / heads : headDim,
-          attn_logit_softcapping: optional("attn_logit_softcapping") ?? 50,
-          final_logit_softcapping: optional("final_logit_softcapping") ?? 30,
-        }),
+    ...(ownKeys[modelType]?.({ number, optional, headDim, share: hidden / heads }) ?? {}),
   });
 }
+
+type OwnFields = {
+  readonly number: (key: string) => number;
+  readonly optional: (key: string) => number | undefined;
+  readonly headDim: number;
+  /** The width over the number of heads. */
+  readonly share: number;
+};
+
+/** The keys of `config.json` that only one architecture has. */
+const ownKeys: { readonly [T in ModelType]?: (fields: OwnFields) => Record<string, unknown> } = {
+  gemma2: ({ number, optional, headDim, share }) => ({
+    sliding_window: optional("attention.sliding_window") ?? 4096,
+    query_pre_attn_scalar: number("block_count") === 46 ? share : headDim, // 46 layers: the 27 B model
+    attn_logit_softcapping: optional("attn_logit_softcapping") ?? 50,
+    final_logit_softcapping: optional("final_logit_softcapping") ?? 30,
+  }),
+  gemma3_text: ({ number, optional, headDim, share }) => ({
+    sliding_window: number("attention.sliding_window"),
+    query_pre_attn_scalar: number("block_count") === 62 ? share : headDim,
+    rope_local_base_freq: shortest(optional("rope.freq_base_swa") ?? 10000),
+    final_logit_softcapping: optional("final_logit_softcapping") ?? null,
+  }),
+  granite: ({ number }) => ({
+    embedding_multiplier: shortest(number("embedding_scale")),
+    residual_multiplier: shortest(number("residual_scale")),
+    attention_multiplier: shortest(number("attention.scale")),
+    logits_scaling: shortest(number("logit_scale")),
+  }),
+};
 
 /** The tokens that end an answer: of a text, of a turn, of a message. */
 function endTokens(file: GgufFile): number[] {
@@ -132,7 +187,7 @@ function endTokens(file: GgufFile): number[] {
   return [...new Set(ids.filter((id) => id !== undefined))];
 }
 
-function modelTypeOf(file: GgufFile): string {
+function modelTypeOf(file: GgufFile): ModelType {
   const fields = fieldReader(file);
   const name = fields.text("general.architecture");
   const kind = fields.optionalText("general.type") ?? "model";
@@ -145,7 +200,7 @@ function modelTypeOf(file: GgufFile): string {
       `${file.path}: architecture "${name}" is not supported; expected one of: ${known.join(", ")}`,
     );
   }
-  return modelType;
+  return modelType as ModelType;
 }
 
 /** Numbers in a query of one head. Throws as `ggufModelConfig` does. */
@@ -173,10 +228,16 @@ function scalingOf(file: GgufFile, { headDim, theta, context, factors }: Rope): 
   const architecture = fields.text("general.architecture");
   const type = fields.optionalText(`${architecture}.rope.scaling.type`) ?? "none";
   if (type === "linear") return { rope_type: "linear", factor: fields.number(`${architecture}.rope.scaling.factor`) };
+  if (type === "yarn")
+    return {
+      rope_type: "yarn",
+      factor: fields.number(`${architecture}.rope.scaling.factor`),
+      original_max_position_embeddings: fields.number(`${architecture}.rope.scaling.original_context_length`),
+    };
   if (type !== "none")
     throw new AppError(
       "E_ARCHITECTURE",
-      `${file.path}: rotary scaling "${type}" is not supported; expected none, linear`,
+      `${file.path}: rotary scaling "${type}" is not supported; expected none, linear, yarn`,
     );
   if (factors === undefined) return null;
   const factor = factors.reduce((most, value) => Math.max(most, value), 1);

@@ -9,6 +9,7 @@ import { type GgufField, openGguf, readGgufTensor } from "../../files/gguf/read.
 import { pairRows, unpairRows } from "../../files/gguf/rows.ts";
 import { writeGguf } from "../../files/gguf/write.ts";
 import type { ModelConfig } from "../config.ts";
+import { yarnMagnitude } from "../config-keys.ts";
 import { openModel } from "../load.ts";
 import { type GgufModelType, ggufStoredType, saveGgufModel } from "./save.ts";
 
@@ -27,6 +28,24 @@ const kinds: Readonly<Record<string, Partial<ModelConfig>>> = {
     ropeScaling: { type: "llama3", factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContext: 512 },
   },
   "llama with a tied head": { tied: true },
+  qwen3: { modelType: "qwen3", headDim: 16, tied: true },
+  "qwen3, yarn": {
+    modelType: "qwen3",
+    ropeScaling: { type: "yarn", factor: 4, originalContext: 16, fast: 32, slow: 1, magnitude: yarnMagnitude(4) },
+  },
+  gemma3: {
+    modelType: "gemma3_text",
+    layers: 7,
+    windows: [8, 8, 8, 8, 8, 0, 8],
+    queryScalar: 8,
+    ropeTheta: 1e6,
+    windowRotary: { theta: 20000, scaling: undefined },
+  },
+  granite: {
+    modelType: "granite",
+    multipliers: { embedding: 12, residual: 0.22, attention: 0.015625, logitDivisor: 8 },
+  },
+  smollm3: { modelType: "smollm3", layers: 5, unturned: [false, false, false, true, false] },
   qwen2: { modelType: "qwen2", biased: ["q", "k", "v"], ropeTheta: 1e6 },
   gemma: { modelType: "gemma", tied: true, headDim: 16 },
   gemma2: {
@@ -108,6 +127,9 @@ test("what llama.cpp does not have is refused, naming what it has", async () => 
     });
   await refuse({ modelType: "opt" }, /no architecture for opt; it has: llama, mistral, qwen2, qwen3, gemma, gemma2/);
   await refuse({ modelType: "qwen3", biased: ["q", "k", "v", "o"] }, /no qwen3 with biases/);
+  await refuse({ ...kinds["gemma3"], windows: [8, 8, 8, 8, 8, 8, 8] }, /windows of .*five layers with one/);
+  await refuse({ ...kinds["gemma3"], queryScalar: 24 }, /a query scalar of 24; it has 8/);
+  await refuse({ ...kinds["smollm3"], unturned: [true, false, false, true, false] }, /every fourth/);
   await refuse({ ...kinds["gemma2"], windows: [8, 8] }, /windows of \[8,8\]/);
   await refuse({ ...kinds["gemma2"], queryScalar: 24 }, /a query scalar of 24; it has 16/);
 });
@@ -158,7 +180,7 @@ test("files that are no model we know are refused", async () => {
   await refuse("llama.block_count", 3, "E_FORMAT", /no tensor named "blk.2/);
   await refuse("llama.feed_forward_length", 47, "E_SHAPE", /should be \[47,32\], found \[48,32\]/);
   await refuse("llama.rope.dimension_count", 4, "E_ARCHITECTURE", /rotated part has 4/);
-  await refuse("llama.rope.scaling.type", "yarn", "E_ARCHITECTURE", /"yarn" is not supported/);
+  await refuse("llama.rope.scaling.type", "longrope", "E_ARCHITECTURE", /"longrope" is not supported/);
   writeFileSync(path, readFileSync(path).subarray(0, 900));
   await expect(openModel(path)).rejects.toMatchObject({ code: "E_FORMAT" });
 });

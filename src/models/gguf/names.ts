@@ -32,6 +32,9 @@ export const ggufArchitectures: { readonly [T in ModelType]?: GgufArchitecture }
   qwen3: { name: "qwen3", pairsRows: false, gainOffset: 0, norms, headNorms },
   gemma: { name: "gemma", pairsRows: false, gainOffset: 1, norms },
   gemma2: { name: "gemma2", pairsRows: false, gainOffset: 1, norms: aroundNorms },
+  gemma3_text: { name: "gemma3", pairsRows: false, gainOffset: 1, norms: aroundNorms, headNorms },
+  granite: { name: "granite", pairsRows: true, gainOffset: 0, norms },
+  smollm3: { name: "smollm3", pairsRows: true, gainOffset: 0, norms },
 };
 
 const maps: { readonly [M in LinearMap]: string } = {
