@@ -19,7 +19,7 @@ import { type Job, type LeftOut, planJobs, type Selection, selectTasks } from ".
 import { type EvalReport, summarize } from "./report.ts";
 import type { RunCode } from "./run-code.ts";
 import { needsCode, runsAnswers, scoreLine } from "./scorers/table.ts";
-import { pairSubject } from "./subject.ts";
+import { modelSubject, pairSubject } from "./subject.ts";
 
 export type EvalProgress = {
   /** Questions answered, by all methods together; those of an earlier run among them. */
@@ -58,12 +58,13 @@ export type Evaluation = {
 };
 
 /**
- * Evaluates a pair on task files. With `log` each answer is written as it comes, and an evaluation that was stopped goes on from there.
- * @throws what `loadPair` and `readTaskFiles` throw; E_DATA where nothing can be asked; E_MISMATCH for a log of another model or other
+ * Evaluates a pair, or a model alone, on task files. With `log` each answer is written as it comes, and an evaluation that was stopped goes on from there.
+ * @throws what `loadPair`, `modelSubject` and `readTaskFiles` throw; E_DATA where nothing can be asked; E_MISMATCH for a log of another model or other
  * tasks; E_INTERRUPTED
  */
 export async function runEval({
   pairDirectory,
+  modelPath,
   taskFiles,
   log: path,
   resolveModel,
@@ -72,13 +73,21 @@ export async function runEval({
   ...options
 }: EvalOptions &
   Pick<PairOptions, "resolveModel" | "warn" | "exact"> & {
-    readonly pairDirectory: string;
+    readonly pairDirectory?: string;
+    /** A model alone, in the place of a pair. */
+    readonly modelPath?: string;
     readonly taskFiles: readonly string[];
     readonly log?: string;
   }): Promise<EvalReport & { readonly leftOut: readonly LeftOut[] }> {
   const tasks = await readTaskFiles(taskFiles);
   const { threads = 0, device = "cpu" } = options;
-  await using subject = pairSubject(await loadPair(pairDirectory, { resolveModel, warn, exact }), { threads, device });
+  if ((pairDirectory === undefined) === (modelPath === undefined))
+    throw new AppError("E_USAGE", "evaluation: expected either a pair or a model");
+  await using pair =
+    pairDirectory === undefined
+      ? undefined
+      : pairSubject(await loadPair(pairDirectory, { resolveModel, warn, exact }), { threads, device });
+  const subject = pair ?? (await modelSubject(modelPath!, { exact }));
   await using log = path === undefined ? undefined : await openLog(path);
   const { lines, leftOut } = await evaluate(subject, tasks, options, log);
   return { ...summarize(lines, { against: options.against }), leftOut };

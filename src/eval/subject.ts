@@ -1,11 +1,17 @@
 /** @file What is evaluated: a pair, or a model alone. */
+import { basename } from "node:path";
+import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { Subject } from "../methods/method.ts";
+import { type OpenOptions, openModel } from "../models/load.ts";
+import type { Model } from "../models/model.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { encodeSpecialization, type Specialization } from "../pair/specialization-file.ts";
 import { createSpecializer } from "../pair/specialize.ts";
 import { specializedEdge } from "../pair/specialized-edge.ts";
 import type { CompileOptions } from "../runtime/session.ts";
+import { CHAT_TEMPLATE_LAYOUT } from "../text/chat-layout.ts";
+import { loadTokenizer } from "../text/tokenizer-file.ts";
 
 /** Holds the cloud model's session: close it. */
 export type PairSubject = Subject & AsyncDisposable & Required<Pick<Subject, "specialize">>;
@@ -35,12 +41,26 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
   };
 }
 
+/**
+ * A model alone, laid out by its own chat template: it can be prompted, not specialised.
+ * @throws as `openModel` and `loadTokenizer`; E_CONFIG without a chat template
+ */
+export async function modelSubject(path: string, options: Pick<OpenOptions, "exact"> = {}): Promise<Subject> {
+  const tokenizer = await loadTokenizer(path);
+  if (tokenizer.chatTemplates.size === 0)
+    throw new AppError("E_CONFIG", `${path}: has no chat template, which says how a prompt and an input are laid out`);
+  const model = await openModel(path, { keepBlocks: true, ...options });
+  return { name: basename(path), sha256: sha256(heldAs(model)), model, tokenizer, layout: CHAT_TEMPLATE_LAYOUT };
+}
+
 /** Of all weights, and of how they are held: a quantised model has the hash of the one it was made from, and codes round their inputs. */
 function pairHash({ cloud, edge, generator }: Pair): string {
-  const parts = [cloud, edge].map(({ sha256: hash, quantization, blocks, widenedFrom }) =>
+  return sha256(`[${[cloud, edge].map(heldAs).join()},${JSON.stringify(generator.sha256)}]`);
+}
+
+const heldAs = ({ sha256: hash, quantization, blocks, widenedFrom }: Model): string =>
+  JSON.stringify(
     widenedFrom === undefined
       ? [hash, quantization ?? (blocks === undefined ? null : "blocks")]
       : [hash, widenedFrom, "widened"],
   );
-  return sha256(JSON.stringify([...parts, generator.sha256]));
-}

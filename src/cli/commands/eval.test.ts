@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -91,6 +91,37 @@ test("what eval logs, report turns into the same numbers, by other scorers too, 
   const unknown = await run("report", log, "--scorer", "exakt");
   expect(unknown.status).toBe(1);
   expect(unknown.stderr).toContain('"exakt"');
+});
+
+test("a model alone is asked by its own chat template, as it is and prompted, and by nothing else", async () => {
+  const folder = join(pair, "alone");
+  cpSync(join(pair, "edge"), folder, { recursive: true });
+  cpSync(join(pair, "tokenizer"), folder, { recursive: true });
+  const evaluateModel = async () => {
+    const args = [
+      "--model",
+      folder,
+      "--threads",
+      "1",
+      "--json",
+      "--suite",
+      writeTask("alone", { examples: [example] }),
+    ];
+    const { status, stdout } = await run("eval", ...args);
+    return { status, value: JSON.parse(stdout) as EvalReport & { leftOut: LeftOut[]; error?: { code: string } } };
+  };
+  expect((await evaluateModel()).value.error).toMatchObject({ code: "E_CONFIG" });
+  const template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:";
+  writeFileSync(join(folder, "chat_template.jinja"), template);
+  const { status, value } = await evaluateModel();
+  expect(status).toBe(0);
+  const { base, prompted } = value.strata["tasks"]!.methods;
+  expect(prompted!.inputTokens!).toBeGreaterThan(base!.inputTokens!);
+  expect(value.leftOut.map(({ method }) => method)).toEqual(
+    expect.arrayContaining(["specialized", "sibling-prompt", "far-prompt"]) as string[],
+  );
+  rmSync(join(folder, "tokenizer.json"));
+  expect((await evaluateModel()).value.error).toMatchObject({ code: "E_NOT_FOUND" });
 });
 
 test("report --calibration holds confidence against accuracy, with a temperature from other logs", async () => {

@@ -35,6 +35,7 @@ type Flags = PairFlags &
   ConstraintFlags &
   AllowCodeFlag &
   JsonFlag & {
+    readonly model?: string;
     readonly findConstraint?: boolean;
     readonly suite?: readonly string[];
     readonly check?: readonly string[];
@@ -67,6 +68,7 @@ the model writes. A plain NAME is looked for in the suites folders of the pair a
 Examples:
   $ loragen eval --suite task.json
   $ loragen eval --suite suite.jsonl --log answers.jsonl --only "^clinc" --limit 20
+  $ loragen eval --suite suite.jsonl --model qwen2.5-0.5b-instruct.gguf --methods prompted,prompted-5shot
   $ loragen eval --suite suite.jsonl --find-constraint --log constrained.jsonl
   $ loragen report answers.jsonl --against prompted`;
 
@@ -102,13 +104,17 @@ export function addEval(program: Command, context: CliContext): void {
     .option("--log <file>", "write each answer as it comes, as JSON lines; go on where it ends")
     .option("--against <method>", "hold every method against this one");
   const forms = [...formOptions(), findConstraintOption(), allowCodeOption()];
-  for (const option of [...forms, ...pairOptions(), exactOption(), jsonOption()]) command.addOption(option);
+  for (const option of [modelOption(), ...forms, ...pairOptions(), exactOption(), jsonOption()])
+    command.addOption(option);
   command
     .addHelpText("after", examples)
     .action((flags: Flags) =>
       flags.check === undefined ? evalCommand(context, flags) : checkCommand(context, flags, flags.check),
     );
 }
+
+const modelOption = () =>
+  new Option("--model <dir|file|id>", "a model alone instead of a pair, by its own chat template").conflicts("pair");
 
 const findConstraintOption = () =>
   new Option("--find-constraint", "answer as each task's prompt demands, where `specialize` would find that").conflicts(
@@ -124,8 +130,8 @@ async function constraintOf(flags: Flags): Promise<Selection["constraint"]> {
 
 async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
   const names = required(flags.suite, "eval", "--suite FILE…");
-  const { pair: pairDirectory, methods: wanted, threads, device, only, limit, seeds, timed, log, against } = flags;
-  const taskFiles = await Promise.all(names.map((name) => findSuite(name, pairDirectory)));
+  const { pair, model, methods: wanted, threads, device, only, limit, seeds, timed, log, against } = flags;
+  const taskFiles = await Promise.all(names.map((name) => findSuite(name, pair)));
   const constraint = await constraintOf(flags);
   const runCode = await codeRunnerOf(context, flags);
   const { stderr: stream, now } = context;
@@ -133,7 +139,7 @@ async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
   let progress: ReturnType<typeof createProgress> | undefined;
   try {
     const report = await runEval({
-      pairDirectory,
+      ...(model === undefined ? { pairDirectory: pair } : { modelPath: await context.resolveModel(model) }),
       taskFiles,
       ...(log === undefined ? {} : { log }),
       resolveModel: context.resolveModel,
