@@ -26,7 +26,7 @@ const layout = SPECIAL_TOKEN_LAYOUT;
 const blank = { stratum: "tasks", kind: "task", examples: [] };
 
 /** Each prompt gives weights of its own. */
-const talker: Required<Subject> = {
+const talker: Required<Omit<Subject, "stored">> = {
   name: "talker",
   sha256: "abc",
   model: talkativeModel(1),
@@ -39,7 +39,11 @@ const tasksOf = async (subject: Subject, tasks: readonly EvalTask[], options: Ev
   summarize((await evaluate(subject, tasks, options)).lines).strata["tasks"]!;
 
 /** What a subject says to an input, decoded token by token. */
-async function answersOf(subject: Required<Subject>, inputs: readonly string[], prompt?: string): Promise<string[]> {
+async function answersOf(
+  subject: Required<Omit<Subject, "stored">>,
+  inputs: readonly string[],
+  prompt?: string,
+): Promise<string[]> {
   const model = prompt === undefined ? subject.model : (await subject.specialize(prompt)).model;
   await using decoder = await createDecoder(model, { threads: 1 });
   const answers: string[] = [];

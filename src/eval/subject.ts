@@ -24,6 +24,7 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
     name: pair.name,
     sha256: pairHash(pair),
     model: pair.edge,
+    stored: pair.edge,
     tokenizer: pair.tokenizer,
     layout: pair.layout,
     async specialize(prompt) {

@@ -4,6 +4,7 @@ import type { EvalTask } from "../data/eval-task.ts";
 import type { StepChange } from "../decode/cached-model.ts";
 import type { Prefix } from "../decode/prefix.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
+import type { Model } from "../models/model.ts";
 import type { PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
 
@@ -14,6 +15,8 @@ export type Subject = {
   /** The identity of all weights that answers depend on. */
   readonly sha256: string;
   readonly model: FrozenModel;
+  /** The same as it was opened, where it was: its folder is where its decomposition lies. */
+  readonly stored?: Model;
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
   /** The model specialised by a prompt; absent where there is no generator. */

@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { storedLlama } from "../../test/support/stored-llama.ts";
 import { smallTokenizer, talkativeModel } from "../../test/support/talkative-model.ts";
 import type { EvalTask } from "../data/eval-task.ts";
+import { writeExpert } from "../svf/expert-file.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { withControls } from "./controls.ts";
 import type { Subject } from "./method.ts";
@@ -78,6 +83,26 @@ describe("methods", () => {
     expect(refusal("sibling-prompt", one)).toMatch(/siblingPrompt/);
     expect(refusal("specialized", one, plain)).toMatch(/generator/);
     expect(refusal("prompted", one, plain)).toBeUndefined();
+  });
+
+  test("with a skill have its weights, which only the model as it was opened can get", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "svf-method-"));
+    const stored = await storedLlama(join(folder, "model"));
+    const weight = "model.layers.1.mlp.up_proj.weight";
+    const z = Float32Array.of(3, 1, 0.5);
+    await writeExpert(join(folder, "expert.safetensors"), {
+      modelSha256: stored.sha256,
+      renormalize: false,
+      madeBy: {},
+      scales: new Map([[weight, z]]),
+    });
+    const [method] = parseMethods([`svf:${folder}`]);
+    const { model, cost } = await method!.prepare({ ...plain, model: stored, stored }, one);
+    const changed = Object.keys(stored.weights).filter((name) => model.weights[name] !== stored.weights[name]);
+    expect([changed, cost.bytes]).toEqual([[weight], 12]);
+    await expect(method!.prepare(plain, one)).rejects.toMatchObject({ code: "E_MISMATCH" });
+    await expect(method!.prepare({ ...plain, stored }, one)).rejects.toMatchObject({ code: "E_MISMATCH" });
+    rmSync(folder, { recursive: true });
   });
 
   test("shuffle a prompt's words, always in the same way", async () => {

@@ -5,8 +5,9 @@ import { lora } from "./lora.ts";
 import type { Method } from "./method.ts";
 import { prompted, promptedShots } from "./prompted.ts";
 import { farPrompt, shuffledPrompt, siblingPrompt, specialized, specializedShots } from "./specialized.ts";
+import { svf } from "./svf.ts";
 
-/** In the order of tables. `N` stands for a number from 1, `FOLDER` for a path. */
+/** In the order of tables. `N` stands for a number from 1, `FOLDER` and `FILE` for a path. */
 export const methods = {
   base: () => base,
   prompted: () => prompted,
@@ -17,6 +18,7 @@ export const methods = {
   "far-prompt": () => farPrompt,
   "shuffled-prompt": () => shuffledPrompt,
   "lora:FOLDER": (folder) => lora(folder),
+  "svf:FILE": (path) => svf(path),
 } as const satisfies Record<string, (argument: string) => Method>;
 
 export type MethodPattern = keyof typeof methods;
@@ -46,4 +48,4 @@ export function parseMethods(names: readonly string[]): NamedMethod[] {
 }
 
 const matcher = (pattern: string): RegExp =>
-  new RegExp(`^${pattern.replace("N", "([1-9]\\d{0,2})").replace("FOLDER", "(.+)")}$`);
+  new RegExp(`^${pattern.replace("N", "([1-9]\\d{0,2})").replace(/FOLDER|FILE/, "(.+)")}$`);

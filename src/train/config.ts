@@ -1,5 +1,6 @@
 /** @file What the configurations of all training runs share. A configuration decides the result, seeds included. */
 import { z } from "zod";
+import { mapGroups } from "../models/decomposable.ts";
 import { quantizationNames } from "../models/quantized/layout.ts";
 import { maxThreads } from "../runtime/session.ts";
 import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
@@ -83,7 +84,7 @@ export const Weights = z.enum(["f32", "blocks", ...quantizationNames]);
 export type FrozenWeights = z.infer<typeof Weights>;
 
 /** What an edge model without prompts is trained on, and how: the same keys, the same batches. */
-export const promptFree = {
+export const answers = {
   /** How prompt, input and answer are set apart (docs/models.md). */
   layout: PromptLayout.default(SPECIAL_TOKEN_LAYOUT),
   /** What it is trained on: either of the two. */
@@ -95,20 +96,38 @@ export const promptFree = {
   lossOn: z.enum(["response", "sequence"]).default("response"),
   /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
   distillShare: z.number().min(0).max(1).default(0),
+};
+
+/** The same where adapters of low rank are trained. */
+export const promptFree = {
+  ...answers,
   /** Share of what the adapters read that is dropped in training. */
   dropout: z.number().min(0).lt(1).default(0.05),
 };
 
-export type PromptFree = z.infer<z.ZodObject<typeof promptFree>>;
+export type Answers = z.infer<z.ZodObject<typeof answers>>;
 
-/** Refuses what keys of `promptFree` cannot mean together. */
-export function refinePromptFree({ distillShare, lossOn, tasks, episodes }: PromptFree, { addIssue }: z.RefinementCtx) {
+/** Refuses what keys of `answers` cannot mean together. */
+export function refinePromptFree({ distillShare, lossOn, tasks, episodes }: Answers, { addIssue }: z.RefinementCtx) {
   const refuse = (key: string, message: string) => addIssue({ code: "custom", path: [key], message });
   if (distillShare > 0 && lossOn !== "response")
     refuse("lossOn", "expected response where distillShare is above 0: the prompted edge model teaches answers only");
   if ((tasks === undefined) === (episodes === undefined)) refuse("tasks", "expected either tasks or episodes");
 }
 
+/** Factors of the singular values of a model's maps (docs/transformer2.md). */
+export const Svf = z.strictObject({
+  /** Which maps of each layer. AMB-T1. */
+  maps: z.enum(mapGroups).default("feed-forward"),
+  /** Only so many of the largest singular values of each map have a factor; null: all. */
+  rank: count.nullable().default(null),
+  /** Factors as they are, or by a sigmoid and renormalised. AMB-T2. */
+  form: z.enum(["free", "bounded"]).default("free"),
+  /** Folder of decompositions; left out, one beside the model. */
+  cache: path.optional(),
+});
+
 export type RunConfig = z.infer<z.ZodObject<typeof common>>;
+export type SvfConfig = z.infer<typeof Svf>;
 export type EpisodesConfig = z.infer<typeof Episodes>;
 export type TasksConfig = z.infer<typeof Tasks>;

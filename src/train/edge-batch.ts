@@ -2,7 +2,7 @@
 import type { Rng } from "../base/rng.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { requireContext, rowFeeds } from "./batch.ts";
-import type { PromptFree, RunConfig } from "./config.ts";
+import type { Answers, RunConfig } from "./config.ts";
 import { edgePrefix, teacherPrefix } from "./generator-step.ts";
 import {
   type BatchPlace,
@@ -14,7 +14,7 @@ import {
 } from "./task-batches.ts";
 
 /** The keys that decide a batch: runs that agree in them, in their seed and in what they are trained on, read the same batches. */
-export type EdgeBatch = Pick<RunConfig & PromptFree, "batch" | "rowTokens" | "lossOn" | "distillShare">;
+export type EdgeBatch = Pick<RunConfig & Answers, "batch" | "rowTokens" | "lossOn" | "distillShare">;
 
 /** The prompts of a batch, each with the first of its queries that fill one row; the first always stays. */
 export const drawGroups = (config: EdgeBatch, source: TaskSource, rng: Rng, place: BatchPlace): Questions[] =>

@@ -1,35 +1,18 @@
-/** @file Training one LoRA over a frozen edge model that reads no prompts: what a generator's training is without a generator. */
+/** @file One LoRA as what is trained beside a frozen model. */
 import type { ExpertTarget } from "../generator/config.ts";
 import { type AdaptedPair, droppedInput } from "../generator/dropout.ts";
 import type { ParameterInfo } from "../generator/parameters.ts";
 import { type LowRank, transpose } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { frozenParts, type KeptBlocks } from "../models/frozen-model.ts";
 import { linearName, linearSize, requireMaps } from "../models/parameters.ts";
-import type { Quantization } from "../models/quantized/layout.ts";
 import { withLora } from "../nn/lora.ts";
-import { wrapLinear } from "../nn/parts.ts";
-import type { AdamWConfig } from "../optim/adamw.ts";
-import { rowInputs, supervisedTokens } from "./batch.ts";
-import { answerLoss, edgePrefix, type Target } from "./generator-step.ts";
-import type { StepSpec } from "./step.ts";
+import type { Adaptation } from "./adapted-step.ts";
 
 export type LoraShape = {
   readonly edge: ModelConfig;
   readonly rank: number;
   readonly alpha: number;
   readonly targets: readonly ExpertTarget[];
-};
-
-export type LoraStepOptions = {
-  /** Off: no noise. */
-  readonly training?: boolean;
-  /** Share of what the adapter reads that is dropped in training. */
-  readonly dropout?: number;
-  /** How the edge model is quantised. */
-  readonly quantization?: Quantization | undefined;
-  /** Which of its weights are held in blocks of their own. */
-  readonly blocks?: KeptBlocks | undefined;
 };
 
 const names = (map: string) => ({ a: `${map}.lora_A`, b: `${map}.lora_B` }) as const;
@@ -57,31 +40,18 @@ export const adaptedEdge = ({ edge, targets }: LoraShape): AdaptedPair => ({
   generator: { targets: [...targets], cloudTargets: [] },
 });
 
-/** The frozen weights are named `edge.…`. */
-export function loraSpec(
-  shape: LoraShape,
-  target: Target,
-  optimizer: AdamWConfig,
-  maxGradientNorm: number,
-  { training = true, dropout = 0, quantization, blocks }: LoraStepOptions = {},
-): StepSpec {
+/** @param dropout share of what the adapter reads that is dropped; 0: no noise */
+export function loraAdaptation(shape: LoraShape, dropout = 0): Adaptation {
   const adapted = new Set(mapsOf(shape).map(({ map }) => map));
   return {
-    parameters: new Map([...loraParameters(shape)].map(([name, info]) => [name, info.shape])),
-    weigh: supervisedTokens(edgePrefix),
-    optimizer,
-    maxGradientNorm,
-    objective: (parameters) => {
-      const prefix = "edge.";
-      const plain = frozenParts({ config: shape.edge, quantization, blocks }, prefix);
-      const batch = rowInputs(edgePrefix);
-      const reads = droppedInput(adaptedEdge(shape), "edge", batch.tokens, training ? dropout : 0);
-      const student = wrapLinear(plain, (name, linear) => {
-        if (!adapted.has(name)) return linear;
+    parameters: loraParameters(shape),
+    adapt: (parameters, tokens) => {
+      const reads = droppedInput(adaptedEdge(shape), "edge", tokens, dropout);
+      return (name, plain) => {
+        if (!adapted.has(name)) return plain;
         const sides = { a: parameters[names(name).a]!, b: parameters[names(name).b]! };
-        return (x) => withLora(() => linear(x), sides, shape.alpha / shape.rank)(reads(name, x));
-      });
-      return { loss: answerLoss(shape.edge, student, plain, target, batch) };
+        return (x) => withLora(() => plain(x), sides, shape.alpha / shape.rank)(reads(name, x));
+      };
     },
   };
 }

@@ -113,3 +113,15 @@ export const configureLora = (root: string, output: string, changes = {}): strin
     tasks: taskKeys(root),
     ...changes,
   });
+
+/** A skill of Transformer² on the same. */
+export const configureSvf = (root: string, output: string, changes = {}): string =>
+  configure(output, {
+    kind: "svf",
+    tokenizer: join(root, names.tokenizer),
+    edge: join(root, names.edge),
+    rowTokens: 40,
+    optimizer: { learningRate: 0.05, warmupSteps: 2 },
+    tasks: taskKeys(root),
+    ...changes,
+  });

@@ -13,11 +13,12 @@ import { mappedOrHeld } from "../../runtime/mapped-or-held.ts";
 import type { Feeds } from "../../runtime/session.ts";
 import { floatTensor } from "../../runtime/tensor.ts";
 import { loadTokenizer } from "../../text/tokenizer-file.ts";
+import { adaptedSpec, frozenPrefix } from "../adapted-step.ts";
 import { common, path, promptFree, refinePromptFree, Weights } from "../config.ts";
 import { drawGroups, edgeFeeds } from "../edge-batch.ts";
 import { edgePrefix, targetOf } from "../generator-step.ts";
 import type { Job } from "../job.ts";
-import { adaptedEdge, type LoraShape, loraParameters, loraSpec, trainedAdapter } from "../lora-step.ts";
+import { adaptedEdge, type LoraShape, loraAdaptation, loraParameters, trainedAdapter } from "../lora-step.ts";
 import { openingOf } from "../open-frozen.ts";
 import { parametersOf, type TrainingState } from "../state.ts";
 import { stepNames } from "../step.ts";
@@ -62,12 +63,13 @@ async function open(config: LoraRun, { edge: baseName }: LoraRun): Promise<Job> 
   const source = await openTaskSource(config, tokenizer, config.layout);
   const shape: LoraShape = { edge: edge.config, ...config.lora };
   const spec = (training: boolean) => ({
-    ...loraSpec(shape, targetOf(config), config.optimizer, config.optimizer.maxGradientNorm, {
-      training,
-      dropout: config.dropout,
-      quantization: edge.quantization,
-      blocks: edge.blocks,
-    }),
+    ...adaptedSpec(
+      edge,
+      loraAdaptation(shape, training ? config.dropout : 0),
+      targetOf(config),
+      config.optimizer,
+      config.optimizer.maxGradientNorm,
+    ),
     recompute: config.recompute,
   });
   const batch = (rng: Rng, place: BatchPlace) =>
@@ -79,7 +81,7 @@ async function open(config: LoraRun, { edge: baseName }: LoraRun): Promise<Job> 
   return {
     spec: spec(true),
     evaluation: spec(false),
-    weights: await mappedOrHeld(frozenSources(edge, "edge.")),
+    weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
     prepack: isCoded(edge),
     start: () => startLora(config, shape),
     batch: ({ rng, index }) => {

@@ -7,9 +7,10 @@ import { GeneratorRun, generator } from "./generator.ts";
 import { LanguageModelRun, languageModel } from "./language-model.ts";
 import { LoraRun, lora } from "./lora.ts";
 import type { Recipe } from "./recipe.ts";
+import { SvfRun, svf } from "./svf.ts";
 
 /** The configuration of a training run, one JSON file. */
-export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, GeneratorRun, LoraRun]);
+export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, GeneratorRun, LoraRun, SvfRun]);
 export type TrainConfig = z.infer<typeof TrainConfig>;
 
 type Kind = TrainConfig["kind"];
@@ -18,6 +19,7 @@ export const recipes: { readonly [K in Kind]: Recipe<Extract<TrainConfig, { kind
   "language-model": languageModel,
   generator,
   lora,
+  svf,
 };
 
 /** Reads all that a run needs, with paths in the place of names. Throws before anything is written. */
