@@ -1,0 +1,43 @@
+/**
+ * @file Writes the short runs that choose the generator's configuration, one change each:
+ *   npx tsx runs/smollm2/levers.ts [OUT = work/smollm2/levers] [STEPS = 300] [BATCH = 16]
+ * writes NAME.json for `loragen train --config`. All read the same prompts in the same order; "as-trained" is the long run's own
+ * configuration over as many steps.
+ */
+import { readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { writeJsonFile } from "../../src/base/json-file.ts";
+import type { GeneratorConfig } from "../../src/generator/config.ts";
+
+/** What a lever changes of the generator; the rest is the long run's. */
+export const levers: Readonly<Record<string, Partial<GeneratorConfig>>> = {
+  "as-trained": {},
+  /** Table 9 of the paper: one pool and one router for all layers, two experts kept, one embedding for all meta tokens. */
+  paper: { poolScope: "shared", routerScope: "shared", topK: 2, metaTokens: "single" },
+  "shared-32": { poolScope: "shared", experts: 32 },
+  /** All experts, by signed coefficients; `topK` has no effect then, and its default to be. */
+  linear: { strategy: "linear", topK: 2 },
+  "factors-apart": { compose: "factorsApart" },
+  "half-cloud": { cloudLayers: 15 },
+};
+
+const Run = z.looseObject({ generator: z.looseObject({}) });
+
+/** The configuration of a lever's run. */
+export function leverRun(name: string, { out, steps, batch }: { out: string; steps: number; batch: number }): object {
+  const base = Run.parse(JSON.parse(readFileSync(new URL("config/generator.json", import.meta.url), "utf8")));
+  const generator = { ...base.generator, ...levers[name] };
+  return { ...base, output: join(out, name), steps, batch, generator };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [out = "work/smollm2/levers", steps = "300", batch = "16"] = process.argv.slice(2);
+  await mkdir(out, { recursive: true });
+  for (const name of Object.keys(levers)) {
+    const path = join(out, `${name}.json`);
+    await writeJsonFile(path, leverRun(name, { out, steps: Number(steps), batch: Number(batch) }));
+    console.log(path);
+  }
+}
