@@ -13,14 +13,7 @@ export {
 } from "./decode/decoder.ts";
 export { type FetchFilesOptions, fetchFiles } from "./files/fetch-files.ts";
 export type { ModelConfig } from "./models/config.ts";
-export {
-  type Answer,
-  type Answerer,
-  type AnswererOptions,
-  type AnswerOptions,
-  createAnswerer,
-  type Turn,
-} from "./pair/answer.ts";
+export { type Answer, type Answerer, type AnswererOptions, type AnswerOptions, createAnswerer } from "./pair/answer.ts";
 export { loadEdgePair, type ReadFile } from "./pair/edge-pair.ts";
 export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./pair/merge.ts";
 export type { EdgePair } from "./pair/pair.ts";
@@ -28,4 +21,5 @@ export { encodeSpecialization, parseSpecialization, type Specialization } from "
 export { createSwappableDecoder, type SwappableDecoder } from "./pair/swap.ts";
 export type { Device, WeightSource } from "./runtime/session.ts";
 export { bestDevice } from "./runtime/web.ts";
+export type { ChatTurn } from "./text/chat-layout.ts";
 export type { Tokenizer } from "./text/tokenizer.ts";

@@ -59,7 +59,6 @@ export {
   type AnswerOptions,
   createAnswerer,
   generate,
-  type Turn,
 } from "./pair/answer.ts";
 export { type CombinePart, combineSpecializations, type Interference, interference } from "./pair/combine.ts";
 export { type CombineEffect, measureCombination } from "./pair/combine-effect.ts";
@@ -80,7 +79,7 @@ export { type CombineOptions, combineExperts, type Expert, type Mixture, scaleEx
 export type { ExpertAdapter } from "./svf/expert-adapter.ts";
 export { readExpert, writeExpert } from "./svf/expert-file.ts";
 export { type Basis, type Decomposed, openBasis, type SvdCacheOptions, type SvdSource } from "./svf/svd-cache.ts";
-export { CHAT_TEMPLATE_LAYOUT } from "./text/chat-layout.ts";
+export { CHAT_TEMPLATE_LAYOUT, type ChatTurn } from "./text/chat-layout.ts";
 export { type ChatMessage, type RenderChatOptions, renderChat } from "./text/chat-template.ts";
 export {
   type Example,

@@ -2,9 +2,10 @@
 import { openSafetensors, readTensor } from "../../src/files/safetensors.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
 import { withExperts } from "../../src/generator/experts.ts";
-import { type PairShape, parameterNames, targetSize } from "../../src/generator/parameters.ts";
+import { type PairShape, parameterNames } from "../../src/generator/parameters.ts";
 import { flattenRows, gather, input } from "../../src/graph/build.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
+import { linearSize } from "../../src/models/parameters.ts";
 import { ropeWeights } from "../../src/models/rope.ts";
 import { meanCrossEntropy } from "../../src/nn/loss.ts";
 import { denseParts, frozenWeights } from "../../src/nn/parts.ts";
@@ -33,7 +34,7 @@ export function expertShapes({ config, experts }: Pick<Problem, "config" | "expe
   const stacked = experts.count * experts.rank;
   const shapes = new Map<string, readonly number[]>();
   for (const target of expertTargetNames(config)) {
-    const { inputs, outputs } = targetSize(config, target);
+    const { inputs, outputs } = linearSize(config, target);
     shapes.set(parameterNames.expert(0, target, "A"), [stacked, inputs]);
     shapes.set(parameterNames.expert(0, target, "B"), [stacked, outputs]);
   }
@@ -77,7 +78,13 @@ export function expertSpec(problem: Problem, frozen: FrozenWeights): StepSpec {
       const promptOf = input(promptOfName, [`${prefix}_rows`], "i64");
       const dense = denseParts(frozenWeights());
       const base = frozen === "int8" ? quantizedParts(dense, int8Maps) : dense;
-      const parts = withExperts(pair, base, (name) => parameters[name]!, gates, promptOf);
+      const parts = withExperts({
+        shape: pair,
+        frozen: base,
+        parameters: (name) => parameters[name]!,
+        gates,
+        promptOf,
+      });
       const { tokens, rows, targets } = rowInputs(prefix);
       const hidden = forward(config, parts, embed(config, parts, tokens));
       return { loss: meanCrossEntropy(logits(config, parts, gather(flattenRows(hidden), rows)), targets) };

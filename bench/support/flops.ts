@@ -1,13 +1,12 @@
 /** @file Counting the useful arithmetic of a training step: matrix products alone, 2·m·k·n each. */
 import type { ExpertTarget } from "../../src/generator/config.ts";
-import { targetSize } from "../../src/generator/parameters.ts";
 import { bindDims, evaluateDim } from "../../src/graph/bind.ts";
 import { simplify } from "../../src/graph/simplify.ts";
 import { leavesOf, topological } from "../../src/graph/tree.ts";
 import { type Dim, type Graph, isOp, type Node } from "../../src/graph/types.ts";
 import { architectures } from "../../src/models/architectures/index.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
-import { linearMaps, parameterShapes } from "../../src/models/parameters.ts";
+import { linearMaps, linearSize, parameterShapes } from "../../src/models/parameters.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import type { Problem } from "./problem.ts";
 
@@ -55,7 +54,7 @@ export function expertStepWork({ config, rows, time, experts }: Problem): Work {
   const below = config.hidden * (2 * width + 2 * keys) + first * config.hidden * config.ffn;
   const stacked = experts.count * experts.rank;
   const perLayer = targets.reduce((total, target) => {
-    const { inputs, outputs } = targetSize(config, target);
+    const { inputs, outputs } = linearSize(config, target);
     return total + stacked * (inputs + outputs);
   }, 0);
   const mixture = 6 * perLayer * config.layers - 2 * first * stacked * config.hidden;

@@ -10,7 +10,7 @@ import { embeddingName, headName } from "../../src/models/parameters.ts";
 import { bytesOfSource, dequantizeWeight } from "../../src/models/quantized/dequantize.ts";
 import { quantizeDirectory } from "../../src/models/quantized/directory-file.ts";
 import { quantizationNames, quantizations, storedWeights } from "../../src/models/quantized/layout.ts";
-import { widenedHere } from "../../src/runtime/mapped-or-held.ts";
+import { widenedHere } from "../../src/runtime/weight-memory.ts";
 
 const text = { type: "string" } as const;
 const { values, positionals } = parseArgs({

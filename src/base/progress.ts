@@ -50,7 +50,9 @@ export function createProgress(options: ProgressOptions): Progress {
     if (isBar) return now() - drawnMs >= redrawMs || next.done >= total;
     if (drawn === undefined || now() - drawnMs >= lineMs) return true;
     if (next.done >= total) return drawn.done < total;
-    return Math.floor(percent(next.done, total) / linePercent) > Math.floor(percent(drawn.done, total) / linePercent);
+    return (
+      Math.floor(percentDone(next.done, total) / linePercent) > Math.floor(percentDone(drawn.done, total) / linePercent)
+    );
   }
 
   function draw({ done, fields }: State): void {
@@ -90,7 +92,8 @@ export function createProgress(options: ProgressOptions): Progress {
   };
 }
 
-const percent = (done: number, total: number) => (total > 0 ? Math.min(100, Math.max(0, (100 * done) / total)) : 100);
+const percentDone = (done: number, total: number) =>
+  total > 0 ? Math.min(100, Math.max(0, (100 * done) / total)) : 100;
 
 type Timed = {
   readonly label: string;
@@ -104,11 +107,11 @@ type Timed = {
 
 /** A state as text: label, bar, share, count, rate, time so far and time left, fields. */
 function lineOf({ label, done, total, ...time }: Timed, fields: ProgressFields, withBar: boolean): string {
-  const filled = Math.round((percent(done, total) / 100) * barCells);
+  const filled = Math.round((percentDone(done, total) / 100) * barCells);
   return [
     label,
     ...(withBar ? ["█".repeat(filled) + "░".repeat(barCells - filled)] : []),
-    `${Math.floor(percent(done, total))}%`,
+    `${Math.floor(percentDone(done, total))}%`,
     `${done}/${total}`,
     `${formatRate(time.perSecond)}/s`,
     time.etaSeconds === undefined || done >= total

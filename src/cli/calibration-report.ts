@@ -1,8 +1,8 @@
 /** @file The calibration of an evaluation's probabilities as one table. */
 import type { Calibration, CalibrationReport } from "../eval/calibration.ts";
 import type { TableMaker } from "./eval-report.ts";
+import { percent } from "./format.ts";
 
-const percent = (share: number): string => (100 * share).toFixed(1);
 const accuracyAt = ({ accuracyAt: curve }: Calibration, wanted: number): string =>
   percent(curve.find(({ coverage }) => coverage === wanted)!.accuracy);
 

@@ -1,13 +1,12 @@
 /** @file The numbers of an evaluation as tables: a block for each stratum, percent throughout. */
 import type { Cell, Comparison, EvalReport, MethodReport, PromptEffect, StratumReport } from "../eval/report.ts";
 import type { Interval } from "../eval/statistics.ts";
-import { formatMs, plural } from "./format.ts";
+import { formatMs, percent, plural } from "./format.ts";
 import { type Column, formatTable, type Cell as TableCell } from "./table.ts";
 import type { Colors } from "./terminal.ts";
 
 const right = { align: "right" } as const;
 
-const percent = (share: number): string => (100 * share).toFixed(1);
 const signed = (share: number): string => `${share < 0 ? "−" : "+"}${percent(Math.abs(share))}`;
 const range = ({ low, high }: Interval, format = signed): string => `[${format(low)}, ${format(high)}]`;
 

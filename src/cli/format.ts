@@ -23,8 +23,11 @@ export function formatMs(ms: number): string {
   return `${Number((ms / 1000).toPrecision(3))} s`;
 }
 
+/** 0.8542 → "85.4", for tables whose titles say percent. */
+export const percent = (share: number): string => (100 * share).toFixed(1);
+
 /** 0.8542 → "85.4 %". */
-export const formatShare = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const formatShare = (share: number): string => `${percent(share)} %`;
 
 /** Enough of a hash to tell it from others. */
 export const shortHash = (hash: string): string => hash.slice(0, 12);

@@ -9,8 +9,6 @@ import { decoderGraph } from "./graph.ts";
 import { withRoom } from "./key-value-cache.ts";
 import { type Prefix, prefixCache, requirePrefix } from "./prefix.ts";
 
-export type DecodableModel = FrozenModel;
-
 export type CachedModelOptions = Pick<CompileOptions, "threads" | "device"> & {
   /** Positions a sequence may have; at most the model's context, which is also the default. Memory is taken as they are used. */
   readonly capacity?: number;
@@ -52,7 +50,7 @@ const pieceLength = 512;
  * @throws E_LIMIT where `capacity` does not fit the context
  */
 export async function createCachedModel(
-  model: DecodableModel,
+  model: FrozenModel,
   { capacity = model.config.context, change, prefix, ...options }: CachedModelOptions = {},
 ): Promise<CachedModel> {
   const { config } = model;

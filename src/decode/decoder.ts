@@ -1,9 +1,10 @@
 /** @file A decoder: one compiled model with one cache that continues prompts and scores continuations. */
-import { type CachedModel, type CachedModelOptions, createCachedModel, type DecodableModel } from "./cached-model.ts";
+
+import type { FrozenModel } from "../models/frozen-model.ts";
+import { type CachedModel, type CachedModelOptions, createCachedModel } from "./cached-model.ts";
 import { type Generated, type GenerateOptions, generate } from "./generate.ts";
 import { score } from "./score.ts";
 
-export type { DecodableModel } from "./cached-model.ts";
 export type { Generated, GenerateOptions } from "./generate.ts";
 
 export type DecoderOptions = CachedModelOptions & {
@@ -33,7 +34,7 @@ export type Decoder = AsyncDisposable & {
  * @throws E_LIMIT where the capacity exceeds the context, E_NOT_FOUND where a weight has no source
  */
 export async function createDecoder(
-  model: DecodableModel,
+  model: FrozenModel,
   { reusePrefix = true, now = () => performance.now(), ...options }: DecoderOptions = {},
 ): Promise<Decoder> {
   const { between: _, ...decoder } = decoderOver(await createCachedModel(model, options), model.config, {
@@ -46,7 +47,7 @@ export async function createDecoder(
 /** The decoder of a compiled model; `between` does work between its calls. */
 export function decoderOver(
   cached: CachedModel,
-  { vocab, eosIds }: DecodableModel["config"],
+  { vocab, eosIds }: FrozenModel["config"],
   { reusePrefix = true, now = () => performance.now() }: Pick<DecoderOptions, "reusePrefix" | "now"> = {},
 ): Decoder & { between<T>(work: () => T): Promise<T> } {
   const defaults = { vocab, eosIds, reusePrefix, now };

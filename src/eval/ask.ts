@@ -3,9 +3,10 @@ import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import type { CompiledConstraint } from "../constraint/compile.ts";
 import type { EvalSample } from "../data/eval-task.ts";
-import type { DecodableModel, StepChange } from "../decode/cached-model.ts";
+import type { StepChange } from "../decode/cached-model.ts";
 import { createDecoder, type Decoder } from "../decode/decoder.ts";
 import type { Prefix } from "../decode/prefix.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
@@ -48,7 +49,7 @@ export type AskOptions = {
 };
 
 export type Edge = {
-  readonly model: DecodableModel;
+  readonly model: FrozenModel;
   readonly change?: StepChange | undefined;
   readonly prefix?: Prefix | undefined;
   readonly tokenizer: Tokenizer;

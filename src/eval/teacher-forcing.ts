@@ -1,14 +1,14 @@
 /** @file Many given answers in one forward pass: how likely each is, and what greedy decoding would say at each of its tokens. */
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
-import type { DecodableModel, StepChange } from "../decode/cached-model.ts";
+import type { StepChange } from "../decode/cached-model.ts";
 import { cast, crossEntropy, flattenRows, gather, input, iota, matmul, reshape, topKMask } from "../graph/build.ts";
 import { mulDims } from "../graph/dims.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Graph } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { logits } from "../models/decoder.ts";
-import { frozenParts, frozenSources, isCoded } from "../models/frozen-model.ts";
+import { type FrozenModel, frozenParts, frozenSources, isCoded } from "../models/frozen-model.ts";
 import type { Parts } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions } from "../runtime/session.ts";
@@ -43,7 +43,7 @@ export type TeacherForcingOptions = Pick<CompileOptions, "threads" | "device"> &
 
 /** Compiles a model for packed rows. */
 export async function createTeacherForcing(
-  model: DecodableModel,
+  model: FrozenModel,
   { change, greedy = true, ...options }: TeacherForcingOptions = {},
 ): Promise<TeacherForcing> {
   const { config } = model;

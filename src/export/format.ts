@@ -1,4 +1,5 @@
 /** @file What an export is: written directly, then reloaded and compared with the merged model. */
+import { requireRunning } from "../base/interrupt.ts";
 import { gbnf } from "../constraint/gbnf.ts";
 import { answerSchema, type ConstraintSpec } from "../constraint/spec.ts";
 import type { Adapter } from "../lora/low-rank.ts";
@@ -74,3 +75,20 @@ export type ExportFormat = {
   /** Compares the tokens of a tokenizer that was written anew; undefined where none was. Throws E_MISMATCH. */
   readonly checkTokens?: (context: ExportContext) => Promise<TokenCheck | undefined>;
 };
+
+/** The steps of an export: told as they begin, and where an interruption stops it. */
+export type ExportStep = "merge" | "write" | "verify";
+
+export type StepOptions = {
+  readonly signal?: AbortSignal | undefined;
+  /** Told what begins. */
+  readonly onStep?: (step: ExportStep) => void;
+};
+
+/** What is called as a step begins. It throws E_INTERRUPTED where the signal has been given. */
+export const createSteps =
+  ({ signal, onStep }: StepOptions) =>
+  (step: ExportStep): void => {
+    requireRunning(signal);
+    onStep?.(step);
+  };

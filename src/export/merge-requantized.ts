@@ -12,14 +12,13 @@ import type { ResolvedQuantization } from "../models/quantized/layout.ts";
 import { requantize } from "../models/quantized/requantize.ts";
 import { saveRequantizedModel } from "../models/quantized/save-requantized.ts";
 import { type MergeRecord, refuseMerged } from "../models/save-merged.ts";
-import { requireArrival } from "./arrival.ts";
 import { compareLogits, requireClose } from "./compare-logits.ts";
-import { listFiles } from "./list-files.ts";
-import { withNewFolder } from "./new-folder.ts";
+import { createSteps, type ExportStep } from "./format.ts";
+import { listFiles, withNewFolder } from "./new-folder.ts";
 import { exportTolerance, logitsOfProbes, probePositions } from "./probes.ts";
 import { reloadModel } from "./reload.ts";
 import type { ExportRequest, ExportResult } from "./run-export.ts";
-import { createSteps, type ExportStep } from "./steps.ts";
+import { requireArrival } from "./share-arrived.ts";
 
 export type RequantizeRequest = Omit<ExportRequest, "type" | "name" | "baseName" | "withBase" | "whole">;
 

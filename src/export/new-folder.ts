@@ -1,7 +1,7 @@
 /** @file Folders that appear complete or not at all. */
 import { rmSync } from "node:fs";
 import { lstat, mkdir, readdir, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { ioError } from "../base/io-error.ts";
@@ -64,4 +64,15 @@ async function findTarget(path: string): Promise<string> {
   } catch (error) {
     throw ioError(error, "write", path);
   }
+}
+
+export type WrittenFile = { readonly name: string; readonly bytes: number };
+
+/** All files under a folder, by name. */
+export async function listFiles(directory: string): Promise<WrittenFile[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const names = entries
+    .flatMap((entry) => (entry.isFile() ? [relative(directory, join(entry.parentPath, entry.name))] : []))
+    .sort();
+  return Promise.all(names.map(async (name) => ({ name, bytes: (await stat(join(directory, name))).size })));
 }

@@ -9,17 +9,22 @@ import type { ModelConfig } from "../models/config.ts";
 import { scaleAdapter } from "../models/merge-adapter.ts";
 import type { Model } from "../models/model.ts";
 import { type MergeRecord, refuseMerged, storedDtype } from "../models/save-merged.ts";
-import { shareArrived } from "./arrival.ts";
 import { modelAsStored } from "./as-stored.ts";
 import { compareLogits, requireClose } from "./compare-logits.ts";
-import { constraintFiles, type ExportContext, type ExportFormat, type WeightType } from "./format.ts";
+import {
+  constraintFiles,
+  createSteps,
+  type ExportContext,
+  type ExportFormat,
+  type StepOptions,
+  type WeightType,
+} from "./format.ts";
 import type { TokenCheck } from "./gguf-tokens.ts";
-import { listFiles, type WrittenFile } from "./list-files.ts";
-import { withNewFolder } from "./new-folder.ts";
+import { listFiles, type WrittenFile, withNewFolder } from "./new-folder.ts";
 import { exportTolerance, logitsOfProbes, probePositions } from "./probes.ts";
 import { reloadModel } from "./reload.ts";
 import { requireChange, storedTypes as storedWeightTypes } from "./require-change.ts";
-import { createSteps, type StepOptions } from "./steps.ts";
+import { shareArrived } from "./share-arrived.ts";
 
 export type ExportRequest = StepOptions & {
   readonly out: string;

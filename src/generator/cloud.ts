@@ -84,12 +84,12 @@ export function cloudFeeds(
 
 /** The cloud model's linear maps with the trained LoRA on q and v (LoRA-Gen §3), and its norms with what was added to them. */
 export function cloudParts(
-  pair: PairShape,
+  shape: PairShape,
   frozen: Parts,
   parameters: Parts["weight"],
   reads: AdapterInput = wholeInput,
 ): Parts {
-  const { cloud, generator } = pair;
+  const { cloud, generator } = shape;
   const adapted = new Map<string, { a: Node; b: Node }>();
   for (let layer = 0; layer < cloud.layers; layer++) {
     for (const target of generator.cloudTargets) {
@@ -101,15 +101,15 @@ export function cloudParts(
     }
   }
   const loraScale = generator.cloudAlpha / generator.cloudRank;
-  return wrapLinear(withTrainedNorms(pair, frozen, parameters), (name, plain) => {
+  return wrapLinear(withTrainedNorms(shape, frozen, parameters), (name, plain) => {
     const sides = adapted.get(name);
     if (sides === undefined) return plain;
     return (x) => withLora(() => plain(x), sides, loraScale)(reads(name, x));
   });
 }
 
-function withTrainedNorms(pair: PairShape, frozen: Parts, parameters: Parts["weight"]): Parts {
-  const trained = new Set(trainedNorms(pair));
+function withTrainedNorms(shape: PairShape, frozen: Parts, parameters: Parts["weight"]): Parts {
+  const trained = new Set(trainedNorms(shape));
   if (trained.size === 0) return frozen;
   const weight: Parts["weight"] = (name, shape) => {
     const plain = frozen.weight(name, shape);
@@ -122,8 +122,8 @@ function withTrainedNorms(pair: PairShape, frozen: Parts, parameters: Parts["wei
  * The hidden states of the meta tokens (LoRA-Gen §3): what they see is `metaAttention`, which layers are read `metaState`.
  * @returns (p, L, d)
  */
-export function metaHidden(pair: PairShape, parts: Parts, parameters: Parts["weight"], inputs: CloudInputs): Node {
-  const { cloud, generator } = pair;
+export function metaHidden(shape: PairShape, parts: Parts, parameters: Parts["weight"], inputs: CloudInputs): Node {
+  const { cloud, generator } = shape;
   const [rows, time] = inputs.tokens.shape as [Dim, Dim];
   const width = cloud.hidden;
   // Row 0 stands for ordinary tokens and is never used; one shared row serves every slot where `metaTokens` is `single`.
@@ -135,7 +135,7 @@ export function metaHidden(pair: PairShape, parts: Parts, parameters: Parts["wei
   const embedded = where(reshape(isOrdinary, [rows, time, 1]), embed(cloud, parts, inputs.tokens), gather(table, slot));
   const segments = views[generator.metaAttention](inputs);
   const outputs = forwardLayers(cloud, parts, embedded, viewOf(embedded, segments));
-  return readMetaState(pair, parts, outputs, inputs.metaRows);
+  return readMetaState(shape, parts, outputs, inputs.metaRows);
 }
 
 type View = (inputs: CloudInputs) => Segments | undefined;

@@ -6,22 +6,19 @@
 import { reshape } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import type { LowRank } from "../lora/low-rank.ts";
+import { linearSize } from "../models/parameters.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { ExpertTarget } from "./config.ts";
-import { logitCount, type PairShape, parameterNames, routerWidth, targetSize } from "./parameters.ts";
+import { type PairShape, parameterNames, routerWidth } from "./parameters.ts";
 import { routerHiddenStates } from "./router.ts";
 
-/** Numbers per layer that a specialisation holds: gates, or a hidden state. */
-export const gateCount = (shape: PairShape): number =>
-  shape.generator.generation === "direct" ? routerWidth(shape) : logitCount(shape.generator);
-
 /** The router's hidden states from the meta tokens' (p, L, d): (p, L, width). */
-export function directStates(pair: PairShape, parameters: Parts["weight"], hidden: Node): Node {
-  const config = { ...pair.generator, routerScope: "shared" } as const;
+export function directStates(shape: PairShape, parameters: Parts["weight"], hidden: Node): Node {
+  const config = { ...shape.generator, routerScope: "shared" } as const;
   return reshape(routerHiddenStates(config, parameters, hidden), [
     hidden.shape[0]!,
-    pair.edge.layers,
-    routerWidth(pair),
+    shape.edge.layers,
+    routerWidth(shape),
   ]);
 }
 
@@ -35,7 +32,7 @@ export function directLora(
 ): LowRank {
   const { generator, edge } = pair.shape;
   const { rank, alpha } = generator;
-  const { inputs, outputs } = targetSize(edge, target);
+  const { inputs, outputs } = linearSize(edge, target);
   const make = (side: "A" | "B", size: number, factor: number) => {
     const tensor = (part: "weight" | "bias") => pair.generator.tensors.get(parameterNames.direct(target, side, part))!;
     const [weight, bias] = [tensor("weight"), tensor("bias")];

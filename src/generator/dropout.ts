@@ -56,10 +56,10 @@ const widest = (read: readonly { inputs: number }[]): number => Math.max(...read
  * Drops from x (b, t, d), each value that maps read by noise of its own.
  * @param tokens (b, t): of the part's batch
  */
-export function droppedInput(pair: AdaptedPair, part: Part, tokens: Node, rate: number): AdapterInput {
+export function droppedInput(shape: AdaptedPair, part: Part, tokens: Node, rate: number): AdapterInput {
   if (rate === 0) return wholeInput;
   const [batch, time] = tokens.shape as [Dim, Dim];
-  const read = adaptedReadings(pair, part);
+  const read = adaptedReadings(shape, part);
   const fed = {
     tokens: input(names(part).tokens, [read.length, batch, time, 2]),
     features: input(names(part).features, [read.length, 2, widest(read)]),
@@ -75,8 +75,8 @@ export function droppedInput(pair: AdaptedPair, part: Part, tokens: Node, rate: 
 }
 
 /** Fresh noise for a batch of `rows` by `time` tokens. */
-export function dropoutFeeds(pair: AdaptedPair, part: Part, [rows, time]: readonly [number, number], rng: Rng): Feeds {
-  const read = adaptedReadings(pair, part);
+export function dropoutFeeds(shape: AdaptedPair, part: Part, [rows, time]: readonly [number, number], rng: Rng): Feeds {
+  const read = adaptedReadings(shape, part);
   const width = widest(read);
   const tokens = new Float32Array(read.length * rows * time * 2);
   for (let i = 0; i < tokens.length; i += 2) [tokens[i], tokens[i + 1]] = pointOnCircle(rng);

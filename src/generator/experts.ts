@@ -1,13 +1,13 @@
 /** @file The expert pool on the edge model: unmerged and per sample while training. */
 import { add, gather, matmul, reshape, scale as scaleBy, slice } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
-import { linearName } from "../models/parameters.ts";
+import { linearName, linearSize } from "../models/parameters.ts";
 import { rankGates, withMixedFactors, withMixture } from "../nn/lora.ts";
 import { type Linear, type Parts, wrapLinear } from "../nn/parts.ts";
 import { type ExpertTarget, type GeneratorConfig, gateSets } from "./config.ts";
 import { directStates } from "./direct.ts";
 import { type AdapterInput, wholeInput } from "./dropout.ts";
-import { type PairShape, parameterNames, targetSize } from "./parameters.ts";
+import { type PairShape, parameterNames } from "./parameters.ts";
 
 type Place = { readonly layer: number; readonly target: ExpertTarget };
 
@@ -32,24 +32,33 @@ function factorGates(generator: GeneratorConfig, row: Node): { readonly a: Node;
   return { a: slice(row, 1, 0, experts), b: slice(row, 1, experts, 2 * experts) };
 }
 
+/** What is adapted, and for whom. */
+export type Adapting = {
+  readonly shape: PairShape;
+  readonly frozen: Parts;
+  readonly parameters: Parts["weight"];
+  /** (b) i64: the prompt each row of the batch belongs to. */
+  readonly promptOf: Node;
+  readonly reads?: AdapterInput;
+};
+
 /**
- * Edge parts whose adapted maps add the gated mixture of experts (eq. 6), another one for every row.
- * @param gates (p, L, n), or (p, L, 2n) where A and B have their own
- * @param promptOf (b) i64: the prompt each row of the batch belongs to
+ * Edge parts whose adapted maps add the gated mixture of experts (eq. 6), another one for every row. Gates are (p, L, n), or (p, L, 2n) where A
+ * and B have their own.
  */
-export function withExperts(
-  pair: PairShape,
-  frozen: Parts,
-  parameters: Parts["weight"],
-  gates: Node,
-  promptOf: Node,
-  reads: AdapterInput = wholeInput,
-): Parts {
-  const { experts, rank, alpha, compose, poolScope } = pair.generator;
+export function withExperts({
+  shape,
+  frozen,
+  parameters,
+  gates,
+  promptOf,
+  reads = wholeInput,
+}: Adapting & { readonly gates: Node }): Parts {
+  const { experts, rank, alpha, compose, poolScope } = shape.generator;
   const scale = alpha / rank;
-  const rows = Array.from({ length: pair.edge.layers }, (_, layer) => layerRows(gates, layer, promptOf));
+  const rows = Array.from({ length: shape.edge.layers }, (_, layer) => layerRows(gates, layer, promptOf));
   const perRank = compose === "delta" ? rows.map((row) => rankGates(row, rank, scale)) : [];
-  const adapted = places(pair);
+  const adapted = places(shape);
   return wrapLinear(frozen, (name, plain) => {
     const at = adapted.get(name);
     if (at === undefined) return plain;
@@ -62,31 +71,28 @@ export function withExperts(
     const adapt = (linear: Linear) =>
       compose === "delta"
         ? withMixture(linear, stack, perRank[at.layer]!)
-        : withMixedFactors(linear, stack, factorGates(pair.generator, rows[at.layer]!), scale);
+        : withMixedFactors(linear, stack, factorGates(shape.generator, rows[at.layer]!), scale);
     return (x) => adapt(() => plain(x))(reads(name, x));
   });
 }
 
-/**
- * The direct ablation (LoRA-Gen Table 8): LoRA weights of every edge layer read off its meta token, no pool and no router.
- * @param hidden (p, L, d)
- */
-export function withDirectLora(
-  pair: PairShape,
-  frozen: Parts,
-  parameters: Parts["weight"],
-  hidden: Node,
-  promptOf: Node,
-  reads: AdapterInput = wholeInput,
-): Parts {
-  const { rank, alpha } = pair.generator;
-  const states = directStates(pair, parameters, hidden);
-  const adapted = places(pair);
+/** The direct ablation (LoRA-Gen Table 8): LoRA weights of every edge layer read off its meta token (p, L, d), no pool and no router. */
+export function withDirectLora({
+  shape,
+  frozen,
+  parameters,
+  hidden,
+  promptOf,
+  reads = wholeInput,
+}: Adapting & { readonly hidden: Node }): Parts {
+  const { rank, alpha } = shape.generator;
+  const states = directStates(shape, parameters, hidden);
+  const adapted = places(shape);
   return wrapLinear(frozen, (name, plain): Linear => {
     const at = adapted.get(name);
     if (at === undefined) return plain;
     const state = layerRows(states, at.layer, promptOf);
-    const { inputs, outputs } = targetSize(pair.edge, at.target);
+    const { inputs, outputs } = linearSize(shape.edge, at.target);
     const generate = (side: "A" | "B", size: number) => {
       const get = (part: "weight" | "bias") => parameters(parameterNames.direct(at.target, side, part), []);
       return reshape(add(matmul(state, get("weight"), { transB: true }), get("bias")), [state.shape[0]!, rank, size]);

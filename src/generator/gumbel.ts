@@ -23,5 +23,5 @@ export function gumbelFeeds(
 }
 
 /** The noise of one prompt at inference: the same prompt, by its hash, always has the same. */
-export const promptGumbelFeeds = (pair: Pick<PairShape, "edge" | "generator">, promptSha256: string): Feeds =>
-  gumbelFeeds(pair, 1, createRng(`gumbel ${promptSha256}`), { training: false });
+export const promptGumbelFeeds = (shape: Pick<PairShape, "edge" | "generator">, promptSha256: string): Feeds =>
+  gumbelFeeds(shape, 1, createRng(`gumbel ${promptSha256}`), { training: false });

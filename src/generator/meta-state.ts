@@ -21,17 +21,17 @@ const rowsOf = (x: Node, metaRows: Node): Node => gather(flattenRows(x), metaRow
 export const matchedLayer = (i: number, { cloud, edge }: Pick<PairShape, "cloud" | "edge">): number =>
   Math.max(1, Math.round((i * cloud.layers) / edge.layers));
 
-type Read = (states: States, pair: PairShape) => Node;
+type Read = (states: States, shape: PairShape) => Node;
 
 const reads: { readonly [S in GeneratorConfig["metaState"]]: Read } = {
   last: ({ outputs, norm, metaRows }) => rowsOf(norm(outputs.at(-1)!), metaRows),
   preNorm: ({ outputs, metaRows }) => rowsOf(outputs.at(-1)!, metaRows),
   mean: ({ outputs, norm, metaRows }) =>
     scale(outputs.map((x) => norm(rowsOf(x, metaRows))).reduce(add), 1 / outputs.length),
-  matched: ({ outputs, norm, metaRows }, pair) =>
+  matched: ({ outputs, norm, metaRows }, shape) =>
     concat(
-      Array.from({ length: pair.edge.layers }, (_, i) =>
-        norm(rowsOf(outputs[matchedLayer(i + 1, pair) - 1]!, slice(metaRows, 1, i, i + 1))),
+      Array.from({ length: shape.edge.layers }, (_, i) =>
+        norm(rowsOf(outputs[matchedLayer(i + 1, shape) - 1]!, slice(metaRows, 1, i, i + 1))),
       ),
       1,
     ),
@@ -42,7 +42,7 @@ const reads: { readonly [S in GeneratorConfig["metaState"]]: Read } = {
  * @param outputs what left each cloud layer: (p, t, d) each
  * @returns (p, L, d)
  */
-export function readMetaState(pair: PairShape, parts: Parts, outputs: readonly Node[], metaRows: Node): Node {
-  const norm = (x: Node) => finalNorm(pair.cloud, parts, x);
-  return reads[pair.generator.metaState]({ outputs, norm, metaRows }, pair);
+export function readMetaState(shape: PairShape, parts: Parts, outputs: readonly Node[], metaRows: Node): Node {
+  const norm = (x: Node) => finalNorm(shape.cloud, parts, x);
+  return reads[shape.generator.metaState]({ outputs, norm, metaRows }, shape);
 }

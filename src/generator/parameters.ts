@@ -16,9 +16,6 @@ export type ParameterInfo = { readonly shape: readonly number[]; readonly start:
 /** Gains and biases, whatever their rank: no weight decay. */
 export const isGainOrBias = (name: string): boolean => /(\.bias|^router\.norm\.weight|^cloud\.norms\..*)$/.test(name);
 
-/** Inputs and outputs of one adaptable linear map. */
-export const targetSize = linearSize;
-
 /** Throws E_CONFIG where the generator adapts a linear map that its cloud or edge model does not have. */
 export function requireTargets({ cloud, edge, generator }: PairShape): void {
   requireMaps(cloud, generator.cloudTargets);
@@ -67,79 +64,115 @@ export function trainedNorms({ cloud, generator }: PairShape): string[] {
 }
 
 /** How many sets of statistics, gains and biases the router's norm has, and of what width. */
-export function normSize(pair: PairShape): { readonly scopes: number; readonly features: number } {
-  const { routerNorm, routerNormScope, routerScope } = pair.generator;
+export function normSize(shape: PairShape): { readonly scopes: number; readonly features: number } {
+  const { routerNorm, routerNormScope, routerScope } = shape.generator;
   const scope = routerScope === "layer" ? "layer" : routerNormScope;
   return {
-    scopes: scopeCount(scope, pair.edge.layers),
-    features: routerNorm === "batchHidden" ? routerWidth(pair) : logitCount(pair.generator),
+    scopes: scopeCount(scope, shape.edge.layers),
+    features: routerNorm === "batchHidden" ? routerWidth(shape) : logitCount(shape.generator),
   };
 }
 
+type Put = (name: string, shape: readonly number[], start: Start) => void;
+
 /** Name → shape and start of everything trained by gradient. Throws E_CONFIG for targets a model does not have. */
-export function generatorParameters(pair: PairShape): Map<string, ParameterInfo> {
-  requireTargets(pair);
-  const { cloud, edge, generator } = pair;
-  const startB = generator.initialB;
+export function generatorParameters(shape: PairShape): Map<string, ParameterInfo> {
+  requireTargets(shape);
+  const { cloud, edge, generator } = shape;
   const found = new Map<string, ParameterInfo>();
-  const put = (name: string, shape: readonly number[], start: Start) => found.set(name, { shape, start });
+  const put: Put = (name, size, start) => found.set(name, { shape: size, start });
   put(parameterNames.meta, [generator.metaTokens === "single" ? 1 : edge.layers, cloud.hidden], "embedding");
   for (let layer = 0; layer < cloud.layers; layer++) {
     for (const target of generator.cloudTargets) {
-      const { inputs, outputs } = targetSize(cloud, target);
+      const { inputs, outputs } = linearSize(cloud, target);
       put(parameterNames.cloudLora(layer, target, "A"), [generator.cloudRank, inputs], "kaiming");
-      put(parameterNames.cloudLora(layer, target, "B"), [outputs, generator.cloudRank], startB);
+      put(parameterNames.cloudLora(layer, target, "B"), [outputs, generator.cloudRank], generator.initialB);
     }
   }
   const cloudShapes = parameterShapes(cloud);
-  for (const tensor of trainedNorms(pair)) put(parameterNames.cloudNorm(tensor), cloudShapes.get(tensor)!, "zero");
-  const scope = generator.generation === "direct" ? 1 : scopeCount(generator.routerScope, edge.layers);
-  const width = routerWidth(pair);
-  put(parameterNames.router("f1.weight"), [scope, width, cloud.hidden], "kaiming");
-  put(parameterNames.router("f1.bias"), [scope, 1, width], "zero");
-  if (generator.generation === "direct") {
-    for (const target of generator.targets) {
-      const { inputs, outputs } = targetSize(edge, target);
-      for (const [side, size, start] of [
-        ["A", inputs, "kaiming"],
-        ["B", outputs, startB],
-      ] as const) {
-        put(parameterNames.direct(target, side, "weight"), [generator.rank * size, width], start);
-        put(parameterNames.direct(target, side, "bias"), [generator.rank * size], side === "A" ? "embedding" : startB);
-      }
-    }
-    return found;
-  }
+  for (const tensor of trainedNorms(shape)) put(parameterNames.cloudNorm(tensor), cloudShapes.get(tensor)!, "zero");
+  const { scopes, behindRouter } = ownTensors[generator.generation];
+  const width = routerWidth(shape);
+  put(parameterNames.router("f1.weight"), [scopes(shape), width, cloud.hidden], "kaiming");
+  put(parameterNames.router("f1.bias"), [scopes(shape), 1, width], "zero");
+  behindRouter(shape, put);
+  return found;
+}
+
+type OwnTensors = {
+  /** Routers. */
+  readonly scopes: (shape: PairShape) => number;
+  /** What follows the router's hidden layer. */
+  readonly behindRouter: (shape: PairShape, put: Put) => void;
+  readonly hasLogits: boolean;
+};
+
+const ownTensors: { readonly [G in GeneratorConfig["generation"]]: OwnTensors } = {
+  pool: {
+    scopes: ({ generator, edge }) => scopeCount(generator.routerScope, edge.layers),
+    behindRouter(shape, put) {
+      putLogits(shape, put);
+      putPools(shape, put);
+    },
+    hasLogits: true,
+  },
+  direct: { scopes: () => 1, behindRouter: putGenerators, hasLogits: false },
+};
+
+/** The second map of the router, and its norm. */
+function putLogits(shape: PairShape, put: Put): void {
+  const { generator, edge } = shape;
+  const scopes = scopeCount(generator.routerScope, edge.layers);
   const outputs = logitCount(generator);
   // Signed coefficients start around 1, so that what all prompts have in common is learnt from the first step.
   const startBias = generator.strategy === "linear" ? "one" : "zero";
   const isLogitNorm = generator.routerNorm === "batch" || generator.routerNorm === "layer";
-  put(parameterNames.router("f2.weight"), [scope, outputs, width], "kaiming");
-  put(parameterNames.router("f2.bias"), [scope, 1, outputs], isLogitNorm ? "zero" : startBias);
-  if (generator.routerNorm !== "none") {
-    const { scopes, features } = normSize(pair);
-    put(parameterNames.router("norm.weight"), [scopes, 1, features], "one");
-    put(parameterNames.router("norm.bias"), [scopes, 1, features], isLogitNorm ? startBias : "zero");
-  }
+  put(parameterNames.router("f2.weight"), [scopes, outputs, routerWidth(shape)], "kaiming");
+  put(parameterNames.router("f2.bias"), [scopes, 1, outputs], isLogitNorm ? "zero" : startBias);
+  if (generator.routerNorm === "none") return;
+  const norm = normSize(shape);
+  put(parameterNames.router("norm.weight"), [norm.scopes, 1, norm.features], "one");
+  put(parameterNames.router("norm.bias"), [norm.scopes, 1, norm.features], isLogitNorm ? startBias : "zero");
+}
+
+/** The experts. */
+function putPools({ generator, edge }: PairShape, put: Put): void {
+  const ranks = generator.experts * generator.rank;
   for (let pool = 0; pool < scopeCount(generator.poolScope, edge.layers); pool++) {
     for (const target of generator.targets) {
-      const { inputs, outputs } = targetSize(edge, target);
-      put(parameterNames.expert(pool, target, "A"), [generator.experts * generator.rank, inputs], "kaiming");
-      put(parameterNames.expert(pool, target, "B"), [generator.experts * generator.rank, outputs], startB);
+      const { inputs, outputs } = linearSize(edge, target);
+      put(parameterNames.expert(pool, target, "A"), [ranks, inputs], "kaiming");
+      put(parameterNames.expert(pool, target, "B"), [ranks, outputs], generator.initialB);
     }
   }
-  return found;
+}
+
+/** What makes A and B from a hidden state. */
+function putGenerators(shape: PairShape, put: Put): void {
+  const { generator, edge } = shape;
+  const { initialB, rank } = generator;
+  const width = routerWidth(shape);
+  for (const target of generator.targets) {
+    const { inputs, outputs } = linearSize(edge, target);
+    for (const [side, size, start] of [
+      ["A", inputs, "kaiming"],
+      ["B", outputs, initialB],
+    ] as const) {
+      put(parameterNames.direct(target, side, "weight"), [rank * size, width], start);
+      put(parameterNames.direct(target, side, "bias"), [rank * size], side === "A" ? "embedding" : initialB);
+    }
+  }
 }
 
 /** Running statistics of the router's BatchNorm. */
-export function generatorBuffers(pair: PairShape): Map<string, ParameterInfo> {
-  const { generation, routerNorm } = pair.generator;
-  if (generation === "direct" || routerNorm === "none" || routerNorm === "layer") return new Map();
-  const { scopes, features } = normSize(pair);
-  const shape = [scopes, 1, features];
+export function generatorBuffers(shape: PairShape): Map<string, ParameterInfo> {
+  const { generation, routerNorm } = shape.generator;
+  if (!ownTensors[generation].hasLogits || routerNorm === "none" || routerNorm === "layer") return new Map();
+  const { scopes, features } = normSize(shape);
+  const size = [scopes, 1, features];
   return new Map([
-    [parameterNames.router("norm.mean"), { shape, start: "zero" }],
-    [parameterNames.router("norm.variance"), { shape, start: "one" }],
+    [parameterNames.router("norm.mean"), { shape: size, start: "zero" }],
+    [parameterNames.router("norm.variance"), { shape: size, start: "one" }],
   ]);
 }
 

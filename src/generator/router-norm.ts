@@ -12,7 +12,7 @@ export type RouterMode = { readonly training: boolean; readonly buffers: Readonl
 type Normed = { readonly out: Node; readonly next: Readonly<Record<string, Node>> };
 
 export type NormContext = {
-  readonly pair: Pick<PairShape, "edge" | "generator">;
+  readonly shape: Pick<PairShape, "edge" | "generator">;
   readonly parameters: Parts["weight"];
   readonly mode: RouterMode;
 };
@@ -37,7 +37,7 @@ export const routerNorms: { readonly [N in GeneratorConfig["routerNorm"]]: Route
 };
 
 /** Rows of one router (1, p·L, d) as the rows of each layer (L, p, d) where those are normed apart, and back. */
-function regroup({ edge, generator }: NormContext["pair"]) {
+function regroup({ edge, generator }: NormContext["shape"]) {
   if (generator.routerScope === "layer" || generator.routerNormScope === "shared")
     return { apart: (x: Node) => x, together: (x: Node) => x };
   return {
@@ -53,8 +53,8 @@ function regroup({ edge, generator }: NormContext["pair"]) {
 }
 
 /** Statistics of the batch in training, running ones at inference. */
-function batchNorm(given: Node, { pair, parameters, mode: { training, buffers } }: NormContext): Normed {
-  const { apart, together } = regroup(pair);
+function batchNorm(given: Node, { shape, parameters, mode: { training, buffers } }: NormContext): Normed {
+  const { apart, together } = regroup(shape);
   const x = apart(given);
   const names = { mean: nameOf("norm.mean"), variance: nameOf("norm.variance") };
   const running = { mean: buffers[names.mean]!, variance: buffers[names.variance]! };
@@ -65,7 +65,7 @@ function batchNorm(given: Node, { pair, parameters, mode: { training, buffers } 
   const normed = div(sub(x, mu), sqrt(add(variance, constant(epsilon))));
   const out = together(withGainAndBias(normed, parameters));
   if (!training) return { out, next: {} };
-  const { routerMomentum } = pair.generator;
+  const { routerMomentum } = shape.generator;
   const blend = (before: Node, now: Node) =>
     add(mul(before, constant(1 - routerMomentum)), mul(now, constant(routerMomentum)));
   // The running variance is the unbiased one, as in PyTorch: n/(n − 1) of what normalises the batch.
@@ -79,8 +79,8 @@ function batchNorm(given: Node, { pair, parameters, mode: { training, buffers } 
 }
 
 /** Of every row's own n logits: no batch has a part in it. */
-function layerNorm(given: Node, { pair, parameters }: NormContext): Node {
-  const { apart, together } = regroup(pair);
+function layerNorm(given: Node, { shape, parameters }: NormContext): Node {
+  const { apart, together } = regroup(shape);
   const x = apart(given);
   const centred = sub(x, mean(x, [2], { keepDims: true }));
   const variance = mean(mul(centred, centred), [2], { keepDims: true });

@@ -76,7 +76,7 @@ export function route(
   const get = (part: Parameters<typeof parameterNames.router>[0]) => parameters(parameterNames.router(part), []);
   const f2 = (x: Node) => add(matmul(x, get("f2.weight"), { transB: true }), get("f2.bias"));
   const normed = routerNorms[generator.routerNorm](routerHiddenStates(generator, parameters, hidden), f2, {
-    pair: { edge, generator },
+    shape: { edge, generator },
     parameters,
     mode,
   });

@@ -34,6 +34,9 @@ const softmaxKeys = [
 export function unusedKeys(config: GeneratorConfig): { readonly key: string; readonly beside: string }[] {
   const idle = (keys: readonly (keyof GeneratorConfig)[], beside: string) =>
     keys.filter((key) => config[key] !== defaultGenerator[key]).map((key) => ({ key, beside }));
-  if (config.generation === "direct") return idle(poolKeys, "generation is direct");
-  return config.strategy === "linear" ? idle(softmaxKeys, "strategy is linear") : [];
+  const byGeneration: { readonly [G in GeneratorConfig["generation"]]: () => ReturnType<typeof idle> } = {
+    direct: () => idle(poolKeys, "generation is direct"),
+    pool: () => (config.strategy === "linear" ? idle(softmaxKeys, "strategy is linear") : []),
+  };
+  return byGeneration[config.generation]();
 }

@@ -25,7 +25,14 @@ function graphAdamW(shape: readonly number[], p: number[], gradients: number[][]
   const scalar = (name: string) => input(name, []);
   const node = (name: string) => input(name, shape);
   const scalars = { keep: scalar("keep"), stepSize: scalar("stepSize"), epsilon: scalar("epsilon") };
-  const next = adamw(node("p"), node("g"), { m: node("m"), v: node("v") }, constant(clip), scalars, config);
+  const next = adamw({
+    parameter: node("p"),
+    gradient: node("g"),
+    moments: { m: node("m"), v: node("v") },
+    clip: constant(clip),
+    scalars,
+    config,
+  });
   let state = { p, m: p.map(() => 0), v: p.map(() => 0) };
   gradients.forEach((g, i) => {
     const scalarValues = Object.entries(adamwScalars(i + 1, rates[i]!, config)).map(([name, value]) => [

@@ -22,19 +22,28 @@ export type AdamWScalars = {
 
 export type Moments = { readonly m: Node; readonly v: Node };
 
-/**
- * One update. `clip` (a scalar node) multiplies the gradient, folded into the moments so that no clipped copy is made.
- * @param decays whether weight decay applies; by default to all but vectors
- */
-export function adamw(
-  p: Node,
-  g: Node,
-  { m, v }: Moments,
-  clip: Node,
-  scalars: AdamWScalars,
-  config: AdamWConfig,
+export type AdamWStep = {
+  readonly parameter: Node;
+  readonly gradient: Node;
+  readonly moments: Moments;
+  /** A scalar that multiplies the gradient, folded into the moments so that no clipped copy is made. */
+  readonly clip: Node;
+  readonly scalars: AdamWScalars;
+  readonly config: AdamWConfig;
+  /** Whether weight decay applies; by default to all but vectors. */
+  readonly decays?: boolean;
+};
+
+/** One update. */
+export function adamw({
+  parameter: p,
+  gradient: g,
+  moments: { m, v },
+  clip,
+  scalars,
+  config,
   decays = p.shape.length > 1,
-): Moments & { readonly p: Node } {
+}: AdamWStep): Moments & { readonly p: Node } {
   const { beta1, beta2 } = config;
   const nextM = add(mul(m, constant(beta1)), mul(g, mul(clip, constant(1 - beta1))));
   const nextV = add(mul(v, constant(beta2)), mul(mul(g, g), mul(mul(clip, clip), constant(1 - beta2))));

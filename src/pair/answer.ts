@@ -5,6 +5,7 @@ import type { ConstraintSpec } from "../constraint/spec.ts";
 import { createDecoder, type DecoderOptions, type Generated, type GenerateOptions } from "../decode/decoder.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { WeightSource } from "../runtime/session.ts";
+import type { ChatTurn } from "../text/chat-layout.ts";
 import { encodeConversation } from "../text/prompt.ts";
 import type { EdgePair } from "./pair.ts";
 import type { Specialization } from "./specialization-file.ts";
@@ -24,11 +25,9 @@ export type AnswererOptions = Pick<DecoderOptions, "threads" | "device" | "capac
   readonly constraint?: ConstraintSpec | false | undefined;
 };
 
-export type Turn = { readonly input: string; readonly output: string };
-
 export type AnswerOptions = Omit<GenerateOptions, "tokenizer" | "constraint"> & {
   /** What was said before, oldest first; dropped from the front where it does not fit beside the answer. */
-  readonly history?: readonly Turn[];
+  readonly history?: readonly ChatTurn[];
   /** With labels: answers of less confidence than this, from 0 to 1, become `abstention`. Text is then streamed at once, in the end. */
   readonly abstain?: number | undefined;
 };

@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
 import type { GeneratorConfig } from "../generator/config.ts";
+import { generations } from "../generator/generations.ts";
 import { maxGate } from "./packed-gates.ts";
 import type { Specialization } from "./specialization.ts";
 
@@ -24,7 +25,7 @@ type GeneratedBy = { readonly shape: { readonly generator: Pick<GeneratorConfig,
  * of different pairs, and where nothing is left
  */
 export function combineSpecializations(pair: GeneratedBy, parts: readonly CombinePart[]): Specialization {
-  if (pair.shape.generator.generation === "direct")
+  if (!generations[pair.shape.generator.generation].areGates)
     throw new AppError(
       "E_CONFIG",
       "combine: expected a generator with a pool of experts, whose gates add up; this one (generation: direct) makes each LoRA from hidden states, whose sum means nothing",

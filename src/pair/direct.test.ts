@@ -56,7 +56,7 @@ async function unmerged(): Promise<Float32Array> {
   const cloud = cloudParts(shape, frozenParts(pair.cloud, "cloud."), parameters);
   const hidden = metaHidden(shape, cloud, parameters, cloudInputs(layers));
   const edge = frozenParts(pair.edge, "edge.");
-  const parts = withDirectLora(shape, edge, parameters, hidden, constant([0], [1], "i64"));
+  const parts = withDirectLora({ shape, frozen: edge, parameters, hidden, promptOf: constant([0], [1], "i64") });
   const tokens = input("tokens", [1, "time"], "i64");
   const rows = logits(shape.edge, parts, flattenRows(forward(shape.edge, parts, embed(shape.edge, parts, tokens))));
   const weights: Record<string, WeightSource> = {

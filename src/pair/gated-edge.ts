@@ -6,8 +6,8 @@
  */
 import { AppError } from "../base/errors.ts";
 import type { StepChange } from "../decode/cached-model.ts";
-import { gateCount } from "../generator/direct.ts";
 import { withExperts } from "../generator/experts.ts";
+import { gateCount } from "../generator/generations.ts";
 import { generatorParameters } from "../generator/parameters.ts";
 import { input } from "../graph/build.ts";
 import { frozenWeights } from "../nn/parts.ts";
@@ -66,13 +66,13 @@ export function gatedExperts({ shape, generator }: EdgePair): {
   for (const [name, data] of generator.tensors)
     if (name.startsWith("experts.")) weights[`generator.${name}`] = { kind: "data", data };
   const wrap: StepChange["wrap"] = (parts) =>
-    withExperts(
+    withExperts({
       shape,
-      parts,
-      (name) => frozen(`generator.${name}`, parameters.get(name)!.shape),
-      input(gatesName, ["prompts", shape.edge.layers, gateCount(shape)]),
-      input(promptOfName, ["batch"], "i64"),
-    );
+      frozen: parts,
+      parameters: (name) => frozen(`generator.${name}`, parameters.get(name)!.shape),
+      gates: input(gatesName, ["prompts", shape.edge.layers, gateCount(shape)]),
+      promptOf: input(promptOfName, ["batch"], "i64"),
+    });
   return {
     change: { wrap, weights },
     feeds: (gates) => {

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { openTinyPair, specializationOf } from "../../test/support/tiny-pair.ts";
 import { expertTargets, type GeneratorConfig } from "../generator/config.ts";
-import { parameterNames, targetSize } from "../generator/parameters.ts";
+import { parameterNames } from "../generator/parameters.ts";
+import { linearSize } from "../models/parameters.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import { assembleLora, merge } from "./merge.ts";
 import type { Pair } from "./pair-file.ts";
@@ -33,7 +34,7 @@ function expectedChange(
   column: number,
 ): number {
   const { generator, edge } = pair.shape;
-  const { inputs, outputs } = targetSize(edge, target);
+  const { inputs, outputs } = linearSize(edge, target);
   const pool = generator.poolScope === "shared" ? 0 : layer;
   const a = pair.generator.tensors.get(parameterNames.expert(pool, target, "A"))!;
   const b = pair.generator.tensors.get(parameterNames.expert(pool, target, "B"))!;
@@ -67,7 +68,7 @@ test.each<Partial<GeneratorConfig>>([
   expect(config).toBe(pair.edge.config);
   const changed = new Set<string>();
   for (const target of targets) {
-    const { inputs } = targetSize(pair.shape.edge, target);
+    const { inputs } = linearSize(pair.shape.edge, target);
     for (let layer = 0; layer < 2; layer++) {
       const name = `model.layers.${layer}.${expertTargets[target]}.weight`;
       changed.add(name);

@@ -1,12 +1,12 @@
 /** @file Gates to LoRA weights, and LoRA weights merged into the edge model: no prompt and no further operations at inference. */
 import { AppError } from "../base/errors.ts";
-import type { ExpertTarget } from "../generator/config.ts";
+import type { ExpertTarget, GeneratorConfig } from "../generator/config.ts";
 import { directLora } from "../generator/direct.ts";
-import { parameterNames, targetSize } from "../generator/parameters.ts";
+import { parameterNames } from "../generator/parameters.ts";
 import type { LowRank } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { mergeAdapter } from "../models/merge-adapter.ts";
-import { linearName } from "../models/parameters.ts";
+import { linearName, linearSize } from "../models/parameters.ts";
 import type { Device, WeightSource } from "../runtime/session.ts";
 import type { EdgePair } from "./pair.ts";
 import { requireSamePair, type Specialization } from "./specialization.ts";
@@ -54,8 +54,7 @@ export function assembleLora(
   const assembled = new Map<string, LowRank>();
   for (let layer = 0; layer < edge.layers; layer++) {
     for (const target of generator.targets) {
-      const mix = generator.compose === "delta" ? stackExperts : mixFactors;
-      const lora = generator.generation === "direct" ? directLora : mix;
+      const lora = assemblers[generator.generation](generator);
       assembled.set(
         `${linearName(edge, layer, target)}.weight`,
         lora(pair, target, layer, specialization.gates[layer]!, scale),
@@ -76,7 +75,7 @@ type Assemble = (
 function expertFactors(pair: EdgePair, target: ExpertTarget, layer: number) {
   const { generator, edge } = pair.shape;
   const pool = generator.poolScope === "shared" ? 0 : layer;
-  const { inputs, outputs } = targetSize(edge, target);
+  const { inputs, outputs } = linearSize(edge, target);
   const tensor = (side: "A" | "B") => pair.generator.tensors.get(parameterNames.expert(pool, target, side))!;
   return {
     inputs,
@@ -144,3 +143,9 @@ export async function merge(
   const weights = await mergeAdapter(base, adapter, device === undefined ? {} : { device });
   return { config: pair.edge.config, weights, unmerge: () => base };
 }
+
+/** How each kind of generator makes LoRA of a layer's numbers. */
+const assemblers: { readonly [G in GeneratorConfig["generation"]]: (config: GeneratorConfig) => Assemble } = {
+  pool: ({ compose }) => (compose === "delta" ? stackExperts : mixFactors),
+  direct: () => directLora,
+};

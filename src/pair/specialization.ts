@@ -6,7 +6,7 @@ import { checkSchema, parseJson } from "../base/json.ts";
 import { Sha256 } from "../base/sha256.ts";
 import { utf8Length } from "../base/utf8.ts";
 import { ConstraintSection, type ConstraintSpec, requireSpec } from "../constraint/spec.ts";
-import { gateCount } from "../generator/direct.ts";
+import { gateCount, generations } from "../generator/generations.ts";
 import type { PairShape } from "../generator/parameters.ts";
 import { BlockSize, type ResolvedQuantization } from "../models/quantized/layout.ts";
 import { maxGate, packGates, unpackGates } from "./packed-gates.ts";
@@ -170,8 +170,7 @@ function listedGates({ gates, layers, experts, topK }: z.infer<typeof FirstFile>
 export function requireSpecializable(shape: PairShape): void {
   const { layers } = shape.edge;
   const width = gateCount(shape);
-  const isDirect = shape.generator.generation === "direct";
-  const row = isDirect ? `a hidden state of ${width} numbers (generator.routerHidden)` : `${width} gates`;
+  const row = generations[shape.generator.generation].describe(width);
   const refuse = (found: string, limit: string) => {
     throw new AppError("E_LIMIT", `${found}: a specialisation file has at most ${limit}`);
   };

@@ -5,11 +5,9 @@ import { hmacSha256, sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
 import type { ConstraintSpec } from "../constraint/spec.ts";
 import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
-import { type GeneratorConfig, gateSets } from "../generator/config.ts";
-import { directStates, gateCount } from "../generator/direct.ts";
+import { gateCount, generations } from "../generator/generations.ts";
 import { promptGumbelFeeds } from "../generator/gumbel.ts";
 import { generatorBuffers, generatorParameters } from "../generator/parameters.ts";
-import { route } from "../generator/router.ts";
 import type { Node } from "../graph/types.ts";
 import { frozenParts, frozenSources } from "../models/frozen-model.ts";
 import { frozenWeights } from "../nn/parts.ts";
@@ -66,7 +64,7 @@ export async function createSpecializer(
     return {
       version,
       gates: toRows(floats(gates), layers, experts),
-      topK: mostGates(shape.generator, experts),
+      topK: generations[shape.generator.generation].most(shape),
       layers,
       experts,
       promptTokens: fitted.tokens,
@@ -94,12 +92,6 @@ export async function specialize(
   return await specializer.specialize(prompt, options);
 }
 
-/** How many numbers of a layer may differ from 0. */
-const mostGates = (config: GeneratorConfig, width: number): number =>
-  config.generation === "direct" || config.strategy === "dense" || config.strategy === "linear"
-    ? width
-    : config.topK * gateSets(config);
-
 /** Gates (1, L, n) or (1, L, 2n), or a direct generator's hidden states (1, L, width). */
 function gatesGraph(pair: Pair): Node {
   const { shape } = pair;
@@ -108,9 +100,7 @@ function gatesGraph(pair: Pair): Node {
   const parameters = (name: string) => frozen(`generator.${name}`, infos.get(name)!.shape);
   const cloud = cloudParts(shape, frozenParts(pair.cloud, "cloud."), parameters);
   const hidden = metaHidden(shape, cloud, parameters, cloudInputs(shape.edge.layers));
-  if (shape.generator.generation === "direct") return directStates(shape, parameters, hidden);
-  const buffers = Object.fromEntries([...generatorBuffers(shape).keys()].map((name) => [name, parameters(name)]));
-  return route(shape, parameters, hidden, { training: false, buffers }).gates;
+  return generations[shape.generator.generation].numbers(shape, parameters, hidden);
 }
 
 function specializerWeights({ cloud, generator }: Pair): Record<string, WeightSource> {

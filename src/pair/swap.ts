@@ -3,7 +3,7 @@
  */
 import { createCachedModel } from "../decode/cached-model.ts";
 import { type Decoder, type DecoderOptions, decoderOver } from "../decode/decoder.ts";
-import { gateCount } from "../generator/direct.ts";
+import { gateCount } from "../generator/generations.ts";
 import { zeros } from "../runtime/tensor.ts";
 import { gatedExperts, gateValues, requirePool } from "./gated-edge.ts";
 import type { MergeOptions } from "./merge.ts";

@@ -7,9 +7,9 @@ import { withRegularFile } from "../base/read-file.ts";
 import { leavesOf } from "../graph/tree.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import type { WeightPlacement } from "../onnx/lower.ts";
-import { mappedOrHeld, widenedHere } from "./mapped-or-held.ts";
 import { checkedSource, inlineLimitBytes, widenedBytes } from "./ort-values.ts";
 import type { WeightSource } from "./session.ts";
+import { mappedOrHeld, widenedHere } from "./weight-memory.ts";
 
 type Sources = Readonly<Record<string, WeightSource>>;
 

@@ -3,7 +3,7 @@
 import { balanceLoss, expertLoad } from "../generator/balance.ts";
 import { cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
 import { droppedInput } from "../generator/dropout.ts";
-import { withDirectLora, withExperts } from "../generator/experts.ts";
+import { generations } from "../generator/generations.ts";
 import {
   generatorBuffers,
   generatorParameters,
@@ -11,7 +11,6 @@ import {
   type PairShape,
   type ParameterInfo,
 } from "../generator/parameters.ts";
-import { route } from "../generator/router.ts";
 import { add, flattenRows, gather, input, mean, scale } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
@@ -54,51 +53,55 @@ const shapesOf = (infos: ReadonlyMap<string, ParameterInfo>) =>
 
 /** The cloud's frozen weights are named `cloud.…`, the edge's `edge.…`; those of one model in both roles `edge.…`. */
 export function generatorSpec(
-  pair: PairShape,
+  shape: PairShape,
   target: Target,
   optimizer: AdamWConfig,
   maxGradientNorm: number,
   options: GeneratorStepOptions = {},
 ): StepSpec {
   return {
-    parameters: shapesOf(generatorParameters(pair)),
-    undecayed: new Set([...generatorParameters(pair).keys()].filter(isGainOrBias)),
-    buffers: shapesOf(generatorBuffers(pair)),
+    parameters: shapesOf(generatorParameters(shape)),
+    undecayed: new Set([...generatorParameters(shape).keys()].filter(isGainOrBias)),
+    buffers: shapesOf(generatorBuffers(shape)),
     weigh: supervisedTokens(edgePrefix),
     optimizer,
     maxGradientNorm,
-    objective: (parameters, buffers) => objective(pair, target, (name) => parameters[name]!, buffers, options),
+    objective: (parameters, buffers) => objective(shape, target, (name) => parameters[name]!, buffers, options),
   };
 }
 
 function objective(
-  pair: PairShape,
+  shape: PairShape,
   target: Target,
   parameters: Parts["weight"],
   buffers: Readonly<Record<string, Node>>,
   { training = true, dropout = 0, quantized = {}, blocks = {}, isOneModel = false }: GeneratorStepOptions,
 ): Objective {
-  const prompts = cloudInputs(pair.edge.layers, { joined: true });
+  const prompts = cloudInputs(shape.edge.layers, { joined: true });
   const rate = training ? dropout : 0;
-  const edge = frozenParts({ config: pair.edge, quantization: quantized.edge, blocks: blocks.edge }, "edge.");
-  const ofCloud = { config: pair.cloud, quantization: quantized.cloud, blocks: blocks.cloud };
+  const edge = frozenParts({ config: shape.edge, quantization: quantized.edge, blocks: blocks.edge }, "edge.");
+  const ofCloud = { config: shape.cloud, quantization: quantized.cloud, blocks: blocks.cloud };
   const frozenCloud = isOneModel ? edge : frozenParts(ofCloud, "cloud.");
-  const cloud = cloudParts(pair, frozenCloud, parameters, droppedInput(pair, "cloud", prompts.tokens, rate));
-  const hidden = metaHidden(pair, cloud, parameters, prompts);
+  const cloud = cloudParts(shape, frozenCloud, parameters, droppedInput(shape, "cloud", prompts.tokens, rate));
+  const hidden = metaHidden(shape, cloud, parameters, prompts);
   const promptOf = input(promptOfName, [`${edgePrefix}_rows`], "i64");
   const batch = rowInputs(edgePrefix);
-  const reads = droppedInput(pair, "edge", batch.tokens, rate);
-  if (pair.generator.generation === "direct") {
-    const parts = withDirectLora(pair, edge, parameters, hidden, promptOf, reads);
-    return { loss: answerLoss(pair.edge, parts, edge, target, batch) };
-  }
-  const routing = route(pair, parameters, hidden, { training, buffers });
-  const parts = withExperts(pair, edge, parameters, routing.gates, promptOf, reads);
-  const answers = answerLoss(pair.edge, parts, edge, target, batch);
-  const balance = balanceLoss(pair.generator, routing);
+  const reads = droppedInput(shape, "edge", batch.tokens, rate);
+  const { parts, routing } = generations[shape.generator.generation].adapt({
+    shape,
+    frozen: edge,
+    parameters,
+    hidden,
+    promptOf,
+    reads,
+    mode: { training, buffers },
+  });
+  const answers = answerLoss(shape.edge, parts, edge, target, batch);
+  if (routing === undefined) return { loss: answers };
+  const balance = balanceLoss(shape.generator, routing);
   return {
     loss: add(answers, balance),
-    metrics: { answerLoss: answers, balanceLoss: balance, expertLoad: expertLoad(pair.generator, routing) },
+    metrics: { answerLoss: answers, balanceLoss: balance, expertLoad: expertLoad(shape.generator, routing) },
     buffers: routing.buffers,
   };
 }

@@ -96,7 +96,15 @@ function update(
   for (const [name, shape] of spec.parameters) {
     const moments = { m: input(stepNames.m(name), shape), v: input(stepNames.v(name), shape) };
     const decays = shape.length > 1 && !spec.undecayed?.has(name);
-    const next = adamw(parameters[name]!, gradients[name]!, moments, clip, scalars, spec.optimizer, decays);
+    const next = adamw({
+      parameter: parameters[name]!,
+      gradient: gradients[name]!,
+      moments,
+      clip,
+      scalars,
+      config: spec.optimizer,
+      decays,
+    });
     outputs[stepNames.next(stepNames.parameter(name))] = next.p;
     outputs[stepNames.next(stepNames.m(name))] = next.m;
     outputs[stepNames.next(stepNames.v(name))] = next.v;

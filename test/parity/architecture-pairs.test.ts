@@ -140,7 +140,13 @@ async function unmergedLogits(
   const infos = generatorParameters(shape);
   const parameters = (name: string) => frozen(`generator.${name}`, infos.get(name)!.shape);
   const gatesNode = input("gates", ["prompts", edge.layers, generator.experts]);
-  const parts = withExperts(shape, denseParts(frozen), parameters, gatesNode, input("prompt_of", ["rows"], "i64"));
+  const parts = withExperts({
+    shape,
+    frozen: denseParts(frozen),
+    parameters,
+    gates: gatesNode,
+    promptOf: input("prompt_of", ["rows"], "i64"),
+  });
   const tokens = input("tokens", ["rows", "time"], "i64");
   const rows = logits(edge, parts, flattenRows(forward(edge, parts, embed(edge, parts, tokens))));
   const sources: Record<string, WeightSource> = { ...weights };

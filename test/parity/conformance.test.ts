@@ -12,8 +12,8 @@ import { unmerge } from "../../src/export/unmerge.ts";
 import { balanceLoss } from "../../src/generator/balance.ts";
 import { cloudInputNames, cloudInputs, cloudParts, metaHidden } from "../../src/generator/cloud.ts";
 import { defaultGenerator, GeneratorConfig } from "../../src/generator/config.ts";
-import { gateCount } from "../../src/generator/direct.ts";
 import { withExperts } from "../../src/generator/experts.ts";
+import { gateCount } from "../../src/generator/generations.ts";
 import {
   generatorBuffers,
   generatorParameters,
@@ -63,7 +63,13 @@ async function unmergedLogits(pair: Pair, gates: readonly (readonly number[])[])
   const parameters = (name: string) => frozen(`generator.${name}`, infos.get(name)!.shape);
   const { layers } = edge.config;
   const gatesNode = input("gates", ["prompts", layers, gateCount(shape)]);
-  const parts = withExperts(shape, denseParts(frozen), parameters, gatesNode, input("prompt_of", ["rows"], "i64"));
+  const parts = withExperts({
+    shape,
+    frozen: denseParts(frozen),
+    parameters,
+    gates: gatesNode,
+    promptOf: input("prompt_of", ["rows"], "i64"),
+  });
   const tokens = input("tokens", ["rows", "time"], "i64");
   const rows = logits(edge.config, parts, flattenRows(forward(edge.config, parts, embed(edge.config, parts, tokens))));
   const weights: Record<string, WeightSource> = { ...edge.weights };

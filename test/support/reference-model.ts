@@ -1,9 +1,9 @@
 /** @file The models of `test/fixtures/models`, and what transformers computed with them (test/fixtures/make/architectures.py). */
 import { join, resolve } from "node:path";
-import type { DecodableModel } from "../../src/decode/cached-model.ts";
 import { openSafetensors, readTensor } from "../../src/files/safetensors.ts";
 import { flattenRows, input } from "../../src/graph/build.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
+import type { FrozenModel } from "../../src/models/frozen-model.ts";
 import { openModel } from "../../src/models/load.ts";
 import type { Model } from "../../src/models/model.ts";
 import { denseParts, frozenWeights } from "../../src/nn/parts.ts";
@@ -34,7 +34,7 @@ export async function openReferenceModel(name: string): Promise<ReferenceModel> 
 }
 
 /** A model without a cache: the logits of every token of one sequence. */
-export async function createFullModel({ config, weights }: DecodableModel) {
+export async function createFullModel({ config, weights }: FrozenModel) {
   const parts = denseParts(frozenWeights());
   const tokens = input("tokens", ["batch", "time"], "i64");
   const rows = logits(config, parts, flattenRows(forward(config, parts, embed(config, parts, tokens))));

@@ -2,10 +2,17 @@
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { AppError } from "../../base/errors.ts";
-import type { Turn } from "../../pair/answer.ts";
-import { type AnsweringFlags, edgeOptions, type Opened, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
+import type { ChatTurn } from "../../text/chat-layout.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs, formatShare } from "../format.ts";
+import {
+  type AnsweringFlags,
+  edgeOptions,
+  type Opened,
+  openAnswerer,
+  samplingOf,
+  textPrinter,
+} from "../open-answerer.ts";
 import { pairOptions, promptOptions, samplingOptions } from "../options.ts";
 import { printError } from "../output.ts";
 import { specializationOption } from "./run.ts";
@@ -43,7 +50,7 @@ async function chatCommand(context: CliContext, flags: Flags): Promise<void> {
 async function converse(context: CliContext, flags: Flags, { answerer }: Opened): Promise<void> {
   const sampling = samplingOf(flags);
   const show = textPrinter(context);
-  const history: Turn[] = [];
+  const history: ChatTurn[] = [];
   const isTerminal = context.isTerminal.stdin && context.isTerminal.stdout;
   const lines = createInterface({
     input: context.stdin,

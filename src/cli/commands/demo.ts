@@ -1,7 +1,6 @@
 /** @file `loragen demo`: the main job on the pair that ships, measured as it happens. */
 import type { Command } from "commander";
 import { AppError } from "../../base/errors.ts";
-import { onInterrupt } from "../../base/interrupt.ts";
 import { createProgress } from "../../base/progress.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import type { CliContext } from "../context.ts";
@@ -9,6 +8,7 @@ import { describeScenario, describeSummary } from "../demo-print.ts";
 import { answerCount, type DemoResult, runDemo } from "../demo-run.ts";
 import { demoScenarios } from "../demo-scenarios.ts";
 import { summarizeDemo } from "../demo-summary.ts";
+import { interruptible } from "../interruptible.ts";
 import { jsonOption, type PairFlags, pairOptions } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
@@ -25,12 +25,13 @@ export function addDemo(program: Command, context: CliContext): void {
       "Specialises the edge model for a few system prompts and asks it as base, prompted and specialised model.",
     );
   for (const option of [...pairOptions(), jsonOption()]) command.addOption(option);
-  command.addHelpText("after", examples).action((flags: PairFlags & JsonFlag) => demoCommand(context, flags));
+  command
+    .addHelpText("after", examples)
+    .action((flags: PairFlags & JsonFlag) => interruptible(context, (signal) => demoCommand(context, flags, signal)));
 }
 
-async function demoCommand(context: CliContext, flags: PairFlags & JsonFlag): Promise<void> {
+async function demoCommand(context: CliContext, flags: PairFlags & JsonFlag, signal: AbortSignal): Promise<void> {
   const { stderr: stream, now } = context;
-  const interrupt = onInterrupt();
   const from = now();
   const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
   const load = now() - from;
@@ -43,14 +44,13 @@ async function demoCommand(context: CliContext, flags: PairFlags & JsonFlag): Pr
       threads: flags.threads,
       device: flags.device,
       now,
-      signal: interrupt.signal,
+      signal,
       onAnswer: (scenario) => progress.update(++done, { scenario }),
     });
   } finally {
     progress.finish();
-    interrupt.close();
   }
-  if (interrupt.signal.aborted) throw new AppError("E_INTERRUPTED", `stopped after ${done} of ${total} answers`);
+  if (signal.aborted) throw new AppError("E_INTERRUPTED", `stopped after ${done} of ${total} answers`);
   const summary = summarizeDemo(results);
   const ms = { load, total: now() - from };
   printResult(context, flags, { pair: pair.name, scenarios: results, summary, ms }, () =>

@@ -3,7 +3,6 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
-import { onInterrupt } from "../../base/interrupt.ts";
 import { createProgress } from "../../base/progress.ts";
 import { findConstraint } from "../../constraint/find.ts";
 import { underivable } from "../../data/check-task.ts";
@@ -18,6 +17,7 @@ import { type ConstraintFlags, formOptions, readConstraint } from "../constraint
 import type { CliContext } from "../context.ts";
 import { describeReport } from "../eval-report.ts";
 import { plural } from "../format.ts";
+import { interruptible } from "../interruptible.ts";
 import {
   type ExactFlag,
   exactOption,
@@ -109,7 +109,9 @@ export function addEval(program: Command, context: CliContext): void {
   command
     .addHelpText("after", examples)
     .action((flags: Flags) =>
-      flags.check === undefined ? evalCommand(context, flags) : checkCommand(context, flags, flags.check),
+      flags.check === undefined
+        ? interruptible(context, (signal) => evalCommand(context, flags, signal))
+        : checkCommand(context, flags, flags.check),
     );
 }
 
@@ -128,14 +130,13 @@ async function constraintOf(flags: Flags): Promise<Selection["constraint"]> {
   return flags.findConstraint ? ({ systemPrompt }) => findConstraint(systemPrompt)?.spec : undefined;
 }
 
-async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
+async function evalCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const names = required(flags.suite, "eval", "--suite FILE…");
   const { pair, model, methods: wanted, threads, device, only, limit, seeds, timed, log, against } = flags;
   const taskFiles = await Promise.all(names.map((name) => findSuite(name, pair)));
   const constraint = await constraintOf(flags);
   const runCode = await codeRunnerOf(context, flags);
   const { stderr: stream, now } = context;
-  const interrupt = onInterrupt();
   let progress: ReturnType<typeof createProgress> | undefined;
   try {
     const report = await runEval({
@@ -156,7 +157,7 @@ async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
       against,
       timedQueries: timed,
       now,
-      signal: interrupt.signal,
+      signal,
       onProgress: ({ done, total, task, method }) => {
         progress ??= createProgress({
           stream,
@@ -174,7 +175,6 @@ async function evalCommand(context: CliContext, flags: Flags): Promise<void> {
     printResult(context, flags, report, () => describeReport(report, context.colors));
   } finally {
     progress?.finish();
-    interrupt.close();
   }
 }
 

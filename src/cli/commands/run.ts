@@ -1,10 +1,10 @@
 /** @file `loragen run`: one input, one answer. */
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
-import { onInterrupt } from "../../base/interrupt.ts";
-import { type AnsweringFlags, edgeOptions, openAnswerer, samplingOf, textPrinter } from "../answering.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs, formatShare, plural } from "../format.ts";
+import { interruptible } from "../interruptible.ts";
+import { type AnsweringFlags, edgeOptions, openAnswerer, samplingOf, textPrinter } from "../open-answerer.ts";
 import { jsonOption, pairOptions, promptOptions, readInput, required, samplingOptions } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 
@@ -47,25 +47,22 @@ async function runCommand(context: CliContext, flags: Flags): Promise<void> {
   const { answerer, role } = await openAnswerer(context, flags);
   await using _ = answerer;
   const load = context.now() - from;
-  const interrupt = onInterrupt();
-  try {
-    const onText = flags.json ? undefined : textPrinter(context);
-    const answer = await answerer.answer(input, { ...samplingOf(flags), signal: interrupt.signal, onText });
-    const { text, inputTokens, outputTokens, finish, label, confidence, abstained } = answer;
-    const ms = { load, ...answer.ms };
-    if (!flags.json) context.stdout.write("\n");
-    if (finish === "aborted") throw new AppError("E_INTERRUPTED", `stopped after ${plural(outputTokens, "token")}`);
-    printResult(
-      context,
-      flags,
-      { text, label, confidence, abstained, inputTokens, outputTokens, finish, role, ms },
-      () => "",
+  const onText = flags.json ? undefined : textPrinter(context);
+  const answer = await interruptible(context, (signal) =>
+    answerer.answer(input, { ...samplingOf(flags), signal, onText }),
+  );
+  const { text, inputTokens, outputTokens, finish, label, confidence, abstained } = answer;
+  const ms = { load, ...answer.ms };
+  if (!flags.json) context.stdout.write("\n");
+  if (finish === "aborted") throw new AppError("E_INTERRUPTED", `stopped after ${plural(outputTokens, "token")}`);
+  printResult(
+    context,
+    flags,
+    { text, label, confidence, abstained, inputTokens, outputTokens, finish, role, ms },
+    () => "",
+  );
+  if (!flags.json)
+    context.stderr.write(
+      `${role}: ${plural(inputTokens, "token")} in, ${outputTokens} out${finish === "length" ? " (cut at --max-tokens)" : ""}${confidence === undefined ? "" : `; confidence ${formatShare(confidence)}`}; load ${formatMs(load)}, prefill ${formatMs(ms.prefill)}, decode ${formatMs(ms.decode)}\n`,
     );
-    if (!flags.json)
-      context.stderr.write(
-        `${role}: ${plural(inputTokens, "token")} in, ${outputTokens} out${finish === "length" ? " (cut at --max-tokens)" : ""}${confidence === undefined ? "" : `; confidence ${formatShare(confidence)}`}; load ${formatMs(load)}, prefill ${formatMs(ms.prefill)}, decode ${formatMs(ms.decode)}\n`,
-      );
-  } finally {
-    interrupt.close();
-  }
 }

@@ -1,7 +1,7 @@
 /** @file What the codes of a quantised model's weight stand for. */
 import { dequantizeBlocks, type QuantizedBlocks } from "../../nn/quantize.ts";
-import { readBytes } from "../../runtime/mapped-or-held.ts";
 import type { WeightSource } from "../../runtime/session.ts";
+import { readBytes } from "../../runtime/weight-memory.ts";
 import type { FrozenModel } from "../frozen-model.ts";
 import type { StoredWeight } from "./layout.ts";
 

@@ -6,7 +6,7 @@
 import { AppError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { type Generated, type GenerateOptions, generate } from "../../decode/generate.ts";
-import { gateCount } from "../../generator/direct.ts";
+import { gateCount } from "../../generator/generations.ts";
 import { gatedExperts, gatesLength, requirePool } from "../../pair/gated-edge.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import type { Specialization } from "../../pair/specialization.ts";

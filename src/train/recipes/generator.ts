@@ -5,6 +5,7 @@ import { createRng, type Rng } from "../../base/rng.ts";
 import { cloudFeeds, cloudInputNames } from "../../generator/cloud.ts";
 import { GeneratorConfig } from "../../generator/config.ts";
 import { dropoutFeeds } from "../../generator/dropout.ts";
+import { generations } from "../../generator/generations.ts";
 import { gumbelFeeds } from "../../generator/gumbel.ts";
 import { joinPrompts } from "../../generator/join-prompts.ts";
 import {
@@ -22,9 +23,9 @@ import { openTwo } from "../../models/load-two.ts";
 import { readGenerator, writeGenerator } from "../../pair/generator-file.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
 import { requireSpecializable } from "../../pair/specialization.ts";
-import { mappedOrHeld } from "../../runtime/mapped-or-held.ts";
 import type { Feeds } from "../../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../../runtime/tensor.ts";
+import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { PromptLayout } from "../../text/prompt.ts";
 import { loadTokenizer, tokenizerWithin } from "../../text/tokenizer-file.ts";
 import { requireContext } from "../batch.ts";
@@ -86,8 +87,8 @@ async function open(config: GeneratorRun): Promise<Job> {
   const tokenizerPath = config.tokenizer ?? config.edge;
   const cloudTokenizerPath = config.cloudTokenizer ?? (await tokenizerWithin(config.cloud)) ?? tokenizerPath;
   const tokenizer = await loadTokenizer(tokenizerPath);
-  const pair: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
-  requireSpecializable(pair);
+  const shape: PairShape = { cloud: cloud.config, edge: edge.config, generator: config.generator };
+  requireSpecializable(shape);
   const cloudTokenizer = cloudTokenizerPath === tokenizerPath ? tokenizer : await loadTokenizer(cloudTokenizerPath);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   requireEmbeddings(config.cloud, cloud.config, cloudTokenizer);
@@ -96,7 +97,7 @@ async function open(config: GeneratorRun): Promise<Job> {
     layout: config.cloudLayout ?? config.layout,
   });
   const spec = (training: boolean) => ({
-    ...generatorSpec(pair, targetOf(config), config.optimizer, config.optimizer.maxGradientNorm, {
+    ...generatorSpec(shape, targetOf(config), config.optimizer, config.optimizer.maxGradientNorm, {
       training,
       dropout: config.dropout,
       quantized: { cloud: cloud.quantization, edge: edge.quantization },
@@ -114,19 +115,19 @@ async function open(config: GeneratorRun): Promise<Job> {
     }),
     prepack: isCoded(cloud) || isCoded(edge),
     warnings: costlyPool(config),
-    start: () => startGenerator(config, pair),
+    start: () => startGenerator(config, shape),
     batch: ({ rng, step, index }) => {
-      const groups = groupFeeds(config, pair, source, rng, { split: "train", index });
-      const noise = gumbelFeeds(pair, config.batch, rng, { training: true });
+      const groups = groupFeeds(config, shape, source, rng, { split: "train", index });
+      const noise = gumbelFeeds(shape, config.batch, rng, { training: true });
       const feeds = { ...groups, ...noise, ...blendFeeds(config, step) };
-      return config.dropout === 0 ? feeds : { ...feeds, ...noiseFeeds(pair, feeds, rng) };
+      return config.dropout === 0 ? feeds : { ...feeds, ...noiseFeeds(shape, feeds, rng) };
     },
     validation: ({ rng, index }) => {
-      const groups = groupFeeds(config, pair, source, rng, { split: "validation", index });
-      return { ...groups, ...gumbelFeeds(pair, config.batch, rng, { training: false }) };
+      const groups = groupFeeds(config, shape, source, rng, { split: "validation", index });
+      return { ...groups, ...gumbelFeeds(shape, config.batch, rng, { training: false }) };
     },
     save: (state) =>
-      writeGenerator(join(config.output, "generator"), pair, parametersOf(state), buffersOf(state), {
+      writeGenerator(join(config.output, "generator"), shape, parametersOf(state), buffersOf(state), {
         trainedOver: { cloud: cloud.sha256, edge: edge.sha256 },
       }),
   };
@@ -137,18 +138,18 @@ const servedRanks = 128;
 
 function costlyPool({ generator: { generation, experts, rank } }: GeneratorRun): string[] {
   const ranks = experts * rank;
-  if (generation === "direct" || ranks <= servedRanks) return [];
+  if (!generations[generation].areGates || ranks <= servedRanks) return [];
   return [
     `generator: ${experts} experts of rank ${rank} put ${ranks} ranks beside every adapted map where specialisations are swapped unmerged; each ${servedRanks} add about a quarter to a layer's products`,
   ];
 }
 
-async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<TrainingState> {
+async function startGenerator(config: GeneratorRun, shape: PairShape): Promise<TrainingState> {
   const all: [ReadonlyMap<string, ParameterInfo>, (name: string) => string][] = [
-    [generatorParameters(pair), stepNames.parameter],
-    [generatorBuffers(pair), stepNames.buffer],
+    [generatorParameters(shape), stepNames.parameter],
+    [generatorBuffers(shape), stepNames.buffer],
   ];
-  const known = config.start === undefined ? undefined : (await readGenerator(config.start, pair)).tensors;
+  const known = config.start === undefined ? undefined : (await readGenerator(config.start, shape)).tensors;
   const state: TrainingState = {};
   for (const [infos, spell] of all) {
     const fresh = initialValues(infos, createRng(config.seed).split("initial generator"));
@@ -159,22 +160,22 @@ async function startGenerator(config: GeneratorRun, pair: PairShape): Promise<Tr
 }
 
 /** `batch` prompts through the cloud, each with a row of its queries through the edge. */
-function groupFeeds(config: GeneratorRun, pair: PairShape, source: TaskSource, rng: Rng, place: BatchPlace): Feeds {
+function groupFeeds(config: GeneratorRun, shape: PairShape, source: TaskSource, rng: Rng, place: BatchPlace): Feeds {
   const groups = drawGroups(config, source, rng, place);
-  const layers = pair.edge.layers;
+  const layers = shape.edge.layers;
   const { padId: cloudPadId } = source.cloud.tokenizer;
   const prompts = groups.map((group) => cloudRow(source, group, layers));
   requireContext(
     prompts.map((ids) => ({ ids: [...ids, cloudPadId], answers: [] })),
-    pair.cloud.context,
+    shape.cloud.context,
   );
   const cloudRows = joinPrompts(
     prompts.map((ids) => ids.length),
-    pair.cloud,
+    shape.cloud,
   );
   return {
     ...cloudFeeds(prompts, layers, cloudPadId, cloudRows),
-    ...edgeFeeds(config, source, groups, pair.edge.context),
+    ...edgeFeeds(config, source, groups, shape.edge.context),
     [promptOfName]: intTensor(
       [groups.length],
       groups.map((_, i) => i),
@@ -183,11 +184,11 @@ function groupFeeds(config: GeneratorRun, pair: PairShape, source: TaskSource, r
 }
 
 /** Noise of the adapters' dropout for the rows of a batch. */
-function noiseFeeds(pair: PairShape, feeds: Feeds, rng: Rng): Feeds {
+function noiseFeeds(shape: PairShape, feeds: Feeds, rng: Rng): Feeds {
   const shapeOf = (name: string) => feeds[name]!.shape as readonly [number, number];
   return {
-    ...dropoutFeeds(pair, "cloud", shapeOf(cloudInputNames.tokens), rng),
-    ...dropoutFeeds(pair, "edge", shapeOf(`${edgePrefix}.tokens`), rng),
+    ...dropoutFeeds(shape, "cloud", shapeOf(cloudInputNames.tokens), rng),
+    ...dropoutFeeds(shape, "edge", shapeOf(`${edgePrefix}.tokens`), rng),
   };
 }
 

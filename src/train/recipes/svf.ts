@@ -5,7 +5,7 @@ import type { Rng } from "../../base/rng.ts";
 import { frozenSources } from "../../models/frozen-model.ts";
 import { openModel } from "../../models/load.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
-import { mappedOrHeld } from "../../runtime/mapped-or-held.ts";
+import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { expertFileName } from "../../svf/expert-file.ts";
 import { loadTokenizer } from "../../text/tokenizer-file.ts";
 import { adaptedSpec, frozenPrefix } from "../adapted-step.ts";

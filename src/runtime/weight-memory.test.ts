@@ -3,8 +3,8 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { mappedOrHeld } from "./mapped-or-held.ts";
 import type { WeightSource } from "./session.ts";
+import { mappedOrHeld } from "./weight-memory.ts";
 
 function sources(): Record<string, WeightSource> {
   const path = join(mkdtempSync(join(tmpdir(), "held-")), "weights");

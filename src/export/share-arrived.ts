@@ -23,7 +23,7 @@ export const goodShareArrived = 0.8;
 export const arrivalWarning = (share: number | undefined, stored: string): string | undefined =>
   share === undefined || share >= goodShareArrived
     ? undefined
-    : `only ${percent(share)} of the adapter arrived in the rounding to ${stored}; expected at least ${percent(goodShareArrived)}: keep it beside the model, or merge it at a finer type`;
+    : `only ${inPercent(share)} of the adapter arrived in the rounding to ${stored}; expected at least ${inPercent(goodShareArrived)}: keep it beside the model, or merge it at a finer type`;
 
 /**
  * The share of an adapter that is in the codes of a merge: ⟨Δ, BA⟩ / ‖BA‖² over all adapted weights, Δ being by how much the merge moved
@@ -51,7 +51,7 @@ export async function requireArrival(beside: FrozenModel, merged: FrozenModel, s
   if (share < leastShareArrived)
     throw new AppError(
       "E_MISMATCH",
-      `the adapter is lost in the rounding to ${quantizationName(quantization)}: ${percent(Math.floor(1000 * share) / 1000)} of it arrives, expected at least ${percent(leastShareArrived)}; keep it beside the codes, or merge it into the model that was quantised`,
+      `the adapter is lost in the rounding to ${quantizationName(quantization)}: ${inPercent(Math.floor(1000 * share) / 1000)} of it arrives, expected at least ${inPercent(leastShareArrived)}; keep it beside the codes, or merge it into the model that was quantised`,
     );
   return share;
 }
@@ -79,7 +79,7 @@ export async function shareArrived(
   return isRounded && whole > 0 ? arrived / whole : undefined;
 }
 
-const percent = (share: number): string => `${Math.round(1000 * share) / 10} %`;
+const inPercent = (share: number): string => `${Math.round(1000 * share) / 10} %`;
 
 /** The values of a weight's codes, quantised again and read again. */
 async function roundedAnew(weight: StoredWeight, { weights }: FrozenModel): Promise<Float32Array> {
