@@ -14,7 +14,9 @@ import { addPlot } from "./commands/plot.ts";
 import { addQuantize } from "./commands/quantize.ts";
 import { addReport } from "./commands/report.ts";
 import { addRun } from "./commands/run.ts";
+import { addServe } from "./commands/serve.ts";
 import { addSpecialize } from "./commands/specialize.ts";
+import { addStore } from "./commands/store.ts";
 import { addSvd } from "./commands/svd.ts";
 import { addTrain } from "./commands/train.ts";
 import { addUnmerge } from "./commands/unmerge.ts";
@@ -27,6 +29,8 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addSpecialize,
   addRun,
   addChat,
+  addServe,
+  addStore,
   addInspect,
   addExport,
   addMerge,

@@ -8,3 +8,6 @@ export {
   engineDefaults,
   type Gates,
 } from "./engine/engine.ts";
+export { listenOn } from "./serve.ts";
+export { createService, type Service, type ServiceOptions } from "./service.ts";
+export { openStore, type Store } from "./store/store.ts";

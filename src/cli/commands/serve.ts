@@ -1,0 +1,168 @@
+/** @file `loragen serve`: specialisations as models behind OpenAI's API. */
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { AppError } from "../../base/errors.ts";
+import { sha256 } from "../../base/hash.ts";
+import { readJsonFile, writeJsonFile } from "../../base/json-file.ts";
+import { loadPair } from "../../pair/pair-file.ts";
+import { KeyFile, newKey, type Scope, scopes } from "../../server/keys.ts";
+import { listenOn } from "../../server/serve.ts";
+import { createService } from "../../server/service.ts";
+import { requireName } from "../../server/store/names.ts";
+import { openStore } from "../../server/store/store.ts";
+import type { CliContext } from "../context.ts";
+import { interruptible } from "../interruptible.ts";
+import {
+  type ExactFlag,
+  exactOption,
+  jsonOption,
+  pairOption,
+  type QuantizeFlag,
+  quantizationOf,
+  quantizeOption,
+  required,
+  threadsOption,
+  wholeNumber,
+} from "../options.ts";
+import { type JsonFlag, printResult, warnOn } from "../output.ts";
+import { promptSecret } from "../prompt-secret.ts";
+
+type Flags = QuantizeFlag &
+  ExactFlag & {
+    readonly pair: string;
+    readonly threads: number;
+    readonly host: string;
+    readonly port: number;
+    readonly store?: string;
+    readonly keys?: string;
+    readonly slots: number;
+    readonly adapters?: string;
+    readonly quiet?: boolean;
+  };
+
+const examples = `
+A model is a specialisation's NAME, NAME@VERSION, or the pair's own name for the base model.
+
+Examples:
+  $ loragen serve
+  $ curl localhost:8080/v1/specializations -d '{"name": "triage", "prompt": "Answer billing, delivery or refund."}'
+  $ curl localhost:8080/v1/chat/completions -d '{"model": "triage", "messages": [{"role": "user", "content": "where is my parcel?"}]}'
+
+Other machines are let in with keys only:
+  $ loragen key --keys keys.json --name shop --scope ask
+  $ loragen serve --host 0.0.0.0 --keys keys.json`;
+
+export const storeOption = () =>
+  new Option("--store <dir>", "folder of the specialisations (default: models, in the user's own folder of loragen)");
+export const storeFolder = (context: Pick<CliContext, "store">, given: string | undefined): string =>
+  given ?? join(context.store, "models");
+
+export function addServe(program: Command, context: CliContext): void {
+  const command = program
+    .command("serve")
+    .summary("answer for many specialisations behind OpenAI's API")
+    .description("Opens a pair once and answers for all its specialisations, each under a model name of its own.");
+  const options = [
+    pairOption(),
+    storeOption(),
+    new Option("--host <address>", "where to listen; elsewhere than on this machine keys are required").default(
+      "127.0.0.1",
+    ),
+    new Option("--port <n>", "0: any free one").argParser(wholeNumber(0, 65_535)).default(8080),
+    new Option("--keys <file>", "who may ask; made by loragen key"),
+    new Option("--slots <n>", "requests that are computed at once").argParser(wholeNumber(1, 4096)).default(32),
+    new Option("--adapters <dir>", "folder from which /v1/load_lora_adapter may read"),
+    new Option("--quiet", "no line for each request on stderr"),
+    threadsOption(),
+    quantizeOption("edge model"),
+    exactOption(),
+  ];
+  for (const option of options) command.addOption(option);
+  command.addHelpText("after", examples).action((flags: Flags) => serveCommand(context, flags));
+  addKey(program, context);
+}
+
+const isLocal = (host: string): boolean => host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+
+async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
+  const { host, port, keys: keyPath, slots, threads, adapters, quiet } = flags;
+  if (!isLocal(host) && keyPath === undefined)
+    throw new AppError("E_USAGE", `serve: ${host} is not this machine alone: expected --keys FILE, found none`);
+  const keys = keyPath === undefined ? undefined : await readJsonFile(keyPath, KeyFile, { code: "E_CONFIG" });
+  const store = await openStore(storeFolder(context, flags.store));
+  const pair = await loadPair(flags.pair, {
+    quantize: { edge: quantizationOf(flags) },
+    exact: flags.exact,
+    resolveModel: context.resolveModel,
+    warn: warnOn(context),
+  });
+  await interruptible(context, async (signal) => {
+    const ended = new Promise<void>((done) => {
+      signal.addEventListener("abort", () => done(), { once: true });
+    });
+    await using service = await createService(pair, store, {
+      threads,
+      slots,
+      keys,
+      adapters,
+      secret: await promptSecret(context),
+      log: (line) => {
+        if (quiet !== true) context.stderr.write(`${JSON.stringify(line)}\n`);
+      },
+    });
+    const listening = await listenOn(service.fetch, { host, port });
+    context.stdout.write(`${listening.url}/v1 answers; the base model is ${service.base}\n`);
+    await ended;
+    const closing = listening.close();
+    await service.close();
+    await closing;
+  });
+}
+
+type KeyFlags = JsonFlag & {
+  readonly keys?: string;
+  readonly name?: string;
+  readonly tenant: string;
+  readonly scope: readonly Scope[];
+  readonly perMinute?: number;
+};
+
+function addKey(program: Command, context: CliContext): void {
+  const command = program
+    .command("key")
+    .summary("make a key for loragen serve")
+    .description("Adds a key to a file and prints it, once: the file holds its hash only.");
+  const options = [
+    new Option("--keys <file>", "required: the file; made if it is not there"),
+    new Option("--name <text>", "required: what the key is called"),
+    new Option("--tenant <name>", "whose models it sees").default("main"),
+    new Option("--scope <names...>", "what it may do").choices(scopes).default(["ask", "read"]),
+    new Option("--per-minute <n>", "requests it may make").argParser(wholeNumber(1)),
+    jsonOption(),
+  ];
+  for (const option of options) command.addOption(option);
+  command.action((flags: KeyFlags) => keyCommand(context, flags));
+}
+
+async function keyCommand(context: CliContext, flags: KeyFlags): Promise<void> {
+  const path = required(flags.keys, "key", "--keys FILE");
+  const name = required(flags.name, "key", "--name TEXT");
+  const before = await readJsonFile(path, KeyFile, { code: "E_CONFIG" }).catch((error: unknown) => {
+    if (error instanceof AppError && error.code === "E_NOT_FOUND") return undefined;
+    throw error;
+  });
+  if (before?.keys.some((key) => key.name === name))
+    throw new AppError("E_USAGE", `${path}: has a key called ${JSON.stringify(name)} already`);
+  const key = newKey();
+  const { perMinute } = flags;
+  const added = {
+    name,
+    sha256: sha256(key),
+    tenant: requireName(flags.tenant),
+    scopes: [...flags.scope],
+    ...(perMinute === undefined ? {} : { requestsPerMinute: perMinute }),
+  };
+  const file: KeyFile = { format: "lora-gen keys 1", keys: [...(before?.keys ?? []), added] };
+  await writeJsonFile(path, file);
+  printResult(context, flags, { key, ...added }, () => key);
+}

@@ -1,0 +1,64 @@
+/** @file The commands of the store, and of keys. */
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { recordingContext } from "../../../test/support/cli-context.ts";
+import { specializationOf } from "../../../test/support/tiny-pair.ts";
+import { sha256 } from "../../base/hash.ts";
+import { writeSpecialization } from "../../pair/specialization-file.ts";
+import { runCli } from "../program.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "store-commands-"));
+const known = { cloud: { sha256: sha256("c") }, edge: { sha256: sha256("e") }, generator: { sha256: sha256("g") } };
+beforeAll(async () => {
+  for (const [name, gate] of [
+    ["first", 0.25],
+    ["second", 0.75],
+  ] as const)
+    await writeSpecialization(join(folder, name), specializationOf(known, [[gate, 0, 0, 1]]));
+});
+
+async function run(...args: string[]) {
+  const { context, written } = recordingContext();
+  return { status: await runCli(args, { ...context, store: join(folder, "own") }), ...written };
+}
+
+test("a specialisation is pushed, listed, compared, rolled back and pulled", async () => {
+  expect((await run("push", "a", "--specialization", join(folder, "first"))).stdout).toBe(
+    "a@1 is what a stands for now\n",
+  );
+  await run("push", "a", "--specialization", join(folder, "second"));
+  await run("push", "live", "--alias-of", "a");
+  const { names } = JSON.parse((await run("list", "--json")).stdout) as { names: { name: string }[] };
+  expect(names).toMatchObject([
+    { name: "a", current: 2 },
+    { name: "live", aliasOf: "a" },
+  ]);
+  const diff = JSON.parse((await run("diff", "a@1", "live", "--json")).stdout) as object;
+  expect(diff).toMatchObject({ gates: [{ layer: 0, expert: 0, from: 0.25, to: 0.75 }] });
+  expect((await run("rollback", "a")).stdout).toBe("a stands for a@1 now\n");
+  await run("pull", "live", "--out", join(folder, "pulled"));
+  const read = (name: string) => readFileSync(join(folder, name, "specialization.json"), "utf8");
+  expect(read("pulled")).toBe(read("first"));
+});
+
+test("what is wrong is said", async () => {
+  expect(await run("pull", "nobody", "--out", join(folder, "none"))).toMatchObject({
+    status: 1,
+    stderr: 'error E_NOT_FOUND: model "nobody": not found\n',
+  });
+  expect((await run("push", "Big", "--specialization", join(folder, "first"))).stderr).toContain("small letters");
+  expect((await run("serve", "--host", "0.0.0.0")).stderr).toContain("expected --keys FILE");
+});
+
+test("a key is printed once, and its file holds only a hash", async () => {
+  const path = join(folder, "keys.json");
+  const { stdout } = await run("key", "--keys", path, "--name", "shop", "--scope", "ask", "--per-minute", "60");
+  const key = stdout.trim();
+  expect(key).toMatch(/^lg-[\w-]{43}$/);
+  const file = readFileSync(path, "utf8");
+  expect(file).not.toContain(key);
+  expect(JSON.parse(file)).toMatchObject({ keys: [{ name: "shop", sha256: sha256(key), scopes: ["ask"] }] });
+  expect((await run("key", "--keys", path, "--name", "shop")).stderr).toContain("already");
+});

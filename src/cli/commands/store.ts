@@ -1,0 +1,146 @@
+/** @file `loragen push`, `pull`, `list`, `diff`, `rollback` and `store`: the names that `loragen serve` answers to. */
+import { Argument, type Command } from "commander";
+import { AppError } from "../../base/errors.ts";
+import { readSpecialization } from "../../pair/specialization-file.ts";
+import { diffSpecializations } from "../../server/store/diff.ts";
+import { type OwnName, openStore, type Store, type StoredName } from "../../server/store/store.ts";
+import { describeSpec } from "../constraint-flags.ts";
+import type { CliContext } from "../context.ts";
+import { plural, shortHash } from "../format.ts";
+import { jsonOption, required, wholeNumber } from "../options.ts";
+import { type JsonFlag, printResult } from "../output.ts";
+import { replaceSpecialization } from "../replace-specialization.ts";
+import { formatTable } from "../table.ts";
+import { storeFolder, storeOption } from "./serve.ts";
+
+type Flags = JsonFlag & { readonly store?: string; readonly tenant: string };
+
+export function addStore(program: Command, context: CliContext): void {
+  const add = (name: string, summary: string): Command =>
+    program
+      .command(name)
+      .summary(summary)
+      .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
+      .addOption(storeOption())
+      .option("--tenant <name>", "whose names these are", "main")
+      .addOption(jsonOption());
+  const open = (flags: Flags): Promise<Store> => openStore(storeFolder(context, flags.store));
+
+  add("push", "give a specialisation a name that loragen serve answers to")
+    .argument("<name>", "small letters, digits, . _ -")
+    .option("--specialization <dir>", "required: the specialisation")
+    .option("--alias-of <name>", "instead of a specialisation: another name of NAME or NAME@VERSION")
+    .action(async (name: string, flags: Flags & { readonly specialization?: string; readonly aliasOf?: string }) => {
+      const store = await open(flags);
+      if (flags.aliasOf !== undefined) {
+        if (flags.specialization !== undefined)
+          throw new AppError("E_USAGE", "push: expected --specialization or --alias-of, found both");
+        await store.alias(flags.tenant, name, flags.aliasOf);
+        return printResult(
+          context,
+          flags,
+          { name, aliasOf: flags.aliasOf },
+          () => `${name} stands for ${flags.aliasOf}`,
+        );
+      }
+      const content = await readSpecialization(required(flags.specialization, "push", "--specialization DIR"));
+      const stored = await store.put(flags.tenant, name, content);
+      printResult(context, flags, stored, () =>
+        stored.isNew
+          ? `${name}@${stored.version} is what ${name} stands for now`
+          : `${name}@${stored.version} is that already`,
+      );
+    });
+
+  add("pull", "write a specialisation of the store into a folder")
+    .argument("<name>", "NAME or NAME@VERSION")
+    .option("--out <dir>", "required: the folder; an earlier specialisation in it is replaced, saying so")
+    .action(async (name: string, flags: Flags & { readonly out?: string }) => {
+      const out = required(flags.out, "pull", "--out DIR");
+      const store = await open(flags);
+      const found = await store.resolve(flags.tenant, name);
+      const { file } = await replaceSpecialization(context, out, await store.read(found.object));
+      printResult(context, flags, { ...found, file }, () => `${found.name}@${found.version} is ${file}`);
+    });
+
+  add("list", "the names of the store and their versions").action(async (flags: Flags) => {
+    const found = await (await open(flags)).list(flags.tenant);
+    printResult(context, flags, { names: found.map(({ format: _, ...rest }) => rest) }, () => nameTable(found));
+  });
+
+  add("diff", "how two specialisations of the store differ")
+    .argument("<from>", "NAME or NAME@VERSION")
+    .argument("<to>", "NAME or NAME@VERSION")
+    .action(async (from: string, to: string, flags: Flags) => {
+      const store = await open(flags);
+      const [a, b] = [await store.resolve(flags.tenant, from), await store.resolve(flags.tenant, to)];
+      const diff = diffSpecializations(await store.read(a.object), await store.read(b.object));
+      printResult(context, flags, { from: a, to: b, ...diff }, () => {
+        const { gates, similarity, samePrompt, promptTokens, constraint, samePair } = diff;
+        const spec = (side: "from" | "to") => {
+          const found = constraint?.[side];
+          return found === null || found === undefined ? "free text" : describeSpec(found);
+        };
+        return [
+          `gates    ${plural(gates.length, "gate")} differ${similarity === null ? "" : `, cosine ${similarity.toFixed(3)}`}`,
+          `prompt   ${samePrompt === null ? "not comparable: one is anonymous" : samePrompt ? "the same" : `another one, ${promptTokens.from} → ${promptTokens.to} tokens`}`,
+          `answers  ${constraint === null ? "of the same form" : `${spec("from")} → ${spec("to")}`}`,
+          ...(samePair ? [] : ["made for different pairs"]),
+        ].join("\n");
+      });
+    });
+
+  add("rollback", "let a name stand for an earlier version again")
+    .argument("<name>")
+    .option("--to <version>", "which one; the one before unless told otherwise", wholeNumber(1))
+    .action(async (name: string, flags: Flags & { readonly to?: number }) => {
+      const found = await (await open(flags)).rollback(flags.tenant, name, flags.to);
+      printResult(context, flags, found, () => `${name} stands for ${name}@${found.version} now`);
+    });
+
+  add("store", "look after the store: verify it, repair it, remove what no name points to, remove a name")
+    .addArgument(new Argument("<what>", "what to do").choices(["verify", "repair", "collect", "remove"]))
+    .argument("[name]", "of remove: the name")
+    .action(async (what: "verify" | "repair" | "collect" | "remove", name: string | undefined, flags: Flags) => {
+      const store = await open(flags);
+      if (what === "collect") {
+        const removed = await store.collect();
+        return printResult(context, flags, { removed }, () => `removed ${plural(removed.length, "content")}`);
+      }
+      if (what === "remove") {
+        const gone = required(name, "store remove", "NAME");
+        await store.remove(flags.tenant, gone);
+        return printResult(context, flags, { removed: gone }, () => `${gone} is no name any more`);
+      }
+      const report = await store[what]();
+      printResult(context, flags, report, () =>
+        [
+          `${plural(report.names, "name")}, ${plural(report.versions, "version")}, ${plural(report.objects, "content")}, ${report.unused.length} unused`,
+          ...report.damaged.map((each) => `${what === "repair" ? "forgotten" : "damaged"}: ${each}`),
+        ].join("\n"),
+      );
+      if (what === "verify" && report.damaged.length > 0)
+        throw new AppError(
+          "E_FORMAT",
+          `${plural(report.damaged.length, "entry", "entries")} damaged: loragen store repair`,
+        );
+    });
+}
+
+const nameTable = (found: readonly StoredName[]): string => {
+  if (found.length === 0) return "no names yet: loragen push NAME --specialization DIR";
+  const row = (own: OwnName): string[] => {
+    const current = own.versions.find(({ version }) => version === own.current)!;
+    return [own.name, String(own.current), String(own.versions.length), current.at, shortHash(current.object)];
+  };
+  return formatTable(
+    [
+      { title: "name" },
+      { title: "stands for" },
+      { title: "versions", align: "right" },
+      { title: "since" },
+      { title: "content" },
+    ],
+    found.map((file) => ("versions" in file ? row(file) : [file.name, file.aliasOf, "", "", ""])),
+  );
+};

@@ -1,0 +1,76 @@
+/** @file What an answer must be, by what a request says of it: a JSON schema, tools, or else what the specialisation brings along. */
+import { AppError } from "../../base/errors.ts";
+import type { JsonValue } from "../../base/json.ts";
+import { type CompiledConstraint, compileConstraint } from "../../constraint/compile.ts";
+import { type ConstraintSpec, schemaSpec } from "../../constraint/spec.ts";
+import type { EdgePair } from "../../pair/pair.ts";
+import type { ChatRequest } from "./schemas.ts";
+
+export type Demand = {
+  readonly spec: ConstraintSpec | undefined;
+  /** Whether the answer is a call of a tool: `{"name": …, "arguments": …}`. */
+  readonly isCall: boolean;
+};
+
+type Tool = NonNullable<ChatRequest["tools"]>[number];
+
+/** Throws E_CONFIG for a schema that cannot be kept, E_USAGE for what contradicts itself. */
+export function demandOf(request: ChatRequest, own: ConstraintSpec | undefined): Demand {
+  const { response_format: format, tools, tool_choice: choice } = request;
+  if (format?.type === "json_object")
+    throw new AppError(
+      "E_USAGE",
+      'response_format: JSON of any form cannot be kept to; expected {"type": "json_schema"} with a schema',
+    );
+  const offered = choice === "none" ? [] : (tools ?? []);
+  if (format?.type === "json_schema") {
+    if (offered.length > 0)
+      throw new AppError("E_USAGE", "response_format, tools: expected one of the two, found both");
+    return { spec: schemaSpec(format.json_schema.schema as JsonValue), isCall: false };
+  }
+  if (format?.type === "text") return { spec: undefined, isCall: false };
+  const wanted = typeof choice === "object" && choice !== null ? choice.function.name : undefined;
+  const callable = wanted === undefined ? offered : offered.filter((tool) => tool.function.name === wanted);
+  if (wanted !== undefined && callable.length === 0)
+    throw new AppError("E_USAGE", `tool_choice: expected one of the tools, found ${JSON.stringify(wanted)}`);
+  if (choice === "required" && callable.length === 0)
+    throw new AppError("E_USAGE", "tool_choice: a call is required, but there are no tools");
+  if (callable.length === 0) return { spec: own, isCall: false };
+  return { spec: schemaSpec(callSchema(callable)), isCall: true };
+}
+
+/** One of the calls that the tools allow. */
+function callSchema(tools: readonly Tool[]): JsonValue {
+  const calls = tools.map(({ function: { name, parameters } }): JsonValue => {
+    const given = parameters ?? { type: "object", properties: {} };
+    if ("$defs" in given || "definitions" in given)
+      throw new AppError("E_CONFIG", `tools: ${name}: parameters with definitions of their own cannot be kept to`);
+    return {
+      type: "object",
+      properties: { name: { const: name }, arguments: given as JsonValue },
+      required: ["name", "arguments"],
+      additionalProperties: false,
+    };
+  });
+  return calls.length === 1 ? calls[0]! : { anyOf: calls };
+}
+
+export type ConstraintCache = (spec: ConstraintSpec) => CompiledConstraint;
+
+/** Compiled constraints, those used last: of labels and schemas that come again. */
+const maxCompiled = 256;
+
+export function createConstraintCache({ tokenizer, layout }: EdgePair): ConstraintCache {
+  const compiled = new Map<string, CompiledConstraint>();
+  return (spec) => {
+    const key = JSON.stringify(spec);
+    const found = compiled.get(key) ?? compileConstraint(tokenizer, layout, spec);
+    compiled.delete(key);
+    compiled.set(key, found);
+    for (const oldest of compiled.keys()) {
+      if (compiled.size <= maxCompiled) break;
+      compiled.delete(oldest);
+    }
+    return found;
+  };
+}

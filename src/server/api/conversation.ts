@@ -1,0 +1,94 @@
+/** @file Messages of a chat as the models were trained to read them: a prompt, turns before, and an input. */
+import { timingSafeEqual } from "node:crypto";
+import { AppError } from "../../base/errors.ts";
+import { hmacSha256 } from "../../base/hash.ts";
+import type { EdgePair } from "../../pair/pair.ts";
+import { encodeCloudPrompt, encodeConversation } from "../../text/prompt.ts";
+import type { Model } from "../models.ts";
+import type { ChatRequest } from "./schemas.ts";
+
+type Message = ChatRequest["messages"][number];
+export type Conversation = {
+  readonly prompt: string | undefined;
+  readonly history: readonly { readonly input: string; readonly output: string }[];
+  readonly input: string;
+};
+
+const textOf = ({ content }: Message): string =>
+  typeof content === "string" ? content : content.map(({ text }) => text).join("");
+
+/** Throws E_USAGE where messages do not take turns, or the last one is not the user's. */
+export function readMessages(messages: ChatRequest["messages"]): Conversation {
+  const isPrompt = ({ role }: Message): boolean => role === "system" || role === "developer";
+  const first = messages.findIndex((message) => !isPrompt(message));
+  const prompts = messages.slice(0, first < 0 ? messages.length : first).map(textOf);
+  const rest = first < 0 ? [] : messages.slice(first);
+  const refuse = (expected: string, i: number): never => {
+    throw new AppError(
+      "E_USAGE",
+      `messages.${prompts.length + i}: expected ${expected}, found ${rest[i]?.role ?? "none"}`,
+    );
+  };
+  rest.forEach(({ role }, i) => {
+    const wanted = i % 2 === 0 ? "user" : "assistant";
+    if (role !== wanted) refuse(`a message of the ${wanted}: after system messages the two take turns`, i);
+  });
+  if (rest.length % 2 === 0) refuse("a message of the user at the end", rest.length);
+  const history = Array.from({ length: (rest.length - 1) / 2 }, (_, i) => ({
+    input: textOf(rest[2 * i]!),
+    output: textOf(rest[2 * i + 1]!),
+  }));
+  return { prompt: prompts.length === 0 ? undefined : prompts.join("\n\n"), history, input: textOf(rest.at(-1)!) };
+}
+
+export type Encoded = {
+  readonly ids: readonly number[];
+  /** How many tokens at the beginning are a prompt that may come again. */
+  readonly prefixTokens: number;
+  /** Tokens of the prompt that the specialisation stands for, which nobody had to read. */
+  readonly tokensSaved: number;
+};
+
+/**
+ * The tokens of a conversation. A specialised model reads no prompt: where one is sent, it must be the one that it stands for.
+ * @throws E_USAGE where it is another one, or nobody can tell
+ */
+export function encodeFor(
+  { tokenizer, layout }: EdgePair,
+  { id, specialized }: Model,
+  conversation: Conversation,
+  secret: Uint8Array | undefined,
+): Encoded {
+  const { prompt, history, input } = conversation;
+  if (specialized !== undefined) {
+    if (prompt !== undefined) requireOwnPrompt(id, prompt, specialized.promptHmac, secret);
+    const ids = encodeConversation(tokenizer, layout, { history, input });
+    return { ids, prefixTokens: 0, tokensSaved: specialized.promptTokens };
+  }
+  const ids = encodeConversation(tokenizer, layout, { prompt, history, input });
+  if (prompt === undefined) return { ids, prefixTokens: 0, tokensSaved: 0 };
+  const head = encodeCloudPrompt(tokenizer, layout, prompt);
+  let prefixTokens = 0;
+  while (prefixTokens < head.length && head[prefixTokens] === ids[prefixTokens]) prefixTokens++;
+  return { ids, prefixTokens, tokensSaved: 0 };
+}
+
+function requireOwnPrompt(
+  id: string,
+  prompt: string,
+  promptHmac: string | undefined,
+  secret: Uint8Array | undefined,
+): void {
+  const instead = `leave the system message out, or ask the base model with it`;
+  if (promptHmac === undefined || secret === undefined)
+    throw new AppError(
+      "E_USAGE",
+      `messages: a system message was sent to ${id}, which stands for a prompt that it does not name (it is anonymous), so the two cannot be compared; ${instead}`,
+    );
+  const found = hmacSha256(secret, prompt);
+  if (!timingSafeEqual(Buffer.from(found, "hex"), Buffer.from(promptHmac, "hex")))
+    throw new AppError(
+      "E_USAGE",
+      `messages: the system message is not the prompt that ${id} stands for, and a specialised model reads no other; ${instead}`,
+    );
+}

@@ -1,0 +1,125 @@
+/** @file What may be asked over HTTP: OpenAI's requests, as far as they are understood here. The same schemas make the OpenAPI document. */
+import { z } from "zod";
+
+/** Longest texts, in characters, and most of what a list may hold. */
+export const apiLimits = {
+  text: 2 ** 20,
+  messages: 1000,
+  stops: 16,
+  stopText: 1000,
+  tools: 128,
+  topLogprobs: 20,
+} as const;
+
+const text = z.string().max(apiLimits.text);
+const Content = z.union([text, z.array(z.object({ type: z.literal("text"), text })).max(apiLimits.messages)]);
+
+const Message = z.object({
+  role: z.enum(["system", "developer", "user", "assistant"]),
+  content: Content,
+});
+
+/** What both kinds of requests share. */
+const sampling = {
+  model: z.string().describe("a specialisation's NAME or NAME@VERSION, or the base model"),
+  temperature: z.number().min(0).max(100).nullish().describe("0, the default: always the likeliest token"),
+  top_p: z.number().gt(0).max(1).nullish(),
+  top_k: z.int().min(0).nullish().describe("draw from the k likeliest tokens; 0: all"),
+  seed: z.int().nullish().describe("of the draws; 0 by default, so the same request has the same answer"),
+  stop: z
+    .union([
+      z.string().min(1).max(apiLimits.stopText),
+      z.array(z.string().min(1).max(apiLimits.stopText)).max(apiLimits.stops),
+    ])
+    .nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  user: z.string().nullish(),
+};
+
+const Tool = z.object({
+  type: z.literal("function"),
+  function: z.object({
+    name: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
+    description: z.string().max(apiLimits.text).nullish(),
+    parameters: z.record(z.string(), z.json()).nullish(),
+    strict: z.boolean().nullish(),
+  }),
+});
+
+export const ChatRequest = z.object({
+  ...sampling,
+  messages: z.array(Message).min(1).max(apiLimits.messages),
+  max_tokens: z.int().min(1).nullish(),
+  max_completion_tokens: z.int().min(1).nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.int().min(0).max(apiLimits.topLogprobs).nullish(),
+  response_format: z
+    .discriminatedUnion("type", [
+      z.object({ type: z.literal("text") }),
+      z.object({ type: z.literal("json_object") }),
+      z.object({
+        type: z.literal("json_schema"),
+        json_schema: z.object({
+          name: z.string().nullish(),
+          schema: z.record(z.string(), z.json()),
+          strict: z.boolean().nullish(),
+        }),
+      }),
+    ])
+    .nullish(),
+  tools: z.array(Tool).max(apiLimits.tools).nullish(),
+  tool_choice: z
+    .union([
+      z.enum(["none", "auto", "required"]),
+      z.object({ type: z.literal("function"), function: z.object({ name: z.string() }) }),
+    ])
+    .nullish(),
+});
+export type ChatRequest = z.infer<typeof ChatRequest>;
+
+export const CompletionRequest = z.object({
+  ...sampling,
+  prompt: z.union([text, z.array(text).length(1)]),
+  max_tokens: z.int().min(0).nullish(),
+  logprobs: z.int().min(0).max(apiLimits.topLogprobs).nullish(),
+  echo: z.literal(false).nullish(),
+});
+export type CompletionRequest = z.infer<typeof CompletionRequest>;
+
+export type Sampled = Pick<CompletionRequest, "temperature" | "top_p" | "top_k" | "seed" | "stop">;
+
+/** Keys that would change an answer and are not understood, with the value that changes nothing. */
+export const neutral: Readonly<Record<string, readonly unknown[]>> = {
+  n: [1],
+  best_of: [1],
+  presence_penalty: [0],
+  frequency_penalty: [0],
+  functions: [],
+  function_call: [],
+  audio: [],
+  suffix: [""],
+};
+
+const Name = z.string().describe("small letters, digits, . _ -");
+export const SpecializationRequest = z.strictObject({
+  name: Name,
+  prompt: text.describe("the system prompt; its text is not kept").optional(),
+  examples: z
+    .array(z.strictObject({ input: text, output: text }))
+    .max(apiLimits.messages)
+    .optional()
+    .describe("questions with their answers, put behind the prompt"),
+  options: z
+    .strictObject({
+      labels: z.array(z.string()).optional().describe("answers are one of these"),
+      schema: z.json().optional().describe("answers are JSON of this schema"),
+      constraint: z.literal(false).optional().describe("false: none, also where the prompt says one"),
+      truncate: z.enum(["middle", "left"]).optional(),
+    })
+    .optional(),
+});
+export const AliasRequest = z.strictObject({ name: Name, target: z.string() });
+export const RollbackRequest = z.strictObject({ version: z.int().positive().optional() });
+export const LoadAdapterRequest = z.object({ lora_name: z.string(), lora_path: z.string() });
+export const UnloadAdapterRequest = z.object({ lora_name: z.string() });

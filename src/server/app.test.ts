@@ -1,0 +1,461 @@
+/** @file The service asked by the clients that people have: the `openai` package and the AI SDK. */
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { generateText, jsonSchema, Output, streamText, tool } from "ai";
+import type OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openTinyPair } from "../../test/support/tiny-pair.ts";
+import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
+import { sha256 } from "../base/hash.ts";
+import { createAnswerer } from "../pair/answer.ts";
+import type { Pair } from "../pair/pair-file.ts";
+import type { LogLine } from "./services.ts";
+
+const prompt = "Say what the customer wants.";
+const user = (content: string) => ({ role: "user" as const, content });
+
+let pair: Pair;
+let service: TinyService;
+let openai: OpenAI;
+const lines: LogLine[] = [];
+beforeAll(async () => {
+  pair = await openTinyPair();
+  service = await openTinyService(pair, { log: (line) => lines.push(line) });
+  openai = service.openai();
+  await service.ask("/v1/specializations", { name: "triage", prompt });
+  await service.ask("/v1/specializations", {
+    name: "labels",
+    prompt,
+    options: { labels: ["refund", "billing question", "delivery"] },
+  });
+});
+afterAll(() => service.close());
+
+const chat = (body: Partial<OpenAI.ChatCompletionCreateParamsNonStreaming> = {}) =>
+  openai.chat.completions.create({ model: "triage", messages: [user("pay my bill")], max_tokens: 8, ...body });
+
+describe("the openai package", () => {
+  test("lists the base model and every name", async () => {
+    const { data } = await openai.models.list();
+    expect(data.map(({ id }) => id)).toEqual(["tiny-0", "labels", "triage"]);
+  });
+
+  test("gets the answer that the answerer of the merged model gives, and what was saved", async () => {
+    const { version: _, ...resolved } = await service.store.resolve("main", "triage");
+    const specialization = await service.store.read(resolved.object);
+    await using answerer = await createAnswerer(pair, { specialization, threads: 1 });
+    const wanted = await answerer.answer("pay my bill", { maxTokens: 8 });
+    const { choices, usage, model } = await chat();
+    expect(choices[0]!.message).toMatchObject({ role: "assistant", content: wanted.text });
+    expect(model).toBe("triage@1");
+    expect(usage).toEqual({
+      prompt_tokens: wanted.inputTokens,
+      completion_tokens: wanted.outputTokens,
+      total_tokens: wanted.inputTokens + wanted.outputTokens,
+      tokens_saved: specialization.promptTokens,
+    });
+  });
+
+  test("gets turns before, and a prompt in front of the base model", async () => {
+    await using answerer = await createAnswerer(pair, { prompt: "Be short.", threads: 1 });
+    const history = [{ input: "hello", output: "hi" }];
+    const wanted = await answerer.answer("pay my bill", { maxTokens: 8, history });
+    const messages = [
+      { role: "system" as const, content: "Be short." },
+      user("hello"),
+      { role: "assistant" as const, content: "hi" },
+      user("pay my bill"),
+    ];
+    const { choices, usage } = await chat({ model: "tiny-0", messages });
+    expect([choices[0]!.message.content, usage!.prompt_tokens]).toEqual([wanted.text, wanted.inputTokens]);
+  });
+
+  test("streams the pieces of the same answer, its end and its usage", async () => {
+    const whole = await chat();
+    const stream = await openai.chat.completions.create({
+      model: "triage",
+      messages: [user("pay my bill")],
+      max_tokens: 8,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    const chunks = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe(
+      whole.choices[0]!.message.content,
+    );
+    expect(chunks.at(-2)!.choices[0]!.finish_reason).toBe(whole.choices[0]!.finish_reason);
+    expect(chunks.at(-1)!.usage).toEqual(whole.usage);
+  });
+
+  test("gets the same draw for the same seed, and another for another", async () => {
+    const drawn = async (seed: number) =>
+      (await chat({ temperature: 2, seed, max_tokens: 12 })).choices[0]!.message.content;
+    expect(await drawn(1)).toBe(await drawn(1));
+    expect(await drawn(2)).not.toBe(await drawn(1));
+  });
+
+  test("gets text up to a stop string, and no more tokens than it asks for", async () => {
+    const { choices } = await chat({ max_tokens: 12 });
+    const text = choices[0]!.message.content!;
+    expect(choices[0]!.finish_reason).toBe("length");
+    const stop = text.slice(5, 7);
+    const stopped = (await chat({ max_tokens: 12, stop })).choices[0]!;
+    expect([stopped.message.content, stopped.finish_reason]).toEqual([text.slice(0, text.indexOf(stop)), "stop"]);
+    expect((await chat({ max_tokens: 3 })).usage!.completion_tokens).toBe(3);
+  });
+
+  test("gets log-probabilities: the chosen token is the likeliest, and they are probabilities", async () => {
+    const { choices } = await chat({ logprobs: true, top_logprobs: 3, max_tokens: 4 });
+    const content = choices[0]!.logprobs!.content!;
+    expect(content).toHaveLength(4);
+    for (const { token, logprob, top_logprobs: top } of content) {
+      expect(top).toHaveLength(3);
+      expect(top[0]).toMatchObject({ token, logprob });
+      expect(top.map((each) => each.logprob)).toEqual(top.map((each) => each.logprob).sort((a, b) => b - a));
+      expect(logprob).toBeLessThan(0);
+    }
+  });
+
+  test("gets one of the labels that a specialisation brings along, with its probability, streamed or not", async () => {
+    const { choices } = await chat({ model: "labels" });
+    expect(["refund", "billing question", "delivery"]).toContain(choices[0]!.message.content);
+    expect((choices[0] as unknown as { confidence: number }).confidence).toBeGreaterThan(0);
+    const stream = await openai.chat.completions.create({
+      model: "labels",
+      messages: [user("pay my bill")],
+      stream: true,
+    });
+    let text = "";
+    for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
+    expect(text).toBe(choices[0]!.message.content);
+  });
+
+  test("gets JSON of the schema it asks for", async () => {
+    const schema = {
+      type: "object",
+      properties: { intent: { enum: ["pay", "ask"] }, urgent: { type: "boolean" } },
+      required: ["intent", "urgent"],
+      additionalProperties: false,
+    };
+    const { choices } = await chat({
+      max_tokens: 60,
+      response_format: { type: "json_schema", json_schema: { name: "intent", schema, strict: true } },
+    });
+    const found = JSON.parse(choices[0]!.message.content!) as { intent: string; urgent: boolean };
+    expect(["pay", "ask"]).toContain(found.intent);
+    expect(typeof found.urgent).toBe("boolean");
+  });
+
+  const tools = ["pay", "ask"].map((name) => ({
+    type: "function" as const,
+    function: {
+      name,
+      parameters: {
+        type: "object",
+        properties: { amount: { type: "integer", minimum: 1, maximum: 9 } },
+        required: ["amount"],
+        additionalProperties: false,
+      },
+    },
+  }));
+
+  test("gets a call of one of its tools, of the one it names, or none", async () => {
+    const { choices } = await chat({ tools, max_tokens: 60 });
+    expect(choices[0]!.finish_reason).toBe("tool_calls");
+    const call = choices[0]!.message.tool_calls![0]!;
+    if (call.type !== "function") throw new Error("expected a call of a function");
+    expect(["pay", "ask"]).toContain(call.function.name);
+    expect((JSON.parse(call.function.arguments) as { amount: number }).amount).toBeGreaterThan(0);
+    const named = await chat({ tools, tool_choice: { type: "function", function: { name: "ask" } }, max_tokens: 60 });
+    expect(named.choices[0]!.message.tool_calls![0]).toMatchObject({ function: { name: "ask" } });
+    const free = await chat({ tools, tool_choice: "none" });
+    expect(free.choices[0]!.message.content).toBe((await chat()).choices[0]!.message.content);
+  });
+
+  test("gets raw completions, streamed or not, with log-probabilities", async () => {
+    const body = { model: "triage", prompt: "the weather is", max_tokens: 5 };
+    const { choices } = await openai.completions.create({ ...body, logprobs: 2 });
+    expect(choices[0]!.logprobs!.tokens).toHaveLength(5);
+    let text = "";
+    for await (const chunk of await openai.completions.create({ ...body, stream: true }))
+      text += chunk.choices[0]!.text;
+    expect(text).toBe(choices[0]!.text);
+  });
+
+  test.each([
+    ["a model that is not there", { model: "nobody" }, 404, "not found"],
+    ["a model that has no such version", { model: "triage@7" }, 404, "no version 7"],
+    ["no user's message", { messages: [{ role: "system" as const, content: prompt }] }, 400, "message of the user"],
+    ["two answers", { n: 2 }, 400, "n: not supported"],
+    ["JSON of any form", { response_format: { type: "json_object" as const } }, 400, "json_schema"],
+    ["more than the context", { messages: [user("word ".repeat(600))] }, 400, "at most 256 tokens"],
+    ["a penalty", { presence_penalty: 1 }, 400, "presence_penalty"],
+  ])("is told why %s is refused", async (_, body, status, why) => {
+    await expect(chat(body)).rejects.toMatchObject({ status, message: expect.stringContaining(why) });
+  });
+
+  test("is told that there are no embeddings", async () => {
+    await expect(openai.embeddings.create({ model: "triage", input: "x" })).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining("embeddings: not offered"),
+    });
+  });
+
+  test("a system message must be the prompt that the model stands for", async () => {
+    const asked = (content: string) => chat({ messages: [{ role: "system", content }, user("pay my bill")] });
+    expect((await asked(prompt)).choices).toEqual((await chat()).choices);
+    await expect(asked("Say something else.")).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining("is not the prompt that triage@1 stands for"),
+    });
+  });
+});
+
+describe("the AI SDK", () => {
+  const provider = () =>
+    createOpenAICompatible({
+      name: "loragen",
+      baseURL: "http://service/v1",
+      fetch: async (input, init) => service.fetch(new Request(input as string, init)),
+      supportsStructuredOutputs: true,
+    });
+
+  test("generates and streams text", async () => {
+    const model = provider()("triage");
+    const wanted = (await chat()).choices[0]!.message.content!;
+    const { text, usage } = await generateText({ model, prompt: "pay my bill", maxOutputTokens: 8 });
+    expect([text, usage.outputTokens]).toEqual([wanted, 8]);
+    let streamed = "";
+    for await (const piece of streamText({ model, prompt: "pay my bill", maxOutputTokens: 8 }).textStream)
+      streamed += piece;
+    expect(streamed).toBe(wanted);
+  });
+
+  test("generates objects of a schema and calls tools", async () => {
+    const model = provider()("triage");
+    const schema = jsonSchema<{ urgent: boolean }>({
+      type: "object",
+      properties: { urgent: { type: "boolean" } },
+      required: ["urgent"],
+      additionalProperties: false,
+    });
+    const { output } = await generateText({ model, prompt: "pay my bill", output: Output.object({ schema }) });
+    expect(typeof output.urgent).toBe("boolean");
+    const { toolCalls } = await generateText({
+      model,
+      prompt: "pay my bill",
+      tools: { flag: tool({ description: "flags it", inputSchema: schema }) },
+    });
+    expect(toolCalls.map(({ toolName, input }) => [toolName, typeof (input as { urgent: boolean }).urgent])).toEqual([
+      ["flag", "boolean"],
+    ]);
+  });
+});
+
+describe("names", () => {
+  const names = (path = "", body?: unknown, init?: RequestInit) =>
+    service.ask(`/v1/specializations${path}`, body, init);
+
+  test("the same prompt under another name is not computed again; another prompt makes a new version", async () => {
+    const first = await names("", { name: "desk", prompt: "Name the desk." });
+    expect([first.status, await first.json()]).toMatchObject([201, { name: "desk", version: 1, computed: true }]);
+    const same = await names("", { name: "desk-too", prompt: "Name the desk." });
+    expect(await same.json()).toMatchObject({ version: 1, computed: false });
+    const again = await names("", { name: "desk", prompt: "Name the desk." });
+    expect([again.status, await again.json()]).toMatchObject([200, { version: 1, isNew: false }]);
+    expect(await (await names("", { name: "desk", prompt: "Name the room." })).json()).toMatchObject({ version: 2 });
+  });
+
+  test("an update serves the new content at once, old versions stay, a rollback and another name follow", async () => {
+    const answerOf = async (model: string) => (await chat({ model })).choices[0]!.message.content;
+    await names("", { name: "shift", prompt: "Answer in capitals." });
+    const before = await answerOf("shift");
+    await names("", { name: "shift", prompt: "Count the words of the message." });
+    const after = await answerOf("shift");
+    expect(after).not.toBe(before);
+    expect([await answerOf("shift@1"), await answerOf("shift@2")]).toEqual([before, after]);
+    await service.ask("/v1/aliases", { name: "shift-live", target: "shift@1" });
+    expect(await answerOf("shift-live")).toBe(before);
+    const diff = (await (await names("/shift@2/diff?against=shift@1")).json()) as { gates: unknown[] };
+    expect(diff).toMatchObject({ samePrompt: false, samePair: true });
+    expect(diff.gates.length).toBeGreaterThan(0);
+    expect(await (await names("/shift/rollback", {})).json()).toMatchObject({ version: 1 });
+    expect(await answerOf("shift")).toBe(before);
+  });
+
+  test("an answer under way ends on the version it began with", async () => {
+    await names("", { name: "moving", prompt: "Answer in capitals." });
+    const wanted = (await chat({ model: "moving", max_tokens: 40 })).choices[0]!.message.content;
+    const stream = await openai.chat.completions.create({
+      model: "moving",
+      messages: [user("pay my bill")],
+      max_tokens: 40,
+      stream: true,
+    });
+    let text = "";
+    let isUpdated = false;
+    for await (const chunk of stream) {
+      if (!isUpdated) await names("", { name: "moving", prompt: "Count the words of the message." });
+      isUpdated = true;
+      text += chunk.choices[0]?.delta.content ?? "";
+    }
+    expect(text).toBe(wanted);
+  });
+
+  test("a content is taken in and handed out; a removed name is not found", async () => {
+    const { content } = (await (await names("/triage@1")).json()) as { content: { gates: number[][] } };
+    expect(content.gates).toHaveLength(pair.shape.edge.layers);
+    expect((await names("/nowhere")).status).toBe(404);
+    expect((await names("/desk-too", undefined, { method: "DELETE" })).status).toBe(200);
+    expect((await names("/desk-too")).status).toBe(404);
+  });
+
+  test.each([
+    ["no prompt", { name: "x" }, "expected a prompt, examples or both"],
+    ["a name with a slash", { name: "../x", prompt }, "small letters"],
+    ["the base model's name", { name: "tiny-0", prompt }, "is the base model"],
+    ["an unknown option", { name: "x", prompt, options: { speed: 1 } }, "options"],
+    [
+      "a schema that cannot be kept",
+      { name: "x", prompt, options: { schema: { type: "string", pattern: "a" } } },
+      "pattern",
+    ],
+  ])("%s is refused", async (_, body, why) => {
+    const response = await names("", body);
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { error: { message: expect.stringContaining(why) } },
+    ]);
+  });
+});
+
+describe("what a service has to say of itself", () => {
+  test("it is healthy and ready, and counts what it did", async () => {
+    expect((await service.ask("/healthz")).status).toBe(200);
+    expect((await service.ask("/readyz")).status).toBe(200);
+    const text = await (await service.ask("/metrics")).text();
+    expect(text).toMatch(/^loragen_requests_total\{route="\/v1\/chat\/completions",status="200"\} [1-9]/m);
+    expect(text).toMatch(/^loragen_tokens_total\{kind="saved"\} [1-9]/m);
+    for (const line of text.trim().split("\n"))
+      expect(line).toMatch(/^(# (HELP|TYPE) |loragen_\w+(\{[^}]*\})? [\d.e-]+$)/);
+  });
+
+  test("its document names every route and the schema of every body", async () => {
+    const document = (await (await service.ask("/openapi.json")).json()) as {
+      paths: Record<string, Record<string, { requestBody?: { content: object } }>>;
+      components: { schemas: Record<string, { properties?: object }> };
+    };
+    expect(Object.keys(document.paths)).toContain("/v1/specializations/{name}/rollback");
+    expect(Object.keys(document.components.schemas["ChatRequest"]!.properties!)).toContain("messages");
+  });
+
+  test("its log has a line for every request, and nothing that was asked or answered", async () => {
+    const from = lines.length;
+    const secretWord = "xylophone";
+    const answer = (await chat({ messages: [user(`the word is ${secretWord}`)] })).choices[0]!.message.content!;
+    await chat({ model: "tiny-0", messages: [{ role: "system", content: secretWord }, user(secretWord)] });
+    expect(lines.length).toBe(from + 2);
+    const text = JSON.stringify(lines.slice(from));
+    expect(text).not.toContain(secretWord);
+    expect(text).not.toContain(answer);
+    expect(lines[from]).toMatchObject({ route: "/v1/chat/completions", status: 200, model: "triage@1" });
+  });
+});
+
+describe("keys", () => {
+  const hashOf = (key: string) => sha256(key);
+  const file = {
+    format: "lora-gen keys 1" as const,
+    keys: [
+      { name: "a", sha256: hashOf("key-a"), tenant: "a", scopes: ["ask" as const, "read" as const, "write" as const] },
+      { name: "b", sha256: hashOf("key-b"), tenant: "b", scopes: ["ask" as const, "read" as const] },
+      { name: "slow", sha256: hashOf("key-slow"), tenant: "a", scopes: ["read" as const], requestsPerMinute: 2 },
+    ],
+  };
+
+  test("without one nothing is told, a scope is needed, and tenants do not see each other's models", async () => {
+    let time = 0;
+    await using guarded = await openTinyService(pair, { keys: file, now: () => time });
+    const as = (key: string | undefined, path: string, body?: unknown) =>
+      guarded.ask(path, body, key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } });
+    expect((await as(undefined, "/v1/models")).status).toBe(401);
+    expect((await as("wrong", "/v1/models")).status).toBe(401);
+    expect((await as(undefined, "/healthz")).status).toBe(200);
+    expect((await as("key-a", "/metrics")).status).toBe(401);
+    expect((await as("key-b", "/v1/specializations", { name: "mine", prompt })).status).toBe(401);
+    expect((await as("key-a", "/v1/specializations", { name: "mine", prompt })).status).toBe(201);
+    const listed = async (key: string) =>
+      ((await (await as(key, "/v1/models")).json()) as { data: { id: string }[] }).data.map(({ id }) => id);
+    expect([await listed("key-a"), await listed("key-b")]).toEqual([["tiny-0", "mine"], ["tiny-0"]]);
+    const question = { model: "mine", messages: [user("x")], max_tokens: 1 };
+    expect((await as("key-b", "/v1/chat/completions", question)).status).toBe(404);
+    expect((await guarded.openai("key-a").chat.completions.create(question)).choices).toHaveLength(1);
+    const statuses = [];
+    for (let i = 0; i < 3; i++) statuses.push((await as("key-slow", "/v1/models")).status);
+    time = 30_000;
+    statuses.push((await as("key-slow", "/v1/models")).status);
+    expect(statuses).toEqual([200, 200, 429, 200]);
+  });
+});
+
+describe("bodies that make no sense", () => {
+  const deep = "[".repeat(10_000);
+  test.each([
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["a number", "7"],
+    ["nested too deep", deep],
+    ["no model", '{"messages": []}'],
+    ["no text", '{"model": "triage", "messages": [{"role": "user", "content": 7}]}'],
+    ["a NUL in the name", '{"model": "tri\\u0000age", "messages": [{"role": "user", "content": "x"}]}'],
+    ["bytes that are no text", Buffer.from([0x7b, 0xff, 0xfe]).toString("latin1")],
+  ])("%s is refused with a reason, and the service goes on", async (_, body) => {
+    const response = await service.ask("/v1/chat/completions", body);
+    expect([400, 404]).toContain(response.status);
+    expect(((await response.json()) as { error: { message: string } }).error.message.length).toBeGreaterThan(10);
+    expect((await chat({ max_tokens: 1 })).choices).toHaveLength(1);
+  });
+
+  test("what is larger than a body may be is not read to its end", async () => {
+    let pulled = 0;
+    const endless = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        pulled++;
+        controller.enqueue(new Uint8Array(2 ** 18).fill(0x20));
+      },
+    });
+    const init = { method: "POST", body: endless, duplex: "half" } as RequestInit;
+    const response = await service.ask("/v1/chat/completions", undefined, init);
+    expect(response.status).toBe(400);
+    expect(pulled).toBeLessThan(40);
+  });
+
+  test("an address that is not there, and a method that it has not", async () => {
+    expect((await service.ask("/v1/nothing")).status).toBe(404);
+    expect((await service.ask("/v1/models", {})).status).toBe(405);
+  });
+});
+
+test("a client that goes away leaves no request behind", async () => {
+  const controller = new AbortController();
+  const stream = await openai.chat.completions.create(
+    { model: "triage", messages: [user("pay my bill")], max_tokens: 200, stream: true },
+    { signal: controller.signal },
+  );
+  for await (const _ of stream) break;
+  controller.abort();
+  await chat({ max_tokens: 200 });
+  expect(service.engine.state()).toMatchObject({ running: 0, waiting: 0 });
+});
+
+test("a service that is ending says so, refuses what is new and answers what is old", async () => {
+  const ending = await openTinyService(pair);
+  const question = { model: "tiny-0", messages: [user("pay my bill")], max_tokens: 20 };
+  const old = ending.ask("/v1/chat/completions", question);
+  while (ending.engine.state().running === 0) await new Promise((done) => setImmediate(done));
+  const closed = ending.close();
+  expect((await ending.ask("/readyz")).status).toBe(503);
+  expect((await ending.ask("/v1/chat/completions", question)).status).toBe(429);
+  expect((await old).status).toBe(200);
+  await closed;
+});

@@ -1,0 +1,121 @@
+/** @file The service as a function from a request to a response: routes, who may use them, what is told when something goes wrong. */
+import { Hono } from "hono";
+import { AppError } from "../base/errors.ts";
+import { decodeUtf8 } from "../base/utf8.ts";
+import { parseSpecialization, specializationLimits } from "../pair/specialization.ts";
+import { tellError } from "./errors.ts";
+import type { Scope } from "./keys.ts";
+import { openApi } from "./open-api.ts";
+import { chat, complete, embed } from "./routes/ask.ts";
+import * as names from "./routes/specializations.ts";
+import type { Env, RouteContext, Services } from "./services.ts";
+
+type Route = {
+  readonly method: "get" | "post" | "put" | "delete";
+  readonly path: string;
+  readonly scope: Scope | undefined;
+  readonly run: (c: RouteContext, services: Services) => Response | Promise<Response>;
+};
+
+const nameOf = (c: RouteContext): string => c.req.param("name") ?? "";
+
+export const routes: readonly Route[] = [
+  { method: "get", path: "/healthz", scope: undefined, run: (c) => c.json({ status: "ok" }) },
+  {
+    method: "get",
+    path: "/readyz",
+    scope: undefined,
+    run: (c, { isEnding }) => (isEnding() ? c.json({ status: "ending" }, 503) : c.json({ status: "ready" })),
+  },
+  {
+    method: "get",
+    path: "/metrics",
+    scope: "metrics",
+    run: (c, { metrics, engine }) => c.text(metrics.text(engine.state())),
+  },
+  { method: "get", path: "/openapi.json", scope: undefined, run: (c) => c.json(openApi(routes)) },
+  { method: "get", path: "/v1/models", scope: "read", run: names.listModels },
+  { method: "post", path: "/v1/chat/completions", scope: "ask", run: chat },
+  { method: "post", path: "/v1/completions", scope: "ask", run: complete },
+  { method: "post", path: "/v1/embeddings", scope: "ask", run: embed },
+  { method: "post", path: "/v1/specializations", scope: "write", run: names.make },
+  { method: "get", path: "/v1/specializations", scope: "read", run: names.list },
+  { method: "get", path: "/v1/specializations/:name", scope: "read", run: (c, s) => names.show(c, s, nameOf(c)) },
+  { method: "put", path: "/v1/specializations/:name", scope: "write", run: pushed },
+  { method: "delete", path: "/v1/specializations/:name", scope: "write", run: (c, s) => names.remove(c, s, nameOf(c)) },
+  { method: "get", path: "/v1/specializations/:name/diff", scope: "read", run: (c, s) => names.diff(c, s, nameOf(c)) },
+  {
+    method: "post",
+    path: "/v1/specializations/:name/rollback",
+    scope: "write",
+    run: (c, s) => names.rollback(c, s, nameOf(c)),
+  },
+  { method: "post", path: "/v1/aliases", scope: "write", run: names.alias },
+  { method: "post", path: "/v1/load_lora_adapter", scope: "write", run: names.loadAdapter },
+  { method: "post", path: "/v1/unload_lora_adapter", scope: "write", run: names.unloadAdapter },
+];
+export type { Route };
+
+/** A specialisation file as the body. */
+async function pushed(c: RouteContext, services: Services): Promise<Response> {
+  if (Number(c.req.header("content-length") ?? 0) > specializationLimits.fileBytes)
+    throw new AppError("E_LIMIT", `body: expected at most ${specializationLimits.fileBytes} bytes`);
+  const bytes = new Uint8Array(await c.req.arrayBuffer());
+  return names.push(c, services, nameOf(c), parseSpecialization(decodeUtf8(bytes, "body"), "body"));
+}
+
+export function createApp(services: Services): Hono<Env> {
+  const app = new Hono<Env>();
+  const { keys, metrics, log, now, date, newId } = services;
+  for (const { method, path, scope, run } of routes)
+    app.on(method.toUpperCase(), path, async (c) => {
+      const from = now();
+      c.set("requestId", newId());
+      c.set("about", {});
+      let response: Response;
+      try {
+        if (scope !== undefined) c.set("caller", keys.admit(c.req.header("authorization"), scope));
+        response = await run(c, services);
+      } catch (error) {
+        response = failed(c, error);
+      }
+      response.headers.set("x-request-id", c.var.requestId);
+      const ms = now() - from;
+      const { status } = response;
+      metrics.request(path, status, ms / 1000);
+      log({
+        at: date().toISOString(),
+        level: status >= 500 ? "error" : "info",
+        request: c.var.requestId,
+        method: c.req.method,
+        route: path,
+        status,
+        ms: Math.round(ms),
+        ...(c.var.caller === undefined ? {} : { tenant: c.var.caller.tenant }),
+        ...c.var.about,
+      });
+      return response;
+    });
+  app.notFound((c) => {
+    const known = routes.filter(({ path }) => path === c.req.path).map(({ method }) => method.toUpperCase());
+    const message =
+      known.length === 0
+        ? `${c.req.path.slice(0, 200)}: no such address; /openapi.json lists them`
+        : `${c.req.path}: expected ${known.join(" or ")}, found ${c.req.method}`;
+    const error = { message, type: "not_found_error", param: null, code: "E_NOT_FOUND" };
+    return c.json({ error }, known.length === 0 ? 404 : 405);
+  });
+  app.onError((error, c) => {
+    const { status, body } = tellError(error);
+    return c.json(body, status);
+  });
+  return app;
+}
+
+function failed(c: RouteContext, error: unknown): Response {
+  const { status, body } = tellError(error);
+  c.var.about.code = body.error.code;
+  if (!(error instanceof AppError)) c.var.about.error = error instanceof Error ? String(error.stack) : String(error);
+  const headers: Record<string, string> = status === 429 ? { "retry-after": "1" } : {};
+  return c.json(body, status, headers);
+}

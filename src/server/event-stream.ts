@@ -1,0 +1,47 @@
+/** @file Answers piece by piece, as server-sent events. */
+import { tellError } from "./errors.ts";
+
+/** Sends one event. */
+export type Send = (data: unknown) => void;
+
+/**
+ * Runs `work` and sends what it sends. What goes wrong before the first event is thrown, so that the status can say it; what goes wrong
+ * later is an event of its own.
+ * @param onCancel called where the client goes away
+ */
+export async function eventStream(work: (send: Send) => Promise<void>, onCancel: () => void): Promise<Response> {
+  const encoder = new TextEncoder();
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    start(made) {
+      controller = made;
+    },
+    cancel() {
+      controller = undefined;
+      onCancel();
+    },
+  });
+  const write = (text: string): void => controller?.enqueue(encoder.encode(`data: ${text}\n\n`));
+  await new Promise<void>((begun, failed) => {
+    let hasBegun = false;
+    const send: Send = (data) => {
+      hasBegun = true;
+      write(JSON.stringify(data));
+      begun();
+    };
+    work(send)
+      .catch((error: unknown) => {
+        if (!hasBegun) throw error;
+        write(JSON.stringify(tellError(error).body));
+      })
+      .then(() => {
+        write("[DONE]");
+        controller?.close();
+        begun();
+      })
+      .catch(failed);
+  });
+  return new Response(body, {
+    headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
+  });
+}

@@ -1,0 +1,77 @@
+/** @file Keys: who may ask what, and how much. Only their hashes are kept. */
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
+import { AppError } from "../base/errors.ts";
+import { sha256 } from "../base/hash.ts";
+import { Sha256 } from "../base/sha256.ts";
+
+/** ask: chats and completions; read: names and what they stand for; write: make, change and remove them; metrics. */
+export const scopes = ["ask", "read", "write", "metrics"] as const;
+export type Scope = (typeof scopes)[number];
+
+export const KeyFile = z.strictObject({
+  format: z.literal("lora-gen keys 1"),
+  keys: z.array(
+    z.strictObject({
+      name: z.string().min(1).max(100),
+      sha256: Sha256,
+      tenant: z.string(),
+      scopes: z.array(z.enum(scopes)).min(1),
+      requestsPerMinute: z.int().positive().optional(),
+    }),
+  ),
+});
+export type KeyFile = z.infer<typeof KeyFile>;
+
+/** Who asks. */
+export type Caller = { readonly tenant: string; readonly scopes: readonly Scope[] };
+
+export type Keys = {
+  /** Throws E_DENIED for a key that is missing or unknown or not allowed this, E_BUSY beyond its limit. */
+  admit(authorization: string | undefined, scope: Scope): Caller;
+};
+
+/** 256 random bits: too many to guess, so that a plain hash of them tells nothing. */
+export const newKey = (): string => `lg-${randomBytes(32).toString("base64url")}`;
+
+/** Everybody is one tenant that may do all: on one's own machine. */
+export const noKeys: Keys = { admit: () => ({ tenant: "main", scopes }) };
+
+/** @param now a clock in milliseconds */
+export function createKeys({ keys }: KeyFile, now: () => number): Keys {
+  const known = keys.map((key) => ({
+    ...key,
+    hash: Buffer.from(key.sha256, "hex"),
+    left: key.requestsPerMinute ?? 0,
+    at: now(),
+  }));
+  return {
+    admit(authorization, scope) {
+      const [, given] = /^Bearer ([\x21-\x7e]{1,512})$/.exec(authorization ?? "") ?? [];
+      if (given === undefined)
+        throw new AppError("E_DENIED", 'key: expected a header "Authorization: Bearer KEY", found none');
+      const hash = Buffer.from(sha256(given), "hex");
+      // Every key is compared, each in constant time.
+      const found = known.filter((key) => timingSafeEqual(key.hash, hash))[0];
+      if (found === undefined) throw new AppError("E_DENIED", "key: not known here");
+      if (!found.scopes.includes(scope))
+        throw new AppError(
+          "E_DENIED",
+          `key: ${found.name} may not do this: expected the scope ${scope}, found ${found.scopes.join(", ")}`,
+        );
+      const perMinute = found.requestsPerMinute;
+      if (perMinute !== undefined) {
+        const time = now();
+        found.left = Math.min(perMinute, found.left + ((time - found.at) / 60_000) * perMinute);
+        found.at = time;
+        if (found.left < 1)
+          throw new AppError(
+            "E_BUSY",
+            `key: ${found.name} has asked ${perMinute} times within a minute, which is its limit`,
+          );
+        found.left--;
+      }
+      return { tenant: found.tenant, scopes: found.scopes };
+    },
+  };
+}

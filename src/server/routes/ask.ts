@@ -1,0 +1,226 @@
+/** @file Asking: `/v1/chat/completions` and `/v1/completions`. */
+import { AppError } from "../../base/errors.ts";
+import { type Answered, answer, type OnPiece, type Question } from "../api/answers.ts";
+import { demandOf } from "../api/constraints.ts";
+import { encodeFor, readMessages } from "../api/conversation.ts";
+import type { ChosenLogprob } from "../api/log-probabilities.ts";
+import { ChatRequest, CompletionRequest } from "../api/schemas.ts";
+import { readBody } from "../body.ts";
+import { eventStream } from "../event-stream.ts";
+import type { Model } from "../models.ts";
+import type { RouteContext, Services } from "../services.ts";
+
+type Body = Pick<ChatRequest, "stream" | "stream_options">;
+type Finish = Answered["finish"] | "tool_calls";
+
+/** How a kind of request writes its answers. */
+type Form = {
+  readonly whole: (answered: Answered) => object;
+  /** The first piece of a stream, where there is one before the text. */
+  readonly opening?: object;
+  /** A piece of text; undefined where nothing is told before the end. */
+  readonly piece?: (text: string, logprobs: readonly ChosenLogprob[]) => object;
+  /** What is told at the end of a stream before its reason. */
+  readonly rest?: (answered: Answered) => object;
+  readonly last: (answered: Answered) => object;
+  readonly object: { readonly whole: string; readonly piece: string };
+};
+
+export async function chat(c: RouteContext, services: Services): Promise<Response> {
+  const body = await readBody(c, ChatRequest);
+  const model = await services.models.find(c.var.caller.tenant, body.model);
+  const { spec, isCall } = demandOf(body, model.specialized?.constraint);
+  const encoded = encodeFor(services.pair, model, readMessages(body.messages), services.secret);
+  const question = questionOf(c, services, model, {
+    ...encoded,
+    constraint: spec && services.constraints(spec),
+    sampled: body,
+    maxTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
+    logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
+  });
+  return respond(c, services, question, body, chatForm(isCall, `call_${services.newId()}`));
+}
+
+export async function complete(c: RouteContext, services: Services): Promise<Response> {
+  const body = await readBody(c, CompletionRequest);
+  const model = await services.models.find(c.var.caller.tenant, body.model);
+  const text = typeof body.prompt === "string" ? body.prompt : body.prompt[0]!;
+  const question = questionOf(c, services, model, {
+    ids: services.pair.tokenizer.encode(text, { addSpecial: true }),
+    prefixTokens: 0,
+    tokensSaved: model.specialized?.promptTokens ?? 0,
+    constraint: undefined,
+    sampled: body,
+    maxTokens: body.max_tokens ?? 16,
+    logprobs: body.logprobs ?? undefined,
+  });
+  return respond(c, services, question, body, completionForm);
+}
+
+export function embed(): never {
+  throw new AppError(
+    "E_USAGE",
+    "embeddings: not offered: the models here answer, and were not trained to compare texts",
+  );
+}
+
+type Asked = Omit<Question, "model" | "tenant" | "deadline" | "signal">;
+
+function questionOf(c: RouteContext, services: Services, model: Model, asked: Asked): Question {
+  return {
+    ...asked,
+    model,
+    tenant: c.var.caller.tenant,
+    deadline: services.now() + services.requestMs,
+    signal: c.req.raw.signal,
+  };
+}
+
+async function respond(
+  c: RouteContext,
+  services: Services,
+  asked: Question,
+  { stream, stream_options: options }: Body,
+  form: Form,
+): Promise<Response> {
+  const { engine, pair, metrics, newId, date } = services;
+  const gone = new AbortController();
+  const question = { ...asked, signal: AbortSignal.any([asked.signal, gone.signal]) };
+  const head = {
+    id: newId(),
+    created: Math.floor(date().getTime() / 1000),
+    model: asked.model.id,
+    system_fingerprint: `fp_${pair.edge.sha256.slice(0, 6)}${pair.generator.sha256.slice(0, 6)}`,
+  };
+  c.var.about.model = asked.model.id;
+  const count = ({ usage }: Answered): void => {
+    metrics.tokens(usage);
+    c.var.about.promptTokens = usage.prompt_tokens;
+    c.var.about.completionTokens = usage.completion_tokens;
+  };
+  if (!stream) {
+    const answered = await answer(engine, pair, question);
+    count(answered);
+    return c.json({ ...head, object: form.object.whole, choices: [form.whole(answered)], usage: answered.usage });
+  }
+  return eventStream(
+    async (send) => {
+      const chunk = (choices: readonly object[], more: object = {}) =>
+        send({ ...head, object: form.object.piece, choices, ...more });
+      let isOpen = false;
+      const open = (): void => {
+        if (!isOpen && form.opening !== undefined) chunk([form.opening]);
+        isOpen = true;
+      };
+      const { piece } = form;
+      const onPiece: OnPiece | undefined =
+        piece &&
+        ((text, logprobs) => {
+          open();
+          chunk([piece(text, logprobs)]);
+        });
+      const answered = await answer(engine, pair, question, onPiece);
+      count(answered);
+      open();
+      if (form.rest !== undefined) chunk([form.rest(answered)]);
+      chunk([form.last(answered)]);
+      if (options?.include_usage) chunk([], { usage: answered.usage });
+    },
+    () => gone.abort(),
+  );
+}
+
+function chatForm(isCall: boolean, callId: string): Form {
+  const object = { whole: "chat.completion", piece: "chat.completion.chunk" };
+  const finishOf = ({ finish }: Answered): Finish => (isCall && finish === "stop" ? "tool_calls" : finish);
+  const shared = ({ confidence }: Answered) => (confidence === undefined ? {} : { confidence });
+  const opening = { index: 0, delta: { role: "assistant", content: isCall ? null : "" }, finish_reason: null };
+  const last = (answered: Answered) => ({
+    index: 0,
+    delta: {},
+    finish_reason: finishOf(answered),
+    ...shared(answered),
+  });
+  if (isCall)
+    return {
+      object,
+      whole: (answered) => ({
+        index: 0,
+        message: { role: "assistant", ...callOf(answered, callId) },
+        finish_reason: finishOf(answered),
+        logprobs: answered.logprobs === undefined ? null : { content: answered.logprobs },
+      }),
+      opening,
+      rest: (answered) => {
+        const { tool_calls: calls, content } = callOf(answered, callId);
+        const delta =
+          calls === undefined ? { content } : { tool_calls: calls.map((call, index) => ({ index, ...call })) };
+        return { index: 0, delta, finish_reason: null };
+      },
+      last,
+    };
+  return {
+    object,
+    whole: (answered) => ({
+      index: 0,
+      message: { role: "assistant", content: answered.text, refusal: null },
+      finish_reason: finishOf(answered),
+      logprobs: answered.logprobs === undefined ? null : { content: answered.logprobs },
+      ...shared(answered),
+    }),
+    opening,
+    piece: (text, logprobs) => ({
+      index: 0,
+      delta: { content: text },
+      finish_reason: null,
+      ...(logprobs.length === 0 ? {} : { logprobs: { content: logprobs } }),
+    }),
+    last,
+  };
+}
+
+type Call = { readonly id: string; readonly type: "function"; readonly function: { name: string; arguments: string } };
+
+/** An answer that was cut off is no call: it is shown as it is. */
+function callOf({ text, finish }: Answered, id: string): { content: string | null; tool_calls?: Call[] } {
+  if (finish !== "stop") return { content: text };
+  const { name, arguments: given } = JSON.parse(text) as { name: string; arguments: unknown };
+  return {
+    content: null,
+    tool_calls: [{ id, type: "function", function: { name, arguments: JSON.stringify(given) } }],
+  };
+}
+
+function completionLogprobs(logprobs: readonly ChosenLogprob[] | undefined) {
+  if (logprobs === undefined) return null;
+  let at = 0;
+  return {
+    tokens: logprobs.map(({ token }) => token),
+    token_logprobs: logprobs.map(({ logprob }) => logprob),
+    top_logprobs: logprobs.map(({ top_logprobs: top }) =>
+      Object.fromEntries(top.map(({ token, logprob }) => [token, logprob])),
+    ),
+    text_offset: logprobs.map(({ token }) => {
+      const from = at;
+      at += token.length;
+      return from;
+    }),
+  };
+}
+
+const completionForm: Form = {
+  object: { whole: "text_completion", piece: "text_completion" },
+  whole: ({ text, finish, logprobs }) => ({
+    index: 0,
+    text,
+    finish_reason: finish,
+    logprobs: completionLogprobs(logprobs),
+  }),
+  piece: (text, logprobs) => ({
+    index: 0,
+    text,
+    finish_reason: null,
+    logprobs: logprobs.length === 0 ? null : completionLogprobs(logprobs),
+  }),
+  last: ({ finish }) => ({ index: 0, text: "", finish_reason: finish, logprobs: null }),
+};

@@ -1,0 +1,155 @@
+/** @file Names and what they stand for: made of a prompt, listed, compared, taken back, removed. */
+import { createHmac } from "node:crypto";
+import { join, normalize } from "node:path";
+import { AppError } from "../../base/errors.ts";
+import { findConstraint } from "../../constraint/find.ts";
+import { type ConstraintSpec, labelsSpec, schemaSpec } from "../../constraint/spec.ts";
+import { requireSamePair, type Specialization } from "../../pair/specialization.ts";
+import { readSpecialization } from "../../pair/specialization-file.ts";
+import { renderSystemPrompt } from "../../text/prompt.ts";
+import {
+  AliasRequest,
+  LoadAdapterRequest,
+  RollbackRequest,
+  SpecializationRequest,
+  UnloadAdapterRequest,
+} from "../api/schemas.ts";
+import { readBody } from "../body.ts";
+import type { RouteContext, Services } from "../services.ts";
+import { diffSpecializations } from "../store/diff.ts";
+import { requireName } from "../store/names.ts";
+import type { StoredName } from "../store/store.ts";
+
+const described = ({ format: _, ...rest }: StoredName) => rest;
+
+/** As OpenAI lists models; `root` is what a name stands for, `parent` the base model, as vLLM tells of adapters. */
+export async function listModels(c: RouteContext, { store, models }: Services): Promise<Response> {
+  const own = await store.list(c.var.caller.tenant);
+  const base = { id: models.base, object: "model", created: 0, owned_by: "lora-gen", root: models.base, parent: null };
+  const others = own.map((file) => {
+    const current = "versions" in file ? file.versions.find(({ version }) => version === file.current) : undefined;
+    return {
+      id: file.name,
+      object: "model",
+      created: current === undefined ? 0 : Math.floor(Date.parse(current.at) / 1000),
+      owned_by: "lora-gen",
+      root: "aliasOf" in file ? file.aliasOf : `${file.name}@${file.current}`,
+      parent: models.base,
+    };
+  });
+  return c.json({ object: "list", data: [base, ...others] });
+}
+
+export async function make(c: RouteContext, services: Services): Promise<Response> {
+  const { store, specialize, secret, models, pair } = services;
+  const { name, prompt, examples, options = {} } = await readBody(c, SpecializationRequest);
+  if (requireName(name) === models.base)
+    throw new AppError("E_USAGE", `name: ${name} is the base model; expected another one`);
+  if (prompt === undefined && (examples ?? []).length === 0)
+    throw new AppError("E_USAGE", "body: expected a prompt, examples or both, found neither");
+  if (specialize === undefined)
+    throw new AppError("E_USAGE", "specialise: there is no cloud model here; push a specialisation made elsewhere");
+  const shots = (examples ?? []).map(({ input, output }) => ({ input, target: output }));
+  const text = renderSystemPrompt({ ...(prompt === undefined ? {} : { description: prompt }), examples: shots });
+  const { tenant } = c.var.caller;
+  const question = JSON.stringify([text, pair.edge.sha256, pair.generator.sha256, options]);
+  const key = secret && createHmac("sha256", secret).update(`specialization ${question}`).digest("hex");
+  const known = key === undefined ? undefined : await store.findKey(tenant, key);
+  const content =
+    known === undefined
+      ? await specialize(text, { secret, constraint: constraintOf(prompt, options), truncate: options.truncate })
+      : await store.read(known.object);
+  const stored = await store.put(tenant, name, content, key);
+  return c.json(
+    { ...stored, computed: known === undefined, constraint: content.constraint ?? null },
+    stored.isNew ? 201 : 200,
+  );
+}
+
+type Options = NonNullable<SpecializationBody["options"]>;
+type SpecializationBody = import("zod").infer<typeof SpecializationRequest>;
+
+/** What the caller says, else what is found in the prompt. */
+function constraintOf(prompt: string | undefined, { labels, schema, constraint }: Options): ConstraintSpec | undefined {
+  if (labels !== undefined && schema !== undefined)
+    throw new AppError("E_USAGE", "options: expected labels or a schema, found both");
+  if (labels !== undefined) return labelsSpec(labels);
+  if (schema !== undefined) return schemaSpec(schema);
+  return constraint === false || prompt === undefined ? undefined : findConstraint(prompt)?.spec;
+}
+
+export async function list(c: RouteContext, { store }: Services): Promise<Response> {
+  return c.json({ object: "list", data: (await store.list(c.var.caller.tenant)).map(described) });
+}
+
+/** One name, or with `@VERSION` the content of a version. */
+export async function show(c: RouteContext, { store }: Services, name: string): Promise<Response> {
+  const { tenant } = c.var.caller;
+  if (!name.includes("@")) return c.json(described(await store.get(tenant, name)));
+  const resolved = await store.resolve(tenant, name);
+  return c.json({ ...resolved, content: await store.read(resolved.object) });
+}
+
+/** Takes in a specialisation that was made elsewhere. */
+export async function push(
+  c: RouteContext,
+  { store, pair }: Services,
+  name: string,
+  content: Specialization,
+): Promise<Response> {
+  requireSamePair("specialization", content, pair);
+  const stored = await store.put(c.var.caller.tenant, name, content);
+  return c.json(stored, stored.isNew ? 201 : 200);
+}
+
+export async function remove(c: RouteContext, { store }: Services, name: string): Promise<Response> {
+  await store.remove(c.var.caller.tenant, name);
+  return c.json({ id: name, object: "specialization", deleted: true });
+}
+
+export async function rollback(c: RouteContext, { store }: Services, name: string): Promise<Response> {
+  const { version } = await readBody(c, RollbackRequest);
+  return c.json(await store.rollback(c.var.caller.tenant, name, version));
+}
+
+export async function alias(c: RouteContext, { store, models }: Services): Promise<Response> {
+  const { name, target } = await readBody(c, AliasRequest);
+  if (requireName(name) === models.base) throw new AppError("E_USAGE", `name: ${name} is the base model`);
+  await store.alias(c.var.caller.tenant, name, target);
+  return c.json(described(await store.get(c.var.caller.tenant, name)));
+}
+
+export async function diff(c: RouteContext, { store }: Services, name: string): Promise<Response> {
+  const { tenant } = c.var.caller;
+  const against = c.req.query("against");
+  if (against === undefined) throw new AppError("E_USAGE", "diff: expected ?against=NAME or NAME@VERSION");
+  const [a, b] = await Promise.all([store.resolve(tenant, against), store.resolve(tenant, name)]);
+  return c.json({ from: a, to: b, ...diffSpecializations(await store.read(a.object), await store.read(b.object)) });
+}
+
+/** vLLM's call: a specialisation in a folder of this machine, below the one that `serve` was given for it. */
+export async function loadAdapter(c: RouteContext, { store, pair, adapters, models }: Services): Promise<Response> {
+  const { lora_name: name, lora_path: path } = await readBody(c, LoadAdapterRequest);
+  if (adapters === undefined)
+    throw new AppError(
+      "E_USAGE",
+      "load_lora_adapter: no folder was opened for it; start the service with --adapters DIR",
+    );
+  if (requireName(name) === models.base) throw new AppError("E_USAGE", `lora_name: ${name} is the base model`);
+  const inside = normalize(path);
+  if (inside.startsWith("..") || inside.startsWith("/") || /^[A-Za-z]:/.test(inside) || path.includes("\0"))
+    throw new AppError(
+      "E_USAGE",
+      `lora_path: expected a path inside the folder of adapters, found ${JSON.stringify(path.slice(0, 200))}`,
+    );
+  const content = await readSpecialization(join(adapters, inside));
+  requireSamePair("lora_path", content, pair);
+  await store.put(c.var.caller.tenant, name, content);
+  return c.text(`Success: LoRA adapter '${name}' added successfully.`);
+}
+
+export async function unloadAdapter(c: RouteContext, { store }: Services): Promise<Response> {
+  const { lora_name: name } = await readBody(c, UnloadAdapterRequest);
+  await store.remove(c.var.caller.tenant, name);
+  return c.text(`Success: LoRA adapter '${name}' removed successfully.`);
+}

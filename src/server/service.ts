@@ -1,0 +1,108 @@
+/** @file A whole service of one pair: its engine, its store, and the app over both. */
+import { randomUUID } from "node:crypto";
+import type { EdgePair } from "../pair/pair.ts";
+import type { Pair } from "../pair/pair-file.ts";
+import { createSpecializer, type Specializer } from "../pair/specialize.ts";
+import { createConstraintCache } from "./api/constraints.ts";
+import { createApp } from "./app.ts";
+import { createEngine, type Engine, type EngineOptions } from "./engine/engine.ts";
+import { createKeys, type KeyFile, noKeys } from "./keys.ts";
+import { createMetrics } from "./metrics.ts";
+import { createModels } from "./models.ts";
+import type { LogLine, SpecializePrompt } from "./services.ts";
+import type { Store } from "./store/store.ts";
+
+export type ServiceOptions = Omit<EngineOptions, "now"> & {
+  /** Of the base model; the pair's own name unless told otherwise. */
+  readonly baseName?: string | undefined;
+  /** By which prompts are recognised; without one no specialisation says which prompt it is of. */
+  readonly secret?: Uint8Array | undefined;
+  /** Who may ask; without them everybody may do all. */
+  readonly keys?: KeyFile | undefined;
+  readonly log?: (line: LogLine) => void;
+  /** How long an answer may take. */
+  readonly requestMs?: number;
+  /** The folder from which `/v1/load_lora_adapter` may read. */
+  readonly adapters?: string | undefined;
+  readonly now?: () => number;
+  readonly date?: () => Date;
+  readonly newId?: () => string;
+};
+
+export type Service = AsyncDisposable & {
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly engine: Engine;
+  /** What the base model is called. */
+  readonly base: string;
+  /** From now on `/readyz` says that the service is ending, and new questions are refused; resolves when the last one is answered. */
+  close(): Promise<void>;
+};
+
+const defaultRequestMs = 120_000;
+
+/** Throws as `createEngine`. */
+export async function createService(
+  pair: Pair | EdgePair,
+  store: Store,
+  options: ServiceOptions = {},
+): Promise<Service> {
+  const { secret, keys, log = () => undefined, requestMs = defaultRequestMs, adapters } = options;
+  const { now = () => performance.now(), date = () => new Date(), newId = randomUUID } = options;
+  const base = options.baseName ?? baseNameOf(pair.name);
+  const engine = await createEngine(pair, { ...options, now });
+  const cloud = "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
+  let isEnding = false;
+  const app = createApp({
+    pair,
+    engine,
+    store,
+    models: createModels(pair, store, base),
+    constraints: createConstraintCache(pair),
+    specialize: cloud?.specialize,
+    secret,
+    keys: keys === undefined ? noKeys : createKeys(keys, now),
+    metrics: createMetrics(),
+    log,
+    now,
+    date,
+    newId,
+    requestMs,
+    adapters,
+    isEnding: () => isEnding,
+  });
+  async function close(): Promise<void> {
+    isEnding = true;
+    await engine.close();
+    await cloud?.close();
+  }
+  return { fetch: (request) => app.fetch(request), engine, base, close, [Symbol.asyncDispose]: close };
+}
+
+/** A pair's name in the letters that names have. */
+const baseNameOf = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, "-")
+    .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "")
+    .slice(0, 64) || "base";
+
+/** The cloud model, opened when it is first needed; one prompt at a time. */
+function cloudPass(pair: Pair, threads: number | undefined) {
+  let opened: Promise<Specializer> | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+  const specialize: SpecializePrompt = (prompt, { secret, constraint, truncate }) => {
+    opened ??= createSpecializer(pair, threads === undefined ? {} : { threads });
+    const result = turn.then(async () =>
+      (await opened!).specialize(prompt, { secret, constraint, ...(truncate === undefined ? {} : { truncate }) }),
+    );
+    turn = result.catch(() => undefined);
+    return result;
+  };
+  return {
+    specialize,
+    async close() {
+      await turn;
+      await (await opened)?.close();
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** @file What the routes work with. Made once, passed in. */
+import type { Context } from "hono";
+import type { ConstraintSpec } from "../constraint/spec.ts";
+import type { EdgePair } from "../pair/pair.ts";
+import type { Specialization } from "../pair/specialization.ts";
+import type { TruncateMode } from "../text/truncate-prompt.ts";
+import type { ConstraintCache } from "./api/constraints.ts";
+import type { Engine } from "./engine/engine.ts";
+import type { Caller, Keys } from "./keys.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Models } from "./models.ts";
+import type { Store } from "./store/store.ts";
+
+export type SpecializePrompt = (
+  prompt: string,
+  options: {
+    readonly secret: Uint8Array | undefined;
+    readonly constraint: ConstraintSpec | undefined;
+    readonly truncate: TruncateMode | undefined;
+  },
+) => Promise<Specialization>;
+
+export type Services = {
+  readonly pair: EdgePair;
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly models: Models;
+  readonly constraints: ConstraintCache;
+  /** The cloud pass; undefined where there is no cloud model. */
+  readonly specialize: SpecializePrompt | undefined;
+  /** By which prompts are recognised. */
+  readonly secret: Uint8Array | undefined;
+  readonly keys: Keys;
+  readonly metrics: Metrics;
+  readonly log: (line: LogLine) => void;
+  /** A clock in milliseconds, the engine's. */
+  readonly now: () => number;
+  readonly date: () => Date;
+  readonly newId: () => string;
+  /** How long an answer may take. */
+  readonly requestMs: number;
+  /** The folder from which `/v1/load_lora_adapter` may read; undefined: none. */
+  readonly adapters: string | undefined;
+  readonly isEnding: () => boolean;
+};
+
+/** One line of the log, as JSON: never what was asked or answered. */
+export type LogLine = {
+  readonly at: string;
+  readonly level: "info" | "error";
+  readonly request: string;
+  readonly method: string;
+  readonly route: string;
+  readonly status: number;
+  readonly ms: number;
+  readonly tenant?: string;
+  readonly model?: string;
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
+  readonly code?: string;
+  /** Of an error that was not thrown on purpose. */
+  readonly error?: string;
+};
+
+/** What a request carries along. */
+export type Env = {
+  Variables: {
+    caller: Caller;
+    requestId: string;
+    about: { model?: string; promptTokens?: number; completionTokens?: number; code?: string; error?: string };
+  };
+};
+export type RouteContext = Context<Env>;
