@@ -1,16 +1,28 @@
-/** @file The public API: system prompts to specialised models, training, evaluation. */
+/** @file The public API, by group. Each heading stands apart: the sorter of imports sorts within a group only. */
 
-// What they share
-export { AppError, type ErrorCode } from "./base/errors.ts";
-export { type Logger, silentLogger, streamLogger } from "./base/log.ts";
-export { createProgress, type Progress, type ProgressOptions } from "./base/progress.ts";
-export { createRng, type Rng } from "./base/rng.ts";
-export { version } from "./base/version.ts";
+// Pairs: cloud model, edge model, generator
+
+export { GeneratorConfig } from "./generator/config.ts";
+export { loadPair, type Pair, type PairFile, writePairFile } from "./pair/pair-file.ts";
+
+// A system prompt to a specialisation, and what is done with it
+
+export { type CombinePart, combineSpecializations, type Interference, interference } from "./pair/combine.ts";
+export { type CombineEffect, measureCombination } from "./pair/combine-effect.ts";
+export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./pair/merge.ts";
+export {
+  encodeSpecialization,
+  readSpecialization,
+  type Specialization,
+  writeSpecialization,
+} from "./pair/specialization-file.ts";
+export { createSpecializer, type SpecializeOptions, type Specializer, specialize } from "./pair/specialize.ts";
+export { createSwappableDecoder, type SwappableDecoder } from "./pair/swap.ts";
+
+// Answers
+
 export { findConstraint } from "./constraint/find.ts";
 export { type ConstraintSpec, type FoundConstraint, labelsSpec, schemaSpec } from "./constraint/spec.ts";
-export type { EvalTask, EvalTaskInput } from "./data/eval-task.ts";
-// Evaluation
-export { readTaskFile } from "./data/task-file.ts";
 export type { Constraint } from "./decode/constraint.ts";
 export {
   createDecoder,
@@ -20,38 +32,6 @@ export {
   type GenerateOptions,
 } from "./decode/decoder.ts";
 export { type Prefix, type PrefixSource, readPrefix } from "./decode/prefix.ts";
-export type { LogLine } from "./eval/log.ts";
-export { readLogs } from "./eval/log-file.ts";
-export type { EvalReport, StratumReport } from "./eval/report.ts";
-export { summarize } from "./eval/report.ts";
-export { type EvalOptions, type EvalProgress, runEval } from "./eval/run-eval.ts";
-// Exports
-export { type ExportFormatName, exportFormats } from "./export/formats.ts";
-export { mergeRequantized, type RequantizeRequest, type RequantizeResult } from "./export/merge-requantized.ts";
-export { type ExportRequest, type ExportResult, runExport } from "./export/run-export.ts";
-export { type Unmerged, unmerge } from "./export/unmerge.ts";
-export { GeneratorConfig } from "./generator/config.ts";
-export type { HubOptions } from "./hub/hub.ts";
-export { createModelResolver, type ResolveModel } from "./hub/resolve.ts";
-export type { Adapter } from "./lora/low-rank.ts";
-export { type PeftBase, type PeftChange, readPeftChange } from "./lora/peft-change.ts";
-export { readPeft, writePeft } from "./lora/peft-format.ts";
-export { METHODS } from "./methods/table.ts";
-// Skills of Transformer²
-export { applyExpert, expertBasis, loraOfExpert } from "./models/apply-expert.ts";
-export type { ModelConfig } from "./models/config.ts";
-export { type MapGroup, mapGroups, svdFolder, svdSource, svfMaps } from "./models/decomposable.ts";
-// Models and tokenizers
-export { type OpenOptions, openModel, saveModel } from "./models/load.ts";
-export { mergeAdapter } from "./models/merge-adapter.ts";
-export type { Model } from "./models/model.ts";
-export { applyPeftChange, peftBaseOf, untieHead } from "./models/peft-base.ts";
-export { quantizeDirectory } from "./models/quantized/directory-file.ts";
-export { type Quantization, quantizations } from "./models/quantized/layout.ts";
-export { quantizeModel } from "./models/quantized/quantize-model.ts";
-export { requantize } from "./models/quantized/requantize.ts";
-export { verifyQuantizedDirectory } from "./models/quantized/verify-directory.ts";
-// Answers
 export {
   type Answer,
   type Answerer,
@@ -60,25 +40,39 @@ export {
   createAnswerer,
   generate,
 } from "./pair/answer.ts";
-export { type CombinePart, combineSpecializations, type Interference, interference } from "./pair/combine.ts";
-export { type CombineEffect, measureCombination } from "./pair/combine-effect.ts";
-export { assembleLora, type LowRank, type MergedEdge, type MergeOptions, merge } from "./pair/merge.ts";
-// Pairs
-export { loadPair, type Pair, type PairFile, writePairFile } from "./pair/pair-file.ts";
-export {
-  encodeSpecialization,
-  readSpecialization,
-  type Specialization,
-  writeSpecialization,
-} from "./pair/specialization-file.ts";
-// System prompt → specialisation → edge model
-export { createSpecializer, type SpecializeOptions, type Specializer, specialize } from "./pair/specialize.ts";
-export { createSwappableDecoder, type SwappableDecoder } from "./pair/swap.ts";
-export type { Device, WeightSource } from "./runtime/session.ts";
+
+// Models
+
+export type { HubOptions } from "./hub/hub.ts";
+export { createModelResolver, type ResolveModel } from "./hub/resolve.ts";
+export type { ModelConfig } from "./models/config.ts";
+export { type OpenOptions, openModel, saveModel } from "./models/load.ts";
+export type { Model } from "./models/model.ts";
+export { quantizeDirectory } from "./models/quantized/directory-file.ts";
+export { type Quantization, quantizations } from "./models/quantized/layout.ts";
+export { quantizeModel } from "./models/quantized/quantize-model.ts";
+export { requantize } from "./models/quantized/requantize.ts";
+export { verifyQuantizedDirectory } from "./models/quantized/verify-directory.ts";
+
+// Adapters
+
+export type { Adapter } from "./lora/low-rank.ts";
+export { type PeftBase, type PeftChange, readPeftChange } from "./lora/peft-change.ts";
+export { readPeft, writePeft } from "./lora/peft-format.ts";
+export { mergeAdapter } from "./models/merge-adapter.ts";
+export { applyPeftChange, peftBaseOf, untieHead } from "./models/peft-base.ts";
+
+// Skills of Transformer²
+
+export { applyExpert, expertBasis, loraOfExpert } from "./models/apply-expert.ts";
+export { type MapGroup, mapGroups, svdFolder, svdSource, svfMaps } from "./models/decomposable.ts";
 export { type CombineOptions, combineExperts, type Expert, type Mixture, scaleExpert } from "./svf/expert.ts";
 export type { ExpertAdapter } from "./svf/expert-adapter.ts";
 export { readExpert, writeExpert } from "./svf/expert-file.ts";
 export { type Basis, type Decomposed, openBasis, type SvdCacheOptions, type SvdSource } from "./svf/svd-cache.ts";
+
+// Tokenizers, prompts and chat templates
+
 export { CHAT_TEMPLATE_LAYOUT, type ChatTurn } from "./text/chat-layout.ts";
 export { type ChatMessage, type RenderChatOptions, renderChat } from "./text/chat-template.ts";
 export {
@@ -89,8 +83,37 @@ export {
   SPECIAL_TOKEN_LAYOUT,
 } from "./text/prompt.ts";
 export { loadTokenizer, type Tokenizer } from "./text/tokenizer-file.ts";
+
+// Training
+
 export type { LoopContext, TrainingResult } from "./train/loop.ts";
 export { TrainConfig } from "./train/recipes/table.ts";
-// Training
 export { runTraining } from "./train/run.ts";
 export { type Found, type Search, type SearchContext, searchLoop } from "./train/search-loop.ts";
+
+// Evaluation
+
+export type { EvalTask, EvalTaskInput } from "./data/eval-task.ts";
+export { readTaskFile } from "./data/task-file.ts";
+export type { LogLine } from "./eval/log.ts";
+export { readLogs } from "./eval/log-file.ts";
+export type { EvalReport, StratumReport } from "./eval/report.ts";
+export { summarize } from "./eval/report.ts";
+export { type EvalOptions, type EvalProgress, runEval } from "./eval/run-eval.ts";
+export { METHODS } from "./methods/table.ts";
+
+// Exports
+
+export { type ExportFormatName, exportFormats } from "./export/formats.ts";
+export { mergeRequantized, type RequantizeRequest, type RequantizeResult } from "./export/merge-requantized.ts";
+export { type ExportRequest, type ExportResult, runExport } from "./export/run-export.ts";
+export { type Unmerged, unmerge } from "./export/unmerge.ts";
+
+// What they share
+
+export { AppError, type ErrorCode } from "./base/errors.ts";
+export { type Logger, silentLogger, streamLogger } from "./base/log.ts";
+export { createProgress, type Progress, type ProgressOptions } from "./base/progress.ts";
+export { createRng, type Rng } from "./base/rng.ts";
+export { version } from "./base/version.ts";
+export type { Device, WeightSource } from "./runtime/session.ts";

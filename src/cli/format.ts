@@ -1,5 +1,5 @@
 /** @file Numbers for people: bytes, counts, milliseconds, shares, changes of logits. */
-import type { LogitChange } from "../decode/logit-change.ts";
+import type { LogitChange } from "../decode/compare-logits.ts";
 
 const scaled = (value: number, units: readonly string[]): string => {
   let size = value;

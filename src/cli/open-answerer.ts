@@ -2,7 +2,7 @@
 import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
-import { logitChange } from "../decode/logit-change.ts";
+import { logitChange } from "../decode/compare-logits.ts";
 import { requireArrival } from "../export/share-arrived.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { quantizationName } from "../models/quantized/layout.ts";

@@ -11,7 +11,7 @@ import { requantize } from "../models/quantized/requantize.ts";
 import { dequantizeBlocks } from "../nn/quantize.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { createCachedModel } from "./cached-model.ts";
-import { logitChange } from "./logit-change.ts";
+import { logitChange } from "./compare-logits.ts";
 
 const ids = [1, 7, 19, 3, 42, 8, 30, 11, 5];
 const shape = { hidden: 64, ffn: 96, layers: 2, vocab: 90, heads: 4, kvHeads: 2, headDim: 16 };

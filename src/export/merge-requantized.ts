@@ -1,7 +1,7 @@
 /** @file An adapter merged into a quantised directory: the result is quantised again in the same way, written, reloaded and compared. */
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
-import { changeOfLogits, type LogitChange } from "../decode/logit-change.ts";
+import { changeOfLogits, compareLogits, type LogitChange } from "../decode/compare-logits.ts";
 import { adapterRank } from "../lora/low-rank.ts";
 import { applyAdapter } from "../models/apply-adapter.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
@@ -12,11 +12,11 @@ import type { ResolvedQuantization } from "../models/quantized/layout.ts";
 import { requantize } from "../models/quantized/requantize.ts";
 import { saveRequantizedModel } from "../models/quantized/save-requantized.ts";
 import { type MergeRecord, refuseMerged } from "../models/save-merged.ts";
-import { compareLogits, requireClose } from "./compare-logits.ts";
 import { createSteps, type ExportStep } from "./format.ts";
 import { listFiles, withNewFolder } from "./new-folder.ts";
 import { exportTolerance, logitsOfProbes, probePositions } from "./probes.ts";
 import { reloadModel } from "./reload.ts";
+import { requireClose } from "./require-close.ts";
 import type { ExportRequest, ExportResult } from "./run-export.ts";
 import { requireArrival } from "./share-arrived.ts";
 
@@ -56,8 +56,8 @@ export async function mergeRequantized(request: RequantizeRequest): Promise<Requ
     };
     const { arrived, wanted } = await writeMerged(request, { directory, beside, record, step });
     const found = await logitsOf(await openModel(directory), signal);
-    const gap = compareLogits(wanted, found);
-    requireClose(gap, exportTolerance, "the merged model quantised again");
+    const { largestDifference, largestLogit } = compareLogits(wanted, found);
+    requireClose({ largestDifference, largestLogit }, exportTolerance, "the merged model quantised again");
     const unmerged = await logitsOf(beside, signal);
     const plain = await logitsOf(base, signal);
     return {
@@ -66,7 +66,8 @@ export async function mergeRequantized(request: RequantizeRequest): Promise<Requ
       quantization,
       rank: adapterRank(adapter),
       scale,
-      ...gap,
+      largestDifference,
+      largestLogit,
       arrived,
       effect: changeOfLogits(plain, unmerged, base.config),
       change: changeOfLogits(unmerged, wanted, base.config),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
 import type { ConstraintSpec } from "../constraint/spec.ts";
+import { compareLogits } from "../decode/compare-logits.ts";
 import { type Adapter, adapterRank } from "../lora/low-rank.ts";
 import { applyAdapter } from "../models/apply-adapter.ts";
 import type { ModelConfig } from "../models/config.ts";
@@ -10,7 +11,6 @@ import { scaleAdapter } from "../models/merge-adapter.ts";
 import type { Model } from "../models/model.ts";
 import { type MergeRecord, refuseMerged, storedDtype } from "../models/save-merged.ts";
 import { modelAsStored } from "./as-stored.ts";
-import { compareLogits, requireClose } from "./compare-logits.ts";
 import {
   constraintFiles,
   createSteps,
@@ -24,6 +24,7 @@ import { listFiles, type WrittenFile, withNewFolder } from "./new-folder.ts";
 import { exportTolerance, logitsOfProbes, probePositions } from "./probes.ts";
 import { reloadModel } from "./reload.ts";
 import { requireChange, storedTypes as storedWeightTypes } from "./require-change.ts";
+import { requireClose } from "./require-close.ts";
 import { shareArrived } from "./share-arrived.ts";
 
 export type ExportRequest = StepOptions & {
@@ -122,15 +123,17 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     const tokens = await format.checkTokens?.(context);
     const { wanted, rounding } = await storedLogits(format, context);
     for (const weight of [...adapter.keys(), ...whole.keys()]) delete merged.weights[weight]; // they would lie in memory twice
-    const gap = compareLogits(wanted, await logitsOfProbes(base.config, () => format.reload(context)));
-    requireClose(gap, exportTolerance, nameOfMerged(base, type));
+    const found = await logitsOfProbes(base.config, () => format.reload(context));
+    const { largestDifference, largestLogit } = compareLogits(wanted, found);
+    requireClose({ largestDifference, largestLogit }, exportTolerance, nameOfMerged(base, type));
     return {
       out,
       files: await listFiles(directory),
       type,
       rank: adapterRank(adapter),
       scale,
-      ...gap,
+      largestDifference,
+      largestLogit,
       rounding,
       arrived,
       tokens,

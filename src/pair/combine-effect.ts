@@ -1,6 +1,7 @@
 /** @file What a combination does to each part's answers: the next token's logits, alone and combined. */
 import { createCachedModel } from "../decode/cached-model.ts";
-import { logSumExp } from "../decode/sampling.ts";
+import { compareLogits } from "../decode/compare-logits.ts";
+import { likeliest, logSumExp } from "../decode/sampling.ts";
 import { encodeInput } from "../text/prompt.ts";
 import type { CombinePart } from "./combine.ts";
 import type { Pair } from "./pair-file.ts";
@@ -32,7 +33,7 @@ export async function measureCombination(
   const effects: CombineEffect[] = [];
   for (const { name, specialization } of parts) {
     const alone = await firstLogits(pair, specialization, ids);
-    effects.push({ name, inputs: inputs.map((input, i) => ({ input, ...compareLogits(alone[i]!, together[i]!) })) });
+    effects.push({ name, inputs: inputs.map((input, i) => ({ input, ...effectOn(alone[i]!, together[i]!) })) });
   }
   return effects;
 }
@@ -51,14 +52,21 @@ async function firstLogits(
   return found;
 }
 
-function compareLogits(alone: Float32Array, together: Float32Array) {
+function effectOn(alone: Float32Array, together: Float32Array) {
+  return {
+    largestChange: compareLogits([alone], [together]).largestDifference,
+    divergence: divergence(alone, together),
+    sameToken: likeliest(alone) === likeliest(together),
+  };
+}
+
+/** KL(alone ‖ together) in nats. */
+function divergence(alone: Float32Array, together: Float32Array): number {
   const [totalAlone, totalTogether] = [logSumExp(alone), logSumExp(together)];
-  let [largestChange, divergence] = [0, 0];
+  let sum = 0;
   for (let i = 0; i < alone.length; i++) {
     const [a, b] = [alone[i]! - totalAlone, together[i]! - totalTogether];
-    largestChange = Math.max(largestChange, Math.abs(alone[i]! - together[i]!));
-    divergence += Math.exp(a) * (a - b);
+    sum += Math.exp(a) * (a - b);
   }
-  const best = (row: Float32Array) => row.indexOf(row.reduce((most, value) => Math.max(most, value), -Infinity));
-  return { largestChange, divergence: Math.max(0, divergence), sameToken: best(alone) === best(together) };
+  return Math.max(0, sum);
 }

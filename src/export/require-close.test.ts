@@ -1,6 +1,7 @@
 /** @file Comparing logits: what is no number is never within a tolerance. */
 import { expect, test } from "vitest";
-import { compareLogits, requireClose } from "./compare-logits.ts";
+import { compareLogits } from "../decode/compare-logits.ts";
+import { requireClose } from "./require-close.ts";
 
 const rows = (...all: number[][]) => all.map((row) => Float32Array.from(row));
 const refuses = (wanted: Float32Array[], found: Float32Array[]) =>
@@ -10,7 +11,7 @@ const refuses = (wanted: Float32Array[], found: Float32Array[]) =>
 
 test("the largest difference and the largest logit are found, wherever they lie", () => {
   const gap = compareLogits(rows([1, -8], [2, 3]), rows([1, -7.5], [2, 2.75]));
-  expect(gap).toEqual({ largestDifference: 0.5, largestLogit: 8 });
+  expect(gap).toEqual({ largestDifference: 0.5, meanDifference: 0.1875, largestLogit: 8 });
   requireClose(gap, 0.0625, "the model");
   expect(() => requireClose(gap, 0.06, "the model")).toThrow(
     "gives other logits than the model: they differ by up to 0.5, expected at most 0.48",
