@@ -237,6 +237,18 @@ test("nothing is printed past the filter of the terminal", () => {
   expect(printers).toEqual(["cli/context.ts", "cli/main.ts"]); // where there is no context yet, or no output any more
 });
 
+test("docs/architecture.md gives the reason for every large folder and for every file that imports much", () => {
+  const page = readFileSync(resolve(root, "../docs/architecture.md"), "utf8");
+  const most = 15;
+  const own = sources.filter((path) => !path.endsWith(".test.ts"));
+  const folders = own.map((path) => join("src", dirname(path)));
+  const large = [...new Set(folders)].filter((folder) => folders.filter((other) => other === folder).length > most);
+  const busy = own.filter((path) => [...readFileSync(join(root, path), "utf8").matchAll(importPattern)].length > most);
+  const named = [...large, ...busy.map((path) => path.replace(/\.ts$/, ""))];
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+});
+
 test("no source file is longer than 500 lines", () => {
   const long = sources.filter((path) => readFileSync(join(root, path), "utf8").split("\n").length > 500);
   expect(long).toEqual([]);
