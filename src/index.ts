@@ -56,8 +56,9 @@ export { verifyQuantizedDirectory } from "./models/quantized/verify-directory.ts
 
 // Adapters
 
+export type { Fused, PeftBase, PeftChange } from "./lora/fused.ts";
 export type { Adapter } from "./lora/low-rank.ts";
-export { type PeftBase, type PeftChange, readPeftChange } from "./lora/peft-change.ts";
+export { readPeftChange } from "./lora/peft-change.ts";
 export { readPeft, writePeft } from "./lora/peft-format.ts";
 export { mergeAdapter } from "./models/merge-adapter.ts";
 export { applyPeftChange, peftBaseOf, untieHead } from "./models/peft-base.ts";

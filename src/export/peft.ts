@@ -1,6 +1,7 @@
 /** @file Export as a PEFT adapter. */
 import { readPeft, writePeft } from "../lora/peft-format.ts";
 import { architectures } from "../models/architectures/index.ts";
+import { fusedWeights } from "../models/checkpoint.ts";
 import type { ModelType } from "../models/config.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import type { ExportFormat } from "./format.ts";
@@ -12,7 +13,12 @@ export const peft: ExportFormat = {
   constraintAs: "schema",
   architectures: Object.keys(architectures) as ModelType[],
   types: ["f32", "f16"],
-  write: ({ directory, adapter, baseName, type }) =>
-    writePeft(directory, adapter, { baseName, dtype: type === "f16" ? "F16" : "F32" }),
-  reload: async ({ directory, base }) => reloadAdapter(base, await readPeft(directory, parameterShapes(base.config))),
+  write: ({ directory, base, adapter, baseName, type }) =>
+    writePeft(directory, adapter, {
+      baseName,
+      dtype: type === "f16" ? "F16" : "F32",
+      fused: fusedWeights(base.config),
+    }),
+  reload: async ({ directory, base: { config }, base }) =>
+    reloadAdapter(base, await readPeft(directory, parameterShapes(config), fusedWeights(config))),
 };

@@ -6,7 +6,7 @@ import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
 import { readFileBounded } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
-import { openSafetensors, readTensor, type SafetensorsFile, type TensorInfo } from "./safetensors.ts";
+import { openSafetensors, readFloats, type SafetensorsFile, type TensorInfo } from "./safetensors.ts";
 
 const indexLimits = { bytes: 64 * 2 ** 20, shards: 4096 } as const;
 
@@ -34,10 +34,11 @@ export async function openSafetensorsModel(directory: string): Promise<Safetenso
 
 /** A tensor of a model as fp32. Throws E_FORMAT when there is none of that name. */
 export async function readModelTensor(model: SafetensorsModel, name: string): Promise<Float32Array> {
-  const file = model.files.find(({ tensors }) => tensors.has(name));
-  if (file === undefined)
+  const info = model.tensors.get(name);
+  const file = model.files.find(({ path }) => path === info?.path);
+  if (info === undefined || file === undefined)
     throw new AppError("E_FORMAT", `${model.files[0]?.path}: the model has no tensor named ${JSON.stringify(name)}`);
-  return readTensor(file, name);
+  return readFloats(file, info);
 }
 
 async function openShards(directory: string, index: string): Promise<SafetensorsModel> {

@@ -2,7 +2,14 @@
 import type { FileHandle } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { withRegularFile } from "../base/read-file.ts";
-import { findTensor, headerLength, parseHeader, type SafetensorsFile, toFloats } from "./safetensors-header.ts";
+import {
+  findTensor,
+  headerLength,
+  parseHeader,
+  type SafetensorsFile,
+  type TensorInfo,
+  toFloats,
+} from "./safetensors-header.ts";
 
 export {
   dtypeBytes,
@@ -23,14 +30,19 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
 }
 
 /** A tensor as fp32; see `toFloats`. */
-export async function readTensor(file: SafetensorsFile, name: string): Promise<Float32Array> {
-  const info = findTensor(file, name);
-  return toFloats(file.path, info, (await readTensorBytes(file, name)).buffer);
+export const readTensor = (file: SafetensorsFile, name: string): Promise<Float32Array> =>
+  readFloats(file, findTensor(file, name));
+
+/** What lies at a place of a file, as fp32: a tensor, or some of its rows. */
+export async function readFloats(file: SafetensorsFile, info: TensorInfo): Promise<Float32Array> {
+  return toFloats(file.path, info, (await readBytes(file, info)).buffer);
 }
 
 /** A tensor's bytes as they lie in the file (little-endian), in a buffer of their own. */
-export async function readTensorBytes(file: SafetensorsFile, name: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { offset, bytes } = findTensor(file, name);
+export const readTensorBytes = (file: SafetensorsFile, name: string): Promise<Uint8Array<ArrayBuffer>> =>
+  readBytes(file, findTensor(file, name));
+
+async function readBytes(file: SafetensorsFile, { offset, bytes }: TensorInfo): Promise<Uint8Array<ArrayBuffer>> {
   return withRegularFile(file.path, async (handle, size) => {
     if (size !== file.fileBytes)
       throw new AppError("E_FORMAT", `${file.path}: had ${file.fileBytes} bytes when opened, now has ${size}`);

@@ -2,30 +2,12 @@
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { openSafetensors, readTensor, type SafetensorsFile, type TensorInfo } from "../files/safetensors.ts";
-import { type Adapter, type LowRank, requireFinite, transpose } from "./low-rank.ts";
+import { joinedBase, type PeftBase, type PeftChange, splitChange } from "./fused.ts";
+import { type LowRank, requireFinite, transpose } from "./low-rank.ts";
 import { refuseMismatches } from "./mismatch.ts";
 import { type AdapterConfig, peftFiles, readPeftConfig, requireApplicable } from "./peft-config.ts";
 import { type PeftTargets, peftTargets } from "./peft-targets.ts";
 import { groupTensors, type ModuleTensors, type PeftTensors } from "./peft-tensors.ts";
-
-/** What is to be known of a base model. */
-export type PeftBase = {
-  /** Name → shape of every parameter. A model without `lm_head.weight` has its embedding as head. */
-  readonly shapes: ReadonlyMap<string, readonly number[]>;
-  /** The values of a parameter. May throw E_CONFIG where they are not to be had, as of a quantised model. */
-  readonly valuesOf: (name: string) => Promise<Float32Array>;
-  /** Whether a parameter has these values already. */
-  readonly isSame: (name: string, values: Float32Array) => Promise<boolean>;
-};
-
-export type PeftChange = {
-  /** Low-rank changes of linear maps, scales folded in. */
-  readonly adapter: Adapter;
-  /** Parameters in place of the base model's: what was saved whole, and what is no plain sum (DoRA, embeddings, trained tokens, biases). */
-  readonly whole: ReadonlyMap<string, Float32Array>;
-  /** Whether head and embedding, one weight in the base model, become two. */
-  readonly untiesHead: boolean;
-};
 
 const head = "lm_head";
 const headWeight = `${head}.weight`;
@@ -40,9 +22,10 @@ export async function readPeftChange(directory: string, base: PeftBase): Promise
   const config = await readPeftConfig(directory);
   requireApplicable(where, config);
   const file = await openSafetensors(join(directory, peftFiles.weights));
-  const plan = planChange(where, config, groupTensors(file), base.shapes);
+  const stored = joinedBase(base);
+  const plan = planChange(where, config, groupTensors(file), stored.shapes);
   refuseMismatches(directory, plan.problems);
-  return compute(plan, file, base);
+  return splitChange(await compute(plan, file, stored), base.fused);
 }
 
 type Plan = {

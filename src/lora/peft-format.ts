@@ -4,6 +4,7 @@ import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { writeJsonFile } from "../base/json-file.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
+import { type Fused, joinAdapter } from "./fused.ts";
 import { type Adapter, adapterRank, padRank, transpose } from "./low-rank.ts";
 import { readPeftChange } from "./peft-change.ts";
 import { peftFiles } from "./peft-config.ts";
@@ -12,6 +13,8 @@ export type PeftOptions = {
   /** The base model's directory or name on the hub. */
   readonly baseName: string;
   readonly dtype?: "F32" | "F16";
+  /** Tensors of the base model that hold several of the adapted weights. */
+  readonly fused?: Fused;
 };
 
 const prefix = "base_model.model.";
@@ -23,9 +26,10 @@ const modulePath = (weight: string) => weight.replace(/\.weight$/, "");
  */
 export async function writePeft(
   directory: string,
-  adapter: Adapter,
-  { baseName, dtype = "F32" }: PeftOptions,
+  ours: Adapter,
+  { baseName, dtype = "F32", fused }: PeftOptions,
 ): Promise<void> {
+  const adapter = joinAdapter(ours, fused);
   const r = adapterRank(adapter);
   if (r === 0) throw new AppError("E_MISMATCH", "PEFT: the adapter changes nothing: no part of it has a rank");
   const tensors: TensorToWrite[] = [];
@@ -67,14 +71,18 @@ export async function writePeft(
  * Reads an adapter that changes nothing but linear maps, for a base model of these weights (name → shape). Scales are folded into B.
  * @throws E_CONFIG where it is more than that, naming the weights: `readPeftChange` reads it, with the base model's values; else as that
  */
-export async function readPeft(directory: string, shapes: ReadonlyMap<string, readonly number[]>): Promise<Adapter> {
+export async function readPeft(
+  directory: string,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  fused: Fused = new Map(),
+): Promise<Adapter> {
   const refuse = (names: readonly string[]): never => {
     throw new AppError(
       "E_CONFIG",
       `${directory}: ${names.join(", ")}: more than a low-rank change of linear maps, which needs the base model's values: read it with readPeftChange`,
     );
   };
-  const base = { shapes, isSame: async () => false, valuesOf: async (name: string) => refuse([name]) };
+  const base = { shapes, fused, isSame: async () => false, valuesOf: async (name: string) => refuse([name]) };
   const { adapter, whole } = await readPeftChange(directory, base);
   if (whole.size > 0) refuse([...whole.keys()].slice(0, 10));
   return adapter;

@@ -9,7 +9,7 @@ export const dimension = z
   .min(1)
   .max(1 << 20);
 export const heads = z.int().min(1).max(1024);
-const positions = z
+export const positions = z
   .int()
   .min(1)
   .max(1 << 24);
@@ -68,6 +68,14 @@ const YarnStretch = Stretch.extend({
   mscale_all_dim: factor.nullish(),
   truncate: z.literal(true).default(true),
 });
+const factors = z.array(factor).max(4096);
+const LongStretch = z.object({
+  short_factor: factors,
+  long_factor: factors,
+  factor: factor.nullish(),
+  attention_factor: factor.nullish(),
+  original_max_position_embeddings: positions.optional(),
+});
 const Llama3Stretch = Stretch.extend({
   low_freq_factor: factor,
   high_freq_factor: factor,
@@ -94,12 +102,22 @@ export const windowKeys = {
 
 type RotaryFile = z.infer<z.ZodObject<ReturnType<typeof sharedKeys> & typeof rotaryKeys>>;
 
+type RotaryDefaults = {
+  readonly kvHeads?: number;
+  readonly headDim?: number;
+  readonly theta?: number;
+  /** Whether heads may be turned in part. */
+  readonly partial?: boolean;
+  /** Where longrope is known: the context that it begins to stretch at, where the scaling does not say. */
+  readonly originalContext?: number;
+};
+
 /** The shape of a rotary model. Throws E_CONFIG for heads that do not fit, E_ARCHITECTURE for rotary variants we do not have. */
 export function resolveRotary(
   modelType: ModelType,
   where: string,
   file: RotaryFile,
-  defaults: { readonly kvHeads?: number; readonly headDim?: number; readonly theta?: number } = {},
+  defaults: RotaryDefaults = {},
 ): Omit<ModelConfig, "windows" | "biased"> {
   const shared = resolveShared(file);
   const kvHeads = file.num_key_value_heads ?? defaults.kvHeads ?? shared.heads;
@@ -109,9 +127,16 @@ export function resolveRotary(
   if (shared.heads % kvHeads !== 0)
     throw new AppError("E_CONFIG", `${where}: ${shared.heads} heads do not divide among ${kvHeads} key–value heads`);
   const rope = file.rope_parameters ?? file.rope_scaling ?? {};
-  requireVariant(where, "partial_rotary_factor", rope.partial_rotary_factor ?? file.partial_rotary_factor ?? 1, 1);
+  const share = rope.partial_rotary_factor ?? file.partial_rotary_factor ?? 1;
+  if (defaults.partial !== true) requireVariant(where, "partial_rotary_factor", share, 1);
+  const turned = Math.trunc(headDim * share);
+  if (turned < 2 || turned > headDim || turned % 2 !== 0)
+    throw new AppError(
+      "E_CONFIG",
+      `${where}: partial_rotary_factor ${share} should turn an even number of a head's ${headDim}, found ${turned}`,
+    );
   const ropeTheta = file.rope_parameters?.rope_theta ?? file.rope_theta ?? defaults.theta ?? 10000;
-  const ropeScaling = resolveScaling(where, rope, shared.context);
+  const ropeScaling = resolveScaling(where, rope, { context: shared.context, turned, ...defaults });
   if (ropeScaling?.type === "yarn" && ropeTheta <= 1)
     throw new AppError("E_CONFIG", `${where}: yarn scaling needs a rope_theta above 1, found ${ropeTheta}`);
   return {
@@ -123,16 +148,31 @@ export function resolveRotary(
     epsilon: file.rms_norm_eps,
     ropeTheta,
     ropeScaling,
+    ...(turned === headDim ? {} : { turned }),
     queryScalar: undefined,
     attentionCap: 0,
     logitCap: 0,
   };
 }
 
+const plainRopeKeys = ["rope_theta", "partial_rotary_factor"];
+
+/** What longrope multiplies cosines and sines by where a file does not say (https://arxiv.org/abs/2402.13753, §3). */
+const longMagnitude = (factor: number, originalContext: number): number =>
+  factor <= 1 || originalContext <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(originalContext));
+
 /** Throws E_ARCHITECTURE for kinds of scaling we do not have, E_FORMAT and E_CONFIG for numbers that make no sense. */
-function resolveScaling(where: string, rope: z.infer<typeof RopeFile>, context: number): RopeScaling | undefined {
+function resolveScaling(
+  where: string,
+  rope: z.infer<typeof RopeFile>,
+  {
+    context,
+    turned,
+    originalContext: longFrom,
+  }: RotaryDefaults & { readonly context: number; readonly turned: number },
+): RopeScaling | undefined {
   const named = rope.rope_type ?? rope.type;
-  const type = named ?? (Object.keys(rope).every((key) => key === "rope_theta") ? "default" : undefined);
+  const type = named ?? (Object.keys(rope).every((key) => plainRopeKeys.includes(key)) ? "default" : undefined);
   const what = `${where}: rotary scaling`;
   if (type === "default") return undefined;
   if (type === "linear" || type === "dynamic") return { type, factor: checkSchema(rope, Stretch, { what }).factor };
@@ -154,6 +194,16 @@ function resolveScaling(where: string, rope: z.infer<typeof RopeFile>, context: 
       magnitude: stretch.attention_factor ?? usual,
     };
   }
+  if ((type === "longrope" || type === "su") && longFrom !== undefined) {
+    const { short_factor: short, long_factor: long, ...stretch } = checkSchema(rope, LongStretch, { what });
+    for (const [key, found] of Object.entries({ short_factor: short, long_factor: long }))
+      if (found.length !== turned / 2)
+        throw new AppError("E_CONFIG", `${what}: ${key}: expected ${turned / 2} numbers, found ${found.length}`);
+    const originalContext = stretch.original_max_position_embeddings ?? longFrom;
+    const magnitude =
+      stretch.attention_factor ?? longMagnitude(stretch.factor ?? context / originalContext, originalContext);
+    return { type: "longrope", short, long, originalContext, magnitude };
+  }
   if (type === "llama3") {
     const stretch = checkSchema(rope, Llama3Stretch, { what });
     const { low_freq_factor: lowFrequencyFactor, high_freq_factor: highFrequencyFactor } = stretch;
@@ -167,7 +217,7 @@ function resolveScaling(where: string, rope: z.infer<typeof RopeFile>, context: 
   }
   throw new AppError(
     "E_ARCHITECTURE",
-    `${what} "${type}" is not supported; expected one of: default, linear, llama3, yarn, dynamic`,
+    `${what} "${type}" is not supported; expected one of: default, linear, llama3, yarn, dynamic${longFrom === undefined ? "" : ", longrope"}`,
   );
 }
 
@@ -189,6 +239,14 @@ export function rotaryJson(config: ModelConfig): Record<string, unknown> {
 }
 
 function scalingJson(scaling: RopeScaling): Record<string, unknown> {
+  if (scaling.type === "longrope")
+    return {
+      rope_type: "longrope",
+      short_factor: scaling.short,
+      long_factor: scaling.long,
+      attention_factor: scaling.magnitude,
+      original_max_position_embeddings: scaling.originalContext,
+    };
   const { type, factor } = scaling;
   if (type === "linear" || type === "dynamic") return { rope_type: type, factor };
   const original_max_position_embeddings = scaling.originalContext;

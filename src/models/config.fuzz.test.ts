@@ -28,13 +28,14 @@ function expectPossible(config: ModelConfig): void {
   for (const each of [config, ofWindows ?? config])
     expect(ropeFrequencies(each).every((frequency) => Number.isFinite(frequency))).toBe(true);
   expect(Object.values(multipliers ?? {}).every((value) => Number.isFinite(value) && value > 0)).toBe(true);
+  expect(config.turned === undefined || (config.turned % 2 === 0 && config.turned < config.headDim)).toBe(true);
   expect(unturned.length === 0 || unturned.length === config.layers).toBe(true);
   expect([...config.eosIds, config.bosId ?? 0].every(Number.isSafeInteger)).toBe(true);
 }
 
 const fixtures = resolve(import.meta.dirname, "../../test/fixtures/models");
 /** Each of these, and a wrapper, has 2,000 mutations of its own; all others share as many. */
-const apart = ["qwen3", "gemma3_text", "granite", "smollm3"];
+const apart = ["qwen3", "gemma3_text", "granite", "smollm3", "phi3"];
 const read = (name: string) => JSON.parse(readFileSync(join(fixtures, name, "config.json"), "utf8")) as object;
 const others = readdirSync(fixtures).filter((name) => !apart.includes(name));
 const kinds: readonly (readonly [string, readonly object[]])[] = [

@@ -240,6 +240,7 @@ test("Gemma 2: what old files leave out", async () => {
 
 const granite = { ...least, model_type: "granite" };
 const smollm3 = { ...least, model_type: "smollm3" };
+const phi3 = { ...least, model_type: "phi3" };
 const gemma3 = { ...gemma2, model_type: "gemma3_text", num_hidden_layers: 7 };
 
 test("Gemma 3: what old files leave out; rotary bases in the old and in the new spelling", async () => {
@@ -251,6 +252,22 @@ test("Gemma 3: what old files leave out; rotary bases in the old and in the new 
   const usual = await read({ ...gemma3, rope_scaling: { rope_type: "linear", factor: 8 } });
   expect(usual).toMatchObject({ ropeTheta: 1e6, ropeScaling: { factor: 8 }, windowRotary: { theta: 1e4 } });
   expect(usual.windowRotary?.scaling).toBeUndefined();
+});
+
+test("Phi 3: longrope in the old and in the new spelling; heads turned in part", async () => {
+  const factors = { short_factor: [1, 1, 1, 1.1, 1.1, 1.2], long_factor: [2, 2, 4, 4, 8, 8] };
+  const old = await read({
+    ...phi3,
+    max_position_embeddings: 131072,
+    original_max_position_embeddings: 4096,
+    partial_rotary_factor: 0.75,
+    rope_scaling: { type: "longrope", ...factors },
+  });
+  const magnitude = Math.sqrt(1 + Math.log(32) / Math.log(4096));
+  expect(old).toMatchObject({ turned: 12, ropeScaling: { type: "longrope", originalContext: 4096, magnitude } });
+  const parameters = { rope_type: "longrope", ...factors, partial_rotary_factor: 0.75 };
+  const renamed = { max_position_embeddings: 131072, original_max_position_embeddings: 4096 };
+  expect(await read({ ...phi3, ...renamed, rope_parameters: parameters })).toEqual(old);
 });
 
 test("a text model within another is read, with what its wrapper says about both", async () => {
@@ -268,7 +285,7 @@ test.each([
     "another architecture",
     { ...least, model_type: "mamba" },
     "E_ARCHITECTURE",
-    /"mamba" is not supported; expected one of: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, granite, smollm3, opt$/,
+    /"mamba" is not supported; expected one of: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, granite, smollm3, phi3, opt$/,
   ],
   ["a name of Object's own", { ...least, model_type: "toString" }, "E_ARCHITECTURE", /"toString" is not supported/],
   ["heads of odd size", { ...least, num_attention_heads: 64 }, "E_CONFIG", /even whole number, found 1/],
@@ -300,6 +317,24 @@ test.each([
     /no_rope_layers: expected 2, found 1/,
   ],
   ["SmolLM3 turned by half", { ...smollm3, no_rope_layers: [1, 0.5] }, "E_FORMAT", /no_rope_layers/],
+  [
+    "Phi 3 that turns an odd number",
+    { ...phi3, partial_rotary_factor: 0.35 },
+    "E_CONFIG",
+    /turn an even number of a head's 16, found 5/,
+  ],
+  [
+    "Phi 3 with too few factors",
+    { ...phi3, rope_scaling: { type: "su", short_factor: Array(8).fill(1), long_factor: [2] } },
+    "E_CONFIG",
+    /long_factor: expected 8 numbers, found 1/,
+  ],
+  [
+    "Phi 3 with a factor of zero",
+    { ...phi3, rope_scaling: { type: "longrope", short_factor: [1, 1, 0, 1], long_factor: [2, 2, 2, 2] } },
+    "E_FORMAT",
+    /short_factor/,
+  ],
   [
     "Gemma 3 without a window",
     { ...gemma3, sliding_window: null },

@@ -11,6 +11,7 @@ export type ModelType =
   | "gemma3_text"
   | "granite"
   | "smollm3"
+  | "phi3"
   | "opt";
 
 /** The linear maps of a layer. Where a feed-forward block has two only (OPT's fc1 and fc2), they are `up` and `down`. */
@@ -29,6 +30,16 @@ export type RopeScaling =
       readonly fast: number;
       /** Those of fewer are divided by the factor. */
       readonly slow: number;
+      /** Cosines and sines are multiplied by it. */
+      readonly magnitude: number;
+    }
+  | {
+      readonly type: "longrope";
+      /** Frequencies are divided by these within the original context, (turned/2): as far as we go. */
+      readonly short: readonly number[];
+      /** And by these beyond it. */
+      readonly long: readonly number[];
+      readonly originalContext: number;
       /** Cosines and sines are multiplied by it. */
       readonly magnitude: number;
     }
@@ -69,6 +80,8 @@ export type ModelConfig = {
   /** The base of rotary frequencies; without meaning where positions are learned. */
   readonly ropeTheta: number;
   readonly ropeScaling: RopeScaling | undefined;
+  /** How many numbers of a head are turned, the first ones; undefined: all. */
+  readonly turned?: number | undefined;
   /** Of the layers that have a window, where they differ from the others. */
   readonly windowRotary?: Rotary | undefined;
   /** By layer: whether its heads are not turned. None: all are turned. */

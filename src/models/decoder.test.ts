@@ -36,7 +36,8 @@ describe.each(Object.keys(architectures) as ModelType[])("%s", (modelType) => {
     async (tied) => {
       const config = { ...(await readModelConfig(join(fixtures, modelType))), tied };
       const expected = new Map<string, readonly Dim[]>(parameterShapes(config));
-      for (const name of Object.keys(ropeWeights(config))) expected.set(name, [config.context, config.headDim / 2]);
+      for (const name of Object.keys(ropeWeights(config)))
+        expected.set(name, [config.context, (config.turned ?? config.headDim) / 2]);
       const leaves = [...leavesOf(logitsGraph(config), "weight")];
       expect(new Map(leaves.map(([name, { shape }]) => [name, shape]))).toEqual(expected);
     },

@@ -1,5 +1,16 @@
 /** @file The decoder that every architecture is a case of: norm, attention, norm, feed-forward, over a residual stream. */
-import { add, cachedAttention, constant, gather, mul, reshape, rope, scale as scaleBy } from "../graph/build.ts";
+import {
+  add,
+  cachedAttention,
+  concat,
+  constant,
+  gather,
+  mul,
+  reshape,
+  rope,
+  scale as scaleBy,
+  slice,
+} from "../graph/build.ts";
 import { mulDims } from "../graph/dims.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import { activations, softCap } from "../nn/activation.ts";
@@ -17,7 +28,7 @@ import type { Linear, Parts } from "../nn/parts.ts";
 import { architectures } from "./architectures/index.ts";
 import type { LinearMap, ModelConfig } from "./config.ts";
 import { embeddingName, headName, linearName, linearSize } from "./parameters.ts";
-import { ropeNames, windowRopeNames } from "./rope.ts";
+import { ropeNames, turnedOf, windowRopeNames } from "./rope.ts";
 
 /** tokens (b, t) i64 → (b, t, d): rows of the embedding. */
 export function embed(config: ModelConfig, parts: Parts, tokens: Node): Node {
@@ -142,29 +153,45 @@ function turnHeads(
     const tables = ropeTables(config, parts, layer);
     if (tables === undefined) return splitHeads(x, heads);
     const { cos, sin } = tables;
-    if (!hasLongRows) return rope(splitHeads(x, heads), positions, cos, sin);
+    const turn = (y: Node, at: Node) => turnFirst(config, y, (part) => rope(part, at, cos, sin));
+    if (!hasLongRows) return turn(splitHeads(x, heads), positions);
     // The operator takes rows up to the context: every token becomes a row of its own, (b·t, heads, 1, d).
     const rows = mulDims(...positions.shape);
-    const each = rope(reshape(x, [rows, heads, 1, headDim]), reshape(positions, [rows, 1]), cos, sin);
+    const each = turn(reshape(x, [rows, heads, 1, headDim]), reshape(positions, [rows, 1]));
     return splitHeads(reshape(each, x.shape), heads);
   };
 }
 
 /** The same where heads stay side by side: (b, t, heads·d) → (b, t, heads·d). */
 function turnRows(config: ModelConfig, parts: Parts, positions: Node): (layer: number, x: Node) => Node {
+  const { headDim } = config;
   return (layer, x) => {
     const tables = ropeTables(config, parts, layer);
-    return tables === undefined ? x : rope(x, positions, tables.cos, tables.sin);
+    if (tables === undefined) return x;
+    const { cos, sin } = tables;
+    if (turnedOf(config) === headDim) return rope(x, positions, cos, sin);
+    const [batch, time, width] = x.shape as [Dim, Dim, number];
+    const heads = width / headDim;
+    const turn = (part: Node) =>
+      reshape(rope(reshape(part, [batch, time, heads * turnedOf(config)]), positions, cos, sin), part.shape);
+    return reshape(turnFirst(config, reshape(x, [batch, time, heads, headDim]), turn), x.shape);
   };
 }
 
-/** Cosines and sines of a layer by position, (context, d/2); undefined where its heads are not turned. */
+/** Turns the first numbers of heads, all or some of them: (…, …, …, d) → the same. */
+function turnFirst(config: ModelConfig, x: Node, turn: (part: Node) => Node): Node {
+  const turned = turnedOf(config);
+  if (turned === config.headDim) return turn(x);
+  return concat([turn(slice(x, 3, 0, turned)), slice(x, 3, turned, config.headDim)], 3);
+}
+
+/** Cosines and sines of a layer by position, (context, turned/2); undefined where its heads are not turned. */
 function ropeTables(config: ModelConfig, parts: Parts, layer: number): { cos: Node; sin: Node } | undefined {
-  const { modelType, context, headDim, unturned, windows, windowRotary } = config;
+  const { modelType, context, unturned, windows, windowRotary } = config;
   if (architectures[modelType].positions !== "rotary" || unturned?.[layer]) return undefined;
   const isOfWindows = windowRotary !== undefined && (windows[layer] ?? 0) > 0;
   const { cos, sin } = isOfWindows ? windowRopeNames : ropeNames;
-  const table = (name: string) => parts.weight(name, [context, headDim / 2]);
+  const table = (name: string) => parts.weight(name, [context, turnedOf(config) / 2]);
   return { cos: table(cos), sin: table(sin) };
 }
 

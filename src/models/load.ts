@@ -4,8 +4,9 @@ import { ensureFolder } from "../base/folder.ts";
 import { float32ToFloat16 } from "../base/half.ts";
 import { sha256Files } from "../base/hash.ts";
 import { openSafetensorsModel, type SafetensorsModel } from "../files/safetensors-model.ts";
-import { writeSafetensors } from "../files/safetensors-write.ts";
+import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";
+import { asParameters, checkpointTensors, joinParts } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import { readModelConfig, writeConfigFile } from "./config-file.ts";
 import { toConfigJson } from "./config-json.ts";
@@ -18,7 +19,6 @@ import { quantizeModel } from "./quantized/quantize-model.ts";
 import { widenQuantized } from "./quantized/widen.ts";
 import { ropeWeights, withinRopeLimit } from "./rope.ts";
 import { requireWeight } from "./safetensors-weight.ts";
-import { textTensors } from "./text-tensors.ts";
 
 export type OpenOptions = {
   /** Quantises the weights as they are read, one at a time. */
@@ -51,7 +51,7 @@ async function openAsHeld(directory: string, { quantize, keepBlocks = false }: O
   const stored = await openQuantizedDirectory(directory, config, quantize);
   if (stored !== undefined)
     return { ...stored, directory, config, parameterCount, weights: { ...ropeWeights(config), ...stored.weights } };
-  const files = textTensors(await openSafetensorsModel(directory));
+  const files = asParameters(directory, config, await openSafetensorsModel(directory));
   const weights = ropeWeights(config);
   if (quantize !== undefined)
     for (const weight of storedWeights(config, quantize))
@@ -101,11 +101,17 @@ export async function saveModel(
   tensors: ReadonlyMap<string, Float32Array>,
   { dtype = "F32" }: { dtype?: WeightDtype } = {},
 ): Promise<void> {
-  const entries = [...parameterShapes(config)].map(([name, shape]) => {
+  const read = async (name: string) => {
     const values = tensors.get(name);
     if (values === undefined) throw new Error(`internal: no values for "${name}"`);
-    return { name, dtype, shape, data: dtype === "F32" ? values : float32ToFloat16(values) };
-  });
+    return values;
+  };
+  const entries: TensorToWrite[] = [];
+  for (const tensor of checkpointTensors(config)) {
+    const values = await joinParts(tensor, read);
+    const { name, shape } = tensor;
+    entries.push({ name, dtype, shape, data: dtype === "F32" ? values : float32ToFloat16(values) });
+  }
   await ensureFolder(directory);
   await writeSafetensors(join(directory, "model.safetensors"), entries, { format: "pt" });
   await writeConfigFile(directory, {

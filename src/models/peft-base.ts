@@ -1,8 +1,9 @@
 /** @file A model as the base of a PEFT adapter, and as the adapter leaves it where its head and embedding become two weights. */
 import { AppError } from "../base/errors.ts";
-import type { PeftBase, PeftChange } from "../lora/peft-change.ts";
+import type { PeftBase, PeftChange } from "../lora/fused.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import { applyAdapter, type PlainModel } from "./apply-adapter.ts";
+import { fusedWeights } from "./checkpoint.ts";
 import type { FrozenModel } from "./frozen-model.ts";
 import { embeddingName, headName, parameterShapes } from "./parameters.ts";
 import { bytesOfSource } from "./quantized/dequantize.ts";
@@ -11,13 +12,15 @@ import { storedWeights, storeWeight } from "./quantized/layout.ts";
 /** The values of a quantised model are not to be had, but others can be compared with its codes. */
 export function peftBaseOf({ config, weights, quantization }: FrozenModel): PeftBase {
   const shapes = parameterShapes(config);
+  const fused = fusedWeights(config);
   if (quantization === undefined) {
     const valuesOf = (name: string) => readWeight(weights[name]!);
-    return { shapes, valuesOf, isSame: async (name, values) => isEqual(await valuesOf(name), values) };
+    return { shapes, fused, valuesOf, isSame: async (name, values) => isEqual(await valuesOf(name), values) };
   }
   const stored = new Map(storedWeights(config, quantization).map((weight) => [weight.name, weight]));
   return {
     shapes,
+    fused,
     async valuesOf(name) {
       throw wholeOverCodes([name]);
     },

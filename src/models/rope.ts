@@ -3,19 +3,22 @@ import type { WeightSource } from "../runtime/session.ts";
 import { architectures } from "./architectures/index.ts";
 import type { ModelConfig, RopeScaling } from "./config.ts";
 
-/** Rotary tables (context, headDim/2): bound as frozen weights. */
+/** Rotary tables (context, turned/2): bound as frozen weights. */
 export const ropeNames = { cos: "rope.cos", sin: "rope.sin" } as const;
 
 /** The same for layers with a window, where these turn by other frequencies. */
 export const windowRopeNames = { cos: "rope.window.cos", sin: "rope.window.sin" } as const;
 
-type Shape = Pick<ModelConfig, "context" | "headDim" | "ropeTheta" | "ropeScaling">;
+type Shape = Pick<ModelConfig, "context" | "headDim" | "turned" | "ropeTheta" | "ropeScaling">;
 
-/** cos and sin of position · frequency: (context, headDim/2) each. The angle is rounded to fp32, as transformers and llama.cpp do. */
+/** How many numbers of a head are turned. */
+export const turnedOf = ({ headDim, turned = headDim }: Pick<ModelConfig, "headDim" | "turned">): number => turned;
+
+/** cos and sin of position · frequency: (context, turned/2) each. The angle is rounded to fp32, as transformers and llama.cpp do. */
 export function ropeTables(config: Shape): { cos: Float32Array; sin: Float32Array } {
   const { context, ropeScaling } = config;
   const frequencies = ropeFrequencies(config);
-  const magnitude = ropeScaling?.type === "yarn" ? ropeScaling.magnitude : 1;
+  const magnitude = ropeScaling !== undefined && "magnitude" in ropeScaling ? ropeScaling.magnitude : 1;
   const half = frequencies.length;
   const cos = new Float32Array(context * half);
   const sin = new Float32Array(context * half);
@@ -29,15 +32,19 @@ export function ropeTables(config: Shape): { cos: Float32Array; sin: Float32Arra
   return { cos, sin };
 }
 
-/** theta^(−2i/d), stretched: (headDim/2) */
-export function ropeFrequencies({ headDim, ropeTheta, ropeScaling }: Omit<Shape, "context">): Float32Array {
-  const half = headDim / 2;
+/** theta^(−2i/d), stretched: (turned/2) */
+export function ropeFrequencies({ ropeTheta, ropeScaling, ...head }: Omit<Shape, "context">): Float32Array {
+  const half = turnedOf(head) / 2;
   const plain = Float32Array.from({ length: half }, (_, i) => ropeTheta ** (-i / half));
   if (ropeScaling?.type === "yarn") return yarn(plain, ropeTheta, ropeScaling);
+  if (ropeScaling?.type === "longrope") return plain.map((frequency, i) => frequency / ropeScaling.short[i]!);
   return plain.map((frequency) => stretched(frequency, ropeScaling));
 }
 
-function stretched(frequency: number, scaling: Exclude<RopeScaling, { type: "yarn" }> | undefined): number {
+function stretched(
+  frequency: number,
+  scaling: Exclude<RopeScaling, { type: "yarn" | "longrope" }> | undefined,
+): number {
   if (scaling === undefined || scaling.type === "dynamic") return frequency;
   if (scaling.type === "linear") return frequency / scaling.factor;
   // Llama 3.1: long waves are stretched, short ones are not, those between are mixed.
@@ -68,9 +75,13 @@ export const ropeLimit = 2 ** 24;
 
 const isRotary = ({ modelType }: ModelConfig): boolean => architectures[modelType].positions === "rotary";
 
-/** The configuration with the context that is used. */
-export const withinRopeLimit = (config: ModelConfig): ModelConfig =>
-  isRotary(config) ? { ...config, context: Math.min(config.context, Math.floor(ropeLimit / config.headDim)) } : config;
+/** The configuration with the context that is used; of longrope the one before all keys would have to be turned anew. */
+export function withinRopeLimit(config: ModelConfig): ModelConfig {
+  if (!isRotary(config)) return config;
+  const { context, headDim, ropeScaling } = config;
+  const original = ropeScaling?.type === "longrope" ? ropeScaling.originalContext : context;
+  return { ...config, context: Math.min(context, original, Math.floor(ropeLimit / headDim)) };
+}
 
 /**
  * The rotary tables of a model as frozen weights, made when first asked for: no tensor in a file vouches for their size.

@@ -12,12 +12,12 @@ import { planShards, shardName, writeShardIndex } from "../files/safetensors-sha
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
+import { asParameters, type CheckpointTensor, checkpointTensors, joinParts } from "./checkpoint.ts";
 import { writeConfigFile } from "./config-file.ts";
 import { parseModelConfig, toConfigJson } from "./config-json.ts";
 import { copyTokenizer } from "./copy-tokenizer.ts";
 import type { Model } from "./model.ts";
 import { embeddingName, parameterShapes } from "./parameters.ts";
-import { textTensors } from "./text-tensors.ts";
 
 export type MergedDtype = "F32" | "F16" | "BF16";
 
@@ -90,20 +90,21 @@ export async function saveMergedModel(
   const { record, shardBytes = 5e9, tokenizerDirectory } = options;
   const dtypes = await storedDtypes(base, options.dtype);
   await ensureFolder(directory);
-  const bytesOf = ([name, shape]: Named) => sizeOf(shape, dtypes.get(name)!);
-  const shards = planShards<Named>(parameterShapes(base.config), bytesOf, shardBytes);
+  const typeOf = ({ parts }: CheckpointTensor) => dtypes.get(parts[0]!)!;
+  const bytesOf = (tensor: CheckpointTensor) => sizeOf(tensor.shape, typeOf(tensor));
+  const shards = planShards<CheckpointTensor>(checkpointTensors(base.config), bytesOf, shardBytes);
   for (const [i, entries] of shards.entries()) {
     const tensors = entries.map(
-      ([name, shape]): TensorToWrite => ({
-        name,
-        dtype: dtypes.get(name)!,
-        shape,
-        data: () => readWeight(weights[name]!),
+      (tensor): TensorToWrite => ({
+        name: tensor.name,
+        dtype: typeOf(tensor),
+        shape: tensor.shape,
+        data: () => joinParts(tensor, (name) => readWeight(weights[name]!)),
       }),
     );
     await writeSafetensors(join(directory, shardName(i, shards.length)), tensors, { format: "pt" });
   }
-  const names = shards.map((entries) => entries.map(([name]) => name));
+  const names = shards.map((entries) => entries.map(({ name }) => name));
   const totalBytes = shards.flat().reduce((sum, entry) => sum + bytesOf(entry), 0);
   await writeShardIndex(directory, names, totalBytes);
   const dtype = dtypeNames[commonType(dtypes)];
@@ -117,13 +118,13 @@ export async function saveMergedModel(
 
 const sizeOf = (shape: readonly number[], dtype: MergedDtype) => shape.reduce((a, b) => a * b, dtypeBytes[dtype]);
 
-type Named = readonly [name: string, shape: readonly number[]];
-
 /** The type of every tensor of a merged model: as asked, else as the base model has it; those of a GGUF base become F32. */
 export async function storedDtypes(base: Model, asked: MergedDtype | undefined): Promise<Map<string, MergedDtype>> {
   const isGguf = base.directory.endsWith(".gguf");
   const found =
-    asked === undefined && !isGguf ? textTensors(await openSafetensorsModel(base.directory)).tensors : undefined;
+    asked === undefined && !isGguf
+      ? asParameters(base.directory, base.config, await openSafetensorsModel(base.directory)).tensors
+      : undefined;
   const table = `${embeddingName(base.config)}.weight`; // a head that was the embedding before has its type
   const typeOf = (name: string): MergedDtype => {
     const dtype = (found?.get(name) ?? found?.get(table))?.dtype;

@@ -21,6 +21,8 @@ export type Architecture = {
   readonly layers: string;
   /** Below a layer. A feed-forward block without a gate has two maps only. */
   readonly linear: { readonly [M in LinearMap]?: string };
+  /** Tensors of a checkpoint that hold several maps, their rows one behind the other: names below a layer. */
+  readonly fused?: Readonly<Record<string, readonly LinearMap[]>>;
   readonly norm: Norm;
   readonly norms: {
     readonly beforeAttention: string;

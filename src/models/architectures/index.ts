@@ -9,6 +9,7 @@ import { granite } from "./granite.ts";
 import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
 import { opt } from "./opt.ts";
+import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen3 } from "./qwen3.ts";
 import { smollm3 } from "./smollm3.ts";
@@ -23,5 +24,6 @@ export const architectures: { readonly [T in ModelType]: Architecture } = {
   gemma3_text: gemma3,
   granite,
   smollm3,
+  phi3,
   opt,
 };

@@ -33,6 +33,7 @@ export const smollm3: Architecture = {
     };
   },
   configJson: (config) => ({
+    pad_token_id: null, // a default of transformers would lie beyond a small vocabulary
     ...llamaJson(config),
     ...windowJson(config),
     use_sliding_window: config.windows.length > 0,

@@ -7,6 +7,7 @@ import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "..
 import { readWeight } from "../../runtime/read-weight.ts";
 import type { WeightSource } from "../../runtime/session.ts";
 import { isGguf } from "../../text/tokenizer-file.ts";
+import { asParameters } from "../checkpoint.ts";
 import type { ModelConfig } from "../config.ts";
 import { readModelConfig } from "../config-file.ts";
 import { toConfigJson } from "../config-json.ts";
@@ -90,7 +91,7 @@ export async function quantizeDirectory(
   if ((await readQuantization(directory)) !== undefined)
     throw new AppError("E_CONFIG", `${directory}: is quantised already; quantise the model it was made from`);
   const record = await readMergeRecord(directory);
-  const files = await openSafetensorsModel(directory);
+  const files = asParameters(directory, config, await openSafetensorsModel(directory));
   const hashes: string[] = [];
   for (const { path } of files.files) {
     requireRunning(options.signal);

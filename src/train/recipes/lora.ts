@@ -6,6 +6,7 @@ import { ExpertTargets } from "../../generator/config.ts";
 import { dropoutFeeds } from "../../generator/dropout.ts";
 import { initialValues } from "../../generator/parameters.ts";
 import { writePeft } from "../../lora/peft-format.ts";
+import { fusedWeights } from "../../models/checkpoint.ts";
 import { frozenSources, isCoded } from "../../models/frozen-model.ts";
 import { openModel } from "../../models/load.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
@@ -90,7 +91,10 @@ async function open(config: LoraRun, { edge: baseName }: LoraRun): Promise<Job> 
     },
     validation: ({ rng, index }) => batch(rng, { split: "validation", index }),
     save: (state) =>
-      writePeft(join(config.output, "adapter"), trainedAdapter(shape, parametersOf(state)), { baseName }),
+      writePeft(join(config.output, "adapter"), trainedAdapter(shape, parametersOf(state)), {
+        baseName,
+        fused: fusedWeights(shape.edge),
+      }),
   };
 }
 

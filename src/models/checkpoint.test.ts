@@ -7,6 +7,8 @@ import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import { openModel } from "./load.ts";
+import { quantizeDirectory } from "./quantized/directory-file.ts";
+import { quantizations } from "./quantized/layout.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "wrapped-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -30,4 +32,10 @@ test.each([
   expect(wrapped.config).toEqual(alone.config);
   for (const [name, weight] of Object.entries(alone.weights))
     expect(await readWeight(wrapped.weights[name]!), name).toEqual(await readWeight(weight));
+  const quantize = quantizations.int8;
+  const [codes, wrappedCodes] = [await openModel(source, { quantize }), await openModel(folder, { quantize })];
+  expect(Object.keys(wrappedCodes.weights)).toEqual(Object.keys(codes.weights));
+  const out = join(folder, `int8 ${prefix}`);
+  await quantizeDirectory(folder, out, quantize);
+  expect((await openModel(out)).config).toEqual(alone.config);
 });
