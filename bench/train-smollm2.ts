@@ -18,7 +18,7 @@ export const trainSmollm2: Bench = {
   run: async (options) => {
     const { quick, threads, log } = options;
     const problem = await smollm2Step(quick);
-    const { spec, state, weights, feeds, tokens, pair } = problem;
+    const { spec, state, weights, feeds, tokens, shape } = problem;
     const gigaFlops = graphProducts(buildStep(spec), { ...state, ...feeds });
     log(`${label}: ${gigaFlops.toFixed(1)} GFLOP a step in matrix products, ${tokens} tokens`);
     const clock = threads === 1 ? processorTime : () => performance.now();
@@ -38,10 +38,10 @@ export const trainSmollm2: Bench = {
     return {
       configuration: {
         [label]: {
-          ...pair.edge,
+          ...shape.edge,
           ...batch,
-          experts: pair.generator.experts,
-          rank: pair.generator.rank,
+          experts: shape.generator.experts,
+          rank: shape.generator.rank,
           frozenWeights: problem.frozenWeights,
           gigaFlopsPerStep: gigaFlops,
           tokens,

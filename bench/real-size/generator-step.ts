@@ -68,7 +68,7 @@ export async function measureGeneratorStep(step: GeneratorStep, options: BenchOp
 const milliseconds = (answers: readonly Answer[]): number[] => answers.map((answer) => numberOf(answer, "ms"));
 
 const about = (
-  { pair: { edge, generator }, recompute }: GeneratorProblem,
+  { shape: { edge, generator }, recompute }: GeneratorProblem,
   batch: GeneratorBatch,
 ): Measured["about"] => ({
   ...batch,

@@ -23,14 +23,14 @@ goFirst();
 const memory = watchMemory();
 const problem = JSON.parse(process.argv[2]!) as GeneratorProblem;
 const threads = Number(process.argv[3]);
-const { pair, optimizer, maxGradientNorm, learningRate } = problem;
+const { shape, optimizer, maxGradientNorm, learningRate } = problem;
 const from = performance.now();
 const [cloud, edge] = [await openModel(problem.cloud), await openModel(problem.edge)];
 const quantized = { cloud: cloud.quantization, edge: edge.quantization };
 const inputs = await openSafetensors(problem.inputs);
 await using trainer = await createTrainer(
   {
-    ...generatorSpec(pair, { kind: "answers" }, optimizer, maxGradientNorm, { quantized }),
+    ...generatorSpec(shape, { kind: "answers" }, optimizer, maxGradientNorm, { quantized }),
     recompute: problem.recompute,
   },
   {
@@ -44,9 +44,9 @@ const batch = await feeds();
 
 async function initialState(): Promise<TrainingState> {
   const state: TrainingState = {};
-  for (const [name, { shape }] of generatorParameters(pair))
-    state[stepNames.parameter(name)] = floatTensor(shape, await readTensor(inputs, name));
-  const buffers = generatorBuffers(pair);
+  for (const [name, { shape: size }] of generatorParameters(shape))
+    state[stepNames.parameter(name)] = floatTensor(size, await readTensor(inputs, name));
+  const buffers = generatorBuffers(shape);
   for (const [name, values] of initialValues(buffers, createRng("buffers")))
     state[stepNames.buffer(name)] = floatTensor(buffers.get(name)!.shape, values);
   return state;
@@ -60,7 +60,7 @@ async function rowsOf(name: string): Promise<number[][]> {
 }
 
 async function feeds(): Promise<Feeds> {
-  const { layers } = pair.edge;
+  const { layers } = shape.edge;
   const metaTokens = new Array<number>(layers).fill(0);
   const prompts = (await rowsOf("prompts")).map((ids) => [...ids, ...metaTokens]);
   const [tokens, targets] = [await rowsOf("tokens"), await rowsOf("targets")];

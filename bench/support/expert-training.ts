@@ -68,7 +68,7 @@ export function expertSpec(problem: Problem, frozen: FrozenWeights): StepSpec {
   const { config, optimizer, maxGradientNorm, experts } = problem;
   const { count, rank, alpha } = experts!;
   const generator = GeneratorConfig.parse({ experts: count, rank, alpha, targets: expertTargetNames(config) });
-  const pair: PairShape = { cloud: config, edge: config, generator };
+  const shape: PairShape = { cloud: config, edge: config, generator };
   return {
     parameters: expertShapes(problem),
     optimizer,
@@ -79,7 +79,7 @@ export function expertSpec(problem: Problem, frozen: FrozenWeights): StepSpec {
       const dense = denseParts(frozenWeights());
       const base = frozen === "int8" ? quantizedParts(dense, int8Maps) : dense;
       const parts = withExperts({
-        shape: pair,
+        shape,
         frozen: base,
         parameters: (name) => parameters[name]!,
         gates,

@@ -8,7 +8,7 @@ import { cachedTensors, type StepSettings, tokenTensor } from "./problem.ts";
 
 /** What a step is told, as JSON, whoever makes it. */
 export type GeneratorProblem = StepSettings & {
-  readonly pair: PairShape;
+  readonly shape: PairShape;
   /** Directories of the frozen models. */
   readonly cloud: string;
   readonly edge: string;
@@ -35,22 +35,22 @@ export async function generatorProblem(
   { configs, ...models }: Models,
   batch: GeneratorBatch,
 ): Promise<GeneratorProblem> {
-  const pair: PairShape = {
+  const shape: PairShape = {
     ...configs,
     generator: { ...defaultGenerator, targets: expertTargetNames(configs.edge) },
   };
   return {
-    pair,
+    shape,
     ...models,
     learningRate: 1e-3,
     optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
     maxGradientNorm: 1,
-    inputs: await cachedTensors(`${name}-inputs`, [...generatorTensors(pair), ...batchTensors(pair, batch)]),
+    inputs: await cachedTensors(`${name}-inputs`, [...generatorTensors(shape), ...batchTensors(shape, batch)]),
   };
 }
 
-function generatorTensors(pair: PairShape): TensorToWrite[] {
-  const infos = generatorParameters(pair);
+function generatorTensors(shape: PairShape): TensorToWrite[] {
+  const infos = generatorParameters(shape);
   const rng = createRng("generator problem");
   const values = initialValues(infos, rng);
   for (const [name, data] of values) if (/\.(lora_B|B)$/.test(name)) rng.split(name).fillNormal(data, 0.02);

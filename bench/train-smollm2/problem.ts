@@ -67,7 +67,7 @@ export const batch = {
 } as const;
 
 export type StepProblem = {
-  readonly pair: PairShape;
+  readonly shape: PairShape;
   readonly spec: StepSpec;
   readonly state: TrainingState;
   readonly weights: Readonly<Record<string, WeightSource>>;
@@ -79,7 +79,7 @@ export type StepProblem = {
 
 export async function smollm2Step(quick: boolean): Promise<StepProblem> {
   const { config, weights, frozenWeights } = await openFrozen(quick);
-  const pair: PairShape = {
+  const shape: PairShape = {
     cloud: config,
     edge: config,
     generator: GeneratorConfig.parse({
@@ -94,11 +94,11 @@ export async function smollm2Step(quick: boolean): Promise<StepProblem> {
     Object.entries(weights).map(([name, source]) => [prefix + name, source] as const),
   );
   return {
-    pair,
-    spec: generatorSpec(pair, { kind: "answers" }, optimizer, 1, { dropout: batch.dropout }),
-    state: initialState(pair),
+    shape,
+    spec: generatorSpec(shape, { kind: "answers" }, optimizer, 1, { dropout: batch.dropout }),
+    state: initialState(shape),
     weights: Object.fromEntries(both),
-    ...randomBatch(pair, createRng("smollm2 batch")),
+    ...randomBatch(shape, createRng("smollm2 batch")),
     frozenWeights,
   };
 }
@@ -116,12 +116,12 @@ async function openFrozen(quick: boolean): Promise<Frozen> {
 }
 
 /** Every B is normal with a standard deviation of 0.02: were they zero, half of the gradients would be. */
-function initialState(pair: PairShape): TrainingState {
+function initialState(shape: PairShape): TrainingState {
   const state: TrainingState = {};
   const rng = createRng("smollm2 state");
   for (const [infos, spell] of [
-    [generatorParameters(pair), stepNames.parameter],
-    [generatorBuffers(pair), stepNames.buffer],
+    [generatorParameters(shape), stepNames.parameter],
+    [generatorBuffers(shape), stepNames.buffer],
   ] as const)
     for (const [name, values] of initialValues(infos, rng)) {
       if (/\.(lora_B|B)$/.test(name)) rng.split(name).fillNormal(values, 0.02);
@@ -130,8 +130,8 @@ function initialState(pair: PairShape): TrainingState {
   return state;
 }
 
-function randomBatch(pair: PairShape, rng: Rng): { tokens: number; feeds: Feeds } {
-  const { layers, vocab } = pair.edge;
+function randomBatch(shape: PairShape, rng: Rng): { tokens: number; feeds: Feeds } {
+  const { layers, vocab } = shape.edge;
   const between = ({ least, most }: { least: number; most: number }) => least + rng.int(most - least + 1);
   const ids = (count: number) => Array.from({ length: count }, () => rng.int(vocab));
   const prompts = Array.from({ length: batch.prompts }, (_, i) => [
@@ -147,7 +147,7 @@ function randomBatch(pair: PairShape, rng: Rng): { tokens: number; feeds: Feeds 
   });
   const lengths = prompts.map(({ length }) => length);
   const feeds: Feeds = {
-    ...cloudFeeds(prompts, layers, 0, joinPrompts(lengths, pair.cloud)),
+    ...cloudFeeds(prompts, layers, 0, joinPrompts(lengths, shape.cloud)),
     ...rowFeeds(edgePrefix, rows, 0),
     [promptOfName]: intTensor(
       [rows.length],
@@ -159,8 +159,8 @@ function randomBatch(pair: PairShape, rng: Rng): { tokens: number; feeds: Feeds 
     tokens: [...lengths, ...rows.map((row) => row.ids.length)].reduce((a, b) => a + b, 0),
     feeds: {
       ...feeds,
-      ...dropoutFeeds(pair, "cloud", shapeOf(cloudInputNames.tokens), rng),
-      ...dropoutFeeds(pair, "edge", shapeOf(`${edgePrefix}.tokens`), rng),
+      ...dropoutFeeds(shape, "cloud", shapeOf(cloudInputNames.tokens), rng),
+      ...dropoutFeeds(shape, "edge", shapeOf(`${edgePrefix}.tokens`), rng),
     },
   };
 }

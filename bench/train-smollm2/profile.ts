@@ -54,10 +54,10 @@ async function runProfiled(graph: Graph, problem: StepProblem, threads: number, 
     await session.run({ ...zeroState(stateShapes(spec)), ...state, ...scalars, ...feeds });
 }
 
-function sumByPart(graph: Graph, { pair }: StepProblem, events: readonly Event[]): Map<Part, number> {
+function sumByPart(graph: Graph, { shape }: StepProblem, events: readonly Event[]): Map<Part, number> {
   const nodes = loweredNodes(graph);
   const byName = new Map(nodes.map((node) => [node.name, node]));
-  const partOf = partsOf(nodes, pair);
+  const partOf = partsOf(nodes, shape);
   const sums = new Map<Part, number>();
   for (const { cat, name, dur, args } of events) {
     if (cat !== "Node" || !name.endsWith(kernel)) continue;

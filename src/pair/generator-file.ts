@@ -30,14 +30,14 @@ export async function readGeneratorConfig(directory: string): Promise<GeneratorC
 const readFile = (directory: string) => readJsonFile(join(directory, generatorFileNames.config), GeneratorFile);
 
 /** Reads and checks a generator for a pair; rows in 8 bits are widened. Throws E_FORMAT, E_SHAPE or E_DTYPE naming the tensor. */
-export async function readGenerator(directory: string, pair: PairShape): Promise<Generator> {
+export async function readGenerator(directory: string, shape: PairShape): Promise<Generator> {
   const path = join(directory, generatorFileNames.weights);
   const file = await openSafetensors(path);
   const tensors = new Map<string, Float32Array>();
-  for (const stored of generatorTensors(path, file.tensors, pair))
+  for (const stored of generatorTensors(path, file.tensors, shape))
     tensors.set(stored.name, await readStored(file, stored));
   const { trainedOver } = await readFile(directory);
-  return { config: pair.generator, tensors, sha256: await sha256File(path), trainedOver };
+  return { config: shape.generator, tensors, sha256: await sha256File(path), trainedOver };
 }
 
 const readStored = async (file: SafetensorsFile, { name, scales }: StoredTensor): Promise<Float32Array> =>
@@ -78,15 +78,15 @@ export type WriteGeneratorOptions = {
 /** Writes a generator. fp16 halves what is shipped, int8 halves it again; running statistics stay fp32, in int8 gains and biases too. */
 export async function writeGenerator(
   directory: string,
-  pair: PairShape,
+  shape: PairShape,
   parameters: ReadonlyMap<string, Float32Array>,
   buffers: ReadonlyMap<string, Float32Array>,
   options: WriteGeneratorOptions = {},
 ): Promise<void> {
   const named = (infos: ReturnType<typeof generatorParameters>, values: ReadonlyMap<string, Float32Array>) =>
     [...infos].map(([name, { shape }]) => ({ name, shape, data: values.get(name)! }));
-  const tensors = [...named(generatorParameters(pair), parameters), ...named(generatorBuffers(pair), buffers)];
-  await writeLooseGenerator(directory, { ...options, config: pair.generator, tensors }, options.dtype);
+  const tensors = [...named(generatorParameters(shape), parameters), ...named(generatorBuffers(shape), buffers)];
+  await writeLooseGenerator(directory, { ...options, config: shape.generator, tensors }, options.dtype);
 }
 
 /** The same where the tensors are known without a pair. Throws E_NAN where numbers that are not finite would be written in 8 bits. */

@@ -65,9 +65,9 @@ function requireShape(
 export const generatorTensors = (
   path: string,
   tensors: ReadonlyMap<string, TensorInfo>,
-  pair: PairShape,
+  shape: PairShape,
 ): StoredTensor[] =>
-  [...generatorParameters(pair), ...generatorBuffers(pair)].map(([name, { shape }]) =>
+  [...generatorParameters(shape), ...generatorBuffers(shape)].map(([name, { shape }]) =>
     storedTensor(path, tensors, name, shape),
   );
 
