@@ -9,6 +9,7 @@ import { constraint } from "./constraint.ts";
 import { edge } from "./edge.ts";
 import { published } from "./published.ts";
 import { realSize, realSizeTable } from "./real-size.ts";
+import { serve } from "./serve.ts";
 import { specialize } from "./specialize.ts";
 import type { Bench, BenchOptions, BenchResult } from "./support/bench.ts";
 import { changedMark, describeMachine, projectRoot } from "./support/machine.ts";
@@ -27,6 +28,7 @@ const benches: Readonly<Record<string, Bench>> = {
   swap,
   published,
   constraint,
+  serve,
 };
 
 const help = `npm run bench -- NAME [options]

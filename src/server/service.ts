@@ -34,6 +34,8 @@ export type Service = AsyncDisposable & {
   readonly engine: Engine;
   /** What the base model is called. */
   readonly base: string;
+  /** Merges what a name stands for now into weights of its own; requests for another version of it are answered by gates. */
+  pin(tenant: string, name: string): Promise<void>;
   /** From now on `/readyz` says that the service is ending, and new questions are refused; resolves when the last one is answered. */
   close(): Promise<void>;
 };
@@ -51,12 +53,13 @@ export async function createService(
   const base = options.baseName ?? baseNameOf(pair.name);
   const engine = await createEngine(pair, { ...options, now });
   const cloud = "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
+  const models = createModels(pair, store, base);
   let isEnding = false;
   const app = createApp({
     pair,
     engine,
     store,
-    models: createModels(pair, store, base),
+    models,
     constraints: createConstraintCache(pair),
     specialize: cloud?.specialize,
     secret,
@@ -70,12 +73,17 @@ export async function createService(
     adapters,
     isEnding: () => isEnding,
   });
+  async function pin(tenant: string, name: string): Promise<void> {
+    const { object } = await store.resolve(tenant, name);
+    const { specialized } = await models.find(tenant, name);
+    if (specialized !== undefined) await engine.pin(specialized.gates, await store.read(object));
+  }
   async function close(): Promise<void> {
     isEnding = true;
     await engine.close();
     await cloud?.close();
   }
-  return { fetch: (request) => app.fetch(request), engine, base, close, [Symbol.asyncDispose]: close };
+  return { fetch: (request) => app.fetch(request), engine, base, pin, close, [Symbol.asyncDispose]: close };
 }
 
 /** A pair's name in the letters that names have. */

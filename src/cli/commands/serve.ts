@@ -37,6 +37,7 @@ type Flags = QuantizeFlag &
     readonly keys?: string;
     readonly slots: number;
     readonly adapters?: string;
+    readonly pin?: readonly string[];
     readonly quiet?: boolean;
   };
 
@@ -71,6 +72,10 @@ export function addServe(program: Command, context: CliContext): void {
     new Option("--port <n>", "0: any free one").argParser(wholeNumber(0, 65_535)).default(8080),
     new Option("--keys <file>", "who may ask; made by loragen key"),
     new Option("--slots <n>", "requests that are computed at once").argParser(wholeNumber(1, 4096)).default(32),
+    new Option(
+      "--pin <names...>",
+      "merge these into weights of their own, a copy each: for those asked most of the time",
+    ),
     new Option("--adapters <dir>", "folder from which /v1/load_lora_adapter may read"),
     new Option("--quiet", "no line for each request on stderr"),
     threadsOption(),
@@ -110,6 +115,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
         if (quiet !== true) context.stderr.write(`${JSON.stringify(line)}\n`);
       },
     });
+    for (const name of flags.pin ?? []) await service.pin("main", name);
     const listening = await listenOn(service.fetch, { host, port });
     context.stdout.write(`${listening.url}/v1 answers; the base model is ${service.base}\n`);
     await ended;

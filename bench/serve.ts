@@ -1,0 +1,197 @@
+/**
+ * @file `serve`: 64 connections ask 200 specialisations at random. Every answer is compared with the one its tenant gets alone, its
+ * log-probabilities too; the same load is put on one specialisation that is merged.
+ */
+import { mkdtempSync } from "node:fs";
+import { mkdir, rm, stat, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createRng, type Rng } from "../src/base/rng.ts";
+import { version } from "../src/base/version.ts";
+import { defaultGenerator } from "../src/generator/config.ts";
+import { generatorBuffers, generatorParameters, initialValues } from "../src/generator/parameters.ts";
+import { openModel } from "../src/models/load.ts";
+import { writeGenerator } from "../src/pair/generator-file.ts";
+import { loadPair, type Pair, writePairFile } from "../src/pair/pair-file.ts";
+import type { Specialization } from "../src/pair/specialization.ts";
+import { openStore, type Store } from "../src/server/store/store.ts";
+import { atLeast, atMost, type Bench, type BenchOptions, medians } from "./support/bench.ts";
+import { benchPair } from "./support/bench-pair.ts";
+import { projectRoot } from "./support/machine.ts";
+import { numberOf, startScript } from "./support/worker.ts";
+
+const published = join(projectRoot, "../shared/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
+const worker = fileURLToPath(new URL("./serve-worker.ts", import.meta.url));
+const sizes = {
+  whole: { tenants: 200, connections: 64, requests: 10_000, inputs: 5 },
+  quick: { tenants: 6, connections: 4, requests: 24, inputs: 2 },
+} as const;
+const maxTokens = 4;
+/** Requests per second over those of one merged specialisation. */
+const leastShare = 0.8;
+
+/** SmolLM2 with experts that are not trained, where its file is; what is measured does not depend on what they say. */
+async function openPair(folder: string, options: BenchOptions): Promise<Pair> {
+  const isThere = (await stat(published).catch(() => undefined)) !== undefined;
+  if (options.pair !== undefined || options.quick || !isThere) return benchPair(options);
+  const directory = join(folder, "pair");
+  await mkdir(directory, { recursive: true });
+  await symlink(published, join(directory, "model.gguf"));
+  const { config } = await openModel(published);
+  const shape = { cloud: config, edge: config, generator: defaultGenerator };
+  const rng = createRng("serve");
+  const parameters = initialValues(generatorParameters(shape), rng);
+  for (const [name, values] of parameters) if (/\.(lora_B|B)$/.test(name)) rng.split(name).fillNormal(values, 0.05);
+  await writeGenerator(join(directory, "generator"), shape, parameters, initialValues(generatorBuffers(shape), rng));
+  const layout = { kind: "chat-template" } as const;
+  await writePairFile(directory, { name: "smollm2", cloud: "model.gguf", edge: "model.gguf", layout });
+  return loadPair(directory);
+}
+
+/** Two of n experts in every layer, at random, without a constraint. */
+function randomSpecialization({ shape, cloud, edge, generator }: Pair, rng: Rng): Specialization {
+  const { experts, topK } = shape.generator;
+  const gates = Array.from({ length: shape.edge.layers }, () => {
+    const row = new Array<number>(experts).fill(0);
+    const [first, second] = rng.shuffle(Array.from({ length: experts }, (_, i) => i));
+    const share = rng.next();
+    row[first!] = share;
+    row[second!] = 1 - share;
+    return row;
+  });
+  const hashes = { cloudSha256: cloud.sha256, edgeSha256: edge.sha256, generatorSha256: generator.sha256 };
+  const about = { version, topK, layers: gates.length, experts, promptTokens: 600, truncated: false };
+  return { ...about, gates, ...hashes };
+}
+
+type Asked = { readonly tenant: number; readonly input: number };
+
+const inputs = [
+  "where is my parcel, it should have been here on monday",
+  "i was charged twice for the same order",
+  "can you tell me how to change my address before friday",
+  "the screen stays black after the update",
+  "please cancel everything i ordered this week",
+] as const;
+
+/** One answer as text; with log-probabilities they are part of it. */
+async function ask(url: string, model: string, input: number, withLogprobs: boolean): Promise<string> {
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    body: JSON.stringify({
+      model,
+      messages: [{ role: "user", content: inputs[input] }],
+      max_tokens: maxTokens,
+      ...(withLogprobs ? { logprobs: true, top_logprobs: 5 } : {}),
+    }),
+  });
+  const body = (await response.json()) as { choices?: unknown };
+  if (!response.ok) throw new Error(`status ${response.status}: ${JSON.stringify(body)}`);
+  return JSON.stringify(body.choices);
+}
+
+/** Asks all over so many connections. Returns answers in order, errors counted, and requests per second. */
+async function load(url: string, asked: readonly Asked[], connections: number, withLogprobs = false) {
+  const answers: (string | undefined)[] = new Array(asked.length);
+  let next = 0;
+  let errors = 0;
+  const from = performance.now();
+  const connection = async (): Promise<void> => {
+    for (let i = next++; i < asked.length; i = next++)
+      try {
+        answers[i] = await ask(url, `tenant-${asked[i]!.tenant}`, asked[i]!.input, withLogprobs);
+      } catch {
+        errors++;
+      }
+  };
+  await Promise.all(Array.from({ length: connections }, connection));
+  return { answers, errors, perSecond: asked.length / ((performance.now() - from) / 1000) };
+}
+
+const keyOf = ({ tenant, input }: Asked): string => `${tenant} ${input}`;
+
+/** How many answers are not those that their tenant gets alone. */
+const wrong = (asked: readonly Asked[], answers: readonly (string | undefined)[], alone: ReadonlyMap<string, string>) =>
+  asked.filter((each, i) => answers[i] !== alone.get(keyOf(each))).length;
+
+/** Two tenants' contents change places, and back with `rollback`. */
+async function swapTenants(store: Store, [a, b]: readonly [string, string]): Promise<void> {
+  const [first, second] = [await store.resolve("main", a), await store.resolve("main", b)];
+  await store.put("main", a, await store.read(second.object));
+  await store.put("main", b, await store.read(first.object));
+}
+
+export const serve: Bench = {
+  summary: "the service: 64 connections, 200 specialisations; answers as alone, throughput beside merged weights",
+  run: async (options) => {
+    const { tenants, connections, requests, inputs: used } = sizes[options.quick ? "quick" : "whole"];
+    const folder = mkdtempSync(join(tmpdir(), "bench-serve-"));
+    const pair = await openPair(folder, options);
+    const store = await openStore(join(folder, "store"));
+    const rng = createRng("serve tenants");
+    for (let tenant = 0; tenant < tenants; tenant++)
+      await store.put("main", `tenant-${tenant}`, randomSpecialization(pair, rng.split(`tenant ${tenant}`)));
+    const draw = (among: number): Asked[] =>
+      Array.from({ length: requests }, () => ({ tenant: rng.int(among), input: rng.int(used) }));
+    const args = [pair.directory, join(folder, "store"), String(options.threads)];
+    const { worker: process, ready } = await startScript(worker, args);
+    await using _ = process;
+    const { url } = ready as { url: string };
+
+    options.log("alone: every tenant and input by itself");
+    const alone = new Map<string, string>();
+    for (let tenant = 0; tenant < tenants; tenant++)
+      for (let input = 0; input < used; input++)
+        alone.set(`${tenant} ${input}`, await ask(url, `tenant-${tenant}`, input, true));
+    options.log("mixed: answers compared");
+    const compared = draw(tenants);
+    const mixed = await load(url, compared, connections, true);
+    await swapTenants(store, ["tenant-0", "tenant-1"]);
+    const swapped = await load(url, compared, connections, true);
+    for (const name of ["tenant-0", "tenant-1"]) await store.rollback("main", name, 1);
+    const affected = compared.filter(({ tenant }) => tenant < 2).length;
+
+    const raw: Record<"mixed" | "merged", number[]> = { mixed: [], merged: [] };
+    let errors = mixed.errors + swapped.errors;
+    const round = async (way: "mixed" | "merged", isCounted: boolean): Promise<void> => {
+      const { perSecond, errors: failed } = await load(url, draw(way === "mixed" ? tenants : 1), connections);
+      errors += failed;
+      options.log(`${way}: ${perSecond.toFixed(1)} requests/s`);
+      if (isCounted) raw[way].push(perSecond);
+    };
+    const rounds = options.quick ? 1 : options.repetitions;
+    for (let i = 0; i < rounds; i++) await round("mixed", true);
+    const memory = numberOf(await process.ask("memory"), "peakMb");
+    const state = await process.ask("state");
+    await process.ask("pin");
+    for (let i = 0; i < rounds; i++) await round("merged", true);
+    await rm(folder, { recursive: true, force: true });
+    const middle = medians(raw);
+    const share = middle["mixed"]! / middle["merged"]!;
+    const rowsPerStep = numberOf(state, "rows") / numberOf(state, "steps");
+    return {
+      configuration: {
+        edge: pair.shape.edge,
+        tenants,
+        connections,
+        requests,
+        maxTokens,
+        experts: pair.shape.generator.experts,
+      },
+      raw,
+      medians: { ...middle, "rows of a step": rowsPerStep, "peak MB": memory, "answers that a swap changes": affected },
+      ratios: { "mixed / merged": share },
+      checks: [
+        atMost("errors", errors, 0),
+        atMost("answers that are not their tenant's alone", wrong(compared, mixed.answers, alone), 0),
+        atLeast(
+          "of two tenants swapped on purpose, answers found to be wrong",
+          wrong(compared, swapped.answers, alone),
+          1,
+        ),
+        ...(options.quick ? [] : [atLeast("requests/s, mixed / merged", share, leastShare)]),
+      ],
+    };
+  },
+};
