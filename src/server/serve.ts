@@ -10,7 +10,7 @@ export type Listening = {
 };
 
 /** How long a client may take to send a request's head, and all of it. */
-const patience = { headersMs: 10_000, requestMs: 60_000, keepAliveMs: 5_000 } as const;
+const patience = { headersMs: 10_000, requestMs: 60_000, keepAliveMs: 5_000, lookMs: 2_000 } as const;
 /** How long answers under way may take once the service is ending. */
 const endingMs = 30_000;
 
@@ -26,6 +26,7 @@ export function listenOn(
         hostname: host,
         port,
         serverOptions: {
+          connectionsCheckingInterval: patience.lookMs,
           requestTimeout: patience.requestMs,
           headersTimeout: patience.headersMs,
           keepAliveTimeout: patience.keepAliveMs,

@@ -57,6 +57,12 @@ describe("names", () => {
     await expect(store.alias("main", "next", "a@9")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
   });
 
+  test("do not take a content that could not be read again", async () => {
+    const tooMany = specializationOf(known, [[0.25, 0.5, 0, 1]]);
+    await expect(store.put("main", "a", tooMany)).rejects.toMatchObject({ code: "E_FORMAT" });
+    expect([await store.list("main"), objects()]).toEqual([[], []]);
+  });
+
   test("of one tenant are not those of another", async () => {
     await store.put("left", "a", contentOf(0.25), sha256("key"));
     await expect(store.resolve("right", "a")).rejects.toMatchObject({ code: "E_NOT_FOUND" });

@@ -219,6 +219,7 @@ export async function openStore(
   const put: Store["put"] = (tenant, name, content, key) =>
     alone(async () => {
       const text = encodeSpecialization(content);
+      parseSpecialization(text, "specialization"); // what could not be read again is not stored
       const object = sha256(text);
       const before = await find(tenant, name);
       const own = before && ownOf(before);

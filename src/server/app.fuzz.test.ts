@@ -1,0 +1,133 @@
+/** @file 2,000 requests that are nearly right: each is answered or refused with a reason, and the service goes on. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openTinyPair } from "../../test/support/tiny-pair.ts";
+import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
+import { createRng, type Rng } from "../base/rng.ts";
+
+let service: TinyService;
+beforeAll(async () => {
+  service = await openTinyService(await openTinyPair());
+  await service.ask("/v1/specializations", { name: "triage", prompt: "Say what the customer wants." });
+});
+afterAll(() => service.close());
+
+const user = { role: "user", content: "pay my bill" };
+const schema = { type: "object", properties: { a: { type: "boolean" } }, required: ["a"], additionalProperties: false };
+const seeds: readonly (readonly [string, string, object])[] = [
+  ["POST", "/v1/chat/completions", { model: "triage", messages: [user], max_tokens: 1, stream: true, stop: ["x"] }],
+  [
+    "POST",
+    "/v1/chat/completions",
+    {
+      model: "tiny-0",
+      messages: [{ role: "system", content: "Be short." }, user],
+      max_tokens: 2,
+      temperature: 1,
+      top_p: 0.5,
+      seed: 3,
+      logprobs: true,
+      top_logprobs: 2,
+    },
+  ],
+  [
+    "POST",
+    "/v1/chat/completions",
+    {
+      model: "triage@1",
+      messages: [user],
+      max_tokens: 3,
+      response_format: { type: "json_schema", json_schema: { name: "a", schema } },
+    },
+  ],
+  [
+    "POST",
+    "/v1/chat/completions",
+    {
+      model: "triage",
+      messages: [user],
+      max_tokens: 3,
+      tools: [{ type: "function", function: { name: "f", parameters: schema } }],
+      tool_choice: "auto",
+    },
+  ],
+  ["POST", "/v1/completions", { model: "triage", prompt: "the weather", max_tokens: 2, logprobs: 1, echo: false }],
+  [
+    "POST",
+    "/v1/specializations",
+    { name: "triage", prompt: "Say what the customer wants.", options: { labels: ["a", "b"] } },
+  ],
+  ["POST", "/v1/specializations/triage/rollback", { version: 1 }],
+  ["POST", "/v1/aliases", { name: "other", target: "triage" }],
+  ["POST", "/v1/load_lora_adapter", { lora_name: "l", lora_path: "../../etc" }],
+  ["PUT", "/v1/specializations/pushed", { format: "lora-gen specialization 2", layers: 2, gates: "AAAA" }],
+];
+
+const oddities: readonly unknown[] = [
+  null,
+  -1,
+  0,
+  1.5,
+  1e308,
+  Number.MAX_SAFE_INTEGER,
+  "",
+  "x",
+  "\0",
+  "\ud800",
+  "__proto__",
+  [],
+  [[]],
+  {},
+  true,
+  "a".repeat(5000),
+  { type: "string", pattern: "(a+)+$" },
+  { $ref: "#/$defs/x" },
+  ["a", "a"],
+];
+
+/** A value with one of its parts replaced, left out or doubled. */
+function mutated(value: unknown, rng: Rng): unknown {
+  if (Array.isArray(value) && value.length > 0 && rng.next() < 0.8) {
+    const at = rng.int(value.length);
+    const copy = value.map((each, i) => (i === at ? mutated(each, rng) : (each as unknown)));
+    return rng.next() < 0.2 ? [...copy, ...copy] : copy;
+  }
+  if (value !== null && typeof value === "object" && Object.keys(value).length > 0 && rng.next() < 0.9) {
+    const key = rng.pick(Object.keys(value));
+    const { [key]: chosen, ...rest } = value as Record<string, unknown>;
+    const dice = rng.next();
+    if (dice < 0.1) return rest;
+    if (dice < 0.2) return { ...rest, [String(rng.pick(oddities)).slice(0, 20)]: chosen };
+    return { ...rest, [key]: mutated(chosen, rng) };
+  }
+  return rng.pick(oddities);
+}
+
+/** The text itself damaged. */
+function torn(text: string, rng: Rng): string {
+  const at = rng.int(text.length + 1);
+  const dice = rng.int(3);
+  if (dice === 0) return text.slice(0, at);
+  if (dice === 1) return text.slice(0, at) + rng.pick(['"', "{", "]", "\\", "\u0000", "9e999"]) + text.slice(at);
+  return text.slice(0, at) + text.slice(at + 1 + rng.int(5));
+}
+
+test("every one has a status below 500, or an event that says what went wrong", async () => {
+  const rng = createRng("requests");
+  const found: string[] = [];
+  const statuses = new Map<number, number>();
+  for (let i = 0; i < 2000; i++) {
+    const [method, path, body] = rng.pick(seeds);
+    const text = JSON.stringify(rng.next() < 0.1 ? body : mutated(body, rng));
+    const sent = rng.next() < 0.2 ? torn(text, rng) : text;
+    const response = await service.ask(path, sent, { method, body: sent });
+    const answer = await response.text();
+    statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
+    if (response.status >= 500) found.push(`${response.status} ${path} ${sent.slice(0, 300)} ${answer.slice(0, 300)}`);
+    if (response.status >= 400 && !answer.includes('"message"')) found.push(`no reason: ${path} ${sent.slice(0, 300)}`);
+  }
+  expect(found).toEqual([]);
+  expect([...statuses.keys()].sort()).toEqual(expect.arrayContaining([200, 400, 404]));
+  expect(statuses.get(200)).toBeGreaterThan(100);
+  expect(service.engine.state()).toMatchObject({ running: 0, waiting: 0 });
+  expect((await service.store.verify()).damaged).toEqual([]);
+});
