@@ -68,6 +68,7 @@ const allowed: Record<string, readonly string[]> = {
   ],
   data: ["text", "files", "base"],
   train: [
+    "eval",
     "data",
     "pair",
     "generator",

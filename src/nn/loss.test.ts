@@ -17,6 +17,31 @@ test("cross-entropy is the mean of −log p(target), computed without overflow",
   expect(value).toBeCloseTo(-(Math.log(3 / 4) + Math.log(9 / 10)) / 2, 12);
 });
 
+test("KL in either direction is that of its sum over the vocabulary, and pulls what is trained by its gradient", () => {
+  const [policy, base] = [input("policy", [1, 3]), input("base", [1, 3])];
+  const values = { policy: [0.3, -0.2, 0.9], base: [0.1, 0.4, -0.5] };
+  const share = (logits: readonly number[]) => {
+    const total = logits.reduce((sum, value) => sum + Math.exp(value), 0);
+    return logits.map((value) => Math.exp(value) / total);
+  };
+  const divergence = (from: readonly number[], to: readonly number[]) => {
+    const [p, q] = [share(from), share(to)];
+    return p.reduce((sum, value, i) => sum + value * Math.log(value / q[i]!), 0);
+  };
+  const feeds = { policy: floats([1, 3], values.policy), base: floats([1, 3], values.base) };
+  for (const [kl, of] of [
+    [klPerRow(policy, base), (logits: readonly number[]) => divergence(logits, values.base)],
+    [klPerRow(base, policy), (logits: readonly number[]) => divergence(values.base, logits)],
+  ] as const) {
+    expect(evaluate(kl, feeds)[0]).toBeCloseTo(of(values.policy), 12);
+    const [gradient] = grad(reshape(kl, []), [policy]);
+    evaluate(gradient!, feeds).forEach((value, i) => {
+      const moved = (by: number) => of(values.policy.map((logit, k) => (k === i ? logit + by : logit)));
+      expect(value).toBeCloseTo((moved(1e-6) - moved(-1e-6)) / 2e-6, 8);
+    });
+  }
+});
+
 test("KL(teacher ‖ student) is Σ p log(p/q), zero only where they agree, whatever is added to the logits", () => {
   const kl = klPerRow(input("p", [2, 3]), input("q", [2, 3]));
   const [p, q] = [

@@ -12,10 +12,10 @@ import type { StepSpec } from "./step.ts";
 /** What is trained. */
 export type Adaptation = {
   readonly parameters: ReadonlyMap<string, ParameterInfo>;
-  /** The map to use in place of a plain one; `tokens` (b, t) are those that the model reads. */
+  /** The map to use in place of a plain one; `tokens` (b, t) are those that the model reads, needed where some of it is dropped. */
   readonly adapt: (
     parameters: Readonly<Record<string, Node>>,
-    tokens: Node,
+    tokens?: Node,
   ) => (name: string, plain: Linear, inputs: number, outputs: number) => Linear;
   /** Parameters without weight decay. */
   readonly undecayed?: ReadonlySet<string> | undefined;

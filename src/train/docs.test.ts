@@ -34,9 +34,9 @@ test("docs/training.md names every key of a configuration", () => {
 });
 
 test("the configurations it shows are valid", () => {
-  const shown = [...page.matchAll(/```json\n(\{"kind": "(?:language-model|generator|lora|svf)".*?)```/gs)].map(
-    ([, json]) => json!,
-  );
-  expect(shown).toHaveLength(4);
+  const shown = [
+    ...page.matchAll(/```json\n(\{"kind": "(?:language-model|generator|lora|svf|reinforce)".*?)```/gs),
+  ].map(([, json]) => json!);
+  expect(shown).toHaveLength(5);
   for (const json of shown) expect(() => TrainConfig.parse(JSON.parse(json))).not.toThrow();
 });

@@ -38,4 +38,6 @@ export type Job = {
   readonly warnings?: readonly string[];
   /** Writes the result of the best state. */
   readonly save: (state: TrainingState) => Promise<void>;
+  /** Gives back what the job holds, such as a model that answers. Called once, whatever happened. */
+  readonly close?: () => Promise<void>;
 };

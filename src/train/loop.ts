@@ -68,6 +68,7 @@ export async function trainLoop(config: RunConfig, job: Job, context: LoopContex
   try {
     return await train(config, job, context, runFolder(config.output));
   } finally {
+    await job.close?.();
     await release();
   }
 }

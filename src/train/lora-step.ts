@@ -1,6 +1,6 @@
 /** @file One LoRA as what is trained beside a frozen model. */
 import type { ExpertTarget } from "../generator/config.ts";
-import { type AdaptedPair, droppedInput } from "../generator/dropout.ts";
+import { type AdaptedPair, droppedInput, wholeInput } from "../generator/dropout.ts";
 import type { ParameterInfo } from "../generator/parameters.ts";
 import { type LowRank, transpose } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
@@ -46,7 +46,7 @@ export function loraAdaptation(shape: LoraShape, dropout = 0): Adaptation {
   return {
     parameters: loraParameters(shape),
     adapt: (parameters, tokens) => {
-      const reads = droppedInput(adaptedEdge(shape), "edge", tokens, dropout);
+      const reads = dropout === 0 ? wholeInput : droppedInput(adaptedEdge(shape), "edge", tokens!, dropout);
       return (name, plain) => {
         if (!adapted.has(name)) return plain;
         const sides = { a: parameters[names(name).a]!, b: parameters[names(name).b]! };

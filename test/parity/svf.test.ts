@@ -13,10 +13,25 @@ import { floats, floatTensor } from "../../src/runtime/tensor.ts";
 import { openBasis } from "../../src/svf/svd-cache.ts";
 import { adaptedSpec, frozenPrefix } from "../../src/train/adapted-step.ts";
 import { rowFeeds } from "../../src/train/batch.ts";
+import { policyFeeds, policySpec } from "../../src/train/policy-step.ts";
 import { type SvfForm, svfAdaptation, svfSources } from "../../src/train/svf-step.ts";
+import { createTrainer } from "../../src/train/trainer.ts";
 
 type Factors = Readonly<Record<string, readonly number[]>>;
+type Reinforced = {
+  readonly rewards: readonly number[];
+  readonly baseline: number;
+  readonly klShare: number;
+  readonly rate: number;
+  readonly maxNorm: number;
+  readonly loss: number;
+  readonly kl: number;
+  readonly gradientNorm: number;
+  readonly gradient: Factors;
+  readonly z: Factors;
+};
 type Reference = {
+  readonly reinforce: Reinforced;
   readonly rows: readonly { readonly ids: readonly number[]; readonly answer: readonly [number, number] }[];
   readonly z: Factors;
   readonly supervised: Readonly<Record<SvfForm, { readonly loss: number; readonly gradient: Factors }>>;
@@ -72,4 +87,60 @@ test.each(["free", "bounded"] as const)("%s: loss and gradient of the factors ar
       expect(Math.abs(value - of[i]! * slopeOf[form](z[i]!)), `${name} ${i}`).toBeLessThan(1e-3 * scale);
     });
   }
+});
+
+test("one step of REINFORCE with a KL to the base model, on answers that are given, is PyTorch's", async () => {
+  const { rewards, baseline, klShare, rate, maxNorm, ...wanted } = reference.reinforce;
+  const shape = { basis, rank: null, form: "free" } as const;
+  const spec = policySpec(model, svfAdaptation(shape), { klShare, klDirection: "toBase" }, optimizer, maxNorm);
+  const start = Object.entries(reference.z).map(([name, z]) => [
+    `p/${name.replace(/weight$/, "z")}`,
+    floatTensor([z.length], Float32Array.from(z)),
+  ]);
+  await using trainer = await createTrainer(spec, {
+    weights: { ...frozenSources(model, frozenPrefix), ...svfSources(shape) },
+    state: Object.fromEntries(start),
+    threads: 1,
+  });
+  const answers = rows.map((row, i) => ({ row, reward: rewards[i]!, advantage: rewards[i]! - baseline }));
+  const metrics = await trainer.step([policyFeeds(answers, 0)], rate);
+  const numbers = {
+    loss: wanted.loss,
+    kl: wanted.kl,
+    gradientNorm: wanted.gradientNorm,
+    reward: -1 / 3,
+    solved: 1 / 3,
+  };
+  for (const [name, value] of Object.entries({ ...numbers, length: 8 / 3 }))
+    expect(Math.abs(metrics[name]![0]! - value), name).toBeLessThan(1e-4 * Math.max(1, Math.abs(value)));
+  for (const [name, z] of Object.entries(wanted.z))
+    trainer.state()[`p/${name.replace(/weight$/, "z")}`]!.data.forEach((value, i) => {
+      expect(Math.abs(value - z[i]!), `${name} ${i}`).toBeLessThan(1e-4);
+    });
+});
+
+test("the gradient of that step is PyTorch's", async () => {
+  const { rewards, baseline, klShare, gradient } = reference.reinforce;
+  const shape = { basis, rank: null, form: "free" } as const;
+  const spec = policySpec(model, svfAdaptation(shape), { klShare, klDirection: "toBase" }, optimizer, 1);
+  const names = [...spec.parameters.keys()];
+  const nodes = Object.fromEntries([...spec.parameters].map(([name, size]) => [name, input(name, size)]));
+  const gradients = grad(
+    spec.objective(nodes, {}).loss,
+    names.map((name) => nodes[name]!),
+  );
+  const outputs = Object.fromEntries(names.map((name, i) => [`gradient of ${name}`, gradients[i]!]));
+  const weights = { ...frozenSources(model, frozenPrefix), ...svfSources(shape) };
+  await using session = await compile({ outputs }, { weights, threads: 1 });
+  const of = (factors: Factors, name: string) => factors[name.replace(/\.z$/, ".weight")]!;
+  const feeds = names.map((name) => [
+    name,
+    floatTensor([of(reference.z, name).length], Float32Array.from(of(reference.z, name))),
+  ]);
+  const answers = rows.map((row, i) => ({ row, reward: rewards[i]!, advantage: rewards[i]! - baseline }));
+  const found = await session.run({ ...Object.fromEntries(feeds), ...policyFeeds(answers, 0) });
+  for (const name of names)
+    floats(found[`gradient of ${name}`]).forEach((value, i) => {
+      expect(Math.abs(value - of(gradient, name)[i]!), `${name} ${i}`).toBeLessThan(1e-4);
+    });
 });

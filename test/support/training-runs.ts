@@ -125,3 +125,32 @@ export const configureSvf = (root: string, output: string, changes = {}): string
     tasks: taskKeys(root),
     ...changes,
   });
+
+/** A model of random weights that is as sure of what it says as trained ones are. */
+async function writeSureModel(directory: string, vocab: number): Promise<void> {
+  const { config, weights } = randomLlama({ seed: 4, vocab, context: 128, tied: true });
+  const values = new Map<string, Float32Array>();
+  for (const name of parameterShapes(config).keys()) {
+    const { data } = weights[name] as { data: Float32Array };
+    values.set(name, name.endsWith("norm.weight") ? data.fill(name === "model.norm.weight" ? 4 : 1) : data);
+  }
+  await saveModel(directory, config, values);
+}
+
+/** A skill, or a LoRA, by rewards: answers are right where they have a vowel in them. */
+export async function configureReinforce(root: string, output: string, changes = {}): Promise<string> {
+  const [letter, edge] = [join(root, "letter.jsonl"), join(root, "sure")];
+  await writeSureModel(edge, (await loadTokenizer(join(root, names.tokenizer))).vocabSize);
+  await writeTaskFamilies(letter, [task("letter", () => "[^]*[aeiou][^]*")]);
+  return configure(output, {
+    kind: "reinforce",
+    tokenizer: join(root, names.tokenizer),
+    edge,
+    adapter: { kind: "svf", maps: "both" },
+    reward: { scorer: "regex", answers: 4, maxTokens: 1, baseline: "batch", klShare: 0.05 },
+    optimizer: { learningRate: 0.1, warmupSteps: 1, schedule: "constant", weightDecay: 0 },
+    validateEvery: 10,
+    tasks: { ...taskKeys(root), files: [letter], shotProbability: 0, shotsOnlyProbability: 0 },
+    ...changes,
+  });
+}

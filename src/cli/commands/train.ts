@@ -13,7 +13,7 @@ import { type JsonFlag, printResult } from "../output.ts";
 type Flags = JsonFlag & { readonly config?: string; readonly resume?: boolean };
 
 const examples = `
-The configuration says what is trained ("language-model", "generator", "lora" or "svf"), on which data, and where the results go.
+The configuration says what is trained ("language-model", "generator", "lora", "svf" or "reinforce"), on which data, and where the results go.
 Models are folders or ids of the Hugging Face hub, as "Qwen/Qwen2-1.5B" or "owner/name@revision" (docs/models.md).
 Checkpoints are written on the way and at the first Ctrl-C; --resume goes on from the newest one.
 

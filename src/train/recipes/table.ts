@@ -7,10 +7,17 @@ import { GeneratorRun, generator } from "./generator.ts";
 import { LanguageModelRun, languageModel } from "./language-model.ts";
 import { LoraRun, lora } from "./lora.ts";
 import type { Recipe } from "./recipe.ts";
+import { ReinforceRun, reinforce } from "./reinforce.ts";
 import { SvfRun, svf } from "./svf.ts";
 
 /** The configuration of a training run, one JSON file. */
-export const TrainConfig = z.discriminatedUnion("kind", [LanguageModelRun, GeneratorRun, LoraRun, SvfRun]);
+export const TrainConfig = z.discriminatedUnion("kind", [
+  LanguageModelRun,
+  GeneratorRun,
+  LoraRun,
+  SvfRun,
+  ReinforceRun,
+]);
 export type TrainConfig = z.infer<typeof TrainConfig>;
 
 type Kind = TrainConfig["kind"];
@@ -20,6 +27,7 @@ export const recipes: { readonly [K in Kind]: Recipe<Extract<TrainConfig, { kind
   generator,
   lora,
   svf,
+  reinforce,
 };
 
 /** Reads all that a run needs, with paths in the place of names. Throws before anything is written. */
