@@ -41,15 +41,19 @@ function expectSound({ directory, config, weights, parameterCount }: Model): voi
   expect(4 * parameterCount).toBeLessThanOrEqual(2 * statSync(join(directory, "model.safetensors")).size);
 }
 
-for (const dtype of ["F32", "F16"] as const) {
-  test(`2,000 mutated folders of ${dtype} weights open soundly or are refused`, async () => {
-    const dir = await writeModel(dtype);
+for (const [dtype, modelType] of [
+  ["F32", "llama"],
+  ["F16", "llama"],
+  ["F32", "phi3"], // tensors of several maps
+] as const) {
+  test(`2,000 mutated folders of ${dtype} weights of a ${modelType} open soundly or are refused`, async () => {
+    const dir = await writeModel(dtype, { modelType });
     const [config, weights] = ["config.json", "model.safetensors"].map((name) => join(dir, name)) as [string, string];
     const sound = { config: new Uint8Array(readFileSync(config)), weights: new Uint8Array(readFileSync(weights)) };
     const damageConfig = damageFile(config, sound.config, mutateJsonBytes);
     const damageWeights = damageFile(weights, sound.weights, mutateSafetensors);
     const { outcomes } = await fuzz({
-      seed: `model folder ${dtype}`,
+      seed: `model folder ${dtype} ${modelType}`,
       damage(rng) {
         writeFileSync(config, sound.config);
         writeFileSync(weights, sound.weights);

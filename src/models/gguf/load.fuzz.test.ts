@@ -1,4 +1,4 @@
-/** @file 2,000 damaged GGUF models and 2,000 GGUF adapters: each opens with all its weights, or is refused. */
+/** @file 4,000 damaged GGUF models and 2,000 GGUF adapters: each opens with all its weights, or is refused. */
 import { mkdtempSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,11 +9,14 @@ import { randomAdapter } from "../../../test/support/random-adapter.ts";
 import { randomLlama } from "../../../test/support/random-llama.ts";
 import { openGguf } from "../../files/gguf/read.ts";
 import { readGgufAdapter, writeGgufAdapter } from "../../lora/gguf-format.ts";
+import type { ModelConfig } from "../config.ts";
+import { yarnMagnitude } from "../config-keys.ts";
 import { openModel } from "../load.ts";
 import { parameterShapes } from "../parameters.ts";
 import { ggufPlaces } from "./names.ts";
 import { saveGgufModel } from "./save.ts";
 
+const magnitude = yarnMagnitude(4);
 const tiny = { hidden: 8, ffn: 12, headDim: 2, vocab: 20, layers: 1 } as const;
 
 async function sound(path: string): Promise<readonly [Uint8Array, number]> {
@@ -21,18 +24,41 @@ async function sound(path: string): Promise<readonly [Uint8Array, number]> {
   return [new Uint8Array(readFileSync(path)), Math.min(...[...tensors.values()].map(({ offset }) => offset))];
 }
 
-test("2,000 mutated models open soundly or are refused", async () => {
+const later: readonly Partial<ModelConfig>[] = [
+  { modelType: "qwen3", ropeScaling: { type: "yarn", factor: 4, originalContext: 16, fast: 32, slow: 1, magnitude } },
+  {
+    modelType: "gemma3_text",
+    layers: 6,
+    windows: [8, 8, 8, 8, 8, 0],
+    queryScalar: 2,
+    windowRotary: { theta: 20000, scaling: undefined },
+  },
+  { modelType: "granite", multipliers: { embedding: 12, residual: 0.22, attention: 0.02, logitDivisor: 8 } },
+  { modelType: "smollm3", layers: 4, unturned: [false, false, false, true] },
+];
+
+test.each([
+  ["models", [{}], "E_LIMIT"],
+  ["models of Qwen 3, Gemma 3, Granite and SmolLM3", later, "E_ARCHITECTURE"],
+] as const)("2,000 mutated %s open soundly or are refused", async (name, kinds, code) => {
   const path = join(mkdtempSync(join(tmpdir(), "fuzz-")), "model.gguf");
-  await saveGgufModel(path, randomLlama(tiny), { type: "F32" });
-  const [original, headerBytes] = await sound(path);
+  const files: (readonly [Uint8Array, number])[] = [];
+  for (const kind of kinds) {
+    await saveGgufModel(path, randomLlama({ ...tiny, ...kind }), { type: "F32" });
+    files.push(await sound(path));
+  }
+  let next = 0;
   const { outcomes, reasons } = await fuzz({
-    seed: "gguf model",
-    damage: damageFile(path, original, mutateGguf(headerBytes)),
+    seed: `gguf ${name}`,
+    damage(rng) {
+      const [original, headerBytes] = files[next++ % files.length]!;
+      return damageFile(path, original, mutateGguf(headerBytes))(rng);
+    },
     read: async () => {
       const { config, weights } = await openModel(path);
-      for (const [name, shape] of parameterShapes(config)) {
+      for (const [weight, shape] of parameterShapes(config)) {
         const size = shape.reduce((a, b) => a * b, 1);
-        const source = weights[name]!;
+        const source = weights[weight]!;
         if (source.kind === "data") expect(source.data).toHaveLength(size);
         else {
           expect(source.bytes).toBe(4 * size);
@@ -43,6 +69,7 @@ test("2,000 mutated models open soundly or are refused", async () => {
   });
   expect(outcomes["read"]).toBeGreaterThan(100);
   expect(outcomes["E_FORMAT"]).toBeGreaterThan(300);
+  expect(outcomes[code]).toBeGreaterThan(0);
   expect(reasons).toBeGreaterThan(25);
 });
 
