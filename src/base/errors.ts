@@ -19,7 +19,8 @@ export type ErrorCode =
   | "E_DATA" // a data set that is missing or lacks what a task needs
   | "E_BUSY" // more is asked for at once than can be kept waiting, or the service is ending
   | "E_DEADLINE" // an answer that was not there in time
-  | "E_DENIED"; // a key that is missing, unknown, or not allowed this
+  | "E_DENIED" // a key that is missing or unknown
+  | "E_FORBIDDEN"; // something that this key, or a page of another site, may not do
 
 /** The only error thrown on purpose. Caught in two places: the command line's entry and the server's error handler. */
 export class AppError extends Error {

@@ -381,8 +381,8 @@ describe("keys", () => {
     expect((await as(undefined, "/v1/models")).status).toBe(401);
     expect((await as("wrong", "/v1/models")).status).toBe(401);
     expect((await as(undefined, "/healthz")).status).toBe(200);
-    expect((await as("key-a", "/metrics")).status).toBe(401);
-    expect((await as("key-b", "/v1/specializations", { name: "mine", prompt })).status).toBe(401);
+    expect((await as("key-a", "/metrics")).status).toBe(403);
+    expect((await as("key-b", "/v1/specializations", { name: "mine", prompt })).status).toBe(403);
     expect((await as("key-a", "/v1/specializations", { name: "mine", prompt })).status).toBe(201);
     const listed = async (key: string) =>
       ((await (await as(key, "/v1/models")).json()) as { data: { id: string }[] }).data.map(({ id }) => id);
@@ -396,6 +396,16 @@ describe("keys", () => {
     statuses.push((await as("key-slow", "/v1/models")).status);
     expect(statuses).toEqual([200, 200, 429, 200]);
   });
+});
+
+test("where no key is asked for, pages of other sites and other names of this machine are turned away", async () => {
+  await using local = await openTinyService(pair, { hosts: ["localhost"] });
+  const status = async (headers: Record<string, string>) =>
+    (await local.ask("/v1/models", undefined, { headers })).status;
+  expect(await status({ host: "localhost:8080" })).toBe(200);
+  expect(await status({ host: "localhost:8080", origin: "http://localhost:8080" })).toBe(200);
+  expect(await status({ host: "localhost:8080", origin: "https://example.org" })).toBe(403);
+  expect(await status({ host: "rebound.example.org:8080" })).toBe(403);
 });
 
 describe("bodies that make no sense", () => {

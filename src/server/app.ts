@@ -6,6 +6,7 @@ import { parseSpecialization, specializationLimits } from "../pair/specializatio
 import { tellError } from "./errors.ts";
 import type { Scope } from "./keys.ts";
 import { openApi } from "./open-api.ts";
+import { requireOwnPage } from "./origin.ts";
 import { chat, complete, embed } from "./routes/ask.ts";
 import * as names from "./routes/specializations.ts";
 import type { Env, RouteContext, Services } from "./services.ts";
@@ -66,7 +67,7 @@ async function pushed(c: RouteContext, services: Services): Promise<Response> {
 
 export function createApp(services: Services): Hono<Env> {
   const app = new Hono<Env>();
-  const { keys, metrics, log, now, date, newId } = services;
+  const { keys, pages, metrics, log, now, date, newId } = services;
   for (const { method, path, scope, run } of routes)
     app.on(method.toUpperCase(), path, async (c) => {
       const from = now();
@@ -74,6 +75,7 @@ export function createApp(services: Services): Hono<Env> {
       c.set("about", {});
       let response: Response;
       try {
+        if (pages !== undefined) requireOwnPage((name) => c.req.header(name), pages.hosts);
         if (scope !== undefined) c.set("caller", keys.admit(c.req.header("authorization"), scope));
         response = await run(c, services);
       } catch (error) {

@@ -1,7 +1,7 @@
 /** @file Errors as HTTP tells them, in OpenAI's form. */
 import { AppError, type ErrorCode } from "../base/errors.ts";
 
-type Told = { readonly status: 400 | 401 | 404 | 409 | 413 | 429 | 500 | 503 | 504; readonly type: string };
+type Told = { readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 503 | 504; readonly type: string };
 const bad: Told = { status: 400, type: "invalid_request_error" };
 const broken: Told = { status: 500, type: "server_error" };
 
@@ -14,6 +14,7 @@ const told: Readonly<Record<ErrorCode, Told>> = {
   E_NOT_FOUND: { status: 404, type: "not_found_error" },
   E_MISMATCH: { status: 409, type: "conflict_error" },
   E_DENIED: { status: 401, type: "authentication_error" },
+  E_FORBIDDEN: { status: 403, type: "permission_error" },
   E_BUSY: { status: 429, type: "rate_limit_error" },
   E_DEADLINE: { status: 504, type: "timeout_error" },
   E_INTERRUPTED: { status: 503, type: "server_error" },

@@ -27,7 +27,7 @@ export type KeyFile = z.infer<typeof KeyFile>;
 export type Caller = { readonly tenant: string; readonly scopes: readonly Scope[] };
 
 export type Keys = {
-  /** Throws E_DENIED for a key that is missing or unknown or not allowed this, E_BUSY beyond its limit. */
+  /** Throws E_DENIED for a key that is missing or unknown, E_FORBIDDEN for one not allowed this, E_BUSY beyond its limit. */
   admit(authorization: string | undefined, scope: Scope): Caller;
 };
 
@@ -56,7 +56,7 @@ export function createKeys({ keys }: KeyFile, now: () => number): Keys {
       if (found === undefined) throw new AppError("E_DENIED", "key: not known here");
       if (!found.scopes.includes(scope))
         throw new AppError(
-          "E_DENIED",
+          "E_FORBIDDEN",
           `key: ${found.name} may not do this: expected the scope ${scope}, found ${found.scopes.join(", ")}`,
         );
       const perMinute = found.requestsPerMinute;

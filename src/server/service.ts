@@ -19,6 +19,8 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   readonly secret?: Uint8Array | undefined;
   /** Who may ask; without them everybody may do all. */
   readonly keys?: KeyFile | undefined;
+  /** The names by which it may be called where no key is asked for; any without them. */
+  readonly hosts?: readonly string[] | undefined;
   readonly log?: (line: LogLine) => void;
   /** How long an answer may take. */
   readonly requestMs?: number;
@@ -64,6 +66,7 @@ export async function createService(
     specialize: cloud?.specialize,
     secret,
     keys: keys === undefined ? noKeys : createKeys(keys, now),
+    pages: keys === undefined ? { hosts: options.hosts } : undefined,
     metrics: createMetrics(),
     log,
     now,

@@ -31,6 +31,8 @@ export type Services = {
   /** By which prompts are recognised. */
   readonly secret: Uint8Array | undefined;
   readonly keys: Keys;
+  /** Where no key is asked for: what web pages may ask, by the names of the service; undefined where keys are. */
+  readonly pages: { readonly hosts: readonly string[] | undefined } | undefined;
   readonly metrics: Metrics;
   readonly log: (line: LogLine) => void;
   /** A clock in milliseconds, the engine's. */

@@ -109,6 +109,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       threads,
       slots,
       keys,
+      hosts: [...new Set(["localhost", "127.0.0.1", "[::1]", host])],
       adapters,
       secret: await promptSecret(context),
       log: (line) => {
