@@ -71,6 +71,7 @@ export { type CombineOptions, combineExperts, type Expert, type Mixture, scaleEx
 export type { ExpertAdapter } from "./svf/expert-adapter.ts";
 export { readExpert, writeExpert } from "./svf/expert-file.ts";
 export { type Basis, type Decomposed, openBasis, type SvdCacheOptions, type SvdSource } from "./svf/svd-cache.ts";
+export { type TransferOptions, transferExpert } from "./svf/transfer.ts";
 
 // Tokenizers, prompts and chat templates
 
