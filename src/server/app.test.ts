@@ -8,6 +8,8 @@ import { openTinyService, type TinyService } from "../../test/support/tiny-servi
 import { sha256 } from "../base/hash.ts";
 import { createAnswerer } from "../pair/answer.ts";
 import type { Pair } from "../pair/pair-file.ts";
+import { specializationLimits } from "../pair/specialization.ts";
+import { maxBodyBytes } from "./body.ts";
 import type { LogLine } from "./services.ts";
 
 const prompt = "Say what the customer wants.";
@@ -170,6 +172,14 @@ describe("the openai package", () => {
     expect(named.choices[0]!.message.tool_calls![0]).toMatchObject({ function: { name: "ask" } });
     const free = await chat({ tools, tool_choice: "none" });
     expect(free.choices[0]!.message.content).toBe((await chat()).choices[0]!.message.content);
+  });
+
+  test("gets what there is as text where a stop string cuts a call off", async () => {
+    const parameters = { type: "object", properties: { q: { type: "string" } }, required: ["q"] };
+    const tools = [{ type: "function" as const, function: { name: "search", parameters } }];
+    const { choices } = await chat({ tools, tool_choice: "required", stop: ['"'], max_tokens: 200 });
+    expect(choices[0]!.message.tool_calls).toBeUndefined();
+    expect(choices[0]!.message.content).not.toContain('"');
   });
 
   test("gets raw completions, streamed or not, with log-probabilities", async () => {
@@ -426,7 +436,10 @@ describe("bodies that make no sense", () => {
     expect((await chat({ max_tokens: 1 })).choices).toHaveLength(1);
   });
 
-  test("what is larger than a body may be is not read to its end", async () => {
+  test.each([
+    ["POST", "/v1/chat/completions", maxBodyBytes],
+    ["PUT", "/v1/specializations/endless", specializationLimits.fileBytes],
+  ])("what is larger than a body may be is not read to its end: %s %s", async (method, path, limit) => {
     let pulled = 0;
     const endless = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -434,10 +447,10 @@ describe("bodies that make no sense", () => {
         controller.enqueue(new Uint8Array(2 ** 18).fill(0x20));
       },
     });
-    const init = { method: "POST", body: endless, duplex: "half" } as RequestInit;
-    const response = await service.ask("/v1/chat/completions", undefined, init);
+    const init = { method, body: endless, duplex: "half" } as RequestInit;
+    const response = await service.ask(path, undefined, init);
     expect(response.status).toBe(400);
-    expect(pulled).toBeLessThan(40);
+    expect(pulled).toBeLessThan(limit / 2 ** 18 + 20);
   });
 
   test("an address that is not there, and a method that it has not", async () => {

@@ -1,8 +1,8 @@
 /** @file The service as a function from a request to a response: routes, who may use them, what is told when something goes wrong. */
 import { Hono } from "hono";
 import { AppError } from "../base/errors.ts";
-import { decodeUtf8 } from "../base/utf8.ts";
 import { parseSpecialization, specializationLimits } from "../pair/specialization.ts";
+import { readText } from "./body.ts";
 import { tellError } from "./errors.ts";
 import type { Scope } from "./keys.ts";
 import { openApi } from "./open-api.ts";
@@ -59,10 +59,8 @@ export type { Route };
 
 /** A specialisation file as the body. */
 async function pushed(c: RouteContext, services: Services): Promise<Response> {
-  if (Number(c.req.header("content-length") ?? 0) > specializationLimits.fileBytes)
-    throw new AppError("E_LIMIT", `body: expected at most ${specializationLimits.fileBytes} bytes`);
-  const bytes = new Uint8Array(await c.req.arrayBuffer());
-  return names.push(c, services, nameOf(c), parseSpecialization(decodeUtf8(bytes, "body"), "body"));
+  const text = await readText(c, specializationLimits.fileBytes);
+  return names.push(c, services, nameOf(c), parseSpecialization(text, "body"));
 }
 
 export function createApp(services: Services): Hono<Env> {

@@ -11,7 +11,7 @@ export const maxBodyBytes = 4 * 2 ** 20;
 
 /** Throws E_LIMIT for what is too large, E_FORMAT for what is no JSON, E_CONFIG for what does not fit the schema, naming the keys. */
 export async function readBody<Schema extends z.ZodType>(c: RouteContext, schema: Schema): Promise<z.infer<Schema>> {
-  const json = parseJson(decodeUtf8(await readBounded(c.req.raw), "body"), { what: "body", maxBytes: maxBodyBytes });
+  const json = parseJson(await readText(c, maxBodyBytes), { what: "body", maxBytes: maxBodyBytes });
   if (json !== null && typeof json === "object" && !Array.isArray(json))
     for (const [key, allowed] of Object.entries(neutral)) {
       const value = json[key];
@@ -21,15 +21,19 @@ export async function readBody<Schema extends z.ZodType>(c: RouteContext, schema
   return checkSchema(json, schema, { what: "body", code: "E_CONFIG" });
 }
 
-async function readBounded(request: Request): Promise<Uint8Array> {
-  const tooLarge = () => new AppError("E_LIMIT", `body: expected at most ${maxBodyBytes} bytes, found more`);
-  if (Number(request.headers.get("content-length") ?? 0) > maxBodyBytes) throw tooLarge();
+/** A body as it is. Throws E_LIMIT as soon as it is larger than that, E_FORMAT where it is no UTF-8. */
+export const readText = async (c: RouteContext, maxBytes: number): Promise<string> =>
+  decodeUtf8(await readBounded(c.req.raw, maxBytes), "body");
+
+async function readBounded(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = () => new AppError("E_LIMIT", `body: expected at most ${maxBytes} bytes, found more`);
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
   const parts: Uint8Array[] = [];
   let bytes = 0;
   try {
     for await (const part of request.body ?? []) {
       bytes += part.byteLength;
-      if (bytes > maxBodyBytes) throw tooLarge();
+      if (bytes > maxBytes) throw tooLarge();
       parts.push(part);
     }
   } catch (error) {

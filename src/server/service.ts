@@ -1,5 +1,6 @@
 /** @file A whole service of one pair: its engine, its store, and the app over both. */
 import { randomUUID } from "node:crypto";
+import { AppError } from "../base/errors.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { createSpecializer, type Specializer } from "../pair/specialize.ts";
@@ -97,21 +98,45 @@ const baseNameOf = (name: string): string =>
     .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "")
     .slice(0, 64) || "base";
 
-/** The cloud model, opened when it is first needed; one prompt at a time. */
-function cloudPass(pair: Pair, threads: number | undefined) {
+/** Prompts that may wait for the cloud model. */
+const maxWaitingPrompts = 16;
+
+/** The cloud model, opened when it is first needed; one prompt at a time. Exported for tests. */
+export function cloudPass(pair: Pair, threads: number | undefined, open: typeof createSpecializer = createSpecializer) {
   let opened: Promise<Specializer> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
-  const specialize: SpecializePrompt = (prompt, { secret, constraint, truncate }) => {
-    opened ??= createSpecializer(pair, threads === undefined ? {} : { threads });
-    const result = turn.then(async () =>
-      (await opened!).specialize(prompt, { secret, constraint, ...(truncate === undefined ? {} : { truncate }) }),
-    );
+  let waiting = 0;
+  let isEnding = false;
+  const refuseLate = (): void => {
+    if (isEnding) throw new AppError("E_BUSY", "the service is ending: it takes no more prompts");
+  };
+  /** A model that could not be opened is tried again by the next prompt. */
+  const opening = (): Promise<Specializer> => {
+    opened ??= open(pair, threads === undefined ? {} : { threads }).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+  const specialize: SpecializePrompt = async (prompt, { secret, constraint, truncate }) => {
+    refuseLate();
+    if (waiting >= maxWaitingPrompts)
+      throw new AppError("E_BUSY", `${waiting} prompts are waiting for the cloud model already: ask again later`);
+    waiting++;
+    const result = turn.then(async () => {
+      waiting--;
+      refuseLate();
+      const specializer = await opening();
+      return specializer.specialize(prompt, { secret, constraint, ...(truncate === undefined ? {} : { truncate }) });
+    });
     turn = result.catch(() => undefined);
     return result;
   };
   return {
     specialize,
+    /** Ends the prompt under way; those that wait are refused. */
     async close() {
+      isEnding = true;
       await turn;
       await (await opened)?.close();
     },

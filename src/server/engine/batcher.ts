@@ -136,7 +136,21 @@ export function createBatcher(
     closeGaps();
   }
 
+  /** Steps until nobody waits. What fails between steps fails for all that wait: none of them is left waiting for ever. */
   async function drive(): Promise<void> {
+    try {
+      await rounds();
+    } catch (error) {
+      for (const sequence of open) {
+        sequence.waiting?.reject(error);
+        sequence.waiting = undefined;
+      }
+    } finally {
+      driving = undefined;
+    }
+  }
+
+  async function rounds(): Promise<void> {
     for (;;) {
       await turn();
       onRound?.();
@@ -152,7 +166,6 @@ export function createBatcher(
       const single = ready().filter((sequence) => sequence.held > 0 && nextPiece(sequence) === 1);
       await step(single, "decode", (rows) => model.decode(rows, heldBySlot()));
     }
-    driving = undefined;
   }
 
   /** Sequences that nothing was read of: so many as have room in one step, filled up to the longest. */

@@ -245,6 +245,14 @@ describe("more than can be done", () => {
     await Promise.all(Array.from({ length: 5 }, () => engine.ask({ ...request, onToken })));
     expect(most).toBe(2);
   });
+
+  test("what waits for memory is counted as what waits for a slot is", async () => {
+    const { layers, kvHeads, headDim } = pair.shape.edge;
+    const cacheBytes = 8 * layers * kvHeads * headDim * 12; // one request of ten positions
+    await using engine = await open({ slots: 8, cacheBytes, maxWaiting: 2 });
+    const ends = await Promise.allSettled(Array.from({ length: 4 }, () => engine.ask(request)));
+    expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
+  });
 });
 
 test.each([

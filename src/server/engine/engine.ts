@@ -148,7 +148,7 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
   }
 
   /** Whether another request of so many positions fits beside those under way. */
-  function fits({ request, positions }: Job): boolean {
+  function fits({ request, positions }: Pick<Job, "request" | "positions">): boolean {
     if (running.size === 0) return true;
     const lane = laneOf(request.gates);
     let taken = 0;
@@ -211,10 +211,10 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
       throw new AppError("E_LIMIT", `prompt: expected at most ${capacity} tokens, found ${ids.length}`);
     if (!(maxTokens >= 0))
       throw new AppError("E_USAGE", `maxTokens: expected a whole number from 0, found ${maxTokens}`);
-    const waits = running.size >= slots;
+    const positions = Math.min(capacity, ids.length + maxTokens) + 1;
+    const waits = queue.size > 0 || !fits({ request, positions });
     if (waits && (queue.size >= maxWaiting || queue.sizeOf(tenant) >= maxWaitingOfTenant))
       throw new AppError("E_BUSY", `${queue.size} requests are waiting already: ask again later`);
-    const positions = Math.min(capacity, ids.length + maxTokens) + 1;
     return new Promise((resolve) => {
       queue.push({ request, positions, deadline: new AbortController(), done: resolve }, tenant, positions);
       expire();

@@ -181,14 +181,23 @@ function chatForm(isCall: boolean, callId: string): Form {
 
 type Call = { readonly id: string; readonly type: "function"; readonly function: { name: string; arguments: string } };
 
-/** An answer that was cut off is no call: it is shown as it is. */
+/** An answer that was cut off, by its length or a stop string, is no call: it is shown as it is. */
 function callOf({ text, finish }: Answered, id: string): { content: string | null; tool_calls?: Call[] } {
-  if (finish !== "stop") return { content: text };
-  const { name, arguments: given } = JSON.parse(text) as { name: string; arguments: unknown };
+  const call = finish === "stop" ? wholeCall(text) : undefined;
+  if (call === undefined) return { content: text };
+  const { name, arguments: given } = call;
   return {
     content: null,
     tool_calls: [{ id, type: "function", function: { name, arguments: JSON.stringify(given) } }],
   };
+}
+
+function wholeCall(text: string): { name: string; arguments: unknown } | undefined {
+  try {
+    return JSON.parse(text) as { name: string; arguments: unknown };
+  } catch {
+    return undefined;
+  }
 }
 
 function completionLogprobs(logprobs: readonly ChosenLogprob[] | undefined) {

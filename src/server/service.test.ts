@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import type { Pair } from "../pair/pair-file.ts";
+import type { Specialization } from "../pair/specialization.ts";
+import type { Specializer } from "../pair/specialize.ts";
+import { cloudPass } from "./service.ts";
+
+const pair = {} as Pair;
+const options = { secret: undefined, constraint: undefined, truncate: undefined };
+
+/** A cloud model whose passes end when they are told to. */
+function slowCloud() {
+  const ends: (() => void)[] = [];
+  const specializer: Specializer = {
+    specialize: (prompt) => new Promise((done) => ends.push(() => done({ prompt } as unknown as Specialization))),
+    close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  return { ends, specializer };
+}
+
+test("a cloud model that could not be opened is opened again by the next prompt", async () => {
+  const { ends, specializer } = slowCloud();
+  let tries = 0;
+  const cloud = cloudPass(pair, 1, async () => {
+    if (++tries === 1) throw new Error("no memory");
+    return specializer;
+  });
+  await expect(cloud.specialize("a", options)).rejects.toThrow("no memory");
+  const second = cloud.specialize("b", options);
+  while (ends.length === 0) await Promise.resolve();
+  ends[0]!();
+  expect(await second).toEqual({ prompt: "b" });
+  await cloud.close();
+  expect(tries).toBe(2);
+});
+
+test("prompts beyond the queue are refused; at the end the one under way is answered and the rest refused", async () => {
+  const { ends, specializer } = slowCloud();
+  const cloud = cloudPass(pair, 1, async () => specializer);
+  const first = cloud.specialize("first", options);
+  while (ends.length === 0) await Promise.resolve();
+  const waiting = Array.from({ length: 16 }, (_, i) => cloud.specialize(`${i}`, options));
+  const settled = Promise.allSettled(waiting);
+  await expect(cloud.specialize("one more", options)).rejects.toMatchObject({ code: "E_BUSY" });
+  const closed = cloud.close();
+  ends[0]!();
+  expect(await first).toEqual({ prompt: "first" });
+  for (const end of await settled) expect(end).toMatchObject({ status: "rejected", reason: { code: "E_BUSY" } });
+  await closed;
+  await expect(cloud.specialize("late", options)).rejects.toMatchObject({ code: "E_BUSY" });
+  expect(ends).toHaveLength(1);
+});
