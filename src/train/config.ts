@@ -117,11 +117,11 @@ export function refinePromptFree({ distillShare, lossOn, tasks, episodes }: Answ
 
 /** Factors of the singular values of a model's maps (docs/transformer2.md). */
 export const Svf = z.strictObject({
-  /** Which maps of each layer. AMB-T1. */
+  /** Which maps of each layer. */
   maps: z.enum(mapGroups).default("feed-forward"),
   /** Only so many of the largest singular values of each map have a factor; null: all. */
   rank: count.nullable().default(null),
-  /** Factors as they are, or by a sigmoid and renormalised. AMB-T2. */
+  /** Factors as they are, or by a sigmoid and renormalised. */
   form: z.enum(["free", "bounded"]).default("free"),
   /** Folder of decompositions; left out, one beside the model. */
   cache: path.optional(),

@@ -9,7 +9,7 @@ import type { Basis } from "../svf/svd-cache.ts";
 import type { SvdFile } from "../svf/svd-file.ts";
 import type { Adaptation } from "./adapted-step.ts";
 
-/** How a factor comes from what is trained (AMB-T2). */
+/** How a factor comes from what is trained. */
 export const svfForms = {
   /** z itself, from 1 on: what the paper says. */
   free: { renormalize: false },

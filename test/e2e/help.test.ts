@@ -5,22 +5,7 @@ import { createProgram } from "../../src/cli/program.ts";
 import { recordingContext } from "../support/cli-context.ts";
 import { loragenHere } from "../support/loragen.ts";
 
-const commands = [
-  "demo",
-  "specialize",
-  "run",
-  "chat",
-  "inspect",
-  "eval",
-  "train",
-  "plot",
-  "bench",
-  "export",
-  "merge",
-  "unmerge",
-  "combine",
-  "svd",
-];
+const commands = createProgram(recordingContext().context).commands.map((command) => command.name());
 
 test("the overview names every command and the first steps", async () => {
   const { status, stdout, stderr } = await loragenHere(["--help"]);

@@ -148,7 +148,11 @@ function addKey(program: Command, context: CliContext): void {
     jsonOption(),
   ];
   for (const option of options) command.addOption(option);
-  command.action((flags: KeyFlags) => keyCommand(context, flags));
+  const examples = `
+Examples:
+  $ loragen key --keys keys.json --name website
+  $ loragen key --keys keys.json --name deploy --scope read write --per-minute 60`;
+  command.addHelpText("after", examples).action((flags: KeyFlags) => keyCommand(context, flags));
 }
 
 async function keyCommand(context: CliContext, flags: KeyFlags): Promise<void> {

@@ -16,17 +16,21 @@ import { storeFolder, storeOption } from "./serve.ts";
 type Flags = JsonFlag & { readonly store?: string; readonly tenant: string };
 
 export function addStore(program: Command, context: CliContext): void {
-  const add = (name: string, summary: string): Command =>
+  const add = (name: string, summary: string, examples: readonly string[]): Command =>
     program
       .command(name)
       .summary(summary)
       .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
       .addOption(storeOption())
       .option("--tenant <name>", "whose names these are", "main")
-      .addOption(jsonOption());
+      .addOption(jsonOption())
+      .addHelpText("after", `\nExamples:\n${examples.map((example) => `  $ loragen ${example}`).join("\n")}`);
   const open = (flags: Flags): Promise<Store> => openStore(storeFolder(context, flags.store));
 
-  add("push", "give a specialisation a name that loragen serve answers to")
+  add("push", "give a specialisation a name that loragen serve answers to", [
+    "push triage --specialization triage",
+    "push stable --alias-of triage@3",
+  ])
     .argument("<name>", "small letters, digits, . _ -")
     .option("--specialization <dir>", "required: the specialisation")
     .option("--alias-of <name>", "instead of a specialisation: another name of NAME or NAME@VERSION")
@@ -52,7 +56,7 @@ export function addStore(program: Command, context: CliContext): void {
       );
     });
 
-  add("pull", "write a specialisation of the store into a folder")
+  add("pull", "write a specialisation of the store into a folder", ["pull triage@2 --out triage-2"])
     .argument("<name>", "NAME or NAME@VERSION")
     .option("--out <dir>", "required: the folder; an earlier specialisation in it is replaced, saying so")
     .action(async (name: string, flags: Flags & { readonly out?: string }) => {
@@ -63,12 +67,14 @@ export function addStore(program: Command, context: CliContext): void {
       printResult(context, flags, { ...found, file }, () => `${found.name}@${found.version} is ${file}`);
     });
 
-  add("list", "the names of the store and their versions").action(async (flags: Flags) => {
-    const found = await (await open(flags)).list(flags.tenant);
-    printResult(context, flags, { names: found.map(({ format: _, ...rest }) => rest) }, () => nameTable(found));
-  });
+  add("list", "the names of the store and their versions", ["list", "list --tenant shop --json"]).action(
+    async (flags: Flags) => {
+      const found = await (await open(flags)).list(flags.tenant);
+      printResult(context, flags, { names: found.map(({ format: _, ...rest }) => rest) }, () => nameTable(found));
+    },
+  );
 
-  add("diff", "how two specialisations of the store differ")
+  add("diff", "how two specialisations of the store differ", ["diff triage@1 triage@2"])
     .argument("<from>", "NAME or NAME@VERSION")
     .argument("<to>", "NAME or NAME@VERSION")
     .action(async (from: string, to: string, flags: Flags) => {
@@ -90,7 +96,7 @@ export function addStore(program: Command, context: CliContext): void {
       });
     });
 
-  add("rollback", "let a name stand for an earlier version again")
+  add("rollback", "let a name stand for an earlier version again", ["rollback triage", "rollback triage --to 1"])
     .argument("<name>")
     .option("--to <version>", "which one; the one before unless told otherwise", wholeNumber(1))
     .action(async (name: string, flags: Flags & { readonly to?: number }) => {
@@ -98,7 +104,11 @@ export function addStore(program: Command, context: CliContext): void {
       printResult(context, flags, found, () => `${name} stands for ${name}@${found.version} now`);
     });
 
-  add("store", "look after the store: verify it, repair it, remove what no name points to, remove a name")
+  add("store", "look after the store: verify it, repair it, remove what no name points to, remove a name", [
+    "store verify",
+    "store collect",
+    "store remove triage",
+  ])
     .addArgument(new Argument("<what>", "what to do").choices(["verify", "repair", "collect", "remove"]))
     .argument("[name]", "of remove: the name")
     .action(async (what: "verify" | "repair" | "collect" | "remove", name: string | undefined, flags: Flags) => {

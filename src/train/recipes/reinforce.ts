@@ -52,7 +52,7 @@ export const ReinforceRun = z.strictObject({
       prompted: z.boolean().default(true),
       /** What a reward is compared with: the mean of the other answers to the question, or in the batch. */
       baseline: z.enum(baselines).default("batch"),
-      /** Weight of the divergence from the base model, and its direction. AMB-T3. */
+      /** Weight of the divergence from the base model, and its direction. */
       klShare: z.number().min(0).default(0.1),
       klDirection: z.enum(klDirections).default("toBase"),
     })
