@@ -30,8 +30,9 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
 }
 
 /** A tensor as fp32; see `toFloats`. */
-export const readTensor = (file: SafetensorsFile, name: string): Promise<Float32Array> =>
-  readFloats(file, findTensor(file, name));
+export async function readTensor(file: SafetensorsFile, name: string): Promise<Float32Array> {
+  return readFloats(file, findTensor(file, name));
+}
 
 /** What lies at a place of a file, as fp32: a tensor, or some of its rows. */
 export async function readFloats(file: SafetensorsFile, info: TensorInfo): Promise<Float32Array> {
@@ -39,8 +40,9 @@ export async function readFloats(file: SafetensorsFile, info: TensorInfo): Promi
 }
 
 /** A tensor's bytes as they lie in the file (little-endian), in a buffer of their own. */
-export const readTensorBytes = (file: SafetensorsFile, name: string): Promise<Uint8Array<ArrayBuffer>> =>
-  readBytes(file, findTensor(file, name));
+export async function readTensorBytes(file: SafetensorsFile, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  return readBytes(file, findTensor(file, name));
+}
 
 async function readBytes(file: SafetensorsFile, { offset, bytes }: TensorInfo): Promise<Uint8Array<ArrayBuffer>> {
   return withRegularFile(file.path, async (handle, size) => {
