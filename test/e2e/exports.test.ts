@@ -342,7 +342,11 @@ test.each<[string, readonly string[], RegExp]>([
     ["export", "--format", "safetensor", "--out", "y"],
     /E_USAGE: .*Allowed choices are peft, gguf/,
   ],
-  ["merge without anything", ["merge", "--out", "y"], /E_USAGE: merge: expected --specialization DIR or --adapter DIR/],
+  [
+    "merge without anything",
+    ["merge", "--out", "y"],
+    /E_USAGE: merge: expected --specialization DIR, --adapter DIR or --expert FILE/,
+  ],
   [
     "a base for a specialisation",
     ["merge", "--specialization", "x", "--base", "b", "--out", "y"],
