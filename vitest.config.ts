@@ -30,11 +30,16 @@ export default defineConfig({
         extends: true,
         test: { name: "fuzz", include: ["src/**/*.fuzz.test.ts", "test/hostile/*.test.ts"], ...patient },
       },
+      { extends: true, test: { name: "parity", include: ["test/parity/**/*.test.ts"], ...patient } },
       {
         extends: true,
-        test: { name: "parity", include: ["test/parity/**/*.test.ts"], fileParallelism: false, ...patient },
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/support/temporary-folder.ts", "test/support/built-package.ts"],
+          ...patient,
+        },
       },
-      { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], fileParallelism: false, ...patient } },
     ],
   },
 });

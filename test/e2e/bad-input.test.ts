@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openSafetensors } from "../../src/files/safetensors.ts";
-import { build, loragen, loragenHere } from "../support/loragen.ts";
+import { loragen, loragenHere } from "../support/loragen.ts";
 import { writeTinyPair } from "../support/tiny-pair.ts";
 
 let folder: string;
@@ -14,7 +14,6 @@ let specialization: string;
 const longPrompt = "Tell what the message is about. ".repeat(40);
 
 beforeAll(async () => {
-  build();
   folder = await mkdtemp(join(tmpdir(), "loragen-bad-input-"));
   [pair, other, specialization] = [join(folder, "pair"), join(folder, "other"), join(folder, "specialization")];
   await writeTinyPair(pair, { context: 128 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { build, loragen, loragenHere, start } from "../support/loragen.ts";
+import { loragen, loragenHere, start } from "../support/loragen.ts";
 import { shippedTokenizer, writeTinyPair } from "../support/tiny-pair.ts";
 
 let folder: string;
@@ -16,7 +16,6 @@ const ms = z.number().min(0);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 beforeAll(async () => {
-  build();
   folder = await mkdtemp(join(tmpdir(), "loragen-commands-"));
   pair = join(folder, "pair");
   specialization = join(folder, "specialization");

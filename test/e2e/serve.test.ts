@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { build, start } from "../support/loragen.ts";
+import { start } from "../support/loragen.ts";
 import { writeTinyPair } from "../support/tiny-pair.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "loragen-serve-"));
@@ -29,7 +29,6 @@ async function serve() {
 
 let service: Awaited<ReturnType<typeof serve>>;
 beforeAll(async () => {
-  build();
   await writeTinyPair(pair);
   service = await serve();
 });
