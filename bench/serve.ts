@@ -11,7 +11,7 @@ import { createRng, type Rng } from "../src/base/rng.ts";
 import { version } from "../src/base/version.ts";
 import { defaultGenerator } from "../src/generator/config.ts";
 import { generatorBuffers, generatorParameters, initialValues } from "../src/generator/parameters.ts";
-import { openModel } from "../src/models/load.ts";
+import { openModel } from "../src/models/model-file.ts";
 import { writeGenerator } from "../src/pair/generator-file.ts";
 import { loadPair, type Pair, writePairFile } from "../src/pair/pair-file.ts";
 import type { Specialization } from "../src/pair/specialization.ts";

@@ -46,8 +46,8 @@ export {
 export type { HubOptions } from "./hub/hub.ts";
 export { createModelResolver, type ResolveModel } from "./hub/resolve.ts";
 export type { ModelConfig } from "./models/config.ts";
-export { type OpenOptions, openModel, saveModel } from "./models/load.ts";
 export type { Model } from "./models/model.ts";
+export { type OpenOptions, openModel, saveModel } from "./models/model-file.ts";
 export { quantizeDirectory } from "./models/quantized/directory-file.ts";
 export { type Quantization, quantizations } from "./models/quantized/layout.ts";
 export { quantizeModel } from "./models/quantized/quantize-model.ts";

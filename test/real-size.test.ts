@@ -12,7 +12,7 @@ import { mappedWeightBytes, ownKilobytes, watchMemory } from "../bench/support/m
 import { createCachedModel } from "../src/decode/cached-model.ts";
 import { openSafetensorsModel, readModelTensor } from "../src/files/safetensors-model.ts";
 import { readModelConfig } from "../src/models/config-file.ts";
-import { openModel } from "../src/models/load.ts";
+import { openModel } from "../src/models/model-file.ts";
 import { parameterShapes } from "../src/models/parameters.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "real-size-"));

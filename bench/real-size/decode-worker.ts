@@ -1,6 +1,6 @@
 /** @file A process that decodes by our runtime: `decode-worker.ts JSON`; says how long loading took, then answers `prefill`, `decode` and `memory`. */
 import { createCachedModel } from "../../src/decode/cached-model.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { timed } from "../support/bench.ts";
 import { watchMemory } from "../support/memory.ts";
 import { serve } from "../support/worker.ts";

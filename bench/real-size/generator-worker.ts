@@ -4,7 +4,7 @@ import { openSafetensors, readTensor } from "../../src/files/safetensors.ts";
 import { cloudFeeds } from "../../src/generator/cloud.ts";
 import { generatorBuffers, generatorParameters, initialValues } from "../../src/generator/parameters.ts";
 import { frozenSources } from "../../src/models/frozen-model.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import { floatTensor, intTensor } from "../../src/runtime/tensor.ts";
 import { mappedOrHeld } from "../../src/runtime/weight-memory.ts";

@@ -9,7 +9,7 @@ import {
   initialValues,
   type PairShape,
 } from "../../src/generator/parameters.ts";
-import { saveModel } from "../../src/models/load.ts";
+import { saveModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { writeGenerator } from "../../src/pair/generator-file.ts";
 import { loadPair, type Pair, writePairFile } from "../../src/pair/pair-file.ts";

@@ -13,7 +13,7 @@ import {
   type PairShape,
 } from "../../src/generator/parameters.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { ropeWeights } from "../../src/models/rope.ts";
 import type { Feeds, WeightSource } from "../../src/runtime/session.ts";

@@ -5,7 +5,7 @@
 import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { embeddingName, headName } from "../../src/models/parameters.ts";
 import { bytesOfSource, dequantizeWeight } from "../../src/models/quantized/dequantize.ts";
 import { quantizeDirectory } from "../../src/models/quantized/directory-file.ts";

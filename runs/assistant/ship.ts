@@ -7,7 +7,7 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openSafetensorsModel, readModelTensor } from "../../src/files/safetensors-model.ts";
 import { readModelConfig } from "../../src/models/config-file.ts";
-import { saveModel } from "../../src/models/load.ts";
+import { saveModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { readGenerator, readGeneratorConfig, writeGenerator } from "../../src/pair/generator-file.ts";
 import { writePairFile } from "../../src/pair/pair-file.ts";

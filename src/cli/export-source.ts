@@ -10,7 +10,7 @@ import { arrivalWarning } from "../export/share-arrived.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
 import { readPeftChange } from "../lora/peft-change.ts";
 import { peftFiles } from "../lora/peft-config.ts";
-import { openModel } from "../models/load.ts";
+import { openModel } from "../models/model-file.ts";
 import { peftBaseOf, untieHead, wholeOverCodes } from "../models/peft-base.ts";
 import { assembleLora, maxScale } from "../pair/merge.ts";
 import { PairFile, pairFileName } from "../pair/pair.ts";

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { openReferenceModel, referenceModels } from "../../test/support/reference-model.ts";
 import { architectures } from "../models/architectures/index.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
-import { openModel } from "../models/load.ts";
+import { openModel } from "../models/model-file.ts";
 import { quantizeDirectory } from "../models/quantized/directory-file.ts";
 import { quantizations } from "../models/quantized/layout.ts";
 import { createCachedModel } from "./cached-model.ts";

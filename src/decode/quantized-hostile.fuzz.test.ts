@@ -18,7 +18,7 @@ import { AppError } from "../base/errors.ts";
 import { joinSha256, sha256 } from "../base/hash.ts";
 import type { Rng } from "../base/rng.ts";
 import { openSafetensors, readTensorBytes } from "../files/safetensors.ts";
-import { openModel, saveModel } from "../models/load.ts";
+import { openModel, saveModel } from "../models/model-file.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import { quantizeDirectory } from "../models/quantized/directory-file.ts";
 import { quantizations, storedWeights } from "../models/quantized/layout.ts";

@@ -6,7 +6,7 @@ import type { ModelConfig, ModelType } from "../models/config.ts";
 import { ggufShape } from "../models/gguf/config.ts";
 import { ggufArchitecture, ggufArchitectures, ggufPlaces } from "../models/gguf/names.ts";
 import { saveGgufModel } from "../models/gguf/save.ts";
-import { openModel } from "../models/load.ts";
+import { openModel } from "../models/model-file.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import { storedDtype } from "../models/save-merged.ts";
 import type { ExportFormat } from "./format.ts";

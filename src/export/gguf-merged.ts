@@ -6,7 +6,7 @@ import type { GgufTensorType } from "../files/gguf/types.ts";
 import type { ModelType } from "../models/config.ts";
 import { ggufArchitectures, ggufPlaces } from "../models/gguf/names.ts";
 import { type GgufModelType, ggufStoredType, saveGgufModel } from "../models/gguf/save.ts";
-import { openModel } from "../models/load.ts";
+import { openModel } from "../models/model-file.ts";
 import { mergeRecordKey } from "../models/save-merged.ts";
 import type { ExportFormat, WeightType } from "./format.ts";
 import { ggufTokenizer } from "./gguf-tokenizer.ts";

@@ -5,9 +5,9 @@ import { changeOfLogits, compareLogits, type LogitChange } from "../decode/compa
 import { adapterRank } from "../lora/low-rank.ts";
 import { applyAdapter } from "../models/apply-adapter.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
-import { openModel } from "../models/load.ts";
 import { scaleAdapter } from "../models/merge-adapter.ts";
 import type { Model } from "../models/model.ts";
+import { openModel } from "../models/model-file.ts";
 import type { ResolvedQuantization } from "../models/quantized/layout.ts";
 import { requantize } from "../models/quantized/requantize.ts";
 import { saveRequantizedModel } from "../models/quantized/save-requantized.ts";

@@ -1,7 +1,7 @@
 /** @file Export as a merged Hugging Face directory. */
 import { architectures } from "../models/architectures/index.ts";
 import type { ModelType } from "../models/config.ts";
-import { openModel } from "../models/load.ts";
+import { openModel } from "../models/model-file.ts";
 import { type MergedDtype, saveMergedModel, storedDtypes } from "../models/save-merged.ts";
 import type { ExportFormat, WeightType } from "./format.ts";
 import { reloadModel } from "./reload.ts";

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import * as ort from "onnxruntime-web/wasm";
 import { afterAll, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
-import { openModel } from "../models/load.ts";
+import { openModel } from "../models/model-file.ts";
 import { quantizations } from "../models/quantized/layout.ts";
 import { quantizeModel } from "../models/quantized/quantize-model.ts";
 import { openOnnxFile } from "../runtime/onnx-file.ts";

@@ -5,8 +5,8 @@ import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { ioError } from "../base/io-error.ts";
 import { copyRegularFile } from "../base/read-file.ts";
-import { openModel } from "../models/load.ts";
 import type { Model } from "../models/model.ts";
+import { openModel } from "../models/model-file.ts";
 import { type MergeRecord, readMergeRecord } from "../models/save-merged.ts";
 import { withNewFolder } from "./new-folder.ts";
 

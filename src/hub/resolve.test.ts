@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type HubServer, startHub } from "../../test/support/hub-server.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { silentLogger } from "../base/log.ts";
-import { openModel } from "../models/load.ts";
+import { openModel } from "../models/model-file.ts";
 import { loadTokenizer } from "../text/tokenizer-file.ts";
 import { createModelResolver, type ResolveModel } from "./resolve.ts";
 

@@ -6,7 +6,7 @@ import { referenceModels } from "../../test/support/reference-model.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
-import { openModel } from "./load.ts";
+import { openModel } from "./model-file.ts";
 import { quantizeDirectory } from "./quantized/directory-file.ts";
 import { quantizations } from "./quantized/layout.ts";
 

@@ -9,7 +9,7 @@ import { randomLlama } from "../../test/support/random-llama.ts";
 import type { Rng } from "../base/rng.ts";
 import { readPeftChange } from "../lora/peft-change.ts";
 import { peftFiles } from "../lora/peft-config.ts";
-import { saveModel } from "./load.ts";
+import { saveModel } from "./model-file.ts";
 import { parameterShapes } from "./parameters.ts";
 import { peftBaseOf } from "./peft-base.ts";
 

@@ -5,7 +5,7 @@ import { decodeUtf8 } from "../base/utf8.ts";
 import { parseSafetensors } from "../files/safetensors-bytes.ts";
 import { parseModelConfig } from "../models/config-json.ts";
 import { firstLayersConfig } from "../models/first-layers.ts";
-import { modelFromBytes } from "../models/model-bytes.ts";
+import { modelFromBytes } from "../models/model.ts";
 import { createTokenizer } from "../text/tokenizer.ts";
 import { tokenizerLimits } from "../text/tokenizer-json.ts";
 import { GeneratorFile, generatorFileNames, generatorTensors } from "./generator.ts";

@@ -3,7 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import { latestCheckpoint, loadCheckpoint } from "../files/checkpoint.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
-import { openModel } from "../models/load.ts";
+import { openModel } from "../models/model-file.ts";
 import type { LooseGenerator } from "../pair/generator-file.ts";
 import { TrainConfig } from "./recipes/table.ts";
 import { runFolder } from "./run-folder.ts";

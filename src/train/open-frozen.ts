@@ -1,5 +1,5 @@
 /** @file How a run holds its frozen models, by the names that its `weights` key uses. */
-import type { OpenOptions } from "../models/load.ts";
+import type { OpenOptions } from "../models/model-file.ts";
 import { quantizations } from "../models/quantized/layout.ts";
 import type { FrozenWeights } from "./config.ts";
 

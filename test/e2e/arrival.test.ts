@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writePeft } from "../../src/lora/peft-format.ts";
-import { saveModel } from "../../src/models/load.ts";
+import { saveModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { quantizeDirectory } from "../../src/models/quantized/directory-file.ts";
 import { quantizations } from "../../src/models/quantized/layout.ts";

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { exportFormats } from "../../src/export/formats.ts";
 import { exportTolerance } from "../../src/export/probes.ts";
 import { saveGgufModel } from "../../src/models/gguf/save.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { readMergeRecord } from "../../src/models/save-merged.ts";
 import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { writeGgufCopy } from "../support/gguf-copy.ts";

@@ -19,7 +19,7 @@ import { hubResolver, hubSettings } from "../../src/cli/hub.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { writePeft } from "../../src/lora/peft-format.ts";
 import { saveGgufModel } from "../../src/models/gguf/save.ts";
-import { saveModel } from "../../src/models/load.ts";
+import { saveModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { recordingContext } from "../support/cli-context.ts";
 import { randomAdapter } from "../support/random-adapter.ts";

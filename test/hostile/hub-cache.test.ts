@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hubResolver, hubSettings } from "../../src/cli/hub.ts";
-import { saveModel } from "../../src/models/load.ts";
+import { saveModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { nastyTexts, survives } from "../support/hostile-commands.ts";
 import { type HubServer, startHub } from "../support/hub-server.ts";

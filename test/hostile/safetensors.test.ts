@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { saveModel } from "../../src/models/load.ts";
+import { saveModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { type Entry, nastyTexts, partsOf, safetensorsOf, survives } from "../support/hostile-commands.ts";
 import { randomLlama } from "../support/random-llama.ts";

@@ -27,7 +27,7 @@ import { numbersOf, type Tensor, tensor } from "../../src/graph/tensor.ts";
 import { leavesOf } from "../../src/graph/tree.ts";
 import type { Node } from "../../src/graph/types.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { denseParts, frozenWeights, scoped } from "../../src/nn/parts.ts";
 import { writeGenerator } from "../../src/pair/generator-file.ts";
 import { assembleLora, merge } from "../../src/pair/merge.ts";

@@ -8,7 +8,7 @@ import { runExport } from "../../src/export/run-export.ts";
 import { openSafetensors, readTensor } from "../../src/files/safetensors.ts";
 import { readPeftChange } from "../../src/lora/peft-change.ts";
 import { peftKeys } from "../../src/lora/peft-config.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { applyPeftChange, peftBaseOf } from "../../src/models/peft-base.ts";
 import { quantizations } from "../../src/models/quantized/layout.ts";
 import { loragenHere } from "../support/loragen.ts";

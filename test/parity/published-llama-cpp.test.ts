@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDecoder } from "../../src/decode/decoder.ts";
 import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import { saveGgufModel } from "../../src/models/gguf/save.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { missingLlamaCpp, openLlamaCpp, startLlamaCpp } from "../support/llama-cpp.ts";

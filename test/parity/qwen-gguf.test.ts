@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { readJsonFile } from "../../src/base/json-file.ts";
 import { createCachedModel } from "../../src/decode/cached-model.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { type ChatMessage, renderChat } from "../../src/text/chat-template.ts";
 import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 

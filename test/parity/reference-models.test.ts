@@ -6,7 +6,7 @@ import { z } from "zod";
 import { readJsonFile } from "../../src/base/json-file.ts";
 import { createCachedModel } from "../../src/decode/cached-model.ts";
 import { createDecoder } from "../../src/decode/decoder.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { fullLogits } from "../support/random-llama.ts";
 

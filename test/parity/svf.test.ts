@@ -7,7 +7,7 @@ import { input } from "../../src/graph/build.ts";
 import { grad } from "../../src/graph/grad.ts";
 import { svdSource, svfMaps } from "../../src/models/decomposable.ts";
 import { frozenSources } from "../../src/models/frozen-model.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { compile } from "../../src/runtime/node.ts";
 import { floats, floatTensor } from "../../src/runtime/tensor.ts";
 import { openBasis } from "../../src/svf/svd-cache.ts";

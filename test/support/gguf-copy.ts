@@ -1,7 +1,7 @@
 /** @file A model directory as one GGUF file, tokenizer included. */
 import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import { type GgufModelType, saveGgufModel } from "../../src/models/gguf/save.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 
 /** Writes the file; a tokenizer's directory left out: without one. */
 export async function writeGgufCopy(

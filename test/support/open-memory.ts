@@ -1,6 +1,6 @@
 /** @file A process that opens a model, decodes one token and prints the bytes it needed for that at most: `open-memory.ts DIRECTORY`. */
 import { createCachedModel } from "../../src/decode/cached-model.ts";
-import { openModel } from "../../src/models/load.ts";
+import { openModel } from "../../src/models/model-file.ts";
 import { peakResidentBytes } from "./peak-resident.ts";
 
 const before = process.memoryUsage.rss();

@@ -1,6 +1,7 @@
 /** @file A small Llama of random weights as a model's folder, opened. */
-import { openModel, saveModel } from "../../src/models/load.ts";
+
 import type { Model } from "../../src/models/model.ts";
+import { openModel, saveModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { randomLlama } from "./random-llama.ts";
 

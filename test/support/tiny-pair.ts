@@ -13,7 +13,7 @@ import {
   type PairShape,
 } from "../../src/generator/parameters.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
-import { saveModel } from "../../src/models/load.ts";
+import { saveModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { writeGenerator } from "../../src/pair/generator-file.ts";
 import { loadPair, type Pair, type PairOptions, writePairFile } from "../../src/pair/pair-file.ts";

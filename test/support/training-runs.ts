@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { writeTaskFamilies } from "../../src/data/family-file.ts";
 import type { TaskFamily } from "../../src/data/task.ts";
 import { writeTokenCache } from "../../src/data/token-cache.ts";
-import { saveModel } from "../../src/models/load.ts";
+import { saveModel } from "../../src/models/model-file.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
 import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { randomLlama } from "./random-llama.ts";

@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import { createProgress } from "../../base/progress.ts";
 import { type MapGroup, mapGroups, svdFolder, svdSource, svfMaps } from "../../models/decomposable.ts";
-import { openModel } from "../../models/load.ts";
+import { openModel } from "../../models/model-file.ts";
 import { openBasis, svdLimits } from "../../svf/svd-cache.ts";
 import { mapRank } from "../../svf/svd-file.ts";
 import type { CliContext } from "../context.ts";

@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { unmerge } from "../../export/unmerge.ts";
 import { parseHubId } from "../../hub/id.ts";
-import { openModel } from "../../models/load.ts";
+import { openModel } from "../../models/model-file.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import type { CliContext } from "../context.ts";
 import { outOption } from "../export-source.ts";

@@ -1,8 +1,8 @@
 /** @file A model directory explained: its shape, its weights, its hash. */
 import { openGguf } from "../../files/gguf/read.ts";
 import { openSafetensorsModel } from "../../files/safetensors-model.ts";
-import { openModel } from "../../models/load.ts";
 import type { Model } from "../../models/model.ts";
+import { openModel } from "../../models/model-file.ts";
 import type { ResolvedQuantization } from "../../models/quantized/layout.ts";
 import { type MergeRecord, readMergeRecord } from "../../models/save-merged.ts";
 import { formatBytes, formatCount } from "../format.ts";

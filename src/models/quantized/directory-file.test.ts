@@ -6,7 +6,7 @@ import { randomLlama } from "../../../test/support/random-llama.ts";
 import { writeSafetensors } from "../../files/safetensors-write.ts";
 import type { WeightSource } from "../../runtime/session.ts";
 import type { ModelConfig } from "../config.ts";
-import { openModel, saveModel } from "../load.ts";
+import { openModel, saveModel } from "../model-file.ts";
 import { parameterShapes } from "../parameters.ts";
 import { readMergeRecord, refuseMerged } from "../save-merged.ts";
 import { quantizeDirectory } from "./directory-file.ts";

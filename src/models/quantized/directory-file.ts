@@ -11,7 +11,7 @@ import { asParameters } from "../checkpoint.ts";
 import type { ModelConfig } from "../config.ts";
 import { readModelConfig } from "../config-file.ts";
 import { toConfigJson } from "../config-json.ts";
-import { openGgufModel } from "../gguf/load.ts";
+import { openGgufModel } from "../gguf/model-file.ts";
 import { requireWeight } from "../safetensors-weight.ts";
 import { mergeRecordKey, readMergeRecord } from "../save-merged.ts";
 import { readQuantization } from "./directory.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { randomLlama } from "../../../test/support/random-llama.ts";
 import { sha256 } from "../../base/hash.ts";
-import { openModel, saveModel } from "../load.ts";
+import { openModel, saveModel } from "../model-file.ts";
 import { parameterShapes } from "../parameters.ts";
 import { quantizeDirectory } from "./directory-file.ts";
 import { quantizations } from "./layout.ts";

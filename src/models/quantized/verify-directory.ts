@@ -4,7 +4,7 @@ import { requireRunning } from "../../base/interrupt.ts";
 import { readWeight } from "../../runtime/read-weight.ts";
 import { readModelConfig } from "../config-file.ts";
 import { toConfigJson } from "../config-json.ts";
-import { openModel } from "../load.ts";
+import { openModel } from "../model-file.ts";
 import { bytesOfSource } from "./dequantize.ts";
 import { openQuantizedDirectory } from "./directory-file.ts";
 import { type ResolvedQuantization, storedWeights, storeWeight } from "./layout.ts";

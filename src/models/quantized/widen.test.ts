@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { distance } from "../../../test/support/numeric.ts";
 import { fullLogits, randomLlama } from "../../../test/support/random-llama.ts";
 import { frozenParts, frozenSources } from "../frozen-model.ts";
-import { openModel, saveModel } from "../load.ts";
+import { openModel, saveModel } from "../model-file.ts";
 import { parameterShapes } from "../parameters.ts";
 import { dequantizeWeight } from "./dequantize.ts";
 import { quantizeDirectory } from "./directory-file.ts";

@@ -19,7 +19,7 @@ import { routerInputs } from "../../generator/router.ts";
 import { unusedKeys } from "../../generator/unused-keys.ts";
 import { firstLayers } from "../../models/first-layers.ts";
 import { frozenSources, isCoded } from "../../models/frozen-model.ts";
-import { openTwo } from "../../models/load-two.ts";
+import { openTwo } from "../../models/two-models-file.ts";
 import { readGenerator, writeGenerator } from "../../pair/generator-file.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
 import { requireSpecializable } from "../../pair/specialization.ts";

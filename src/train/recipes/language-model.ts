@@ -7,7 +7,7 @@ import { readTokenCache, sampleWindow } from "../../data/token-cache.ts";
 import { openSafetensorsModel, readModelTensor } from "../../files/safetensors-model.ts";
 import { type ModelConfig, plainLlama } from "../../models/config.ts";
 import { normEpsilon, theta } from "../../models/config-keys.ts";
-import { openModel, saveModel } from "../../models/load.ts";
+import { openModel, saveModel } from "../../models/model-file.ts";
 import { parameterShapes } from "../../models/parameters.ts";
 import { ropeWeights } from "../../models/rope.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";

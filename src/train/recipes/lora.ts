@@ -8,7 +8,7 @@ import { initialValues } from "../../generator/parameters.ts";
 import { writePeft } from "../../lora/peft-format.ts";
 import { fusedWeights } from "../../models/checkpoint.ts";
 import { frozenSources, isCoded } from "../../models/frozen-model.ts";
-import { openModel } from "../../models/load.ts";
+import { openModel } from "../../models/model-file.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
 import type { Feeds } from "../../runtime/session.ts";
 import { floatTensor } from "../../runtime/tensor.ts";

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { quietContext } from "../../../test/support/toy-training.ts";
 import { configureReinforce, writeRunInputs } from "../../../test/support/training-runs.ts";
 import { readPeft } from "../../lora/peft-format.ts";
-import { openModel } from "../../models/load.ts";
+import { openModel } from "../../models/model-file.ts";
 import { parameterShapes } from "../../models/parameters.ts";
 import { readExpert } from "../../svf/expert-file.ts";
 import { runTraining } from "../run.ts";

@@ -1,7 +1,7 @@
 /** @file Training by rewards: a skill of Transformer², or a LoRA, by REINFORCE with a KL to the base model. */
 import { z } from "zod";
 import { frozenSources } from "../../models/frozen-model.ts";
-import { openModel } from "../../models/load.ts";
+import { openModel } from "../../models/model-file.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
 import type { Feeds } from "../../runtime/session.ts";
 import { mappedOrHeld } from "../../runtime/weight-memory.ts";

@@ -7,7 +7,7 @@ import { quietContext } from "../../../test/support/toy-training.ts";
 import { configureSvf, writeRunInputs } from "../../../test/support/training-runs.ts";
 import { createRng } from "../../base/rng.ts";
 import { applyExpert } from "../../models/apply-expert.ts";
-import { openModel, saveModel } from "../../models/load.ts";
+import { openModel, saveModel } from "../../models/model-file.ts";
 import { parameterShapes } from "../../models/parameters.ts";
 import { readWeight } from "../../runtime/read-weight.ts";
 import { expertSize } from "../../svf/expert.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Rng } from "../../base/rng.ts";
 import { frozenSources } from "../../models/frozen-model.ts";
-import { openModel } from "../../models/load.ts";
+import { openModel } from "../../models/model-file.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
 import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { expertFileName } from "../../svf/expert-file.ts";

@@ -1,8 +1,8 @@
 /** @file Two models that may be one: a file that is named twice is opened, hashed and held once. */
 import { realpath, stat } from "node:fs/promises";
 import { sha256File } from "../base/hash.ts";
-import { type OpenOptions, openModel } from "./load.ts";
 import type { Model } from "./model.ts";
+import { type OpenOptions, openModel } from "./model-file.ts";
 
 export type ModelToOpen = OpenOptions & { readonly path: string };
 

@@ -10,7 +10,7 @@ import { asParameters, checkpointTensors, joinParts } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import { readModelConfig, writeConfigFile } from "./config-file.ts";
 import { toConfigJson } from "./config-json.ts";
-import { openGgufModel } from "./gguf/load.ts";
+import { openGgufModel } from "./gguf/model-file.ts";
 import type { Model } from "./model.ts";
 import { parameterShapes } from "./parameters.ts";
 import { openQuantizedDirectory, readQuantized } from "./quantized/directory-file.ts";

@@ -8,7 +8,7 @@ import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { ModelConfig } from "./config.ts";
-import { openModel, saveModel } from "./load.ts";
+import { openModel, saveModel } from "./model-file.ts";
 import { parameterShapes } from "./parameters.ts";
 
 const folders: string[] = [];

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { saveGgufModel } from "./gguf/save.ts";
-import { saveModel } from "./load.ts";
-import { openTwo } from "./load-two.ts";
+import { saveModel } from "./model-file.ts";
 import { parameterShapes } from "./parameters.ts";
 import { quantizations } from "./quantized/layout.ts";
+import { openTwo } from "./two-models-file.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "load-two-"));
+const folder = mkdtempSync(join(tmpdir(), "two-models-"));
 const at = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
 beforeAll(async () => {

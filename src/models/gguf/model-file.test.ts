@@ -10,7 +10,7 @@ import { pairRows, unpairRows } from "../../files/gguf/rows.ts";
 import { writeGguf } from "../../files/gguf/write.ts";
 import type { ModelConfig } from "../config.ts";
 import { yarnMagnitude } from "../config-keys.ts";
-import { openModel } from "../load.ts";
+import { openModel } from "../model-file.ts";
 import { type GgufModelType, ggufStoredType, saveGgufModel } from "./save.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gguf-model-"));

@@ -7,8 +7,8 @@ import { damageFile, fuzz } from "../../test/support/fuzz.ts";
 import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import type { ModelConfig } from "./config.ts";
-import { openModel, saveModel } from "./load.ts";
 import type { Model } from "./model.ts";
+import { openModel, saveModel } from "./model-file.ts";
 import { parameterShapes } from "./parameters.ts";
 import { ropeLimit, ropeWeights } from "./rope.ts";
 

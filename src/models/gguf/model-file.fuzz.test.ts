@@ -11,7 +11,7 @@ import { openGguf } from "../../files/gguf/read.ts";
 import { readGgufAdapter, writeGgufAdapter } from "../../lora/gguf-format.ts";
 import type { ModelConfig } from "../config.ts";
 import { yarnMagnitude } from "../config-keys.ts";
-import { openModel } from "../load.ts";
+import { openModel } from "../model-file.ts";
 import { parameterShapes } from "../parameters.ts";
 import { ggufPlaces } from "./names.ts";
 import { saveGgufModel } from "./save.ts";
