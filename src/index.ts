@@ -104,6 +104,14 @@ export { summarize } from "./eval/report.ts";
 export { type EvalOptions, type EvalProgress, runEval } from "./eval/run-eval.ts";
 export { METHODS } from "./methods/table.ts";
 
+// Several skills of one model
+
+export { type FewShotOptions, type FoundShares, findShares } from "./dispatch/few-shot.ts";
+export { createFirstPass, dispatchPrompt, type FirstPass, parseSkill } from "./dispatch/first-pass.ts";
+export { createShotScorer, type Shots } from "./dispatch/shots.ts";
+export { type Shares, type SkillPool, whole } from "./dispatch/skill-pool.ts";
+export { openSkillPool } from "./dispatch/skill-pool-file.ts";
+
 // Exports
 
 export { type ExportFormatName, exportFormats } from "./export/formats.ts";

@@ -33,7 +33,25 @@ const allowed: Record<string, readonly string[]> = {
     "graph",
     "base",
   ],
+  dispatch: [
+    "train", // searching is training without gradients
+    "eval", // what a mixture scores on examples
+    "optim",
+    "data",
+    "decode",
+    "models",
+    "nn",
+    "lora",
+    "svf",
+    "text",
+    "files",
+    "runtime",
+    "graph",
+    "base",
+  ],
   methods: [
+    "dispatch",
+    "eval", // how a search scores
     "train", // preparing a model may take a training or a search
     "optim",
     "data",

@@ -47,6 +47,7 @@ function methodTable(methods: StratumReport["methods"], table: TableMaker): stri
     otherScores(method),
     method.failed === 0 ? "" : String(method.failed),
     method.inputTokens?.toFixed(1) ?? "",
+    method.msFirstPass === null ? "" : formatMs(method.msFirstPass),
     method.msPerQuery === null ? "" : formatMs(method.msPerQuery),
   ]);
   const titles = [
@@ -58,6 +59,7 @@ function methodTable(methods: StratumReport["methods"], table: TableMaker): stri
     "other scorers",
     "failed",
     "tokens in",
+    "first pass",
     "time",
   ];
   const isUsed = (column: number) => rows.some((row) => row[column] !== "");

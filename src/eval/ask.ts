@@ -28,6 +28,8 @@ export type Answered = {
   readonly finish: "choice" | "stop" | "length";
   /** Of each choice, its end token included: a choice that begins another one is no likelier for being shorter. */
   readonly logLikelihoods?: readonly number[];
+  /** Of the target, its end token included, where it was read in one pass. */
+  readonly targetLogLikelihood?: number;
 };
 
 /** Owns the sessions of one set of weights: close it. */
@@ -82,12 +84,15 @@ export function encodeQuery(
   return { target, choices, prompt, answers };
 }
 
+export type AskerOptions = Pick<CompileOptions, "threads" | "device"> & {
+  readonly now?: () => number;
+  /** Off where the change is steered between questions: what the cache holds is not true any more. */
+  readonly reusePrefix?: boolean;
+};
+
 /** Sessions are compiled at the first need: not every task needs both. */
-export function createAsker(
-  { model, change, prefix, tokenizer }: Edge,
-  options: Pick<CompileOptions, "threads" | "device"> & { readonly now?: () => number } = {},
-): Asker {
-  const { now = () => performance.now(), ...compileOptions } = options;
+export function createAsker({ model, change, prefix, tokenizer }: Edge, options: AskerOptions = {}): Asker {
+  const { now = () => performance.now(), reusePrefix = true, ...compileOptions } = options;
   const compiled: { choosing?: Promise<TeacherForcing>; writing?: Promise<TeacherForcing> } = {};
   let opened: Promise<Decoder> | undefined;
   const forcing = (use: keyof typeof compiled) => {
@@ -95,7 +100,12 @@ export function createAsker(
     return compiled[use];
   };
   const decoder = () => {
-    opened ??= createDecoder(model, { ...compileOptions, ...(change === undefined ? {} : { change }), prefix });
+    opened ??= createDecoder(model, {
+      ...compileOptions,
+      ...(change === undefined ? {} : { change }),
+      prefix,
+      reusePrefix,
+    });
     return opened;
   };
   const stopIds = model.config.eosIds;
@@ -132,7 +142,9 @@ export function createAsker(
               choices,
               answers.map(({ logLikelihood }) => logLikelihood),
             );
-      yield { index: at, ...told };
+      const target = answers[choices === undefined ? 0 : choices.indexOf(query.target)];
+      const known = target === undefined ? {} : { targetLogLikelihood: target.logLikelihood };
+      yield { index: at, ...told, ...known };
     }
   }
 

@@ -41,6 +41,8 @@ export const LogLine = z.looseObject({
   scores: z.record(z.string(), Score),
   /** Of the question asked alone; null where it was not timed. */
   ms: z.number().nullable(),
+  /** The first of two passes: the skill that it chose for this question, and how long that took. */
+  dispatch: z.exactOptional(z.looseObject({ skill: z.string(), ms: z.number() })),
   /** What it took to adapt the model to this task. */
   cost: z.exactOptional(Cost),
   error: z.exactOptional(z.strictObject({ code: z.string(), message: z.string() })),

@@ -24,6 +24,8 @@ export type Cell = {
   readonly inputTokens: number | null;
   /** Of questions asked alone; null where none was timed. */
   readonly msPerQuery: number | null;
+  /** Mean of the first pass over all questions, those remembered among them; null where there is none. */
+  readonly msFirstPass: number | null;
 };
 
 /** Over the tasks of a stratum, which count equally. */
@@ -165,6 +167,7 @@ function cellOf(lines: readonly LogLine[]): Cell {
     failed: lines.filter(({ finish }) => finish === "failed").length,
     inputTokens: meanOrNull(lines.map(({ inputTokens }) => inputTokens)),
     msPerQuery: meanOrNull(lines.map(({ ms }) => ms)),
+    msFirstPass: meanOrNull(lines.map(({ dispatch }) => dispatch?.ms ?? null)),
   };
 }
 
@@ -184,6 +187,7 @@ function methodReport(lines: readonly LogLine[], rng: Rng): MethodReport {
     failed: cells.reduce((sum, { failed }) => sum + failed, 0),
     inputTokens: meanOrNull(cells.map(({ inputTokens }) => inputTokens)),
     msPerQuery: meanOrNull(cells.map(({ msPerQuery }) => msPerQuery)),
+    msFirstPass: meanOrNull(cells.map(({ msFirstPass }) => msFirstPass)),
     byScorer: Object.fromEntries(
       shared.map((name) => [name, mean(groups.map((group) => mean(group.map(({ scores }) => scores[name]!.score))))]),
     ),

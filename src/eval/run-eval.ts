@@ -1,13 +1,17 @@
 /** @file An evaluation: every method on every task, one line of the log per question. */
 import { AppError } from "../base/errors.ts";
+import { groupBy } from "../base/group-by.ts";
 import { sha256 } from "../base/hash.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { version } from "../base/version.ts";
 import { compileConstraint } from "../constraint/compile.ts";
 import { choicesOf, type EvalTask } from "../data/eval-task.ts";
 import { readTaskFiles } from "../data/task-file.ts";
-import { freeOfCost, type Prepared, type Subject } from "../methods/method.ts";
+import type { StepChange } from "../decode/cached-model.ts";
+import type { Prefix } from "../decode/prefix.ts";
+import { type Dispatched, freeOfCost, type Prepared, type Subject } from "../methods/method.ts";
 import { type NamedMethod, parseMethods } from "../methods/table.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
 import { loadPair, type PairOptions } from "../pair/pair-file.ts";
 import type { Device } from "../runtime/session.ts";
 import { cachedTokenizer } from "../text/cached-tokenizer.ts";
@@ -176,7 +180,7 @@ const programTokens = 512;
 /** Asks one method the samples of one task. What does not fit the model becomes a line that says so. */
 async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOptions): AsyncGenerator<LogLine, void> {
   const { task, method, samples, constraint: demanded } = job;
-  const { timedQueries = 8, signal, runCode } = options;
+  const { timedQueries = 8, signal, runCode, threads = 0, device = "cpu" } = options;
   const isAnswer = !runsAnswers(job.scorers[0]!);
   const taskSha256 = taskHash(task);
   const line = async (
@@ -219,48 +223,61 @@ async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOpt
     return { ...asked, ...(await scoreLine(asked, job.scorers, runCode)) };
   };
   const { samples: _, ...known } = task;
-  const prepared = await fitting(() => named(job, () => method.prepare(subject, known)));
+  const prepared = await fitting(() => named(job, () => method.prepare(subject, known, { threads, device, signal })));
   if (prepared instanceof AppError) {
     for (const at of samples.keys()) yield await line(at, { cost: freeOfCost }, failed(prepared));
     return;
   }
   const context = await prepared.context?.(task.systemPrompt);
   const edge = { ...subject, ...prepared };
-  const queries: { readonly at: number; readonly query: Query }[] = [];
-  for (const [at, [, sample]] of samples.entries()) {
-    const query = await fitting(async () =>
-      encodeQuery(edge, sample, { choices: choicesOf(task, sample), context, isAnswer }),
-    );
-    if (query instanceof AppError) yield await line(at, prepared, failed(query));
-    else queries.push({ at, query });
-  }
-  const { tokenizer, layout } = subject;
-  const constraint =
-    demanded === undefined
-      ? prepared.constraint
-      : await named(job, async () => compileConstraint(tokenizer, layout, demanded));
-  const asker = askers.of(prepared);
-  const asked = queries.map(({ query }) => query);
-  const maxTokens = task.maxTokens ?? (isAnswer ? longestTarget(subject, task) + spareTokens : programTokens);
-  const asking = { maxTokens, constraint, signal };
-  const times = await named(job, () => asker.time(asked.slice(0, timedQueries), asking));
   try {
-    for await (const { index, ...answer } of asker.ask(asked, asking)) {
-      const { at, query } = queries[index]!;
-      const { logLikelihoods, ...said } = answer;
-      yield await line(at, prepared, {
-        ...said,
-        inputTokens: query.prompt.length,
-        ...(logLikelihoods === undefined ? {} : { logLikelihoods: [...logLikelihoods] }),
-        ms: times[index] ?? null,
-      });
+    const queries: PlacedQuery[] = [];
+    for (const [at, [, sample]] of samples.entries()) {
+      const query = await fitting(async () =>
+        encodeQuery(edge, sample, { choices: choicesOf(task, sample), context, isAnswer }),
+      );
+      if (query instanceof AppError) yield await line(at, prepared, failed(query));
+      else
+        queries.push({
+          at,
+          query,
+          dispatched: await prepared.dispatch?.(sample.input, signal),
+        });
+    }
+    const { tokenizer, layout } = subject;
+    const constraint = demanded === undefined ? prepared.constraint : compileConstraint(tokenizer, layout, demanded);
+    const maxTokens = task.maxTokens ?? (isAnswer ? longestTarget(subject, task) + spareTokens : programTokens);
+    const asking = { maxTokens, constraint, signal };
+    const second = groupBy(queries, ({ dispatched }) =>
+      dispatched === undefined ? prepared.change : dispatched.change,
+    );
+    for (const [change, group] of second) {
+      const answering = { ...prepared, change };
+      const asker = askers.of(answering);
+      const asked = group.map(({ query }) => query);
+      const times = await asker.time(asked.slice(0, timedQueries), asking);
+      for await (const { index, targetLogLikelihood: _, ...answer } of asker.ask(asked, asking)) {
+        const { at, query, dispatched } = group[index]!;
+        const { logLikelihoods, ...said } = answer;
+        yield await line(at, prepared, {
+          ...said,
+          inputTokens: query.prompt.length,
+          ...(logLikelihoods === undefined ? {} : { logLikelihoods: [...logLikelihoods] }),
+          ms: times[index] ?? null,
+          ...(dispatched === undefined ? {} : { dispatch: { skill: dispatched.skill, ms: dispatched.ms } }),
+        });
+      }
+      await askers.release(answering);
     }
   } catch (error) {
     throw withName(error, job);
   } finally {
-    await askers.release(prepared);
+    await prepared.close?.();
   }
 }
+
+/** A question with what the first pass said of it, where there is one. */
+type PlacedQuery = { readonly at: number; readonly query: Query; readonly dispatched: Dispatched | undefined };
 
 const failed = ({ code, message }: AppError): Partial<LogLine> => ({ finish: "failed", error: { code, message } });
 
@@ -277,34 +294,40 @@ async function fitting<T>(work: () => Promise<T>): Promise<T | AppError> {
   }
 }
 
+type Answering = {
+  readonly model: FrozenModel;
+  readonly change?: StepChange | undefined;
+  readonly prefix?: Prefix | undefined;
+};
+
 type Askers = AsyncDisposable & {
-  of(prepared: Prepared): Asker;
+  of(answering: Answering): Asker;
   /** Gives the sessions of a model back, unless it is the subject's own, which is asked again. */
-  release(prepared: Prepared): Promise<void>;
+  release(answering: Answering): Promise<void>;
 };
 
 function createAskers(
   subject: Subject,
   { threads = 0, device = "cpu", now = () => performance.now() }: EvalOptions,
 ): Askers {
-  const open = new Map<object, Asker>();
-  const keyOf = ({ model, change, prefix }: Prepared): object => prefix ?? change ?? model;
+  const open: (Answering & { readonly asker: Asker })[] = [];
+  const find = ({ model, change, prefix }: Answering) =>
+    open.findIndex((one) => one.model === model && one.change === change && one.prefix === prefix);
   return {
-    of(prepared) {
-      const { model, change, prefix } = prepared;
-      const edge = { ...subject, model, change, prefix };
-      const asker = open.get(keyOf(prepared)) ?? createAsker(edge, { threads, device, now });
-      open.set(keyOf(prepared), asker);
+    of({ model, change, prefix }) {
+      const found = open[find({ model, change, prefix })];
+      if (found !== undefined) return found.asker;
+      const asker = createAsker({ ...subject, model, change, prefix }, { threads, device, now });
+      open.push({ model, change, prefix, asker });
       return asker;
     },
-    async release(prepared) {
-      const key = keyOf(prepared);
-      if (key === subject.model) return;
-      await open.get(key)?.[Symbol.asyncDispose]();
-      open.delete(key);
+    async release({ model, change, prefix }) {
+      if (model === subject.model && change === undefined && prefix === undefined) return;
+      const [found] = open.splice(find({ model, change, prefix }), 1);
+      await found?.asker[Symbol.asyncDispose]();
     },
     async [Symbol.asyncDispose]() {
-      for (const asker of open.values()) await asker[Symbol.asyncDispose]();
+      for (const { asker } of open) await asker[Symbol.asyncDispose]();
     },
   };
 }

@@ -51,7 +51,14 @@ export async function modelSubject(path: string, options: Pick<OpenOptions, "exa
   if (tokenizer.chatTemplates.size === 0)
     throw new AppError("E_CONFIG", `${path}: has no chat template, which says how a prompt and an input are laid out`);
   const model = await openModel(path, { keepBlocks: true, ...options });
-  return { name: basename(path), sha256: sha256(heldAs(model)), model, tokenizer, layout: CHAT_TEMPLATE_LAYOUT };
+  return {
+    name: basename(path),
+    sha256: sha256(heldAs(model)),
+    model,
+    stored: model,
+    tokenizer,
+    layout: CHAT_TEMPLATE_LAYOUT,
+  };
 }
 
 /** Of all weights, and of how they are held: a quantised model has the hash of the one it was made from, and codes round their inputs. */

@@ -5,6 +5,7 @@ import type { StepChange } from "../decode/cached-model.ts";
 import type { Prefix } from "../decode/prefix.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Model } from "../models/model.ts";
+import type { CompileOptions } from "../runtime/session.ts";
 import type { PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
 
@@ -58,8 +59,24 @@ export type Prepared = {
   readonly constraint?: CompiledConstraint;
   /** The text that decided how the model behaves, for logs; absent where there was none. */
   readonly prompt?: string;
+  /** The first of two passes: chooses for each input by which change it is answered. Without it `change` answers all. */
+  readonly dispatch?: (input: string, signal?: AbortSignal) => Promise<Dispatched>;
   readonly cost: Cost;
+  /** Gives back what the first pass holds. */
+  readonly close?: () => Promise<void>;
 };
+
+export type Dispatched = {
+  /** For logs: the name of a skill, or "other". */
+  readonly skill: string;
+  /** Beside the weights in the second pass; undefined: the base model answers. One object for each skill. */
+  readonly change: StepChange | undefined;
+  /** Milliseconds of the first pass; next to none where the choice was remembered. */
+  readonly ms: number;
+};
+
+/** How a method may work while it prepares. */
+export type Preparing = Pick<CompileOptions, "threads" | "device"> & { readonly signal?: AbortSignal | undefined };
 
 export type Method = {
   /** One line, for help and tables. */
@@ -67,7 +84,7 @@ export type Method = {
   /** Why the method cannot be used on a task by a subject; undefined where it can. Does no work. */
   readonly refuses?: (subject: Subject, task: Task) => string | undefined;
   /** May run the cloud model, train, search, read files and the task's examples; never its samples. */
-  readonly prepare: (subject: Subject, task: Task) => Promise<Prepared>;
+  readonly prepare: (subject: Subject, task: Task, how?: Preparing) => Promise<Prepared>;
 };
 
 export const freeOfCost: Cost = { seconds: 0, flops: 0, bytes: 0, examples: 0 };

@@ -1,9 +1,10 @@
-/** @file All methods by name. Some names hold a number or a folder: `prompted-5shot`, `lora:runs/my-lora`. */
+/** @file All methods by name. Some names hold a number, a folder or both: `prompted-5shot`, `lora:runs/my-lora`. */
 import { AppError } from "../base/errors.ts";
 import { base } from "./base.ts";
 import { lora } from "./lora.ts";
 import type { Method } from "./method.ts";
 import { prompted, promptedShots } from "./prompted.ts";
+import { chosenSkill, mixedSkills } from "./skills.ts";
 import { farPrompt, shuffledPrompt, siblingPrompt, specialized, specializedShots } from "./specialized.ts";
 import { svf } from "./svf.ts";
 
@@ -19,7 +20,13 @@ export const methods = {
   "shuffled-prompt": () => shuffledPrompt,
   "lora:FOLDER": (folder) => lora(folder),
   "svf:FILE": (path) => svf(path),
-} as const satisfies Record<string, (argument: string) => Method>;
+  "skills-prompt:FOLDER": (folder) => chosenSkill(folder, "prompt"),
+  "skills-classifier:FOLDER": (folder) => chosenSkill(folder, "classifier"),
+  "skills-cem-Nshot:FOLDER": (n, folder) => mixedSkills(folder, Number(n), { search: "cem" }),
+  "skills-layers-Nshot:FOLDER": (n, folder) => mixedSkills(folder, Number(n), { search: "cem", perLayer: true }),
+  "skills-random-Nshot:FOLDER": (n, folder) => mixedSkills(folder, Number(n), { search: "random" }),
+  "skills-uniform:FOLDER": (folder) => mixedSkills(folder, 0, { search: "uniform" }),
+} as const satisfies Record<string, (first: string, second: string) => Method>;
 
 export type MethodPattern = keyof typeof methods;
 export const METHODS = Object.keys(methods) as MethodPattern[];
@@ -43,7 +50,8 @@ export function parseMethods(names: readonly string[]): NamedMethod[] {
     .sort((a, b) => a.at - b.at)
     .map(({ name, at }) => {
       const pattern = METHODS[at]!;
-      return { name, ...methods[pattern](matcher(pattern).exec(name)![1] ?? "") };
+      const [, first = "", second = ""] = matcher(pattern).exec(name)!;
+      return { name, ...methods[pattern](first, second) };
     });
 }
 

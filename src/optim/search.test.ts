@@ -59,6 +59,7 @@ test.each([
   [{ population: 4, elites: 5 }, "elites"],
   [{ ...options, smoothing: 1 }, "smoothing"],
   [{ ...options, minDeviation: Number.NaN }, "minDeviation"],
+  [{ ...options, bounds: [1, 0] as const }, "bounds"],
 ])("%j is refused, naming %s", (given, word) => {
   expect(() => requireCem(given)).toThrow(expect.objectContaining({ code: "E_CONFIG" }));
   expect(() => requireCem(given)).toThrow(word);

@@ -20,11 +20,18 @@ export type CemOptions = {
   readonly smoothing?: number;
   /** No deviation falls below it: a search that is too sure finds nothing more. */
   readonly minDeviation?: number;
+  /** The least and the most that a number may be: what is drawn beyond is put there. */
+  readonly bounds?: readonly [least: number, most: number];
 };
 
 /** The candidates of a generation, each as long as the mean. They follow from state and stream. */
-export function drawCandidates({ mean, deviation }: SearchState, rng: Rng, { population }: CemOptions): number[][] {
-  return Array.from({ length: population }, () => mean.map((center, i) => center + deviation[i]! * rng.normal()));
+export function drawCandidates(
+  { mean, deviation }: SearchState,
+  rng: Rng,
+  { population, bounds: [least, most] = [-Infinity, Infinity] }: CemOptions,
+): number[][] {
+  const draw = (center: number, i: number) => Math.min(most, Math.max(least, center + deviation[i]! * rng.normal()));
+  return Array.from({ length: population }, () => mean.map(draw));
 }
 
 /**
@@ -60,7 +67,7 @@ export function bestFirst(scores: readonly number[]): number[] {
 }
 
 /** Throws E_CONFIG. */
-export function requireCem({ population, elites, smoothing = 0, minDeviation = 0 }: CemOptions): void {
+export function requireCem({ population, elites, smoothing = 0, minDeviation = 0, bounds = [0, 1] }: CemOptions): void {
   const refuse = (what: string) => {
     throw new AppError("E_CONFIG", `search: ${what}`);
   };
@@ -71,6 +78,7 @@ export function requireCem({ population, elites, smoothing = 0, minDeviation = 0
   if (!(smoothing >= 0 && smoothing < 1)) refuse(`smoothing: expected a number from 0 to below 1, found ${smoothing}`);
   if (!(minDeviation >= 0 && minDeviation < Infinity))
     refuse(`minDeviation: expected a number from 0, found ${minDeviation}`);
+  if (!(bounds[0] < bounds[1])) refuse(`bounds: expected the lower one first, found ${bounds[0]} and ${bounds[1]}`);
 }
 
 /** Mean and standard deviation (of the whole, not of a sample). */

@@ -26,6 +26,27 @@ test("it finds the optimum of a score without gradients, and its scatter shrinks
   expect(interrupted).toBe(false);
 });
 
+test("C12: within bounds it finds the nearest point to an optimum beyond them, and beats random shooting", async () => {
+  const bounded = { bounds: [-1, 1], generations: 12 } as const;
+  const { best, history } = await searchLoop(search({ ...bounded, keepsBest: true }));
+  expect(best.candidate.map((value) => Number(value.toFixed(2)))).toEqual([0.7, -1, 1]);
+  const tops = history.map((record) => record.best);
+  expect(tops).toEqual([...tops].sort((a, b) => a - b)); // the best is in every generation
+  const shot = await searchLoop(search({ ...bounded, fits: false }));
+  expect(shot.state).toEqual(search().start);
+  expect(shot.history).toHaveLength(12);
+  expect(shot.best.score).toBeLessThan(best.score);
+});
+
+test("the first generation begins with the candidates that are given", async () => {
+  const seen: (readonly number[])[] = [];
+  const score = (candidate: readonly number[]) => seen.push(candidate);
+  await searchLoop(search({ generations: 1, first: [goal, [0, 0, 0]], score }));
+  expect(seen.slice(0, 2)).toEqual([goal, [0, 0, 0]]);
+  expect(seen).toHaveLength(40);
+  await expect(searchLoop(search({ first: [[1]] }))).rejects.toMatchObject({ code: "E_CONFIG" });
+});
+
 test("the seed decides the search, however long a score takes", async () => {
   const slow = search({
     generations: 3,

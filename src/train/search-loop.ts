@@ -16,6 +16,12 @@ export type Search = CemOptions & {
   readonly start: SearchState;
   readonly generations: number;
   readonly seed: number;
+  /** Candidates with which the first generation begins, in the place of some that are drawn. */
+  readonly first?: readonly (readonly number[])[];
+  /** Whether the best candidate so far is one of each generation, and scored again there. */
+  readonly keepsBest?: boolean;
+  /** Off: all generations are drawn from the start. That is random shooting, the control that costs the same. */
+  readonly fits?: boolean;
   /**
    * How good a candidate is: the higher the better. One at a time, and each of a generation with the same `rng`: what it draws from
    * there, such as the samples of a batch, is the same for all of them.
@@ -40,6 +46,8 @@ export type SearchRecord = {
   readonly mean: number;
   /** Mean of the deviations after it: how far the search still scatters. */
   readonly deviation: number;
+  /** The mean of the Gaussian after it. */
+  readonly center: readonly number[];
 };
 
 export type Found = {
@@ -70,7 +78,9 @@ export async function searchLoop(search: Search, { signal, onGeneration }: Searc
   let best: Found["best"] | undefined;
   for (let generation = 0; generation < search.generations; generation++) {
     const stream = root.split(`generation-${generation}`);
-    const candidates = drawCandidates(state, stream.split("candidates"), search);
+    const drawn = drawCandidates(state, stream.split("candidates"), search);
+    const given = generation === 0 ? (search.first ?? []) : search.keepsBest === true ? [best!.candidate] : [];
+    const candidates = [...given, ...drawn.slice(given.length)];
     const scores: number[] = [];
     for (const [index, candidate] of candidates.entries()) {
       if (signal?.aborted) break;
@@ -82,7 +92,7 @@ export async function searchLoop(search: Search, { signal, onGeneration }: Searc
     if (!Number.isFinite(top))
       throw new AppError("E_NAN", `search: generation ${generation}: expected a score that is a number, found ${top}`);
     if (best === undefined || top > best.score) best = { candidate: candidates[order[0]!]!, score: top, generation };
-    state = nextSearchState(state, { candidates, scores }, search);
+    if (search.fits ?? true) state = nextSearchState(state, { candidates, scores }, search);
     const record = recordOf(generation, { scores, order, state, elites: search.elites });
     history.push(record);
     await onGeneration?.(record);
@@ -93,7 +103,7 @@ export async function searchLoop(search: Search, { signal, onGeneration }: Searc
 
 function requireSearch(search: Search): void {
   requireCem(search);
-  const { start, generations } = search;
+  const { start, generations, first = [], population } = search;
   if (!Number.isInteger(generations) || generations < 1)
     throw new AppError("E_CONFIG", `search: expected at least 1 generation, found ${generations}`);
   if (start.mean.length === 0 || start.mean.length !== start.deviation.length)
@@ -103,6 +113,11 @@ function requireSearch(search: Search): void {
     );
   if (!start.mean.every(Number.isFinite) || !start.deviation.every((value) => value >= 0 && value < Infinity))
     throw new AppError("E_CONFIG", "search: expected a start of finite numbers, deviations from 0");
+  if (first.length > population || first.some(({ length }) => length !== start.mean.length))
+    throw new AppError(
+      "E_CONFIG",
+      `search: expected at most ${population} first candidates (the population) of ${start.mean.length} numbers each`,
+    );
 }
 
 type Scored = {
@@ -119,6 +134,7 @@ function recordOf(generation: number, { scores, order, state, elites }: Scored):
     elites: meanOf(order.slice(0, elites).map((place) => scores[place]!)),
     mean: meanOf(scores),
     deviation: meanOf(state.deviation),
+    center: state.mean,
   };
 }
 

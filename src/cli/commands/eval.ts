@@ -51,11 +51,11 @@ type Flags = PairFlags &
 const defaultMethods = "base,prompted,prompted-5shot,specialized,sibling-prompt,far-prompt";
 
 const list = (rows: readonly (readonly [string, string])[]): string =>
-  rows.map(([name, summary]) => `  ${name.padEnd(22)} ${summary}`).join("\n");
+  rows.map(([name, summary]) => `  ${name.padEnd(26)} ${summary}`).join("\n");
 
 const examples = `
 Methods:
-${list(METHODS.map((name) => [name, methods[name]("N").summary]))}
+${list(METHODS.map((name) => [name, methods[name]("N", "FOLDER").summary]))}
 
 Scorers, named by a task:
 ${list(Object.entries(scorers).map(([name, { summary }]) => [name, summary]))}

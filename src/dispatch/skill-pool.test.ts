@@ -1,0 +1,176 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { randomAdapter } from "../../test/support/random-adapter.ts";
+import { storedModel } from "../../test/support/stored-llama.ts";
+import { talkativeModel, smallTokenizer as tokenizer } from "../../test/support/talkative-model.ts";
+import { createRng } from "../base/rng.ts";
+import type { StepChange } from "../decode/cached-model.ts";
+import { createDecoder } from "../decode/decoder.ts";
+import { readPeftChange } from "../lora/peft-change.ts";
+import { writePeft } from "../lora/peft-format.ts";
+import { applyAdapter } from "../models/apply-adapter.ts";
+import { applyExpert } from "../models/apply-expert.ts";
+import { svfMaps } from "../models/decomposable.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
+import type { Model } from "../models/model.ts";
+import { peftBaseOf } from "../models/peft-base.ts";
+import { combineExperts, type Expert } from "../svf/expert.ts";
+import { readExpert, writeExpert } from "../svf/expert-file.ts";
+import { type Example, encodeInput, SPECIAL_TOKEN_LAYOUT as layout } from "../text/prompt.ts";
+import { findShares } from "./few-shot.ts";
+import { createShotScorer } from "./shots.ts";
+import { everywhere, type Shares, type SkillPool, whole } from "./skill-pool.ts";
+import { openSkillPool } from "./skill-pool-file.ts";
+
+const root = mkdtempSync(join(tmpdir(), "skill-pool-"));
+const at = (name: string) => join(root, name);
+const names = ["one", "three", "two"]; // as a folder is read
+let stored: Model;
+const pools: Record<string, SkillPool> = {};
+
+function skill(seed: string, renormalize: boolean, rank = 32): Expert {
+  const rng = createRng(seed);
+  const maps = svfMaps(stored.config, "feed-forward");
+  const scales = new Map(maps.map(({ weight }) => [weight, Float32Array.from({ length: rank }, () => 3 * rng.next())]));
+  return { modelSha256: stored.sha256, scales, renormalize, madeBy: {} };
+}
+
+beforeAll(async () => {
+  stored = await storedModel(at("model"), talkativeModel(1));
+  for (const name of names) {
+    await writeExpert(at(`free/${name}.safetensors`), skill(name, false));
+    await writeExpert(at(`bounded/${name}/expert.safetensors`), skill(name, true));
+    await writePeft(at(`lora/${name}`), randomAdapter(stored.config, { seed: name }), { baseName: "base" });
+  }
+  for (const kind of ["free", "bounded", "lora"])
+    pools[kind] = await openSkillPool(at(kind), { model: stored, stored });
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+const ids = tokenizer.encode("banana bandana");
+const answers = ["an ananas", "a band", "é"].map((text) => tokenizer.encode(text));
+
+/** Log-likelihoods of some answers, which tell models apart. */
+async function likelihoods(model: FrozenModel, change?: StepChange): Promise<number[]> {
+  await using decoder = await createDecoder(model, { threads: 1, ...(change === undefined ? {} : { change }) });
+  return decoder.score(ids, answers);
+}
+
+function expectClose(found: readonly number[], wanted: readonly number[]) {
+  found.forEach((value, i) => void expect(Math.abs(value - wanted[i]!)).toBeLessThan(1e-3));
+}
+
+const shares = [
+  [0.7, 0.1, 0.4],
+  [0.2, 0, 0.5],
+];
+
+describe.each(["free", "bounded", "lora"])("a pool of %s skills", (kind) => {
+  test("mixes them beside the weights as the skill that it saves does merged; no share is the base model", async () => {
+    const pool = pools[kind]!;
+    expect([pool.names, pool.layers]).toEqual([names, 2]);
+    const { change, steer } = pool.steered();
+    const base = await likelihoods(stored);
+    expectClose(await likelihoods(stored, change), base);
+    steer(shares);
+    const mixed = await likelihoods(stored, change);
+    expect(Math.abs(mixed[0]! - base[0]!)).toBeGreaterThan(0.1);
+    const saved = await pool.save(at(`saved-${kind}`), shares, { by: "test" });
+    const merged =
+      kind === "lora"
+        ? await applyAdapter(stored, (await readPeftChange(saved, peftBaseOf(stored))).adapter)
+        : await applyExpert(stored, await readExpert(saved));
+    expectClose(mixed, await likelihoods(merged));
+  });
+
+  test("has each skill whole", async () => {
+    const change = whole(pools[kind]!, "two");
+    const alone =
+      kind === "lora"
+        ? await applyAdapter(stored, randomAdapter(stored.config, { seed: "two" }))
+        : await applyExpert(stored, skill("two", kind === "bounded"));
+    expectClose(await likelihoods(stored, change), await likelihoods(alone));
+    expect(() => whole(pools[kind]!, "four")).toThrow(expect.objectContaining({ code: "E_USAGE" }));
+  });
+});
+
+test("mixing renormalised skills is the paper's sum of factors", async () => {
+  const mixed = await readExpert(at("saved-bounded/expert.safetensors"));
+  const experts = names.map((name) => skill(name, true));
+  const wanted = combineExperts(experts, (weight) => shares[Number(/layers\.(\d)/.exec(weight)![1])]!);
+  for (const [weight, z] of wanted.scales) expectClose([...mixed.scales.get(weight)!], [...z]);
+});
+
+describe("few examples", () => {
+  const inputs = ["banana", "an ananas", "bandana", "a band", "naïve", "café"];
+  const edge = { tokenizer, layout };
+
+  test("find the skill that gave the answers: by CEM with accuracy 1, above the uniform mixture and the base model", async () => {
+    const pool = pools["free"]!;
+    await using decoder = await createDecoder(stored, { threads: 1, change: whole(pool, "two") });
+    const examples: Example[] = [];
+    for (const input of inputs) {
+      const said = await decoder.generate(encodeInput(tokenizer, layout, input), { maxTokens: 12, tokenizer });
+      if (said.finish === "stop") examples.push({ input, target: said.text! });
+    }
+    const { change, steer } = pool.steered();
+    const shots = { examples, scorer: "exact" } as const;
+    await using scorer = createShotScorer({ ...edge, model: stored, change }, shots, { threads: 1 });
+    const score = (one: Shares) => {
+      steer(one);
+      return scorer.score();
+    };
+    const sizes = { skills: 3, layers: 2, examples: examples.length };
+    const options = { population: 12, generations: 4 };
+    const found = await findShares(sizes, score, options);
+    const uniform = await findShares(sizes, score, { search: "uniform" });
+    const random = await findShares(sizes, score, { ...options, search: "random" });
+    const base = await score(everywhere(2, [0, 0, 0]));
+    expect([found.evaluations, random.evaluations, uniform.evaluations]).toEqual([48, 48, 1]);
+    expect(found.history.map(({ shares: { length } }) => length)).toEqual([3, 3, 3, 3]);
+    expect(found.accuracy).toBeGreaterThan(uniform.accuracy);
+    expect(found.accuracy).toBeGreaterThan(base.accuracy);
+    expect(found.accuracy).toBeGreaterThanOrEqual(random.accuracy);
+    expect(found.logLikelihood).toBeGreaterThan(random.logLikelihood);
+    expect(await score(found.shares)).toEqual({ accuracy: found.accuracy, logLikelihood: found.logLikelihood });
+  });
+
+  test("on which the skills do nothing are refused: the reward never varies", async () => {
+    const score = async () => ({ accuracy: 0.5, logLikelihood: -1 });
+    const found = findShares({ skills: 2, layers: 1, examples: 2 }, score, { population: 4 });
+    await expect(found).rejects.toMatchObject({ code: "E_DATA" });
+  });
+
+  test("whose targets are no labels are refused, and so are none at all", () => {
+    const shots = { scorer: "choice", labels: ["a", "b"] } as const;
+    const make = (examples: { input: string; target: string }[]) =>
+      createShotScorer({ ...edge, model: stored }, { ...shots, examples });
+    expect(() => make([{ input: "x", target: "c" }])).toThrow(/"c"/);
+    expect(() => make([])).toThrow(expect.objectContaining({ code: "E_DATA" }));
+  });
+});
+
+describe("a folder is refused", () => {
+  const open = (name: string) => openSkillPool(at(name), { model: stored, stored });
+
+  test("without skills, or with skills of both kinds", async () => {
+    mkdirSync(at("empty"));
+    await expect(open("empty")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+    await expect(open("absent")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+    await writeExpert(at("both/a.safetensors"), skill("a", false));
+    await writePeft(at("both/b"), randomAdapter(stored.config), { baseName: "base" });
+    await expect(open("both")).rejects.toMatchObject({ code: "E_MISMATCH" });
+  });
+
+  test("with a skill of another model, naming both hashes; or with one that is called like the base model", async () => {
+    const other = { ...skill("a", false), modelSha256: "f".repeat(64) };
+    await writeExpert(at("strange/a.safetensors"), other);
+    const refused = await open("strange").catch((error: Error) => error);
+    expect(refused).toMatchObject({ code: "E_MISMATCH" });
+    expect((refused as Error).message).toMatch(new RegExp(`${"f".repeat(64)}.*${stored.sha256}`));
+    await writeExpert(at("named/other.safetensors"), skill("a", false));
+    await expect(open("named")).rejects.toMatchObject({ code: "E_USAGE" });
+  });
+});

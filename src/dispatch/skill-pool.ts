@@ -1,0 +1,86 @@
+/** @file Several skills of one model, mixed while it runs: how much of each, layer by layer. */
+import { AppError } from "../base/errors.ts";
+import type { StepChange } from "../decode/cached-model.ts";
+import { input } from "../graph/build.ts";
+import type { Node } from "../graph/types.ts";
+import { type Linear, wrapLinear } from "../nn/parts.ts";
+import type { WeightSource } from "../runtime/session.ts";
+import { type Tensor, zeros } from "../runtime/tensor.ts";
+
+/** How much of each skill: (layers, skills). All 0: the base model. */
+export type Shares = readonly (readonly number[])[];
+
+/** A change beside the weights that is steered by writing new shares: what a cache holds of others is not true any more. */
+export type Steered = { readonly change: StepChange; readonly steer: (shares: Shares) => void };
+
+export type SkillPool = {
+  readonly kind: "svf" | "lora";
+  /** Of the skills that are mixed, the one that dispatches left out. */
+  readonly names: readonly string[];
+  readonly layers: number;
+  /** Of the skills that are mixed. */
+  readonly bytes: number;
+  /** Mixes all skills but the dispatching one, from the base model on. */
+  readonly steered: () => Steered;
+  /** The skill that names others, whole; absent where the pool has none. */
+  readonly classifier?: StepChange;
+  /** Writes a mixture in the format of a single skill. Returns the file or folder. */
+  readonly save: (directory: string, shares: Shares, madeBy: Readonly<Record<string, string>>) => Promise<string>;
+};
+
+/** The same shares in every layer. */
+export const everywhere = (layers: number, shares: readonly number[]): Shares =>
+  Array.from({ length: layers }, () => shares);
+
+/** One skill whole. Throws E_USAGE for a name that the pool does not have. */
+export function whole({ names, steered, layers }: SkillPool, name: string): StepChange {
+  if (!names.includes(name))
+    throw new AppError("E_USAGE", `skill: expected one of ${names.join(", ")}, found ${JSON.stringify(name)}`);
+  const { change, steer } = steered();
+  steer(
+    everywhere(
+      layers,
+      names.map((other) => Number(other === name)),
+    ),
+  );
+  return change;
+}
+
+/** The layer that a weight belongs to, from its name. */
+export function layerOf(weight: string): number {
+  const found = /\.(\d+)\./.exec(weight)?.[1];
+  if (found === undefined) throw new AppError("E_MISMATCH", `${weight}: expected a weight of a layer`);
+  return Number(found);
+}
+
+/** A map that skills change. */
+export type SteeredMap = {
+  /** What a skill adds or replaces, given what steers it: a vector of `size` numbers. */
+  readonly wrap: (plain: Linear, steering: Node) => Linear;
+  readonly size: number;
+  /** What the vector is for a layer's shares. */
+  readonly steer: (values: Float32Array, shares: readonly number[]) => void;
+};
+
+/** A change of maps, each steered by a vector that is fed with every step. */
+export function steeredMaps(
+  maps: ReadonlyMap<string, SteeredMap>,
+  weights: Readonly<Record<string, WeightSource>>,
+): Steered {
+  const feeds: Record<string, Tensor<"f32">> = {};
+  const nodes = new Map<string, Node>();
+  for (const [weight, { size }] of maps) {
+    const name = `skills.${weight}`;
+    feeds[name] = zeros("f32", [size]);
+    nodes.set(weight, input(name, [size]));
+  }
+  const wrap: StepChange["wrap"] = (parts) =>
+    wrapLinear(parts, (name, plain) => {
+      const map = maps.get(`${name}.weight`);
+      return map === undefined ? plain : map.wrap(plain, nodes.get(`${name}.weight`)!);
+    });
+  const steer = (shares: Shares): void => {
+    for (const [weight, map] of maps) map.steer(feeds[`skills.${weight}`]!.data, shares[layerOf(weight)]!);
+  };
+  return { change: { wrap, weights, feeds }, steer };
+}

@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { randomAdapter } from "../../test/support/random-adapter.ts";
+import { talkativeModel, smallTokenizer as tokenizer } from "../../test/support/talkative-model.ts";
+import type { EvalTask } from "../data/eval-task.ts";
+import { createDecoder } from "../decode/decoder.ts";
+import { createFirstPass, dispatchPrompt, parseSkill } from "../dispatch/first-pass.ts";
+import { type SkillPool, whole } from "../dispatch/skill-pool.ts";
+import { openSkillPool } from "../dispatch/skill-pool-file.ts";
+import type { LogLine } from "../eval/log.ts";
+import { evaluate } from "../eval/run-eval.ts";
+import { writePeft } from "../lora/peft-format.ts";
+import { encodePrompted, SPECIAL_TOKEN_LAYOUT as layout } from "../text/prompt.ts";
+import type { Subject } from "./method.ts";
+import { type NamedMethod, parseMethods } from "./table.ts";
+
+const root = mkdtempSync(join(tmpdir(), "first-pass-"));
+const model = talkativeModel(1);
+const subject: Subject = { name: "talker", sha256: "abc", model, tokenizer, layout };
+let pool: SkillPool;
+beforeAll(async () => {
+  for (const name of ["math", "code", "classifier"])
+    await writePeft(join(root, name), randomAdapter(model.config, { seed: name }), { baseName: "base" });
+  pool = await openSkillPool(root, subject);
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+test.each([
+  ["math", "math"],
+  ["  Code.\n", "code"],
+  ['"math"', "math"],
+  ["It is \\boxed{code}.", "code"],
+  ["\\boxed{cooking} math", "other"],
+  ["math or code", "other"],
+  ["", "other"],
+  ["mathematics", "other"],
+])("%j names %s", (said, skill) => {
+  expect(parseSkill(said, ["math", "code"])).toBe(skill);
+});
+
+test("a first pass asks once for each question, forgets the one asked for longest ago, and says what it took", async () => {
+  let ms = 0;
+  const now = () => ms++;
+  await using first = createFirstPass(subject, pool.names, { threads: 1, remembered: 2, now });
+  const asked = [];
+  for (const input of ["a", "b", "a", "c", "a", "b"]) asked.push(await first.choose(input));
+  expect(asked.map(({ isRemembered }) => isRemembered)).toEqual([false, false, true, false, true, false]);
+  expect(asked.every(({ ms: took }) => took > 0)).toBe(true);
+  expect((await first.choose("long ".repeat(200))).skill).toBe("other"); // beyond the context
+});
+
+test("the skill called classifier speaks in the place of the base model", async () => {
+  expect(pool.names).toEqual(["code", "math"]);
+  const change = pool.classifier!;
+  await using first = createFirstPass({ ...subject, change }, pool.names, { threads: 1 });
+  await using decoder = await createDecoder(model, { threads: 1, change });
+  const ids = encodePrompted(tokenizer, layout, { prompt: dispatchPrompt(pool.names), input: "banana" });
+  const { said } = await first.choose("banana");
+  expect((await decoder.generate(ids, { maxTokens: 60, tokenizer })).text!.startsWith(said)).toBe(true);
+});
+
+describe("C14: what no skill answers, the base weights answer", () => {
+  const samples = Array.from({ length: 8 }, (_, i) => ({ input: `banana ${i} a band`, target: "an" }));
+  const task: EvalTask = { name: "t", stratum: "s", kind: "k", systemPrompt: "Say.", examples: [], samples };
+  const answers = async (method: string | NamedMethod) => {
+    const { lines } = await evaluate(subject, [task], { methods: [method], threads: 1, timedQueries: 1 });
+    return [...lines].sort((a, b) => a.sample - b.sample);
+  };
+  const said = (lines: readonly LogLine[], rest: number) =>
+    lines.filter(({ sample }) => sample % 2 === rest).map(({ answer, finish }) => [answer, finish]);
+
+  test("also between questions that skills answer", async () => {
+    const change = whole(pool, "math");
+    const turns: NamedMethod = {
+      name: "in turns",
+      summary: "",
+      prepare: async () => ({
+        model,
+        cost: { seconds: 0, flops: 0, bytes: 0, examples: 0 },
+        dispatch: async (input) =>
+          /[02468]/.test(input) ? { skill: "math", ms: 3, change } : { skill: "other", ms: 5, change: undefined },
+      }),
+    };
+    const [found, base] = [await answers(turns), await answers("base")];
+    const math = await answers(`lora:${join(root, "math")}`);
+    expect(said(found, 1)).toEqual(said(base, 1));
+    expect(said(found, 0)).toEqual(said(math, 0));
+    expect(said(math, 0)).not.toEqual(said(base, 0));
+    expect(found.map(({ dispatch }) => dispatch?.skill)).toEqual([
+      "math",
+      "other",
+      "math",
+      "other",
+      "math",
+      "other",
+      "math",
+      "other",
+    ]);
+  });
+
+  test("all of them, where the first pass says nothing that is a skill's name", async () => {
+    const strip = (lines: readonly LogLine[]) =>
+      lines.map(({ answer, finish, scores }) => ({ answer, finish, scores }));
+    const found = await answers(`skills-prompt:${root}`);
+    expect(strip(found)).toEqual(strip(await answers("base")));
+    expect(new Set(found.map(({ dispatch }) => dispatch!.skill))).toEqual(new Set(["other"]));
+    expect(found.every(({ dispatch }) => dispatch!.ms > 0)).toBe(true);
+  });
+});
+
+test("a mixture needs as many examples as its name says; a folder without a classifier has none to ask", async () => {
+  const [method] = parseMethods([`skills-cem-3shot:${root}`]);
+  const examples = [{ input: "a", target: "b" }];
+  const task = { name: "t", stratum: "s", kind: "k", systemPrompt: "Say.", examples };
+  expect(method!.refuses!(subject, task)).toBe("needs 3 examples, found 1");
+  rmSync(join(root, "classifier"), { recursive: true });
+  const [asking] = parseMethods([`skills-classifier:${root}`]);
+  await expect(asking!.prepare(subject, task)).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+});
+
+test("few examples and an equal share of each skill are methods too", async () => {
+  const examples = ["banana", "a band"].map((input) => ({ input, target: "an" }));
+  const task = { name: "t", stratum: "s", kind: "k", systemPrompt: "Say.", examples };
+  const [cem, uniform] = parseMethods([`skills-cem-2shot:${root}`, `skills-uniform:${root}`]);
+  const prepared = await cem!.prepare(subject, task, { threads: 1 });
+  expect(prepared.cost).toMatchObject({ examples: 2, bytes: pool.bytes });
+  expect(prepared.change).toBeDefined();
+  expect((await uniform!.prepare(subject, task)).cost.examples).toBe(0);
+});

@@ -1,0 +1,101 @@
+/** @file The model with several skills: chosen question by question in a first pass, or mixed by what a few examples say. */
+
+import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
+import type { StepChange } from "../decode/cached-model.ts";
+import { findShares, type SearchName } from "../dispatch/few-shot.ts";
+import { createFirstPass, otherSkill } from "../dispatch/first-pass.ts";
+import { createShotScorer, type Shots } from "../dispatch/shots.ts";
+import { everywhere, whole } from "../dispatch/skill-pool.ts";
+import { classifierName, openSkillPool } from "../dispatch/skill-pool-file.ts";
+import { scorersOf } from "../eval/scorers/table.ts";
+import { freeOfCost, type Method, type Subject, type Task } from "./method.ts";
+import { refusesExamples, shots } from "./shots.ts";
+
+/** Who names the skill in the first pass: the base model, or the folder's skill of that name. */
+export type Dispatching = "prompt" | "classifier";
+
+const speakers: Readonly<Record<Dispatching, string>> = {
+  prompt: "which the model itself names",
+  classifier: `which the skill "${classifierName}" names`,
+};
+
+/** `folder`: skills, each under its name. */
+export const chosenSkill = (folder: string, by: Dispatching): Method => ({
+  summary: `each question by one of the skills in FOLDER, ${speakers[by]} in a first pass, or by the base model`,
+  async prepare(subject, _, { threads = 0, device = "cpu" } = {}) {
+    const from = performance.now();
+    const pool = await openSkillPool(folder, subject);
+    if (by === "classifier" && pool.classifier === undefined)
+      throw new AppError(
+        "E_NOT_FOUND",
+        `${folder}: expected a skill "${classifierName}", which names the others; found none`,
+      );
+    const change = by === "classifier" ? pool.classifier : undefined;
+    const first = createFirstPass({ ...subject, change }, pool.names, { threads, device });
+    const changes = new Map<string, StepChange>();
+    return {
+      model: subject.model,
+      async dispatch(input, signal) {
+        const { skill, ms } = await first.choose(input, signal);
+        if (skill !== otherSkill && !changes.has(skill)) changes.set(skill, whole(pool, skill));
+        return { skill, ms, change: changes.get(skill) };
+      },
+      cost: { ...freeOfCost, seconds: (performance.now() - from) / 1000, bytes: pool.bytes },
+      close: async () => first[Symbol.asyncDispose](),
+    };
+  },
+});
+
+export type Mixing = { readonly search: SearchName; readonly perLayer?: boolean };
+
+/** All skills of a folder at once: how much of each, a search over `count` examples says. */
+export const mixedSkills = (folder: string, count: number, { search, perLayer = false }: Mixing): Method => ({
+  summary: summaries[search](perLayer),
+  refuses: (_, task) => refusesExamples(task, count),
+  async prepare(subject, task, { threads = 0, device = "cpu", signal } = {}) {
+    const from = performance.now();
+    const pool = await openSkillPool(folder, subject);
+    const { change, steer } = pool.steered();
+    const skills = pool.names.length;
+    let evaluations = 0;
+    if (search === "uniform") steer(everywhere(pool.layers, new Array<number>(skills).fill(1 / skills)));
+    else {
+      const sizes = { skills, layers: pool.layers, examples: count };
+      await using scorer = createShotScorer({ ...subject, change }, shotsOf(task, count), { threads, device });
+      const found = await findShares(
+        sizes,
+        (shares) => {
+          steer(shares);
+          return scorer.score(signal);
+        },
+        { search, perLayer, signal },
+      );
+      requireRunning(signal);
+      steer(found.shares);
+      evaluations = found.evaluations;
+    }
+    const seconds = (performance.now() - from) / 1000;
+    const flops = evaluations * count * flopsOf(subject, task);
+    return { model: subject.model, change, cost: { seconds, flops, bytes: pool.bytes, examples: count } };
+  },
+});
+
+const summaries: Readonly<Record<SearchName, (perLayer: boolean) => string>> = {
+  cem: (perLayer) =>
+    `the skills in FOLDER mixed${perLayer ? " layer by layer" : ""} as N examples say, by the cross-entropy method`,
+  random: () => "control: the same by as many random mixtures",
+  uniform: () => "control: the skills in FOLDER, an equal share of each",
+};
+
+function shotsOf(task: Task, count: number): Shots {
+  const examples = shots(task, count);
+  const { labels, maxTokens } = task;
+  return { examples, labels, scorer: scorersOf({ ...task, samples: [...examples] })[0]!, maxTokens };
+}
+
+/** Of reading one example: about two for each weight and token. */
+function flopsOf({ stored, tokenizer }: Subject, { examples }: Task): number {
+  const read = examples.reduce((sum, { input, target }) => sum + tokenizer.encode(input + target).length, 0);
+  return (2 * (stored?.parameterCount ?? 0) * read) / Math.max(1, examples.length);
+}
