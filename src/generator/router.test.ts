@@ -5,9 +5,10 @@ import { input } from "../graph/build.ts";
 import { interpret } from "../graph/interpret.ts";
 import { numbersOf, type Tensor, tensor } from "../graph/tensor.ts";
 import { leavesOf } from "../graph/tree.ts";
+import { keepTopK } from "../nn/gates.ts";
 import type { GeneratorConfig } from "./config.ts";
 import { generatorBuffers, generatorParameters, parameterNames } from "./parameters.ts";
-import { keepTopK, type Routing, route, routerInputs } from "./router.ts";
+import { type Routing, route, routerInputs } from "./router.ts";
 
 const prompts = 6;
 const experts = 4;

@@ -1,22 +1,8 @@
 /** @file The router: meta hidden states to gates. Linear, SiLU, linear, norm (eq. 3); softmax, KeepTop-K, renormalised (eq. 5), or the logits as they are. */
-import {
-  add,
-  constant,
-  input,
-  less,
-  matmul,
-  mul,
-  reshape,
-  scale,
-  silu,
-  softmax,
-  sub,
-  topKMask,
-  transpose,
-  where,
-} from "../graph/build.ts";
+import { add, constant, input, matmul, mul, reshape, scale, silu, softmax, sub, transpose } from "../graph/build.ts";
 import { mulDims } from "../graph/dims.ts";
 import type { Dim, Node } from "../graph/types.ts";
+import { keepTopK } from "../nn/gates.ts";
 import type { Parts } from "../nn/parts.ts";
 import { type GeneratorConfig, gateSets } from "./config.ts";
 import { type PairShape, parameterNames } from "./parameters.ts";
@@ -50,13 +36,6 @@ function fromScopes(x: Node, prompts: Dim, layers: number, config: GeneratorConf
 export function routerHiddenStates(config: GeneratorConfig, parameters: Parts["weight"], hidden: Node): Node {
   const get = (part: Parameters<typeof parameterNames.router>[0]) => parameters(parameterNames.router(part), []);
   return silu(add(matmul(toScopes(hidden, config), get("f1.weight"), { transB: true }), get("f1.bias")));
-}
-
-/** softmax over the K largest logits, zero elsewhere: eq. 5, in its stable form. Without renormalisation the dense softmax is cut. */
-export function keepTopK(logits: Node, k: number, renormalize = true): Node {
-  const mask = topKMask(logits, k);
-  if (!renormalize) return mul(softmax(logits), mask);
-  return softmax(where(less(constant(0.5), mask), logits, constant(-1e30)));
 }
 
 /** Whether the router has an input for Gumbel noise. */

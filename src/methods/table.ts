@@ -7,6 +7,7 @@ import { prompted, promptedShots } from "./prompted.ts";
 import { chosenSkill, mixedSkills } from "./skills.ts";
 import { farPrompt, shuffledPrompt, siblingPrompt, specialized, specializedShots } from "./specialized.ts";
 import { svf } from "./svf.ts";
+import { loramoe, mixlora } from "./token-experts.ts";
 
 /** In the order of tables. `N` stands for a number from 1, `FOLDER` and `FILE` for a path. */
 export const methods = {
@@ -26,6 +27,8 @@ export const methods = {
   "skills-layers-Nshot:FOLDER": (n, folder) => mixedSkills(folder, Number(n), { search: "cem", perLayer: true }),
   "skills-random-Nshot:FOLDER": (n, folder) => mixedSkills(folder, Number(n), { search: "random" }),
   "skills-uniform:FOLDER": (folder) => mixedSkills(folder, 0, { search: "uniform" }),
+  "loramoe:FILE": (path) => loramoe(path),
+  "mixlora:FILE": (path) => mixlora(path),
 } as const satisfies Record<string, (first: string, second: string) => Method>;
 
 export type MethodPattern = keyof typeof methods;

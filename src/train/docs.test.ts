@@ -35,8 +35,8 @@ test("docs/training.md names every key of a configuration", () => {
 
 test("the configurations it shows are valid", () => {
   const shown = [
-    ...page.matchAll(/```json\n(\{"kind": "(?:language-model|generator|lora|svf|reinforce)".*?)```/gs),
+    ...page.matchAll(/```json\n(\{"kind": "(?:language-model|generator|lora|svf|reinforce|loramoe|mixlora)".*?)```/gs),
   ].map(([, json]) => json!);
-  expect(shown).toHaveLength(5);
+  expect(shown).toHaveLength(6);
   for (const json of shown) expect(() => TrainConfig.parse(JSON.parse(json))).not.toThrow();
 });

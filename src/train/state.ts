@@ -1,7 +1,7 @@
 /** @file The state of a training run: weights, moments and buffers by name, preallocated and written in place. */
 import { AppError } from "../base/errors.ts";
 import type { Feeds } from "../runtime/session.ts";
-import { type Tensor, zeros } from "../runtime/tensor.ts";
+import { floatTensor, type Tensor, zeros } from "../runtime/tensor.ts";
 import { type ParameterShapes, type StepSpec, stepNames } from "./step.ts";
 
 /** Tensors by their state name: `p/…`, `m/…`, `v/…`, `b/…`. */
@@ -30,6 +30,12 @@ export function completeState(shapes: ParameterShapes, given: TrainingState): Tr
   }
   return state;
 }
+
+/** Where training begins, from values by their plain names. */
+export const startState = (values: ReadonlyMap<string, Float32Array>, shapes: ParameterShapes): TrainingState =>
+  Object.fromEntries(
+    [...shapes].map(([name, shape]) => [stepNames.parameter(name), floatTensor(shape, values.get(name)!)]),
+  );
 
 export const zeroState = (shapes: ParameterShapes): TrainingState =>
   Object.fromEntries([...shapes].map(([name, shape]) => [name, zeros("f32", shape)]));

@@ -20,7 +20,10 @@ import type { Row } from "./batch.ts";
 import type { EpisodesConfig, TasksConfig } from "./config.ts";
 
 /** A prompt and the queries it is asked. */
-export type Questions = Pick<Group, "prompt" | "queries">;
+export type Questions = Pick<Group, "prompt" | "queries"> & {
+  /** The kind of task, where it is known. */
+  readonly kind?: string | undefined;
+};
 
 /** Which batch is drawn: its split, and its number among all batches of that split, micro-batches counted one by one. */
 export type BatchPlace = { readonly split: "train" | "validation"; readonly index: number };
@@ -82,7 +85,10 @@ async function drawFromTasks(config: TasksConfig, tokenizer: Tokenizer): Promise
     weight,
   };
   return (rng, { split }, count) =>
-    Array.from({ length: count }, () => sampleGroup(families, rng, { ...options, split }));
+    Array.from({ length: count }, () => {
+      const group = sampleGroup(families, rng, { ...options, split });
+      return { ...group, kind: group.task.kind };
+    });
 }
 
 /** One row: the prompt, then the queries with their answers that fit `maxTokens`; the first always stays. */

@@ -154,3 +154,20 @@ export async function configureReinforce(root: string, output: string, changes =
     ...changes,
   });
 }
+
+/** LoRAMoE or MixLoRA on the same. */
+export const configureTokenExperts = (
+  root: string,
+  output: string,
+  kind: "loramoe" | "mixlora",
+  changes: Readonly<Record<string, unknown>> = {},
+): string =>
+  configure(output, {
+    kind,
+    tokenizer: join(root, names.tokenizer),
+    edge: join(root, names.edge),
+    rowTokens: 40,
+    [kind]: { experts: 4, rank: 2, alpha: 4 },
+    tasks: taskKeys(root),
+    ...changes,
+  });

@@ -9,6 +9,7 @@ import { LoraRun, lora } from "./lora.ts";
 import type { Recipe } from "./recipe.ts";
 import { ReinforceRun, reinforce } from "./reinforce.ts";
 import { SvfRun, svf } from "./svf.ts";
+import { LoramoeRun, loramoe, MixloraRun, mixlora } from "./token-experts.ts";
 
 /** The configuration of a training run, one JSON file. */
 export const TrainConfig = z.discriminatedUnion("kind", [
@@ -17,6 +18,8 @@ export const TrainConfig = z.discriminatedUnion("kind", [
   LoraRun,
   SvfRun,
   ReinforceRun,
+  LoramoeRun,
+  MixloraRun,
 ]);
 export type TrainConfig = z.infer<typeof TrainConfig>;
 
@@ -28,6 +31,8 @@ export const recipes: { readonly [K in Kind]: Recipe<Extract<TrainConfig, { kind
   lora,
   svf,
   reinforce,
+  loramoe,
+  mixlora,
 };
 
 /** Reads all that a run needs, with paths in the place of names. Throws before anything is written. */

@@ -1,0 +1,147 @@
+/** @file Training LoRAMoE or MixLoRA: a LoRA's batches and loss, many LoRAs that tokens are routed to. */
+import { join } from "node:path";
+import { z } from "zod";
+import { createRng, type Rng } from "../../base/rng.ts";
+import { ExpertTargets } from "../../generator/config.ts";
+import { initialValues, type ParameterInfo } from "../../generator/parameters.ts";
+import { frozenSources, isCoded } from "../../models/frozen-model.ts";
+import { learnedFileName, writeLearned } from "../../models/learned-file.ts";
+import { openModel } from "../../models/model-file.ts";
+import { type TokenExperts, tokenExpertShapes } from "../../models/token-experts.ts";
+import { requireEmbeddings } from "../../pair/pair.ts";
+import { mappedOrHeld } from "../../runtime/weight-memory.ts";
+import { loadTokenizer } from "../../text/tokenizer-file.ts";
+import { frozenPrefix } from "../adapted-step.ts";
+import { answers, common, count, path, refinePromptFree, Weights } from "../config.ts";
+import { drawGroups, edgeFeeds } from "../edge-batch.ts";
+import { targetOf } from "../generator-step.ts";
+import type { Job } from "../job.ts";
+import { openingOf } from "../open-frozen.ts";
+import { parametersOf, startState } from "../state.ts";
+import { type BatchPlace, openTaskSource } from "../task-batches.ts";
+import { balanceFeeds, tokenExpertSpec } from "../token-expert-step.ts";
+import type { Recipe } from "./recipe.ts";
+
+const keys = {
+  ...common,
+  ...answers,
+  /** The frozen model: a directory or a GGUF file. */
+  edge: path,
+  /** Its tokenizer; left out, the one beside or inside the model. */
+  tokenizer: path.optional(),
+  /** How the frozen model is held. */
+  weights: z.strictObject({ edge: Weights.default("f32") }).prefault({}),
+};
+
+const coefficient = z.number().min(0).default(0.01);
+
+export const LoramoeRun = z
+  .strictObject({
+    kind: z.literal("loramoe"),
+    ...keys,
+    loramoe: z
+      .strictObject({
+        experts: count.min(2).max(1024).default(6),
+        rank: count.max(1024).default(4),
+        alpha: z.number().positive().default(32),
+        targets: ExpertTargets,
+      })
+      .prefault({}),
+    balance: z
+      .strictObject({
+        coefficient,
+        delta: z.number().min(0).lt(1).default(0.1),
+        /** Task kinds that the first half of the experts is for, the second half being for all others; none: no experts are kept to kinds. */
+        kinds: z.array(z.string().min(1)).default([]),
+      })
+      .prefault({}),
+  })
+  .superRefine(refinePromptFree);
+export type LoramoeRun = z.infer<typeof LoramoeRun>;
+
+export const MixloraRun = z
+  .strictObject({
+    kind: z.literal("mixlora"),
+    ...keys,
+    mixlora: z
+      .strictObject({
+        experts: count.min(2).max(1024).default(8),
+        topK: count.max(1024).default(2),
+        rank: count.max(1024).default(16),
+        alpha: z.number().positive().default(32),
+        /** Maps of attention that have one LoRA each. */
+        attention: z.array(z.enum(["q", "k", "v", "o"])).default(["q", "k", "v", "o"]),
+      })
+      .refine(({ experts, topK }) => topK <= experts, {
+        path: ["topK"],
+        message: "expected at most as many as experts",
+      })
+      .prefault({}),
+    balance: z.strictObject({ coefficient }).prefault({}),
+  })
+  .superRefine(refinePromptFree);
+export type MixloraRun = z.infer<typeof MixloraRun>;
+
+const names = { edge: "model", tokenizer: "tokenizer" } as const;
+
+export const loramoe: Recipe<LoramoeRun> = {
+  schema: LoramoeRun,
+  names,
+  open: (config) => {
+    const { loramoe: settings, balance } = config;
+    return open(config, { form: "loramoe", topK: settings.experts, ...settings }, balance);
+  },
+};
+
+export const mixlora: Recipe<MixloraRun> = {
+  schema: MixloraRun,
+  names,
+  open: (config) => {
+    const { attention: targets, ...settings } = config.mixlora;
+    return open(config, { form: "mixlora", targets, ...settings }, { ...config.balance, delta: 0, kinds: [] });
+  },
+};
+
+async function open(
+  config: LoramoeRun | MixloraRun,
+  settings: TokenExperts,
+  balance: LoramoeRun["balance"],
+): Promise<Job> {
+  const edge = await openModel(config.edge, openingOf(config.weights.edge));
+  const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
+  requireEmbeddings(config.edge, edge.config, tokenizer);
+  const source = await openTaskSource(config, tokenizer, config.layout);
+  const shapes = tokenExpertShapes(edge.config, settings);
+  const { optimizer, recompute } = config;
+  const { padId } = source.tokenizer;
+  const spec = tokenExpertSpec({ edge, settings, balance, target: targetOf(config), optimizer, padId });
+  const batch = (rng: Rng, place: BatchPlace) => {
+    const groups = drawGroups(config, source, rng, place);
+    return {
+      ...edgeFeeds(config, source, groups, edge.config.context),
+      ...balanceFeeds(settings, balance, groups),
+    };
+  };
+  return {
+    spec: { ...spec, recompute },
+    weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
+    prepack: isCoded(edge),
+    start: () => startState(initialValues(starts(shapes), createRng(config.seed).split("initial experts")), shapes),
+    batch: ({ rng, index }) => batch(rng, { split: "train", index }),
+    validation: ({ rng, index }) => batch(rng, { split: "validation", index }),
+    save: (state) =>
+      writeLearned(
+        join(config.output, learnedFileName),
+        { modelSha256: edge.sha256, settings, tensors: parametersOf(state) },
+        shapes,
+      ),
+  };
+}
+
+/** A and routers as linear layers begin, B at zero: step 0 is the base model. */
+const starts = (shapes: ReadonlyMap<string, readonly number[]>): Map<string, ParameterInfo> =>
+  new Map(
+    [...shapes].map(
+      ([name, shape]) => [name, { shape, start: name.endsWith(".lora_B") ? "zero" : "kaiming" }] as const,
+    ),
+  );

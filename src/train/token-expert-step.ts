@@ -1,0 +1,86 @@
+/** @file Training experts that each token is routed to by itself, LoRAMoE or MixLoRA, beside a frozen edge model that reads no prompts. */
+import { add, cast, constant, equal, input, reshape, scale, sub } from "../graph/build.ts";
+import type { Dim, Node } from "../graph/types.ts";
+import { frozenParts } from "../models/frozen-model.ts";
+import {
+  type TokenExpertForm,
+  type TokenExperts,
+  tokenExpertShapes,
+  withTokenExperts,
+} from "../models/token-experts.ts";
+import { localizedBalance, mixtralBalance, type TokenRouting } from "../nn/token-experts.ts";
+import type { AdamWConfig } from "../optim/adamw.ts";
+import type { Feeds } from "../runtime/session.ts";
+import { floatTensor } from "../runtime/tensor.ts";
+import { type FrozenShape, frozenPrefix } from "./adapted-step.ts";
+import { rowInputs, supervisedTokens } from "./batch.ts";
+import { answerLoss, edgePrefix, type Target } from "./generator-step.ts";
+import type { StepSpec } from "./step.ts";
+import type { Questions } from "./task-batches.ts";
+
+export type Balance = {
+  /** Its weight beside the answers' loss. */
+  readonly coefficient: number;
+  /** LoRAMoE: how far experts are kept to rows of their own kind, and the task kinds that the first half of them is for. */
+  readonly delta: number;
+  readonly kinds: readonly string[];
+};
+
+/** (rows, n): what loads are multiplied by; fed for LoRAMoE. */
+const wantedName = "edge.wanted";
+
+type BalanceLoss = (routings: readonly TokenRouting[], real: Node, settings: TokenExperts) => Node;
+
+const balances: { readonly [F in TokenExpertForm]: BalanceLoss } = {
+  loramoe: (routings, real, { experts }) => {
+    const wanted = input(wantedName, [real.shape[0]!, experts]);
+    return routings.map((routing) => localizedBalance(routing, real, wanted)).reduce(add);
+  },
+  mixlora: (routings, real, { topK }) => mixtralBalance(routings, real, topK),
+};
+
+export type TokenExpertStep = {
+  readonly edge: FrozenShape;
+  readonly settings: TokenExperts;
+  readonly balance: Pick<Balance, "coefficient">;
+  readonly target: Target;
+  readonly optimizer: AdamWConfig & { readonly maxGradientNorm: number };
+  /** Tokens of this id are padding: no router's load. */
+  readonly padId: number;
+};
+
+export function tokenExpertSpec({ edge, settings, balance, target, optimizer, padId }: TokenExpertStep): StepSpec {
+  return {
+    parameters: tokenExpertShapes(edge.config, settings),
+    weigh: supervisedTokens(edgePrefix),
+    optimizer,
+    maxGradientNorm: optimizer.maxGradientNorm,
+    objective: (parameters) => {
+      const batch = rowInputs(edgePrefix);
+      const plain = frozenParts(edge, frozenPrefix);
+      const { parts, routings } = withTokenExperts(edge.config, settings, plain, (name) => parameters[name]!);
+      const answers = answerLoss(edge.config, parts, plain, target, batch);
+      const [rows, time] = batch.tokens.shape as [Dim, Dim];
+      const padding = cast(equal(batch.tokens, constant(padId, [], "i64")), "f32");
+      const real = reshape(sub(constant(1), padding), [rows, time, 1]);
+      const even = balances[settings.form](routings, real, settings);
+      return {
+        loss: add(answers, scale(even, balance.coefficient)),
+        metrics: { answerLoss: answers, balanceLoss: even },
+      };
+    },
+  };
+}
+
+/** What the balance reads of a batch beside its tokens. */
+export function balanceFeeds(settings: TokenExperts, { delta, kinds }: Balance, groups: readonly Questions[]): Feeds {
+  if (settings.form !== "loramoe") return {};
+  const { experts } = settings;
+  const half = Math.floor(experts / 2);
+  const isSet = kinds.length > 0;
+  const wanted = groups.flatMap(({ kind }) => {
+    const isOfFirst = kind !== undefined && kinds.includes(kind);
+    return Array.from({ length: experts }, (_, j) => (isSet ? (j < half === isOfFirst ? 1 + delta : 1 - delta) : 1));
+  });
+  return { [wantedName]: floatTensor([groups.length, experts], wanted) };
+}
