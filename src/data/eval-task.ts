@@ -1,5 +1,6 @@
 /** @file A task of an evaluation: a system prompt, what it may be compared with, and inputs with known answers. */
 import { z } from "zod";
+import { hasOneBlank, TEXT_LAYOUTS } from "./text-question.ts";
 
 /** Limits for untrusted files. */
 export const evalTaskLimits = {
@@ -46,6 +47,8 @@ const EvalTaskFields = z.strictObject({
   examples: z.array(z.strictObject(pair)).max(evalTaskLimits.examples).default([]),
   /** A closed list of answers: every method chooses among them by likelihood. A sample's own `choices` come first. */
   labels: z.exactOptional(choices),
+  /** Plain text instead of the model's own layout: a choice continues the input, or fills its blank `_`. */
+  layout: z.exactOptional(z.enum(TEXT_LAYOUTS)),
   /** Names of scorers; the first one counts, the others are reported beside it. */
   scorer: z.exactOptional(word),
   scorers: z.exactOptional(z.array(word).min(1).max(evalTaskLimits.scorers)),
@@ -59,14 +62,28 @@ const EvalTaskFields = z.strictObject({
     .max(evalTaskLimits.samples),
 });
 
-/** Parses a task, and checks that each target is among the answers that may be chosen. */
-export const EvalTask = EvalTaskFields.superRefine(({ labels, samples, scorer, scorers }, context) => {
-  for (const [i, { target, choices = labels }] of samples.entries())
-    if (choices !== undefined && !choices.includes(target))
-      context.addIssue({ code: "custom", path: ["samples", i, "target"], message: "not among the choices" });
-  if (scorer !== undefined && scorers !== undefined)
-    context.addIssue({ code: "custom", path: ["scorer"], message: "expected scorer or scorers, found both" });
-});
+/** Parses a task, and checks that each target is among the answers that may be chosen, and that plain text has choices and its blank. */
+export const EvalTask = EvalTaskFields.superRefine(
+  ({ labels, samples, examples, layout, scorer, scorers }, context) => {
+    for (const [i, { choices = labels }] of samples.entries())
+      if (layout !== undefined && choices === undefined)
+        context.addIssue({
+          code: "custom",
+          path: ["samples", i],
+          message: `expected choices for layout ${layout}, found none`,
+        });
+    if (layout === "blank")
+      for (const [key, rows] of Object.entries({ samples, examples }))
+        for (const [i, { input }] of rows.entries())
+          if (!hasOneBlank(input))
+            context.addIssue({ code: "custom", path: [key, i, "input"], message: 'expected one blank "_"' });
+    for (const [i, { target, choices = labels }] of samples.entries())
+      if (choices !== undefined && !choices.includes(target))
+        context.addIssue({ code: "custom", path: ["samples", i, "target"], message: "not among the choices" });
+    if (scorer !== undefined && scorers !== undefined)
+      context.addIssue({ code: "custom", path: ["scorer"], message: "expected scorer or scorers, found both" });
+  },
+);
 export type EvalTask = z.output<typeof EvalTask>;
 /** What a task may be written as: fields with defaults may be left out. */
 export type EvalTaskInput = z.input<typeof EvalTask>;

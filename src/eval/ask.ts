@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import type { CompiledConstraint } from "../constraint/compile.ts";
 import type { EvalSample } from "../data/eval-task.ts";
+import type { TextLayout } from "../data/text-question.ts";
 import type { StepChange } from "../decode/cached-model.ts";
 import { createDecoder, type Decoder } from "../decode/decoder.ts";
 import type { Prefix } from "../decode/prefix.ts";
@@ -12,6 +13,7 @@ import { encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "..
 import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { ForcedQuery } from "./packing.ts";
 import { createTeacherForcing, type ForcedAnswer, sequenceLength, type TeacherForcing } from "./teacher-forcing.ts";
+import { encodeTextQuery } from "./text-query.ts";
 
 /** A sample as tokens: what the model reads before it answers, and the target's tokens or those of every choice; none of a target that is no answer. */
 export type Query = ForcedQuery & {
@@ -26,7 +28,7 @@ export type Answered = {
   readonly answer: string;
   /** "choice": the likeliest of the given answers; "stop": the answer ended; "length": it was cut off. */
   readonly finish: "choice" | "stop" | "length";
-  /** Of each choice, its end token included: a choice that begins another one is no likelier for being shorter. */
+  /** Of each choice. Where it ends an answer its end token is included: a choice that begins another one is no likelier for being shorter. */
   readonly logLikelihoods?: readonly number[];
   /** Of the target, its end token included, where it was read in one pass. */
   readonly targetLogLikelihood?: number;
@@ -66,22 +68,31 @@ export function encodeQuery(
     choices,
     context,
     isAnswer = true,
+    textLayout,
   }: {
     readonly choices: readonly string[] | undefined;
     readonly context: string | undefined;
+    /** Of a question in plain text, which has choices. */
+    readonly textLayout?: TextLayout | undefined;
     /** Whether the target is an answer; else it tests answers. */
     readonly isAnswer?: boolean;
   },
 ): Query {
-  const prompt =
-    context === undefined
-      ? encodeInput(tokenizer, layout, input)
-      : encodePrompted(tokenizer, layout, { prompt: context, input });
-  const answers = (choices ?? (isAnswer ? [target] : [])).map((choice) => encodeTarget(tokenizer, layout, choice));
-  const length = (prefix?.positions ?? 0) + sequenceLength({ prompt, answers });
+  const laidOut = (): ForcedQuery => ({
+    prompt:
+      context === undefined
+        ? encodeInput(tokenizer, layout, input)
+        : encodePrompted(tokenizer, layout, { prompt: context, input }),
+    answers: (choices ?? (isAnswer ? [target] : [])).map((choice) => encodeTarget(tokenizer, layout, choice)),
+  });
+  const query =
+    textLayout === undefined || choices === undefined
+      ? laidOut()
+      : encodeTextQuery(tokenizer, textLayout, { input, choices, context });
+  const length = (prefix?.positions ?? 0) + sequenceLength(query);
   if (length > model.config.context)
     throw new AppError("E_LIMIT", `${length} tokens exceed the model's context of ${model.config.context}`);
-  return { target, choices, prompt, answers };
+  return { target, choices, ...query };
 }
 
 export type AskerOptions = Pick<CompileOptions, "threads" | "device"> & {
@@ -148,9 +159,19 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
     }
   }
 
-  async function askAlone({ prompt, answers, choices }: Query, options: AskOptions): Promise<Told> {
+  async function askAlone({ prompt, answers, given = [], choices }: Query, options: AskOptions): Promise<Told> {
     if (choices === undefined) return decode(prompt, [], options);
-    return choose(choices, await (await decoder()).score(prompt, answers));
+    const writer = await decoder();
+    const whole = await writer.score(prompt, answers);
+    if (given.every((count) => count === 0)) return choose(choices, whole);
+    const heads = await writer.score(
+      prompt,
+      answers.map((answer, i) => answer.slice(0, given[i])),
+    );
+    return choose(
+      choices,
+      whole.map((value, i) => value - heads[i]!),
+    );
   }
 
   /** The greedy answer. What it shares with the target is known from one forward pass over the target; only the rest is decoded. */

@@ -5,6 +5,8 @@ export type ForcedQuery = {
   readonly prompt: readonly number[];
   /** Answers that may follow the prompt, at least one token each. */
   readonly answers: readonly (readonly number[])[];
+  /** Of each answer: how many of its first tokens are given and do not count. None where it is absent. */
+  readonly given?: readonly number[];
 };
 
 /** One row of t tokens, the u of them behind which a token is asked for, and the e tokens that are asked for there. */

@@ -70,6 +70,7 @@ export async function runEval({
   pairDirectory,
   modelPath,
   taskFiles,
+  tasks: given = [],
   log: path,
   resolveModel,
   warn,
@@ -81,9 +82,15 @@ export async function runEval({
     /** A model alone, in the place of a pair. */
     readonly modelPath?: string;
     readonly taskFiles: readonly string[];
+    /** Tasks beside those of files. */
+    readonly tasks?: readonly EvalTask[];
     readonly log?: string;
   }): Promise<EvalReport & { readonly leftOut: readonly LeftOut[] }> {
-  const tasks = await readTaskFiles(taskFiles);
+  const read = await readTaskFiles(taskFiles);
+  const twice = given.find((task) => read.some(({ name, seed }) => name === task.name && seed === task.seed));
+  if (twice !== undefined)
+    throw new AppError("E_DATA", `the task name "${twice.name}" is in a file and a published task's`);
+  const tasks = [...read, ...given];
   const { threads = 0, device = "cpu" } = options;
   if ((pairDirectory === undefined) === (modelPath === undefined))
     throw new AppError("E_USAGE", "evaluation: expected either a pair or a model");
@@ -234,7 +241,7 @@ async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOpt
     const queries: PlacedQuery[] = [];
     for (const [at, [, sample]] of samples.entries()) {
       const query = await fitting(async () =>
-        encodeQuery(edge, sample, { choices: choicesOf(task, sample), context, isAnswer }),
+        encodeQuery(edge, sample, { choices: choicesOf(task, sample), context, isAnswer, textLayout: task.layout }),
       );
       if (query instanceof AppError) yield await line(at, prepared, failed(query));
       else

@@ -17,7 +17,7 @@ import { packedForward, packedNames } from "./packed-model.ts";
 import { type ForcedQuery, type PackedRow, packQueries } from "./packing.ts";
 
 export type ForcedAnswer = {
-  /** Σ log p(token | prompt, answer tokens before it) */
+  /** Σ log p(token | prompt, answer tokens before it), without those that are given */
   readonly logLikelihood: number;
   /** Per answer token: the most likely token there, the smallest id among equals. Empty where it was not asked for. */
   readonly greedy: readonly number[];
@@ -86,8 +86,10 @@ export async function createTeacherForcing(
     for (const row of packQueries(queries)) {
       requireRunning(signal, "evaluation: interrupted");
       const result = await runRow(row);
-      for (const { index, answers } of row.members)
-        yield { index, answers: answers.map((path) => forcedAnswer(result, path)) };
+      for (const { index, answers } of row.members) {
+        const { given = [] } = queries[index]!;
+        yield { index, answers: answers.map((path, i) => forcedAnswer(result, path.slice(given[i]))) };
+      }
     }
   }
 

@@ -1,25 +1,30 @@
 /** @file The model with the system prompt in its context, and with examples behind it. */
-import { renderSystemPrompt } from "../text/prompt.ts";
 import { freeOfCost, type Method, type Prepared, type Subject } from "./method.ts";
-import { refusesExamples, shots } from "./shots.ts";
+import { refusesExamples, shotsPrompt } from "./shots.ts";
 
 export const prompted: Method = {
   summary: "the edge model with the system prompt in its context",
   prepare: async (subject, { systemPrompt }) => reading(subject, systemPrompt),
 };
 
-/** The same with `count` examples. A prompt that consists of those very examples stays as it is. */
+/**
+ * The same with `count` examples. A prompt that consists of those very examples stays as it is. In front of a question in plain text the
+ * examples stand alone, as lm-evaluation-harness has them.
+ */
 export const promptedShots = (count: number): Method => ({
   summary: "the edge model with the system prompt and N examples in its context",
   refuses: (_, task) => refusesExamples(task, count),
   async prepare(subject, task) {
-    const examples = shots(task, count);
-    const { systemPrompt: description } = task;
-    const context = description.includes(renderSystemPrompt({ examples }))
-      ? description
-      : renderSystemPrompt({ description, examples });
+    const examples = shotsPrompt(task, count);
+    const { systemPrompt } = task;
+    const context =
+      task.layout !== undefined
+        ? examples
+        : systemPrompt.includes(examples)
+          ? systemPrompt
+          : `${systemPrompt}\n\n${examples}`;
     const { cost, ...prepared } = reading(subject, context);
-    return { ...prepared, cost: { ...cost, examples: examples.length } };
+    return { ...prepared, cost: { ...cost, examples: count } };
   },
 });
 

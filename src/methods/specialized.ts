@@ -1,8 +1,7 @@
 /** @file The model specialised by a prompt: the task's own, its examples, or the prompts of controls. */
 import { createRng } from "../base/rng.ts";
-import { renderSystemPrompt } from "../text/prompt.ts";
 import type { Method, Prepared, Subject, Task } from "./method.ts";
-import { refusesExamples, shots } from "./shots.ts";
+import { refusesExamples, shotsPrompt } from "./shots.ts";
 
 const refusesGenerator = ({ specialize }: Subject): string | undefined =>
   specialize === undefined ? "needs a pair with a generator, found a model alone" : undefined;
@@ -23,7 +22,7 @@ export const specialized: Method = {
 export const specializedShots = (count: number): Method => ({
   summary: "the edge model specialised by N examples without a description, input alone",
   refuses: (subject, task) => refusesGenerator(subject) ?? refusesExamples(task, count),
-  prepare: (subject, task) => specializedBy(subject, renderSystemPrompt({ examples: shots(task, count) }), count),
+  prepare: (subject, task) => specializedBy(subject, shotsPrompt(task, count), count),
 });
 
 /** A control: specialised by a prompt that is not the task's. */

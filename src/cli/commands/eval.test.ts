@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { writeBenchmarkData } from "../../../test/support/benchmark-data.ts";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { writeTinyPair } from "../../../test/support/tiny-pair.ts";
 import type { CalibrationReport } from "../../eval/calibration.ts";
@@ -154,4 +155,23 @@ test("a question that no method can ask is logged as failed, not the end of the 
   const { status, value } = await evaluate(writeTask("long", { samples: [long, sample] }), "--methods", "base");
   expect(status).toBe(0);
   expect(value.strata["tasks"]!.tasks["long"]!["base"]).toMatchObject({ n: 2, failed: 1 });
+});
+
+test("a published task is asked by its name over a folder of data, and more items go on from fewer", async () => {
+  const data = join(folder, "data");
+  writeBenchmarkData(data);
+  const log = join(folder, "published.jsonl");
+  const options = ["--methods", "base,prompted-3shot", "--log", log, "--timed", "0"];
+  const few = await evaluate("winogrande", "piqa-letters", "--data", data, "--limit", "2", ...options);
+  expect(few.status).toBe(0);
+  expect(Object.keys(few.value.strata)).toEqual(["unseen", "unseen, letters"]);
+  const more = await evaluate("winogrande", "piqa-letters", "--data", data, "--limit", "3", ...options);
+  expect(more.value.strata["unseen"]!.tasks["winogrande"]).toMatchObject({
+    base: { n: 3 },
+    "prompted-3shot": { n: 3 },
+  });
+  const { value } = await evaluate("arc-e");
+  expect(value).toMatchObject({ error: { code: "E_USAGE", message: expect.stringContaining("--data") as unknown } });
+  const twice = await evaluate(writeTask("boolq", { seed: 1 }), "boolq", "--data", data);
+  expect(twice.value).toMatchObject({ error: { code: "E_DATA" } });
 });

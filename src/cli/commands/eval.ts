@@ -1,6 +1,4 @@
 /** @file `loragen eval`: a suite of tasks to a log of questions and answers, and tables of it. */
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { createProgress } from "../../base/progress.ts";
@@ -11,6 +9,7 @@ import { readTaskFiles } from "../../data/task-file.ts";
 import { describeLeftOut, type Selection } from "../../eval/plan.ts";
 import { runEval } from "../../eval/run-eval.ts";
 import { scorers, scorersOf } from "../../eval/scorers/table.ts";
+import { BENCHMARKS, benchmarks, defaultItems, suites } from "../../eval/tasks/table.ts";
 import { METHODS, methods, parseMethods } from "../../methods/table.ts";
 import { type AllowCodeFlag, allowCodeOption, codeRunnerOf } from "../allow-code.ts";
 import { type ConstraintFlags, formOptions, readConstraint } from "../constraint-flags.ts";
@@ -28,7 +27,7 @@ import {
   wholeNumber,
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
-import { packageRoot } from "../paths.ts";
+import { openSuites } from "../suite-source.ts";
 
 type Flags = PairFlags &
   ExactFlag &
@@ -38,6 +37,7 @@ type Flags = PairFlags &
     readonly model?: string;
     readonly findConstraint?: boolean;
     readonly suite?: readonly string[];
+    readonly data?: string;
     readonly check?: readonly string[];
     readonly methods: readonly string[];
     readonly only?: RegExp;
@@ -60,6 +60,10 @@ ${list(METHODS.map((name) => [name, methods[name]("N", "FOLDER").summary]))}
 Scorers, named by a task:
 ${list(Object.entries(scorers).map(([name, { summary }]) => [name, summary]))}
 
+Published tasks, which need --data:
+${list(BENCHMARKS.map((name) => [name, benchmarks[name].summary]))}
+Their other forms and groups: ${[...suites.keys()].filter((name) => !(BENCHMARKS as readonly string[]).includes(name)).join(", ")}.
+
 A suite is a file of tasks: one JSON object, or JSON lines with one in each line (.jsonl, .jsonl.gz). A task:
 { "name", "stratum"?, "kind"?, "systemPrompt", "siblingPrompt"?, "farPrompt"?, "examples"?: [{ "input", "target" }], "labels"?: [],
 "scorer"?, "samples": [{ "input", "target", "choices"?: [] }] }. With labels or choices the likeliest one is the answer; without them
@@ -69,6 +73,7 @@ Examples:
   $ loragen eval --suite task.json
   $ loragen eval --suite suite.jsonl --log answers.jsonl --only "^clinc" --limit 20
   $ loragen eval --suite suite.jsonl --model qwen2.5-0.5b-instruct.gguf --methods prompted,prompted-5shot
+  $ loragen eval --suite arc-e piqa --data data --model qwen2.5-0.5b-instruct.gguf --methods base,prompted-5shot
   $ loragen eval --suite suite.jsonl --find-constraint --log constrained.jsonl
   $ loragen report answers.jsonl --against prompted`;
 
@@ -82,6 +87,7 @@ export function addEval(program: Command, context: CliContext): void {
       "Asks the edge model every sample of every task by every method. With --log it goes on where it was stopped.",
     )
     .option("--suite <files...>", "required: tasks, as files or by the name of a suite")
+    .option("--data <dir>", "data sets, one folder each, for published tasks")
     .option("--check <files...>", "ask nothing: refuse tasks whose answers cannot be derived from the prompt")
     .addOption(
       new Option("--methods <names>", "separated by commas; left out on tasks that do not allow them")
@@ -89,7 +95,12 @@ export function addEval(program: Command, context: CliContext): void {
         .default(parseList(defaultMethods), defaultMethods),
     )
     .addOption(new Option("--only <regex>", "only tasks whose name matches").argParser(parsePattern))
-    .addOption(new Option("--limit <n>", "samples per task").argParser(wholeNumber(1)))
+    .addOption(
+      new Option(
+        "--limit <n>",
+        `samples per task, or "all"; published tasks: ${defaultItems} where it is left out`,
+      ).argParser(sampleCount),
+    )
     .addOption(
       new Option(
         "--seeds <list>",
@@ -115,6 +126,8 @@ export function addEval(program: Command, context: CliContext): void {
     );
 }
 
+const sampleCount = (text: string): number => (text === "all" ? Number.MAX_SAFE_INTEGER : wholeNumber(1)(text));
+
 const modelOption = () =>
   new Option("--model <dir|file|id>", "a model alone instead of a pair, by its own chat template").conflicts("pair");
 
@@ -133,7 +146,7 @@ async function constraintOf(flags: Flags): Promise<Selection["constraint"]> {
 async function evalCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const names = required(flags.suite, "eval", "--suite FILE…");
   const { pair, model, methods: wanted, threads, device, only, limit, seeds, timed, log, against } = flags;
-  const taskFiles = await Promise.all(names.map((name) => findSuite(name, pair)));
+  const { taskFiles, tasks } = await openSuites(names, { pair, data: flags.data, items: limit, seeds });
   const constraint = await constraintOf(flags);
   const runCode = await codeRunnerOf(context, flags);
   const { stderr: stream, now } = context;
@@ -142,6 +155,7 @@ async function evalCommand(context: CliContext, flags: Flags, signal: AbortSigna
     const report = await runEval({
       ...(model === undefined ? { pairDirectory: pair } : { modelPath: await context.resolveModel(model) }),
       taskFiles,
+      tasks,
       ...(log === undefined ? {} : { log }),
       resolveModel: context.resolveModel,
       warn: warnOn(context),
@@ -180,7 +194,8 @@ async function evalCommand(context: CliContext, flags: Flags, signal: AbortSigna
 
 /** Throws E_DATA, naming the tasks that no reader of their prompts could solve. */
 async function checkCommand(context: CliContext, flags: Flags, names: readonly string[]): Promise<void> {
-  const tasks = await readTaskFiles(await Promise.all(names.map((name) => findSuite(name, flags.pair))));
+  const { taskFiles, tasks: published } = await openSuites(names, { ...flags, items: flags.limit });
+  const tasks = [...(await readTaskFiles(taskFiles)), ...published];
   const refused = tasks.flatMap((task) => {
     const faults = [...checkScorers(task), ...underivable(task)];
     return faults.length === 0
@@ -216,23 +231,3 @@ function parsePattern(text: string): RegExp {
     throw new InvalidArgumentError((error as Error).message);
   }
 }
-
-const suiteEndings = [".jsonl", ".jsonl.gz", ".json"];
-
-/** A file as it is named, else one of that name in the suites folders of the pair and of this package. Throws E_NOT_FOUND. */
-async function findSuite(name: string, pair: string): Promise<string> {
-  if (/[/\\.]/.test(name) || (await isFile(name))) return name;
-  const places = [join(pair, "suites"), join(packageRoot(), "suites")];
-  for (const place of places)
-    for (const ending of suiteEndings) {
-      const path = join(place, name + ending);
-      if (await isFile(path)) return path;
-    }
-  throw new AppError("E_NOT_FOUND", `suite ${name}: expected a file, or ${name}.jsonl in ${places.join(" or ")}`);
-}
-
-const isFile = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );

@@ -18,7 +18,7 @@ function mostLikely({ choices, logLikelihoods }: Answer, lengthOf: (choice: stri
 }
 
 export const choice = byLikelihood("the target is the likeliest choice", () => 1);
-/** `acc_norm` of lm-evaluation-harness in its version by bytes: it does not favour short answers. */
+/** `acc_bytes` of lm-evaluation-harness: it does not favour short answers. Its `acc_norm` is by characters. */
 export const choicePerByte = byLikelihood("the target is the likeliest choice per byte", (text) =>
   Buffer.byteLength(text),
 );

@@ -1,0 +1,61 @@
+/** @file Made-up rows in the form of every published data set, written into a folder. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const numbers = Array.from({ length: 30 }, (_, i) => i);
+
+const choiceRow = (kind: string) => (i: number) => ({
+  id: `${kind}-${i}`,
+  question: `Which ${kind} number follows ${i}?`,
+  choices: [`the ${kind} ${i + 1}`, `the ${kind} ${i - 1}`, "none"],
+  label: i % 3,
+});
+
+const rows: Readonly<Record<string, (i: number) => object>> = {
+  "arc_challenge/test": choiceRow("hard"),
+  "arc_challenge/train": choiceRow("harder"),
+  "arc_easy/test": choiceRow("easy"),
+  "arc_easy/train": choiceRow("easier"),
+  "openbookqa/test": choiceRow("open"),
+  "openbookqa/train": choiceRow("opener"),
+  "openbookqa/dev": choiceRow("opened"),
+  "boolq/test": (i) => ({ question: `is ${i} even`, passage: `${i} is a number.`, answer: i % 2 === 0 }),
+  "boolq/train": (i) => ({
+    question: `is ${i} odd`,
+    passage: i % 2 === 0 ? null : `${i} is a numeral.`,
+    answer: i % 2 === 1,
+  }),
+  "social_iqa/test": (i) => ({
+    context: `Kim gave Bo ${i} apples.`,
+    question: "How does Bo feel?",
+    answerA: "glad",
+    answerB: i === 0 ? "glad" : "sad",
+    answerC: "late",
+    label: 1 + (i % 3),
+  }),
+  "hellaswag/test_activitynet": (i) => ({
+    activity_label: "Baking",
+    ctx: `Dough number ${i} lies on a table. the baker`,
+    endings: ["rolls it.", "sings.", "sleeps.", "leaves."],
+    label: i % 4,
+  }),
+  "winogrande/test": (i) => ({
+    sentence: `Ann passed Ben ${i} letters because _ was at the post office.`,
+    option1: "Ann",
+    option2: "Ben",
+    answer: i % 2 === 0 ? "1" : "2",
+  }),
+  "piqa/test": (i) => ({ goal: `Carry ${i} eggs.`, sol1: "Use a basket.", sol2: "Use a sieve.", label: i % 2 }),
+};
+
+/** 30 rows a file. Files of unseen tasks' training sets are there too, and no reader survives them. */
+export function writeBenchmarkData(folder: string): void {
+  const write = (path: string, text: string) => {
+    const file = join(folder, `${path}.jsonl`);
+    mkdirSync(join(file, ".."), { recursive: true });
+    writeFileSync(file, text);
+  };
+  for (const [path, rowOf] of Object.entries(rows))
+    write(path, numbers.map((i) => JSON.stringify(rowOf(i))).join("\n"));
+  for (const unseen of ["winogrande", "piqa", "hellaswag", "social_iqa"]) write(`${unseen}/train`, "not to be read");
+}
