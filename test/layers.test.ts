@@ -127,6 +127,7 @@ const allowed: Record<string, readonly string[]> = {
     "export",
     "eval",
     "methods",
+    "dispatch",
     "train",
     "data",
     "pair",

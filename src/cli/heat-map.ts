@@ -1,4 +1,4 @@
-/** @file Gates as a picture for the terminal: a row per layer, a cell per expert. */
+/** @file Gates, or shares of skills, as a picture for the terminal: a row per layer, a cell per expert. */
 import type { Colors } from "./terminal.ts";
 
 const shades = ["░░", "▒▒", "▓▓", "██"] as const;
@@ -8,16 +8,16 @@ const maxCells = 32;
 /** Experts named in a row. */
 const maxNamed = 4;
 
-/** Lines: a header with the experts' numbers, then one line per layer, its strongest experts named behind. */
-export function heatMap(gates: readonly (readonly number[])[], colors: Colors): string[] {
+/** Lines: a header with the experts' numbers, then one line per layer, or what else a row is, its strongest experts named behind. */
+export function heatMap(gates: readonly (readonly number[])[], colors: Colors, row = "layer"): string[] {
   const experts = gates[0]?.length ?? 0;
   const isDrawn = experts <= maxCells;
   const width = String(gates.length - 1).length;
   const numbers = Array.from({ length: experts }, (_, expert) => ` ${String(expert).padStart(2)}`);
-  const header = isDrawn ? [" ".repeat("layer ".length + width) + numbers.join("")] : [];
-  const rows = gates.map((row, layer) => {
-    const cells = isDrawn ? row.map((gate) => ` ${paint(gate, colors)}`).join("") : "";
-    return `layer ${String(layer).padStart(width)}${cells}   ${colors.dim(strongest(row))}`;
+  const header = isDrawn ? [" ".repeat(row.length + 1 + width) + numbers.join("")] : [];
+  const rows = gates.map((cellsOf, at) => {
+    const cells = isDrawn ? cellsOf.map((gate) => ` ${paint(gate, colors)}`).join("") : "";
+    return `${row} ${String(at).padStart(width)}${cells}   ${colors.dim(strongest(cellsOf))}`;
   });
   return [...header, ...rows];
 }

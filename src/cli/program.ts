@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { AppError } from "../base/errors.ts";
 import { version } from "../base/version.ts";
+import { addAdapt } from "./commands/adapt.ts";
 import { addBench } from "./commands/bench.ts";
 import { addChat } from "./commands/chat.ts";
 import { addCombine } from "./commands/combine.ts";
@@ -41,6 +42,7 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addReport,
   addTrain,
   addSvd,
+  addAdapt,
   addPlot,
   addBench,
 ];

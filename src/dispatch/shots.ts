@@ -12,6 +12,8 @@ export type Shots = {
   /** A closed list of answers; without it they are written. */
   readonly labels?: readonly string[] | undefined;
   readonly scorer: ScorerName;
+  /** The text in front of every input. */
+  readonly prompt?: string | undefined;
   /** Longest written answer; without it that of the longest target. */
   readonly maxTokens?: number | undefined;
 };
@@ -39,7 +41,7 @@ export type ShotScorer = AsyncDisposable & { score(signal?: AbortSignal): Promis
  */
 export function createShotScorer(
   edge: Edge,
-  { examples, labels, scorer, maxTokens }: Shots,
+  { examples, labels, scorer, prompt, maxTokens }: Shots,
   options: Pick<CompileOptions, "threads" | "device"> = {},
 ): ShotScorer {
   if (examples.length === 0) throw new AppError("E_DATA", "examples: expected at least one, found none");
@@ -50,7 +52,7 @@ export function createShotScorer(
       "E_DATA",
       `examples: expected targets among ${labels!.join(", ")}, found ${JSON.stringify(strange.target)}`,
     );
-  const queries = examples.map((example) => encodeQuery(edge, example, { choices: labels, context: undefined }));
+  const queries = examples.map((example) => encodeQuery(edge, example, { choices: labels, context: prompt }));
   const longest = Math.max(...examples.map(({ target }) => encodeTarget(edge.tokenizer, edge.layout, target).length));
   const asker: Asker = createAsker(edge, { ...options, reusePrefix: false });
   return {
