@@ -30,3 +30,40 @@ test("what fails between steps fails for those that wait, and the next request i
   expect([...(await one.feed([0]))]).toEqual([1, 1, 1]);
   await batcher.close();
 });
+
+test("what a sequence gets stays its own while the next step of the round is computed", async () => {
+  const vocab = 2;
+  const logits = new Float32Array(2 * vocab); // one buffer for all steps, as the real model has
+  const answer = (rows: number, value: number) => {
+    logits.fill(value);
+    return Promise.resolve(logits.subarray(0, rows * vocab));
+  };
+  const model: BatchModel = {
+    room: 8,
+    makeRoom: () => undefined,
+    prefill: (rows) => answer(rows.length, 1),
+    extend: () => answer(1, 2),
+    decode: (rows) => answer(rows.length, 3),
+    move: () => undefined,
+    save: () => ({ positions: 0, values: [] }),
+    load: () => undefined,
+    close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const batcher = createBatcher(model, { slots: 2, capacity: 8, vocab });
+  const start = () => batcher.start({ gates: new Float32Array(0), positions: 4 });
+  const [early, late] = [start(), start()];
+  await early.feed([0]);
+  await new Promise((done) => setImmediate(done)); // the round ends
+  /** Whoever waits through functions of its own looks at the logits some time after they are there. */
+  async function lookLater(logits: Promise<Float32Array>): Promise<number[]> {
+    const found = await logits;
+    for (let i = 0; i < 100; i++) await undefined;
+    return [...found];
+  }
+  expect(await Promise.all([lookLater(late.feed([0])), lookLater(early.feed([1]))])).toEqual([
+    [1, 1],
+    [3, 3],
+  ]);
+  await batcher.close();
+});

@@ -216,7 +216,7 @@ export function createBatcher(
         prefix.keep(model.save(slot, prefix.tokens));
       if (waiting.read < waiting.ids.length) return;
       (sequence as Open).waiting = undefined;
-      waiting.resolve(logits.subarray(i * vocab, (i + 1) * vocab));
+      waiting.resolve(logits.slice(i * vocab, (i + 1) * vocab)); // a copy: the next step writes where these lie
     });
   }
 
