@@ -200,8 +200,14 @@ describe("the openai package", () => {
     ["JSON of any form", { response_format: { type: "json_object" as const } }, 400, "json_schema"],
     ["more than the context", { messages: [user("word ".repeat(600))] }, 400, "at most 256 tokens"],
     ["a penalty", { presence_penalty: 1 }, 400, "presence_penalty"],
+    ["a bias of tokens", { logit_bias: { "1": 5 } }, 400, "logit_bias"],
+    ["a key of vLLM's", { guided_choice: ["yes", "no"] } as object, 400, "guided_choice"],
   ])("is told why %s is refused", async (_, body, status, why) => {
     await expect(chat(body)).rejects.toMatchObject({ status, message: expect.stringContaining(why) });
+  });
+
+  test("may send values that change nothing", async () => {
+    expect((await chat({ n: 1, logit_bias: {}, presence_penalty: 0 })).choices).toEqual((await chat()).choices);
   });
 
   test("is told that there are no embeddings", async () => {

@@ -15,11 +15,14 @@ export async function readBody<Schema extends z.ZodType>(c: RouteContext, schema
   if (json !== null && typeof json === "object" && !Array.isArray(json))
     for (const [key, allowed] of Object.entries(neutral)) {
       const value = json[key];
-      if (value !== undefined && value !== null && !allowed.includes(value))
+      if (value !== undefined && !allowed.includes(value) && !isEmpty(value))
         throw new AppError("E_USAGE", `body: ${key}: not supported; leave it out`);
     }
   return checkSchema(json, schema, { what: "body", code: "E_CONFIG" });
 }
+
+const isEmpty = (value: unknown): boolean =>
+  value === null || (typeof value === "object" && Object.keys(value as object).length === 0);
 
 /** A body as it is. Throws E_LIMIT as soon as it is larger than that, E_FORMAT where it is no UTF-8. */
 export const readText = async (c: RouteContext, maxBytes: number): Promise<string> =>

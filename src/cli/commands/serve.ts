@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { readJsonFile, writeJsonFile } from "../../base/json-file.ts";
+import { takeLock } from "../../base/lock.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import { KeyFile, newKey, type Scope, scopes } from "../../server/keys.ts";
 import { listenOn } from "../../server/serve.ts";
@@ -158,14 +159,8 @@ Examples:
 async function keyCommand(context: CliContext, flags: KeyFlags): Promise<void> {
   const path = required(flags.keys, "key", "--keys FILE");
   const name = required(flags.name, "key", "--name TEXT");
-  const before = await readJsonFile(path, KeyFile, { code: "E_CONFIG" }).catch((error: unknown) => {
-    if (error instanceof AppError && error.code === "E_NOT_FOUND") return undefined;
-    throw error;
-  });
-  if (before?.keys.some((key) => key.name === name))
-    throw new AppError("E_USAGE", `${path}: has a key called ${JSON.stringify(name)} already`);
-  const key = newKey();
   const { perMinute } = flags;
+  const key = newKey();
   const added = {
     name,
     sha256: sha256(key),
@@ -173,7 +168,18 @@ async function keyCommand(context: CliContext, flags: KeyFlags): Promise<void> {
     scopes: [...flags.scope],
     ...(perMinute === undefined ? {} : { requestsPerMinute: perMinute }),
   };
-  const file: KeyFile = { format: "lora-gen keys 1", keys: [...(before?.keys ?? []), added] };
-  await writeJsonFile(path, file);
+  const release = await takeLock(`${path}.lock`, () => `${path}: another process is adding a key; try again`);
+  try {
+    const before = await readJsonFile(path, KeyFile, { code: "E_CONFIG" }).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === "E_NOT_FOUND") return undefined;
+      throw error;
+    });
+    if (before?.keys.some((known) => known.name === name))
+      throw new AppError("E_USAGE", `${path}: has a key called ${JSON.stringify(name)} already`);
+    const file: KeyFile = { format: "lora-gen keys 1", keys: [...(before?.keys ?? []), added] };
+    await writeJsonFile(path, file);
+  } finally {
+    await release();
+  }
   printResult(context, flags, { key, ...added }, () => key);
 }

@@ -1,5 +1,5 @@
 /** @file The commands of the store, and of keys. */
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
@@ -61,4 +61,11 @@ test("a key is printed once, and its file holds only a hash", async () => {
   expect(file).not.toContain(key);
   expect(JSON.parse(file)).toMatchObject({ keys: [{ name: "shop", sha256: sha256(key), scopes: ["ask"] }] });
   expect((await run("key", "--keys", path, "--name", "shop")).stderr).toContain("already");
+  const both = await Promise.all([
+    run("key", "--keys", path, "--name", "a"),
+    run("key", "--keys", path, "--name", "b"),
+  ]);
+  const kept = (JSON.parse(readFileSync(path, "utf8")) as { keys: object[] }).keys.length - 1;
+  expect(kept).toBe(both.filter(({ status }) => status === 0).length); // who was told of a key has it
+  expect(readdirSync(folder)).not.toContain("keys.json.lock");
 });

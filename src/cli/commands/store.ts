@@ -8,7 +8,7 @@ import { describeSpec } from "../constraint-flags.ts";
 import type { CliContext } from "../context.ts";
 import { plural, shortHash } from "../format.ts";
 import { jsonOption, required, wholeNumber } from "../options.ts";
-import { type JsonFlag, printResult } from "../output.ts";
+import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
 import { formatTable } from "../table.ts";
 import { storeFolder, storeOption } from "./serve.ts";
@@ -69,8 +69,12 @@ export function addStore(program: Command, context: CliContext): void {
 
   add("list", "the names of the store and their versions", ["list", "list --tenant shop --json"]).action(
     async (flags: Flags) => {
-      const found = await (await open(flags)).list(flags.tenant);
-      printResult(context, flags, { names: found.map(({ format: _, ...rest }) => rest) }, () => nameTable(found));
+      const damaged: string[] = [];
+      const found = await (await open(flags)).list(flags.tenant, (name) => damaged.push(name));
+      const warn = warnOn(context);
+      for (const name of damaged) warn(`${name}: its file cannot be read; see loragen store verify`);
+      const names = found.map(({ format: _, ...rest }) => rest);
+      printResult(context, flags, { names, damaged }, () => nameTable(found));
     },
   );
 

@@ -89,16 +89,42 @@ export type CompletionRequest = z.infer<typeof CompletionRequest>;
 
 export type Sampled = Pick<CompletionRequest, "temperature" | "top_p" | "top_k" | "seed" | "stop">;
 
-/** Keys that would change an answer and are not understood, with the value that changes nothing. */
+/**
+ * Keys that would change an answer and are not understood, of OpenAI's API and of the servers that add to it (vLLM, llama.cpp), each with the
+ * values that change nothing. An empty list or object changes nothing either.
+ */
 export const neutral: Readonly<Record<string, readonly unknown[]>> = {
   n: [1],
   best_of: [1],
   presence_penalty: [0],
   frequency_penalty: [0],
+  logit_bias: [],
   functions: [],
   function_call: [],
   audio: [],
+  web_search_options: [],
   suffix: [""],
+  repetition_penalty: [1],
+  length_penalty: [1],
+  repeat_penalty: [1],
+  min_p: [0],
+  typical_p: [1],
+  mirostat: [0],
+  min_tokens: [0],
+  ignore_eos: [false],
+  use_beam_search: [false],
+  stop_token_ids: [],
+  bad_words: [],
+  allowed_token_ids: [],
+  prompt_logprobs: [],
+  guided_json: [],
+  guided_regex: [],
+  guided_choice: [],
+  guided_grammar: [],
+  structured_outputs: [],
+  grammar: [""],
+  json_schema: [],
+  continue_final_message: [false],
 };
 
 const Name = z.string().describe("small letters, digits, . _ -");

@@ -43,8 +43,7 @@ export async function listModels(c: RouteContext, { store, models }: Services): 
 export async function make(c: RouteContext, services: Services): Promise<Response> {
   const { store, specialize, secret, models, pair } = services;
   const { name, prompt, examples, options = {} } = await readBody(c, SpecializationRequest);
-  if (requireName(name) === models.base)
-    throw new AppError("E_USAGE", `name: ${name} is the base model; expected another one`);
+  refuseBase(name, models);
   if (prompt === undefined && (examples ?? []).length === 0)
     throw new AppError("E_USAGE", "body: expected a prompt, examples or both, found neither");
   if (specialize === undefined)
@@ -66,6 +65,11 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
   );
 }
 
+function refuseBase(name: string, { base }: Services["models"]): void {
+  if (requireName(name) === base)
+    throw new AppError("E_USAGE", `name: ${name} is the base model; expected another one`);
+}
+
 type Options = NonNullable<SpecializationBody["options"]>;
 type SpecializationBody = import("zod").infer<typeof SpecializationRequest>;
 
@@ -79,7 +83,9 @@ function constraintOf(prompt: string | undefined, { labels, schema, constraint }
 }
 
 export async function list(c: RouteContext, { store }: Services): Promise<Response> {
-  return c.json({ object: "list", data: (await store.list(c.var.caller.tenant)).map(described) });
+  const damaged: string[] = [];
+  const found = await store.list(c.var.caller.tenant, (name) => damaged.push(name));
+  return c.json({ object: "list", data: found.map(described), ...(damaged.length === 0 ? {} : { damaged }) });
 }
 
 /** One name, or with `@VERSION` the content of a version. */
@@ -93,10 +99,11 @@ export async function show(c: RouteContext, { store }: Services, name: string): 
 /** Takes in a specialisation that was made elsewhere. */
 export async function push(
   c: RouteContext,
-  { store, pair }: Services,
+  { store, pair, models }: Services,
   name: string,
   content: Specialization,
 ): Promise<Response> {
+  refuseBase(name, models);
   requireSamePair("specialization", content, pair);
   const stored = await store.put(c.var.caller.tenant, name, content);
   return c.json(stored, stored.isNew ? 201 : 200);
@@ -114,7 +121,7 @@ export async function rollback(c: RouteContext, { store }: Services, name: strin
 
 export async function alias(c: RouteContext, { store, models }: Services): Promise<Response> {
   const { name, target } = await readBody(c, AliasRequest);
-  if (requireName(name) === models.base) throw new AppError("E_USAGE", `name: ${name} is the base model`);
+  refuseBase(name, models);
   await store.alias(c.var.caller.tenant, name, target);
   return c.json(described(await store.get(c.var.caller.tenant, name)));
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { specializationOf } from "../../../test/support/tiny-pair.ts";
 import { sha256 } from "../../base/hash.ts";
-import { openStore, type Store } from "./store.ts";
+import { openStore, type Store, storeLimits } from "./store.ts";
 
 const known = { cloud: { sha256: sha256("c") }, edge: { sha256: sha256("e") }, generator: { sha256: sha256("g") } };
 const contentOf = (gate: number) => specializationOf(known, [[gate, 0, 0, 1]]);
@@ -98,7 +98,10 @@ describe("looking after it", () => {
     const { object } = await store.resolve("main", "a");
     const path = join(folder, "objects", `${object}.json`);
     writeFileSync(path, readFileSync(path, "utf8").replace("0", "1"));
-    await expect(store.read(object)).rejects.toMatchObject({ code: "E_FORMAT" });
+    await expect(store.read(object)).rejects.toMatchObject({
+      code: "E_FORMAT",
+      message: expect.not.stringContaining(folder), // who asks over HTTP is not told where the store lies
+    });
     expect((await store.verify()).damaged).toEqual(["main/a@2"]);
     await store.repair();
     expect((await store.resolve("main", "a")).version).toBe(1);
@@ -110,6 +113,9 @@ describe("looking after it", () => {
     await store.put("main", "b", contentOf(0.5));
     writeFileSync(join(folder, "names", "main", "b.json"), "{");
     expect((await store.resolve("main", "a")).version).toBe(1);
+    const damaged: string[] = [];
+    const listed = await store.list("main", (name) => damaged.push(name));
+    expect([listed.map(({ name }) => name), damaged]).toEqual([["a"], ["b"]]);
     await expect(store.collect()).rejects.toMatchObject({ code: "E_FORMAT" });
     expect((await store.verify()).damaged).toEqual(["main/b"]);
     await store.repair();
@@ -122,6 +128,21 @@ describe("looking after it", () => {
     await store.repair();
     await expect(store.resolve("main", "a")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
   });
+});
+
+test("a name takes no more versions than its file can hold", async () => {
+  const path = join(folder, "names", "main", "a.json");
+  await store.put("main", "a", contentOf(0.25));
+  const file = JSON.parse(readFileSync(path, "utf8")) as { versions: object[]; current: number };
+  const key = sha256("key");
+  const versions = Array.from({ length: storeLimits.versions }, (_, i) => ({
+    ...file.versions[0],
+    version: i + 1,
+    key,
+  }));
+  writeFileSync(path, JSON.stringify({ ...file, versions, current: versions.length }, null, 2));
+  await expect(store.put("main", "a", contentOf(0.5))).rejects.toMatchObject({ code: "E_LIMIT" });
+  expect((await store.resolve("main", "a")).version).toBe(storeLimits.versions);
 });
 
 test("two writers at once lose nothing", async () => {

@@ -58,7 +58,8 @@ export type StoreReport = {
 };
 
 export type Store = {
-  list(tenant: string): Promise<StoredName[]>;
+  /** Names in alphabetical order. A file that cannot be read is left out, and told of. */
+  list(tenant: string, onDamaged?: (name: string) => void): Promise<StoredName[]>;
   /** Throws E_NOT_FOUND. */
   get(tenant: string, name: string): Promise<StoredName>;
   /** What NAME or NAME@VERSION stands for now, names of names followed once. Throws E_NOT_FOUND, E_USAGE. */
@@ -91,6 +92,8 @@ export type StoreOptions = {
   readonly sleep?: (ms: number) => Promise<void>;
 };
 
+/** `versions`: of one name; so many always fit a name's file. Exported for tests. */
+export const storeLimits = { versions: 10_000 } as const;
 const limits = { nameBytes: 2 ** 22, lockTries: 1000, lockWaitMs: 20 } as const;
 const lockName = "store.lock";
 const isBusy = "the store is being written to by another process";
@@ -185,11 +188,15 @@ export async function openStore(
   }
 
   async function read(object: string): Promise<Specialization> {
-    const path = objectPath(Sha256.parse(object));
-    const bytes = await readFileBounded(path, specializationLimits.fileBytes);
+    const what = `content ${Sha256.parse(object)}`; // not its path: who asks over HTTP need not know where it lies
+    const bytes = await readFileBounded(objectPath(object), specializationLimits.fileBytes).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === "E_NOT_FOUND")
+        throw new AppError("E_NOT_FOUND", `${what}: not found`);
+      throw error;
+    });
     if (sha256(bytes) !== object)
-      throw new AppError("E_FORMAT", `${path}: expected content of its SHA-256, found ${sha256(bytes)}`);
-    return parseSpecialization(decodeUtf8(bytes, path), path);
+      throw new AppError("E_FORMAT", `${what}: expected content of this SHA-256, found ${sha256(bytes)}`);
+    return parseSpecialization(decodeUtf8(bytes, what), what);
   }
 
   async function foldersIn(path: string): Promise<string[]> {
@@ -203,8 +210,16 @@ export async function openStore(
   const jsonIn = async (path: string): Promise<string[]> =>
     (await foldersIn(path)).filter((file) => /^[^.].*\.json$/.test(file)).map((file) => file.slice(0, -".json".length));
 
-  async function list(tenant: string): Promise<StoredName[]> {
-    const found = await Promise.all((await jsonIn(join(names, requireName(tenant)))).map((name) => find(tenant, name)));
+  async function list(tenant: string, onDamaged?: (name: string) => void): Promise<StoredName[]> {
+    const found = await Promise.all(
+      (await jsonIn(join(names, requireName(tenant)))).map((name) =>
+        find(tenant, name).catch((error: unknown) => {
+          if (!(error instanceof AppError) || error.code === "E_IO") throw error;
+          onDamaged?.(name);
+          return undefined;
+        }),
+      ),
+    );
     return found.filter((name) => name !== undefined);
   }
 
@@ -228,6 +243,11 @@ export async function openStore(
       const current = own && versionOf(own);
       if (own !== undefined && current?.object === object && current.key === key) return { ...current, isNew: false };
       requireName(name);
+      if (own !== undefined && own.versions.length >= storeLimits.versions)
+        throw new AppError(
+          "E_LIMIT",
+          `model ${JSON.stringify(name)}: expected at most ${storeLimits.versions} versions, found ${own.versions.length}; take another name, or remove this one`,
+        );
       await writeFileAtomic(objectPath(object), text);
       const version = 1 + (own?.versions.at(-1)?.version ?? 0);
       const added = { version, object, at: now().toISOString(), ...(key === undefined ? {} : { key }) };
