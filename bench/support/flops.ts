@@ -1,9 +1,9 @@
 /** @file Counting the useful arithmetic of a training step: matrix products alone, 2·m·k·n each. */
 import type { ExpertTarget } from "../../src/generator/config.ts";
-import { bindDims, evaluateDim } from "../../src/graph/bind.ts";
-import { simplify } from "../../src/graph/simplify.ts";
-import { leavesOf, topological } from "../../src/graph/tree.ts";
-import { type Dim, type Graph, isOp, type Node } from "../../src/graph/types.ts";
+import { bindDims } from "../../src/graph/bind.ts";
+import { productFlops } from "../../src/graph/products.ts";
+import { leavesOf } from "../../src/graph/tree.ts";
+import type { Graph } from "../../src/graph/types.ts";
 import { architectures } from "../../src/models/architectures/index.ts";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { linearMaps, linearSize, parameterShapes } from "../../src/models/parameters.ts";
@@ -65,26 +65,11 @@ export function expertStepWork({ config, rows, time, experts }: Problem): Work {
   };
 }
 
-/** Every matrix product of a graph as it runs, in GFLOP. Row sums written as products (a side of 1) are left out. */
+/** Every matrix product of a graph as it runs, in GFLOP. */
 export function graphProducts(graph: Graph, feeds: Feeds): number {
   const facts = [...leavesOf(graph, "input")].flatMap(([what, { shape }]) => {
     const fed = feeds[what]; // moments and scalars carry no symbols
     return fed === undefined ? [] : [{ what, shape, sizes: fed.shape }];
   });
-  const sizes = bindDims(facts);
-  let total = 0;
-  for (const node of topological(Object.values(simplify(graph).outputs))) {
-    const inner = innerDim(node);
-    const shape = node.shape.map((dim) => evaluateDim(dim, sizes));
-    if (inner === undefined || shape.at(-1) === 1 || shape.at(-2) === 1) continue;
-    total += 2 * evaluateDim(inner, sizes) * shape.reduce((x, y) => x * y, 1);
-  }
-  return total / 1e9;
-}
-
-/** The length of the inner products of a matrix product; undefined for other nodes. */
-function innerDim(node: Node): Dim | undefined {
-  if (isOp(node, "matmulNBits")) return (node as Node<"matmulNBits">).params.k;
-  if (!isOp(node, "matmul")) return undefined;
-  return node.inputs[0]!.shape.at((node as Node<"matmul">).params.transA ? -2 : -1)!;
+  return productFlops(graph, bindDims(facts)) / 1e9;
 }

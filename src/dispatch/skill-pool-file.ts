@@ -67,6 +67,19 @@ export async function openSkillPool(folder: string, subject: SkilledModel, cache
   return loraPool(config.layers, others, adapters.find(isClassifier)?.skill, base);
 }
 
+/** All LoRA adapters of a folder by name. Throws E_MISMATCH for one of another kind, and as `openSkillPool`. */
+export async function openLoras(folder: string, model: FrozenModel): Promise<Named<Adapter>[]> {
+  const found = await findSkills(folder);
+  if (found.length === 0) throw new AppError("E_NOT_FOUND", `${folder}: expected LoRA adapters in NAME/, found none`);
+  const adapters: Named<Adapter>[] = [];
+  for (const { name, skill } of found) {
+    if (!("lora" in skill))
+      throw new AppError("E_MISMATCH", `${folder}: expected LoRA adapters, found a skill of Transformer² (${name})`);
+    adapters.push({ name, skill: await readPlainLora(skill.lora, model) });
+  }
+  return adapters;
+}
+
 async function findSkills(folder: string): Promise<Found[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw ioError(error, "read", folder);

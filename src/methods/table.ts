@@ -2,6 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import { base } from "./base.ts";
 import { lora } from "./lora.ts";
+import { lorahub } from "./lorahub.ts";
 import type { Method } from "./method.ts";
 import { prompted, promptedShots } from "./prompted.ts";
 import { chosenSkill, mixedSkills } from "./skills.ts";
@@ -27,6 +28,7 @@ export const methods = {
   "skills-layers-Nshot:FOLDER": (n, folder) => mixedSkills(folder, Number(n), { search: "cem", perLayer: true }),
   "skills-random-Nshot:FOLDER": (n, folder) => mixedSkills(folder, Number(n), { search: "random" }),
   "skills-uniform:FOLDER": (folder) => mixedSkills(folder, 0, { search: "uniform" }),
+  "lorahub-Nshot:FOLDER": (n, folder) => lorahub(folder, Number(n)),
   "loramoe:FILE": (path) => loramoe(path),
   "mixlora:FILE": (path) => mixlora(path),
 } as const satisfies Record<string, (first: string, second: string) => Method>;
