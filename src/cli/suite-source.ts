@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { EvalTask } from "../data/eval-task.ts";
-import { benchmarkTasks, suites } from "../eval/tasks/table.ts";
+import { benchmarkTasks, suites } from "../eval/tasks/suites.ts";
 import { packageRoot } from "./paths.ts";
 
 export type SuiteOptions = {

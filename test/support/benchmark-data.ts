@@ -45,6 +45,36 @@ const rows: Readonly<Record<string, (i: number) => object>> = {
     option2: "Ben",
     answer: i % 2 === 0 ? "1" : "2",
   }),
+  "gsm8k/test": (i) => ({
+    question: `What is ${i} plus 1?`,
+    answer: `${i}+1 = <<${i}+1=${i + 1}>>${i + 1}\n#### ${i + 1}`,
+  }),
+  "gsm8k/train": (i) => ({
+    question: `What is ${i} plus 2?`,
+    answer: `It is <<${i}+2=${i + 2}>>${i + 2}.\n#### ${i + 2}`,
+  }),
+  "math/test": (i) => ({ context: `Half of $${2 * i + 1}$?`, answer: `\\frac{${2 * i + 1}}{2}` }),
+  "mbpp/test": (i) => ({
+    text: `Write a function that adds ${i}.`,
+    code: `def add(x):\r\n    return x + ${i}`,
+    test_setup_code: "",
+    test_list: [`assert add(1) == ${i + 1}`],
+  }),
+  "mbpp/train": (i) => ({
+    text: `Write a function that takes ${i} away.`,
+    code: `def take(x):\r\n    return x - ${i}`,
+    test_setup_code: "",
+    test_list: [`assert take(1) == ${1 - i}`],
+  }),
+  "humaneval/test": (i) => ({
+    prompt: `from math import floor\n\n\ndef down(x):\n    """ The whole part of x, plus ${i}. """\n`,
+    entry_point: "down",
+    test: `def check(candidate):\n    assert candidate(1.5) == ${i + 1}\n`,
+  }),
+  "gpt4tools/test": (i) => ({
+    instruction: `TOOLS:\n> Tool ${i % 5}: useful.\n\nPrevious conversation:\n\nNew input: use it on ${i}.png\n`,
+    output: `Thought: Do I need to use a tool? Yes\nAction: Tool ${i % 5}\nAction Input: example.png\nObservation: done\n\n`,
+  }),
   "piqa/test": (i) => ({ goal: `Carry ${i} eggs.`, sol1: "Use a basket.", sol2: "Use a sieve.", label: i % 2 }),
 };
 

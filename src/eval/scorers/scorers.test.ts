@@ -10,6 +10,13 @@ const score = (name: Pure, answer: string, target: string, more: object = {}): n
 test("every scorer gives 1 for the target itself where it can read it, and a reason with each number", () => {
   const targets: Partial<Record<ScorerName, string>> = {
     "first-number": "3 cats",
+    "last-number": "so 4 #### 3",
+    gpt4tools: "Thought: Do I need to use a tool? No\nAI: hello",
+    "gpt4tools-thought": "Thought: Do I need to use a tool? No\nAI: hello",
+    "gpt4tools-action": "Action: Draw\nAction Input: a.png",
+    "gpt4tools-arguments": "Action: Draw\nAction Input: a.png",
+    "gpt4tools-success": "Thought: Do I need to use a tool? No\nAI: hello",
+    "gpt4tools-iou": "Thought: Do I need to use a tool? No\nAI: hello",
     "json-equal": '{"a": 1}',
     "function-name": "f(x=1)",
     "function-call": "f(x=1)",
@@ -36,6 +43,17 @@ const cases: [Pure, answer: string, target: string, wanted: number][] = [
   ["first-number", "−4", "-4", 1], // a minus sign and a hyphen
   ["first-number", "25", "5", 0], // "25" ends with "5" as a text, but 25 is not 5
   ["first-number", "none", "5", 0],
+  ["last-number", "5 and 3 is 8 #### 8\n", "3+5=8\n#### 8", 1],
+  ["last-number", "#### 1,250 dollars for 3 people", "#### 1250", 1], // behind the mark, not the last one
+  ["last-number", "so she has 18 eggs.", "#### 18", 1], // no mark: the last number
+  ["last-number", "18, which is 9 + 9", "#### 18", 0],
+  ["math-answer", "Thus \\boxed{\\dfrac{1}{2}}.", "\\frac12", 1], // spellings of one fraction
+  ["math-answer", "\\boxed{\\text{x} + \\sqrt{2}}", "\\text{x}+\\sqrt2", 1], // braces inside
+  ["math-answer", "So the answer is $3/4$.", "\\frac{3}{4}", 1],
+  ["math-answer", "\\boxed{90^\\circ}", "90", 1],
+  ["math-answer", "\\boxed{12\\text{ cm}}", "12", 1], // units
+  ["math-answer", "\\boxed{5} no, \\boxed{6}", "5", 0], // the last one counts
+  ["math-answer", "\\boxed{(1,2)}", "(2,1)", 0],
   ["json-equal", '{"b": [1, 2], "a": "x"}', '{"a":"x","b":[1,2]}', 1], // order of keys does not matter
   ["json-equal", '{"a": [2, 1]}', '{"a": [1, 2]}', 0], // order of a list does
   ["json-equal", '{"a": 1', '{"a": 1}', 0],

@@ -8,7 +8,10 @@ import { codeRun } from "./code-run.ts";
 import { exact } from "./exact.ts";
 import { firstNumberScorer } from "./first-number.ts";
 import { functionCall, functionName } from "./function-call.ts";
+import { gpt4toolsScorers } from "./gpt4tools.ts";
 import { jsonEqual } from "./json-equal.ts";
+import { lastNumberScorer } from "./last-number.ts";
+import { mathAnswer } from "./math-answer.ts";
 import { normalized } from "./normalized.ts";
 import { regex } from "./regex.ts";
 import type { Answer, Outcome, RunningScorer, Scorer } from "./scorer.ts";
@@ -22,12 +25,15 @@ export const scorers = {
   "choice-per-character": choicePerCharacter,
   letter,
   "first-number": firstNumberScorer,
+  "last-number": lastNumberScorer,
+  "math-answer": mathAnswer,
   "json-equal": jsonEqual,
   "function-name": functionName,
   "function-call": functionCall,
   "set-overlap": setOverlap,
   regex,
   "code-run": codeRun,
+  ...gpt4toolsScorers,
 } as const satisfies Record<string, Scorer | RunningScorer>;
 
 /** What scorers, and the record of a question that failed, need. */

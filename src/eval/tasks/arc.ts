@@ -17,6 +17,7 @@ const arc = (folder: string, summary: string): Benchmark =>
     summary,
     citation,
     version: 1,
+    kind: "reasoning",
     files: { folder, test: "test", train: "train" },
     source: "https://huggingface.co/datasets/allenai/ai2_arc",
     row: ChoiceRow,

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { EvalSample } from "../../data/eval-task.ts";
 import type { TextLayout } from "../../data/text-question.ts";
+import type { Example } from "../../text/prompt.ts";
 import type { ScorerName } from "../scorers/table.ts";
 
 /** Files in a folder of data sets, each `NAME.jsonl` or `NAME.jsonl.gz`. */
@@ -11,8 +12,8 @@ export type BenchmarkFiles = {
   readonly test: string;
   /** Absent where methods are never trained on the task: nothing in this program can then name its training set. */
   readonly train?: string;
-  /** Absent: a tenth of `train`, or a fifth of `test` that is then not asked, by the rows' hashes. */
-  readonly validation?: string;
+  /** Absent: a tenth of `train`, or a fifth of `test` that is then not asked, by the rows' hashes. null: none, and no examples. */
+  readonly validation?: string | null;
 };
 
 /**
@@ -23,13 +24,15 @@ export const FORMS = ["continuation", "letters", "written"] as const;
 export type Form = (typeof FORMS)[number];
 
 export type FormOf<Row> = {
-  /** What a specialised or a prompted model is told; the harness itself tells it nothing. */
-  readonly systemPrompt: string;
+  /** What a specialised or a prompted model is told; the harness itself tells it nothing. A function: each row has its own. */
+  readonly systemPrompt: string | ((row: Row) => string);
   readonly layout?: TextLayout;
   readonly scorers: readonly ScorerName[];
   readonly maxTokens?: number;
   /** undefined for a row that cannot be asked, such as one whose passage is missing. */
   readonly sampleOf: (row: Row) => EvalSample | undefined;
+  /** Where a shown answer is not what a sample's target is: a target that tests answers is none itself. */
+  readonly exampleOf?: (row: Row) => Example | undefined;
 };
 
 type BenchmarkOf<Row> = {
@@ -38,6 +41,10 @@ type BenchmarkOf<Row> = {
   readonly citation: string;
   /** Changes when numbers would. */
   readonly version: number;
+  /** Tasks of one kind ask for the same sort of thing. */
+  readonly kind: string;
+  /** In the place of "seen" or "unseen": tasks of different strata are never averaged. */
+  readonly stratum?: string;
   readonly files: BenchmarkFiles;
   /** Where the rows may be had. */
   readonly source: string;

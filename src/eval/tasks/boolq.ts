@@ -7,6 +7,7 @@ export const boolQ = benchmark({
   citation:
     "Clark et al., BoolQ: Exploring the Surprising Difficulty of Natural Yes/No Questions, NAACL 2019. CC BY-SA 3.0",
   version: 1,
+  kind: "reasoning",
   files: { folder: "boolq", test: "test", train: "train" },
   source: "https://huggingface.co/datasets/google/boolq (its validation rows are the test)",
   row: z.object({ question: z.string(), passage: z.string().nullable(), answer: z.boolean() }),

@@ -30,6 +30,7 @@ export const hellaSwag = benchmark({
   summary: "HellaSwag: how a described scene goes on (ActivityNet rows)",
   citation: "Zellers et al., HellaSwag: Can a Machine Really Finish Your Sentence?, ACL 2019. MIT",
   version: 1,
+  kind: "reasoning",
   files: { folder: "hellaswag", test: "test_activitynet" },
   source: "https://huggingface.co/datasets/Rowan/hellaswag (validation rows with source activitynet)",
   row: Row,

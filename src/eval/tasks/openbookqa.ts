@@ -7,6 +7,7 @@ export const openBookQa = benchmark({
   citation:
     "Mihaylov et al., Can a Suit of Armor Conduct Electricity? A New Dataset for Open Book Question Answering, EMNLP 2018. Apache-2.0",
   version: 1,
+  kind: "reasoning",
   files: { folder: "openbookqa", test: "test", train: "train", validation: "dev" },
   source: "https://huggingface.co/datasets/allenai/openbookqa (main)",
   row: ChoiceRow,

@@ -6,6 +6,7 @@ export const piqa = benchmark({
   summary: "PIQA: which of two ways reaches a practical goal",
   citation: "Bisk et al., PIQA: Reasoning about Physical Commonsense in Natural Language, AAAI 2020. AFL 3.0",
   version: 1,
+  kind: "reasoning",
   files: { folder: "piqa", test: "test" },
   source: "https://huggingface.co/datasets/ybisk/piqa (its validation rows are the test)",
   row: z.object({ goal: z.string(), sol1: z.string(), sol2: z.string(), label: z.int().min(0).max(1) }),

@@ -28,7 +28,8 @@ export async function readSplit(name: string, one: Benchmark, split: Split, data
   const read = (file: string) => readFile(name, one, file, data);
   if (split === "train" && train === undefined)
     throw new AppError("E_DATA", `${name}: the training set of an unseen task is never read`);
-  if (validation !== undefined && split === "validation") return read(validation);
+  if (split === "validation" && typeof validation === "string") return read(validation);
+  if (validation === null) return split === "test" ? read(test) : [];
   if (train === undefined)
     return (await read(test)).filter((row) => isShare(row, validationShare.test) === (split === "validation"));
   if (split === "test") return read(test);

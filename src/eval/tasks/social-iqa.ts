@@ -17,6 +17,7 @@ export const socialIqa = benchmark({
   summary: "Social IQa: what people want, feel and do next",
   citation: "Sap et al., Social IQa: Commonsense Reasoning about Social Interactions, EMNLP 2019. Licence not stated",
   version: 1,
+  kind: "reasoning",
   files: { folder: "social_iqa", test: "test" },
   source: "https://huggingface.co/datasets/allenai/social_i_qa (its validation rows are the test)",
   row: Row,

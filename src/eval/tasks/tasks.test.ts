@@ -3,19 +3,23 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeBenchmarkData } from "../../../test/support/benchmark-data.ts";
+import { createCodeRunner } from "../run-code.ts";
+import { codeRun } from "../scorers/code-run.ts";
 import { scorersOf } from "../scorers/table.ts";
 import { readSplit } from "./rows.ts";
-import { BENCHMARKS, type BenchmarkName, benchmarks, benchmarkTasks, suites } from "./table.ts";
+import { benchmarkTasks, suites } from "./suites.ts";
+import { BENCHMARKS, type BenchmarkName, benchmarks } from "./table.ts";
 
 const data = mkdtempSync(join(tmpdir(), "published-tasks-"));
 beforeAll(() => writeBenchmarkData(data));
 afterAll(() => rmSync(data, { recursive: true }));
 
 const tasksOf = (suite: string, options: object = {}) => benchmarkTasks(suites.get(suite)!, { data, ...options });
-const unseen = BENCHMARKS.filter((name) => benchmarks[name].files.train === undefined);
+const reasoning = BENCHMARKS.filter((name) => benchmarks[name].kind === "reasoning");
+const unseen = reasoning.filter((name) => benchmarks[name].files.train === undefined);
 
 /** The prompts of lm-evaluation-harness 0.4 and of MixLoRA, for a row of each data set. */
-const prompts: Record<BenchmarkName, readonly [continuation: RegExp, letters: RegExp]> = {
+const prompts: Partial<Record<BenchmarkName, readonly [continuation: RegExp, letters: RegExp]>> = {
   "arc-c": [
     /^Question: Which hard number follows \d+\?\nAnswer:$/,
     /^Please choose .* question: .*\? \(A\) the hard \d+ \(B\) .* \(C\) none\nAnswer:$/,
@@ -50,11 +54,12 @@ const prompts: Record<BenchmarkName, readonly [continuation: RegExp, letters: Re
 test("each of the eight asks in the words of lm-evaluation-harness, and with letters in MixLoRA's", async () => {
   const asked = await tasksOf("reasoning");
   const letters = await tasksOf("reasoning-letters");
-  expect(asked.map(({ name }) => name)).toEqual(BENCHMARKS);
-  expect(letters.map(({ name }) => name)).toEqual(BENCHMARKS.map((name) => `${name}-letters`));
-  for (const [i, name] of BENCHMARKS.entries())
+  expect(asked.map(({ name }) => name)).toEqual(reasoning);
+  expect(Object.keys(prompts)).toEqual(reasoning);
+  expect(letters.map(({ name }) => name)).toEqual(reasoning.map((name) => `${name}-letters`));
+  for (const [i, name] of reasoning.entries())
     for (const [form, task] of [asked[i]!, letters[i]!].entries()) {
-      for (const { input } of task.samples) expect(input).toMatch(prompts[name][form]!);
+      for (const { input } of task.samples) expect(input).toMatch(prompts[name]![form]!);
       for (const { input } of task.examples) expect(input).not.toBe("");
       expect(task).toMatchObject({ citation: expect.stringMatching(/\d{4}/) as unknown, version: 1, seed: 1 });
       expect(scorersOf(task)[0]).toBe("choice");
@@ -87,7 +92,7 @@ describe("no leak", () => {
     for (const { input, choices } of rest[0]!.samples) expect(asked).not.toContain(JSON.stringify([input, choices]));
   });
 
-  test.each(BENCHMARKS)("%s: its splits share no row, and examples are none of the items", async (name) => {
+  test.each(reasoning)("%s: its splits share no row, and examples are none of the items", async (name) => {
     const one = benchmarks[name];
     const splits = unseen.includes(name)
       ? (["validation", "test"] as const)
@@ -136,6 +141,43 @@ test("data that is missing is named, with where it may be had; a row of another 
   rmSync(broken, { recursive: true });
 });
 
+test("examples of programs are programs, and a target that tests one runs the answer in the place of its function", async () => {
+  const { run } = await createCodeRunner("python3");
+  const passes = async ({ target }: { target: string }, answer: string) =>
+    (await run(codeRun.programOf({ target, answer, finish: "stop" }))).passed;
+  const [mbpp] = await tasksOf("mbpp");
+  expect(mbpp!.examples[0]!.target).toMatch(/^def take\(x\):\n {4}return x - \d+$/);
+  const [item] = mbpp!.samples;
+  const added = /adds (\d+)/.exec(item!.input)![1]!;
+  expect(await passes(item!, `\`\`\`python\ndef add(x):\n    return x + ${added}\n\`\`\``)).toBe(true);
+  const [humaneval] = await tasksOf("humaneval");
+  expect(humaneval!.examples).toEqual([]);
+  const [down] = humaneval!.samples;
+  const plus = /plus (\d+)/.exec(down!.input)![1]!;
+  expect(await passes(down!, `def down(x):\n    return floor(x) + ${plus}`)).toBe(true);
+  expect(await passes(down!, "def down(x):\n    return x")).toBe(false);
+});
+
+test("each system prompt of GPT4Tools is a task of its own, and all items are asked", async () => {
+  const tasks = await tasksOf("gpt4tools");
+  expect(tasks).toHaveLength(5);
+  expect(new Set(tasks.map(({ name }) => name)).size).toBe(5);
+  for (const { systemPrompt, samples } of tasks) {
+    expect(samples).toHaveLength(6);
+    const [, tool] = /^TOOLS:\n> (Tool \d): useful\.$/.exec(systemPrompt)!;
+    for (const { input, target } of samples) {
+      expect(input).toMatch(/^Previous conversation:\n\nNew input: use it on \d+\.png$/);
+      expect(target).toContain(`Action: ${tool}\n`);
+    }
+  }
+});
+
+test("the marks of GSM8K's calculator are in no solution; MATH has no examples", async () => {
+  const [gsm8k] = await tasksOf("gsm8k");
+  for (const { target } of [...gsm8k!.samples, ...gsm8k!.examples]) expect(target).toMatch(/^[^<>]*\n#### \d+$/);
+  expect((await tasksOf("math"))[0]).toMatchObject({ examples: [], samples: { length: 30 } });
+});
+
 const published = resolve(import.meta.dirname, "../../../../shared/data");
 const missing = !existsSync(published);
 describe.skipIf(missing)(missing ? `published rows (skipped: ${published} is absent)` : "published rows", () => {
@@ -152,5 +194,11 @@ describe.skipIf(missing)(missing ? `published rows (skipped: ${published} is abs
       piqa: 1492,
     });
     for (const { examples } of tasks) expect(examples).toHaveLength(20);
+    const written: Record<string, number> = {};
+    for (const name of ["gpt4tools", "math", "mbpp", "humaneval"] as const) {
+      const found = await benchmarkTasks(suites.get(name)!, { data: published, items: 1e6 });
+      written[name] = found.reduce((sum, { samples }) => sum + samples.length, 0);
+    }
+    expect(written).toEqual({ gpt4tools: 652, math: 5000, mbpp: 500, humaneval: 164 });
   });
 });

@@ -8,6 +8,7 @@ export const winoGrande = benchmark({
   summary: "WinoGrande: which of two names a sentence means",
   citation: "Sakaguchi et al., WinoGrande: An Adversarial Winograd Schema Challenge at Scale, AAAI 2020. CC BY",
   version: 1,
+  kind: "reasoning",
   files: { folder: "winogrande", test: "test" },
   source: "https://huggingface.co/datasets/allenai/winogrande (winogrande_xl; its validation rows are the test)",
   row: Row,
