@@ -108,6 +108,12 @@ export { METHODS } from "./methods/table.ts";
 
 export { type FewShotOptions, type FoundShares, findShares } from "./dispatch/few-shot.ts";
 export { createFirstPass, dispatchPrompt, type FirstPass, parseSkill } from "./dispatch/first-pass.ts";
+export {
+  type FromExamples,
+  type FromExamplesOptions,
+  specializeFromExamples,
+  splitExamples,
+} from "./dispatch/gates.ts";
 export { createShotScorer, type Shots } from "./dispatch/shots.ts";
 export { type Shares, type SkillPool, whole } from "./dispatch/skill-pool.ts";
 export { openSkillPool } from "./dispatch/skill-pool-file.ts";

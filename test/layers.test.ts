@@ -38,6 +38,8 @@ const allowed: Record<string, readonly string[]> = {
     "eval", // what a mixture scores on examples
     "optim",
     "data",
+    "pair", // gates over a pair's pool are such a mixture
+    "generator",
     "decode",
     "models",
     "nn",

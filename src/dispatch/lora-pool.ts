@@ -24,7 +24,6 @@ export function loraPool(
     ...(dispatching === undefined ? {} : { classifier: dispatching.change }),
     async save(directory, shares) {
       await writePeft(directory, mixture(adapters, shares), base);
-      return directory;
     },
   };
 }

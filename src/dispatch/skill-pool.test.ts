@@ -77,7 +77,8 @@ describe.each(["free", "bounded", "lora"])("a pool of %s skills", (kind) => {
     steer(shares);
     const mixed = await likelihoods(stored, change);
     expect(Math.abs(mixed[0]! - base[0]!)).toBeGreaterThan(0.1);
-    const saved = await pool.save(at(`saved-${kind}`), shares, { by: "test" });
+    const saved = at(`saved-${kind}`);
+    await pool.save(saved, shares, { by: "test" });
     const merged =
       kind === "lora"
         ? await applyAdapter(stored, (await readPeftChange(saved, peftBaseOf(stored))).adapter)

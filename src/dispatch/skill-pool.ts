@@ -24,8 +24,8 @@ export type SkillPool = {
   readonly steered: () => Steered;
   /** The skill that names others, whole; absent where the pool has none. */
   readonly classifier?: StepChange;
-  /** Writes a mixture in the format of a single skill. Returns the file or folder. */
-  readonly save: (directory: string, shares: Shares, madeBy: Readonly<Record<string, string>>) => Promise<string>;
+  /** Writes a mixture into a folder, in the format of a single skill. */
+  readonly save: (directory: string, shares: Shares, madeBy: Readonly<Record<string, string>>) => Promise<void>;
 };
 
 /** The same shares in every layer. */

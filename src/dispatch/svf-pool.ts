@@ -33,9 +33,10 @@ export async function svfPool(
     steered: open,
     ...(dispatching === undefined ? {} : { classifier: dispatching.change }),
     async save(directory, shares, madeBy) {
-      const path = join(directory, expertFileName);
-      await writeExpert(path, { ...mixtureOf(experts, (weight) => shares[layerOf(weight)]!), madeBy });
-      return path;
+      await writeExpert(join(directory, expertFileName), {
+        ...mixtureOf(experts, (weight) => shares[layerOf(weight)]!),
+        madeBy,
+      });
     },
   };
 }

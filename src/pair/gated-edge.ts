@@ -54,8 +54,14 @@ export function gateValues(
   );
 }
 
-/** The expert pool beside the linear maps it adapts: `change` is what the graph becomes, `feeds` what every step reads. */
-export function gatedExperts({ shape, generator }: EdgePair): {
+/**
+ * The expert pool beside the linear maps it adapts: `change` is what the graph becomes, `feeds` what every step reads.
+ * @param rows of the batch: any number, or 1 where all of them have the same gates
+ */
+export function gatedExperts(
+  { shape, generator }: EdgePair,
+  rows: "batch" | 1 = "batch",
+): {
   readonly change: Pick<StepChange, "wrap" | "weights">;
   /** @param gates of each row of the batch, one after the other: (batch, L, n) */
   readonly feeds: (gates: Tensor<"f32">) => Feeds;
@@ -71,7 +77,7 @@ export function gatedExperts({ shape, generator }: EdgePair): {
       frozen: parts,
       parameters: (name) => frozen(`generator.${name}`, parameters.get(name)!.shape),
       gates: input(gatesName, ["prompts", shape.edge.layers, gateCount(shape)]),
-      promptOf: input(promptOfName, ["batch"], "i64"),
+      promptOf: input(promptOfName, [rows], "i64"),
     });
   return {
     change: { wrap, weights },

@@ -37,6 +37,8 @@ export type Specialization = {
   readonly cloudQuantization?: ResolvedQuantization;
   /** What the prompt demands of an answer's form. Gates cannot carry it. */
   readonly constraint?: ConstraintSpec;
+  /** How the gates were found from labelled examples, those set aside to choose by among them. Without it a prompt predicted them. */
+  readonly found?: { readonly way: "searched" | "learnt"; readonly examples: number };
   /** What it took to make; not part of the file. */
   readonly ms?: { readonly cloud: number };
 };
@@ -92,6 +94,7 @@ const CurrentFile = z.strictObject({
   gates: z.string(),
   sha256: z.strictObject({ cloud: ShortSha256, edge: ShortSha256, generator: ShortSha256 }),
   promptHmac: ShortSha256.optional(),
+  found: z.strictObject({ way: z.enum(["searched", "learnt"]), examples: z.int().min(2) }).optional(),
   constraint: ConstraintSection.optional(),
 });
 
@@ -100,7 +103,7 @@ const SpecializationFile = z.discriminatedUnion("format", [FirstFile, CurrentFil
 /** The bytes of the file. Gates are rounded to fp16. */
 export function encodeSpecialization(specialization: Specialization): string {
   const { version, gates, topK, layers, experts, promptTokens, truncated, promptHmac } = specialization;
-  const { cloudQuantization, constraint } = specialization;
+  const { found, cloudQuantization, constraint } = specialization;
   return `${JSON.stringify({
     format: formats.current,
     version,
@@ -116,6 +119,7 @@ export function encodeSpecialization(specialization: Specialization): string {
       generator: hexToBase64(specialization.generatorSha256),
     },
     promptHmac: promptHmac && hexToBase64(promptHmac),
+    found,
     cloudQuantization,
     constraint,
   })}\n`;
@@ -150,6 +154,7 @@ export function parseSpecialization(text: string, file: string): Specialization 
     cloudSha256: sha256.cloud,
     edgeSha256: sha256.edge,
     generatorSha256: sha256.generator,
+    ...(isCurrent && parsed.found !== undefined ? { found: parsed.found } : {}),
     ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
     ...(isCurrent && parsed.constraint !== undefined ? { constraint: requireSpec(parsed.constraint, file) } : {}),
   };

@@ -66,7 +66,9 @@ test("examples find a mixture, which is drawn, answers, and is kept as one skill
   const { madeBy, scales } = await readExpert(at("mixed"));
   expect(madeBy).toMatchObject({ by: "adapt", skills: "tall wide", search: "cem", examples: "3", evaluations: "8" });
   expect([...scales.values()][0]!.length).toBe(8);
-  const again = await adaptJson(...args);
+  expect((await adaptJson(...args)).error?.code).toBe("E_USAGE"); // something lies there now
+  expect(await adaptJson(...args.slice(0, -4))).toMatchObject({ error: { code: "E_USAGE" } });
+  const again = await adaptJson(...args.filter((arg) => arg !== "--out" && arg !== at("mixed")));
   expect(again).toMatchObject({
     by: "cem",
     search: { evaluations: 8, history: [{ generation: 0 }, { generation: 1 }] },

@@ -9,6 +9,7 @@ import { everywhere, type SkillPool } from "../../dispatch/skill-pool.ts";
 import { classifierName, openSkillPool } from "../../dispatch/skill-pool-file.ts";
 import { createTwoPass, type TwoPassAnswer } from "../../dispatch/two-pass.ts";
 import { modelSubject, pairSubject } from "../../eval/subject.ts";
+import { withNewFolder } from "../../export/new-folder.ts";
 import type { Subject } from "../../methods/method.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import { type RewardName, rewardNames } from "../../train/rollout.ts";
@@ -135,11 +136,17 @@ async function adaptCommand(context: CliContext, flags: Flags, signal: AbortSign
       "E_NOT_FOUND",
       `${folder}: expected a skill "${classifierName}", which names the others; found none`,
     );
-  const found = flags.examples === undefined ? undefined : await search(context, flags, subject, pool, prompt, signal);
-  const file =
-    out === undefined || found === undefined
+  const find = () => search(context, flags, subject, pool, prompt, signal);
+  const found =
+    flags.examples === undefined
       ? undefined
-      : await pool.save(out, found.shares, madeBy(flags, pool, found));
+      : out === undefined
+        ? await find()
+        : await withNewFolder(out, async (folder) => {
+            const mixed = await find();
+            await pool.save(folder, mixed.shares, madeBy(flags, pool, mixed));
+            return mixed;
+          });
   const change = flags.by === "classifier" ? pool.classifier : undefined;
   await using first =
     found === undefined ? createFirstPass({ ...subject, change }, pool.names, { threads, device }) : undefined;
@@ -160,13 +167,13 @@ async function adaptCommand(context: CliContext, flags: Flags, signal: AbortSign
     skills: names,
     by: found === undefined ? flags.by : flags.search,
     search: found,
-    file,
+    out,
     answers,
     cost,
   };
   printResult(context, flags, result, () => "");
   if (!flags.json && answers.length > 0) context.stderr.write(`${describeCost(cost)}\n`);
-  if (!flags.json && file !== undefined) context.stderr.write(`${file}: the mixture as one skill\n`);
+  if (!flags.json && out !== undefined) context.stderr.write(`${out}: the mixture as one skill\n`);
 }
 
 async function openSubject(

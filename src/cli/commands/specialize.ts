@@ -1,15 +1,26 @@
 /** @file `loragen specialize`: a system prompt to a specialisation file. */
 import { type Command, Option } from "commander";
 import { findConstraint } from "../../constraint/find.ts";
+import type { FromExamples } from "../../dispatch/gates.ts";
 import { assembleLora } from "../../pair/merge.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import type { Specialization } from "../../pair/specialization-file.ts";
 import { createSpecializer } from "../../pair/specialize.ts";
+import { renderSystemPrompt } from "../../text/prompt.ts";
 import { type TruncateMode, truncateModes } from "../../text/truncate-prompt.ts";
 import { type ConstraintFlags, constraintOptions, describeSpec, readConstraint } from "../constraint-flags.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatMs, plural, shortHash } from "../format.ts";
+import {
+  describeFound,
+  type ExampleFlags,
+  exampleOptions,
+  findGates,
+  readSplitExamples,
+  type SplitExamples,
+} from "../gate-examples.ts";
 import { heatMap } from "../heat-map.ts";
+import { interruptible } from "../interruptible.ts";
 import {
   type ExactFlag,
   exactOption,
@@ -35,13 +46,18 @@ type Flags = PairFlags &
   JsonFlag &
   QuantizeFlag &
   ExactFlag &
+  ExampleFlags &
   ConstraintFlags & { readonly out?: string; readonly truncate?: TruncateMode; readonly anonymous?: boolean };
 
 const examples = `
+With --examples, gates are searched for or learnt from labelled examples, beginning with those that the prompt predicts (or the
+examples themselves, where there is no prompt). It stays the same file, which says how its gates were found.
+
 Examples:
   $ loragen specialize --prompt "Classify the sentiment. Answer positive or negative." --out sentiment
   $ loragen specialize --prompt-file router.txt --labels labels.txt --out router
   $ loragen specialize --prompt-file secret.txt --anonymous --out assistant --json
+  $ loragen specialize --prompt-file router.txt --examples twenty.jsonl --way learnt --out router
   $ loragen run --specialization sentiment --input "what a lovely day"`;
 
 export function addSpecialize(program: Command, context: CliContext): void {
@@ -64,13 +80,20 @@ export function addSpecialize(program: Command, context: CliContext): void {
     ...promptOptions(),
     ...constraintOptions("answers are free text"),
     new Option("--anonymous", "leave out the keyed hash by which you find a prompt's specialisation again"),
+    ...exampleOptions(),
     ...pairOptions(),
     quantizeOption("cloud model"),
     exactOption(),
     jsonOption(),
   ];
   for (const option of options) command.addOption(option);
-  command.addHelpText("after", examples).action((flags: Flags) => specializeCommand(context, flags));
+  command
+    .addHelpText("after", examples)
+    .action((flags: Flags) =>
+      flags.examples === undefined
+        ? specializeCommand(context, flags)
+        : interruptible(context, (signal) => specializeCommand(context, flags, signal)),
+    );
 }
 
 type Timed = {
@@ -85,6 +108,8 @@ type Timed = {
   /** Where the cloud model is quantised. */
   readonly cloudQuantization: Specialization["cloudQuantization"];
   readonly constraint: Specialization["constraint"];
+  /** Where examples were given. */
+  readonly search?: Told;
   /** Of the file, and of the constraint's section in it. */
   readonly bytes: number;
   readonly constraintBytes: number;
@@ -92,16 +117,17 @@ type Timed = {
   readonly file: string;
 };
 
-async function specializeCommand(context: CliContext, flags: Flags): Promise<void> {
+async function specializeCommand(context: CliContext, flags: Flags, signal?: AbortSignal): Promise<void> {
   const out = required(flags.out, "specialize", "--out DIR");
-  const prompt = required(await readPrompt(context, flags), "specialize", "--prompt TEXT or --prompt-file FILE");
+  const split = await readSplitExamples(flags);
+  const prompt = required(await promptOf(context, flags, split), "specialize", "--prompt TEXT or --prompt-file FILE");
   const given = await readConstraint(flags);
-  const found = given === undefined ? findConstraint(prompt) : undefined;
-  if (found !== undefined)
+  const inPrompt = given === undefined ? findConstraint(prompt) : undefined;
+  if (inPrompt !== undefined)
     context.stderr.write(
-      `found ${describeSpec(found.spec)}; behind "${found.because}"; --no-constraint leaves answers free\n`,
+      `found ${describeSpec(inPrompt.spec)}; behind "${inPrompt.because}"; --no-constraint leaves answers free\n`,
     );
-  const constraint = given === false ? undefined : (given ?? found?.spec);
+  const constraint = given === false ? undefined : (given ?? inPrompt?.spec);
   const from = context.now();
   const pair = await loadPair(flags.pair, {
     quantize: { cloud: quantizationOf(flags) },
@@ -112,17 +138,21 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
   for (const warning of specializeWarnings(pair, prompt, constraint)) warnOn(context)(warning);
   await using specializer = await createSpecializer(pair, flags);
   const loaded = context.now();
-  const specialization = await specializer.specialize(prompt, {
+  const predicted = await specializer.specialize(prompt, {
     truncate: flags.truncate ?? false,
     secret: flags.anonymous ? undefined : await promptSecret(context),
     constraint,
   });
-  const { gates, topK, layers, experts, promptTokens, promptHmac, truncated, cloudQuantization } = specialization;
   const routed = context.now();
+  const search =
+    split && signal && (await findGates(context, pair, predicted, split, constraint, { ...flags, signal }));
+  const specialization = search?.specialization ?? predicted;
+  const { gates, topK, layers, experts, promptTokens, promptHmac, truncated, cloudQuantization } = specialization;
+  const found = context.now();
   assembleLora(pair, specialization);
   const assembled = context.now();
   const { file, bytes, constraintBytes } = await replaceSpecialization(context, out, specialization);
-  const ms = { load: loaded - from, cloud: specialization.ms?.cloud ?? routed - loaded, assemble: assembled - routed };
+  const ms = { load: loaded - from, cloud: predicted.ms?.cloud ?? routed - loaded, assemble: assembled - found };
   const result = {
     gates,
     topK,
@@ -133,12 +163,22 @@ async function specializeCommand(context: CliContext, flags: Flags): Promise<voi
     truncated,
     cloudQuantization,
     constraint,
+    ...(search === undefined ? {} : { search: toldOf(search) }),
     bytes,
     constraintBytes,
     ms,
     file,
   };
   printResult(context, flags, result, () => describe(result, out, context.colors));
+}
+
+type Told = Omit<FromExamples, "specialization">;
+const toldOf = ({ specialization: _, ...told }: FromExamples): Told => told;
+
+/** The prompt that was given; else the examples themselves, those that are set aside left out. */
+async function promptOf(context: CliContext, flags: Flags, split: SplitExamples | undefined) {
+  const given = await readPrompt(context, flags);
+  return given ?? (split && renderSystemPrompt({ examples: split.fit }));
 }
 
 function describe(result: Timed, directory: string, colors: Colors): string {
@@ -152,6 +192,7 @@ function describe(result: Timed, directory: string, colors: Colors): string {
     `answers  ${constraint === undefined ? "free text" : describeSpec(constraint)}`,
     `gates    ${result.layers} layers × ${result.experts} experts`,
     ...heatMap(result.gates, colors).map((line) => `  ${line}`),
+    ...(result.search === undefined ? [] : describeFound(result.search)),
     `time     load ${formatMs(ms.load)}, cloud pass ${formatMs(ms.cloud)}, LoRA weights from gates ${formatMs(ms.assemble)}`,
     "",
     `next     loragen run --specialization ${directory} --input "…"`,

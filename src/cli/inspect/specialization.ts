@@ -24,6 +24,7 @@ export async function inspectSpecialization(path: string): Promise<Inspection> {
       "",
       ...facts([
         ["gates", `${layers} layers × ${experts} experts, top ${topK}`],
+        ["found", howFound(specialization)],
         ["prompt", `${plural(promptTokens, "token")}${truncated ? ", shortened to fit" : ""}`],
         ["keyed prompt hash", specialization.promptHmac ?? "none: anonymous"],
         ...describeConstraint(specialization),
@@ -38,6 +39,12 @@ export async function inspectSpecialization(path: string): Promise<Inspection> {
     ],
   };
 }
+
+/** "predicted from the prompt", "learnt from 12 examples, from what the prompt predicts on" */
+export const howFound = ({ found }: Pick<Specialization, "found">): string =>
+  found === undefined
+    ? "predicted from the prompt"
+    : `${found.way} from ${plural(found.examples, "example")}, from what the prompt predicts on`;
 
 const describeConstraint = (specialization: Specialization): (readonly [string, string])[] =>
   specialization.constraint === undefined

@@ -1,0 +1,63 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { recordingContext } from "../../../test/support/cli-context.ts";
+import { writeTinyPair } from "../../../test/support/tiny-pair.ts";
+import { readSpecialization } from "../../pair/specialization-file.ts";
+import { runCli } from "../program.ts";
+
+const root = mkdtempSync(join(tmpdir(), "specialize-command-"));
+const at = (name: string) => join(root, name);
+beforeAll(async () => {
+  await writeTinyPair(at("pair"));
+  const lines = ["cat", "dog", "bird", "the cat"].map((input, i) =>
+    JSON.stringify({ input, target: i % 2 ? "no" : "yes" }),
+  );
+  writeFileSync(at("examples.jsonl"), lines.join("\n"));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+async function specialize(...args: string[]) {
+  const { context, written } = recordingContext();
+  const common = ["specialize", "--pair", at("pair"), "--threads", "1", "--anonymous"];
+  const status = await runCli([...common, ...args], context);
+  return { status, ...written };
+}
+
+const quick = ["--examples", at("examples.jsonl"), "--generations", "2", "--population", "4", "--steps", "6"];
+
+test.each(["searched", "learnt"])(
+  "gates are %s from examples, with labels or a prompt, or from examples alone",
+  async (way) => {
+    for (const args of [["--prompt", "Answer yes or no.", "--labels", "yes,no"], []]) {
+      const { status, stdout, stderr } = await specialize(...quick, "--way", way, ...args, "--out", at(way));
+      expect(status, stderr).toBe(0);
+      expect(stdout).toMatch(/kept {5}.*% of 1 example set aside; predicted/);
+      expect(stdout).toMatch(/3 examples to fit, asked \d+ times/);
+      expect(stderr).toMatch(/^(generation|step) 0: \d+\.\d % of the examples set aside$/m);
+    }
+    const { found } = await readSpecialization(at(way));
+    const { context, written } = recordingContext();
+    await runCli(["inspect", at(way)], context);
+    expect(written.stdout).toContain(found === undefined ? "predicted from the prompt" : `${way} from 4 examples`);
+  },
+);
+
+test.each([
+  ["examples without targets", "blank.jsonl", [], "E_FORMAT"],
+  ["a single one", "one.jsonl", [], "E_DATA"],
+  ["more shots than there are", "examples.jsonl", ["--shots", "5"], "E_DATA"],
+  ["targets that are no labels", "examples.jsonl", ["--labels", "up,down"], "E_DATA"],
+  ["neither prompt nor examples", undefined, [], "E_USAGE"],
+])("%s: refused, nothing written", async (_, file, args, code) => {
+  writeFileSync(at("blank.jsonl"), `{"input": "x"}\n{"input": "y"}\n`);
+  writeFileSync(at("one.jsonl"), `{"input": "x", "target": "y"}\n`);
+  const examples = file === undefined ? [] : ["--examples", at(file)];
+  const { status, stdout } = await specialize(...examples, ...args, "--out", at("never"), "--json");
+  expect({ status, error: (JSON.parse(stdout) as { error: object }).error }).toMatchObject({
+    status: 1,
+    error: { code },
+  });
+  expect(existsSync(at("never"))).toBe(false);
+});

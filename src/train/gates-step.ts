@@ -1,0 +1,50 @@
+/** @file Gates over a frozen pool of experts as what is trained: one specialisation, from labelled examples. */
+import { withExperts } from "../generator/experts.ts";
+import { gateCount } from "../generator/generations.ts";
+import { generatorParameters, type PairShape } from "../generator/parameters.ts";
+import { input, reshape } from "../graph/build.ts";
+import { frozenParts } from "../models/frozen-model.ts";
+import { frozenWeights } from "../nn/parts.ts";
+import type { AdamWConfig } from "../optim/adamw.ts";
+import type { Feeds } from "../runtime/session.ts";
+import { intTensor } from "../runtime/tensor.ts";
+import { type FrozenShape, frozenPrefix } from "./adapted-step.ts";
+import { type Row, rowFeeds, rowInputs, supervisedTokens } from "./batch.ts";
+import { answerLoss, edgePrefix, promptOfName } from "./generator-step.ts";
+import type { StepSpec } from "./step.ts";
+
+export const gatesName = "gates";
+
+/** Cross-entropy of answers by gates (L, n), or (L, 2n). Frozen weights are named `edge.…` and `generator.…`. */
+export function gatesSpec(edge: FrozenShape, shape: PairShape, optimizer: AdamWConfig): StepSpec {
+  const size = [shape.edge.layers, gateCount(shape)] as const;
+  const infos = generatorParameters(shape);
+  return {
+    parameters: new Map([[gatesName, size]]),
+    undecayed: new Set([gatesName]),
+    weigh: supervisedTokens(edgePrefix),
+    optimizer,
+    maxGradientNorm: 1,
+    objective: (parameters) => {
+      const frozen = frozenWeights();
+      const plain = frozenParts(edge, frozenPrefix);
+      const student = withExperts({
+        shape,
+        frozen: plain,
+        parameters: (name) => frozen(`generator.${name}`, infos.get(name)!.shape),
+        gates: reshape(parameters[gatesName]!, [1, ...size]),
+        promptOf: input(promptOfName, [`${edgePrefix}_rows`], "i64"),
+      });
+      return { loss: answerLoss(edge.config, student, plain, { kind: "answers" }, rowInputs(edgePrefix)) };
+    },
+  };
+}
+
+/** A batch of rows that all have the same gates. */
+export const gatesFeeds = (rows: readonly Row[], padId: number): Feeds => ({
+  ...rowFeeds(edgePrefix, rows, padId),
+  [promptOfName]: intTensor(
+    [rows.length],
+    rows.map(() => 0),
+  ),
+});
