@@ -7,7 +7,7 @@ import type { CompileOptions, Feeds, WeightSource } from "../runtime/session.ts"
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
 import { decoderGraph } from "./graph.ts";
 import { withRoom } from "./key-value-cache.ts";
-import { type Prefix, prefixCache, requirePrefix } from "./prefix.ts";
+import { behindPrefix, type Prefix, prefixCache, requirePrefix } from "./prefix.ts";
 
 export type CachedModelOptions = Pick<CompileOptions, "threads" | "device"> & {
   /** Positions a sequence may have; at most the model's context, which is also the default. Memory is taken as they are used. */
@@ -57,6 +57,7 @@ export async function createCachedModel(
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
     throw new AppError("E_LIMIT", `cache capacity: expected 1…${config.context} (the context), found ${capacity}`);
   const before = prefix?.positions ?? 0;
+  const room = capacity - behindPrefix(prefix);
   if (prefix !== undefined) requirePrefix(prefix, config, capacity);
   const parts = frozenParts(model);
   const session = await compile(decoderGraph(config, change?.wrap(parts) ?? parts), {
@@ -66,15 +67,12 @@ export async function createCachedModel(
   let cache = prefix && prefixCache(prefix, config, session.keepsState ? capacity : before);
   const oneRow = zeros("f32", [1, config.vocab]);
   const held: number[] = [];
-  const feedsOf = createStepFeeds();
+  const feedsOf = createStepFeeds(behindPrefix(prefix) - before);
 
   async function run(ids: readonly number[], allRows: boolean): Promise<Float32Array> {
     requireTokens(ids, config.vocab);
-    if (held.length + ids.length > capacity - before)
-      throw new AppError(
-        "E_LIMIT",
-        `cache: expected at most ${capacity - before} tokens, found ${held.length + ids.length}`,
-      );
+    if (held.length + ids.length > room)
+      throw new AppError("E_LIMIT", `cache: expected at most ${room} tokens, found ${held.length + ids.length}`);
     const positions = session.keepsState ? capacity : before + held.length + ids.length;
     cache = withRoom(cache, config, { positions, held: before + held.length });
     const { past, present } = cache;
@@ -92,7 +90,7 @@ export async function createCachedModel(
     await session.close();
   }
   return {
-    capacity: capacity - before,
+    capacity: room,
     rewind(ids, { reuse }) {
       let shared = 0;
       if (reuse) while (shared < held.length && shared < ids.length && held[shared] === ids[shared]) shared++;
@@ -120,8 +118,11 @@ function requireTokens(ids: readonly number[], vocab: number): void {
 /** What a step reads beside the cache: tokens behind `held` others, and which rows' logits are wanted. */
 type StepFeeds = (ids: readonly number[], held: number, allRows: boolean) => Readonly<Record<string, Tensor>>;
 
-/** The small inputs of steps, of which those of one token are kept and overwritten: valid until the next call. */
-function createStepFeeds(): StepFeeds {
+/**
+ * The small inputs of steps, of which those of one token are kept and overwritten: valid until the next call.
+ * @param shift how much later tokens stand than they lie in the cache
+ */
+function createStepFeeds(shift: number): StepFeeds {
   const last = intTensor([1], [0]);
   const total = intTensor([], [0]);
   const single = {
@@ -137,12 +138,12 @@ function createStepFeeds(): StepFeeds {
     total.data[0] = BigInt(end);
     if (ids.length === 1) {
       single.tokens.data[0] = BigInt(ids[0]!);
-      single.positions.data[0] = last.data[0];
+      single.positions.data[0] = BigInt(held + shift);
       return single;
     }
     const shape = [1, ids.length];
     const rows = allRows ? countFrom(0, [ids.length]) : intTensor([1], [ids.length - 1]);
-    return { tokens: intTensor(shape, ids), positions: countFrom(held, shape), rows, last, total };
+    return { tokens: intTensor(shape, ids), positions: countFrom(held + shift, shape), rows, last, total };
   };
 }
 

@@ -10,6 +10,8 @@ import { type KeyValueCache, withRoom } from "./key-value-cache.ts";
 
 export type Prefix = {
   readonly positions: number;
+  /** Where the first token behind it stands; left out, at `positions`. Later, where it was read behind something that is no longer there. */
+  readonly next?: number;
   /** Per layer, as attention reads them (keys with their positions turned in): (kvHeads, positions, headDim). */
   readonly layers: readonly { readonly k: Float32Array; readonly v: Float32Array }[];
 };
@@ -88,15 +90,20 @@ function firstPositions({ data, shape }: Tensor, positions: number): Float32Arra
   return kept;
 }
 
+/** The position of the first token behind a prefix. */
+export const behindPrefix = (prefix: Prefix | undefined): number => prefix?.next ?? prefix?.positions ?? 0;
+
 /** Throws E_SHAPE for a prefix of another model, E_LIMIT where it leaves no room. */
-export function requirePrefix({ positions, layers }: Prefix, config: ModelConfig, capacity: number): void {
+export function requirePrefix(prefix: Prefix, config: ModelConfig, capacity: number): void {
+  const { positions, layers } = prefix;
   const size = config.kvHeads * positions * config.headDim;
   if (layers.length !== config.layers || layers.some(({ k, v }) => k.length !== size || v.length !== size))
     throw new AppError("E_SHAPE", `prefix: expected ${config.layers} layers of ${size} keys and values, found others`);
-  if (positions >= capacity)
+  const next = behindPrefix(prefix);
+  if (next < positions || next >= capacity)
     throw new AppError(
       "E_LIMIT",
-      `prefix: expected fewer than ${capacity} positions (the capacity), found ${positions}`,
+      `prefix: expected ${positions}…${capacity - 1} positions (below the capacity) before the first token, found ${next}`,
     );
 }
 

@@ -6,10 +6,10 @@ import type { EvalSample } from "../data/eval-task.ts";
 import type { TextLayout } from "../data/text-question.ts";
 import type { StepChange } from "../decode/cached-model.ts";
 import { createDecoder, type Decoder } from "../decode/decoder.ts";
-import type { Prefix } from "../decode/prefix.ts";
+import { behindPrefix, type Prefix } from "../decode/prefix.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { CompileOptions } from "../runtime/session.ts";
-import { encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
+import { encodeBehindPrompt, encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { ForcedQuery } from "./packing.ts";
 import { createTeacherForcing, type ForcedAnswer, sequenceLength, type TeacherForcing } from "./teacher-forcing.ts";
@@ -56,13 +56,15 @@ export type Edge = {
   readonly model: FrozenModel;
   readonly change?: StepChange | undefined;
   readonly prefix?: Prefix | undefined;
+  /** The prompt whose place the prefix takes: inputs are written as they follow it. Without it they begin a text. */
+  readonly behind?: string | undefined;
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
 };
 
 /** Encodes a sample, behind `context` where it is given. Throws E_LIMIT where it exceeds the model's context. */
 export function encodeQuery(
-  { model, prefix, tokenizer, layout }: Edge,
+  { model, prefix, behind, tokenizer, layout }: Edge,
   { input, target }: EvalSample,
   {
     choices,
@@ -78,18 +80,20 @@ export function encodeQuery(
     readonly isAnswer?: boolean;
   },
 ): Query {
+  const read = (): number[] => {
+    if (context !== undefined) return encodePrompted(tokenizer, layout, { prompt: context, input });
+    if (behind !== undefined) return encodeBehindPrompt(tokenizer, layout, { prompt: behind, input });
+    return encodeInput(tokenizer, layout, input);
+  };
   const laidOut = (): ForcedQuery => ({
-    prompt:
-      context === undefined
-        ? encodeInput(tokenizer, layout, input)
-        : encodePrompted(tokenizer, layout, { prompt: context, input }),
+    prompt: read(),
     answers: (choices ?? (isAnswer ? [target] : [])).map((choice) => encodeTarget(tokenizer, layout, choice)),
   });
   const query =
     textLayout === undefined || choices === undefined
       ? laidOut()
       : encodeTextQuery(tokenizer, textLayout, { input, choices, context });
-  const length = (prefix?.positions ?? 0) + sequenceLength(query);
+  const length = behindPrefix(prefix) + sequenceLength(query);
   if (length > model.config.context)
     throw new AppError("E_LIMIT", `${length} tokens exceed the model's context of ${model.config.context}`);
   return { target, choices, ...query };

@@ -35,12 +35,15 @@ export const learnedBytes = ({ tensors }: Learned<unknown>): number =>
 
 const prefix = "learned.";
 
+/** The name that a learnt tensor has in a graph. */
+export const learnedName = (name: string): string => prefix + name;
+
 /** A change of a model's parts by learnt tensors. */
 export const changeBy = (
   { tensors }: Learned<unknown>,
   wrap: (parts: Parts, parameter: (name: string, shape: Shape) => Node) => Parts,
 ): StepChange => ({
-  wrap: (parts) => wrap(parts, (name, shape) => weight(prefix + name, shape)),
-  weights: Object.fromEntries([...tensors].map(([name, data]) => [prefix + name, { kind: "data", data }])),
+  wrap: (parts) => wrap(parts, (name, shape) => weight(learnedName(name), shape)),
+  weights: Object.fromEntries([...tensors].map(([name, data]) => [learnedName(name), { kind: "data", data }])),
   feeds: {},
 });

@@ -53,6 +53,8 @@ export type Prepared = {
   readonly change?: StepChange;
   /** Keys and values in front of every question: of a compressed context, or of what was learnt in their place. */
   readonly prefix?: Prefix;
+  /** The prompt whose place the prefix takes, so that inputs are written as they follow it. */
+  readonly behind?: string;
   /** The text that stands in front of the input, from the task's system prompt. Without it the model reads the input alone. */
   readonly context?: (prompt: string) => Promise<string>;
   /** Which tokens may come next where an answer is written. An evaluation that demands a form of all methods comes first. */

@@ -1,9 +1,11 @@
 /** @file All methods by name. Some names hold a number, a folder or both: `prompted-5shot`, `lora:runs/my-lora`. */
 import { AppError } from "../base/errors.ts";
 import { base } from "./base.ts";
+import { compressed } from "./compressed.ts";
 import { lora } from "./lora.ts";
 import { lorahub } from "./lorahub.ts";
 import type { Method } from "./method.ts";
+import { prefix } from "./prefix.ts";
 import { prompted, promptedShots } from "./prompted.ts";
 import { chosenSkill, mixedSkills } from "./skills.ts";
 import { farPrompt, shuffledPrompt, siblingPrompt, specialized, specializedShots } from "./specialized.ts";
@@ -31,6 +33,11 @@ export const methods = {
   "lorahub-Nshot:FOLDER": (n, folder) => lorahub(folder, Number(n)),
   "loramoe:FILE": (path) => loramoe(path),
   "mixlora:FILE": (path) => mixlora(path),
+  "prefix:FILE": (path) => prefix(path),
+  "gist:FILE": (path) => compressed("gist", path),
+  "autocompressor:FILE": (path) => compressed("autocompressor", path),
+  "icae:FILE": (path) => compressed("icae", path),
+  "500xcompressor:FILE": (path) => compressed("500xcompressor", path),
 } as const satisfies Record<string, (first: string, second: string) => Method>;
 
 export type MethodPattern = keyof typeof methods;

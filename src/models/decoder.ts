@@ -19,6 +19,7 @@ import {
   causalMask,
   defaultPositions,
   joinHeads,
+  type KeysValues,
   segmentMask,
   splitHeads,
   windowMask,
@@ -73,6 +74,8 @@ export type View = {
   readonly mask: (window: number) => Node;
   /** Whether a row may have more tokens than the context has positions. */
   readonly hasLongRows?: boolean;
+  /** Per layer: what all tokens see in front of them. */
+  readonly prefix?: readonly KeysValues[] | undefined;
 };
 
 /** The same for any positions and any visibility. */
@@ -81,17 +84,35 @@ export function forwardView(config: ModelConfig, parts: Parts, embedded: Node, v
 }
 
 /** What leaves each layer, the first one first, before any final norm: (b, t, d) each. */
-export function forwardLayers(config: ModelConfig, parts: Parts, embedded: Node, view: View): Node[] {
+export const forwardLayers = (config: ModelConfig, parts: Parts, embedded: Node, view: View): Node[] =>
+  throughLayers(config, parts, embedded, view).outputs;
+
+/** The last hidden states (b, t, d), and every layer's keys and values (b, kvHeads, t, headDim), positions in the keys. */
+export function forwardKeys(
+  config: ModelConfig,
+  parts: Parts,
+  embedded: Node,
+  view: View,
+): { readonly hidden: Node; readonly keys: readonly KeysValues[] } {
+  const { outputs, keys } = throughLayers(config, parts, embedded, view);
+  return { hidden: finalNorm(config, parts, outputs.at(-1)!), keys };
+}
+
+function throughLayers(config: ModelConfig, parts: Parts, embedded: Node, view: View) {
   const { heads, kvHeads, attentionCap: cap } = config;
   const turn = turnHeads(config, parts, view);
   const masks = new Map<number, Node>();
-  return layers(config, parts, positioned(config, parts, embedded, view.positions), (layer, q, k, v) => {
+  const keys: KeysValues[] = [];
+  const outputs = layers(config, parts, positioned(config, parts, embedded, view.positions), (layer, q, k, v) => {
     const window = config.windows[layer] ?? 0;
     const mask = masks.get(window) ?? view.mask(window);
     masks.set(window, mask);
-    const options = { scale: attentionScale(config), cap };
-    return joinHeads(attend(turn(layer, q, heads), turn(layer, k, kvHeads), splitHeads(v, kvHeads), mask, options));
+    const own = { k: turn(layer, k, kvHeads), v: splitHeads(v, kvHeads) };
+    keys[layer] = own;
+    const options = { scale: attentionScale(config), cap, prefix: view.prefix?.[layer] };
+    return joinHeads(attend(turn(layer, q, heads), own.k, own.v, mask, options));
   });
+  return { outputs, keys };
 }
 
 export type Cache = {

@@ -4,13 +4,18 @@ import {
   broadcast,
   cast,
   constant,
+  div,
   equal,
+  exp,
   iota,
   less,
   matmul,
+  max,
+  relu,
   reshape,
   softmax,
   sub,
+  sum,
   transpose,
   where,
 } from "../graph/build.ts";
@@ -63,12 +68,16 @@ export function segmentMask(ids: Node, sees: Node): Node {
   return where(isSame, constant(0), where(isSeen, constant(0), constant(-1e9)));
 }
 
+/** What every query of a row sees beside its own tokens, positions already in the keys: (b, kvHeads, p, d) each, or the same for all rows, b = 1. */
+export type KeysValues = { readonly k: Node; readonly v: Node };
+
 /**
  * softmax(softCap(q kᵀ · scale) + mask) v.
  * @param q (b, heads, t, d)
  * @param k (b, kvHeads, t, d), shared by heads/kvHeads queries each
  * @param v (b, kvHeads, t, d)
  * @param mask (t, t) or (b, 1, t, t), added to the scores
+ * @param prefix keys and values in front of those of the tokens, seen by all queries
  * @returns (b, heads, t, d)
  */
 export function attend(
@@ -76,13 +85,29 @@ export function attend(
   k: Node,
   v: Node,
   mask: Node,
-  { scale, cap = 0 }: { readonly scale: number; readonly cap?: number },
+  {
+    scale,
+    cap = 0,
+    prefix,
+  }: { readonly scale: number; readonly cap?: number; readonly prefix?: KeysValues | undefined },
 ): Node {
   const [batch, heads, time, width] = q.shape as [Dim, number, Dim, number];
   const kvHeads = k.shape[1] as number;
   // Queries that share keys are stacked along time, so keys are never repeated: (b, kvHeads, group·t, d).
   const stacked = mulDims(heads / kvHeads, time);
-  const scores = matmul(reshape(q, [batch, kvHeads, stacked, width]), k, { transB: true, alpha: scale });
-  const weights = softmax(add(softCap(reshape(scores, [batch, heads, time, time]), cap), mask));
-  return reshape(matmul(reshape(weights, [batch, kvHeads, stacked, time]), v), q.shape);
+  const queries = reshape(q, [batch, kvHeads, stacked, width]);
+  const scores = (keys: Node, count: Dim): Node =>
+    softCap(reshape(matmul(queries, keys, { transB: true, alpha: scale }), [batch, heads, time, count]), cap);
+  const mixture = (weights: Node, values: Node, count: Dim): Node =>
+    reshape(matmul(reshape(weights, [batch, kvHeads, stacked, count]), values), q.shape);
+  const own = add(scores(k, time), mask);
+  if (prefix === undefined) return mixture(softmax(own), v, time);
+  // Two parts of one softmax, for a symbolic length and a number do not join: both by the larger of their maxima.
+  const length = prefix.k.shape[2]!;
+  const before = scores(prefix.k, length);
+  const [high, other] = [own, before].map((part) => max(part, [-1], { keepDims: true })) as [Node, Node];
+  const top = add(high, relu(sub(other, high)));
+  const [ownWeights, beforeWeights] = [own, before].map((part) => exp(sub(part, top))) as [Node, Node];
+  const total = add(sum(ownWeights, [-1], { keepDims: true }), sum(beforeWeights, [-1], { keepDims: true }));
+  return div(add(mixture(ownWeights, v, time), mixture(beforeWeights, prefix.v, length)), total);
 }

@@ -30,11 +30,20 @@ function fittingQueries({ rowTokens, lossOn }: EdgeBatch, source: TaskSource, gr
   return { ...group, queries: kept };
 }
 
-/** One row for each prompt's queries. Throws E_CONFIG where they do not fit the edge model's context. */
-export function edgeFeeds(config: EdgeBatch, source: TaskSource, groups: readonly Questions[], context: number): Feeds {
+/**
+ * One row for each prompt's queries. Throws E_CONFIG where they do not fit the edge model's context.
+ * @param rowsOf what the edge model reads of a query
+ */
+export function edgeFeeds(
+  config: EdgeBatch,
+  source: TaskSource,
+  groups: readonly Questions[],
+  context: number,
+  rowsOf: typeof unpromptedRows = unpromptedRows,
+): Feeds {
   const { rowTokens, lossOn, distillShare } = config;
   const { padId } = source.tokenizer;
-  const rows = groups.flatMap((group) => joinRows(unpromptedRows(source, group, lossOn), rowTokens));
+  const rows = groups.flatMap((group) => joinRows(rowsOf(source, group, lossOn), rowTokens));
   requireContext(rows, context);
   const feeds = rowFeeds(edgePrefix, rows, padId);
   if (distillShare === 0) return feeds;

@@ -14,13 +14,14 @@ import {
 import { add, flattenRows, gather, input, mean, scale } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { embed, forward, logits } from "../models/decoder.ts";
+import { embed, forward, forwardView, logits, viewOf } from "../models/decoder.ts";
 import { frozenParts, type KeptBlocks } from "../models/frozen-model.ts";
 import type { Quantization } from "../models/quantized/layout.ts";
+import type { KeysValues } from "../nn/attention.ts";
 import { klPerRow, meanCrossEntropy } from "../nn/loss.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
-import { rowInputs, supervisedTokens } from "./batch.ts";
+import { type RowInputs, rowInputs, supervisedTokens } from "./batch.ts";
 import type { Objective, StepSpec } from "./step.ts";
 
 /** What the edge is taught: the given answers, or to match the prompted edge model's distribution (KL), or a share of both. */
@@ -106,15 +107,20 @@ function objective(
   };
 }
 
-/** Of the adapted model, on queries without their prompts; `plain` is the model that teaches where there is distillation. */
+/**
+ * Of the adapted model, on queries without their prompts; `plain` is the model that teaches where there is distillation.
+ * @param prefix what the queries of each row see in front of them, (rows or 1, kvHeads, p, headDim) in each layer
+ */
 export function answerLoss(
   config: ModelConfig,
   student: Parts,
   plain: Parts,
   target: Target,
-  { tokens, rows, targets, segments }: ReturnType<typeof rowInputs>,
+  { tokens, rows, targets, segments }: RowInputs,
+  prefix?: readonly KeysValues[],
 ): Node {
-  const hidden = forward(config, student, embed(config, student, tokens), segments);
+  const embedded = embed(config, student, tokens);
+  const hidden = forwardView(config, student, embedded, { ...viewOf(embedded, segments), prefix });
   const predicted = logits(config, student, gather(flattenRows(hidden), rows));
   const exact = meanCrossEntropy(predicted, targets);
   if (target.kind === "answers") return exact;

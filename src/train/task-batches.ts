@@ -170,6 +170,17 @@ export function unpromptedRows(
   );
 }
 
+/** The rows of an edge model that sees something else in the place of the prompt: what follows it, one row per query. */
+export function behindRows(
+  { tokenizer, layout }: TaskSource,
+  { prompt, queries }: Questions,
+  lossOn: "response" | "sequence",
+): Row[] {
+  return queries.map(({ input, target }) =>
+    answered(encodeBehindPrompt(tokenizer, layout, { prompt, input }), encodeTarget(tokenizer, layout, target), lossOn),
+  );
+}
+
 /** The same queries behind their prompt: what a prompted teacher reads. */
 export function promptedRows({ tokenizer, layout }: TaskSource, { prompt, queries }: Questions): Row[] {
   return queries.map(({ input, target }) =>

@@ -127,7 +127,7 @@ export const configureSvf = (root: string, output: string, changes = {}): string
   });
 
 /** A model of random weights that is as sure of what it says as trained ones are. */
-async function writeSureModel(directory: string, vocab: number): Promise<void> {
+export async function writeSureModel(directory: string, vocab: number): Promise<void> {
   const { config, weights } = randomLlama({ seed: 4, vocab, context: 128, tied: true });
   const values = new Map<string, Float32Array>();
   for (const name of parameterShapes(config).keys()) {
@@ -168,6 +168,22 @@ export const configureTokenExperts = (
     edge: join(root, names.edge),
     rowTokens: 40,
     [kind]: { experts: 4, rank: 2, alpha: 4 },
+    tasks: taskKeys(root),
+    ...changes,
+  });
+
+/** Prefix tuning, or a compressor, on the same. */
+export const configureBehind = (
+  root: string,
+  output: string,
+  kind: "prefix" | "compressor",
+  changes: Readonly<Record<string, unknown>>,
+): string =>
+  configure(output, {
+    kind,
+    tokenizer: join(root, names.tokenizer),
+    edge: join(root, names.edge),
+    rowTokens: 40,
     tasks: taskKeys(root),
     ...changes,
   });

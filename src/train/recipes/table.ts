@@ -3,9 +3,11 @@ import { z } from "zod";
 import type { ResolveModel } from "../../hub/resolve.ts";
 import type { RunConfig } from "../config.ts";
 import type { Job } from "../job.ts";
+import { CompressorRun, compressor } from "./compressor.ts";
 import { GeneratorRun, generator } from "./generator.ts";
 import { LanguageModelRun, languageModel } from "./language-model.ts";
 import { LoraRun, lora } from "./lora.ts";
+import { PrefixRun, prefix } from "./prefix.ts";
 import type { Recipe } from "./recipe.ts";
 import { ReinforceRun, reinforce } from "./reinforce.ts";
 import { SvfRun, svf } from "./svf.ts";
@@ -20,6 +22,8 @@ export const TrainConfig = z.discriminatedUnion("kind", [
   ReinforceRun,
   LoramoeRun,
   MixloraRun,
+  PrefixRun,
+  CompressorRun,
 ]);
 export type TrainConfig = z.infer<typeof TrainConfig>;
 
@@ -33,6 +37,8 @@ export const recipes: { readonly [K in Kind]: Recipe<Extract<TrainConfig, { kind
   reinforce,
   loramoe,
   mixlora,
+  prefix,
+  compressor,
 };
 
 /** Reads all that a run needs, with paths in the place of names. Throws before anything is written. */
