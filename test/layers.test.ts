@@ -123,7 +123,7 @@ const allowed: Record<string, readonly string[]> = {
     "graph",
     "base",
   ],
-  server: ["pair", "generator", "constraint", "decode", "models", "text", "runtime", "graph", "base"],
+  server: ["eval", "pair", "generator", "constraint", "decode", "models", "text", "runtime", "graph", "base"],
   cli: [
     "server",
     "export",

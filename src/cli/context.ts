@@ -21,6 +21,8 @@ export type CliContext = {
   readonly debug: boolean;
   /** The user's own folder, where what is theirs alone lies. It may not be there yet. */
   readonly store: string;
+  /** Of the stronger model that certificates are held against. */
+  readonly referenceKey?: string | undefined;
   /** What a user named a model by, to where it lies: a folder, a GGUF file, or an id of the hub. */
   readonly resolveModel: ResolveModel;
 };
@@ -48,6 +50,7 @@ export function nodeContext({ env = process.env as Environment } = {}): CliConte
     now,
     debug: env["LORAGEN_DEBUG"] === "1",
     store: env["LORAGEN_HOME"] || join(env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "loragen"),
+    referenceKey: env["LORAGEN_REFERENCE_KEY"] || undefined,
     resolveModel: hubResolver(hubSettings(env, homedir()), { stderr, isTerminal, now }),
   };
 }

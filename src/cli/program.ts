@@ -4,6 +4,7 @@ import { AppError } from "../base/errors.ts";
 import { version } from "../base/version.ts";
 import { addAdapt } from "./commands/adapt.ts";
 import { addBench } from "./commands/bench.ts";
+import { addCertify } from "./commands/certify.ts";
 import { addChat } from "./commands/chat.ts";
 import { addCombine } from "./commands/combine.ts";
 import { addDemo } from "./commands/demo.ts";
@@ -32,6 +33,7 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addChat,
   addServe,
   addStore,
+  addCertify,
   addInspect,
   addExport,
   addMerge,

@@ -8,6 +8,7 @@ import type { Scope } from "./keys.ts";
 import { openApi } from "./open-api.ts";
 import { requireOwnPage } from "./origin.ts";
 import { chat, complete, embed } from "./routes/ask.ts";
+import * as certificates from "./routes/certificates.ts";
 import * as names from "./routes/specializations.ts";
 import type { Env, RouteContext, Services } from "./services.ts";
 
@@ -51,6 +52,18 @@ export const routes: readonly Route[] = [
     scope: "write",
     run: (c, s) => names.rollback(c, s, nameOf(c)),
   },
+  {
+    method: "get",
+    path: "/v1/specializations/:name/certificate",
+    scope: "read",
+    run: (c, s) => certificates.show(c, s, nameOf(c)),
+  },
+  {
+    method: "post",
+    path: "/v1/specializations/:name/certificate",
+    scope: "write",
+    run: (c, s) => certificates.begin(c, s, nameOf(c)),
+  },
   { method: "post", path: "/v1/aliases", scope: "write", run: names.alias },
   { method: "post", path: "/v1/load_lora_adapter", scope: "write", run: names.loadAdapter },
   { method: "post", path: "/v1/unload_lora_adapter", scope: "write", run: names.unloadAdapter },
@@ -80,6 +93,7 @@ export function createApp(services: Services): Hono<Env> {
         response = failed(c, error);
       }
       response.headers.set("x-request-id", c.var.requestId);
+      if (c.var.about.rung !== undefined) response.headers.set("x-loragen-rung", c.var.about.rung);
       const ms = now() - from;
       const { status } = response;
       metrics.request(path, status, ms / 1000);

@@ -18,6 +18,8 @@ export type Model = {
     readonly promptHmac: string | undefined;
     readonly promptTokens: number;
   };
+  /** Of a specialisation that its certificate found wanting: its prompt answers in its place, read every time. */
+  readonly prompted?: { readonly prompt: string; readonly constraint: ConstraintSpec | undefined };
 };
 
 export type Models = {
@@ -60,7 +62,11 @@ export function createModels(pair: EdgePair, store: Store, base: string): Models
           throw new AppError("E_NOT_FOUND", `model ${JSON.stringify(name.slice(0, 80))}: not found`);
         throw error;
       });
-      return { id: `${own}@${version}`, specialized: await specializedOf(object) };
+      const id = `${own}@${version}`;
+      const specialized = await specializedOf(object);
+      const prompt = (await store.certificate(tenant, object))?.prompt;
+      if (prompt !== undefined) return { id, prompted: { prompt, constraint: specialized.constraint } };
+      return { id, specialized };
     },
   };
 }

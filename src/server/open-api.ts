@@ -3,6 +3,7 @@ import { z } from "zod";
 import { version } from "../base/version.ts";
 import {
   AliasRequest,
+  CertificateRequest,
   ChatRequest,
   CompletionRequest,
   LoadAdapterRequest,
@@ -19,6 +20,7 @@ const bodies: Readonly<Record<string, { readonly name: string; readonly schema: 
   "post /v1/completions": { name: "CompletionRequest", schema: CompletionRequest },
   "post /v1/specializations": { name: "SpecializationRequest", schema: SpecializationRequest },
   "post /v1/specializations/:name/rollback": { name: "RollbackRequest", schema: RollbackRequest },
+  "post /v1/specializations/:name/certificate": { name: "CertificateRequest", schema: CertificateRequest },
   "post /v1/aliases": { name: "AliasRequest", schema: AliasRequest },
   "post /v1/load_lora_adapter": { name: "LoadAdapterRequest", schema: LoadAdapterRequest },
   "post /v1/unload_lora_adapter": { name: "UnloadAdapterRequest", schema: UnloadAdapterRequest },

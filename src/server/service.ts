@@ -12,6 +12,8 @@ import { createMetrics } from "./metrics.ts";
 import { createModels } from "./models.ts";
 import type { LogLine, SpecializePrompt } from "./services.ts";
 import type { Store } from "./store/store.ts";
+import { createCertifications } from "./trust/certifications.ts";
+import type { ReferenceModel } from "./trust/reference.ts";
 
 export type ServiceOptions = Omit<EngineOptions, "now"> & {
   /** Of the base model; the pair's own name unless told otherwise. */
@@ -23,6 +25,8 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   /** The names by which it may be called where no key is asked for; any without them. */
   readonly hosts?: readonly string[] | undefined;
   readonly log?: (line: LogLine) => void;
+  /** A stronger model that certificates are held against. */
+  readonly reference?: ReferenceModel | undefined;
   /** How long an answer may take. */
   readonly requestMs?: number;
   /** The folder from which `/v1/load_lora_adapter` may read. */
@@ -57,6 +61,7 @@ export async function createService(
   const engine = await createEngine(pair, { ...options, now });
   const cloud = "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
   const models = createModels(pair, store, base);
+  const certifications = createCertifications();
   let isEnding = false;
   const app = createApp({
     pair,
@@ -64,6 +69,8 @@ export async function createService(
     store,
     models,
     constraints: createConstraintCache(pair),
+    certifications,
+    reference: options.reference,
     specialize: cloud?.specialize,
     secret,
     keys: keys === undefined ? noKeys : createKeys(keys, now),
@@ -84,6 +91,7 @@ export async function createService(
   }
   async function close(): Promise<void> {
     isEnding = true;
+    await certifications.close();
     await engine.close();
     await cloud?.close();
   }

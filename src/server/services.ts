@@ -10,6 +10,9 @@ import type { Caller, Keys } from "./keys.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Models } from "./models.ts";
 import type { Store } from "./store/store.ts";
+import type { Rung } from "./trust/certificate.ts";
+import type { Certifications } from "./trust/certifications.ts";
+import type { ReferenceModel } from "./trust/reference.ts";
 
 export type SpecializePrompt = (
   prompt: string,
@@ -28,6 +31,9 @@ export type Services = {
   readonly constraints: ConstraintCache;
   /** The cloud pass; undefined where there is no cloud model. */
   readonly specialize: SpecializePrompt | undefined;
+  readonly certifications: Certifications;
+  /** A stronger model that certificates are held against; undefined: none. */
+  readonly reference: ReferenceModel | undefined;
   /** By which prompts are recognised. */
   readonly secret: Uint8Array | undefined;
   readonly keys: Keys;
@@ -57,6 +63,8 @@ export type LogLine = {
   readonly ms: number;
   readonly tenant?: string;
   readonly model?: string;
+  /** Who answered for a specialisation that its certificate found wanting. */
+  readonly rung?: Rung;
   readonly promptTokens?: number;
   readonly completionTokens?: number;
   readonly code?: string;
@@ -69,7 +77,14 @@ export type Env = {
   Variables: {
     caller: Caller;
     requestId: string;
-    about: { model?: string; promptTokens?: number; completionTokens?: number; code?: string; error?: string };
+    about: {
+      model?: string;
+      rung?: Rung;
+      promptTokens?: number;
+      completionTokens?: number;
+      code?: string;
+      error?: string;
+    };
   };
 };
 export type RouteContext = Context<Env>;

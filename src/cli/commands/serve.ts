@@ -27,6 +27,7 @@ import {
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
+import { readReference, referenceOptions } from "../reference-options.ts";
 
 type Flags = QuantizeFlag &
   ExactFlag & {
@@ -38,6 +39,8 @@ type Flags = QuantizeFlag &
     readonly keys?: string;
     readonly slots: number;
     readonly adapters?: string;
+    readonly reference?: string;
+    readonly referenceModel?: string;
     readonly pin?: readonly string[];
     readonly quiet?: boolean;
   };
@@ -78,6 +81,7 @@ export function addServe(program: Command, context: CliContext): void {
       "merge these into weights of their own, a copy each: for those asked most of the time",
     ),
     new Option("--adapters <dir>", "folder from which /v1/load_lora_adapter may read"),
+    ...referenceOptions(),
     new Option("--quiet", "no line for each request on stderr"),
     threadsOption(),
     quantizeOption("edge model"),
@@ -112,6 +116,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       keys,
       hosts: [...new Set(["localhost", "127.0.0.1", "[::1]", host])],
       adapters,
+      reference: readReference(context, flags),
       secret: await promptSecret(context),
       log: (line) => {
         if (quiet !== true) context.stderr.write(`${JSON.stringify(line)}\n`);

@@ -55,11 +55,14 @@ export type Encoded = {
  */
 export function encodeFor(
   { tokenizer, layout }: EdgePair,
-  { id, specialized }: Model,
+  { id, specialized, prompted }: Model,
   conversation: Conversation,
   secret: Uint8Array | undefined,
 ): Encoded {
-  const { prompt, history, input } = conversation;
+  const { history, input } = conversation;
+  if (prompted !== undefined && conversation.prompt !== undefined && conversation.prompt !== prompted.prompt)
+    throw new AppError("E_USAGE", `messages: the system message is not the prompt that ${id} stands for; leave it out`);
+  const prompt = prompted?.prompt ?? conversation.prompt;
   if (specialized !== undefined) {
     if (prompt !== undefined) requireOwnPrompt(id, prompt, specialized.promptHmac, secret);
     const ids = encodeConversation(tokenizer, layout, { history, input });

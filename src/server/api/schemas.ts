@@ -1,5 +1,7 @@
 /** @file What may be asked over HTTP: OpenAI's requests, as far as they are understood here. The same schemas make the OpenAPI document. */
 import { z } from "zod";
+import { SCORERS } from "../../eval/scorers/table.ts";
+import { certifyLimits } from "../trust/certify.ts";
 
 /** Longest texts, in characters, and most of what a list may hold. */
 export const apiLimits = {
@@ -144,6 +146,29 @@ export const SpecializationRequest = z.strictObject({
       truncate: z.enum(["middle", "left"]).optional(),
     })
     .optional(),
+});
+export const CertificateRequest = z.strictObject({
+  examples: z
+    .array(z.strictObject({ input: text, output: text }))
+    .min(1)
+    .max(certifyLimits.inputs)
+    .optional()
+    .describe("inputs with the answers that are right"),
+  inputs: z
+    .array(text)
+    .min(1)
+    .max(certifyLimits.inputs)
+    .optional()
+    .describe("inputs alone: held against the service's reference model, or else against the prompted edge model"),
+  prompt: text
+    .optional()
+    .describe("the prompt that the specialisation stands for, so that the prompted model is asked too"),
+  scorer: z.enum(SCORERS).optional().describe("exact for labels, json-equal for JSON, else normalized"),
+  threshold: z.number().min(0).max(1).optional().describe("the least score that may answer for the name"),
+  fallback: z
+    .boolean()
+    .optional()
+    .describe("where only the prompted model scores the threshold, it answers; the prompt's text is kept for that"),
 });
 export const AliasRequest = z.strictObject({ name: Name, target: z.string() });
 export const RollbackRequest = z.strictObject({ version: z.int().positive().optional() });

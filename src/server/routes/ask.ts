@@ -29,7 +29,7 @@ type Form = {
 export async function chat(c: RouteContext, services: Services): Promise<Response> {
   const body = await readBody(c, ChatRequest);
   const model = await services.models.find(c.var.caller.tenant, body.model);
-  const { spec, isCall } = demandOf(body, model.specialized?.constraint);
+  const { spec, isCall } = demandOf(body, (model.specialized ?? model.prompted)?.constraint);
   const encoded = encodeFor(services.pair, model, readMessages(body.messages), services.secret);
   const question = questionOf(c, services, model, {
     ...encoded,
@@ -44,6 +44,11 @@ export async function chat(c: RouteContext, services: Services): Promise<Respons
 export async function complete(c: RouteContext, services: Services): Promise<Response> {
   const body = await readBody(c, CompletionRequest);
   const model = await services.models.find(c.var.caller.tenant, body.model);
+  if (model.prompted !== undefined)
+    throw new AppError(
+      "E_USAGE",
+      `model: ${model.id} answers by its prompt, as its certificate says, and a text to continue has no place for one; ask for a chat`,
+    );
   const text = typeof body.prompt === "string" ? body.prompt : body.prompt[0]!;
   const question = questionOf(c, services, model, {
     ids: services.pair.tokenizer.encode(text, { addSpecial: true }),
@@ -93,6 +98,7 @@ async function respond(
     system_fingerprint: `fp_${pair.edge.sha256.slice(0, 6)}${pair.generator.sha256.slice(0, 6)}`,
   };
   c.var.about.model = asked.model.id;
+  if (asked.model.prompted !== undefined) c.var.about.rung = "prompted";
   const count = ({ usage }: Answered): void => {
     metrics.tokens(usage);
     c.var.about.promptTokens = usage.prompt_tokens;

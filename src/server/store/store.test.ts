@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { specializationOf } from "../../../test/support/tiny-pair.ts";
 import { sha256 } from "../../base/hash.ts";
+import type { Certificate } from "../trust/certificate.ts";
 import { openStore, type Store, storeLimits } from "./store.ts";
 
 const known = { cloud: { sha256: sha256("c") }, edge: { sha256: sha256("e") }, generator: { sha256: sha256("g") } };
@@ -128,6 +129,37 @@ describe("looking after it", () => {
     await store.repair();
     await expect(store.resolve("main", "a")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
   });
+});
+
+test("a certificate belongs to a tenant and a content, and goes with it", async () => {
+  const { object } = await store.put("main", "a", contentOf(0.25));
+  const score = { mean: 1, low: 1, high: 1 };
+  const party = { score, inputTokens: 3, ms: null };
+  const certificate: Certificate = {
+    format: "lora-gen certificate 1",
+    object,
+    at: "2026-11-28T12:00:00.000Z",
+    version: "0.1.0",
+    reference: { kind: "labels" },
+    scorer: "exact",
+    inputs: 1,
+    inputsSha256: sha256("x"),
+    parties: { specialized: party, base: party, control: party },
+    ahead: { base: score, control: score },
+  };
+  await store.certify("main", certificate);
+  expect(await store.certificate("main", object)).toEqual(certificate);
+  expect(await store.certificate("other", object)).toBeUndefined();
+  await expect(store.certify("main", { ...certificate, object: sha256("gone") })).rejects.toMatchObject({
+    code: "E_NOT_FOUND",
+  });
+  const { object: next } = await store.put("main", "a", contentOf(0.5));
+  expect(await store.certificate("main", next)).toBeUndefined();
+  await store.collect();
+  expect(await store.certificate("main", object)).toEqual(certificate); // the version before is still there
+  await store.remove("main", "a");
+  await store.collect();
+  expect(await store.certificate("main", object)).toBeUndefined();
 });
 
 test("a name takes no more versions than its file can hold", async () => {

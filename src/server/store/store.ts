@@ -3,6 +3,7 @@
  *
  *     objects/SHA256.json      a specialisation, as `specialize` writes it; never changed
  *     names/TENANT/NAME.json   every version the name ever had, and which one it stands for; or what it is another name of
+ *     certificates/TENANT/SHA256.json   how a content answered
  *
  * Every file appears whole or not at all, contents before the names that point to them. One process at a time writes. Readers need no lock.
  */
@@ -25,6 +26,7 @@ import {
   type Specialization,
   specializationLimits,
 } from "../../pair/specialization.ts";
+import { Certificate } from "../trust/certificate.ts";
 import { parseReference, requireName } from "./names.ts";
 
 const Version = z.strictObject({
@@ -79,7 +81,11 @@ export type Store = {
   /** Another name of NAME or NAME@VERSION. Throws E_USAGE where the name has versions of its own. */
   alias(tenant: string, name: string, target: string): Promise<void>;
   remove(tenant: string, name: string): Promise<void>;
-  /** Removes contents that no name points to. Returns them. */
+  /** Keeps how a content answered, in the place of what was known of it. Throws E_NOT_FOUND where the content is gone. */
+  certify(tenant: string, certificate: Certificate): Promise<void>;
+  /** undefined: it was never measured. Throws E_FORMAT. */
+  certificate(tenant: string, object: string): Promise<Certificate | undefined>;
+  /** Removes contents that no name points to, with their certificates. Returns them. */
   collect(): Promise<string[]>;
   verify(): Promise<StoreReport>;
   /** Forgets versions whose content is lost, and names of which nothing is left. Returns what was found. */
@@ -94,7 +100,7 @@ export type StoreOptions = {
 
 /** `versions`: of one name; so many always fit a name's file. Exported for tests. */
 export const storeLimits = { versions: 10_000 } as const;
-const limits = { nameBytes: 2 ** 22, lockTries: 1000, lockWaitMs: 20 } as const;
+const limits = { nameBytes: 2 ** 22, certificateBytes: 2 ** 22, lockTries: 1000, lockWaitMs: 20 } as const;
 const lockName = "store.lock";
 const isBusy = "the store is being written to by another process";
 const ownOf = (found: StoredName): OwnName | undefined => ("versions" in found ? found : undefined);
@@ -115,6 +121,8 @@ export async function openStore(
   await ensureFolder(objects);
   await ensureFolder(names);
   const objectPath = (object: string) => join(objects, `${object}.json`);
+  const certificatePath = (tenant: string, object: string) =>
+    join(folder, "certificates", requireName(tenant), `${Sha256.parse(object)}.json`);
   const namePath = (tenant: string, name: string) => join(names, requireName(tenant), `${requireName(name)}.json`);
 
   let queue: Promise<unknown> = Promise.resolve();
@@ -343,6 +351,20 @@ export async function openStore(
       }
       return undefined;
     },
+    certify: (tenant, certificate) =>
+      alone(async () => {
+        await read(certificate.object);
+        await ensureFolder(join(folder, "certificates", requireName(tenant)));
+        await writeJsonFile(certificatePath(tenant, certificate.object), certificate);
+      }),
+    async certificate(tenant, object) {
+      try {
+        return await readJsonFile(certificatePath(tenant, object), Certificate, { maxBytes: limits.certificateBytes });
+      } catch (error) {
+        if (error instanceof AppError && error.code === "E_NOT_FOUND") return undefined;
+        throw error;
+      }
+    },
     collect: () =>
       alone(async () => {
         const { unreadable, report } = await survey();
@@ -352,6 +374,10 @@ export async function openStore(
             `${folder}: names that cannot be read may point to anything: repair the store first (${report.damaged.join(", ")})`,
           );
         for (const object of report.unused) await rm(objectPath(object), { force: true });
+        const held = new Set(await jsonIn(objects));
+        for (const tenant of await foldersIn(join(folder, "certificates")))
+          for (const object of await jsonIn(join(folder, "certificates", tenant)))
+            if (!held.has(object)) await rm(certificatePath(tenant, object), { force: true });
         return [...report.unused];
       }),
     verify: async () => (await survey()).report,

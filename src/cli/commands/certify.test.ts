@@ -1,0 +1,65 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { recordingContext } from "../../../test/support/cli-context.ts";
+import { openTinyPair, writeTinyPair } from "../../../test/support/tiny-pair.ts";
+import { labelsSpec } from "../../constraint/spec.ts";
+import { writeSpecialization } from "../../pair/specialization-file.ts";
+import { specialize } from "../../pair/specialize.ts";
+import { runCli } from "../program.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "certify-"));
+const pair = join(folder, "pair");
+const prompt = "Say what the customer wants.";
+const lines = (name: string, values: readonly object[]): string => {
+  const path = join(folder, name);
+  writeFileSync(path, values.map((value) => JSON.stringify(value)).join("\n"));
+  return path;
+};
+const inputs = lines("inputs.jsonl", [{ input: "pay my bill" }, { input: "hello" }]);
+const examples = lines("examples.jsonl", [
+  { input: "pay my bill", target: "billing" },
+  { input: "hello", target: "greeting" },
+]);
+
+async function run(...args: string[]) {
+  const { context, written } = recordingContext();
+  return { status: await runCli(args, { ...context, store: join(folder, "own") }), ...written };
+}
+const certify = (...args: string[]) => run("certify", "triage", "--pair", pair, "--threads", "1", ...args);
+
+beforeAll(async () => {
+  await writeTinyPair(pair);
+  const constraint = labelsSpec(["billing", "greeting", "delivery"]);
+  const specialization = await specialize(await openTinyPair(), prompt, { threads: 1, constraint });
+  await writeSpecialization(join(folder, "triage"), specialization);
+  await run("push", "triage", "--specialization", join(folder, "triage"));
+});
+
+test("labelled examples give a certificate, which is shown and kept", async () => {
+  const { status, stdout } = await certify("--examples", examples, "--prompt", prompt, "--threshold", "0", "--json");
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    model: "triage@1",
+    reference: { kind: "labels" },
+    scorer: "exact",
+    inputs: 2,
+    rung: "specialized",
+  });
+  const shown = (await certify("--examples", examples, "--threshold", "1")).stdout;
+  expect(shown).toMatch(/^triage@1: 2 inputs, scored by exact against labelled examples; /);
+  expect(shown).toMatch(/^specialized +\d+\.\d \[/m);
+  expect(shown).not.toMatch(/^prompted/m); // its prompt was not given
+});
+
+test.each([
+  ["neither examples nor inputs", [], "--examples FILE or --inputs FILE"],
+  ["inputs without the prompt", ["--inputs", inputs], "expected the prompt"],
+  ["a reference without its model", ["--inputs", inputs, "--reference", "http://host/v1"], "together"],
+  ["a name that is not there", ["--examples", examples, "--tenant", "other"], "not found"],
+  ["a file of another form", ["--inputs", examples, "--prompt", prompt], "line 1"],
+])("%s: refused with the reason", async (_, args, why) => {
+  const { status, stderr } = await certify(...args);
+  expect([status, stderr]).toEqual([1, expect.stringContaining(why)]);
+});

@@ -1,0 +1,207 @@
+/** @file `loragen certify`: measures what a name of the store stands for, and keeps the result beside it. */
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import { AppError } from "../../base/errors.ts";
+import { checkSchema } from "../../base/json.ts";
+import { createProgress } from "../../base/progress.ts";
+import { compileConstraint } from "../../constraint/compile.ts";
+import { readExamples } from "../../data/examples-file.ts";
+import { SCORERS, type ScorerName } from "../../eval/scorers/table.ts";
+import { readJsonl } from "../../files/jsonl.ts";
+import { loadPair } from "../../pair/pair-file.ts";
+import { createEngine } from "../../server/engine/engine.ts";
+import { openStore } from "../../server/store/store.ts";
+import type { Certificate } from "../../server/trust/certificate.ts";
+import { certifyLimits, type Measured } from "../../server/trust/certify.ts";
+import { checkMeasurement, measure } from "../../server/trust/measure.ts";
+import type { CliContext } from "../context.ts";
+import { percent, plural } from "../format.ts";
+import { interruptible } from "../interruptible.ts";
+import {
+  decimal,
+  type ExactFlag,
+  exactOption,
+  jsonOption,
+  type PromptFlags,
+  pairOption,
+  promptOptions,
+  readPrompt,
+  threadsOption,
+} from "../options.ts";
+import { type JsonFlag, printResult, warnOn } from "../output.ts";
+import { promptSecret } from "../prompt-secret.ts";
+import { type ReferenceFlags, readReference, referenceOptions } from "../reference-options.ts";
+import { formatTable } from "../table.ts";
+import { storeFolder, storeOption } from "./serve.ts";
+
+type Flags = JsonFlag &
+  ExactFlag &
+  PromptFlags &
+  ReferenceFlags & {
+    readonly pair: string;
+    readonly threads: number;
+    readonly store?: string;
+    readonly tenant: string;
+    readonly examples?: string;
+    readonly inputs?: string;
+    readonly scorer?: ScorerName;
+    readonly threshold?: number;
+    readonly fallback?: boolean;
+  };
+
+const examples = `
+What is right comes from labelled examples, or from a stronger model (--reference), or else from the prompted edge
+model: where that cannot be prompted, agreement with it says little.
+
+Examples:
+  $ loragen certify triage --examples labelled.jsonl --prompt-file triage.txt --threshold 0.9
+  $ loragen certify triage --inputs mails.jsonl --prompt-file triage.txt --reference http://localhost:8000/v1 --reference-model qwen3`;
+
+export function addCertify(program: Command, context: CliContext): void {
+  const command = program
+    .command("certify")
+    .summary("measure how a specialisation of the store answers")
+    .description(
+      "Asks a specialisation of the store, and the models beside it, on your inputs; keeps the result there.",
+    )
+    .argument("<name>", "NAME or NAME@VERSION");
+  const options = [
+    new Option("--examples <file>", 'JSON lines of {"input", "target"}').conflicts("inputs"),
+    new Option("--inputs <file>", 'JSON lines of {"input"}'),
+    ...promptOptions(),
+    ...referenceOptions(),
+    new Option(
+      "--scorer <name>",
+      "exact for labels, json-equal for JSON, else normalized, unless told otherwise",
+    ).choices(SCORERS),
+    new Option("--threshold <share>", "the least score that may answer for the name").argParser(decimal(0, 1)),
+    new Option(
+      "--fallback",
+      "where only the prompted model scores the threshold, it answers; the prompt's text is kept for that",
+    ),
+    storeOption(),
+    new Option("--tenant <name>", "whose name it is").default("main"),
+    pairOption(),
+    threadsOption(),
+    exactOption(),
+    jsonOption(),
+  ];
+  for (const option of options) command.addOption(option);
+  command
+    .addHelpText("after", examples)
+    .action((name: string, flags: Flags) => interruptible(context, (signal) => run(context, name, flags, signal)));
+}
+
+const InputLine = z.strictObject({ input: z.string() });
+
+async function readInputs({ examples: labelled, inputs: path }: Flags): Promise<Measured[]> {
+  if (labelled !== undefined) return readExamples(labelled);
+  if (path === undefined)
+    throw new AppError("E_USAGE", "certify: expected --examples FILE or --inputs FILE, found none");
+  const inputs: Measured[] = [];
+  for await (const line of readJsonl(path, { maxExpandedBytes: 2 ** 26 })) {
+    inputs.push(checkSchema(line, InputLine, { what: `${path}: line ${inputs.length + 1}` }));
+    if (inputs.length > certifyLimits.inputs)
+      throw new AppError("E_LIMIT", `${path}: expected at most ${certifyLimits.inputs} inputs, found more`);
+  }
+  return inputs;
+}
+
+async function run(context: CliContext, name: string, flags: Flags, signal: AbortSignal): Promise<void> {
+  const { tenant, scorer, threshold, fallback, threads, exact } = flags;
+  const { stderr: stream, now } = context;
+  const reference = readReference(context, flags);
+  const inputs = await readInputs(flags);
+  const store = await openStore(storeFolder(context, flags.store));
+  const found = await store.resolve(tenant, name);
+  const content = await store.read(found.object);
+  const secret = await promptSecret(context);
+  const measurement = {
+    content,
+    object: found.object,
+    inputs,
+    prompt: await readPrompt(context, flags),
+    reference,
+    scorer,
+    threshold,
+    fallback,
+    tenant,
+  };
+  checkMeasurement(name, measurement, { secret });
+  const pair = await loadPair(flags.pair, { exact, resolveModel: context.resolveModel, warn: warnOn(context) });
+  await using engine = await createEngine(pair, { threads, now });
+  const progress = createProgress({
+    stream,
+    isTerminal: context.isTerminal.stderr,
+    total: inputs.length,
+    label: "certify",
+    now,
+  });
+  try {
+    const certificate = await measure(
+      measurement,
+      {
+        engine,
+        pair,
+        compile: (spec) => compileConstraint(pair.tokenizer, pair.layout, spec),
+        secret,
+        date: () => new Date(),
+      },
+      { onProgress: (done) => progress.update(done, {}), signal },
+    );
+    progress.finish();
+    await store.certify(tenant, certificate);
+    const { prompt: _, ...shown } = certificate;
+    printResult(context, flags, { model: `${found.name}@${found.version}`, ...shown }, () =>
+      describe(`${found.name}@${found.version}`, certificate),
+    );
+  } finally {
+    progress.finish();
+  }
+}
+
+const against: { readonly [K in Certificate["reference"]["kind"]]: string } = {
+  labels: "labelled examples",
+  model: "a stronger model",
+  "prompted-edge": "the prompted edge model itself",
+};
+
+const interval = ({ mean, low, high }: { mean: number; low: number; high: number }): string =>
+  `${percent(mean)} [${percent(low)}, ${percent(high)}]`;
+
+function describe(name: string, { parties, ahead, inputs, reference, scorer, rung, threshold }: Certificate): string {
+  const titles = ["", "score, %", "specialised ahead by, points", "tokens read", "ms"];
+  const rows = (["specialized", "prompted", "base", "control"] as const).flatMap((party) => {
+    const found = parties[party];
+    const lead = party === "specialized" ? undefined : ahead[party];
+    return found === undefined
+      ? []
+      : [
+          [
+            party,
+            interval(found.score),
+            lead === undefined ? "" : interval(lead),
+            found.inputTokens.toFixed(1),
+            found.ms?.toFixed(1) ?? "",
+          ],
+        ];
+  });
+  const model = reference.kind === "model" ? ` (${reference.model})` : "";
+  const verdict =
+    threshold === undefined
+      ? []
+      : [
+          rung
+            ? `Cheapest that scores ${percent(threshold)} %: ${rung}.`
+            : `None scores ${percent(threshold)} %: neither the specialisation nor the prompt should answer alone.`,
+        ];
+  return [
+    `${name}: ${plural(inputs, "input")}, scored by ${scorer} against ${against[reference.kind]}${model}; 95 % intervals over the inputs`,
+    formatTable(
+      titles.map((title, i) => (i === 0 ? { title } : { title, align: "right" as const })),
+      rows,
+    ),
+    "control: the same gates, shuffled among the experts of each layer",
+    ...verdict,
+  ].join("\n");
+}

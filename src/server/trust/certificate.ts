@@ -1,0 +1,68 @@
+/** @file A certificate: how a specialisation answered given inputs, beside the prompted model, the base model and a control. */
+import { z } from "zod";
+import { Sha256 } from "../../base/sha256.ts";
+
+/**
+ * Who is asked. The control is the specialisation with its gates shuffled among the experts of each layer: as much is added to the base
+ * model, and none of it was meant.
+ */
+export const parties = ["specialized", "prompted", "base", "control"] as const;
+export type Party = (typeof parties)[number];
+
+/** What may answer for a name, the cheapest first. */
+export const rungs = ["specialized", "prompted"] as const;
+export type Rung = (typeof rungs)[number];
+
+const share = z.number().min(0).max(1);
+const Mean = z.strictObject({ mean: z.number(), low: z.number(), high: z.number() });
+
+const PartyResult = z.strictObject({
+  /** The scorer's mean over the inputs, with a 95 % interval over them. */
+  score: Mean,
+  /** Tokens read for an input, prompt included, on average. */
+  inputTokens: z.number().min(0),
+  /** Of an input asked alone, the median; null where none was timed. */
+  ms: z.number().min(0).nullable(),
+});
+
+/** What answers were held against. */
+export const Reference = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("labels") }),
+  z.strictObject({ kind: z.literal("model"), model: z.string() }),
+  /** The edge model with the prompt: where it cannot be prompted, agreement with it says little. */
+  z.strictObject({ kind: z.literal("prompted-edge") }),
+]);
+export type Reference = z.infer<typeof Reference>;
+
+export const Certificate = z.strictObject({
+  format: z.literal("lora-gen certificate 1"),
+  /** The hash of the specialisation's content. */
+  object: Sha256,
+  at: z.iso.datetime(),
+  version: z.string(),
+  reference: Reference,
+  scorer: z.string(),
+  inputs: z.int().positive(),
+  /** Of all inputs with what was expected of them: the same inputs have the same hash. */
+  inputsSha256: Sha256,
+  parties: z.strictObject({
+    specialized: PartyResult,
+    base: PartyResult,
+    control: PartyResult,
+    prompted: PartyResult.optional(),
+  }),
+  /** The specialisation's score less another's, paired by input. */
+  ahead: z.strictObject({ base: Mean, control: Mean, prompted: Mean.optional() }),
+  /** KL from the prompted model's distribution of an answer's first token to the specialised one's, in nats. */
+  firstTokenKl: Mean.optional(),
+  threshold: share.optional(),
+  /** The cheapest that scores the threshold; null where none does. */
+  rung: z.enum(rungs).nullable().optional(),
+  /** Kept where the prompt is to answer in the specialisation's place. */
+  prompt: z.string().optional(),
+});
+export type Certificate = z.infer<typeof Certificate>;
+
+/** The cheapest rung that scores the threshold; null where none does. */
+export const lowestRung = (found: Certificate["parties"], threshold: number): Rung | null =>
+  rungs.find((rung) => (found[rung]?.score.mean ?? -1) >= threshold) ?? null;

@@ -1,0 +1,154 @@
+/** @file Certificates over HTTP: asked for, measured in the background, shown, and what follows from them. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openTinyPair } from "../../../test/support/tiny-pair.ts";
+import { openTinyService, type TinyService } from "../../../test/support/tiny-service.ts";
+import { compileConstraint } from "../../constraint/compile.ts";
+import { gateValues } from "../../pair/gated-edge.ts";
+import type { Pair } from "../../pair/pair-file.ts";
+import { askParty } from "./ask-party.ts";
+import type { Certificate } from "./certificate.ts";
+import { referenceModel } from "./reference.ts";
+
+const prompt = "Say what the customer wants.";
+/** They make answers short: a model that knows nothing would write on and on. */
+const labels = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"];
+const inputs = ["pay my bill", "where is my parcel", "hello", "I want my money back"];
+const asked: string[] = [];
+const reference = referenceModel({
+  url: "http://reference/v1/",
+  model: "strong",
+  key: "secret",
+  fetch: async (address, init) => {
+    const headers = new Headers(init!.headers);
+    asked.push(`${String(address)} ${headers.get("authorization")} ${String(init!.body)}`);
+    return Response.json({ choices: [{ message: { content: " yes " } }] });
+  },
+});
+
+let pair: Pair;
+let service: TinyService;
+beforeAll(async () => {
+  pair = await openTinyPair();
+  service = await openTinyService(pair, { reference });
+  await service.ask("/v1/specializations", { name: "triage", prompt, options: { labels } });
+});
+afterAll(() => service.close());
+
+const json = async (response: Response | Promise<Response>) =>
+  (await response).json() as Promise<Record<string, unknown>>;
+const post = (body: object, name = "triage") => service.ask(`/v1/specializations/${name}/certificate`, body);
+async function certified(body: object, name = "triage"): Promise<Certificate> {
+  const begun = await post(body, name);
+  expect([begun.status, await json(begun)]).toMatchObject([202, { status: "running", done: 0 }]);
+  for (;;) {
+    const found = await json(service.ask(`/v1/specializations/${name}/certificate`));
+    if (found["status"] !== "running") {
+      expect(found["status"]).toBe("done");
+      return found["certificate"] as Certificate;
+    }
+    await new Promise((done) => setImmediate(done));
+  }
+}
+async function answerOf(model: string, messages: readonly object[]) {
+  const response = await service.ask("/v1/chat/completions", { model, messages, max_tokens: 128 });
+  const { choices } = (await json(response)) as { choices: { message: { content: string } }[] };
+  return { text: choices?.[0]?.message.content, rung: response.headers.get("x-loragen-rung") };
+}
+const user = (content: string) => ({ role: "user", content });
+const system = { role: "system", content: prompt };
+
+test("a name without one says so", async () => {
+  expect((await service.ask("/v1/specializations/triage/certificate")).status).toBe(404);
+});
+
+test("answers are those that the service gives, and a control is none of them", async () => {
+  const answers = await Promise.all(inputs.map((input) => answerOf("triage", [user(input)])));
+  const examples = inputs.map((input, i) => ({ input, output: answers[i]!.text }));
+  const found = await certified({ examples, prompt, threshold: 0.9 });
+  expect(found).toMatchObject({ reference: { kind: "labels" }, inputs: 4, scorer: "exact", rung: "specialized" });
+  expect(found.parties.specialized.score).toEqual({ mean: 1, low: 1, high: 1 });
+  expect(found.parties.prompted!.inputTokens).toBeGreaterThan(found.parties.specialized.inputTokens + 3);
+  expect(found.firstTokenKl!.mean).toBeGreaterThan(0);
+});
+
+test("inputs alone are held against the reference model, which is shown the prompt", async () => {
+  const found = await certified({ inputs, prompt });
+  expect(found).toMatchObject({ reference: { kind: "model", model: "strong" }, scorer: "exact" });
+  expect(asked).toHaveLength(inputs.length);
+  expect(asked[0]).toMatch(/^http:\/\/reference\/v1\/chat\/completions Bearer secret /);
+  expect(asked[0]).toContain(JSON.stringify(system));
+  expect(found.prompt).toBeUndefined();
+});
+
+test("where only the prompted model passes, it answers in the specialisation's place, if that was asked for", async () => {
+  await service.ask("/v1/specializations", { name: "wanting", prompt, options: { labels } });
+  const { object } = await service.store.resolve("main", "wanting");
+  const specialization = await service.store.read(object);
+  const ask = askParty({
+    engine: service.engine,
+    pair,
+    gates: gateValues(pair, specialization),
+    prompt,
+    constraint: compileConstraint(pair.tokenizer, pair.layout, specialization.constraint!),
+    tenant: "main",
+    maxTokens: 128,
+    seed: object,
+    signal: undefined,
+  });
+  const wanted = await Promise.all(inputs.map((input) => ask("prompted", input)));
+  const own = await Promise.all(inputs.map((input) => answerOf("wanting", [user(input)])));
+  expect(own.map(({ text }) => text)).not.toEqual(wanted.map(({ text }) => text)); // else this test could not fail
+  const examples = inputs.map((input, i) => ({ input, output: wanted[i]!.text }));
+  const found = await certified({ examples, prompt, threshold: 1, fallback: true }, "wanting");
+  expect([found.rung, found.prompt]).toEqual(["prompted", prompt]);
+  const after = await Promise.all(inputs.map((input) => answerOf("wanting", [user(input)])));
+  expect(after.map(({ text }) => text)).toEqual(wanted.map(({ text }) => text));
+  expect(after[0]!.rung).toBe("prompted");
+  const other = await service.ask("/v1/chat/completions", {
+    model: "wanting",
+    messages: [{ role: "system", content: "Another one." }, user("hello")],
+  });
+  expect(other.status).toBe(400);
+  expect((await service.ask("/v1/completions", { model: "wanting", prompt: "x" })).status).toBe(400);
+});
+
+test.each([
+  ["neither examples nor inputs", { prompt }, "examples or inputs"],
+  ["inputs that nothing says the answers of", { inputs }, "the prompt beside them"],
+  ["another prompt", { inputs, prompt: "Say something else." }, "not the one"],
+  ["a fallback without a threshold", { inputs, prompt, fallback: true }, "threshold"],
+  ["a scorer that there is not", { inputs, prompt, scorer: "best" }, "scorer"],
+])("%s: refused with the reason", async (_, body, why) => {
+  const response = await post(body);
+  expect([response.status, JSON.stringify(await json(response))]).toEqual([400, expect.stringContaining(why)]);
+});
+
+test("what fails while it is measured is told, and another try is taken", async () => {
+  const tooLong = { examples: [{ input: "word ".repeat(600), output: "x" }] };
+  expect((await post(tooLong)).status).toBe(202);
+  let found: Record<string, unknown>;
+  do {
+    await new Promise((done) => setImmediate(done));
+    found = await json(service.ask("/v1/specializations/triage/certificate"));
+  } while (found["status"] === "running");
+  expect(found).toMatchObject({ status: "failed", error: { code: "E_LIMIT" } });
+  expect((await certified({ inputs, prompt })).inputs).toBe(4);
+});
+
+test.each([
+  ["no address", "nowhere"],
+  ["a file", "file:///etc/passwd"],
+  ["a password", "http://me:secret@host/v1"],
+])("a reference at %s is refused", (_, url) => {
+  expect(() => referenceModel({ url, model: "m" })).toThrow(expect.objectContaining({ code: "E_USAGE" }));
+});
+
+test.each([
+  ["an error", () => new Response("no", { status: 500 }), "found 500"],
+  ["no JSON", () => new Response("<html>"), "reference m"],
+  ["too much", () => new Response("x".repeat(2 ** 20 + 1)), "found more"],
+  ["an answer of another form", () => Response.json({ choices: [] }), "choices"],
+])("a reference that answers with %s ends in an error that names it", async (_, answer, why) => {
+  const model = referenceModel({ url: "http://host", model: "m", fetch: async () => answer() });
+  await expect(model.ask("p", "i")).rejects.toMatchObject({ message: expect.stringContaining(why) });
+});

@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import { createRng } from "../../base/rng.ts";
+import { lowestRung, type Party } from "./certificate.ts";
+import { certify, certifyLimits, klOf, type Told } from "./certify.ts";
+
+/** Parties that answer "right" to inputs whose number is below their bound. */
+const answersBelow = (bounds: Readonly<Record<Party, number>>) => {
+  const asked: string[] = [];
+  const ask = async (party: Party, input: string): Promise<Told> => {
+    asked.push(party);
+    const isRight = Number(input) < bounds[party];
+    const inputTokens = party === "prompted" ? 100 : 10;
+    const first = Float32Array.of(party === "prompted" ? 1 : 0, 0);
+    return { text: isRight ? "right" : "wrong", finish: "stop", inputTokens, ms: inputTokens / 10, first };
+  };
+  return { ask, asked };
+};
+const inputs = Array.from({ length: 40 }, (_, i) => ({ input: String(i), target: "right" }));
+const options = { isPrompted: true, scorer: "exact", rng: createRng("certify") } as const;
+
+test("scores every party on the same inputs, with intervals, and holds the specialisation against the others", async () => {
+  const { ask } = answersBelow({ specialized: 30, prompted: 20, base: 4, control: 6 });
+  const found = await certify(inputs, { ...options, ask, threshold: 0.7 });
+  const { specialized, prompted, base, control } = found.parties;
+  expect([specialized, prompted!, base, control].map(({ score }) => score.mean)).toEqual([0.75, 0.5, 0.1, 0.15]);
+  // Of 40 inputs at 0.75 the standard error is 0.068.
+  expect(specialized.score.low).toBeGreaterThan(0.75 - 0.18);
+  expect(specialized.score.low).toBeLessThan(0.75 - 0.09);
+  expect(specialized.score.high).toBeGreaterThan(0.75 + 0.08);
+  expect(found.ahead.base.mean).toBeCloseTo(0.65, 9);
+  expect(found.ahead.prompted!.mean).toBeCloseTo(0.25, 9);
+  expect([specialized.inputTokens, prompted!.inputTokens, specialized.ms, prompted!.ms]).toEqual([10, 100, 1, 10]);
+  expect(found.rung).toBe("specialized");
+});
+
+test("without labels a reference says what is right; without one the prompted model does", async () => {
+  const { ask } = answersBelow({ specialized: 30, prompted: 20, base: 4, control: 6 });
+  const alone = inputs.map(({ input }) => ({ input }));
+  const referred = await certify(alone, { ...options, ask, refer: async () => "wrong" });
+  expect(referred.parties.specialized.score.mean).toBe(0.25);
+  const own = await certify(alone, { ...options, ask });
+  expect(own.parties.prompted!.score.mean).toBe(1);
+  expect(own.parties.specialized.score.mean).toBe(0.75); // 10 of 40 are answered otherwise than by the prompted model
+  await expect(certify(alone, { ...options, ask, isPrompted: false })).rejects.toMatchObject({ code: "E_USAGE" });
+});
+
+test("without the prompt the prompted model is not asked, and code is never run", async () => {
+  const { ask, asked } = answersBelow({ specialized: 1, prompted: 1, base: 1, control: 1 });
+  const found = await certify(inputs, { ...options, ask, isPrompted: false });
+  expect([found.parties.prompted, found.ahead.prompted, found.firstTokenKl]).toEqual([undefined, undefined, undefined]);
+  expect(asked).not.toContain("prompted");
+  await expect(certify(inputs, { ...options, ask, scorer: "code-run" })).rejects.toMatchObject({ code: "E_USAGE" });
+});
+
+test("the KL of first tokens is that of the two distributions", async () => {
+  const [p, q] = [Float32Array.of(1, 0), Float32Array.of(0, 0)];
+  const share = Math.E / (1 + Math.E);
+  const wanted = share * Math.log(share / 0.5) + (1 - share) * Math.log((1 - share) / 0.5);
+  expect(klOf(p, q)).toBeCloseTo(wanted, 12);
+  expect(klOf(p, p)).toBe(0);
+  const { ask } = answersBelow({ specialized: 1, prompted: 1, base: 1, control: 1 });
+  expect((await certify(inputs, { ...options, ask })).firstTokenKl!.mean).toBeCloseTo(wanted, 9);
+});
+
+test("the ladder takes the cheapest rung that scores the threshold", () => {
+  const scored = (mean: number) => ({ score: { mean, low: mean, high: mean }, inputTokens: 1, ms: null });
+  const parties = { specialized: scored(0.8), prompted: scored(0.9), base: scored(1), control: scored(1) };
+  expect([0.8, 0.85, 0.95].map((threshold) => lowestRung(parties, threshold))).toEqual([
+    "specialized",
+    "prompted",
+    null,
+  ]);
+});
+
+test.each([0, certifyLimits.inputs + 1])("%d inputs are refused", async (count) => {
+  const { ask } = answersBelow({ specialized: 1, prompted: 1, base: 1, control: 1 });
+  const many = Array.from({ length: count }, () => inputs[0]!);
+  await expect(certify(many, { ...options, ask })).rejects.toMatchObject({ code: "E_LIMIT" });
+});
+
+test("the first failure ends the work", async () => {
+  let asked = 0;
+  const ask = async (): Promise<Told> => {
+    asked++;
+    throw new Error("no model");
+  };
+  await expect(certify(inputs, { ...options, ask })).rejects.toThrow("no model");
+  expect(asked).toBeLessThanOrEqual(4 * certifyLimits.atOnce);
+});
