@@ -1,0 +1,84 @@
+/** @file Asking published tasks for a page: the log goes on where it ended, and a row is a method's accuracy on each task. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { groupBy } from "../../src/base/group-by.ts";
+import type { EvalTask } from "../../src/data/eval-task.ts";
+import type { LogLine } from "../../src/eval/log.ts";
+import { openLog } from "../../src/eval/log-file.ts";
+import { runEval } from "../../src/eval/run-eval.ts";
+import { harmonicMean, mean } from "../../src/eval/statistics.ts";
+import { benchmarkTasks, type Suite, suites } from "../../src/eval/tasks/suites.ts";
+import { standardError } from "./contradictions.ts";
+import { number, table } from "./markdown.ts";
+import type { Budget, Context } from "./row.ts";
+
+export type Question = {
+  /** The page's id, which names its log. */
+  readonly id: string;
+  readonly suites: readonly string[];
+  readonly items: Readonly<Record<Budget, number>>;
+  readonly seeds?: readonly number[];
+  /** Of the edge model, and of a pair where there is one. */
+  readonly methods: readonly string[];
+  readonly pairMethods?: readonly string[];
+  readonly timed?: number;
+};
+
+/** All answers, those of earlier runs among them. Throws as `runEval` and `benchmarkTasks`. */
+export async function ask(question: Question, context: Context): Promise<LogLine[]> {
+  const { id, items, seeds = [1], methods, pairMethods = [], timed = 0 } = question;
+  const { budget, data, work, pair, signal, tell } = context;
+  const named = question.suites.flatMap((name): readonly Suite[] => suites.get(name)!);
+  const tasks = await benchmarkTasks(named, { data, items: items[budget], seeds });
+  await mkdir(work, { recursive: true });
+  const log = join(work, `${id}.jsonl`);
+  await runEval({
+    ...(pair === undefined ? { modelPath: context.model } : { pairDirectory: pair }),
+    taskFiles: [],
+    tasks,
+    log,
+    methods: [...methods, ...(pair === undefined ? [] : pairMethods), ...context.methods],
+    timedQueries: timed,
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: ({ done, total, task, method }) => tell(`${id}: ${done} of ${total} questions (${task}, ${method})`),
+  });
+  await using lines = await openLog(log);
+  return ofTasks(lines.lines, tasks);
+}
+
+/** A log may hold more: of a larger budget, say. */
+function ofTasks(lines: readonly LogLine[], tasks: readonly EvalTask[]): LogLine[] {
+  const sizes = new Map(tasks.map(({ name, seed, samples }) => [`${name} ${seed}`, samples.length]));
+  return lines.filter(({ task, seed, sample }) => sample < (sizes.get(`${task} ${seed}`) ?? 0));
+}
+
+export type Accuracy = {
+  readonly method: string;
+  readonly tasks: readonly { readonly task: string; readonly n: number; readonly share: number }[];
+};
+
+/** Of each method, over all seeds, in the tasks' order. */
+export function accuracies(lines: readonly LogLine[]): Accuracy[] {
+  const scoreOf = ({ scores, scorer }: LogLine) => scores[scorer]!.score;
+  return [...groupBy(lines, ({ method }) => method)].map(([method, own]) => ({
+    method,
+    tasks: [...groupBy(own, ({ task }) => task)].map(([task, members]) => ({
+      task,
+      n: members.length,
+      share: mean(members.map(scoreOf)),
+    })),
+  }));
+}
+
+/** Percent with its standard error by task, AVE and HAR. */
+export function accuracyTable(rows: readonly Accuracy[]): string {
+  const tasks = rows[0]!.tasks.map(({ task, n }) => `${task} (n ${n})`);
+  return table(
+    ["method", ...tasks, "AVE", "HAR"],
+    rows.map(({ method, tasks: cells }) => {
+      const shares = cells.map(({ share }) => 100 * share);
+      const shown = cells.map(({ share, n }) => `${number(100 * share)} ± ${number(100 * standardError(share, n))}`);
+      return [method, ...shown, number(mean(shares)), number(harmonicMean(shares))];
+    }),
+  );
+}

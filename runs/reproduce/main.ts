@@ -1,0 +1,101 @@
+/** @file `npm run reproduce -- ID… [options]`: the paper's tables, figures and demands, each by one command. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { writeFileAtomic } from "../../src/base/atomic-file.ts";
+import { AppError } from "../../src/base/errors.ts";
+import { onInterrupt } from "../../src/base/interrupt.ts";
+import { indexPage, listLine, reproduce, resultsFolder } from "./reproduce.ts";
+import { BUDGETS, type Budget, type Context } from "./row.ts";
+import { IDS, parseId } from "./table.ts";
+
+const help = `npm run reproduce -- ID… [options]
+npm run reproduce -- --list
+
+  --list          all ids: what they show, where the documents say it, how long they take
+  --budget NAME   minutes (20 items a task, default), hours (the protocol on two cores) or full
+  --data DIR      data sets (default ../shared/data)
+  --model FILE    the edge model (default ../shared/weights, SmolLM2-135M-Instruct in Q4_1)
+  --pair DIR      cloud, edge and generator, for LoRA-Gen's rows
+  --methods LIST  methods asked beside a page's own, such as lora:FOLDER or loramoe:FILE
+  --out DIR       where pages are written (default ${resultsFolder})
+  --work DIR      logs, from which a page that was stopped goes on (default work/reproduce)
+`;
+
+const root = join(import.meta.dirname, "../..");
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    help: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+    budget: { type: "string", default: "minutes" },
+    data: { type: "string", default: join(root, "../shared/data") },
+    model: {
+      type: "string",
+      default: join(root, "../shared/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf"),
+    },
+    pair: { type: "string" },
+    methods: { type: "string", default: "" },
+    out: { type: "string", default: join(root, resultsFolder) },
+    work: { type: "string", default: join(root, "work/reproduce") },
+  },
+});
+
+function parseBudget(text: string): Budget {
+  const found = BUDGETS.find((one) => one === text);
+  if (found === undefined)
+    throw new AppError("E_USAGE", `--budget: expected one of ${BUDGETS.join(", ")}, found ${JSON.stringify(text)}`);
+  return found;
+}
+
+/** Runs tests by their files; false where one failed. */
+function runTests(files: readonly string[], titled: string | undefined): boolean {
+  const filter = titled === undefined ? [] : ["-t", titled];
+  return spawnSync("npx", ["vitest", "run", ...files, ...filter], { cwd: root, stdio: "inherit" }).status === 0;
+}
+
+async function main(): Promise<void> {
+  if (values.help || (!values.list && positionals.length === 0)) return void process.stdout.write(help);
+  if (values.list) return void process.stdout.write(`${IDS.map(listLine).join("\n")}\n`);
+  const ids = positionals.map(parseId);
+  const interrupt = onInterrupt(() => process.stderr.write("\nstopping; the same command goes on from here\n"));
+  const context: Context = {
+    budget: parseBudget(values.budget),
+    data: values.data,
+    model: values.model,
+    pair: values.pair,
+    methods: values.methods === "" ? [] : values.methods.split(","),
+    work: values.work,
+    signal: interrupt.signal,
+    tell: progress(),
+  };
+  try {
+    for (const id of ids) {
+      const outcome = await reproduce(id, context, values.out);
+      if (outcome.kind === "page") process.stdout.write(`${id}: ${outcome.path}\n`);
+      if (outcome.kind === "out") process.stdout.write(`${id}: out, because ${outcome.because}\n`);
+      if (outcome.kind === "test" && !runTests(outcome.files, outcome.titled)) process.exitCode = 1;
+      if (outcome.kind === "page") await writeFileAtomic(join(values.out, "README.md"), indexPage(values.out));
+    }
+  } finally {
+    interrupt.close();
+  }
+}
+
+/** A line now and then. */
+function progress(): (text: string) => void {
+  let last = 0;
+  return (text) => {
+    const now = performance.now();
+    if (now - last < 5000) return;
+    last = now;
+    process.stderr.write(`${text}\n`);
+  };
+}
+
+await main().catch((error: unknown) => {
+  if (!(error instanceof AppError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,104 @@
+/** @file Pages that ask published tasks: the base model's rows now, others where a pair or methods are given. */
+import { mean } from "../../../src/eval/statistics.ts";
+import { type Accuracy, accuracies, accuracyTable, ask } from "../ask.ts";
+import { number, paragraphs, signed, table } from "../markdown.ts";
+import { paperTasks, table2, table6 } from "../paper.ts";
+import type { Context, Page } from "../row.ts";
+
+const ablationTasks = ["arc-c", "arc-e", "openbookqa", "social-iqa", "winogrande", "piqa"] as const;
+
+const notRun = (context: Context, needs: string): string[] =>
+  context.pair === undefined ? [`Not run yet: LoRA-Gen's rows. They need ${needs} (\`--pair FOLDER\`).`] : [];
+
+const note =
+  "Accuracy by summed log-likelihood in %, ± one standard error; 5 shots are one draw; n questions of a task.";
+
+export async function table2Page(context: Context): Promise<Page> {
+  const lines = await ask(
+    {
+      id: "table2",
+      suites: ["reasoning"],
+      items: { minutes: 20, hours: 500, full: 500 },
+      methods: ["base", "prompted-5shot"],
+      pairMethods: ["specialized-5shot"],
+    },
+    context,
+  );
+  return {
+    text: paragraphs(
+      note,
+      accuracyTable(accuracies(lines)),
+      ...notRun(context, "a pair trained over the seen tasks"),
+      "Trained baselines stand here where they are named: `--methods lora:FOLDER,loramoe:FILE,mixlora:FILE`. Social IQa is trained on in the paper, never here.",
+      "## The paper's rows",
+      table(
+        ["5 shots", ...paperTasks, "AVE", "HAR", "ms"],
+        table2.map(({ name, cells, average, harmonic, ms }) => [
+          name,
+          ...cells.map((cell) => number(cell)),
+          number(average),
+          number(harmonic),
+          number(ms!),
+        ]),
+      ),
+    ),
+  };
+}
+
+export async function table6Page(context: Context): Promise<Page> {
+  const lines = await ask(
+    {
+      id: "table6",
+      suites: [...ablationTasks],
+      items: { minutes: 20, hours: 200, full: 500 },
+      methods: ["base", "prompted-1shot", "prompted-3shot", "prompted-5shot"],
+      pairMethods: ["specialized-1shot"],
+    },
+    context,
+  );
+  return {
+    text: paragraphs(
+      note,
+      accuracyTable(accuracies(lines)),
+      ...notRun(context, "the generator of the paper's configuration"),
+      "## The paper's row (Qwen-1.5B)",
+      table(
+        ["", "AVE", "HAR"],
+        Object.entries(table6).map(([name, [average, harmonic]]) => [name, number(average), number(harmonic)]),
+      ),
+      "At 135 M parameters examples in the context may help little or harm: a difference between shots here says nothing of a 1.5 B model.",
+    ),
+  };
+}
+
+/** Spread over draws: of each method, the accuracy with each draw's examples. */
+export async function fewshotSdPage(context: Context): Promise<Page> {
+  const seeds = [1, 2, 3, 4, 5];
+  const lines = await ask(
+    {
+      id: "fewshot-sd",
+      suites: ["arc-c"],
+      items: { minutes: 20, hours: 300, full: 1172 },
+      seeds,
+      methods: ["prompted-5shot"],
+      pairMethods: ["specialized-5shot"],
+    },
+    context,
+  );
+  const byDraw = (draw: number): Accuracy[] => accuracies(lines.filter(({ seed }) => seed === draw));
+  const draws = seeds.map(byDraw);
+  const rows = draws[0]!.map(({ method }, i) => {
+    const shares = draws.map((draw) => draw[i]!.tasks[0]!.share);
+    const average = mean(shares);
+    const deviation = Math.sqrt(shares.reduce((sum, share) => sum + (share - average) ** 2, 0) / (shares.length - 1));
+    return [method, ...shares.map((share) => number(100 * share)), number(100 * average), number(deviation, 4)];
+  });
+  return {
+    text: paragraphs(
+      `ARC-Challenge, the same ${draws[0]![0]!.tasks[0]!.n} items with five draws of five examples. Accuracy in %, then mean and standard deviation over draws, as a share. The paper: 0.0146.`,
+      table(["method", ...seeds.map((seed) => `draw ${seed}`), "mean", "deviation"], rows),
+      `A share of right answers over so many items has a standard error of its own, about ${signed(Math.sqrt((0.25 * 0.75) / draws[0]![0]!.tasks[0]!.n), 3)} at 25 %: as the items are the same in each draw, the deviation is of the examples alone.`,
+      ...notRun(context, "the generator of the paper's configuration"),
+    ),
+  };
+}

@@ -1,0 +1,58 @@
+/** @file An item of the manifest: a page that is made, tests that are run, what waits for a training, what is out, or another name. */
+
+/** How much is asked: a first look, the manifest's protocol on two cores, everything. */
+export const BUDGETS = ["minutes", "hours", "full"] as const;
+export type Budget = (typeof BUDGETS)[number];
+
+export type Context = {
+  readonly budget: Budget;
+  /** Folder of data sets. */
+  readonly data: string;
+  /** The edge model alone. */
+  readonly model: string;
+  /** Cloud, edge and generator: what LoRA-Gen's rows need. */
+  readonly pair?: string | undefined;
+  /** Names of methods that are asked beside a page's own, such as `loramoe:FILE` once it is trained. */
+  readonly methods: readonly string[];
+  /** Folder of logs: a page that was stopped goes on from them. They hold rows of the data, and are never committed. */
+  readonly work: string;
+  readonly signal?: AbortSignal | undefined;
+  /** How far it is. */
+  readonly tell: (text: string) => void;
+};
+
+export type Page = {
+  /** What stands below the title. */
+  readonly text: string;
+  /** SVG by file name, beside the page. */
+  readonly pictures?: Readonly<Record<string, string>>;
+};
+
+type Common = {
+  /** What it shows. */
+  readonly shows: string;
+  /** Where the documents say it: S0 reviews, S1 reproducibility sheet, S2 paper, S3 reviews of Transformer², S4 summary, spec. */
+  readonly source: string;
+};
+
+export type Row =
+  | (Common & {
+      readonly kind: "page";
+      /** How long, and on what. */
+      readonly takes: string;
+      readonly make: (context: Context) => Promise<Page>;
+    })
+  | (Common & {
+      readonly kind: "test";
+      readonly files: readonly string[];
+      /** Only tests with this in their titles. */
+      readonly titled?: string;
+    })
+  | (Common & {
+      readonly kind: "waits";
+      /** What has to be trained or written first. */
+      readonly needs: string;
+      readonly takes: string;
+    })
+  | (Common & { readonly kind: "out"; readonly because: string })
+  | (Common & { readonly kind: "alias"; readonly of: string });
