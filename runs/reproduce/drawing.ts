@@ -22,7 +22,7 @@ const fills = { frozen: "#e3e8ee", trained: "#f7d9b5", made: "#cfe8d5", plain: "
 const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 const words = (x: number, y: number, text: string, more = ""): string =>
-  `<text x="${x}" y="${y}" text-anchor="middle" ${more}>${escaped(text)}</text>`;
+  `<text x="${x}" y="${y}" text-anchor="middle"${more}>${escaped(text)}</text>`;
 
 function boxSvg({ x, y, width, height, text, look }: Box): string {
   const step = 17;
@@ -35,12 +35,12 @@ function arrowSvg({ from: [x1, y1], to: [x2, y2], label }: Arrow): string {
   const line = `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="#4a5560" stroke-width="1.5" marker-end="url(#head)"/>`;
   return label === undefined
     ? line
-    : line + words((x1 + x2) / 2, (y1 + y2) / 2 - 6, label, 'font-size="12" fill="#4a5560"');
+    : line + words((x1 + x2) / 2, (y1 + y2) / 2 - 6, label, ' font-size="12" fill="#4a5560"');
 }
 
-/** A document of its own, on white. */
+/** A document of its own, on white; `title` is read to who cannot see it. */
 export function drawing(
-  size: { readonly width: number; readonly height: number },
+  { title, width, height }: { readonly title: string; readonly width: number; readonly height: number },
   {
     boxes,
     arrows,
@@ -48,12 +48,13 @@ export function drawing(
   }: { readonly boxes: readonly Box[]; readonly arrows: readonly Arrow[]; readonly captions?: readonly Caption[] },
 ): string {
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${size.height}" viewBox="0 0 ${size.width} ${size.height}" font-family="sans-serif" font-size="14" fill="#1c2733">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="14" fill="#1c2733">`,
+    `<title>${escaped(title)}</title>`,
     '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#4a5560"/></marker></defs>',
-    `<rect width="${size.width}" height="${size.height}" fill="#ffffff"/>`,
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...boxes.map(boxSvg),
     ...arrows.map(arrowSvg),
-    ...captions.map(({ x, y, text }) => words(x, y, text, 'font-weight="bold"')),
+    ...captions.map(({ x, y, text }) => words(x, y, text, ' font-weight="bold"')),
     "</svg>",
     "",
   ].join("\n");

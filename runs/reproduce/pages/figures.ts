@@ -17,7 +17,7 @@ const box = (x: number, y: number, width: number, text: readonly string[], look:
 /** Three columns: what is read, what is added to the frozen map, what comes out. */
 export const figure2 = (): string =>
   drawing(
-    { width: 900, height: 330 },
+    { title: "LoRA, LoRA-MoE and LoRA-Gen side by side", width: 900, height: 330 },
     {
       captions: [
         { x: 140, y: 28, text: "LoRA: one for a task" },
@@ -61,7 +61,7 @@ export const figure2 = (): string =>
 /** From the prompt to the answer; the numbers are the paper's equations. */
 export const figure3 = (): string =>
   drawing(
-    { width: 980, height: 300 },
+    { title: "The data flow of LoRA-Gen", width: 980, height: 300 },
     {
       captions: [
         { x: 310, y: 28, text: "once for each prompt" },
