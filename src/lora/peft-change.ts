@@ -1,11 +1,12 @@
-/** @file What a PEFT adapter makes of its base model: as PEFT 0.21 applies it, all of it, or refused with every reason. */
+/** @file What a PEFT adapter (LoRA, DoRA, IA³) makes of its base model: as PEFT 0.21 applies it, all of it, or refused with every reason. */
 import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { openSafetensors, readTensor, type SafetensorsFile, type TensorInfo } from "../files/safetensors.ts";
 import { joinedBase, type PeftBase, type PeftChange, splitChange } from "./fused.ts";
+import { readIa3Change } from "./ia3-format.ts";
 import { type LowRank, requireFinite, transpose } from "./low-rank.ts";
 import { refuseMismatches } from "./mismatch.ts";
-import { type AdapterConfig, peftFiles, readPeftConfig, requireApplicable } from "./peft-config.ts";
+import { type AdapterConfig, peftFiles, readPeftConfig, readPeftKind, requireApplicable } from "./peft-config.ts";
 import { type PeftTargets, peftTargets } from "./peft-targets.ts";
 import { groupTensors, type ModuleTensors, type PeftTensors } from "./peft-tensors.ts";
 
@@ -19,6 +20,7 @@ const headWeight = `${head}.weight`;
  */
 export async function readPeftChange(directory: string, base: PeftBase): Promise<PeftChange> {
   const where = join(directory, peftFiles.config);
+  if ((await readPeftKind(directory)) === "IA3") return readIa3Change(directory, base);
   const config = await readPeftConfig(directory);
   requireApplicable(where, config);
   const file = await openSafetensors(join(directory, peftFiles.weights));

@@ -92,6 +92,17 @@ export const readPeftConfig = (directory: string): Promise<AdapterConfig> =>
     maxDepth: peftLimits.depth,
   });
 
+const Kind = z.looseObject({ peft_type: z.string().max(peftLimits.name) });
+
+/** "LORA", "IA3", … Throws E_NOT_FOUND, E_FORMAT, E_LIMIT. */
+export const readPeftKind = async (directory: string): Promise<string> =>
+  (
+    await readJsonFile(join(directory, peftFiles.config), Kind, {
+      maxBytes: peftLimits.configBytes,
+      maxDepth: peftLimits.depth,
+    })
+  ).peft_type;
+
 /** Throws E_CONFIG naming the first key that makes it more than what is applied here, and one that PEFT 0.21 does not have. */
 export function requireApplicable(where: string, config: AdapterConfig): void {
   const refuse = (what: string, why: string) => {

@@ -15,6 +15,8 @@ export type PeftOptions = {
   readonly dtype?: "F32" | "F16";
   /** Tensors of the base model that hold several of the adapted weights. */
   readonly fused?: Fused;
+  /** Lengths of rows by names of weights: DoRA. Not beside `fused`. */
+  readonly magnitudes?: ReadonlyMap<string, Float32Array>;
 };
 
 const prefix = "base_model.model.";
@@ -27,7 +29,7 @@ const modulePath = (weight: string) => weight.replace(/\.weight$/, "");
 export async function writePeft(
   directory: string,
   ours: Adapter,
-  { baseName, dtype = "F32", fused }: PeftOptions,
+  { baseName, dtype = "F32", fused, magnitudes }: PeftOptions,
 ): Promise<void> {
   const adapter = joinAdapter(ours, fused);
   const r = adapterRank(adapter);
@@ -38,6 +40,9 @@ export async function writePeft(
     const name = `${prefix}${modulePath(weight)}`;
     tensors.push({ name: `${name}.lora_A.weight`, dtype, shape: [r, inputs], data: a });
     tensors.push({ name: `${name}.lora_B.weight`, dtype, shape: [outputs, r], data: transpose(b, r, outputs) });
+    const lengths = magnitudes?.get(weight);
+    if (lengths !== undefined)
+      tensors.push({ name: `${name}.lora_magnitude_vector`, dtype, shape: [outputs], data: lengths });
   }
   const targets = new Set([...adapter.keys()].map((weight) => modulePath(weight).split(".").at(-1)!));
   await ensureFolder(directory);
@@ -63,7 +68,7 @@ export async function writePeft(
     rank_pattern: {},
     alpha_pattern: {},
     use_rslora: false,
-    use_dora: false,
+    use_dora: magnitudes !== undefined,
   });
 }
 

@@ -8,7 +8,8 @@ import { freeOfCost, type Method } from "./method.ts";
 
 /** `folder`: in PEFT's format, or the output of a run that trained one. */
 export const lora = (folder: string): Method => ({
-  summary: "the edge model with the LoRA adapter in FOLDER (PEFT's format, or a run's output), input alone",
+  summary:
+    "the edge model with the LoRA, DoRA or IA³ adapter in FOLDER (PEFT's format, or a run's output), input alone",
   async prepare({ model }) {
     const from = performance.now();
     const { adapter: other, ...plain } = model;

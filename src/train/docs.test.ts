@@ -36,9 +36,9 @@ test("docs/training.md names every key of a configuration", () => {
 test("the configurations it shows are valid", () => {
   const shown = [
     ...page.matchAll(
-      /```json\n(\{"kind": "(?:language-model|generator|lora|svf|reinforce|loramoe|mixlora|prefix|compressor)".*?)```/gs,
+      /```json\n(\{"kind": "(?:language-model|generator|lora|svf|adapter|reinforce|loramoe|mixlora|prefix|compressor)".*?)```/gs,
     ),
   ].map(([, json]) => json!);
-  expect(shown).toHaveLength(7);
+  expect(shown).toHaveLength(8);
   for (const json of shown) expect(() => TrainConfig.parse(JSON.parse(json))).not.toThrow();
 });

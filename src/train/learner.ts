@@ -1,16 +1,21 @@
-/** @file What a run by rewards trains: a skill of Transformer², or a LoRA. */
+/** @file What is trained beside a frozen model, by answers or by rewards: a skill of Transformer², LoRA, DoRA or IA³. */
 import { join } from "node:path";
 import { z } from "zod";
+import { AppError } from "../base/errors.ts";
 import { createRng } from "../base/rng.ts";
 import { ExpertTargets } from "../generator/config.ts";
-import { initialValues } from "../generator/parameters.ts";
+import { initialValues, type ParameterInfo } from "../generator/parameters.ts";
+import { writeIa3 } from "../lora/ia3-format.ts";
 import { writePeft } from "../lora/peft-format.ts";
+import { fusedWeights } from "../models/checkpoint.ts";
 import type { Model } from "../models/model.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { expertFileName } from "../svf/expert-file.ts";
 import type { Adaptation } from "./adapted-step.ts";
 import { type RunConfig, Svf } from "./config.ts";
+import { doraAdaptation, doraSources, magnitudeName, rowSquares, trainedMagnitudes } from "./dora-step.ts";
+import { type Ia3Shape, ia3Adaptation, trainedIa3 } from "./ia3-step.ts";
 import { type LoraShape, loraAdaptation, loraParameters, trainedAdapter } from "./lora-step.ts";
 import { parametersOf, type TrainingState } from "./state.ts";
 import { stepNames } from "./step.ts";
@@ -24,11 +29,20 @@ const Lora = z.strictObject({
   targets: ExpertTargets,
 });
 
-export const Adapter = z.discriminatedUnion("kind", [Svf.extend({ kind: z.literal("svf") }), Lora]);
+const Dora = Lora.extend({ kind: z.literal("dora") });
+
+const Ia3 = z.strictObject({
+  kind: z.literal("ia3"),
+  /** As in the paper: keys and values, and what the feed-forward block's last map reads. */
+  targets: ExpertTargets.unwrap().default(["k", "v", "down"]),
+});
+
+export const Adapter = z.discriminatedUnion("kind", [Svf.extend({ kind: z.literal("svf") }), Lora, Dora, Ia3]);
+type AnyAdapter = z.infer<typeof Adapter>;
 
 type LearnerConfig = Pick<RunConfig, "seed" | "steps" | "output"> & {
   readonly kind: string;
-  readonly adapter: z.infer<typeof Adapter>;
+  readonly adapter: AnyAdapter;
 };
 
 /** What is trained, from its start to its file. */
@@ -41,31 +55,89 @@ export type Learner = {
   readonly warnings: readonly string[];
 };
 
-export async function openLearner(config: LearnerConfig, edge: Model, baseName: string): Promise<Learner> {
-  const { adapter, seed, output } = config;
-  if (adapter.kind === "svf") {
-    const { kind: _, ...svf } = adapter;
+type Open<K extends AnyAdapter["kind"]> = (
+  adapter: Extract<AnyAdapter, { kind: K }>,
+  config: LearnerConfig,
+  edge: Model,
+  baseName: string,
+) => Promise<Learner>;
+
+const learners: { readonly [K in AnyAdapter["kind"]]: Open<K> } = {
+  async svf({ kind: _, ...svf }, config, edge) {
     const { shape, warnings } = await openSvf(edge, svf);
     return {
       adaptation: svfAdaptation(shape),
       weights: svfSources(shape),
-      start: () => startSvf(shape, seed),
-      save: (state) => saveSvf(join(output, expertFileName), edge, shape, state, { ...config, svf }),
+      start: () => startSvf(shape, config.seed),
+      save: (state) => saveSvf(join(config.output, expertFileName), edge, shape, state, { ...config, svf }),
       warnings,
     };
-  }
-  const shape: LoraShape = { edge: edge.config, ...adapter };
-  const infos = loraParameters(shape);
-  return {
-    adaptation: loraAdaptation(shape),
-    weights: {},
-    start: () => {
-      const values = initialValues(infos, createRng(seed).split("initial lora"));
-      return Object.fromEntries(
-        [...infos].map(([name, info]) => [stepNames.parameter(name), floatTensor(info.shape, values.get(name)!)]),
-      );
-    },
-    save: (state) => writePeft(join(output, "adapter"), trainedAdapter(shape, parametersOf(state)), { baseName }),
-    warnings: [],
-  };
+  },
+  async lora(adapter, { seed, output }, edge, baseName) {
+    const shape: LoraShape = { edge: edge.config, ...adapter };
+    return {
+      adaptation: loraAdaptation(shape),
+      weights: {},
+      start: () => startOf(loraParameters(shape), seed),
+      save: (state) =>
+        writePeft(join(output, "adapter"), trainedAdapter(shape, parametersOf(state)), {
+          baseName,
+          fused: fusedWeights(edge.config),
+        }),
+      warnings: [],
+    };
+  },
+  async dora(adapter, { seed, output }, edge, baseName) {
+    requireOwnMaps(edge, adapter.kind);
+    const shape: LoraShape = { edge: edge.config, ...adapter };
+    const { parameters, ...adaptation } = doraAdaptation(shape);
+    const squares = await rowSquares(shape, edge);
+    const lengths = [...squares].map(([map, values]) => {
+      const name = stepNames.parameter(magnitudeName(map));
+      return [name, floatTensor([values.length], values.map(Math.sqrt))] as const;
+    });
+    return {
+      adaptation: { ...adaptation, parameters },
+      weights: doraSources(squares),
+      start: () => ({ ...startOf(parameters, seed), ...Object.fromEntries(lengths) }),
+      save: (state) =>
+        writePeft(join(output, "adapter"), trainedAdapter(shape, parametersOf(state)), {
+          baseName,
+          magnitudes: trainedMagnitudes(shape, parametersOf(state)),
+        }),
+      warnings: [],
+    };
+  },
+  async ia3(adapter, { seed, output }, edge, baseName) {
+    requireOwnMaps(edge, adapter.kind);
+    const shape: Ia3Shape = { edge: edge.config, ...adapter };
+    const adaptation = ia3Adaptation(shape);
+    return {
+      adaptation,
+      weights: {},
+      start: () => startOf(adaptation.parameters, seed),
+      save: (state) => writeIa3(join(output, "adapter"), trainedIa3(shape, parametersOf(state)), { baseName }),
+      warnings: [],
+    };
+  },
+};
+
+export const openLearner = (config: LearnerConfig, edge: Model, baseName: string): Promise<Learner> =>
+  (learners[config.adapter.kind] as Open<AnyAdapter["kind"]>)(config.adapter as never, config, edge, baseName);
+
+function startOf(infos: ReadonlyMap<string, ParameterInfo>, seed: number): TrainingState {
+  const values = initialValues(infos, createRng(seed).split("initial lora"));
+  return Object.fromEntries(
+    [...infos].map(([name, info]) => [stepNames.parameter(name), floatTensor(info.shape, values.get(name)!)]),
+  );
+}
+
+/** Throws E_CONFIG where a file of the model has one tensor for several maps: PEFT would have one adapter for them together. */
+function requireOwnMaps({ config, directory }: Model, kind: string): void {
+  const [joined] = fusedWeights(config).keys();
+  if (joined !== undefined)
+    throw new AppError(
+      "E_CONFIG",
+      `${directory}: ${joined} holds several maps in one, for which ${kind} is not trained; train a LoRA`,
+    );
 }

@@ -65,7 +65,7 @@ test.each([
     { ...languageModel, threads: 257 },
     "threads: Too big: expected number to be <=256",
   ],
-  ["an unknown kind", { ...languageModel, kind: "adapter" }, "kind"],
+  ["an unknown kind", { ...languageModel, kind: "retriever" }, "kind"],
 ] as const)("%s is E_CONFIG, and the message names it", async (_, config, key) => {
   const path = join(folder, "config.json");
   writeFileSync(path, JSON.stringify(config));

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { ResolveModel } from "../../hub/resolve.ts";
 import type { RunConfig } from "../config.ts";
 import type { Job } from "../job.ts";
+import { AdapterRun, adapter } from "./adapter.ts";
 import { CompressorRun, compressor } from "./compressor.ts";
 import { GeneratorRun, generator } from "./generator.ts";
 import { LanguageModelRun, languageModel } from "./language-model.ts";
@@ -20,6 +21,7 @@ export const TrainConfig = z.discriminatedUnion("kind", [
   LoraRun,
   SvfRun,
   ReinforceRun,
+  AdapterRun,
   LoramoeRun,
   MixloraRun,
   PrefixRun,
@@ -35,6 +37,7 @@ export const recipes: { readonly [K in Kind]: Recipe<Extract<TrainConfig, { kind
   lora,
   svf,
   reinforce,
+  adapter,
   loramoe,
   mixlora,
   prefix,
