@@ -2,11 +2,13 @@
 import { AppError } from "../base/errors.ts";
 import { base } from "./base.ts";
 import { compressed } from "./compressed.ts";
+import { promptedGeneral, specializedGeneral } from "./general.ts";
 import { lora } from "./lora.ts";
 import { lorahub } from "./lorahub.ts";
 import type { Method } from "./method.ts";
 import { prefix } from "./prefix.ts";
 import { prompted, promptedShots } from "./prompted.ts";
+import { surprising, truncated } from "./shortened.ts";
 import { chosenSkill, mixedSkills } from "./skills.ts";
 import { farPrompt, shuffledPrompt, siblingPrompt, specialized, specializedShots } from "./specialized.ts";
 import { svf } from "./svf.ts";
@@ -17,8 +19,12 @@ export const methods = {
   base: () => base,
   prompted: () => prompted,
   "prompted-Nshot": (n) => promptedShots(Number(n)),
+  "prompted-general": () => promptedGeneral,
+  "truncated-Nx": (n) => truncated(Number(n)),
+  "llmlingua-Nx": (n) => surprising(Number(n)),
   specialized: () => specialized,
   "specialized-Nshot": (n) => specializedShots(Number(n)),
+  "specialized-general": () => specializedGeneral,
   "sibling-prompt": () => siblingPrompt,
   "far-prompt": () => farPrompt,
   "shuffled-prompt": () => shuffledPrompt,
