@@ -2,11 +2,13 @@
 import { AppError } from "../base/errors.ts";
 import type { Rng } from "../base/rng.ts";
 import type { Sample } from "../data/task.ts";
-import { createDecoder, type Decoder } from "../decode/decoder.ts";
+import { createBatchModel } from "../decode/batch-model.ts";
+import { type Batcher, createBatcher } from "../decode/batcher.ts";
+import { generate } from "../decode/generate.ts";
 import { scorers } from "../eval/scorers/table.ts";
 import { input } from "../graph/build.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
-import { wrapLinear } from "../nn/parts.ts";
+import { type Parts, wrapLinear } from "../nn/parts.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { zeros } from "../runtime/tensor.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
@@ -41,7 +43,10 @@ export type RolloutOptions = {
 
 /** Owns a session: close it. */
 export type Policy = {
-  /** Answers of the model at a state: for each question as many as asked, each with its stop token and its reward from −1 to 1. */
+  /**
+   * Answers of the model at a state: for each question as many as asked, each with its stop token and its reward from −1 to 1. Many are
+   * sampled at once, each from its own stream: what it says does not depend on the others.
+   */
   sample(
     state: Readonly<TrainingState>,
     questions: readonly Question[],
@@ -49,6 +54,9 @@ export type Policy = {
   ): Promise<Sampled[][]>;
   close(): Promise<void>;
 };
+
+/** Answers that are sampled at once. Each has a cache of its own, as long as its question and answer. */
+const rolloutRows = 16;
 
 /** Compiled when it is first asked. What is trained is fed with every step, so that one session serves all of a run. */
 export function createPolicy(
@@ -58,42 +66,56 @@ export function createPolicy(
   tokenizer: Tokenizer,
   threads: number,
 ): Policy {
+  const { vocab, eosIds, context: capacity } = model.config;
   const shapes = [...adaptation.parameters].map(([name, { shape }]) => [name, shape] as const);
   const feeds = Object.fromEntries(shapes.map(([name, shape]) => [stepNames.parameter(name), zeros("f32", shape)]));
   const nodes = Object.fromEntries(shapes.map(([name, shape]) => [name, input(stepNames.parameter(name), shape)]));
-  const open = () =>
-    createDecoder(model, {
-      threads,
-      change: { wrap: (parts) => wrapLinear(parts, adaptation.adapt(nodes)), weights, feeds },
+  const wrap = (parts: Parts) => wrapLinear(parts, adaptation.adapt(nodes));
+  const gating = { change: { wrap, weights }, feeds: () => feeds, shape: [0, 0] } as const;
+  const open = async () =>
+    createBatcher(await createBatchModel(model, { slots: rolloutRows, gating, threads }), {
+      slots: rolloutRows,
+      capacity,
+      vocab,
     });
-  let decoder: Promise<Decoder> | undefined;
+  const defaults = { vocab, eosIds, reusePrefix: false, now: () => performance.now() };
+  let opened: Promise<Batcher> | undefined;
+
+  async function answer({ ids, sample }: Question, { maxTokens, scorer, ...options }: Asking): Promise<Sampled> {
+    const sequence = (await opened!).start({ gates: new Float32Array(), positions: ids.length + maxTokens });
+    try {
+      const said = await generate(sequence, ids, defaults, { ...options, maxTokens, tokenizer });
+      // The token that stopped it is part of what was decided; which of several it was does not matter to a model that has one.
+      const stop = said.finish === "stop" ? eosIds.slice(0, 1) : [];
+      return { ids: [...said.ids, ...stop], reward: rewardOf(scorer, sample, said.text!, said.finish) };
+    } finally {
+      sequence.close();
+    }
+  }
+
   return {
-    async sample(state, questions, { answers, temperature, maxTokens, scorer, rng }) {
+    async sample(state, questions, { answers, rng, ...options }) {
       for (const [name, { data }] of Object.entries(feeds)) data.set(state[name]!.data);
-      decoder ??= open();
-      const asked = await decoder;
-      const all: Sampled[][] = [];
-      for (const [place, { ids, sample }] of questions.entries()) {
-        const sampled: Sampled[] = [];
-        for (let i = 0; i < answers; i++) {
-          const said = await asked.generate(ids, {
-            temperature,
-            maxTokens,
-            tokenizer,
-            rng: rng.split(`answer-${place}-${i}`),
-            reusePrefix: i > 0, // what the cache holds of another state is not true any more
-          });
-          // The token that stopped it is part of what was decided; which of several it was does not matter to a model that has one.
-          const stop = said.finish === "stop" ? model.config.eosIds.slice(0, 1) : [];
-          sampled.push({ ids: [...said.ids, ...stop], reward: rewardOf(scorer, sample, said.text!, said.finish) });
+      opened ??= open();
+      await opened;
+      const all: Sampled[][] = questions.map(() => []);
+      const wanted = questions.flatMap((_, place) => Array.from({ length: answers }, (_, i) => ({ place, i })));
+      const work = async () => {
+        for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
+          const { place, i } = next;
+          all[place]![i] = await answer(questions[place]!, { ...options, rng: rng.split(`answer-${place}-${i}`) });
         }
-        all.push(sampled);
-      }
+      };
+      const ends = await Promise.allSettled(Array.from({ length: rolloutRows }, work));
+      const failed = ends.find((end) => end.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
       return all;
     },
-    close: async () => (await decoder)?.close(),
+    close: async () => (await opened)?.close(),
   };
 }
+
+type Asking = Omit<RolloutOptions, "answers"> & { readonly rng: Rng };
 
 function rewardOf(name: RewardName, { target }: Sample, answer: string, finish: string): number {
   const { score } = scorers[name].score({ target, answer, finish: finish === "stop" ? "stop" : "length" });

@@ -5,14 +5,14 @@
  */
 import { AppError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
+import { createBatchModel } from "../../decode/batch-model.ts";
+import { type Batcher, createBatcher, type KeptPrefix } from "../../decode/batcher.ts";
 import { type Generated, type GenerateOptions, generate } from "../../decode/generate.ts";
 import { gateCount } from "../../generator/generations.ts";
 import { gatedExperts, gatesLength, requirePool } from "../../pair/gated-edge.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import type { Specialization } from "../../pair/specialization.ts";
 import { specializedEdge } from "../../pair/specialized-edge.ts";
-import { createBatchModel } from "./batch-model.ts";
-import { type Batcher, createBatcher, type KeptPrefix } from "./batcher.ts";
 import { createFairQueue } from "./fair-queue.ts";
 import { createPrefixCache } from "./prefix-cache.ts";
 

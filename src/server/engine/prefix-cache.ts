@@ -1,5 +1,5 @@
 /** @file Keys and values of prompts that come again, up to a limit of bytes; the ones used last stay. */
-import type { SavedPositions } from "./batch-model.ts";
+import type { SavedPositions } from "../../decode/batch-model.ts";
 
 export type PrefixCache = {
   get(key: string): SavedPositions | undefined;

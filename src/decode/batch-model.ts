@@ -6,11 +6,11 @@
  * a time. So there are three kinds of steps.
  */
 import { compile } from "#runtime";
-import type { StepChange } from "../../decode/cached-model.ts";
-import { cacheNames, decoderGraph } from "../../decode/graph.ts";
-import { type FrozenModel, frozenParts, frozenSources } from "../../models/frozen-model.ts";
-import type { CompileOptions, Feeds } from "../../runtime/session.ts";
-import { intTensor, type Tensor, tensor } from "../../runtime/tensor.ts";
+import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-model.ts";
+import type { CompileOptions, Feeds } from "../runtime/session.ts";
+import { intTensor, type Tensor, tensor } from "../runtime/tensor.ts";
+import type { StepChange } from "./cached-model.ts";
+import { cacheNames, decoderGraph } from "./graph.ts";
 
 /** What one row of a step reads. */
 export type Row = {

@@ -4,9 +4,9 @@
  * A sequence asks for tokens to be read; in every round the batcher reads what all of them wait for, in at most three steps. Which tokens are
  * read together depends on their sequence alone, never on what else there is: so neither do answers.
  */
-import { AppError } from "../../base/errors.ts";
-import type { SequenceModel } from "../../decode/generate.ts";
+import { AppError } from "../base/errors.ts";
 import type { BatchModel, Row, SavedPositions } from "./batch-model.ts";
+import type { SequenceModel } from "./generate.ts";
 
 /** Prompts are read in pieces of so many tokens, so that others need not wait long; prompts that are read together have as many. */
 export const pieceTokens = 256;
