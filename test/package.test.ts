@@ -26,7 +26,7 @@ const manifest = Package.parse(JSON.parse(read("package.json")));
 function importedPackages(folder: string, isIncluded: (path: string) => boolean = () => true): Set<string> {
   const names = new Set<string>();
   for (const path of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
-    if (!path.endsWith(".ts") || !isIncluded(path)) continue;
+    if (!/\.tsx?$/.test(path) || !isIncluded(path)) continue;
     for (const [, specifier] of read(join(folder, path)).matchAll(/^(?:import|export|\}) .*from "([^".#][^"]*)";$/gm))
       if (!specifier!.startsWith("node:")) names.add(/^(?:@[^/]+\/)?[^/]+/.exec(specifier!)![0]);
   }
@@ -93,13 +93,13 @@ test("the sources import every dependency, and nothing else", () => {
 
 test("tests, benches and examples import only what is declared", () => {
   const declared = [manifest.name, ...Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })];
-  for (const folder of ["src", "test", "bench", "examples", "runs"]) {
+  for (const folder of ["src", "test", "bench", "examples", "runs", "web"]) {
     for (const name of importedPackages(folder)) expect(declared).toContain(name);
   }
 });
 
 test("every development dependency is imported or run by a script", () => {
-  const imported = new Set([...importedPackages("src"), ...importedPackages("test"), ...importedPackages("bench")]);
+  const imported = new Set(["src", "test", "bench", "web"].flatMap((folder) => [...importedPackages(folder)]));
   const configured = read("vitest.config.ts") + read("CONTRIBUTING.md") + Object.values(manifest.scripts).join("\n");
   /** How a package is called where that is not its name. */
   const command: Readonly<Record<string, string>> = {

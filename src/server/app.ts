@@ -7,6 +7,7 @@ import { tellError } from "./errors.ts";
 import type { Scope } from "./keys.ts";
 import { openApi } from "./open-api.ts";
 import { requireOwnPage } from "./origin.ts";
+import { assetResponse } from "./playground-file.ts";
 import { chat, complete, embed } from "./routes/ask.ts";
 import * as certificates from "./routes/certificates.ts";
 import * as names from "./routes/specializations.ts";
@@ -110,6 +111,7 @@ export function createApp(services: Services): Hono<Env> {
       });
       return response;
     });
+  for (const [path, asset] of services.playground ?? []) app.get(path, () => assetResponse(asset));
   app.notFound((c) => {
     const known = routes.filter(({ path }) => path === c.req.path).map(({ method }) => method.toUpperCase());
     const message =

@@ -10,6 +10,7 @@ import { createEngine, type Engine, type EngineOptions } from "./engine/engine.t
 import { createKeys, type KeyFile, noKeys } from "./keys.ts";
 import { createMetrics } from "./metrics.ts";
 import { createModels } from "./models.ts";
+import type { Playground } from "./playground-file.ts";
 import type { LogLine, SpecializePrompt } from "./services.ts";
 import type { Store } from "./store/store.ts";
 import { createCertifications } from "./trust/certifications.ts";
@@ -25,6 +26,8 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   /** The names by which it may be called where no key is asked for; any without them. */
   readonly hosts?: readonly string[] | undefined;
   readonly log?: (line: LogLine) => void;
+  /** The page that browsers are shown. */
+  readonly playground?: Playground | undefined;
   /** A stronger model that certificates are held against. */
   readonly reference?: ReferenceModel | undefined;
   /** How long an answer may take. */
@@ -75,6 +78,7 @@ export async function createService(
     secret,
     keys: keys === undefined ? noKeys : createKeys(keys, now),
     pages: keys === undefined ? { hosts: options.hosts } : undefined,
+    playground: options.playground,
     metrics: createMetrics(),
     log,
     now,

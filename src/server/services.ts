@@ -9,6 +9,7 @@ import type { Engine } from "./engine/engine.ts";
 import type { Caller, Keys } from "./keys.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Models } from "./models.ts";
+import type { Playground } from "./playground-file.ts";
 import type { Store } from "./store/store.ts";
 import type { Rung } from "./trust/certificate.ts";
 import type { Certifications } from "./trust/certifications.ts";
@@ -39,6 +40,8 @@ export type Services = {
   readonly keys: Keys;
   /** Where no key is asked for: what web pages may ask, by the names of the service; undefined where keys are. */
   readonly pages: { readonly hosts: readonly string[] | undefined } | undefined;
+  /** The page that browsers are shown; undefined: none. */
+  readonly playground: Playground | undefined;
   readonly metrics: Metrics;
   readonly log: (line: LogLine) => void;
   /** A clock in milliseconds, the engine's. */

@@ -39,7 +39,7 @@ export async function servePage({ page, files, out }: PageToServe): Promise<Serv
   const common = { configFile, logLevel: "error", root: join(root, page) } as const;
   await build({ ...common, publicDir: files, build: { outDir: out, emptyOutDir: true } });
   const server = await preview({ ...common, build: { outDir: out }, preview: { port: 0 } });
-  const browser = await chromium.launch({ executablePath: installed!, args: ["--no-sandbox", ...softwareGpu] });
+  const browser = await launchBrowser();
   return {
     open: (query = "") => openPage(browser, `${server.resolvedUrls!.local[0]}${query}`),
     async [Symbol.asyncDispose]() {
@@ -49,7 +49,11 @@ export async function servePage({ page, files, out }: PageToServe): Promise<Serv
   };
 }
 
-async function openPage(browser: Browser, url: string) {
+export const launchBrowser = (): Promise<Browser> =>
+  chromium.launch({ executablePath: installed!, args: ["--no-sandbox", ...softwareGpu] });
+
+/** A page that was opened, with what it reported as errors so far: what it asked of other addresses too. */
+export async function openPage(browser: Browser, url: string) {
   const page = await browser.newPage();
   const errors: string[] = [];
   page.setDefaultTimeout(300_000); // only what hangs takes longer

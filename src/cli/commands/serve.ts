@@ -7,6 +7,7 @@ import { readJsonFile, writeJsonFile } from "../../base/json-file.ts";
 import { takeLock } from "../../base/lock.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import { KeyFile, newKey, type Scope, scopes } from "../../server/keys.ts";
+import { readPlayground } from "../../server/playground-file.ts";
 import { listenOn } from "../../server/serve.ts";
 import { createService } from "../../server/service.ts";
 import { requireName } from "../../server/store/names.ts";
@@ -26,6 +27,7 @@ import {
   wholeNumber,
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
+import { packageRoot } from "../paths.ts";
 import { promptSecret } from "../prompt-secret.ts";
 import { readReference, referenceOptions } from "../reference-options.ts";
 
@@ -42,6 +44,7 @@ type Flags = QuantizeFlag &
     readonly reference?: string;
     readonly referenceModel?: string;
     readonly pin?: readonly string[];
+    readonly playground: boolean;
     readonly quiet?: boolean;
   };
 
@@ -82,6 +85,7 @@ export function addServe(program: Command, context: CliContext): void {
     ),
     new Option("--adapters <dir>", "folder from which /v1/load_lora_adapter may read"),
     ...referenceOptions(),
+    new Option("--no-playground", "do not show browsers the page on which prompts are tried"),
     new Option("--quiet", "no line for each request on stderr"),
     threadsOption(),
     quantizeOption("edge model"),
@@ -116,6 +120,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       keys,
       hosts: [...new Set(["localhost", "127.0.0.1", "[::1]", host])],
       adapters,
+      playground: flags.playground ? await readPlayground(join(packageRoot(), "dist", "web")) : undefined,
       reference: readReference(context, flags),
       secret: await promptSecret(context),
       log: (line) => {

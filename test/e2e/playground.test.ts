@@ -1,0 +1,124 @@
+/** @file The playground in headless Chromium, by what a user does: a prompt is specialised, asked, measured, taken back. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { build } from "vite";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readPlayground } from "../../src/server/playground-file.ts";
+import { type Listening, listenOn } from "../../src/server/serve.ts";
+import { createService, type Service } from "../../src/server/service.ts";
+import { openStore } from "../../src/server/store/store.ts";
+import { launchBrowser, noChromium, openPage } from "../support/browser-page.ts";
+import { root } from "../support/loragen.ts";
+import { openTinyPair } from "../support/tiny-pair.ts";
+
+const prompt = "Say what the customer wants. The labels are: billing, delivery, refund.";
+const input = "where is my parcel";
+
+let folder: string;
+let service: Service;
+let listening: Listening;
+let browser: Browser;
+let opened: { readonly page: Page; readonly errors: readonly string[] };
+let page: Page;
+beforeAll(async () => {
+  if (noChromium !== undefined) return;
+  folder = await mkdtemp(join(tmpdir(), "loragen-playground-"));
+  const out = join(folder, "web");
+  await build({
+    configFile: join(root, "web/vite.config.ts"),
+    logLevel: "error",
+    build: { outDir: out, emptyOutDir: true },
+  });
+  const store = await openStore(join(folder, "store"));
+  const secret = new Uint8Array(32).fill(7);
+  service = await createService(await openTinyPair(), store, {
+    threads: 1,
+    secret,
+    playground: await readPlayground(out),
+  });
+  listening = await listenOn(service.fetch, { host: "127.0.0.1", port: 0 });
+  browser = await launchBrowser();
+  opened = await openPage(browser, listening.url);
+  page = opened.page;
+});
+afterAll(async () => {
+  await browser?.close();
+  await listening?.close();
+  await service?.close();
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+});
+
+const ask = async (path: string, body: object) =>
+  (await fetch(`${listening.url}${path}`, { method: "POST", body: JSON.stringify(body) })).json() as Promise<{
+    choices: { message: { content: string } }[];
+  }>;
+const answerOf = async (model: string, messages: readonly object[]): Promise<string> =>
+  (await ask("/v1/chat/completions", { model, messages, max_tokens: 96 })).choices[0]!.message.content;
+const user = { role: "user", content: input };
+
+test.skipIf(noChromium)("by keyboard alone a prompt becomes gates, and the labels in it are found", async () => {
+  await page.focus("#prompt");
+  await page.keyboard.type(prompt);
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("triage");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#specialized[data-name=triage][data-version='1']");
+  expect(await page.textContent("#constraint")).toContain("billing, delivery, refund");
+  const shown = await fetch(`${listening.url}/v1/specializations/triage@1`);
+  const { content } = (await shown.json()) as { content: { gates: number[][] } };
+  expect(await page.locator(".gates rect").count()).toBe(content.gates.flat().length);
+});
+
+test.skipIf(noChromium)("one question is answered by all three as the service answers them", async () => {
+  await page.fill("#input", input);
+  await page.click("#ask");
+  await page.waitForSelector("#costs");
+  const shown = await page.locator(".answer .text").allTextContents();
+  const system = { role: "system", content: prompt };
+  expect(shown).toEqual([
+    await answerOf("tiny-0", [user]),
+    await answerOf("tiny-0", [system, user]),
+    await answerOf("triage", [user]),
+  ]);
+  expect(["billing", "delivery", "refund"]).toContain(shown[2]);
+  expect(await page.locator(".answer .numbers").last().textContent()).toMatch(
+    /^\d+ tokens read · \d+ ms · \d+ % sure$/,
+  );
+  expect(await page.locator(".chart canvas").count()).toBe(1);
+});
+
+test.skipIf(noChromium)("labelled examples give a certificate", async () => {
+  const own = await answerOf("triage", [user]);
+  await page.fill("#examples", `${input} => ${own}\nsomething else => none of them`);
+  await page.fill("#threshold", "0.5");
+  await page.click("#measure");
+  await page.waitForSelector("#certificate[data-rung=specialized]");
+  expect(await page.textContent("#certificate")).toContain("2 inputs");
+});
+
+test.skipIf(noChromium)("versions are compared, and one goes back to the first", async () => {
+  await page.fill("#prompt", "Shout.");
+  await page.click("#specialize");
+  await page.waitForSelector("#specialized[data-version='2']");
+  await page.click("text=compare");
+  await page.waitForSelector("#diff");
+  expect(await page.textContent("#diff")).toMatch(/^triage@1 and @2: \d+ gates differ.*other prompts/);
+  await page.click("text=go back to it");
+  await page.waitForSelector("#names [aria-pressed=true]:text('@1')");
+});
+
+test.skipIf(noChromium)("on a phone and in the dark nothing is cut off, and what is refused is said", async () => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.emulateMedia({ colorScheme: "dark" });
+  const isCut = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
+  expect(isCut).toBe(false);
+  expect(await page.evaluate("getComputedStyle(document.body).backgroundColor")).toBe("rgb(20, 23, 27)");
+  expect(opened.errors).toEqual([]); // no script failed, and nothing was asked of another address
+  await page.fill("#name", "tiny-0");
+  await page.click("#specialize");
+  await page.waitForSelector(".error:text('is the base model')");
+});

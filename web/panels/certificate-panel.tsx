@@ -1,0 +1,138 @@
+/** @file How the specialisation answers labelled examples, beside the others. */
+import { useState } from "preact/hooks";
+import type { Certificate } from "../../src/server/trust/certificate.ts";
+import type { Api } from "../api.ts";
+import { messageOf, type Selected } from "../state.ts";
+
+const pollMs = 300;
+const parties = ["specialized", "prompted", "base", "control"] as const;
+
+export type CertificatePanelProps = {
+  readonly api: Api;
+  readonly prompt: string;
+  readonly selected: Selected | undefined;
+};
+
+export function CertificatePanel({ api, prompt, selected }: CertificatePanelProps) {
+  const [text, setText] = useState("");
+  const [threshold, setThreshold] = useState("0.9");
+  const [progress, setProgress] = useState<string>();
+  const [error, setError] = useState<string>();
+  const [certificate, setCertificate] = useState<Certificate>();
+
+  async function measure({ name, version }: Selected): Promise<void> {
+    setError(undefined);
+    setCertificate(undefined);
+    setProgress("begins …");
+    const model = `${name}@${version}`;
+    try {
+      await api.certify(model, { examples: examplesOf(text), prompt, threshold: Number(threshold) });
+      for (;;) {
+        const state = await api.certificate(model);
+        if (state.status === "failed") throw new Error(state.error.message);
+        if (state.status === "done") {
+          setCertificate(state.certificate);
+          break;
+        }
+        setProgress(`${state.done} of ${state.total} inputs`);
+        await new Promise((done) => setTimeout(done, pollMs));
+      }
+    } catch (failure) {
+      setError(messageOf(failure));
+    }
+    setProgress(undefined);
+  }
+
+  return (
+    <section aria-labelledby="certificate-title">
+      <h2 id="certificate-title">Certificate</h2>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (selected !== undefined) void measure(selected);
+        }}
+      >
+        <label>
+          Labelled examples, one a line: input {"=>"} answer
+          <textarea
+            id="examples"
+            rows={4}
+            required
+            value={text}
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
+        </label>
+        <label>
+          Least score, 0 to 1
+          <input
+            id="threshold"
+            type="number"
+            min="0"
+            max="1"
+            step="0.01"
+            value={threshold}
+            onInput={(event) => setThreshold(event.currentTarget.value)}
+          />
+        </label>
+        <button id="measure" type="submit" disabled={selected === undefined || progress !== undefined}>
+          Measure
+        </button>
+      </form>
+      <div aria-live="polite">
+        {progress && <p>{progress}</p>}
+        {error && <p class="error">{error}</p>}
+        {certificate && <CertificateTable certificate={certificate} />}
+      </div>
+    </section>
+  );
+}
+
+function CertificateTable({ certificate: { parties: found, inputs, rung } }: { readonly certificate: Certificate }) {
+  const share = (value: number): string => (100 * value).toFixed(0);
+  return (
+    <div id="certificate" data-rung={rung ?? "none"}>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">who</th>
+            <th scope="col">score, % (95 % interval)</th>
+            <th scope="col">tokens read</th>
+            <th scope="col">ms</th>
+          </tr>
+        </thead>
+        <tbody>
+          {parties.flatMap((party) => {
+            const result = found[party];
+            if (result === undefined) return [];
+            const { score, inputTokens, ms } = result;
+            return [
+              <tr key={party}>
+                <th scope="row">{party}</th>
+                <td>
+                  {share(score.mean)} ({share(score.low)} to {share(score.high)})
+                </td>
+                <td>{inputTokens.toFixed(0)}</td>
+                <td>{ms?.toFixed(0) ?? ""}</td>
+              </tr>,
+            ];
+          })}
+        </tbody>
+      </table>
+      <p>
+        {inputs} inputs. {rung ? `The cheapest that scores the least: ${rung}.` : "None scores the least."}
+      </p>
+    </div>
+  );
+}
+
+/** Throws where a line is no example. */
+function examplesOf(text: string): { input: string; output: string }[] {
+  return text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line, i) => {
+      const at = line.lastIndexOf("=>");
+      if (at < 1) throw new Error(`Line ${i + 1}: expected input => answer.`);
+      return { input: line.slice(0, at).trim(), output: line.slice(at + 2).trim() };
+    });
+}

@@ -1,0 +1,12 @@
+/** @file What the panels share. */
+import type { Content } from "./api.ts";
+
+export type Selected = {
+  readonly name: string;
+  readonly version: number;
+  readonly content: Content;
+  /** Of the cloud pass as the page saw it, where this page asked for it. */
+  readonly cloudMs: number | undefined;
+};
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
