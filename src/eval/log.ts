@@ -39,6 +39,8 @@ export const LogLine = z.looseObject({
   /** The scorer that counts; `scores` may have others beside it. */
   scorer: z.string(),
   scores: z.record(z.string(), Score),
+  /** Floating-point operations of reading the question once, counted in the graph; of the second pass where there are two. */
+  flops: z.exactOptional(z.number()),
   /** Of the question asked alone; null where it was not timed. */
   ms: z.number().nullable(),
   /** The first of two passes: the skill that it chose for this question, and how long that took. */

@@ -137,6 +137,7 @@ describe("an evaluation", () => {
     const gist: NamedMethod = {
       name: "gist",
       summary: "keys and values in place of the prompt",
+      needs: { training: "nothing", beside: "nothing" },
       prepare: async ({ model }) => ({
         model,
         prefix: await readPrefix(model, { tokens: read }),

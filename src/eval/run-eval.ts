@@ -9,6 +9,7 @@ import { choicesOf, type EvalTask } from "../data/eval-task.ts";
 import { readTaskFiles } from "../data/task-file.ts";
 import type { StepChange } from "../decode/cached-model.ts";
 import type { Prefix } from "../decode/prefix.ts";
+import { readingCounter } from "../methods/flops.ts";
 import { type Dispatched, freeOfCost, type Prepared, type Subject } from "../methods/method.ts";
 import { type NamedMethod, parseMethods } from "../methods/table.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
@@ -262,6 +263,7 @@ async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOpt
       const answering = { ...prepared, change };
       const asker = askers.of(answering);
       const asked = group.map(({ query }) => query);
+      const flopsOf = readingCounter(answering);
       const times = await asker.time(asked.slice(0, timedQueries), asking);
       for await (const { index, targetLogLikelihood: _, ...answer } of asker.ask(asked, asking)) {
         const { at, query, dispatched } = group[index]!;
@@ -269,6 +271,7 @@ async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOpt
         yield await line(at, prepared, {
           ...said,
           inputTokens: query.prompt.length,
+          flops: flopsOf(query.prompt.length),
           ...(logLikelihoods === undefined ? {} : { logLikelihoods: [...logLikelihoods] }),
           ms: times[index] ?? null,
           ...(dispatched === undefined ? {} : { dispatch: { skill: dispatched.skill, ms: dispatched.ms } }),

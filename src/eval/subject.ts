@@ -7,7 +7,7 @@ import type { Model } from "../models/model.ts";
 import { type OpenOptions, openModel } from "../models/model-file.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { encodeSpecialization, type Specialization } from "../pair/specialization-file.ts";
-import { createSpecializer } from "../pair/specialize.ts";
+import { createSpecializer, specializeFlops } from "../pair/specialize.ts";
 import { specializedEdge } from "../pair/specialized-edge.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { CHAT_TEMPLATE_LAYOUT } from "../text/chat-layout.ts";
@@ -35,7 +35,7 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
       return {
         model: await specializedEdge(pair, specialization),
         bytes: encodeSpecialization(specialization).length,
-        flops: 2 * pair.cloud.parameterCount * read,
+        flops: specializeFlops(pair, read),
       };
     },
     [Symbol.asyncDispose]: async () => (await specializer)?.close(),

@@ -83,6 +83,7 @@ async function expected(pair: readonly (readonly [string, string])[], before: st
 const prefixed: NamedMethod = {
   name: "prefixed",
   summary: "keys and values of one text in front",
+  needs: { training: "nothing", beside: "nothing" },
   prepare: async ({ model: edge }) => ({
     model: edge,
     prefix: await readPrefix(edge, { tokens: encode("a na ") }),

@@ -6,9 +6,12 @@ import { topological } from "./tree.ts";
 import { type Dim, type Graph, isOp, type Node } from "./types.ts";
 
 /** Of all products where symbols have these sizes. Row sums written as products (a side of 1) are left out. Throws E_SHAPE for a symbol without size. */
-export function productFlops(graph: Graph, sizes: DimBinding): number {
+export const productFlops = (graph: Graph, sizes: DimBinding): number => countProducts(graph)(sizes);
+
+/** The same for many sizes of one graph. */
+export function countProducts(graph: Graph): (sizes: DimBinding) => number {
   const products = topological(Object.values(simplify(graph).outputs)).flatMap((node) => multiplications(node) ?? []);
-  return products.reduce<number>((total, count) => total + 2 * evaluateDim(count, sizes), 0);
+  return (sizes) => products.reduce<number>((total, count) => total + 2 * evaluateDim(count, sizes), 0);
 }
 
 /** Multiplications of a node: its results times the length of the inner products; undefined for other nodes. */

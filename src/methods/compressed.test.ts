@@ -93,6 +93,7 @@ test("a prompt's own keys and values as prefix give the prompted answers", async
   const own: NamedMethod = {
     name: "own-prefix",
     summary: "",
+    needs: { training: "nothing", beside: "nothing" },
     async prepare({ model, tokenizer }, { systemPrompt }) {
       const tokens = encodeCloudPrompt(tokenizer, layout, systemPrompt);
       return {

@@ -12,6 +12,7 @@ import { freeOfCost, type Method } from "./method.ts";
 /** `path`: the output of a run that trained it, or the file in it. */
 export const compressed = (form: CompressorForm, path: string): Method => ({
   summary: summaries[form],
+  needs: { training: "once", beside: "each prompt" },
   async prepare(subject, { systemPrompt }, how) {
     const from = performance.now();
     const { model, tokenizer, layout } = subject;

@@ -10,6 +10,7 @@ import { freeOfCost, type Method } from "./method.ts";
 export const lora = (folder: string): Method => ({
   summary:
     "the edge model with the LoRA, DoRA or IA³ adapter in FOLDER (PEFT's format, or a run's output), input alone",
+  needs: { training: "each task", beside: "nothing" },
   async prepare({ model }) {
     const from = performance.now();
     const { adapter: other, ...plain } = model;

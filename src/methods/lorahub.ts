@@ -9,7 +9,7 @@ import { encodeQuery } from "../eval/ask.ts";
 import { createTeacherForcing } from "../eval/teacher-forcing.ts";
 import { applyAdapter } from "../models/apply-adapter.ts";
 import { searchLoop } from "../train/search-loop.ts";
-import { readingFlops } from "./flops.ts";
+import { readingCounter } from "./flops.ts";
 import type { Method, Preparing, Subject, Task } from "./method.ts";
 import { refusesExamples, shots } from "./shots.ts";
 
@@ -21,6 +21,7 @@ const search = { population: 10, elites: 3, generations: 6, firstDeviation: 0.5,
 /** `folder`: LoRAs, each under its name. */
 export const lorahub = (folder: string, count: number): Method => ({
   summary: "LoraHub: the LoRAs in FOLDER mixed as N examples say, searched for without gradients; input alone",
+  needs: { training: "once", beside: "nothing" },
   refuses: (_, task) => refusesExamples(task, count),
   async prepare(subject, task, how) {
     const from = performance.now();
@@ -63,7 +64,8 @@ export async function findWeights(
     start: { mean: zero, deviation: zero.map(() => search.firstDeviation) },
     score: async (candidate) => -(await lossOf(candidate)),
   });
+  const flopsOf = readingCounter({ model: subject.model, change });
   const read = queries.map(({ prompt, answers }) => prompt.length + answers[0]!.length);
-  const once = read.reduce((sum, tokens) => sum + readingFlops({ model: subject.model, change }, tokens), 0);
+  const once = read.reduce((sum, tokens) => sum + flopsOf(tokens), 0);
   return { weights: best.candidate, loss: -best.score, flops: search.population * search.generations * once };
 }

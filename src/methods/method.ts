@@ -80,9 +80,18 @@ export type Dispatched = {
 /** How a method may work while it prepares. */
 export type Preparing = Pick<CompileOptions, "threads" | "device"> & { readonly signal?: AbortSignal | undefined };
 
+/** What a method needs beside the edge model and a question: rows of the ledger of costs. */
+export type Needs = {
+  /** What was trained beforehand: nothing, something once for all tasks, or something for each task. */
+  readonly training: "nothing" | "once" | "each task";
+  /** What runs beside the edge model's own pass: nothing, something once for a prompt, or something for each question. */
+  readonly beside: "nothing" | "each prompt" | "each question";
+};
+
 export type Method = {
   /** One line, for help and tables. */
   readonly summary: string;
+  readonly needs: Needs;
   /** Why the method cannot be used on a task by a subject; undefined where it can. Does no work. */
   readonly refuses?: (subject: Subject, task: Task) => string | undefined;
   /** May run the cloud model, train, search, read files and the task's examples; never its samples. */

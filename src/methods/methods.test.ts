@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { writeExpert } from "../svf/expert-file.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { withControls } from "./controls.ts";
 import type { Subject } from "./method.ts";
-import { METHODS, parseMethods } from "./table.ts";
+import { METHODS, methods, parseMethods } from "./table.ts";
 
 const task = (name: string, targets: readonly string[], extra: Partial<EvalTask> = {}): EvalTask => ({
   name,
@@ -126,6 +126,20 @@ describe("methods", () => {
       expect(() => parseMethods([wrong])).toThrow(expect.objectContaining({ code: "E_USAGE" }));
     expect(() => parseMethods([])).toThrow(expect.objectContaining({ code: "E_USAGE" }));
   });
+});
+
+test("docs/methods.md says of every method what was trained for it and what runs beside it, as the method does", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/methods.md"), "utf8");
+  const said = [
+    ...page.matchAll(/^\| (`[^|]+) \| (nothing|once|each task) \| (nothing|each prompt|each question) \|/gm),
+  ];
+  const rows = said.flatMap(([, names, training, beside]) =>
+    names!.split(", ").map((name) => [name.replaceAll("`", ""), { training, beside }] as const),
+  );
+  const wanted = METHODS.filter((name) => !/-prompt$/.test(name)); // controls cost what they control
+  expect(Object.fromEntries(rows)).toEqual(
+    Object.fromEntries(wanted.map((name) => [name, methods[name]("1", "1").needs])),
+  );
 });
 
 describe("prompts of controls", () => {

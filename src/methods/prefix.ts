@@ -9,6 +9,7 @@ const Settings = z.strictObject({ form: z.literal("prefix"), positions: z.int().
 /** `path`: the output of a run that trained it, or the file in it. */
 export const prefix = (path: string): Method => ({
   summary: "the edge model behind the keys and values in FILE (prefix tuning; a run's output), input alone",
+  needs: { training: "each task", beside: "nothing" },
   async prepare(subject) {
     const from = performance.now();
     const { model } = subject;

@@ -4,6 +4,7 @@ import { refusesExamples, shotsPrompt } from "./shots.ts";
 
 export const prompted: Method = {
   summary: "the edge model with the system prompt in its context",
+  needs: { training: "nothing", beside: "nothing" },
   prepare: async (subject, { systemPrompt }) => reading(subject, systemPrompt),
 };
 
@@ -13,6 +14,7 @@ export const prompted: Method = {
  */
 export const promptedShots = (count: number): Method => ({
   summary: "the edge model with the system prompt and N examples in its context",
+  needs: { training: "nothing", beside: "nothing" },
   refuses: (_, task) => refusesExamples(task, count),
   async prepare(subject, task) {
     const examples = shotsPrompt(task, count);

@@ -8,6 +8,7 @@ import { freeOfCost, type Method, type Prepared, type Preparing, type Subject } 
 /** Plain truncation: the first Nth of the tokens. */
 export const truncated = (ratio: number): Method => ({
   summary: "the edge model with the first Nth of the system prompt's tokens in its context",
+  needs: { training: "nothing", beside: "nothing" },
   async prepare(subject, { systemPrompt }) {
     const from = performance.now();
     const { ids } = promptTokens(subject, systemPrompt);
@@ -18,6 +19,7 @@ export const truncated = (ratio: number): Method => ({
 /** LLMLingua's kind (Jiang et al. 2023): the Nth of the tokens that the edge model expects least. */
 export const surprising = (ratio: number): Method => ({
   summary: "the edge model with the Nth of the system prompt's tokens that it expects least (LLMLingua's kind)",
+  needs: { training: "nothing", beside: "each prompt" },
   async prepare(subject, { systemPrompt }, how) {
     const from = performance.now();
     const prompt = promptTokens(subject, systemPrompt);

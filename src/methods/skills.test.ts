@@ -76,6 +76,7 @@ describe("C14: what no skill answers, the base weights answer", () => {
     const turns: NamedMethod = {
       name: "in turns",
       summary: "",
+      needs: { training: "nothing", beside: "nothing" },
       prepare: async () => ({
         model,
         cost: { seconds: 0, flops: 0, bytes: 0, examples: 0 },

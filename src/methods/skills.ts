@@ -9,6 +9,7 @@ import { createShotScorer, type Shots } from "../dispatch/shots.ts";
 import { everywhere, whole } from "../dispatch/skill-pool.ts";
 import { classifierName, openSkillPool } from "../dispatch/skill-pool-file.ts";
 import { scorersOf } from "../eval/scorers/table.ts";
+import { readingCounter } from "./flops.ts";
 import { freeOfCost, type Method, type Subject, type Task } from "./method.ts";
 import { refusesExamples, shots } from "./shots.ts";
 
@@ -23,6 +24,7 @@ const speakers: Readonly<Record<Dispatching, string>> = {
 /** `folder`: skills, each under its name. */
 export const chosenSkill = (folder: string, by: Dispatching): Method => ({
   summary: `each question by one of the skills in FOLDER, ${speakers[by]} in a first pass, or by the base model`,
+  needs: { training: "once", beside: "each question" },
   async prepare(subject, _, { threads = 0, device = "cpu" } = {}) {
     const from = performance.now();
     const pool = await openSkillPool(folder, subject);
@@ -52,6 +54,7 @@ export type Mixing = { readonly search: SearchName; readonly perLayer?: boolean 
 /** All skills of a folder at once: how much of each, a search over `count` examples says. */
 export const mixedSkills = (folder: string, count: number, { search, perLayer = false }: Mixing): Method => ({
   summary: summaries[search](perLayer),
+  needs: { training: "once", beside: "nothing" },
   refuses: (_, task) => refusesExamples(task, count),
   async prepare(subject, task, { threads = 0, device = "cpu", signal } = {}) {
     const from = performance.now();
@@ -76,7 +79,7 @@ export const mixedSkills = (folder: string, count: number, { search, perLayer = 
       evaluations = found.evaluations;
     }
     const seconds = (performance.now() - from) / 1000;
-    const flops = evaluations * count * flopsOf(subject, task);
+    const flops = evaluations * flopsOf(subject, change, shots(task, count));
     return { model: subject.model, change, cost: { seconds, flops, bytes: pool.bytes, examples: count } };
   },
 });
@@ -94,8 +97,12 @@ function shotsOf(task: Task, count: number): Shots {
   return { examples, labels, scorer: scorersOf({ ...task, samples: [...examples] })[0]!, maxTokens };
 }
 
-/** Of reading one example: about two for each weight and token. */
-function flopsOf({ stored, tokenizer }: Subject, { examples }: Task): number {
-  const read = examples.reduce((sum, { input, target }) => sum + tokenizer.encode(input + target).length, 0);
-  return (2 * (stored?.parameterCount ?? 0) * read) / Math.max(1, examples.length);
+/** Of reading all examples once. */
+function flopsOf(
+  { model, tokenizer }: Subject,
+  change: StepChange,
+  examples: readonly Task["examples"][number][],
+): number {
+  const count = readingCounter({ model, change });
+  return examples.reduce((sum, { input, target }) => sum + count(tokenizer.encode(input + target).length), 0);
 }

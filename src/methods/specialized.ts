@@ -15,12 +15,14 @@ async function specializedBy(subject: Subject, prompt: string, examples = 0): Pr
 
 export const specialized: Method = {
   summary: "the edge model specialised by the system prompt, input alone",
+  needs: { training: "once", beside: "each prompt" },
   refuses: refusesGenerator,
   prepare: (subject, { systemPrompt }) => specializedBy(subject, systemPrompt),
 };
 
 export const specializedShots = (count: number): Method => ({
   summary: "the edge model specialised by N examples without a description, input alone",
+  needs: { training: "once", beside: "each prompt" },
   refuses: (subject, task) => refusesGenerator(subject) ?? refusesExamples(task, count),
   prepare: (subject, task) => specializedBy(subject, shotsPrompt(task, count), count),
 });
@@ -28,6 +30,7 @@ export const specializedShots = (count: number): Method => ({
 /** A control: specialised by a prompt that is not the task's. */
 const control = (summary: string, needs: string, promptOf: (task: Task) => string | undefined): Method => ({
   summary: `control: the edge model specialised by ${summary}`,
+  needs: { training: "once", beside: "each prompt" },
   refuses: (subject, task) => refusesGenerator(subject) ?? (promptOf(task) === undefined ? needs : undefined),
   prepare: (subject, task) => specializedBy(subject, promptOf(task)!),
 });

@@ -8,6 +8,7 @@ import { freeOfCost, type Method } from "./method.ts";
 /** `path`: a skill's file, or the output of a run that trained one. */
 export const svf = (path: string): Method => ({
   summary: "the edge model with the skill in FILE (Transformer²; its file, or a run's output), input alone",
+  needs: { training: "each task", beside: "nothing" },
   async prepare({ model, stored }) {
     const from = performance.now();
     if (stored === undefined || stored.weights !== model.weights)

@@ -5,7 +5,7 @@ import { compressed } from "./compressed.ts";
 import { promptedGeneral, specializedGeneral } from "./general.ts";
 import { lora } from "./lora.ts";
 import { lorahub } from "./lorahub.ts";
-import type { Method } from "./method.ts";
+import type { Method, Needs } from "./method.ts";
 import { prefix } from "./prefix.ts";
 import { prompted, promptedShots } from "./prompted.ts";
 import { surprising, truncated } from "./shortened.ts";
@@ -71,6 +71,12 @@ export function parseMethods(names: readonly string[]): NamedMethod[] {
       const [, first = "", second = ""] = matcher(pattern).exec(name)!;
       return { name, ...methods[pattern](first, second) };
     });
+}
+
+/** What a method of this name needs; null for one that is not in the table. */
+export function needsOf(name: string): Needs | null {
+  const pattern = METHODS.find((one) => matcher(one).test(name));
+  return pattern === undefined ? null : methods[pattern]("1", "1").needs;
 }
 
 const matcher = (pattern: string): RegExp =>

@@ -28,6 +28,7 @@ const tokenExperts =
   (form: TokenExpertForm, summary: string) =>
   (path: string): Method => ({
     summary,
+    needs: { training: "once", beside: "each question" },
     async prepare(subject) {
       const from = performance.now();
       const { model } = subject;

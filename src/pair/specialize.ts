@@ -8,6 +8,7 @@ import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "../generator/cl
 import { gateCount, generations } from "../generator/generations.ts";
 import { promptGumbelFeeds } from "../generator/gumbel.ts";
 import { generatorBuffers, generatorParameters } from "../generator/parameters.ts";
+import { productFlops } from "../graph/products.ts";
 import type { Node } from "../graph/types.ts";
 import { frozenParts, frozenSources } from "../models/frozen-model.ts";
 import { frozenWeights } from "../nn/parts.ts";
@@ -91,6 +92,16 @@ export async function specialize(
   await using specializer = await createSpecializer(pair, options);
   return await specializer.specialize(prompt, options);
 }
+
+/** Floating-point operations of the pass over so many tokens, meta tokens among them. */
+export const specializeFlops = (pair: Pair, tokens: number): number =>
+  productFlops(
+    { outputs: { gates: gatesGraph(pair) } },
+    new Map([
+      ["prompts", 1],
+      ["cloud_time", tokens],
+    ]),
+  );
 
 /** Gates (1, L, n) or (1, L, 2n), or a direct generator's hidden states (1, L, width). */
 function gatesGraph(pair: Pair): Node {

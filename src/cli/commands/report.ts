@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { calibrationReport } from "../../eval/calibration.ts";
+import { costsOf } from "../../eval/costs.ts";
 import type { LogLine } from "../../eval/log.ts";
 import { readLogs } from "../../eval/log-file.ts";
 import { summarize } from "../../eval/report.ts";
@@ -9,6 +10,7 @@ import { parseScorers, rescored, type ScorerName } from "../../eval/scorers/tabl
 import { type AllowCodeFlag, allowCodeOption, codeRunnerOf } from "../allow-code.ts";
 import { describeCalibration } from "../calibration-report.ts";
 import type { CliContext } from "../context.ts";
+import { describeCosts } from "../cost-report.ts";
 import { describeReport } from "../eval-report.ts";
 import { markdownTable } from "../markdown-table.ts";
 import { jsonOption, wholeNumber } from "../options.ts";
@@ -22,6 +24,7 @@ type Flags = JsonFlag &
     readonly seed: number;
     readonly markdown?: boolean;
     readonly calibration?: boolean;
+    readonly costs?: boolean;
     readonly fitOn?: readonly string[];
   };
 
@@ -30,6 +33,7 @@ Examples:
   $ loragen report answers.jsonl
   $ loragen report specialised.jsonl encoder.jsonl --against prompted --markdown
   $ loragen report answers.jsonl --scorer normalized
+  $ loragen report answers.jsonl --costs --against prompted-5shot
   $ loragen report test.jsonl --calibration --fit-on validation.jsonl`;
 
 export function addReport(program: Command, context: CliContext): void {
@@ -50,6 +54,7 @@ export function addReport(program: Command, context: CliContext): void {
     )
     .addOption(new Option("--seed <n>", "of the confidence intervals").argParser(wholeNumber(0)).default(1))
     .option("--calibration", "whether the probabilities of chosen labels mean what they say, instead of the scores")
+    .option("--costs", "what each method needs and costs, instead of the scores; --against: prompted")
     .option("--fit-on <logs...>", "with --calibration: fit a temperature for each method on these logs")
     .option("--markdown", "tables in Markdown")
     .addOption(allowCodeOption())
@@ -68,6 +73,10 @@ async function reportCommand(context: CliContext, logs: readonly string[], flags
     return printResult(context, flags, calibration, () =>
       describeCalibration(calibration, markdown ? markdownTable : formatTable),
     );
+  }
+  if (flags.costs) {
+    const costs = costsOf(lines, against);
+    return printResult(context, flags, costs, () => describeCosts(costs, markdown ? markdownTable : formatTable));
   }
   if (fitOn.length > 0) throw new AppError("E_USAGE", "report: expected --calibration with --fit-on");
   const report = summarize(lines, { against, seed });
