@@ -142,6 +142,15 @@ test("docs/methods.md says of every method what was trained for it and what runs
   );
 });
 
+test("docs/methods.md shows the smallest method as it is", () => {
+  const read = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8");
+  const added = (text: string) => text.trimEnd().replace(/^/gm, "+");
+  const page = read("../../docs/methods.md");
+  expect(page).toContain(added(read("base.ts")));
+  for (const [, line] of page.matchAll(/^\+(import \{ base .*| {2}base: .*)$/gm))
+    expect(read("table.ts")).toContain(line);
+});
+
 describe("prompts of controls", () => {
   const bank = {
     call: task("bank-call", ['route("pay_bill")', 'route("balance")']),
