@@ -275,3 +275,12 @@ test("no source file is longer than 500 lines", () => {
   const long = sources.filter((path) => readFileSync(join(root, path), "utf8").split("\n").length > 500);
   expect(long).toEqual([]);
 });
+
+test("the page takes nothing of src but types", () => {
+  const page = resolve(import.meta.dirname, "../web");
+  const files = readdirSync(page, { recursive: true, encoding: "utf8" }).filter((path) => /\.tsx?$/.test(path));
+  expect(files.length).toBeGreaterThan(5);
+  for (const path of files)
+    for (const [line] of readFileSync(join(page, path), "utf8").matchAll(/^import .*from "[^"]*\/src\/[^"]*";$/gm))
+      expect(line, path).toMatch(/^import type /);
+});
