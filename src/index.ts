@@ -117,6 +117,7 @@ export {
 export { createShotScorer, type Shots } from "./dispatch/shots.ts";
 export { type Shares, type SkillPool, whole } from "./dispatch/skill-pool.ts";
 export { openSkillPool } from "./dispatch/skill-pool-file.ts";
+export { createTwoPass, type TwoPass } from "./dispatch/two-pass.ts";
 
 // Exports
 

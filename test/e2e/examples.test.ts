@@ -44,3 +44,7 @@ test("train.ts trains a model that is better than chance", async () => {
   const [, loss] = /validation loss ([\d.]+)/.exec(await example("train", shippedTokenizer))!;
   expect(Number(loss)).toBeLessThan(Math.log(4096) / 2); // chance: ln of the vocabulary
 });
+
+test("skills.ts mixes two skills as examples say, and answers", async () => {
+  expect(await example("skills", pair)).toMatch(/^calm, lively: [\d.]+, [\d.]+\nanswer after \d+ ms: /);
+});

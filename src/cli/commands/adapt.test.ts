@@ -66,6 +66,11 @@ test("examples find a mixture, which is drawn, answers, and is kept as one skill
   const { madeBy, scales } = await readExpert(at("mixed"));
   expect(madeBy).toMatchObject({ by: "adapt", skills: "tall wide", search: "cem", examples: "3", evaluations: "8" });
   expect([...scales.values()][0]!.length).toBe(8);
+  const { context, written } = recordingContext();
+  expect(await runCli(["inspect", at("mixed/expert.safetensors")], context)).toBe(0);
+  const [shares, moved] = written.stdout.split("how far factors are from their mean");
+  expect(shares).toMatch(/shares of its skills.*\n.*\nlayer 0 /);
+  expect(moved).toMatch(/layer 1 /);
   expect((await adaptJson(...args)).error?.code).toBe("E_USAGE"); // something lies there now
   expect(await adaptJson(...args.slice(0, -4))).toMatchObject({ error: { code: "E_USAGE" } });
   const again = await adaptJson(...args.filter((arg) => arg !== "--out" && arg !== at("mixed")));

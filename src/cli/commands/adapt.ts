@@ -282,6 +282,8 @@ function costOf(answers: readonly TwoPassAnswer[], found: Searched | undefined) 
 const describeCost = ({ questions, ms, share }: ReturnType<typeof costOf>): string =>
   `${plural(questions, "question")}: choosing took ${formatMs(ms.choosing)}, ${formatMs(ms.choosingPerQuestion ?? 0)} a question, ${formatShare(share)} of all`;
 
+const round = (share: number): number => Number(share.toFixed(4));
+
 const madeBy = ({ search: how, perLayer = false, seed }: Flags, { names }: SkillPool, found: Searched) => ({
   by: "adapt",
   skills: names.join(" "),
@@ -290,5 +292,6 @@ const madeBy = ({ search: how, perLayer = false, seed }: Flags, { names }: Skill
   examples: String(found.examples),
   evaluations: String(found.evaluations),
   accuracy: found.accuracy.toFixed(4),
+  shares: JSON.stringify((perLayer ? found.shares : found.shares.slice(0, 1)).map((row) => row.map(round))),
   seed: String(seed),
 });

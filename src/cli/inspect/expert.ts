@@ -1,6 +1,8 @@
 /** @file An expert of Transformer² explained: which layers and maps it moves, and how far. */
 import { stat } from "node:fs/promises";
+import { z } from "zod";
 import { sha256File } from "../../base/hash.ts";
+import { parseJson } from "../../base/json.ts";
 import { expertSize } from "../../svf/expert.ts";
 import { expertFile, readExpert } from "../../svf/expert-file.ts";
 import { formatBytes, formatCount, plural } from "../format.ts";
@@ -16,6 +18,7 @@ export async function inspectExpert(path: string): Promise<Inspection> {
   const sha256 = await sha256File(file);
   const { modelSha256, renormalize, madeBy } = expert;
   const factors = expertSize(expert);
+  const shares = sharesOf(madeBy);
   return {
     json: { kind: "expert", file, bytes, sha256, modelSha256, renormalize, factors, madeBy, maps: moved },
     lines: (colors) => [
@@ -23,17 +26,34 @@ export async function inspectExpert(path: string): Promise<Inspection> {
       "",
       ...facts([
         ["factors", `${formatCount(factors)} of ${plural(moved.length, "map")}${renormalize ? ", renormalised" : ""}`],
-        ...Object.entries(madeBy).map(([key, value]) => [key, printableLine(value)] as const),
+        ...Object.entries(madeBy)
+          .filter(([key]) => shares === undefined || key !== "shares")
+          .map(([key, value]) => [key, printableLine(value)] as const),
         ["model sha256", modelSha256],
         ["sha256", sha256],
       ]),
       "",
+      ...(shares === undefined
+        ? []
+        : ["shares of its skills, layer by layer where they differ", ...heatMap(shares, colors), ""]),
       ...pictureOf(moved).flatMap(({ names, rows }) => [
         `how far factors are from their mean, as a share of the furthest: ${names.join(", ")}`,
         ...heatMap(rows, colors),
       ]),
     ],
   };
+}
+
+const Shares = z.array(z.array(z.number()).min(1).max(64)).min(1).max(1024);
+
+/** How much of each skill a mixture has, by layers or once for all; undefined where it does not say so. */
+function sharesOf({ shares }: Readonly<Record<string, string>>): z.infer<typeof Shares> | undefined {
+  if (shares === undefined) return undefined;
+  try {
+    return Shares.parse(parseJson(shares, { what: "shares", maxBytes: 2 ** 20 }));
+  } catch {
+    return undefined; // shown as it stands
+  }
 }
 
 type Moved = { readonly weight: string; readonly mean: number; readonly spread: number; readonly largest: number };
