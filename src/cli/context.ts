@@ -23,6 +23,8 @@ export type CliContext = {
   readonly store: string;
   /** Of the stronger model that certificates are held against. */
   readonly referenceKey?: string | undefined;
+  /** Of another service that reads prompts. */
+  readonly cloudKey?: string | undefined;
   /** What a user named a model by, to where it lies: a folder, a GGUF file, or an id of the hub. */
   readonly resolveModel: ResolveModel;
 };
@@ -50,6 +52,7 @@ export function nodeContext({ env = process.env as Environment } = {}): CliConte
     now,
     debug: env["LORAGEN_DEBUG"] === "1",
     store: env["LORAGEN_HOME"] || join(env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "loragen"),
+    cloudKey: env["LORAGEN_CLOUD_KEY"] || undefined,
     referenceKey: env["LORAGEN_REFERENCE_KEY"] || undefined,
     resolveModel: hubResolver(hubSettings(env, homedir()), { stderr, isTerminal, now }),
   };

@@ -6,6 +6,7 @@ import {
   CertificateRequest,
   ChatRequest,
   CompletionRequest,
+  GatesRequest,
   LoadAdapterRequest,
   RollbackRequest,
   SpecializationRequest,
@@ -18,6 +19,7 @@ type Described = { readonly method: string; readonly path: string; readonly scop
 const bodies: Readonly<Record<string, { readonly name: string; readonly schema: z.ZodType }>> = {
   "post /v1/chat/completions": { name: "ChatRequest", schema: ChatRequest },
   "post /v1/completions": { name: "CompletionRequest", schema: CompletionRequest },
+  "post /v1/gates": { name: "GatesRequest", schema: GatesRequest },
   "post /v1/specializations": { name: "SpecializationRequest", schema: SpecializationRequest },
   "post /v1/specializations/:name/rollback": { name: "RollbackRequest", schema: RollbackRequest },
   "post /v1/specializations/:name/certificate": { name: "CertificateRequest", schema: CertificateRequest },

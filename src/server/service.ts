@@ -26,6 +26,8 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   /** The names by which it may be called where no key is asked for; any without them. */
   readonly hosts?: readonly string[] | undefined;
   readonly log?: (line: LogLine) => void;
+  /** Reads prompts in the place of this pair's cloud model. */
+  readonly cloud?: SpecializePrompt | undefined;
   /** The page that browsers are shown. */
   readonly playground?: Playground | undefined;
   /** A stronger model that certificates are held against. */
@@ -62,7 +64,7 @@ export async function createService(
   const { now = () => performance.now(), date = () => new Date(), newId = randomUUID } = options;
   const base = options.baseName ?? baseNameOf(pair.name);
   const engine = await createEngine(pair, { ...options, now });
-  const cloud = "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
+  const cloud = options.cloud === undefined && "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
   const models = createModels(pair, store, base);
   const certifications = createCertifications();
   let isEnding = false;
@@ -74,7 +76,7 @@ export async function createService(
     constraints: createConstraintCache(pair),
     certifications,
     reference: options.reference,
-    specialize: cloud?.specialize,
+    specialize: options.cloud ?? cloud?.specialize,
     secret,
     keys: keys === undefined ? noKeys : createKeys(keys, now),
     pages: keys === undefined ? { hosts: options.hosts } : undefined,

@@ -3,6 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
+import type { EdgePair } from "../../src/pair/pair.ts";
 import type { Pair } from "../../src/pair/pair-file.ts";
 import { createService, type Service, type ServiceOptions } from "../../src/server/service.ts";
 import { openStore, type Store } from "../../src/server/store/store.ts";
@@ -16,7 +17,7 @@ export type TinyService = Service & {
 
 export const testSecret = new Uint8Array(32).fill(7);
 
-export async function openTinyService(pair: Pair, options: ServiceOptions = {}): Promise<TinyService> {
+export async function openTinyService(pair: Pair | EdgePair, options: ServiceOptions = {}): Promise<TinyService> {
   const store = await openStore(mkdtempSync(join(tmpdir(), "store-")));
   let ids = 0;
   const service = await createService(pair, store, {

@@ -8,6 +8,7 @@ import { takeLock } from "../../base/lock.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import { KeyFile, newKey, type Scope, scopes } from "../../server/keys.ts";
 import { readPlayground } from "../../server/playground-file.ts";
+import { remoteCloud } from "../../server/remote-cloud.ts";
 import { listenOn } from "../../server/serve.ts";
 import { createService } from "../../server/service.ts";
 import { requireName } from "../../server/store/names.ts";
@@ -44,6 +45,7 @@ type Flags = QuantizeFlag &
     readonly reference?: string;
     readonly referenceModel?: string;
     readonly pin?: readonly string[];
+    readonly cloud?: string;
     readonly playground: boolean;
     readonly quiet?: boolean;
   };
@@ -84,6 +86,10 @@ export function addServe(program: Command, context: CliContext): void {
       "merge these into weights of their own, a copy each: for those asked most of the time",
     ),
     new Option("--adapters <dir>", "folder from which /v1/load_lora_adapter may read"),
+    new Option(
+      "--cloud <url>",
+      "another loragen serve of the same pair, which reads the prompts: the cloud model is not run here; LORAGEN_CLOUD_KEY is the key there",
+    ),
     ...referenceOptions(),
     new Option("--no-playground", "do not show browsers the page on which prompts are tried"),
     new Option("--quiet", "no line for each request on stderr"),
@@ -120,6 +126,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       keys,
       hosts: [...new Set(["localhost", "127.0.0.1", "[::1]", host])],
       adapters,
+      cloud: flags.cloud === undefined ? undefined : remoteCloud(pair, { url: flags.cloud, key: context.cloudKey }),
       playground: flags.playground ? await readPlayground(join(packageRoot(), "dist", "web")) : undefined,
       reference: readReference(context, flags),
       secret: await promptSecret(context),

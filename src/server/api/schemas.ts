@@ -147,6 +147,7 @@ export const SpecializationRequest = z.strictObject({
     })
     .optional(),
 });
+export const GatesRequest = z.strictObject({ prompt: text, truncate: z.enum(["middle", "left"]).optional() });
 export const CertificateRequest = z.strictObject({
   examples: z
     .array(z.strictObject({ input: text, output: text }))

@@ -4,11 +4,12 @@ import { join, normalize } from "node:path";
 import { AppError } from "../../base/errors.ts";
 import { findConstraint } from "../../constraint/find.ts";
 import { type ConstraintSpec, labelsSpec, schemaSpec } from "../../constraint/spec.ts";
-import { requireSamePair, type Specialization } from "../../pair/specialization.ts";
+import { encodeSpecialization, requireSamePair, type Specialization } from "../../pair/specialization.ts";
 import { readSpecialization } from "../../pair/specialization-file.ts";
 import { renderSystemPrompt } from "../../text/prompt.ts";
 import {
   AliasRequest,
+  GatesRequest,
   LoadAdapterRequest,
   RollbackRequest,
   SpecializationRequest,
@@ -68,6 +69,14 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
 function refuseBase(name: string, { base }: Services["models"]): void {
   if (requireName(name) === base)
     throw new AppError("E_USAGE", `name: ${name} is the base model; expected another one`);
+}
+
+/** The cloud pass for another host: its prompt in, gates out, nothing kept. */
+export async function gates(c: RouteContext, { specialize }: Services): Promise<Response> {
+  const { prompt, truncate } = await readBody(c, GatesRequest);
+  if (specialize === undefined) throw new AppError("E_USAGE", "gates: there is no cloud model here");
+  const made = await specialize(prompt, { secret: undefined, constraint: undefined, truncate });
+  return c.body(encodeSpecialization(made), 200, { "content-type": "application/json" });
 }
 
 type Options = NonNullable<SpecializationBody["options"]>;

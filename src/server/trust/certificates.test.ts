@@ -5,6 +5,7 @@ import { openTinyService, type TinyService } from "../../../test/support/tiny-se
 import { compileConstraint } from "../../constraint/compile.ts";
 import { gateValues } from "../../pair/gated-edge.ts";
 import type { Pair } from "../../pair/pair-file.ts";
+import { remoteLimits } from "../remote.ts";
 import { askParty } from "./ask-party.ts";
 import type { Certificate } from "./certificate.ts";
 import { referenceModel } from "./reference.ts";
@@ -146,7 +147,7 @@ test.each([
 test.each([
   ["an error", () => new Response("no", { status: 500 }), "found 500"],
   ["no JSON", () => new Response("<html>"), "reference m"],
-  ["too much", () => new Response("x".repeat(2 ** 20 + 1)), "found more"],
+  ["too much", () => new Response(new Uint8Array(remoteLimits.answerBytes + 1)), "found more"],
   ["an answer of another form", () => Response.json({ choices: [] }), "choices"],
 ])("a reference that answers with %s ends in an error that names it", async (_, answer, why) => {
   const model = referenceModel({ url: "http://host", model: "m", fetch: async () => answer() });

@@ -1,0 +1,24 @@
+/** @file The cloud pass on another host: it gets the prompt and gives the gates; names, secrets and constraints stay here. */
+import { hmacSha256 } from "../base/hash.ts";
+import type { EdgePair } from "../pair/pair.ts";
+import { parseSpecialization, requireSamePair } from "../pair/specialization.ts";
+import { postTo, type RemoteOptions, requireAddress } from "./remote.ts";
+import type { SpecializePrompt } from "./services.ts";
+
+/**
+ * Asks another service's `/v1/gates`.
+ * @throws E_USAGE for what is no http address; when asked E_RUNTIME, E_BUSY, E_FORMAT, or E_MISMATCH where the other has another pair
+ */
+export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">): SpecializePrompt {
+  const remote = { ...options, what: "cloud", url: requireAddress("cloud", options.url) };
+  return async (prompt, { secret, constraint, truncate }) => {
+    const text = await postTo(remote, "/v1/gates", { prompt, ...(truncate === undefined ? {} : { truncate }) });
+    const { promptHmac: _, constraint: __, ...gates } = parseSpecialization(text, "cloud");
+    requireSamePair("cloud", gates, pair);
+    return {
+      ...gates,
+      ...(secret === undefined ? {} : { promptHmac: hmacSha256(secret, prompt) }),
+      ...(constraint === undefined ? {} : { constraint }),
+    };
+  };
+}
