@@ -5,11 +5,12 @@ import { groupBy } from "../../src/base/group-by.ts";
 import type { EvalTask } from "../../src/data/eval-task.ts";
 import type { LogLine } from "../../src/eval/log.ts";
 import { openLog } from "../../src/eval/log-file.ts";
+import { summarize } from "../../src/eval/report.ts";
 import { runEval } from "../../src/eval/run-eval.ts";
 import { harmonicMean, mean } from "../../src/eval/statistics.ts";
 import { benchmarkTasks, type Suite, suites } from "../../src/eval/tasks/suites.ts";
 import { standardError } from "./contradictions.ts";
-import { number, table } from "./markdown.ts";
+import { number, signed, table } from "./markdown.ts";
 import type { Budget, Context } from "./row.ts";
 
 export type Question = {
@@ -22,11 +23,13 @@ export type Question = {
   readonly methods: readonly string[];
   readonly pairMethods?: readonly string[];
   readonly timed?: number;
+  /** Whether all weights are held in fp32. */
+  readonly exact?: boolean;
 };
 
 /** All answers, those of earlier runs among them. Throws as `runEval` and `benchmarkTasks`. */
 export async function ask(question: Question, context: Context): Promise<LogLine[]> {
-  const { id, items, seeds = [1], methods, pairMethods = [], timed = 0 } = question;
+  const { id, items, seeds = [1], methods, pairMethods = [], timed = 0, exact = false } = question;
   const { budget, data, work, pair, signal, tell } = context;
   const named = question.suites.flatMap((name): readonly Suite[] => suites.get(name)!);
   const tasks = await benchmarkTasks(named, { data, items: items[budget], seeds });
@@ -39,6 +42,7 @@ export async function ask(question: Question, context: Context): Promise<LogLine
     log,
     methods: [...methods, ...(pair === undefined ? [] : pairMethods), ...context.methods],
     timedQueries: timed,
+    exact,
     ...(signal === undefined ? {} : { signal }),
     onProgress: ({ done, total, task, method }) => tell(`${id}: ${done} of ${total} questions (${task}, ${method})`),
   });
@@ -68,6 +72,26 @@ export function accuracies(lines: readonly LogLine[]): Accuracy[] {
       share: mean(members.map(scoreOf)),
     })),
   }));
+}
+
+/** Every method against one, paired by question, tasks drawn too; p by flipping the signs of tasks, corrected by Holm. Empty for one method. */
+export function differenceTable(lines: readonly LogLine[], against: string): string[] {
+  const { strata } = summarize(
+    lines.map((line) => ({ ...line, stratum: "all" })),
+    { against },
+  );
+  const rows = strata["all"]!.comparisons.map(({ method, difference, low, high, p, holm }) => [
+    `${method} − ${against}`,
+    signed(100 * difference),
+    `[${signed(100 * low)}, ${signed(100 * high)}]`,
+    p.toPrecision(2),
+    holm.toPrecision(2),
+  ]);
+  if (rows.length === 0) return [];
+  return [
+    "Differences of AVE in points, paired by question; 95 % intervals over tasks and questions, p over tasks, corrected for all rows by Holm.",
+    table(["difference", "points", "95 %", "p", "p, Holm"], rows),
+  ];
 }
 
 /** Percent with its standard error by task, AVE and HAR. */

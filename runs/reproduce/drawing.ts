@@ -33,9 +33,10 @@ function boxSvg({ x, y, width, height, text, look }: Box): string {
 
 function arrowSvg({ from: [x1, y1], to: [x2, y2], label }: Arrow): string {
   const line = `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="#4a5560" stroke-width="1.5" marker-end="url(#head)"/>`;
-  return label === undefined
-    ? line
-    : line + words((x1 + x2) / 2, (y1 + y2) / 2 - 6, label, ' font-size="12" fill="#4a5560"');
+  if (label === undefined) return line;
+  const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
+  const [right, down] = x1 === x2 ? [52, 4] : [0, -6]; // beside an upright arrow, above a level one
+  return line + words(x + right, y + down, label, ' font-size="12" fill="#4a5560"');
 }
 
 /** A document of its own, on white; `title` is read to who cannot see it. */

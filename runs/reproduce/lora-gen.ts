@@ -3,6 +3,7 @@ import { fewshotSdPage, table2Page, table6Page } from "./pages/accuracy.ts";
 import { figure2Page, figure3Page } from "./pages/figures.ts";
 import { gpt4toolsContextPage } from "./pages/gpt4tools-context.ts";
 import { headlinesPage } from "./pages/headlines.ts";
+import { parityPage } from "./pages/parity-lm-eval.ts";
 import { cpuLatencyPage } from "./pages/s0-table23.ts";
 import { table10Page } from "./pages/table10.ts";
 import { table12Page } from "./pages/table12.ts";
@@ -305,11 +306,11 @@ export const loraGen = {
     files: ["test/parity/paper-metrics.test.ts", "src/eval/scorers/gpt4tools.test.ts", "src/eval/compression.test.ts"],
   },
   "parity-lm-eval": {
-    kind: "waits",
+    kind: "page",
     shows: "same statistics as lm-evaluation-harness; and the lettered protocol",
     source: "S2 A.3, §4.1",
-    needs: "answers of lm-eval on the same items: python bench/peers/lm_eval_answers.py",
-    takes: "1 h",
+    takes: "1 h, and lm-eval's own answers (bench/peers)",
+    make: parityPage,
   },
   conformance: {
     kind: "test",

@@ -1,9 +1,12 @@
 /** @file Pages that ask published tasks: the base model's rows now, others where a pair or methods are given. */
+
+import { groupBy } from "../../../src/base/group-by.ts";
+import type { LogLine } from "../../../src/eval/log.ts";
 import { mean } from "../../../src/eval/statistics.ts";
-import { type Accuracy, accuracies, accuracyTable, ask } from "../ask.ts";
+import { type Accuracy, accuracies, accuracyTable, ask, differenceTable } from "../ask.ts";
 import { number, paragraphs, signed, table } from "../markdown.ts";
 import { paperTasks, table2, table6 } from "../paper.ts";
-import type { Context, Page } from "../row.ts";
+import type { Budget, Context, Page } from "../row.ts";
 
 const ablationTasks = ["arc-c", "arc-e", "openbookqa", "social-iqa", "winogrande", "piqa"] as const;
 
@@ -13,6 +16,18 @@ const notRun = (context: Context, needs: string): string[] =>
 const note =
   "Accuracy by summed log-likelihood in %, ± one standard error; 5 shots are one draw; n questions of a task.";
 
+/** Questions of a task and method that are asked once more, alone and with an empty cache. */
+const timedItems: Readonly<Record<Budget, number>> = { minutes: 3, hours: 50, full: 50 };
+
+/** Milliseconds of a question of ARC-Challenge, by method. */
+function latencies(lines: readonly LogLine[]): string {
+  const timed = lines.filter(({ task, ms }) => task === "arc-c" && ms !== null);
+  const parts = [...groupBy(timed, ({ method }) => method)].map(
+    ([method, own]) => `${method} ${number(mean(own.map(({ ms }) => ms!)))} (n ${own.length})`,
+  );
+  return `Mean milliseconds of a question of ARC-c on this CPU, its whole prompt read: ${parts.join(", ")}.`;
+}
+
 export async function table2Page(context: Context): Promise<Page> {
   const lines = await ask(
     {
@@ -21,6 +36,7 @@ export async function table2Page(context: Context): Promise<Page> {
       items: { minutes: 20, hours: 500, full: 500 },
       methods: ["base", "prompted-5shot"],
       pairMethods: ["specialized-5shot"],
+      timed: timedItems[context.budget],
     },
     context,
   );
@@ -28,6 +44,8 @@ export async function table2Page(context: Context): Promise<Page> {
     text: paragraphs(
       note,
       accuracyTable(accuracies(lines)),
+      ...differenceTable(lines, "base"),
+      latencies(lines),
       ...notRun(context, "a pair trained over the seen tasks"),
       "Trained baselines stand here where they are named: `--methods lora:FOLDER,loramoe:FILE,mixlora:FILE`. Social IQa is trained on in the paper, never here.",
       "## The paper's rows",
@@ -60,6 +78,7 @@ export async function table6Page(context: Context): Promise<Page> {
     text: paragraphs(
       note,
       accuracyTable(accuracies(lines)),
+      ...differenceTable(lines, "prompted-5shot"),
       ...notRun(context, "the generator of the paper's configuration"),
       "## The paper's row (Qwen-1.5B)",
       table(

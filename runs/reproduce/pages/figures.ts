@@ -80,7 +80,7 @@ export const figure3 = (): string =>
       ],
       arrows: [
         { from: [160, 88], to: [200, 88] },
-        { from: [330, 88], to: [370, 88], label: "L states" },
+        { from: [330, 88], to: [370, 88], label: "H" },
         { from: [480, 88], to: [520, 88], label: "R" },
         { from: [585, 116], to: [585, 190], label: "gates G, L × n" },
         { from: [480, 218], to: [520, 218] },

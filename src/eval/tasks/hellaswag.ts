@@ -9,13 +9,17 @@ const Row = z.object({
   label: z.int().min(0),
 });
 
-/** lm-evaluation-harness capitalises the second part of the context, which begins a sentence that the ending completes. */
-function capitalized(context: string): string {
+/** A context as the data set's `ctx_a` and `ctx_b`: whole sentences, and the beginning of one that the ending completes. */
+export function hellaSwagContext(context: string): readonly [string, string] {
   const at = /(?:^|[.!?]["')\]]? )(?=[a-z][^.!?]*$)/.exec(context);
-  if (at === null) return context;
-  const from = at.index + at[0].length;
-  const last = context.slice(from);
-  return context.slice(0, from) + last[0]!.toUpperCase() + last.slice(1).toLowerCase();
+  const from = at === null ? context.length : at.index + at[0].length;
+  return [context.slice(0, from).trimEnd(), context.slice(from)];
+}
+
+/** lm-evaluation-harness capitalises the second part, as Python does: the rest of it in small letters. */
+function capitalized(context: string): string {
+  const [sentences, begun] = hellaSwagContext(context);
+  return [sentences, begun.slice(0, 1).toUpperCase() + begun.slice(1).toLowerCase()].join(" ").trim();
 }
 
 /** As lm-evaluation-harness cleans texts. */

@@ -4,7 +4,6 @@ import { groupBy } from "../../base/group-by.ts";
 import { sha256 } from "../../base/hash.ts";
 import { createRng } from "../../base/rng.ts";
 import { EvalTask } from "../../data/eval-task.ts";
-import type { Example } from "../../text/prompt.ts";
 import { type Benchmark, FORMS, type Form, type FormOf } from "./benchmark.ts";
 import { readSplit, type Split } from "./rows.ts";
 import { BENCHMARKS, type BenchmarkName, benchmarks } from "./table.ts";
@@ -63,23 +62,48 @@ export async function benchmarkTasks(wanted: readonly Suite[], options: Benchmar
   return tasks;
 }
 
-async function tasksOf(
+/** Rows of a suite as they lie in its files. */
+export type DrawnRows = {
+  /** Those that are asked, in the order of a task's samples. */
+  readonly asked: readonly unknown[];
+  /** Those that are shown in front, in the order of a task's examples. */
+  readonly shown: (seed: number) => readonly unknown[];
+};
+
+/** Which rows the tasks of a suite are made of. Throws as `benchmarkTasks`. */
+export async function drawRows(
   suite: Suite,
-  { data, items = defaultItems, seeds = [1], split = "test" }: BenchmarkOptions,
-): Promise<EvalTask[]> {
+  { data, items = defaultItems, split = "test" }: Omit<BenchmarkOptions, "seeds">,
+): Promise<DrawnRows> {
+  const { benchmark: base } = suite;
+  const one: Benchmark = benchmarks[base];
+  const { sampleOf, exampleOf = sampleOf } = formOf(one, suite.form) as FormOf<unknown>;
+  const isSeen = one.files.train !== undefined;
+  const drawn = createRng(`items of ${base} ${split}`).shuffle(await readSplit(base, one, split, data));
+  const asked = drawn.filter((row) => sampleOf(row) !== undefined).slice(0, items);
+  if (asked.length === 0)
+    throw new AppError("E_DATA", `${suiteName(suite)}: expected rows that can be asked, found none`);
+  // Rows that are asked must not stand in front as examples: beside those that an unseen task is validated by there are none.
+  const rows =
+    split === "validation" && !isSeen ? [] : await readSplit(base, one, isSeen ? "train" : "validation", data);
+  const shown = rows.filter((row) => exampleOf(row) !== undefined);
+  return {
+    asked,
+    shown: (seed) =>
+      createRng(`examples of ${base} ${seed}`)
+        .shuffle([...shown])
+        .slice(0, drawnExamples),
+  };
+}
+
+async function tasksOf(suite: Suite, { seeds = [1], ...options }: BenchmarkOptions): Promise<EvalTask[]> {
   const { benchmark: base } = suite;
   const one: Benchmark = benchmarks[base];
   const name = suiteName(suite);
   const form = formOf(one, suite.form)!;
-  const isSeen = one.files.train !== undefined;
+  const stratum = one.stratum ?? (one.files.train === undefined ? "unseen" : "seen");
   const { systemPrompt, sampleOf, exampleOf = sampleOf } = form as FormOf<unknown>;
-  const drawn = createRng(`items of ${base} ${split}`).shuffle(await readSplit(base, one, split, data));
-  const asked = drawn.filter((row) => sampleOf(row) !== undefined).slice(0, items);
-  if (asked.length === 0) throw new AppError("E_DATA", `${name}: expected rows that can be asked, found none`);
-  // Rows that are asked must not stand in front as examples: beside those that an unseen task is validated by there are none.
-  const shown =
-    split === "validation" && !isSeen ? [] : await readSplit(base, one, isSeen ? "train" : "validation", data);
-  const examples = shown.flatMap((row) => exampleOf(row) ?? []);
+  const { asked, shown } = await drawRows(suite, options);
   const byPrompt =
     typeof systemPrompt === "string"
       ? [{ name, systemPrompt, rows: asked }]
@@ -88,14 +112,18 @@ async function tasksOf(
           systemPrompt: prompt,
           rows,
         }));
-  return seeds.flatMap((seed) =>
-    byPrompt.map(({ rows, ...named }) =>
+  return seeds.flatMap((seed) => {
+    const examples = shown(seed).map((row) => {
+      const { input, target } = exampleOf(row)!;
+      return { input, target };
+    });
+    return byPrompt.map(({ rows, ...named }) =>
       EvalTask.parse({
         ...named,
         seed,
-        stratum: [one.stratum ?? (isSeen ? "seen" : "unseen"), ...(name === base ? [] : [suite.form])].join(", "),
+        stratum: [stratum, ...(name === base ? [] : [suite.form])].join(", "),
         kind: one.kind,
-        examples: drawExamples(examples, `examples of ${base} ${seed}`),
+        examples,
         ...(form.layout === undefined ? {} : { layout: form.layout }),
         scorers: [...form.scorers],
         ...(form.maxTokens === undefined ? {} : { maxTokens: form.maxTokens }),
@@ -103,12 +131,6 @@ async function tasksOf(
         version: one.version,
         samples: rows.map((row) => sampleOf(row)),
       }),
-    ),
-  );
+    );
+  });
 }
-
-const drawExamples = (from: readonly Example[], label: string): Example[] =>
-  createRng(label)
-    .shuffle([...from])
-    .slice(0, drawnExamples)
-    .map(({ input, target }) => ({ input, target }));
