@@ -53,6 +53,8 @@ export const LogLine = z.looseObject({
     /** Of the text that decided how the model behaves; null where there was none. */
     prompt: z.string().nullable(),
     task: z.string(),
+    /** Of the files that the method's name names; absent where it names none. */
+    method: z.exactOptional(z.string()),
     /** Of the form that the evaluation demanded of answers; absent where it demanded none. */
     constraint: z.exactOptional(z.string()),
   }),

@@ -119,7 +119,8 @@ export async function evaluate(
     const running = scorers.find(runsAnswers);
     if (running !== undefined && options.runCode === undefined) throw needsCode(running, `task "${task.name}": `);
   }
-  const known = knownLines(log.lines, subject, jobs);
+  const contents = await contentsOf(jobs);
+  const known = knownLines(log.lines, subject, jobs, contents);
   const total = jobs.reduce((sum, { samples }) => sum + samples.length, 0);
   const lines: LogLine[] = [];
   const left = jobs.flatMap((job): Job[] => {
@@ -136,7 +137,7 @@ export async function evaluate(
   await using askers = createAskers(subject, options);
   for (const job of left) {
     requireRunning(signal, "evaluation: interrupted");
-    for await (const line of ask(job, subject, askers, options)) {
+    for await (const line of ask({ ...job, content: contents.get(job.method.name) }, subject, askers, options)) {
       await log.append(line);
       lines.push(line);
       tell(job);
@@ -158,8 +159,23 @@ const idOf = ({ task: { name, seed }, method }: Job, subject: Subject) => ({
   sha256: { model: subject.sha256 },
 });
 
+/** What methods read from the paths in their names, each once. */
+async function contentsOf(jobs: readonly Job[]): Promise<Map<string, string>> {
+  const contents = new Map<string, string>();
+  for (const { name, content } of new Set(jobs.map(({ method }) => method))) {
+    const hash = await content?.();
+    if (hash !== undefined) contents.set(name, hash);
+  }
+  return contents;
+}
+
 /** The lines of an earlier run by their questions. Throws E_MISMATCH where they were asked of another model, or of other tasks. */
-function knownLines(lines: readonly LogLine[], subject: Subject, jobs: readonly Job[]): Map<string, LogLine> {
+function knownLines(
+  lines: readonly LogLine[],
+  subject: Subject,
+  jobs: readonly Job[],
+  contents: ReadonlyMap<string, string>,
+): Map<string, LogLine> {
   const planned = new Map(
     jobs.map(({ task, constraint }) => [
       JSON.stringify([task.name, task.seed ?? null]),
@@ -167,7 +183,7 @@ function knownLines(lines: readonly LogLine[], subject: Subject, jobs: readonly 
     ]),
   );
   const advice = "name another log to begin anew";
-  for (const { task, seed, sha256: hashes } of lines) {
+  for (const { task, seed, method, sha256: hashes } of lines) {
     if (hashes.model !== subject.sha256)
       throw new AppError("E_MISMATCH", `log: it was written for other weights; ${advice}`);
     const wanted = planned.get(JSON.stringify([task, seed ?? null]));
@@ -176,6 +192,12 @@ function knownLines(lines: readonly LogLine[], subject: Subject, jobs: readonly 
       throw new AppError("E_MISMATCH", `log: the task "${task}" has changed since it was written; ${advice}`);
     if (wanted.constraint !== hashes.constraint)
       throw new AppError("E_MISMATCH", `log: the task "${task}" was asked under another constraint; ${advice}`);
+    const content = contents.get(method);
+    if (content !== undefined && hashes.method !== undefined && content !== hashes.method)
+      throw new AppError(
+        "E_MISMATCH",
+        `log: what the method ${method} reads had sha256 ${hashes.method} when it was written, and has ${content} now; ${advice}`,
+      );
   }
   return new Map(lines.map((line) => [questionKey(line), line]));
 }
@@ -186,8 +208,13 @@ const spareTokens = 16;
 const programTokens = 512;
 
 /** Asks one method the samples of one task. What does not fit the model becomes a line that says so. */
-async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOptions): AsyncGenerator<LogLine, void> {
-  const { task, method, samples, constraint: demanded } = job;
+async function* ask(
+  job: Job & { readonly content: string | undefined },
+  subject: Subject,
+  askers: Askers,
+  options: EvalOptions,
+): AsyncGenerator<LogLine, void> {
+  const { task, method, samples, constraint: demanded, content } = job;
   const { timedQueries = 8, signal, runCode, threads = 0, device = "cpu" } = options;
   const isAnswer = !runsAnswers(job.scorers[0]!);
   const taskSha256 = taskHash(task);
@@ -220,6 +247,7 @@ async function* ask(job: Job, subject: Subject, askers: Askers, options: EvalOpt
         ...id.sha256,
         prompt: prompt === undefined ? null : sha256(prompt),
         task: taskSha256,
+        ...(content === undefined ? {} : { method: content }),
         ...(demanded === undefined ? {} : { constraint: constraintHash(demanded) }),
       },
       versions: {

@@ -121,6 +121,26 @@ test("a mixture needs as many examples as its name says; a folder without a clas
   await expect(asking!.prepare(subject, task)).rejects.toMatchObject({ code: "E_NOT_FOUND" });
 });
 
+test("a log is not gone on with where what a method reads has changed under its name", async () => {
+  const samples = [1, 2].map((i) => ({ input: `a band ${i}`, target: "an" }));
+  const task: EvalTask = { name: "t", stratum: "s", kind: "k", systemPrompt: "Say.", examples: [], samples };
+  const method = `lora:${join(root, "math")}`;
+  const lines: LogLine[] = [];
+  const log = { lines, append: async (line: LogLine) => void lines.push(line) };
+  const options = { methods: [method, "base"], threads: 1, timedQueries: 0 };
+  await evaluate(subject, [task], options, log);
+  expect(new Set(lines.map(({ sha256 }) => typeof sha256.method))).toEqual(new Set(["string", "undefined"]));
+  expect((await evaluate(subject, [task], options, log)).lines).toHaveLength(4);
+  expect(lines).toHaveLength(4); // nothing was asked again
+  await writePeft(join(root, "math"), randomAdapter(model.config, { seed: "other" }), { baseName: "base" });
+  const again = evaluate(subject, [task], options, log);
+  await expect(again).rejects.toMatchObject({
+    code: "E_MISMATCH",
+    message: expect.stringContaining(method) as unknown,
+  });
+  await writePeft(join(root, "math"), randomAdapter(model.config, { seed: "math" }), { baseName: "base" });
+});
+
 test("few examples and an equal share of each skill are methods too", async () => {
   const examples = ["banana", "a band"].map((input) => ({ input, target: "an" }));
   const task = { name: "t", stratum: "s", kind: "k", systemPrompt: "Say.", examples };

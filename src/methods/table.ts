@@ -2,6 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import { base } from "./base.ts";
 import { compressed } from "./compressed.ts";
+import { contentHash } from "./content.ts";
 import { promptedGeneral, specializedGeneral } from "./general.ts";
 import { lora } from "./lora.ts";
 import { lorahub } from "./lorahub.ts";
@@ -50,7 +51,11 @@ export type MethodPattern = keyof typeof methods;
 export const METHODS = Object.keys(methods) as MethodPattern[];
 
 /** A method that was asked for by name. */
-export type NamedMethod = Method & { readonly name: string };
+export type NamedMethod = Method & {
+  readonly name: string;
+  /** The hash of what it reads from the path in its name; undefined where nothing is there. */
+  readonly content?: () => Promise<string | undefined>;
+};
 
 /** Finds methods by their names, in the table's order. Throws E_USAGE naming what is known. */
 export function parseMethods(names: readonly string[]): NamedMethod[] {
@@ -69,7 +74,9 @@ export function parseMethods(names: readonly string[]): NamedMethod[] {
     .map(({ name, at }) => {
       const pattern = METHODS[at]!;
       const [, first = "", second = ""] = matcher(pattern).exec(name)!;
-      return { name, ...methods[pattern](first, second) };
+      const path = second || first;
+      const reads = /FOLDER|FILE/.test(pattern) ? { content: () => contentHash(path) } : {};
+      return { name, ...methods[pattern](first, second), ...reads };
     });
 }
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
+import { startOf } from "../base/process-identity.ts";
 import { createRng } from "../base/rng.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import { openBasis, type SvdSource } from "./svd-cache.ts";
@@ -83,6 +84,30 @@ test("a quota that a model does not fit is refused; one that two do not fit keep
   await openBasis(model("a"), { folder, quotaBytes });
   await openBasis(model("c"), { folder, quotaBytes });
   expect(readdirSync(folder).map((name) => name[0])).toEqual(["a", "c"]);
+});
+
+test("two that decompose at a time keep to the quota together, and make nothing twice", async () => {
+  const { bytes } = await openBasis(model("a"), { folder });
+  const quotaBytes = 2.5 * bytes;
+  await Promise.all(["b", "c"].map((name) => openBasis(model(name), { folder, quotaBytes })));
+  expect(readdirSync(folder).map((name) => name[0])).toEqual(["b", "c"]);
+  const found = await Promise.all([1, 2].map(() => openBasis(model("d"), { folder })));
+  expect(found[0]!.made + found[1]!.made).toBe(2);
+});
+
+test("what another process uses is not removed for a quota; that it ended is noticed", async () => {
+  const { bytes } = await openBasis(model("a"), { folder });
+  const used = (id: number) => join(folder, "a".repeat(64), `used-by-${id}`);
+  writeFileSync(used(process.ppid), (await startOf(process.ppid))!);
+  const quotaBytes = 1.5 * bytes;
+  await expect(openBasis(model("b"), { folder, quotaBytes })).rejects.toMatchObject({
+    code: "E_LIMIT",
+    message: expect.stringContaining(`process ${process.ppid} uses`) as unknown,
+  });
+  expect(readdirSync(folder).map((name) => name[0])).toEqual(["a"]);
+  writeFileSync(used(process.ppid), "another boot 1"); // of an earlier process with this number
+  await openBasis(model("b"), { folder, quotaBytes });
+  expect(readdirSync(folder).map((name) => name[0])).toEqual(["b"]);
 });
 
 test("a weight with a number that is not finite is refused by name, and nothing is left of it", async () => {

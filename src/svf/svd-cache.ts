@@ -2,9 +2,13 @@
 import { readdir, rm, stat, utimes } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
 import { ensureFolder } from "../base/folder.ts";
 import { requireRunning } from "../base/interrupt.ts";
+import { takeLock } from "../base/lock.ts";
+import { isRunning, startOf } from "../base/process-identity.ts";
+import { readFileBounded } from "../base/read-file.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { createDecomposer, type Decomposer } from "./decomposer.ts";
@@ -66,17 +70,26 @@ export async function openBasis(source: SvdSource, options: SvdCacheOptions): Pr
   const directory = join(folder, source.sha256);
   const basis = new Map<string, SvdFile>();
   const missing: SvfMap[] = [];
-  for (const map of source.maps) {
-    requireRunning(signal);
-    const file = await openSvd(fileOf(directory, map), source.sha256, map).catch((error: unknown) => {
-      if (!(error instanceof AppError)) throw error;
-      if (error.code !== "E_NOT_FOUND") onDamaged?.(error.message);
-      return undefined;
-    });
-    if (file === undefined) missing.push(map);
-    else basis.set(map.weight, file);
-  }
+  const look = async (maps: readonly SvfMap[]) => {
+    missing.length = 0;
+    for (const map of maps) {
+      requireRunning(signal);
+      const file = await openSvd(fileOf(directory, map), source.sha256, map).catch((error: unknown) => {
+        if (!(error instanceof AppError)) throw error;
+        if (error.code !== "E_NOT_FOUND") onDamaged?.(error.message);
+        return undefined;
+      });
+      if (file === undefined) missing.push(map);
+      else basis.set(map.weight, file);
+    }
+  };
+  await look(source.maps);
+  let made = 0;
   if (missing.length > 0) {
+    await ensureFolder(folder);
+    await using hold = await holdCache(folder, signal);
+    if (hold.hasWaited) await look([...missing]); // the other one may have made them
+    made = missing.length;
     await makeRoom(folder, source, quotaBytes);
     await ensureFolder(directory);
     const largest = Math.max(...missing.map(workBytes));
@@ -94,11 +107,11 @@ export async function openBasis(source: SvdSource, options: SvdCacheOptions): Pr
     };
     await Promise.all(Array.from({ length: decomposer.threads }, work));
   }
-  await utimes(directory, new Date(), new Date()).catch(() => undefined); // a folder that cannot be written is not tidied either
+  await markUsed(directory);
   const files = source.maps.map(({ weight }) => basis.get(weight)!);
   return {
     basis: new Map(files.map((file) => [file.weight, file])),
-    made: missing.length,
+    made,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     largestError: Math.max(0, ...files.map(({ error }) => error)),
   };
@@ -136,11 +149,78 @@ async function makeRoom(folder: string, { sha256, maps }: SvdSource, quotaBytes:
     );
   const others = (await otherModels(folder, sha256)).sort((a, b) => a.usedMs - b.usedMs);
   let held = others.reduce((sum, { bytes }) => sum + bytes, 0);
+  const used: string[] = [];
   for (const { path, bytes } of others) {
     if (held + wanted <= quotaBytes) return;
-    await rm(path, { recursive: true });
-    held -= bytes;
+    const user = await userOf(path);
+    if (user !== undefined) used.push(`process ${user} uses ${path}`);
+    else {
+      await rm(path, { recursive: true });
+      held -= bytes;
+    }
   }
+  if (held + wanted > quotaBytes)
+    throw new AppError(
+      "E_LIMIT",
+      `${folder}: the decompositions of this model take ${wanted} bytes, ${held} of the quota of ${quotaBytes} are in use: ${used.join(", ")}`,
+    );
+}
+
+const lockName = "making.lock";
+const waitMs = 200;
+
+/**
+ * Keeps other processes from making decompositions, and room for them, until it is given back: two that did not know of each other would take
+ * the quota twice. Waits for one that is at it. Throws E_INTERRUPTED, E_IO.
+ */
+async function holdCache(
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<AsyncDisposable & { readonly hasWaited: boolean }> {
+  for (let hasWaited = false; ; hasWaited = true) {
+    requireRunning(signal);
+    let isHeld = false;
+    try {
+      const release = await takeLock(join(folder, lockName), (id) => {
+        isHeld = true;
+        return `${folder}: process ${id} is decomposing a model`;
+      });
+      return { hasWaited, [Symbol.asyncDispose]: release };
+    } catch (error) {
+      if (!isHeld) throw error;
+      await new Promise((done) => setTimeout(done, waitMs));
+    }
+  }
+}
+
+const usePrefix = "used-by-";
+
+/** Says that this process reads a model's decompositions, and when; a folder that cannot be written is not tidied either. */
+async function markUsed(directory: string): Promise<void> {
+  for (const name of await readdir(directory).catch(() => [])) {
+    const id = idOfMark(name);
+    if (id !== undefined && !isRunning(id)) await rm(join(directory, name), { force: true }).catch(() => undefined);
+  }
+  const mark = join(directory, `${usePrefix}${process.pid}`);
+  await writeFileAtomic(mark, (await startOf(process.pid)) ?? "").catch(() => undefined);
+  await utimes(directory, new Date(), new Date()).catch(() => undefined);
+}
+
+/** Another process that reads the decompositions in a folder, if one does; marks of processes that ended mean nothing. */
+async function userOf(directory: string): Promise<number | undefined> {
+  for (const name of await readdir(directory)) {
+    const id = idOfMark(name);
+    if (id === undefined || id === process.pid || !isRunning(id)) continue;
+    const started = Buffer.from(await readFileBounded(join(directory, name), maxMarkBytes)).toString("utf8");
+    if (((await startOf(id)) ?? started) === started) return id;
+  }
+  return undefined;
+}
+const maxMarkBytes = 200;
+
+function idOfMark(name: string): number | undefined {
+  const id = name.startsWith(usePrefix) ? Number(name.slice(usePrefix.length)) : 0;
+  return Number.isInteger(id) && id > 0 ? id : undefined;
 }
 
 type Held = { readonly path: string; readonly bytes: number; readonly usedMs: number };

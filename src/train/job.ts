@@ -20,6 +20,13 @@ export type BatchRequest = {
   readonly state: Readonly<TrainingState>;
 };
 
+/** While a job is opened, which may take long. */
+export type Opening = {
+  readonly signal?: AbortSignal | undefined;
+  /** Told how far it is with a part of it. */
+  readonly onPreparing?: ((what: string, done: number, total: number) => void) | undefined;
+};
+
 export type DrawBatch = (request: BatchRequest) => Feeds | Promise<Feeds>;
 
 export type Job = {

@@ -16,6 +16,7 @@ import type { Adaptation } from "./adapted-step.ts";
 import { type RunConfig, Svf } from "./config.ts";
 import { doraAdaptation, doraSources, magnitudeName, rowSquares, trainedMagnitudes } from "./dora-step.ts";
 import { type Ia3Shape, ia3Adaptation, trainedIa3 } from "./ia3-step.ts";
+import type { Opening } from "./job.ts";
 import { type LoraShape, loraAdaptation, loraParameters, trainedAdapter } from "./lora-step.ts";
 import { parametersOf, type TrainingState } from "./state.ts";
 import { stepNames } from "./step.ts";
@@ -60,11 +61,12 @@ type Open<K extends AnyAdapter["kind"]> = (
   config: LearnerConfig,
   edge: Model,
   baseName: string,
+  opening: Opening | undefined,
 ) => Promise<Learner>;
 
 const learners: { readonly [K in AnyAdapter["kind"]]: Open<K> } = {
-  async svf({ kind: _, ...svf }, config, edge) {
-    const { shape, warnings } = await openSvf(edge, svf);
+  async svf({ kind: _, ...svf }, config, edge, __, opening) {
+    const { shape, warnings } = await openSvf(edge, svf, opening);
     return {
       adaptation: svfAdaptation(shape),
       weights: svfSources(shape),
@@ -122,8 +124,13 @@ const learners: { readonly [K in AnyAdapter["kind"]]: Open<K> } = {
   },
 };
 
-export const openLearner = (config: LearnerConfig, edge: Model, baseName: string): Promise<Learner> =>
-  (learners[config.adapter.kind] as Open<AnyAdapter["kind"]>)(config.adapter as never, config, edge, baseName);
+export const openLearner = (
+  config: LearnerConfig,
+  edge: Model,
+  baseName: string,
+  opening?: Opening,
+): Promise<Learner> =>
+  (learners[config.adapter.kind] as Open<AnyAdapter["kind"]>)(config.adapter as never, config, edge, baseName, opening);
 
 function startOf(infos: ReadonlyMap<string, ParameterInfo>, seed: number): TrainingState {
   const values = initialValues(infos, createRng(seed).split("initial lora"));

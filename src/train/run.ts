@@ -1,6 +1,8 @@
 /** @file `train`: a configuration file to a finished run. */
 import { readJsonFile } from "../base/json-file.ts";
+import type { Logger } from "../base/log.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
+import type { Opening } from "./job.ts";
 import { type LoopContext, type TrainingResult, trainLoop } from "./loop.ts";
 import { openRun, TrainConfig } from "./recipes/table.ts";
 
@@ -15,6 +17,18 @@ export async function runTraining(
   { resolveModel = async (name) => name, ...context }: RunContext,
 ): Promise<TrainingResult & { readonly output: string }> {
   const config = await readJsonFile(configPath, TrainConfig, { code: "E_CONFIG" });
-  const result = await trainLoop(config, await openRun(config, resolveModel), context);
+  const { signal, log } = context;
+  const job = await openRun(config, resolveModel, { signal, onPreparing: tenthsOn(log) });
+  const result = await trainLoop(config, job, context);
   return { ...result, output: config.output };
+}
+
+/** Says each tenth of what is prepared. */
+function tenthsOn({ info }: Logger): NonNullable<Opening["onPreparing"]> {
+  let told = -1;
+  return (what, done, total) => {
+    const tenth = Math.floor((10 * done) / total);
+    if (tenth > told) info(`${what}: ${done} of ${total}`);
+    told = tenth;
+  };
 }

@@ -6,6 +6,7 @@ import { floatTensor } from "../runtime/tensor.ts";
 import { writeExpert } from "../svf/expert-file.ts";
 import { openBasis } from "../svf/svd-cache.ts";
 import type { RunConfig, SvfConfig } from "./config.ts";
+import type { Opening } from "./job.ts";
 import { parametersOf, type TrainingState } from "./state.ts";
 import { stepNames } from "./step.ts";
 import { type SvfShape, svfForms, svfStart, trainedFactors } from "./svf-step.ts";
@@ -14,10 +15,13 @@ import { type SvfShape, svfForms, svfStart, trainedFactors } from "./svf-step.ts
 export async function openSvf(
   model: Model,
   { maps, rank, form, cache }: SvfConfig,
+  { signal, onPreparing }: Opening = {},
 ): Promise<{ readonly shape: SvfShape; readonly warnings: readonly string[] }> {
   const warnings: string[] = [];
   const { basis } = await openBasis(svdSource(model, svfMaps(model.config, maps)), {
     folder: cache ?? svdFolder(model),
+    signal,
+    onProgress: (done, total) => onPreparing?.("decomposing the model", done, total),
     onDamaged: (why) => void warnings.push(`${why}; it was made again`),
   });
   return { shape: { basis, rank, form }, warnings };

@@ -10,7 +10,7 @@ import { adaptedSpec, frozenPrefix } from "../adapted-step.ts";
 import { answers, common, path, refinePromptFree } from "../config.ts";
 import { drawGroups, edgeFeeds } from "../edge-batch.ts";
 import { targetOf } from "../generator-step.ts";
-import type { Job } from "../job.ts";
+import type { Job, Opening } from "../job.ts";
 import { Adapter, openLearner } from "../learner.ts";
 import { type BatchPlace, openTaskSource } from "../task-batches.ts";
 import type { Recipe } from "./recipe.ts";
@@ -37,12 +37,12 @@ export const adapter: Recipe<AdapterRun> = {
   open,
 };
 
-async function open(config: AdapterRun, { edge: baseName }: AdapterRun): Promise<Job> {
+async function open(config: AdapterRun, { edge: baseName }: AdapterRun, opening?: Opening): Promise<Job> {
   const edge = await openModel(config.edge);
   const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   const source = await openTaskSource(config, tokenizer, config.layout);
-  const { adaptation, weights, start, save, warnings } = await openLearner(config, edge, baseName);
+  const { adaptation, weights, start, save, warnings } = await openLearner(config, edge, baseName, opening);
   const { optimizer, recompute } = config;
   const batch = (rng: Rng, place: BatchPlace) =>
     edgeFeeds(config, source, drawGroups(config, source, rng, place), edge.config.context);

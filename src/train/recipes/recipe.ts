@@ -1,7 +1,7 @@
 /** @file The contract of recipes: one file for each kind of training run. */
 import type { z } from "zod";
 import type { RunConfig } from "../config.ts";
-import type { Job } from "../job.ts";
+import type { Job, Opening } from "../job.ts";
 
 export type Recipe<Config extends RunConfig> = {
   /** Of its configuration. */
@@ -13,5 +13,5 @@ export type Recipe<Config extends RunConfig> = {
    * @param config with paths in the place of names
    * @param named as the user wrote it
    */
-  open(config: Config, named: Config): Promise<Job>;
+  open(config: Config, named: Config, opening?: Opening): Promise<Job>;
 };

@@ -10,7 +10,7 @@ import { loadTokenizer } from "../../text/tokenizer-file.ts";
 import { frozenPrefix } from "../adapted-step.ts";
 import { requireContext } from "../batch.ts";
 import { common, count, path, Tasks } from "../config.ts";
-import type { BatchRequest, Job } from "../job.ts";
+import type { BatchRequest, Job, Opening } from "../job.ts";
 import { Adapter, openLearner } from "../learner.ts";
 import {
   advantagesOf,
@@ -66,12 +66,12 @@ export const reinforce: Recipe<ReinforceRun> = {
   open,
 };
 
-async function open(config: ReinforceRun, { edge: baseName }: ReinforceRun): Promise<Job> {
+async function open(config: ReinforceRun, { edge: baseName }: ReinforceRun, opening?: Opening): Promise<Job> {
   const edge = await openModel(config.edge);
   const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   const source = await openTaskSource(config, tokenizer, config.layout);
-  const learner = await openLearner(config, edge, baseName);
+  const learner = await openLearner(config, edge, baseName, opening);
   const { optimizer, recompute, reward } = config;
   const spec = policySpec(edge, learner.adaptation, reward, optimizer, optimizer.maxGradientNorm);
   const policy = createPolicy(edge, learner.adaptation, learner.weights, tokenizer, config.threads);

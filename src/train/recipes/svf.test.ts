@@ -1,5 +1,5 @@
 /** @file A skill trained on answers: what it learns is what its file says. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -53,4 +53,19 @@ test.each([
   await saveModel(merged, model.config, values);
   expect(await lossOf(config, merged)).toBeCloseTo(best.value, 4);
   expect(await lossOf(config, edge())).toBeGreaterThan(best.value + 0.01);
+});
+
+test("decomposing says how far it is, and stops where the run is stopped, before anything is written", async () => {
+  const [output, cache] = [join(root, "stopped"), join(root, "cache")];
+  const stop = new AbortController();
+  const said: string[] = [];
+  const info = (message: string) => {
+    said.push(message);
+    stop.abort();
+  };
+  const context = quietContext({ signal: stop.signal, log: { info, warn: () => undefined } });
+  const run = runTraining(configureSvf(root, output, { svf: { cache } }), context);
+  await expect(run).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+  expect(said).toEqual(["decomposing the model: 0 of 6"]);
+  expect(existsSync(output)).toBe(false);
 });

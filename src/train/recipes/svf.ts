@@ -12,7 +12,7 @@ import { adaptedSpec, frozenPrefix } from "../adapted-step.ts";
 import { answers, common, path, refinePromptFree, Svf } from "../config.ts";
 import { drawGroups, edgeFeeds } from "../edge-batch.ts";
 import { targetOf } from "../generator-step.ts";
-import type { Job } from "../job.ts";
+import type { Job, Opening } from "../job.ts";
 import { openSvf, saveSvf, startSvf } from "../svf-model.ts";
 import { svfAdaptation, svfSources } from "../svf-step.ts";
 import { type BatchPlace, openTaskSource } from "../task-batches.ts";
@@ -35,12 +35,12 @@ export type SvfRun = z.infer<typeof SvfRun>;
 
 export const svf: Recipe<SvfRun> = { schema: SvfRun, names: { edge: "model", tokenizer: "tokenizer" }, open };
 
-async function open(config: SvfRun): Promise<Job> {
+async function open(config: SvfRun, _: SvfRun, opening?: Opening): Promise<Job> {
   const edge = await openModel(config.edge);
   const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   const source = await openTaskSource(config, tokenizer, config.layout);
-  const { shape, warnings } = await openSvf(edge, config.svf);
+  const { shape, warnings } = await openSvf(edge, config.svf, opening);
   const { optimizer, recompute } = config;
   const spec = adaptedSpec(edge, svfAdaptation(shape), targetOf(config), optimizer, optimizer.maxGradientNorm);
   const batch = (rng: Rng, place: BatchPlace) =>

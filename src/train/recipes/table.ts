@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ResolveModel } from "../../hub/resolve.ts";
 import type { RunConfig } from "../config.ts";
-import type { Job } from "../job.ts";
+import type { Job, Opening } from "../job.ts";
 import { AdapterRun, adapter } from "./adapter.ts";
 import { CompressorRun, compressor } from "./compressor.ts";
 import { GeneratorRun, generator } from "./generator.ts";
@@ -45,12 +45,12 @@ export const recipes: { readonly [K in Kind]: Recipe<Extract<TrainConfig, { kind
 };
 
 /** Reads all that a run needs, with paths in the place of names. Throws before anything is written. */
-export async function openRun(config: TrainConfig, resolve: ResolveModel): Promise<Job> {
+export async function openRun(config: TrainConfig, resolve: ResolveModel, opening: Opening = {}): Promise<Job> {
   const { names, open } = recipes[config.kind] as Recipe<RunConfig>;
   const found: Record<string, string> = {};
   for (const [key, part] of Object.entries(names)) {
     const name = (config as Readonly<Record<string, unknown>>)[key];
     if (typeof name === "string") found[key] = await resolve(name, part as "model" | "tokenizer");
   }
-  return open({ ...config, ...found }, config);
+  return open({ ...config, ...found }, config, opening);
 }
