@@ -20,7 +20,7 @@ import { combineExperts, type Expert } from "../svf/expert.ts";
 import { readExpert, writeExpert } from "../svf/expert-file.ts";
 import { type Example, encodeInput, SPECIAL_TOKEN_LAYOUT as layout } from "../text/prompt.ts";
 import { findShares } from "./few-shot.ts";
-import { createShotScorer } from "./shots.ts";
+import { createShotScorer, shotReward } from "./shots.ts";
 import { everywhere, type Shares, type SkillPool, whole } from "./skill-pool.ts";
 import { openSkillPool } from "./skill-pool-file.ts";
 
@@ -102,6 +102,17 @@ test("mixing renormalised skills is the paper's sum of factors", async () => {
   const experts = names.map((name) => skill(name, true));
   const wanted = combineExperts(experts, (weight) => shares[Number(/layers\.(\d)/.exec(weight)![1])]!);
   for (const [weight, z] of wanted.scales) expectClose([...mixed.scales.get(weight)!], [...z]);
+});
+
+test("C12: of mixtures that solve equally many, the one that finds right answers likelier is better; one more solved is better still", () => {
+  const rewards = [
+    { accuracy: 0.4, logLikelihood: -1e6 },
+    { accuracy: 0.4, logLikelihood: -9 },
+    { accuracy: 0.4, logLikelihood: 0 },
+    { accuracy: 0.6, logLikelihood: -1e6 },
+  ].map((score) => shotReward(score, 5));
+  expect(rewards).toEqual([...rewards].sort((a, b) => a - b));
+  expect(new Set(rewards).size).toBe(4);
 });
 
 describe("few examples", () => {

@@ -20,6 +20,8 @@ import { heatMap } from "../heat-map.ts";
 import { interruptible } from "../interruptible.ts";
 import { samplingOf } from "../open-answerer.ts";
 import {
+  type ExactFlag,
+  exactOption,
   jsonOption,
   type PairFlags,
   type PromptFlags,
@@ -37,6 +39,7 @@ import { printable } from "../printable.ts";
 type Flags = PairFlags &
   PromptFlags &
   SamplingFlags &
+  ExactFlag &
   JsonFlag & {
     readonly skills?: string;
     readonly model?: string;
@@ -56,7 +59,7 @@ type Flags = PairFlags &
 const examples = `
 A folder of skills has NAME.safetensors or a run's output NAME/ for each, all of Transformer² or all LoRA adapters. Without
 --examples a first pass names the skill of each question: the base model does, or with --by classifier the skill "${classifierName}".
-Every other answer than a name means the base model. With --examples (JSON lines of "input" and "target") a search finds
+Every other answer than a name means the base model. Skills of Transformer² on a GGUF file of fewer bits need --exact. With --examples (JSON lines of "input" and "target") a search finds
 once how much of each skill there is to be; --out keeps that as one skill.
 
 Examples:
@@ -97,8 +100,8 @@ export function addAdapt(program: Command, context: CliContext): void {
       new Option("--scorer <name>", "what an answer to an example is scored by").choices(rewardNames).default("exact"),
     )
     .option("--out <dir>", "write the mixture as one skill");
-  for (const option of [...promptOptions(), ...pairOptions(), svdCacheOption(), ...samplingOptions(), jsonOption()])
-    command.addOption(option);
+  const shared = [...promptOptions(), ...pairOptions(), exactOption(), svdCacheOption(), ...samplingOptions()];
+  for (const option of [...shared, jsonOption()]) command.addOption(option);
   command
     .addHelpText("after", examples)
     .action((flags: Flags) => interruptible(context, (signal) => adaptCommand(context, flags, signal)));
@@ -180,13 +183,13 @@ async function openSubject(
   context: CliContext,
   flags: Flags,
 ): Promise<AsyncDisposable & { readonly subject: Subject }> {
-  const { threads, device, model, pair } = flags;
+  const { threads, device, model, pair, exact } = flags;
   if (model !== undefined)
     return {
-      subject: await modelSubject(await context.resolveModel(model)),
+      subject: await modelSubject(await context.resolveModel(model), { exact }),
       [Symbol.asyncDispose]: async () => undefined,
     };
-  const options = { resolveModel: context.resolveModel, warn: warnOn(context) };
+  const options = { resolveModel: context.resolveModel, warn: warnOn(context), exact };
   const subject = pairSubject(await loadPair(pair, options), { threads, device });
   return { subject, [Symbol.asyncDispose]: () => subject[Symbol.asyncDispose]() };
 }
