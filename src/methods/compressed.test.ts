@@ -192,10 +192,10 @@ test("gist tokens that were trained are better on held-out wordings than as many
   await writeSureModel(edge, subject.tokenizer.vocabSize);
   const path = configureBehind(root, output, "compressor", {
     edge,
-    steps: 60,
+    steps: 40,
     optimizer: { learningRate: 0.02, warmupSteps: 5 },
-    checkpointEvery: 60,
-    validateEvery: 60,
+    checkpointEvery: 40,
+    validateEvery: 40,
     compressor: { form: "gist", tokens: 2, rank: 8, alpha: 16, targets: ["q", "k", "v", "o", "gate", "up", "down"] },
   });
   const { job, values } = await trained(path, output);
@@ -213,7 +213,7 @@ test("gist tokens that were trained are better on held-out wordings than as many
   for (const other of others) expect(trainedLoss).toBeLessThan(other - 1);
 });
 
-test("a file of another form, of other shapes, and a prompt that does not fit are refused", async () => {
+test("a file of another form, for another model, of other shapes or with what is no number, and a prompt that does not fit are refused", async () => {
   const { config, sha256: modelSha256 } = subject.stored!;
   const settings = CompressorSettings.parse({ form: "icae", tokens: 1, rank: 1, targets: ["q"] });
   const shapes = compressorShapes(config, settings);
@@ -227,5 +227,10 @@ test("a file of another form, of other shapes, and a prompt that does not fit ar
   const tensors = randomValues(prefixed, "prefix");
   await writeLearned(path, { modelSha256, settings: { form: "prefix", positions: 3 }, tensors }, prefixed);
   await expect(prepare(`prefix:${path}`)).rejects.toMatchObject({ code: "E_SHAPE" });
+  const written = { modelSha256: "0".repeat(64), settings: { form: "prefix", positions: 2 }, tensors };
+  await writeLearned(path, written, prefixed);
+  await expect(prepare(`prefix:${path}`)).rejects.toMatchObject({ code: "E_MISMATCH" });
+  const broken = new Map([...tensors].map(([name, values]) => [name, values.map(() => Number.NaN)]));
+  await expect(writeLearned(path, { ...written, tensors: broken }, prefixed)).rejects.toMatchObject({ code: "E_NAN" });
   expect(CompressorSettings.safeParse({ ...settings, form: "gist", segments: 2 }).success).toBe(false);
 });
