@@ -16,6 +16,9 @@ export type Content = {
 export type Made = Version & {
   readonly name: string;
   readonly isNew: boolean;
+  /** Of the cloud pass; null where the store had the answer already. */
+  readonly cloudMs: number | null;
+
   readonly constraint: ConstraintSpec | null;
 };
 export type Diff = {
@@ -41,6 +44,14 @@ export type Answer = {
   readonly confidence: number | undefined;
   /** Set where the prompt answered in the specialisation's place. */
   readonly rung: string | undefined;
+};
+
+export type Question = {
+  readonly model: string;
+  readonly prompt?: string | undefined;
+  readonly input: string;
+  /** The specialisation whose form of answers is kept. */
+  readonly constraintOf?: string | undefined;
 };
 
 export type Api = ReturnType<typeof createApi>;
@@ -82,18 +93,14 @@ export function createApi(key: string) {
     certificate: (name: string) => ask<CertificateState>(at(name, "/certificate")),
 
     /** Streams an answer; `onText` gets all of it that is there. */
-    async answer(
-      model: string,
-      prompt: string | undefined,
-      input: string,
-      onText: (text: string) => void,
-    ): Promise<Answer> {
+    async answer({ model, prompt, input, constraintOf }: Question, onText: (text: string) => void): Promise<Answer> {
       const system = prompt === undefined ? [] : [{ role: "system", content: prompt }];
       const from = performance.now();
       const response = await send("/v1/chat/completions", {
         model,
         messages: [...system, { role: "user", content: input }],
         max_tokens: 96,
+        ...(constraintOf === undefined ? {} : { constraint_of: constraintOf }),
         stream: true,
         stream_options: { include_usage: true },
       });

@@ -5,7 +5,7 @@ export type Selected = {
   readonly name: string;
   readonly version: number;
   readonly content: Content;
-  /** Of the cloud pass as the page saw it, where this page asked for it. */
+  /** Of the cloud pass, where it was made for this page. */
   readonly cloudMs: number | undefined;
 };
 

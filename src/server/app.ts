@@ -66,6 +66,12 @@ export const routes: readonly Route[] = [
     scope: "write",
     run: (c, s) => certificates.begin(c, s, nameOf(c)),
   },
+  {
+    method: "delete",
+    path: "/v1/specializations/:name/certificate",
+    scope: "write",
+    run: (c, s) => certificates.remove(c, s, nameOf(c)),
+  },
   { method: "post", path: "/v1/aliases", scope: "write", run: names.alias },
   { method: "post", path: "/v1/load_lora_adapter", scope: "write", run: names.loadAdapter },
   { method: "post", path: "/v1/unload_lora_adapter", scope: "write", run: names.unloadAdapter },

@@ -66,7 +66,18 @@ export async function createService(
   const engine = await createEngine(pair, { ...options, now });
   const cloud = options.cloud === undefined && "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
   const models = createModels(pair, store, base);
-  const certifications = createCertifications();
+  const certifications = createCertifications((error) =>
+    log({
+      at: date().toISOString(),
+      level: "error",
+      request: "-",
+      method: "POST",
+      route: "/v1/specializations/:name/certificate",
+      status: 500,
+      ms: 0,
+      error: error instanceof Error ? String(error.stack) : String(error),
+    }),
+  );
   let isEnding = false;
   const app = createApp({
     pair,

@@ -54,8 +54,9 @@ const ask = async (path: string, body: object) =>
   (await fetch(`${listening.url}${path}`, { method: "POST", body: JSON.stringify(body) })).json() as Promise<{
     choices: { message: { content: string } }[];
   }>;
-const answerOf = async (model: string, messages: readonly object[]): Promise<string> =>
-  (await ask("/v1/chat/completions", { model, messages, max_tokens: 96 })).choices[0]!.message.content;
+const answerOf = async (model: string, messages: readonly object[], like?: string): Promise<string> =>
+  (await ask("/v1/chat/completions", { model, messages, max_tokens: 96, constraint_of: like })).choices[0]!.message
+    .content;
 const user = { role: "user", content: input };
 
 test.skipIf(noChromium)("by keyboard alone a prompt becomes gates, and the labels in it are found", async () => {
@@ -80,8 +81,8 @@ test.skipIf(noChromium)("one question is answered by all three as the service an
   const shown = await page.locator(".answer .text").allTextContents();
   const system = { role: "system", content: prompt };
   expect(shown).toEqual([
-    await answerOf("tiny-0", [user]),
-    await answerOf("tiny-0", [system, user]),
+    await answerOf("tiny-0", [user], "triage"),
+    await answerOf("tiny-0", [system, user], "triage"),
     await answerOf("triage", [user]),
   ]);
   expect(["billing", "delivery", "refund"]).toContain(shown[2]);
@@ -93,11 +94,11 @@ test.skipIf(noChromium)("one question is answered by all three as the service an
 
 test.skipIf(noChromium)("labelled examples give a certificate", async () => {
   const own = await answerOf("triage", [user]);
-  await page.fill("#examples", `${input} => ${own}\nsomething else => none of them`);
+  await page.fill("#examples", Array.from({ length: 20 }, () => `${input} => ${own}`).join("\n"));
   await page.fill("#threshold", "0.5");
   await page.click("#measure");
   await page.waitForSelector("#certificate[data-rung=specialized]");
-  expect(await page.textContent("#certificate")).toContain("2 inputs");
+  expect(await page.textContent("#certificate")).toContain("20 inputs");
 });
 
 test.skipIf(noChromium)("versions are compared, and one goes back to the first", async () => {

@@ -7,7 +7,7 @@ type Column = { readonly title: string; readonly text: string; readonly answer?:
 
 const modelOf = ({ name, version }: Selected): string => `${name}@${version}`;
 
-const titles = ["Base model", "Prompted", "Specialised"] as const;
+const titles = ["Base model", "Prompted, by the text above", "Specialised"] as const;
 
 export type AskPanelProps = {
   readonly api: Api;
@@ -27,7 +27,9 @@ export function AskPanel({ api, base, prompt, selected, onAnswers }: AskPanelPro
 
   async function ask(at: number, model: string, shown: string | undefined): Promise<Answer | undefined> {
     try {
-      const answer = await api.answer(model, shown, input, (text) => update(at, { text }));
+      const constraintOf = selected && modelOf(selected); // all three answer in the same form
+      const question = { model, prompt: shown, input, constraintOf };
+      const answer = await api.answer(question, (text) => update(at, { text }));
       update(at, { answer, text: answer.text });
       return answer;
     } catch (error) {

@@ -4,7 +4,7 @@ import type { Certificate } from "../../src/server/trust/certificate.ts";
 import type { Api } from "../api.ts";
 import { messageOf, type Selected } from "../state.ts";
 
-const pollMs = 300;
+const pollMs = 1000;
 const parties = ["specialized", "prompted", "base", "control"] as const;
 
 export type CertificatePanelProps = {
@@ -15,7 +15,7 @@ export type CertificatePanelProps = {
 
 export function CertificatePanel({ api, prompt, selected }: CertificatePanelProps) {
   const [text, setText] = useState("");
-  const [threshold, setThreshold] = useState("0.9");
+  const [threshold, setThreshold] = useState("");
   const [progress, setProgress] = useState<string>();
   const [error, setError] = useState<string>();
   const [certificate, setCertificate] = useState<Certificate>();
@@ -26,7 +26,11 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
     setProgress("begins …");
     const model = `${name}@${version}`;
     try {
-      await api.certify(model, { examples: examplesOf(text), prompt, threshold: Number(threshold) });
+      await api.certify(model, {
+        examples: examplesOf(text),
+        prompt,
+        ...(threshold === "" ? {} : { threshold: Number(threshold) }),
+      });
       for (;;) {
         const state = await api.certificate(model);
         if (state.status === "failed") throw new Error(state.error.message);
@@ -63,7 +67,7 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
           />
         </label>
         <label>
-          Least score, 0 to 1
+          Least score, 0 to 1, for a verdict on 20 inputs or more
           <input
             id="threshold"
             type="number"
@@ -87,7 +91,11 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
   );
 }
 
-function CertificateTable({ certificate: { parties: found, inputs, rung } }: { readonly certificate: Certificate }) {
+function CertificateTable({
+  certificate: { parties: found, inputs, rung, threshold },
+}: {
+  readonly certificate: Certificate;
+}) {
   const share = (value: number): string => (100 * value).toFixed(0);
   return (
     <div id="certificate" data-rung={rung ?? "none"}>
@@ -119,7 +127,12 @@ function CertificateTable({ certificate: { parties: found, inputs, rung } }: { r
         </tbody>
       </table>
       <p>
-        {inputs} inputs. {rung ? `The cheapest that scores the least: ${rung}.` : "None scores the least."}
+        {inputs} inputs.{" "}
+        {threshold === undefined
+          ? ""
+          : rung
+            ? `The cheapest that scores the least: ${rung}.`
+            : "None scores the least."}
       </p>
     </div>
   );

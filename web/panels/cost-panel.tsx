@@ -58,7 +58,7 @@ export function CostPanel({ selected, costs }: CostPanelProps) {
           A question reads {costs.prompted.promptTokens} tokens with the prompt and {costs.specialized.promptTokens}{" "}
           without.{" "}
           {cloudMs === undefined
-            ? "Specialise again to see when the cloud pass is paid back."
+            ? "The cloud model did not read this prompt just now: specialise a new one to see when that is paid back."
             : even === undefined
               ? "This answer was no faster without the prompt."
               : `The cloud pass is paid back after ${even} ${even === 1 ? "question" : "questions"} like this one.`}

@@ -21,10 +21,8 @@ export function PromptPanel({ api, prompt, onPrompt, selected, onSelect }: Promp
     setBusy(true);
     setError(undefined);
     try {
-      const from = performance.now();
-      const { version } = await api.specialize(name, prompt);
-      const cloudMs = performance.now() - from;
-      onSelect({ name, version, content: await api.content(name, version), cloudMs });
+      const { version, cloudMs } = await api.specialize(name, prompt);
+      onSelect({ name, version, content: await api.content(name, version), cloudMs: cloudMs ?? undefined });
     } catch (failure) {
       setError(messageOf(failure));
     }
@@ -77,7 +75,7 @@ export function PromptPanel({ api, prompt, onPrompt, selected, onSelect }: Promp
               {selected.name}@{selected.version}
             </b>{" "}
             stands for {selected.content.promptTokens} tokens of prompt.{" "}
-            {selected.cloudMs === undefined ? "" : `It was there after ${selected.cloudMs.toFixed(0)} ms.`}
+            {selected.cloudMs === undefined ? "" : `The cloud model took ${selected.cloudMs.toFixed(0)} ms.`}
           </p>
           <p id="constraint">{constraintOf(selected)}</p>
           <GatesMap gates={selected.content.gates} experts={selected.content.experts} />

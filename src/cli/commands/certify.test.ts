@@ -17,11 +17,12 @@ const lines = (name: string, values: readonly object[]): string => {
   writeFileSync(path, values.map((value) => JSON.stringify(value)).join("\n"));
   return path;
 };
+const labelled = Array.from({ length: 10 }, (_, i) => [
+  { input: `pay my bill ${i}`, target: "billing" },
+  { input: `hello ${i}`, target: "greeting" },
+]).flat();
+const examples = lines("examples.jsonl", labelled);
 const inputs = lines("inputs.jsonl", [{ input: "pay my bill" }, { input: "hello" }]);
-const examples = lines("examples.jsonl", [
-  { input: "pay my bill", target: "billing" },
-  { input: "hello", target: "greeting" },
-]);
 
 async function run(...args: string[]) {
   const { context, written } = recordingContext();
@@ -44,11 +45,11 @@ test("labelled examples give a certificate, which is shown and kept", async () =
     model: "triage@1",
     reference: { kind: "labels" },
     scorer: "exact",
-    inputs: 2,
+    inputs: 20,
     rung: "specialized",
   });
   const shown = (await certify("--examples", examples, "--threshold", "1")).stdout;
-  expect(shown).toMatch(/^triage@1: 2 inputs, scored by exact against labelled examples; /);
+  expect(shown).toMatch(/^triage@1: 20 inputs, scored by exact against labelled examples; /);
   expect(shown).toMatch(/^specialized +\d+\.\d \[/m);
   expect(shown).not.toMatch(/^prompted/m); // its prompt was not given
 });

@@ -71,6 +71,10 @@ export const ChatRequest = z.object({
     ])
     .nullish(),
   tools: z.array(Tool).max(apiLimits.tools).nullish(),
+  constraint_of: z
+    .string()
+    .nullish()
+    .describe("NAME or NAME@VERSION: the answer keeps the form that this specialisation's answers have"),
   tool_choice: z
     .union([
       z.enum(["none", "auto", "required"]),
@@ -164,6 +168,11 @@ export const CertificateRequest = z.strictObject({
   prompt: text
     .optional()
     .describe("the prompt that the specialisation stands for, so that the prompted model is asked too"),
+  promptExamples: z
+    .array(z.strictObject({ input: text, output: text }))
+    .max(apiLimits.messages)
+    .optional()
+    .describe("the examples that the specialisation was made of, beside or in the place of a prompt"),
   scorer: z.enum(SCORERS).optional().describe("exact for labels, json-equal for JSON, else normalized"),
   threshold: z.number().min(0).max(1).optional().describe("the least score that may answer for the name"),
   fallback: z

@@ -29,7 +29,8 @@ type Form = {
 export async function chat(c: RouteContext, services: Services): Promise<Response> {
   const body = await readBody(c, ChatRequest);
   const model = await services.models.find(c.var.caller.tenant, body.model);
-  const { spec, isCall } = demandOf(body, (model.specialized ?? model.prompted)?.constraint);
+  const like = body.constraint_of ? await services.models.find(c.var.caller.tenant, body.constraint_of) : model;
+  const { spec, isCall } = demandOf(body, (like.specialized ?? like.prompted)?.constraint);
   const encoded = encodeFor(services.pair, model, readMessages(body.messages), services.secret);
   const question = questionOf(c, services, model, {
     ...encoded,

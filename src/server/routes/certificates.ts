@@ -1,16 +1,16 @@
 /** @file Certificates: how the specialisation that a name stands for answers, measured on the caller's inputs. */
 import { AppError } from "../../base/errors.ts";
+import { renderSystemPrompt } from "../../text/prompt.ts";
 import { CertificateRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
 import type { RouteContext, Services } from "../services.ts";
+import type { Certificate } from "../trust/certificate.ts";
 import { checkMeasurement, measure } from "../trust/measure.ts";
-
-const keyOf = (tenant: string, object: string): string => `${tenant}/${object}`;
 
 /** Begins to measure, in the background. */
 export async function begin(c: RouteContext, services: Services, name: string): Promise<Response> {
   const { store, certifications, engine, pair, constraints: compile, reference, secret, date } = services;
-  const { examples, inputs: alone, ...options } = await readBody(c, CertificateRequest);
+  const { examples, inputs: alone, promptExamples, ...options } = await readBody(c, CertificateRequest);
   if ((examples === undefined) === (alone === undefined))
     throw new AppError("E_USAGE", "body: expected examples or inputs, found both or neither");
   const inputs =
@@ -18,9 +18,10 @@ export async function begin(c: RouteContext, services: Services, name: string): 
   const { tenant } = c.var.caller;
   const found = await store.resolve(tenant, name);
   const content = await store.read(found.object);
-  const measurement = { ...options, content, object: found.object, inputs, reference, tenant };
+  const prompt = promptOf(options.prompt, promptExamples);
+  const measurement = { ...options, prompt, content, object: found.object, inputs, reference, tenant };
   checkMeasurement(name, measurement, { secret });
-  const state = certifications.begin(keyOf(tenant, found.object), inputs.length, async (onProgress, signal) => {
+  const state = certifications.begin(tenant, found.object, inputs.length, async (onProgress, signal) => {
     const certificate = await measure(measurement, { engine, pair, compile, secret, date }, { onProgress, signal });
     await store.certify(tenant, certificate);
     return certificate;
@@ -33,9 +34,32 @@ export async function show(c: RouteContext, { store, certifications }: Services,
   const { tenant } = c.var.caller;
   const found = await store.resolve(tenant, name);
   const head = { name: found.name, version: found.version };
-  const state = certifications.state(keyOf(tenant, found.object));
+  const state = certifications.state(tenant, found.object);
   const certificate = await store.certificate(tenant, found.object);
   if (state === undefined && certificate === undefined)
     throw new AppError("E_NOT_FOUND", `model ${JSON.stringify(name)}: has no certificate`);
-  return c.json({ ...head, ...(state ?? { status: "done" }), ...(certificate === undefined ? {} : { certificate }) });
+  const shown = certificate === undefined ? {} : { certificate: withoutPrompt(certificate) };
+  return c.json({ ...head, ...(state ?? { status: "done" }), ...shown });
+}
+
+/** Ends one that is being measured, and forgets what was known, a kept prompt included. */
+export async function remove(c: RouteContext, { store, certifications }: Services, name: string): Promise<Response> {
+  const { tenant } = c.var.caller;
+  const found = await store.resolve(tenant, name);
+  await certifications.cancel(tenant, found.object);
+  await store.uncertify(tenant, found.object);
+  return c.json({ id: `${found.name}@${found.version}`, object: "certificate", deleted: true });
+}
+
+/** The text of a kept prompt is no part of what readers see. */
+const withoutPrompt = ({ prompt, ...rest }: Certificate) => ({ ...rest, keepsPrompt: prompt !== undefined });
+
+/** As the specialisation was made: of a prompt, of examples, or of both. */
+function promptOf(
+  description: string | undefined,
+  examples: readonly { readonly input: string; readonly output: string }[] | undefined,
+): string | undefined {
+  if (examples === undefined) return description;
+  const shots = examples.map(({ input, output }) => ({ input, target: output }));
+  return renderSystemPrompt({ ...(description === undefined ? {} : { description }), examples: shots });
 }

@@ -61,7 +61,12 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
       : await store.read(known.object);
   const stored = await store.put(tenant, name, content, key);
   return c.json(
-    { ...stored, computed: known === undefined, constraint: content.constraint ?? null },
+    {
+      ...stored,
+      computed: known === undefined,
+      cloudMs: known === undefined ? (content.ms?.cloud ?? null) : null,
+      constraint: content.constraint ?? null,
+    },
     stored.isNew ? 201 : 200,
   );
 }

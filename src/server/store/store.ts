@@ -80,9 +80,11 @@ export type Store = {
   rollback(tenant: string, name: string, version?: number): Promise<Resolved>;
   /** Another name of NAME or NAME@VERSION. Throws E_USAGE where the name has versions of its own. */
   alias(tenant: string, name: string, target: string): Promise<void>;
+  /** With the certificates of contents that none of the tenant's names has any more. */
   remove(tenant: string, name: string): Promise<void>;
   /** Keeps how a content answered, in the place of what was known of it. Throws E_NOT_FOUND where the content is gone. */
   certify(tenant: string, certificate: Certificate): Promise<void>;
+  uncertify(tenant: string, object: string): Promise<void>;
   /** undefined: it was never measured. Throws E_FORMAT. */
   certificate(tenant: string, object: string): Promise<Certificate | undefined>;
   /** Removes contents that no name points to, with their certificates. Returns them. */
@@ -292,8 +294,13 @@ export async function openStore(
 
   const remove: Store["remove"] = (tenant, name) =>
     alone(async () => {
-      await get(tenant, name);
+      const gone = ownOf(await get(tenant, name));
       await rm(namePath(tenant, name), { force: true });
+      const left = new Set(
+        (await list(tenant)).flatMap((file) => ownOf(file)?.versions.map(({ object }) => object) ?? []),
+      );
+      for (const { object } of gone?.versions ?? [])
+        if (!left.has(object)) await rm(certificatePath(tenant, object), { force: true });
     });
 
   /** Every name there is, and what of them is damaged. */
@@ -357,6 +364,7 @@ export async function openStore(
         await ensureFolder(join(folder, "certificates", requireName(tenant)));
         await writeJsonFile(certificatePath(tenant, certificate.object), certificate);
       }),
+    uncertify: (tenant, object) => alone(() => rm(certificatePath(tenant, object), { force: true })),
     async certificate(tenant, object) {
       try {
         return await readJsonFile(certificatePath(tenant, object), Certificate, { maxBytes: limits.certificateBytes });

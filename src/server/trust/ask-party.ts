@@ -2,7 +2,7 @@
 import { createRng } from "../../base/rng.ts";
 import type { CompiledConstraint } from "../../constraint/compile.ts";
 import type { EdgePair } from "../../pair/pair.ts";
-import { encodeConversation } from "../../text/prompt.ts";
+import { encodeFor } from "../api/conversation.ts";
 import type { Engine, Gates } from "../engine/engine.ts";
 import type { Party } from "./certificate.ts";
 import type { Told } from "./certify.ts";
@@ -22,7 +22,7 @@ export type Asking = {
 
 export function askParty(asking: Asking): (party: Party, input: string) => Promise<Told> {
   const { engine, pair, gates, prompt, constraint, tenant, maxTokens, seed, signal } = asking;
-  const { tokenizer, layout, edge } = pair;
+  const { tokenizer, edge } = pair;
   const control = shuffledGates(gates, pair.shape.edge.layers, seed);
   const gatesOf: { readonly [P in Party]: Gates | undefined } = {
     specialized: gates,
@@ -31,8 +31,8 @@ export function askParty(asking: Asking): (party: Party, input: string) => Promi
     prompted: undefined,
   };
   return async (party, input) => {
-    const shown = party === "prompted" ? { prompt } : {};
-    const ids = encodeConversation(tokenizer, layout, { ...shown, history: [], input });
+    const shown = party === "prompted" ? prompt : undefined;
+    const { ids, prefixTokens } = encodeFor(pair, { id: party }, { prompt: shown, history: [], input }, undefined);
     let first: Float32Array | undefined;
     let isFirst = true;
     const {
@@ -44,6 +44,7 @@ export function askParty(asking: Asking): (party: Party, input: string) => Promi
     } = await engine.ask({
       ids,
       gates: gatesOf[party],
+      prefixTokens,
       tenant,
       tokenizer,
       maxTokens: Math.max(0, Math.min(maxTokens, engine.capacity - ids.length + 1)),

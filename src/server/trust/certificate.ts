@@ -21,7 +21,7 @@ const PartyResult = z.strictObject({
   score: Mean,
   /** Tokens read for an input, prompt included, on average. */
   inputTokens: z.number().min(0),
-  /** Of an input asked alone, the median; null where none was timed. */
+  /** Of an input asked alone, the median; the prompt's keys and values are kept between questions. null where none was timed. */
   ms: z.number().min(0).nullable(),
 });
 
@@ -42,7 +42,12 @@ export const Certificate = z.strictObject({
   version: z.string(),
   reference: Reference,
   scorer: z.string(),
+  /** That were scored. */
   inputs: z.int().positive(),
+  /** Inputs beside them where nothing could be made of the reference's answer. */
+  leftOut: z.int().min(0),
+  /** Of those scored, how many were too long for one of the parties, which scores 0 on them. */
+  failed: z.int().min(0),
   /** Of all inputs with what was expected of them: the same inputs have the same hash. */
   inputsSha256: Sha256,
   parties: z.strictObject({

@@ -12,8 +12,10 @@ import { referenceModel } from "./reference.ts";
 
 const prompt = "Say what the customer wants.";
 /** They make answers short: a model that knows nothing would write on and on. */
-const labels = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"];
-const inputs = ["pay my bill", "where is my parcel", "hello", "I want my money back"];
+const labels = [..."abcdefghijklmnopqrstuvwxyz0123456789"];
+const inputs = ["pay my bill", "where is my parcel", "hello", "I want my money back"].flatMap((text) =>
+  Array.from({ length: 5 }, (_, i) => `${text}${"!".repeat(i)}`),
+);
 const asked: string[] = [];
 const reference = referenceModel({
   url: "http://reference/v1/",
@@ -22,7 +24,7 @@ const reference = referenceModel({
   fetch: async (address, init) => {
     const headers = new Headers(init!.headers);
     asked.push(`${String(address)} ${headers.get("authorization")} ${String(init!.body)}`);
-    return Response.json({ choices: [{ message: { content: " yes " } }] });
+    return Response.json({ choices: [{ message: { content: ` The label is ${labels[2]}. ` } }] });
   },
 });
 
@@ -38,14 +40,14 @@ afterAll(() => service.close());
 const json = async (response: Response | Promise<Response>) =>
   (await response).json() as Promise<Record<string, unknown>>;
 const post = (body: object, name = "triage") => service.ask(`/v1/specializations/${name}/certificate`, body);
-async function certified(body: object, name = "triage"): Promise<Certificate> {
+async function certified(body: object, name = "triage"): Promise<Certificate & { keepsPrompt: boolean }> {
   const begun = await post(body, name);
   expect([begun.status, await json(begun)]).toMatchObject([202, { status: "running", done: 0 }]);
   for (;;) {
     const found = await json(service.ask(`/v1/specializations/${name}/certificate`));
     if (found["status"] !== "running") {
       expect(found["status"]).toBe("done");
-      return found["certificate"] as Certificate;
+      return found["certificate"] as Certificate & { keepsPrompt: boolean };
     }
     await new Promise((done) => setImmediate(done));
   }
@@ -66,7 +68,7 @@ test("answers are those that the service gives, and a control is none of them", 
   const answers = await Promise.all(inputs.map((input) => answerOf("triage", [user(input)])));
   const examples = inputs.map((input, i) => ({ input, output: answers[i]!.text }));
   const found = await certified({ examples, prompt, threshold: 0.9 });
-  expect(found).toMatchObject({ reference: { kind: "labels" }, inputs: 4, scorer: "exact", rung: "specialized" });
+  expect(found).toMatchObject({ reference: { kind: "labels" }, inputs: inputs.length, rung: "specialized" });
   expect(found.parties.specialized.score).toEqual({ mean: 1, low: 1, high: 1 });
   expect(found.parties.prompted!.inputTokens).toBeGreaterThan(found.parties.specialized.inputTokens + 3);
   expect(found.firstTokenKl!.mean).toBeGreaterThan(0);
@@ -78,7 +80,10 @@ test("inputs alone are held against the reference model, which is shown the prom
   expect(asked).toHaveLength(inputs.length);
   expect(asked[0]).toMatch(/^http:\/\/reference\/v1\/chat\/completions Bearer secret /);
   expect(asked[0]).toContain(JSON.stringify(system));
-  expect(found.prompt).toBeUndefined();
+  expect([found.inputs, found.leftOut]).toEqual([inputs.length, 0]);
+  const answers = await Promise.all(inputs.map((input) => answerOf("triage", [user(input)])));
+  const share = answers.filter(({ text }) => text === labels[2]).length / inputs.length;
+  expect(found.parties.specialized.score.mean).toBeCloseTo(share, 9);
 });
 
 test("where only the prompted model passes, it answers in the specialisation's place, if that was asked for", async () => {
@@ -101,7 +106,8 @@ test("where only the prompted model passes, it answers in the specialisation's p
   expect(own.map(({ text }) => text)).not.toEqual(wanted.map(({ text }) => text)); // else this test could not fail
   const examples = inputs.map((input, i) => ({ input, output: wanted[i]!.text }));
   const found = await certified({ examples, prompt, threshold: 1, fallback: true }, "wanting");
-  expect([found.rung, found.prompt]).toEqual(["prompted", prompt]);
+  expect(found).toMatchObject({ rung: "prompted", keepsPrompt: true });
+  expect(JSON.stringify(found)).not.toContain(prompt); // kept for answering, not for reading
   const after = await Promise.all(inputs.map((input) => answerOf("wanting", [user(input)])));
   expect(after.map(({ text }) => text)).toEqual(wanted.map(({ text }) => text));
   expect(after[0]!.rung).toBe("prompted");
@@ -111,6 +117,9 @@ test("where only the prompted model passes, it answers in the specialisation's p
   });
   expect(other.status).toBe(400);
   expect((await service.ask("/v1/completions", { model: "wanting", prompt: "x" })).status).toBe(400);
+  await service.ask("/v1/specializations/wanting/certificate", undefined, { method: "DELETE" });
+  const without = await Promise.all(inputs.map((input) => answerOf("wanting", [user(input)])));
+  expect(without.map(({ text }) => text)).toEqual(own.map(({ text }) => text));
 });
 
 test.each([
@@ -118,6 +127,7 @@ test.each([
   ["inputs that nothing says the answers of", { inputs }, "the prompt beside them"],
   ["another prompt", { inputs, prompt: "Say something else." }, "not the one"],
   ["a fallback without a threshold", { inputs, prompt, fallback: true }, "threshold"],
+  ["an example that is no label", { examples: [{ input: "x", output: "nothing" }] }, "one of the labels"],
   ["a scorer that there is not", { inputs, prompt, scorer: "best" }, "scorer"],
 ])("%s: refused with the reason", async (_, body, why) => {
   const response = await post(body);
@@ -125,15 +135,31 @@ test.each([
 });
 
 test("what fails while it is measured is told, and another try is taken", async () => {
-  const tooLong = { examples: [{ input: "word ".repeat(600), output: "x" }] };
-  expect((await post(tooLong)).status).toBe(202);
+  expect((await post({ inputs: inputs.slice(0, 3), prompt, threshold: 1 })).status).toBe(202);
   let found: Record<string, unknown>;
   do {
     await new Promise((done) => setImmediate(done));
     found = await json(service.ask("/v1/specializations/triage/certificate"));
   } while (found["status"] === "running");
-  expect(found).toMatchObject({ status: "failed", error: { code: "E_LIMIT" } });
-  expect((await certified({ inputs, prompt })).inputs).toBe(4);
+  expect(found).toMatchObject({ status: "failed", error: { code: "E_USAGE" } });
+  expect((await certified({ inputs, prompt })).inputs).toBe(inputs.length);
+});
+
+test("one that is under way is called off; of a tenant one is measured at a time", async () => {
+  const examples = Array.from({ length: 500 }, (_, i) => ({ input: `message ${i}`, output: labels[0]! }));
+  expect((await post({ examples })).status).toBe(202);
+  expect((await post({ examples })).status).toBe(429);
+  const gone = await service.ask("/v1/specializations/triage/certificate", undefined, { method: "DELETE" });
+  expect(gone.status).toBe(200);
+  expect((await service.ask("/v1/specializations/triage/certificate")).status).toBe(404);
+  expect((await certified({ inputs, prompt })).inputs).toBe(inputs.length);
+});
+
+test("a specialisation that was made of examples is certified by them", async () => {
+  const shots = [{ input: "hi", output: labels[3]! }];
+  await service.ask("/v1/specializations", { name: "shown", prompt, examples: shots, options: { labels } });
+  expect((await post({ inputs, prompt }, "shown")).status).toBe(400);
+  expect((await certified({ inputs, prompt, promptExamples: shots }, "shown")).parties.prompted).toBeDefined();
 });
 
 test.each([

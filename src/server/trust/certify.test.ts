@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
+import { AppError } from "../../base/errors.ts";
 import { createRng } from "../../base/rng.ts";
+import { labelsSpec, schemaSpec } from "../../constraint/spec.ts";
 import { lowestRung, type Party } from "./certificate.ts";
 import { certify, certifyLimits, klOf, type Told } from "./certify.ts";
+import { asAnswer } from "./measure.ts";
 
 /** Parties that answer "right" to inputs whose number is below their bound. */
 const answersBelow = (bounds: Readonly<Record<Party, number>>) => {
@@ -78,6 +81,52 @@ test.each([0, certifyLimits.inputs + 1])("%d inputs are refused", async (count) 
   await expect(certify(many, { ...options, ask })).rejects.toMatchObject({ code: "E_LIMIT" });
 });
 
+test("an input that is too long for a party scores 0 there; one that the reference says nothing of is left out", async () => {
+  const { ask } = answersBelow({ specialized: 40, prompted: 40, base: 40, control: 40 });
+  const found = await certify(
+    inputs.map(({ input }) => ({ input })),
+    {
+      ...options,
+      ask: async (party, input) => {
+        if (party === "prompted" && Number(input) < 10) throw new AppError("E_LIMIT", "too long");
+        return ask(party, input);
+      },
+      refer: async (input) => (Number(input) < 20 ? "right" : undefined),
+    },
+  );
+  expect([found.inputs, found.leftOut, found.failed]).toEqual([20, 20, 10]);
+  expect([found.parties.specialized.score.mean, found.parties.prompted!.score.mean]).toEqual([1, 0.5]);
+  const none = certify(
+    inputs.map(({ input }) => ({ input })),
+    { ...options, ask, refer: async () => undefined },
+  );
+  await expect(none).rejects.toMatchObject({ code: "E_DATA" });
+});
+
+test("a verdict needs inputs enough", async () => {
+  const { ask } = answersBelow({ specialized: 1, prompted: 1, base: 1, control: 1 });
+  const few = certify(inputs.slice(0, certifyLimits.leastForThreshold - 1), { ...options, ask, threshold: 0.9 });
+  await expect(few).rejects.toMatchObject({ code: "E_USAGE" });
+});
+
+test.each([
+  ["Billing.", "billing"],
+  ["The label is: billing question", "billing question"],
+  ["**delivery**", "delivery"],
+  ["billing or delivery", undefined],
+  ["none of them", undefined],
+])("of labels a reference that says %j means %j", (text, label) => {
+  expect(asAnswer(text, labelsSpec(["billing", "billing question", "delivery"]))).toBe(label);
+});
+
+test.each([
+  ['```json\n{"a": 1}\n```', '{"a":1}'],
+  ['{"a": 1}', '{"a":1}'],
+  ["I cannot", undefined],
+])("of JSON a reference that says %j means %j", (text, json) => {
+  expect(asAnswer(text, schemaSpec({ type: "object" }))).toBe(json);
+});
+
 test("the first failure ends the work", async () => {
   let asked = 0;
   const ask = async (): Promise<Told> => {
@@ -86,4 +135,19 @@ test("the first failure ends the work", async () => {
   };
   await expect(certify(inputs, { ...options, ask })).rejects.toThrow("no model");
   expect(asked).toBeLessThanOrEqual(4 * certifyLimits.atOnce);
+  let ended = 0;
+  const slow = certify(inputs, {
+    ...options,
+    ask: async (_, input) => {
+      if (input === "0") throw new Error("no model");
+      for (let i = 0; i < 20; i++) await undefined;
+      ended++;
+      return { text: "", finish: "stop", inputTokens: 1, ms: 1 };
+    },
+    onProgress: () => undefined,
+  });
+  await expect(slow).rejects.toThrow("no model");
+  const before = ended;
+  for (let i = 0; i < 5; i++) await new Promise((done) => setImmediate(done));
+  expect(ended).toBe(before); // nothing goes on behind the failure
 });

@@ -4,7 +4,7 @@ import { sha256 } from "../../base/hash.ts";
 import { requireRunning } from "../../base/interrupt.ts";
 import type { Rng } from "../../base/rng.ts";
 import { runsAnswers, type ScorerName, scoreLine } from "../../eval/scorers/table.ts";
-import { type Cluster, clusterBootstrap, mean, quantile } from "../../eval/statistics.ts";
+import { BOOTSTRAP_RESAMPLES, mean, quantile } from "../../eval/statistics.ts";
 import { type Certificate, lowestRung, type Party, parties } from "./certificate.ts";
 
 /** An input, and what is expected of its answer where that is known beforehand. */
@@ -16,7 +16,7 @@ export type Told = {
   readonly inputTokens: number;
   readonly ms: number;
   /** Logits (vocab) of the first token, where there was a choice. */
-  readonly first: Float32Array | undefined;
+  readonly first?: Float32Array | undefined;
 };
 
 export type CertifyOptions = {
@@ -24,8 +24,11 @@ export type CertifyOptions = {
   readonly ask: (party: Party, input: string) => Promise<Told>;
   /** Whether the prompt is known, so that the prompted model can be asked. */
   readonly isPrompted: boolean;
-  /** What an answer is held against, where the input does not bring it. Undefined: the prompted edge model's own answer. */
-  readonly refer?: ((input: string) => Promise<string>) | undefined;
+  /**
+   * What an answer is held against, where the input does not bring it; undefined for an input where nothing can be made of the reference's
+   * answer, which is then left out. Without it: the prompted edge model's own answer.
+   */
+  readonly refer?: ((input: string) => Promise<string | undefined>) | undefined;
   readonly scorer: ScorerName;
   readonly threshold?: number | undefined;
   readonly rng: Rng;
@@ -33,11 +36,27 @@ export type CertifyOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-export const certifyLimits = { inputs: 2000, atOnce: 8, timed: 5 } as const;
+/** `leastForThreshold`: a verdict needs so many inputs. `resamplesAtOnce`: others are answered between them. */
+export const certifyLimits = {
+  inputs: 2000,
+  atOnce: 8,
+  timed: 5,
+  leastForThreshold: 20,
+  resamplesAtOnce: 50,
+} as const;
 
 type Result = Pick<
   Certificate,
-  "inputs" | "inputsSha256" | "scorer" | "parties" | "ahead" | "firstTokenKl" | "threshold" | "rung"
+  | "inputs"
+  | "leftOut"
+  | "failed"
+  | "inputsSha256"
+  | "scorer"
+  | "parties"
+  | "ahead"
+  | "firstTokenKl"
+  | "threshold"
+  | "rung"
 >;
 
 /** @throws E_USAGE where nothing says what is expected; E_LIMIT for too many inputs; E_INTERRUPTED */
@@ -52,30 +71,36 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
       "E_USAGE",
       "certificate: expected examples with their answers, a reference model, or the prompt; found inputs alone",
     );
+  if (threshold !== undefined && inputs.length < certifyLimits.leastForThreshold)
+    throw new AppError(
+      "E_USAGE",
+      `threshold: expected at least ${certifyLimits.leastForThreshold} inputs for a verdict, found ${inputs.length}`,
+    );
   const asked = parties.filter((party) => party !== "prompted" || isPrompted);
-  const rows: Row[] = [];
+  const all: (Row | undefined)[] = [];
   let done = 0;
   await atOnce(inputs, certifyLimits.atOnce, async (measured, at) => {
     requireRunning(signal, "certificate: interrupted");
-    rows[at] = await rowOf(measured, asked, options);
+    all[at] = await rowOf(measured, asked, options);
     onProgress?.(++done, inputs.length);
   });
+  const rows = all.filter((row) => row !== undefined);
+  if (rows.length === 0)
+    throw new AppError("E_DATA", "certificate: nothing could be made of any answer of the reference model");
   const times = await timed(inputs, asked, options);
-  const column = (party: Party) => rows.map(({ scores }) => scores[party]!);
-  const overInputs = (columns: Cluster, statistic: (means: readonly number[]) => number) => ({
-    mean: statistic(columns.map((values) => mean(values))),
-    ...clusterBootstrap([columns], statistic, { rng }),
-  });
+  const draw = await resampled(
+    asked.map((party) => rows.map(({ scores }) => scores[party]!)),
+    rng,
+  );
+  const scoreOf = (party: Party) => draw((means) => means[asked.indexOf(party)]!);
   const resultOf = (party: Party) => ({
-    score: overInputs([column(party)], ([score]) => score!),
-    inputTokens: mean(rows.map(({ told }) => told[party]!.inputTokens)),
+    score: scoreOf(party),
+    inputTokens: mean(rows.map(({ inputTokens }) => inputTokens[party]!)),
     ms: times[party] ?? null,
   });
   const aheadOf = (party: Party) =>
-    overInputs([column("specialized"), column(party)], ([specialized, other]) => specialized! - other!);
-  const kls = rows.flatMap(({ told: { specialized, prompted } }) =>
-    prompted?.first && specialized?.first ? [klOf(prompted.first, specialized.first)] : [],
-  );
+    draw((means) => means[asked.indexOf("specialized")]! - means[asked.indexOf(party)]!);
+  const kls = rows.flatMap(({ kl }) => (kl === undefined ? [] : [kl]));
   const found: Certificate["parties"] = {
     specialized: resultOf("specialized"),
     base: resultOf("base"),
@@ -83,8 +108,10 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
     ...(isPrompted ? { prompted: resultOf("prompted") } : {}),
   };
   return {
-    inputs: inputs.length,
-    inputsSha256: sha256(JSON.stringify(rows.map(({ target }, i) => [inputs[i]!.input, target]))),
+    inputs: rows.length,
+    leftOut: inputs.length - rows.length,
+    failed: rows.filter(({ isFailed }) => isFailed).length,
+    inputsSha256: sha256(JSON.stringify(rows.map(({ input, target }) => [input, target]))),
     scorer,
     parties: found,
     ahead: {
@@ -92,32 +119,77 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
       control: aheadOf("control"),
       ...(isPrompted ? { prompted: aheadOf("prompted") } : {}),
     },
-    ...(kls.length === 0 ? {} : { firstTokenKl: overInputs([kls], ([kl]) => kl!) }),
+    ...(kls.length === 0 ? {} : { firstTokenKl: (await resampled([kls], rng))(([kl]) => kl!) }),
     ...(threshold === undefined ? {} : { threshold, rung: lowestRung(found, threshold) }),
   };
 }
 
 type Row = {
+  readonly input: string;
   readonly target: string;
-  readonly told: Readonly<Partial<Record<Party, Told>>>;
   readonly scores: Readonly<Partial<Record<Party, number>>>;
+  readonly inputTokens: Readonly<Partial<Record<Party, number>>>;
+  readonly kl: number | undefined;
+  /** It did not fit the model for one of the parties, which scores 0. */
+  readonly isFailed: boolean;
 };
 
 async function rowOf(
   { input, target: known }: Measured,
   asked: readonly Party[],
   { ask, refer, scorer }: CertifyOptions,
-): Promise<Row> {
-  const answers = await Promise.all(asked.map(async (party) => [party, await ask(party, input)] as const));
-  const told = Object.fromEntries(answers) as Row["told"];
-  const target = known ?? (refer === undefined ? told.prompted!.text : await refer(input));
+): Promise<Row | undefined> {
+  const answers = await Promise.all(
+    asked.map(async (party) => [party, await fitting(() => ask(party, input))] as const),
+  );
+  const told = Object.fromEntries(answers) as Readonly<Partial<Record<Party, Told | undefined>>>;
+  const target = known ?? (refer === undefined ? told.prompted?.text : await refer(input));
+  if (target === undefined) return undefined;
   const scores = await Promise.all(
-    answers.map(async ([party, { text, finish }]) => {
-      const line = await scoreLine({ target, answer: text, finish }, [scorer]);
+    answers.map(async ([party, answer]) => {
+      if (answer === undefined) return [party, 0] as const;
+      const line = await scoreLine({ target, answer: answer.text, finish: answer.finish }, [scorer]);
       return [party, line.scores[scorer]!.score] as const;
     }),
   );
-  return { target, told, scores: Object.fromEntries(scores) };
+  const { prompted, specialized } = told;
+  return {
+    input,
+    target,
+    scores: Object.fromEntries(scores),
+    inputTokens: Object.fromEntries(answers.map(([party, answer]) => [party, answer?.inputTokens ?? 0])),
+    kl: prompted?.first && specialized?.first ? klOf(prompted.first, specialized.first) : undefined,
+    isFailed: answers.some(([, answer]) => answer === undefined),
+  };
+}
+
+/** undefined where an input is too long for the model. */
+const fitting = (work: () => Promise<Told>): Promise<Told | undefined> =>
+  work().catch((error: unknown) => {
+    if (error instanceof AppError && (error.code === "E_LIMIT" || error.code === "E_PROMPT")) return undefined;
+    throw error;
+  });
+
+/**
+ * Draws the inputs again and again, all columns (columns, inputs) together, so that differences are paired. Others get their turn in between.
+ * @returns the mean of a statistic of the columns' means, with its 95 % percentile interval
+ */
+async function resampled(columns: readonly (readonly number[])[], rng: Rng) {
+  const { length } = columns[0]!;
+  const draws: number[][] = [];
+  for (let r = 0; r < BOOTSTRAP_RESAMPLES; r++) {
+    const sums = columns.map(() => 0);
+    for (let i = 0; i < length; i++) {
+      const at = rng.int(length);
+      for (let k = 0; k < columns.length; k++) sums[k]! += columns[k]![at]!;
+    }
+    draws.push(sums.map((sum) => sum / length));
+    if (r % certifyLimits.resamplesAtOnce === 0) await new Promise((done) => setImmediate(done));
+  }
+  return (statistic: (means: readonly number[]) => number) => {
+    const sorted = draws.map(statistic).sort((a, b) => a - b);
+    return { mean: statistic(columns.map(mean)), low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
+  };
 }
 
 /** Milliseconds of the first inputs, asked one after the other: the median of each party. */
@@ -131,12 +203,11 @@ async function timed(
     const times: number[] = [];
     for (const { input } of inputs.slice(0, certifyLimits.timed)) {
       requireRunning(signal, "certificate: interrupted");
-      times.push((await ask(party, input)).ms);
+      const answer = await fitting(() => ask(party, input));
+      if (answer !== undefined) times.push(answer.ms);
     }
-    medians[party] = quantile(
-      times.sort((a, b) => a - b),
-      0.5,
-    );
+    times.sort((a, b) => a - b);
+    if (times.length > 0) medians[party] = quantile(times, 0.5);
   }
   return medians;
 }
@@ -158,18 +229,20 @@ function logSoftmax(logits: Float32Array): Float64Array {
   return Float64Array.from(logits, (value) => value - shift);
 }
 
-/** Works on the items in order, so many at once; ends at the first failure. */
+/** Works on the items in order, so many at once. The first failure is the result, when all work under way has ended. */
 async function atOnce<T>(items: readonly T[], count: number, work: (item: T, at: number) => Promise<void>) {
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const at = next++;
-      await work(items[at]!, at);
+    try {
+      while (next < items.length) {
+        const at = next++;
+        await work(items[at]!, at);
+      }
+    } finally {
+      next = items.length;
     }
   };
-  try {
-    await Promise.all(Array.from({ length: Math.min(count, items.length) }, worker));
-  } finally {
-    next = items.length;
-  }
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(count, items.length) }, worker));
+  const failed = ends.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }

@@ -47,11 +47,23 @@ const maxTokens = 128;
 /** Throws E_USAGE for what does not fit together, before anything is asked. */
 export function checkMeasurement(
   name: string,
-  { content, inputs, prompt, threshold, fallback = false }: Measurement,
+  { content, inputs, prompt, threshold, reference, fallback = false }: Measurement,
   { secret }: Pick<MeasuringWith, "secret">,
 ): void {
   if (fallback && (prompt === undefined || threshold === undefined))
     throw new AppError("E_USAGE", "fallback: expected the prompt and a threshold beside it");
+  if (fallback && reference === undefined && inputs.some(({ target }) => target === undefined))
+    throw new AppError(
+      "E_USAGE",
+      "fallback: expected labelled examples or a reference model; the prompt always agrees with itself",
+    );
+  const { constraint } = content;
+  const unknown = constraint?.kind === "labels" ? inputs.find((one) => isNoLabel(one, constraint.labels)) : undefined;
+  if (unknown !== undefined)
+    throw new AppError(
+      "E_USAGE",
+      `examples: expected one of the labels that answers are held to, found ${JSON.stringify(unknown.target!.slice(0, 80))}`,
+    );
   if (prompt === undefined && inputs.some(({ target }) => target === undefined))
     throw new AppError("E_USAGE", "inputs: expected the prompt beside them, which says what is right; found none");
   const { promptHmac } = content;
@@ -81,7 +93,7 @@ export async function measure(
       signal,
     }),
     isPrompted: prompt !== undefined,
-    refer: refer && ((input) => refer.ask(prompt!, input, signal)),
+    refer: refer && (async (input) => asAnswer(await refer.ask(prompt!, input, signal), content.constraint)),
     scorer: scorer ?? scorerOf(content.constraint),
     threshold,
     rng: createRng(`certificate ${object}`),
@@ -102,6 +114,34 @@ export async function measure(
     ...measured,
     ...(fallback && measured.rung === "prompted" ? { prompt } : {}),
   };
+}
+
+const isNoLabel = ({ target }: Measured, labels: readonly string[]): boolean =>
+  target !== undefined && !labels.includes(target);
+
+/** A reference's free text as the answer that is meant, in the form that answers are held to; undefined where it is none. */
+export function asAnswer(text: string, constraint: ConstraintSpec | undefined): string | undefined {
+  if (constraint === undefined) return text;
+  if (constraint.kind === "labels") {
+    const plain = (value: string): string =>
+      value
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}]+/gu, " ")
+        .trim();
+    const words = (value: string): string => ` ${plain(value)} `;
+    const named = constraint.labels.filter((label) => words(text).includes(words(label)));
+    // "billing question" names "billing" too: the longer one is meant.
+    const meant = named.filter(
+      (label) => !named.some((other) => other !== label && words(other).includes(words(label))),
+    );
+    return constraint.labels.includes(text) ? text : meant.length === 1 ? meant[0] : undefined;
+  }
+  const body = /^```(?:json)?\s*([\s\S]*?)\s*```$/.exec(text)?.[1] ?? text;
+  try {
+    return JSON.stringify(JSON.parse(body));
+  } catch {
+    return undefined;
+  }
 }
 
 const scorerOf = (constraint: ConstraintSpec | undefined): ScorerName =>
