@@ -13,10 +13,12 @@ from pathlib import Path
 
 import lm_eval
 import torch
+from gguf import GGUFReader
 from lm_eval.evaluator import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml
+from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 # The harness's file of each task, by our name.
@@ -46,6 +48,17 @@ def local_task(name: str, folder: Path) -> dict:
     }
 
 
+def gguf_tokenizer(path: Path):
+    """What transformers reads, with the splitting of digits that it leaves out of tokenizers called `smollm`."""
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    field = GGUFReader(path).fields.get("tokenizer.ggml.pre")
+    if field is not None and bytes(field.parts[field.data[0]]).decode() == "smollm":
+        tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
+            [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
+        )
+    return tokenizer
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -60,7 +73,7 @@ def main() -> None:
     tokenizer = (
         AutoTokenizer.from_pretrained(options.tokenizer)
         if options.tokenizer
-        else AutoTokenizer.from_pretrained(options.model.parent, gguf_file=options.model.name)
+        else gguf_tokenizer(options.model)
     )
     harness = HFLM(pretrained=model, tokenizer=tokenizer, backend="causal", device="cpu", batch_size=4)
     tasks = TaskManager(include_defaults=False)  # reading all task files of the package takes minutes

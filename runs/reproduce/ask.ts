@@ -22,6 +22,8 @@ export type Question = {
   /** Of the edge model, and of a pair where there is one. */
   readonly methods: readonly string[];
   readonly pairMethods?: readonly string[];
+  /** Of the suites' tasks only these. The others still decide the prompts of controls, and so whether a log goes on. */
+  readonly only?: RegExp;
   readonly timed?: number;
   /** Whether all weights are held in fp32. */
   readonly exact?: boolean;
@@ -29,7 +31,7 @@ export type Question = {
 
 /** All answers, those of earlier runs among them. Throws as `runEval` and `benchmarkTasks`. */
 export async function ask(question: Question, context: Context): Promise<LogLine[]> {
-  const { id, items, seeds = [1], methods, pairMethods = [], timed = 0, exact = false } = question;
+  const { id, items, seeds = [1], methods, pairMethods = [], only, timed = 0, exact = false } = question;
   const { budget, data, work, pair, signal, tell } = context;
   const named = question.suites.flatMap((name): readonly Suite[] => suites.get(name)!);
   const tasks = await benchmarkTasks(named, { data, items: items[budget], seeds });
@@ -43,6 +45,7 @@ export async function ask(question: Question, context: Context): Promise<LogLine
     methods: [...methods, ...(pair === undefined ? [] : pairMethods), ...context.methods],
     timedQueries: timed,
     exact,
+    only,
     ...(signal === undefined ? {} : { signal }),
     onProgress: ({ done, total, task, method }) => tell(`${id}: ${done} of ${total} questions (${task}, ${method})`),
   });
