@@ -7,9 +7,8 @@ import type { LogLine } from "../../src/eval/log.ts";
 import { openLog } from "../../src/eval/log-file.ts";
 import { summarize } from "../../src/eval/report.ts";
 import { runEval } from "../../src/eval/run-eval.ts";
-import { harmonicMean, mean } from "../../src/eval/statistics.ts";
+import { harmonicMean, itemsOf, mean, standardErrorOf } from "../../src/eval/statistics.ts";
 import { benchmarkTasks, type Suite, suites } from "../../src/eval/tasks/suites.ts";
-import { standardError } from "./contradictions.ts";
 import { number, signed, table } from "./markdown.ts";
 import type { Budget, Context } from "./row.ts";
 
@@ -59,9 +58,15 @@ function ofTasks(lines: readonly LogLine[], tasks: readonly EvalTask[]): LogLine
   return lines.filter(({ task, seed, sample }) => sample < (sizes.get(`${task} ${seed}`) ?? 0));
 }
 
-export type Accuracy = {
-  readonly method: string;
-  readonly tasks: readonly { readonly task: string; readonly n: number; readonly share: number }[];
+export type Accuracy = { readonly method: string; readonly tasks: readonly TaskAccuracy[] };
+
+export type TaskAccuracy = {
+  readonly task: string;
+  /** Different items: an item that was asked with several seeds counts once. */
+  readonly n: number;
+  readonly share: number;
+  /** Standard error over items. */
+  readonly error: number;
 };
 
 /** Of each method, over all seeds, in the tasks' order. */
@@ -69,11 +74,10 @@ export function accuracies(lines: readonly LogLine[]): Accuracy[] {
   const scoreOf = ({ scores, scorer }: LogLine) => scores[scorer]!.score;
   return [...groupBy(lines, ({ method }) => method)].map(([method, own]) => ({
     method,
-    tasks: [...groupBy(own, ({ task }) => task)].map(([task, members]) => ({
-      task,
-      n: members.length,
-      share: mean(members.map(scoreOf)),
-    })),
+    tasks: [...groupBy(own, ({ task }) => task)].map(([task, members]) => {
+      const [scores, items] = [members.map(scoreOf), itemsOf(members.map(({ input }) => input))];
+      return { task, n: items.length, share: mean(scores), error: standardErrorOf(scores, items) };
+    }),
   }));
 }
 
@@ -92,20 +96,33 @@ export function differenceTable(lines: readonly LogLine[], against: string): str
   ]);
   if (rows.length === 0) return [];
   return [
-    "Differences of AVE in points, paired by question; 95 % intervals over tasks and questions, p over tasks, corrected for all rows by Holm.",
+    "Differences of AVE in points, paired by question; 95 % intervals over tasks and items, p over tasks, corrected for all rows by Holm.",
     table(["difference", "points", "95 %", "p", "p, Holm"], rows),
   ];
 }
 
-/** Percent with its standard error by task, AVE and HAR. */
+/** The tasks of all methods, each once. */
+export const tasksOf = (rows: readonly Accuracy[]): TaskAccuracy[] => [
+  ...new Map(rows.flatMap(({ tasks }) => tasks.map((cell) => [cell.task, cell] as const))).values(),
+];
+
+/** What stands where a method was not asked a task. */
+export const noCell = "–";
+
+/** Percent with its standard error by task, AVE and HAR; these where the method was asked every task. */
 export function accuracyTable(rows: readonly Accuracy[]): string {
-  const tasks = rows[0]!.tasks.map(({ task, n }) => `${task} (n ${n})`);
+  const tasks = tasksOf(rows);
   return table(
-    ["method", ...tasks, "AVE", "HAR"],
-    rows.map(({ method, tasks: cells }) => {
-      const shares = cells.map(({ share }) => 100 * share);
-      const shown = cells.map(({ share, n }) => `${number(100 * share)} ± ${number(100 * standardError(share, n))}`);
-      return [method, ...shown, number(mean(shares)), number(harmonicMean(shares))];
+    ["method", ...tasks.map(({ task, n }) => `${task} (n ${n})`), "AVE", "HAR"],
+    rows.map(({ method, tasks: own }) => {
+      const cells = tasks.map(({ task }) => own.find((cell) => cell.task === task));
+      const shown = cells.map((cell) =>
+        cell === undefined ? noCell : `${number(100 * cell.share)} ± ${number(100 * cell.error)}`,
+      );
+      const shares = cells.flatMap((cell) => (cell === undefined ? [] : 100 * cell.share));
+      const isWhole = shares.length === cells.length;
+      const means = isWhole ? [number(mean(shares)), number(harmonicMean(shares))] : [noCell, noCell];
+      return [method, ...shown, ...means];
     }),
   );
 }

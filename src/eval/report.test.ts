@@ -116,6 +116,24 @@ describe("a report", () => {
     expect(summarize(seeds).strata["rules"]!.methods["base"]).toMatchObject({ tasks: 1, n: 12, score: 0.5 });
   });
 
+  test("draws items, each with all its seeds: the same answers under four seeds tell no more than under one", () => {
+    const right = Array.from({ length: 24 }, (_, i) => (i % 2 === 0 ? 1 : 0));
+    const other = right.map((score, i) => (i % 4 === 0 ? 1 - score : score));
+    const of = (seeds: readonly number[]) =>
+      summarize(
+        seeds.flatMap((seed) => [
+          ...lines("a", "specialized", right, { seed }),
+          ...lines("a", "base", other, { seed }),
+        ]),
+      ).strata["rules"]!;
+    const width = ({ low, high }: { low: number; high: number }) => high - low;
+    const [one, four] = [of([1]), of([1, 2, 3, 4])];
+    const widths = ({ methods, comparisons }: typeof one) => [width(methods["base"]!.interval), width(comparisons[0]!)];
+    expect(widths(four)[0]).toBeCloseTo(widths(one)[0]!, 1);
+    expect(widths(four)[1]).toBeCloseTo(widths(one)[1]!, 1);
+    expect(four.methods["base"]!.n).toBe(96);
+  });
+
   test("is determined by its lines and its seed, and of no lines it is empty", () => {
     const shares = Array.from({ length: 30 }, (_, i) => ((i * 7919) % 31) / 31);
     const some = ["a", "b", "c"].flatMap((task, i) => lines(task, "specialized", shares.slice(10 * i, 10 * i + 10)));

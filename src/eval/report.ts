@@ -9,6 +9,8 @@ import {
   harmonicMean,
   holm,
   type Interval,
+  type Items,
+  itemsOf,
   mean,
   signFlipTest,
 } from "./statistics.ts";
@@ -31,7 +33,7 @@ export type Cell = {
 /** Over the tasks of a stratum, which count equally. */
 export type MethodReport = Cell & {
   readonly tasks: number;
-  /** 95 %, clustered by task. */
+  /** 95 %, clustered by task, and by item within: the same input asked with several seeds is one item. */
   readonly interval: Interval;
   /** HAR: the harmonic mean of the tasks' scores. */
   readonly harmonic: number;
@@ -79,13 +81,13 @@ export type ReportOptions = {
 const headline = "specialized";
 const controls = ["sibling-prompt", "far-prompt"];
 
-/** Scores of one method in one task by question. */
-type Scores = ReadonlyMap<string, number>;
+/** Lines of one method in one task by question. */
+type Answers = ReadonlyMap<string, LogLine>;
 type Stratum = {
   readonly tasks: readonly string[];
   readonly methods: readonly string[];
   /** undefined: the method was not asked this task. */
-  readonly scores: (method: string, task: string) => Scores | undefined;
+  readonly answers: (method: string, task: string) => Answers | undefined;
 };
 
 /** Makes all numbers of a report. Lines of the same question count once, the last one. */
@@ -118,9 +120,9 @@ function summarizeStratum(
   const stratum: Stratum = {
     tasks: [...byTask.keys()],
     methods,
-    scores(method, task) {
+    answers(method, task) {
       const found = cells.get(task)!.get(method);
-      return found && new Map(found.map((line) => [question(line), scoreOf(line)]));
+      return found && new Map(found.map((line) => [question(line), line]));
     },
   };
   return {
@@ -154,6 +156,7 @@ function methodNames(lines: readonly LogLine[]): (line: LogLine) => string {
 }
 
 const question = ({ seed, sample }: LogLine): string => JSON.stringify([seed ?? null, sample]);
+const itemsOfLines = (lines: readonly LogLine[]): Items => itemsOf(lines.map(({ input }) => input));
 const scoreOf = ({ scorer, scores }: LogLine): number => scores[scorer]?.score ?? 0;
 
 const lastOfEach = (lines: readonly LogLine[], methodOf: (line: LogLine) => string): LogLine[] => [
@@ -182,7 +185,7 @@ function methodReport(lines: readonly LogLine[], rng: Rng): MethodReport {
     tasks: cells.length,
     n: lines.length,
     score: mean(cells.map(({ score }) => score)),
-    interval: clusterBootstrap(clusters, ([value]) => value!, { rng }),
+    interval: clusterBootstrap(clusters, ([value]) => value!, { rng, items: groups.map(itemsOfLines) }),
     harmonic: harmonicMean(cells.map(({ score }) => score)),
     failed: cells.reduce((sum, { failed }) => sum + failed, 0),
     inputTokens: meanOrNull(cells.map(({ inputTokens }) => inputTokens)),
@@ -194,21 +197,24 @@ function methodReport(lines: readonly LogLine[], rng: Rng): MethodReport {
   };
 }
 
+/** The scores of several methods in one task, a column each, with the items that their questions are of. */
+type Compared = { readonly scores: Cluster; readonly items: Items };
+
 /** The tasks that have all the methods, each with the questions that all of them answered. */
-function clustersOf({ tasks, scores }: Stratum, methods: readonly string[]): Map<string, Cluster> {
-  const clusters = new Map<string, Cluster>();
+function comparedOf({ tasks, answers }: Stratum, methods: readonly string[]): Map<string, Compared> {
+  const compared = new Map<string, Compared>();
   for (const task of tasks) {
-    const found = methods.map((method) => scores(method, task));
+    const found = methods.map((method) => answers(method, task));
     const [first] = found;
     if (first === undefined || !found.every((one) => one !== undefined)) continue;
     const common = [...first.keys()].filter((key) => found.every((one) => one.has(key)));
     if (common.length > 0)
-      clusters.set(
-        task,
-        found.map((one) => common.map((key) => one.get(key)!)),
-      );
+      compared.set(task, {
+        scores: found.map((one) => common.map((key) => scoreOf(one.get(key)!))),
+        items: itemsOfLines(common.map((key) => first.get(key)!)),
+      });
   }
-  return clusters;
+  return compared;
 }
 
 /** specialised − the better of the controls: the better one over all tasks, found anew in each resample. */
@@ -216,18 +222,19 @@ function promptEffect(stratum: Stratum, rng: Rng): PromptEffect | null {
   const present = controls.filter((control) => stratum.methods.includes(control));
   const columns = [headline, ...present];
   if (present.length === 0 || !stratum.methods.includes(headline)) return null;
-  const clusters = clustersOf(stratum, columns);
-  if (clusters.size === 0) return null;
+  const compared = comparedOf(stratum, columns);
+  if (compared.size === 0) return null;
   const effectOf = ([own, ...others]: readonly number[]): number => own! - Math.max(...others);
-  const members = [...clusters.values()];
+  const members = [...compared.values()].map(({ scores }) => scores);
+  const items = [...compared.values()].map((one) => one.items);
   const means = columnMeans(members);
   return {
     effect: effectOf(means),
-    ...clusterBootstrap(members, effectOf, { rng }),
+    ...clusterBootstrap(members, effectOf, { rng, items }),
     specialized: means[0]!,
     controls: Object.fromEntries(present.map((control, i) => [control, means[i + 1]!])),
-    tasks: clusters.size,
-    byTask: Object.fromEntries([...clusters].map(([task, cluster]) => [task, effectOf(columnMeans([cluster]))])),
+    tasks: compared.size,
+    byTask: Object.fromEntries([...compared].map(([task, { scores }]) => [task, effectOf(columnMeans([scores]))])),
   };
 }
 
@@ -242,7 +249,8 @@ function comparePairs(stratum: Stratum, against: string | undefined, rng: Rng): 
         ? methods.filter((method) => method !== against).map((method) => [method, against] as const)
         : [];
   return pairs.flatMap(([method, other]) => {
-    const clusters = [...clustersOf(stratum, [method, other]).values()];
+    const compared = [...comparedOf(stratum, [method, other]).values()];
+    const clusters = compared.map(({ scores }) => scores);
     if (clusters.length === 0) return [];
     const stream = rng.split(`${method} − ${other}`);
     const differences = clusters.map(([one, two]) => mean(one!) - mean(two!));
@@ -252,7 +260,10 @@ function comparePairs(stratum: Stratum, against: string | undefined, rng: Rng): 
         method,
         against: other,
         difference: mean(differences),
-        ...clusterBootstrap(clusters, ([one, two]) => one! - two!, { rng: stream }),
+        ...clusterBootstrap(clusters, ([one, two]) => one! - two!, {
+          rng: stream,
+          items: compared.map(({ items }) => items),
+        }),
         tasks: clusters.length,
         p,
         holm: p,

@@ -1,6 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { createRng } from "../base/rng.ts";
-import { clusterBootstrap, columnMeans, harmonicMean, holm, mean, quantile, signFlipTest } from "./statistics.ts";
+import {
+  clusterBootstrap,
+  columnMeans,
+  harmonicMean,
+  holm,
+  itemsOf,
+  mean,
+  quantile,
+  signFlipTest,
+  standardErrorOf,
+} from "./statistics.ts";
 
 describe("means", () => {
   test("of a small sample are those done by hand", () => {
@@ -15,6 +25,21 @@ describe("means", () => {
     expect(quantile([1, 2, 3, 4], 0.5)).toBe(2.5);
     expect(quantile([1, 2, 3, 4], 1 / 3)).toBeCloseTo(2, 12);
   });
+});
+
+test("a standard error is that of items: √(p(1 − p)/(n − 1)) of one answer each, and the same of five alike", () => {
+  const answers = [1, 0, 0, 1, 0, 0, 0, 1];
+  const inputs = answers.map((_, i) => `input ${i}`);
+  const expected = Math.sqrt((0.375 * 0.625) / 7);
+  expect(standardErrorOf(answers, itemsOf(inputs))).toBeCloseTo(expected, 12);
+  const five = [1, 2, 3, 4, 5];
+  const repeated = itemsOf(five.flatMap(() => inputs));
+  expect(
+    standardErrorOf(
+      five.flatMap(() => answers),
+      repeated,
+    ),
+  ).toBeCloseTo(expected, 12);
 });
 
 const draw = (seed: number, shift: number, n: number) => {

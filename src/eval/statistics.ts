@@ -1,4 +1,5 @@
 /** @file Means, intervals that cluster by task, tests of paired differences. Pure functions over plain numbers. */
+import { groupBy } from "../base/group-by.ts";
 import type { Rng } from "../base/rng.ts";
 
 export const mean = (values: ArrayLike<number>): number => {
@@ -30,33 +31,58 @@ export const BOOTSTRAP_RESAMPLES = 2000;
  */
 export type Cluster = readonly ArrayLike<number>[];
 
+/** The questions of a task by their item, such as the same input asked with several draws of examples: places in the cluster's columns. */
+export type Items = readonly (readonly number[])[];
+
+/** Questions with the same input are one item. */
+export const itemsOf = (inputs: readonly string[]): Items => [
+  ...groupBy([...inputs.keys()], (at) => inputs[at]!).values(),
+];
+
+/** Of the mean of answers, where items are independent of each other and the answers to one item need not be (a sandwich estimate). */
+export function standardErrorOf(values: readonly number[], items: Items): number {
+  const average = mean(values);
+  const squares = items.map((item) => item.reduce((sum, at) => sum + (values[at]! - average), 0) ** 2);
+  return Math.sqrt((items.length / (items.length - 1)) * squares.reduce((sum, one) => sum + one, 0)) / values.length;
+}
+
+export type BootstrapOptions = {
+  readonly rng: Rng;
+  /** Of each cluster, where some of its questions are of one item: items are drawn, each with all its questions. */
+  readonly items?: readonly Items[];
+  readonly resamples?: number;
+  readonly confidence?: number;
+};
+
 /**
- * A percentile interval of a statistic of the columns' means over tasks, where tasks are drawn with replacement, and then the questions
- * within each (the two-stage bootstrap; tasks are what the result is to hold for). A single task stays, and only its questions are drawn.
+ * A percentile interval of a statistic of the columns' means over tasks, where tasks are drawn with replacement, and then the items within
+ * each (the two-stage bootstrap; tasks are what the result is to hold for). A single task stays, and only its items are drawn.
  */
 export function clusterBootstrap(
   clusters: readonly Cluster[],
   statistic: (means: readonly number[]) => number,
-  { rng, resamples = BOOTSTRAP_RESAMPLES, confidence = 0.95 }: { rng: Rng; resamples?: number; confidence?: number },
+  { rng, items = clusters.map(eachAlone), resamples = BOOTSTRAP_RESAMPLES, confidence = 0.95 }: BootstrapOptions,
 ): Interval {
   const columns = clusters[0]!.length;
   const draws = new Float64Array(resamples);
+  const drawn: number[] = [];
   for (let r = 0; r < resamples; r++) {
     const means = new Array<number>(columns).fill(0);
     for (let c = 0; c < clusters.length; c++) {
-      const cluster = clusters[clusters.length === 1 ? 0 : rng.int(clusters.length)]!;
-      const { length } = cluster[0]!;
-      const weight = 1 / (length * clusters.length);
-      for (let i = 0; i < length; i++) {
-        const question = rng.int(length);
-        for (let k = 0; k < columns; k++) means[k]! += cluster[k]![question]! * weight;
-      }
+      const at = clusters.length === 1 ? 0 : rng.int(clusters.length);
+      const [cluster, own] = [clusters[at]!, items[at]!];
+      let count = 0;
+      for (let i = 0; i < own.length; i++) for (const question of own[rng.int(own.length)]!) drawn[count++] = question;
+      const weight = 1 / (count * clusters.length);
+      for (let i = 0; i < count; i++) for (let k = 0; k < columns; k++) means[k]! += cluster[k]![drawn[i]!]! * weight;
     }
     draws[r] = statistic(means);
   }
   draws.sort();
   return { low: quantile(draws, (1 - confidence) / 2), high: quantile(draws, (1 + confidence) / 2) };
 }
+
+const eachAlone = ([first]: Cluster): Items => Array.from(first!, (_, at) => [at]);
 
 /** The means over tasks of the columns' means. */
 export const columnMeans = (clusters: readonly Cluster[]): number[] =>

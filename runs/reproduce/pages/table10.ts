@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openLog } from "../../../src/eval/log-file.ts";
-import { accuracies } from "../ask.ts";
+import { accuracies, noCell, tasksOf } from "../ask.ts";
 import { largestError, standardError } from "../contradictions.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import { paperTasks, table10 as printed, table2, table11 } from "../paper.ts";
@@ -40,11 +40,15 @@ export async function table10Page({ work }: Context): Promise<Page> {
 async function ours(log: string): Promise<string> {
   await using open = await openLog(log);
   const rows = accuracies(open.lines);
+  const tasks = tasksOf(rows).map(({ task }) => task);
   return table(
-    ["method", ...rows[0]!.tasks.map(({ task }) => task)],
-    rows.map(({ method, tasks }) => [
+    ["method", ...tasks],
+    rows.map(({ method, tasks: own }) => [
       method,
-      ...tasks.map(({ share, n }) => `${number(standardError(share, n), 4)} (n ${n})`),
+      ...tasks.map((task) => {
+        const cell = own.find((one) => one.task === task);
+        return cell === undefined ? noCell : `${number(cell.error, 4)} (n ${cell.n})`;
+      }),
     ]),
   );
 }

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import type { LogLine } from "../../src/eval/log.ts";
+import { accuracies, accuracyTable } from "./ask.ts";
+
+const answers = (method: string, task: string, scores: readonly number[], seed = 1): LogLine[] =>
+  scores.map((score, sample) => ({
+    log: 1,
+    task,
+    seed,
+    stratum: "tasks",
+    kind: "task",
+    sample,
+    method,
+    subject: "s",
+    input: `input ${sample}`,
+    target: "yes",
+    inputTokens: 1,
+    answer: "yes",
+    finish: "choice",
+    scorer: "exact",
+    scores: { exact: { score, reason: "" } },
+    ms: null,
+    sha256: { model: "m", prompt: null, task: "t" },
+    versions: {},
+  }));
+const half = [1, 0, 1, 0];
+
+test("a table has the tasks of all methods, and a task that a method was not asked leaves its cell empty", () => {
+  const rows = accuracyTable(
+    accuracies([...answers("base", "b", half), ...answers("other", "a", [1, 1, 1, 0]), ...answers("other", "b", half)]),
+  )
+    .split("\n")
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  const cellsOf = (name: string) => rows.find((cells) => cells[1] === name)!.slice(2, -1);
+  expect(cellsOf("method")).toEqual(["b (n 4)", "a (n 4)", "AVE", "HAR"]);
+  expect(cellsOf("base")).toEqual(["50.0 ± 28.9", "–", "–", "–"]);
+  expect(cellsOf("other")).toEqual(["50.0 ± 28.9", "75.0 ± 25.0", "62.5", "60.0"]);
+});
+
+test("the same items under more seeds are no more items, and their standard error is no smaller", () => {
+  const [once] = accuracies(answers("base", "a", half));
+  const [thrice] = accuracies([1, 2, 3].flatMap((seed) => answers("base", "a", half, seed)));
+  expect(thrice!.tasks[0]!.error).toBeCloseTo(once!.tasks[0]!.error, 12);
+  expect(thrice!.tasks[0]!.n).toBe(4);
+});
