@@ -27,10 +27,14 @@ export type Choice = {
   readonly skill: string;
   /** What the model wrote. */
   readonly said: string;
-  /** Milliseconds that this choice took now: next to none where it was remembered. */
+  /** Tokens that were read for it now: none where it was remembered, or where the question does not fit. */
+  readonly inputTokens: number;
+  /** Milliseconds that this choice took now, compiling left out: next to none where it was remembered. */
   readonly ms: number;
   readonly isRemembered: boolean;
 };
+
+type Chosen = Pick<Choice, "skill" | "said">;
 
 /** Owns a session: close it. */
 export type FirstPass = AsyncDisposable & {
@@ -66,28 +70,38 @@ export function createFirstPass(
 ): FirstPass {
   const prompt = dispatchPrompt(names);
   const maxTokens = spareTokens + Math.max(...[...names, otherSkill].map((name) => tokenizer.encode(name).length));
-  const known = new Map<string, Omit<Choice, "ms" | "isRemembered">>();
+  const known = new Map<string, Chosen>();
   let decoder: Promise<Decoder> | undefined;
 
-  async function ask(input: string, signal: AbortSignal | undefined): Promise<Omit<Choice, "ms" | "isRemembered">> {
-    const ids = encodePrompted(tokenizer, layout, { prompt, input });
-    if (ids.length + maxTokens > model.config.context) return { skill: otherSkill, said: "" };
+  const open = (): Promise<Decoder> => {
     decoder ??= createDecoder(model, { threads, device, ...(change === undefined ? {} : { change }) });
-    const { text = "", finish } = await (await decoder).generate(ids, { maxTokens, tokenizer, signal });
+    return decoder;
+  };
+
+  async function ask(
+    opened: Decoder,
+    input: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Chosen & Pick<Choice, "inputTokens">> {
+    const ids = encodePrompted(tokenizer, layout, { prompt, input });
+    if (ids.length + maxTokens > model.config.context) return { skill: otherSkill, said: "", inputTokens: 0 };
+    const { text = "", finish } = await opened.generate(ids, { maxTokens, tokenizer, signal });
     requireRunning(signal);
-    return { skill: finish === "stop" ? parseSkill(text, names) : otherSkill, said: text };
+    const skill = finish === "stop" ? parseSkill(text, names) : otherSkill;
+    return { skill, said: text, inputTokens: ids.length };
   }
 
   return {
     async choose(input, signal) {
-      const from = now();
       const key = sha256(input);
       const before = known.get(key);
-      const choice = before ?? (await ask(input, signal));
+      const asked = before === undefined ? await open() : undefined;
+      const from = now();
+      const { inputTokens, ...choice } = asked ? await ask(asked, input, signal) : { ...before!, inputTokens: 0 };
       known.delete(key);
       known.set(key, choice); // the last one is the one used last
       if (known.size > remembered) known.delete(known.keys().next().value!);
-      return { ...choice, ms: now() - from, isRemembered: before !== undefined };
+      return { ...choice, inputTokens, ms: now() - from, isRemembered: before !== undefined };
     },
     [Symbol.asyncDispose]: async () => (await decoder)?.close(),
   };

@@ -1,5 +1,6 @@
 /** @file How good a model is on a few labelled examples: what searches are scored by. */
 import { AppError } from "../base/errors.ts";
+import type { TextLayout } from "../data/text-question.ts";
 import { type Asker, createAsker, type Edge, encodeQuery } from "../eval/ask.ts";
 import type { Scorer } from "../eval/scorers/scorer.ts";
 import { needsCode, runsAnswers, type ScorerName, scorers } from "../eval/scorers/table.ts";
@@ -11,6 +12,8 @@ export type Shots = {
   readonly examples: readonly Example[];
   /** A closed list of answers; without it they are written. */
   readonly labels?: readonly string[] | undefined;
+  /** Where labels are chosen in plain text, without the model's own layout. */
+  readonly textLayout?: TextLayout | undefined;
   readonly scorer: ScorerName;
   /** The text in front of every input. */
   readonly prompt?: string | undefined;
@@ -41,7 +44,7 @@ export type ShotScorer = AsyncDisposable & { score(signal?: AbortSignal): Promis
  */
 export function createShotScorer(
   edge: Edge,
-  { examples, labels, scorer, prompt, maxTokens }: Shots,
+  { examples, labels, textLayout, scorer, prompt, maxTokens }: Shots,
   options: Pick<CompileOptions, "threads" | "device"> = {},
 ): ShotScorer {
   if (examples.length === 0) throw new AppError("E_DATA", "examples: expected at least one, found none");
@@ -52,8 +55,13 @@ export function createShotScorer(
       "E_DATA",
       `examples: expected targets among ${labels!.join(", ")}, found ${JSON.stringify(strange.target)}`,
     );
-  const queries = examples.map((example) => encodeQuery(edge, example, { choices: labels, context: prompt }));
-  const longest = Math.max(...examples.map(({ target }) => encodeTarget(edge.tokenizer, edge.layout, target).length));
+  const queries = examples.map((example) =>
+    encodeQuery(edge, example, { choices: labels, context: prompt, textLayout }),
+  );
+  const longest =
+    labels === undefined
+      ? Math.max(...examples.map(({ target }) => encodeTarget(edge.tokenizer, edge.layout, target).length))
+      : 1; // nothing is written
   const asker: Asker = createAsker(edge, { ...options, reusePrefix: false });
   return {
     async score(signal) {

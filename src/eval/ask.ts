@@ -56,7 +56,7 @@ export type Edge = {
   readonly model: FrozenModel;
   readonly change?: StepChange | undefined;
   readonly prefix?: Prefix | undefined;
-  /** The prompt whose place the prefix takes: inputs are written as they follow it. Without it they begin a text. */
+  /** The prompt whose place the prefix takes: inputs are written as they follow it, without a begin token. Without it they begin a text. */
   readonly behind?: string | undefined;
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
@@ -92,7 +92,7 @@ export function encodeQuery(
   const query =
     textLayout === undefined || choices === undefined
       ? laidOut()
-      : encodeTextQuery(tokenizer, textLayout, { input, choices, context });
+      : encodeTextQuery(tokenizer, textLayout, { input, choices, context, addSpecial: behind === undefined });
   const length = behindPrefix(prefix) + sequenceLength(query);
   if (length > model.config.context)
     throw new AppError("E_LIMIT", `${length} tokens exceed the model's context of ${model.config.context}`);

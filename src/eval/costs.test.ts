@@ -56,6 +56,15 @@ test("preparing is averaged over tasks, asking over questions, and saved operati
   expect(mine).toMatchObject({ needs: null, preparing: { bytes: 0 }, paysBackAfter: null });
 });
 
+test("both passes of a question are counted: tokens, operations and time of the first one too", () => {
+  const dispatch = { skill: "math", ms: 3, tokens: 30, flops: 50 };
+  const [row] = costsOf([line("skills-prompt:x", "a", { flops: 100, ms: 4, dispatch })]);
+  expect(row!.question).toEqual({ tokens: 40, flops: 150, ms: 7 });
+  const { flops: _, tokens: __, ...old } = dispatch; // a log from before the first pass was counted
+  const [before] = costsOf([line("skills-prompt:x", "a", { flops: 100, dispatch: old })]);
+  expect(before!.question!.flops).toBeNull();
+});
+
 test("without the method that others are held against, or in old logs without operations, nothing is said of paying back", () => {
   expect(costsOf(lines, "gist:x").map(({ paysBackAfter }) => paysBackAfter)).toEqual([null, null, null]);
   const old = lines.map(({ flops: _, ...rest }) => rest as LogLine);

@@ -11,10 +11,10 @@ export type CostRow = {
   readonly needs: Needs | null;
   /** Of preparing it for a task. */
   readonly preparing: Cost;
-  /** Of a question; null where none was answered. */
+  /** Of a question, both passes where there are two; null where none was answered. */
   readonly question: {
     readonly tokens: number;
-    /** Floating-point operations of reading it; null in logs from before they were counted. */
+    /** Floating-point operations of reading it; null in logs from before they were counted, in the first pass too. */
     readonly flops: number | null;
     /** null where none was timed. */
     readonly ms: number | null;
@@ -38,8 +38,8 @@ function rowOf(method: string, lines: readonly LogLine[]): Unpaid {
     return cost === undefined ? [] : [cost];
   });
   const average = (key: keyof Cost) => (costs.length === 0 ? 0 : mean(costs.map((cost) => cost[key])));
-  const asked = lines.flatMap(({ inputTokens, flops, ms }) =>
-    inputTokens === null ? [] : [{ inputTokens, flops, ms }],
+  const asked = lines.flatMap(({ inputTokens, flops, ms, dispatch }) =>
+    inputTokens === null ? [] : [withFirstPass({ inputTokens, flops, ms }, dispatch)],
   );
   const known = asked.flatMap(({ flops }) => flops ?? []);
   const timed = asked.flatMap(({ ms }) => ms ?? []);
@@ -60,6 +60,17 @@ function rowOf(method: string, lines: readonly LogLine[]): Unpaid {
             flops: known.length === 0 ? null : mean(known),
             ms: timed.length === 0 ? null : mean(timed),
           },
+  };
+}
+
+type Asked = { readonly inputTokens: number; readonly flops: number | undefined; readonly ms: number | null };
+
+function withFirstPass({ inputTokens, flops, ms }: Asked, first: LogLine["dispatch"]): Asked {
+  if (first === undefined) return { inputTokens, flops, ms };
+  return {
+    inputTokens: inputTokens + (first.tokens ?? 0),
+    flops: flops === undefined || first.flops === undefined ? undefined : flops + first.flops,
+    ms: ms === null ? null : ms + first.ms,
   };
 }
 

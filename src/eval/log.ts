@@ -43,8 +43,15 @@ export const LogLine = z.looseObject({
   flops: z.exactOptional(z.number()),
   /** Of the question asked alone; null where it was not timed. */
   ms: z.number().nullable(),
-  /** The first of two passes: the skill that it chose for this question, and how long that took. */
-  dispatch: z.exactOptional(z.looseObject({ skill: z.string(), ms: z.number() })),
+  /** The first of two passes: the skill that it chose for this question, how long that took, and what it read. */
+  dispatch: z.exactOptional(
+    z.looseObject({
+      skill: z.string(),
+      ms: z.number(),
+      tokens: z.exactOptional(z.int().min(0)),
+      flops: z.exactOptional(z.number()),
+    }),
+  ),
   /** What it took to adapt the model to this task. */
   cost: z.exactOptional(Cost),
   error: z.exactOptional(z.strictObject({ code: z.string(), message: z.string() })),

@@ -5,7 +5,7 @@ import { sha256 } from "../base/hash.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { version } from "../base/version.ts";
 import { compileConstraint } from "../constraint/compile.ts";
-import { choicesOf, type EvalTask } from "../data/eval-task.ts";
+import { choicesOf, type EvalSample, type EvalTask } from "../data/eval-task.ts";
 import { readTaskFiles } from "../data/task-file.ts";
 import type { StepChange } from "../decode/cached-model.ts";
 import type { Prefix } from "../decode/prefix.ts";
@@ -24,7 +24,7 @@ import { type Job, type LeftOut, planJobs, type Selection, selectTasks } from ".
 import { type EvalReport, summarize } from "./report.ts";
 import type { RunCode } from "./run-code.ts";
 import { needsCode, runsAnswers, scoreLine } from "./scorers/table.ts";
-import { modelSubject, pairSubject } from "./subject.ts";
+import { modelSubject, pairSubject, requireLayout } from "./subject.ts";
 
 export type EvalProgress = {
   /** Questions answered, by all methods together; those of an earlier run among them. */
@@ -115,6 +115,7 @@ export async function evaluate(
   const { onProgress, signal } = options;
   const subject = { ...evaluated, tokenizer: cachedTokenizer(evaluated.tokenizer) };
   const { jobs, leftOut } = planJobs(subject, selectTasks(tasks, options), methodsOf(options));
+  if (jobs.some(({ task }) => task.layout === undefined)) requireLayout(subject);
   for (const { task, scorers } of jobs) {
     const running = scorers.find(runsAnswers);
     if (running !== undefined && options.runCode === undefined) throw needsCode(running, `task "${task.name}": `);
@@ -169,6 +170,10 @@ async function contentsOf(jobs: readonly Job[]): Promise<Map<string, string>> {
   return contents;
 }
 
+/** What a question is, beside its place. */
+const rowKey = ({ input, target, choices }: Pick<EvalSample, "input" | "target"> & { choices?: unknown }): string =>
+  JSON.stringify([input, target, choices ?? null]);
+
 /** The lines of an earlier run by their questions. Throws E_MISMATCH where they were asked of another model, or of other tasks. */
 function knownLines(
   lines: readonly LogLine[],
@@ -177,19 +182,30 @@ function knownLines(
   contents: ReadonlyMap<string, string>,
 ): Map<string, LogLine> {
   const planned = new Map(
-    jobs.map(({ task, constraint }) => [
+    jobs.map(({ task, samples, constraint }) => [
       JSON.stringify([task.name, task.seed ?? null]),
-      { task: taskHash(task), constraint: constraint && constraintHash(constraint) },
+      {
+        task: taskHash(task),
+        constraint: constraint && constraintHash(constraint),
+        samples: new Map(samples.map(([at, sample]) => [at, rowKey({ ...sample, choices: choicesOf(task, sample) })])),
+      },
     ]),
   );
   const advice = "name another log to begin anew";
-  for (const { task, seed, method, sha256: hashes } of lines) {
+  for (const line of lines) {
+    const { task, seed, method, sha256: hashes } = line;
     if (hashes.model !== subject.sha256)
       throw new AppError("E_MISMATCH", `log: it was written for other weights; ${advice}`);
     const wanted = planned.get(JSON.stringify([task, seed ?? null]));
     if (wanted === undefined) continue;
     if (wanted.task !== hashes.task)
       throw new AppError("E_MISMATCH", `log: the task "${task}" has changed since it was written; ${advice}`);
+    const row = wanted.samples.get(line.sample);
+    if (row !== undefined && row !== rowKey(line))
+      throw new AppError(
+        "E_MISMATCH",
+        `log: question ${line.sample} of the task "${task}" is another than when it was written: other data, or changed rows; ${advice}`,
+      );
     if (wanted.constraint !== hashes.constraint)
       throw new AppError("E_MISMATCH", `log: the task "${task}" was asked under another constraint; ${advice}`);
     const content = contents.get(method);
@@ -302,7 +318,7 @@ async function* ask(
           flops: flopsOf(query.prompt.length),
           ...(logLikelihoods === undefined ? {} : { logLikelihoods: [...logLikelihoods] }),
           ms: times[index] ?? null,
-          ...(dispatched === undefined ? {} : { dispatch: { skill: dispatched.skill, ms: dispatched.ms } }),
+          ...(dispatched === undefined ? {} : { dispatch: told(dispatched) }),
         });
       }
       await askers.release(answering);
@@ -317,10 +333,15 @@ async function* ask(
 /** A question with what the first pass said of it, where there is one. */
 type PlacedQuery = { readonly at: number; readonly query: Query; readonly dispatched: Dispatched | undefined };
 
+const told = ({ skill, ms, tokens, flops }: Dispatched): LogLine["dispatch"] => ({ skill, ms, tokens, flops });
+
 const failed = ({ code, message }: AppError): Partial<LogLine> => ({ finish: "failed", error: { code, message } });
 
-const longestTarget = ({ tokenizer, layout }: Subject, { samples }: EvalTask): number =>
-  samples.reduce((most, { target }) => Math.max(most, encodeTarget(tokenizer, layout, target).length), 0);
+/** None in plain text, whose answers are chosen. */
+const longestTarget = ({ tokenizer, layout }: Subject, { layout: isText, samples }: EvalTask): number =>
+  isText === undefined
+    ? samples.reduce((most, { target }) => Math.max(most, encodeTarget(tokenizer, layout, target).length), 0)
+    : 0;
 
 /** The error, where something is too long for a model. */
 async function fitting<T>(work: () => Promise<T>): Promise<T | AppError> {

@@ -43,13 +43,11 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
 }
 
 /**
- * A model alone, laid out by its own chat template: it can be prompted, not specialised.
- * @throws as `openModel` and `loadTokenizer`; E_CONFIG without a chat template
+ * A model alone, laid out by its own chat template where it has one: it can be prompted, not specialised.
+ * @throws as `openModel` and `loadTokenizer`
  */
 export async function modelSubject(path: string, options: Pick<OpenOptions, "exact"> = {}): Promise<Subject> {
   const tokenizer = await loadTokenizer(path);
-  if (tokenizer.chatTemplates.size === 0)
-    throw new AppError("E_CONFIG", `${path}: has no chat template, which says how a prompt and an input are laid out`);
   const model = await openModel(path, { keepBlocks: true, ...options });
   return {
     name: basename(path),
@@ -59,6 +57,12 @@ export async function modelSubject(path: string, options: Pick<OpenOptions, "exa
     tokenizer,
     layout: CHAT_TEMPLATE_LAYOUT,
   };
+}
+
+/** Throws E_CONFIG for a model without the chat template that says how its prompts and inputs are laid out. Plain text needs none. */
+export function requireLayout({ name, tokenizer, layout }: Subject): void {
+  if (layout.kind === "chat-template" && tokenizer.chatTemplates.size === 0)
+    throw new AppError("E_CONFIG", `${name}: has no chat template, which says how a prompt and an input are laid out`);
 }
 
 /** Of all weights, and of how they are held: a quantised model has the hash of the one it was made from, and codes round their inputs. */

@@ -5,7 +5,9 @@ import { createDecoder } from "../decode/decoder.ts";
 import { readPrefix } from "../decode/prefix.ts";
 import type { Subject } from "../methods/method.ts";
 import type { NamedMethod } from "../methods/table.ts";
+import { CHAT_TEMPLATE_LAYOUT } from "../text/chat-layout.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
+import { encodeQuery } from "./ask.ts";
 import { evaluate } from "./run-eval.ts";
 
 const model = talkativeModel(3);
@@ -128,4 +130,26 @@ test("plain text needs choices, and a blank exactly one", () => {
   refuses({ ...rest, layout: "text", samples: [{ input: "a", target: "b" }] }, "expected choices for layout text");
   for (const input of ["none", "_ and _"])
     refuses({ ...rest, samples: [{ input, target: "a", choices: ["a", "b"] }] }, "expected one blank");
+});
+
+test("behind a prefix that takes a prompt's place a text goes on without a begin token; else it begins with one", () => {
+  const [sample] = tasks.text.samples;
+  const asked = { choices: sample!.choices!, context: undefined, textLayout: "text" } as const;
+  const begun = encodeQuery(subject, sample!, asked);
+  expect(begun.prompt[0]).toBe(tokenizer.bosId);
+  expect(encodeQuery({ ...subject, behind: "Go on." }, sample!, asked)).toEqual({
+    ...begun,
+    prompt: begun.prompt.slice(1),
+  });
+});
+
+test("a model without a chat template is asked plain text, and refused where a question would be laid out by one", async () => {
+  const bare = { ...subject, layout: CHAT_TEMPLATE_LAYOUT };
+  const options = { methods: ["base"], threads: 1, timedQueries: 0 };
+  expect((await evaluate(bare, [tasks.text], options)).lines.map(({ finish }) => finish)).toEqual(["choice", "choice"]);
+  const written = EvalTask.parse({ name: "say", systemPrompt: "Say.", samples: [{ input: "a", target: "b" }] });
+  await expect(evaluate(bare, [tasks.text, written], options)).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringContaining("chat template") as unknown,
+  });
 });

@@ -15,10 +15,17 @@ export function encodeTextQuery(
     input,
     choices,
     context,
-  }: { readonly input: string; readonly choices: readonly string[]; readonly context: string | undefined },
+    addSpecial = true,
+  }: {
+    readonly input: string;
+    readonly choices: readonly string[];
+    readonly context: string | undefined;
+    /** Off where the text follows something that has begun already. */
+    readonly addSpecial?: boolean;
+  },
 ): ForcedQuery {
   const before = context === undefined ? "" : `${context}${textSeparator}`;
-  const encode = (text: string) => tokenizer.encode(text, { addSpecial: true });
+  const encode = (text: string) => tokenizer.encode(text, { addSpecial });
   const parts = choices.map((choice) => {
     const { read, counted } = textParts(layout, `${before}${input}`, choice);
     return { head: encode(read.trimEnd()), whole: encode(read + counted) };

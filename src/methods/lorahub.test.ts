@@ -96,3 +96,19 @@ test("LoRAs that do not add up, a folder without one, and a model that has one a
   const adapted = { ...subject, model: { ...model, adapter: adapters[0]!.skill } };
   await expect(prepare(adapted, root)).rejects.toMatchObject({ code: "E_MISMATCH" });
 });
+
+test("examples in plain text are read as their task asks: the loss is that of the text behind the input", async () => {
+  const examples = ["banana", "a band an"].map((input) => ({ input, target: "an an" }));
+  const { weights, loss } = await findWeights(subject, pool, { examples, layout: "text" }, { threads: 1 });
+  const encode = (text: string) => tokenizer.encode(text, { addSpecial: true });
+  const queries = examples.map(({ input, target }) => {
+    const prompt = encode(input);
+    return { prompt, answers: [encode(`${input} ${target}`).slice(prompt.length)] };
+  });
+  await using forcing = await createTeacherForcing(await withWeights(weights), { threads: 1, greedy: false });
+  let sum = 0;
+  for await (const { answers } of forcing.run(queries)) sum -= answers[0]!.logLikelihood;
+  const tokens = queries.reduce((total, { answers }) => total + answers[0]!.length, 0);
+  const norm = (0.05 / weights.length) * weights.reduce((total, w) => total + Math.abs(w), 0);
+  expect(loss).toBeCloseTo(sum / tokens + norm, 4);
+});

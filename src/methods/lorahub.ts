@@ -42,11 +42,14 @@ export type FoundWeights = { readonly weights: readonly number[]; readonly loss:
 export async function findWeights(
   subject: Subject,
   pool: FactorPool,
-  { examples }: Pick<Task, "examples">,
+  { examples, layout }: Pick<Task, "examples" | "layout">,
   { threads = 0, device = "cpu", signal }: Preparing = {},
 ): Promise<FoundWeights> {
   const { change, weights } = steered(pool);
-  const queries = examples.map((example) => encodeQuery(subject, example, { choices: undefined, context: undefined }));
+  const queries = examples.map((example) => {
+    const choices = layout === undefined ? undefined : [example.target]; // in plain text it stands where choices do
+    return encodeQuery(subject, example, { choices, context: undefined, textLayout: layout });
+  });
   const answerTokens = queries.reduce((sum, { answers }) => sum + answers[0]!.length, 0);
   await using forcing = await createTeacherForcing(subject.model, { threads, device, change, greedy: false });
   const lossOf = async (candidate: readonly number[]): Promise<number> => {

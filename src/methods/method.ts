@@ -75,6 +75,9 @@ export type Dispatched = {
   readonly change: StepChange | undefined;
   /** Milliseconds of the first pass; next to none where the choice was remembered. */
   readonly ms: number;
+  /** What the first pass read, and the operations of reading it; none where the choice was remembered. */
+  readonly tokens: number;
+  readonly flops: number;
 };
 
 /** How a method may work while it prepares. */

@@ -51,6 +51,21 @@ test("a first pass asks once for each question, forgets the one asked for longes
   expect((await first.choose("long ".repeat(200))).skill).toBe("other"); // beyond the context
 });
 
+test("compiling is no part of a first pass's time", async () => {
+  let opened = 0; // the clock: how often the weights were taken
+  const watched = {
+    ...model,
+    get weights() {
+      opened++;
+      return model.weights;
+    },
+  };
+  await using first = createFirstPass({ ...subject, model: watched }, pool.names, { threads: 1, now: () => opened });
+  expect(await first.choose("banana")).toMatchObject({ ms: 0, inputTokens: expect.any(Number) as unknown });
+  expect(opened).toBeGreaterThan(0);
+  expect(await first.choose("banana")).toMatchObject({ isRemembered: true, inputTokens: 0 });
+});
+
 test("the skill called classifier speaks in the place of the base model", async () => {
   expect(pool.names).toEqual(["code", "math"]);
   const change = pool.classifier!;
@@ -81,7 +96,9 @@ describe("C14: what no skill answers, the base weights answer", () => {
         model,
         cost: { seconds: 0, flops: 0, bytes: 0, examples: 0 },
         dispatch: async (input) =>
-          /[02468]/.test(input) ? { skill: "math", ms: 3, change } : { skill: "other", ms: 5, change: undefined },
+          /[02468]/.test(input)
+            ? { skill: "math", ms: 3, tokens: 1, flops: 1, change }
+            : { skill: "other", ms: 5, tokens: 1, flops: 1, change: undefined },
       }),
     };
     const [found, base] = [await answers(turns), await answers("base")];
@@ -108,6 +125,8 @@ describe("C14: what no skill answers, the base weights answer", () => {
     expect(strip(found)).toEqual(strip(await answers("base")));
     expect(new Set(found.map(({ dispatch }) => dispatch!.skill))).toEqual(new Set(["other"]));
     expect(found.every(({ dispatch }) => dispatch!.ms > 0)).toBe(true);
+    expect(found.every(({ inputTokens, dispatch }) => dispatch!.tokens! > inputTokens!)).toBe(true);
+    expect(found.every(({ flops, dispatch }) => dispatch!.flops! > flops!)).toBe(true);
   });
 });
 
@@ -139,6 +158,18 @@ test("a log is not gone on with where what a method reads has changed under its 
     message: expect.stringContaining(method) as unknown,
   });
   await writePeft(join(root, "math"), randomAdapter(model.config, { seed: "math" }), { baseName: "base" });
+});
+
+test("a search is refused where examples have no choices to be scored by; an equal share needs none", () => {
+  const examples = ["banana", "a band"].map((input) => ({ input, target: "an" }));
+  const task = { name: "t", stratum: "s", kind: "k", systemPrompt: "Say.", examples };
+  const [cem, uniform] = parseMethods([`skills-cem-2shot:${root}`, `skills-uniform:${root}`]);
+  const reason = "needs examples with choices, or labels; these examples have none";
+  expect(cem!.refuses!(subject, { ...task, layout: "text" })).toBe(reason);
+  expect(cem!.refuses!(subject, { ...task, scorers: ["choice-per-byte"] })).toBe(reason);
+  expect(cem!.refuses!(subject, { ...task, layout: "text", labels: ["an", "na"] })).toBeUndefined();
+  expect(cem!.refuses!(subject, task)).toBeUndefined();
+  expect(uniform!.refuses!(subject, { ...task, layout: "text" })).toBeUndefined();
 });
 
 test("few examples and an equal share of each skill are methods too", async () => {

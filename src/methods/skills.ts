@@ -8,7 +8,7 @@ import { createFirstPass, otherSkill } from "../dispatch/first-pass.ts";
 import { createShotScorer, type Shots } from "../dispatch/shots.ts";
 import { everywhere, whole } from "../dispatch/skill-pool.ts";
 import { classifierName, openSkillPool } from "../dispatch/skill-pool-file.ts";
-import { scorersOf } from "../eval/scorers/table.ts";
+import { choosingScorers, scorersOf } from "../eval/scorers/table.ts";
 import { readingCounter } from "./flops.ts";
 import { freeOfCost, type Method, type Subject, type Task } from "./method.ts";
 import { refusesExamples, shots } from "./shots.ts";
@@ -35,13 +35,14 @@ export const chosenSkill = (folder: string, by: Dispatching): Method => ({
       );
     const change = by === "classifier" ? pool.classifier : undefined;
     const first = createFirstPass({ ...subject, change }, pool.names, { threads, device });
+    const flopsOf = readingCounter({ model: subject.model, change });
     const changes = new Map<string, StepChange>();
     return {
       model: subject.model,
       async dispatch(input, signal) {
-        const { skill, ms } = await first.choose(input, signal);
+        const { skill, ms, inputTokens: tokens } = await first.choose(input, signal);
         if (skill !== otherSkill && !changes.has(skill)) changes.set(skill, whole(pool, skill));
-        return { skill, ms, change: changes.get(skill) };
+        return { skill, ms, tokens, flops: tokens === 0 ? 0 : flopsOf(tokens), change: changes.get(skill) };
       },
       cost: { ...freeOfCost, seconds: (performance.now() - from) / 1000, bytes: pool.bytes },
       close: async () => first[Symbol.asyncDispose](),
@@ -55,7 +56,7 @@ export type Mixing = { readonly search: SearchName; readonly perLayer?: boolean 
 export const mixedSkills = (folder: string, count: number, { search, perLayer = false }: Mixing): Method => ({
   summary: summaries[search](perLayer),
   needs: { training: "once", beside: "nothing" },
-  refuses: (_, task) => refusesExamples(task, count),
+  refuses: (_, task) => refusesExamples(task, count) ?? (search === "uniform" ? undefined : refusesChoices(task)),
   async prepare(subject, task, { threads = 0, device = "cpu", signal } = {}) {
     const from = performance.now();
     const pool = await openSkillPool(folder, subject);
@@ -91,10 +92,17 @@ const summaries: Readonly<Record<SearchName, (perLayer: boolean) => string>> = {
   uniform: () => "control: the skills in FOLDER, an equal share of each",
 };
 
+const scorerOf = (task: Task) => scorersOf({ ...task, samples: [...task.examples] })[0]!;
+
+/** A search scores answers: where each question has choices of its own, examples would need theirs. */
+const refusesChoices = (task: Task): string | undefined =>
+  task.labels === undefined && (task.layout !== undefined || choosingScorers.has(scorerOf(task)))
+    ? "needs examples with choices, or labels; these examples have none"
+    : undefined;
+
 function shotsOf(task: Task, count: number): Shots {
-  const examples = shots(task, count);
-  const { labels, maxTokens } = task;
-  return { examples, labels, scorer: scorersOf({ ...task, samples: [...examples] })[0]!, maxTokens };
+  const { labels, layout: textLayout, maxTokens } = task;
+  return { examples: shots(task, count), labels, textLayout, scorer: scorerOf(task), maxTokens };
 }
 
 /** Of reading all examples once. */

@@ -8,7 +8,7 @@ import { createShotScorer, type ShotScore } from "../../dispatch/shots.ts";
 import { everywhere, type SkillPool } from "../../dispatch/skill-pool.ts";
 import { classifierName, openSkillPool } from "../../dispatch/skill-pool-file.ts";
 import { createTwoPass, type TwoPassAnswer } from "../../dispatch/two-pass.ts";
-import { modelSubject, pairSubject } from "../../eval/subject.ts";
+import { modelSubject, pairSubject, requireLayout } from "../../eval/subject.ts";
 import { withNewFolder } from "../../export/new-folder.ts";
 import type { Subject } from "../../methods/method.ts";
 import { loadPair } from "../../pair/pair-file.ts";
@@ -184,11 +184,11 @@ async function openSubject(
   flags: Flags,
 ): Promise<AsyncDisposable & { readonly subject: Subject }> {
   const { threads, device, model, pair, exact } = flags;
-  if (model !== undefined)
-    return {
-      subject: await modelSubject(await context.resolveModel(model), { exact }),
-      [Symbol.asyncDispose]: async () => undefined,
-    };
+  if (model !== undefined) {
+    const subject = await modelSubject(await context.resolveModel(model), { exact });
+    requireLayout(subject);
+    return { subject, [Symbol.asyncDispose]: async () => undefined };
+  }
   const options = { resolveModel: context.resolveModel, warn: warnOn(context), exact };
   const subject = pairSubject(await loadPair(pair, options), { threads, device });
   return { subject, [Symbol.asyncDispose]: () => subject[Symbol.asyncDispose]() };

@@ -60,6 +60,14 @@ export function scorersOf({ name, scorer, scorers: names, labels, samples }: Eva
   return parseScorers(names ?? (scorer === undefined ? byDefault : [scorer]), `task "${name}"`);
 }
 
+/** Those that score what was chosen among a question's choices, and nothing that was written. */
+export const choosingScorers: ReadonlySet<ScorerName> = new Set([
+  "choice",
+  "choice-per-byte",
+  "choice-per-character",
+  "letter",
+]);
+
 /** Whether it runs answers, which the user has to allow. */
 export const runsAnswers = (name: ScorerName): boolean => "programOf" in scorers[name];
 
