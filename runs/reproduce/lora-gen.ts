@@ -120,7 +120,8 @@ export const loraGen = {
     kind: "page",
     shows: "FLOPs, memory, latency; training and inference; four methods",
     source: "S2 T12",
-    takes: "seconds for the forward pass; training waits",
+    takes: "seconds for the forward pass",
+    lacks: "training, memory and latency were not run",
     make: table12Page,
   },
   table13: {

@@ -1,12 +1,12 @@
 /** @file What `reproduce -- ID` does: writes a page, runs a test, or says why neither. */
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
 import { AppError } from "../../src/base/errors.ts";
 import { words } from "./markdown.ts";
 import type { Context, Row } from "./row.ts";
-import { IDS, type Id, resolved, rows } from "./table.ts";
+import { IDS, type Id, parseId, resolved, rows } from "./table.ts";
 
 /** Where pages are written. */
 export const resultsFolder = "docs/results";
@@ -33,14 +33,21 @@ export async function reproduce(id: Id, context: Context, folder: string): Promi
   return { kind: "page", path };
 }
 
-function pageOf(id: Id, { shows, source }: Row, text: string, { budget, pair, methods }: Context): string {
+function pageOf(id: Id, { shows, source }: Row, text: string, { budget, model, pair, methods }: Context): string {
   const flags = [
     `--budget ${budget}`,
     ...(pair === undefined ? [] : ["--pair FOLDER"]),
     ...(methods.length === 0 ? [] : [`--methods ${methods.join(",")}`]),
   ];
-  const head = `Source: ${source}. Made by \`npm run reproduce -- ${id} ${flags.join(" ")}\`.`;
+  const head = `Source: ${source}. Made by \`npm run reproduce -- ${id} ${flags.join(" ")}\`, edge model: ${pair === undefined ? basename(model) : "the pair's"}.`;
   return `# ${id}: ${shows}\n\n${head}\n\n${text}\n`;
+}
+
+const inPart = (lacks: string | undefined): string => (lacks === undefined ? "" : `, in part: ${lacks}`);
+
+function lackOf(id: string): string | undefined {
+  const { row } = resolved(parseId(id));
+  return row.kind === "page" ? row.lacks : undefined;
 }
 
 type RowOf<Kind> = Extract<Row, { kind: Kind }>;
@@ -50,8 +57,9 @@ const states: {
   readonly [K in Row["kind"]]: { cell(row: RowOf<K>, id: Id, hasPage: boolean): string; takes(row: RowOf<K>): string };
 } = {
   page: {
-    cell: ({ takes }, id, hasPage) => (hasPage ? `[page](${id}.md)` : `not run yet: ${takes}`),
-    takes: ({ takes }) => takes,
+    cell: ({ takes, lacks }, id, hasPage) =>
+      hasPage ? `[page](${id}.md)${inPart(lacks)}` : `not run yet: ${takes}${inPart(lacks)}`,
+    takes: ({ takes, lacks }) => takes + inPart(lacks),
   },
   test: {
     cell: ({ files }) => `test: ${files.map((file) => `\`${file}\``).join(", ")}`,
@@ -59,7 +67,10 @@ const states: {
   },
   waits: { cell: ({ needs }) => `not run yet: needs ${needs}`, takes: ({ takes }) => `not run yet; ${takes}` },
   out: { cell: ({ because }) => `out, because ${because}`, takes: () => "out" },
-  alias: { cell: ({ of }) => `see \`${of}\``, takes: ({ of }) => `see ${of}` },
+  alias: {
+    cell: ({ of }) => `see \`${of}\`${inPart(lackOf(of))}`,
+    takes: ({ of }) => `see ${of}${inPart(lackOf(of))}`,
+  },
 };
 
 const stateOf = (row: Row) => states[row.kind] as (typeof states)["page"];

@@ -40,6 +40,8 @@ export type Row =
       readonly kind: "page";
       /** How long, and on what. */
       readonly takes: string;
+      /** What it shows and nobody has run yet: the page is there in part. */
+      readonly lacks?: string;
       readonly make: (context: Context) => Promise<Page>;
     })
   | (Common & {

@@ -104,6 +104,9 @@ export function describeFound({
   const what = kept.at === 0 ? "the predicted gates, none were better" : `${way}, ${names[way]} ${kept.at}`;
   return [
     `kept     ${what}: ${formatShare(kept.heldOut.accuracy)} of ${plural(heldOut, "example")} set aside; predicted ${formatShare(predicted)}`,
+    ...(tried.length === 1
+      ? []
+      : [`         best of ${plural(tried.length, "state")} on those very examples: on others expect less`]),
     `search   ${plural(fitted, "example")} to fit, asked ${plural(evaluations, "time")}${steps === 0 ? "" : `, ${plural(steps, "step")}`}, ${formatMs(ms)}`,
   ];
 }

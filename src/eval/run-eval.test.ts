@@ -425,7 +425,7 @@ describe("an evaluation of a pair on disk", () => {
     const [first, ...others] = tasks[0]!.samples;
     await writeJsonFile(changed, { ...tasks[0], samples: [{ ...first, input: "another row" }, ...others] });
     const another = { code: "E_MISMATCH", message: expect.stringContaining('question 0 of the task "alpha"') };
-    await expect(run({ log, taskFiles: [changed] })).rejects.toMatchObject(another);
+    await expect(run({ log, taskFiles: [changed, ...files().slice(1)] })).rejects.toMatchObject(another);
     await writeTinyPair(join(folder, "pair-2"), { seed: 1 });
     await expect(run({ log, pairDirectory: join(folder, "pair-2") })).rejects.toMatchObject({ code: "E_MISMATCH" });
     expect(await readFile(log, "utf8")).toBe(text);

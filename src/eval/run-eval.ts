@@ -333,7 +333,12 @@ async function* ask(
 /** A question with what the first pass said of it, where there is one. */
 type PlacedQuery = { readonly at: number; readonly query: Query; readonly dispatched: Dispatched | undefined };
 
-const told = ({ skill, ms, tokens, flops }: Dispatched): LogLine["dispatch"] => ({ skill, ms, tokens, flops });
+const told = ({ skill, ms, tokens, flops }: Dispatched): NonNullable<LogLine["dispatch"]> => ({
+  skill,
+  ms,
+  tokens,
+  flops,
+});
 
 const failed = ({ code, message }: AppError): Partial<LogLine> => ({ finish: "failed", error: { code, message } });
 
