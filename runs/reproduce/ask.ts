@@ -60,7 +60,7 @@ function ofTasks(lines: readonly LogLine[], tasks: readonly EvalTask[]): LogLine
 
 export type Accuracy = { readonly method: string; readonly tasks: readonly TaskAccuracy[] };
 
-export type TaskAccuracy = {
+type TaskAccuracy = {
   readonly task: string;
   /** Different items: an item that was asked with several seeds counts once. */
   readonly n: number;

@@ -46,7 +46,7 @@ export function standardErrorOf(values: readonly number[], items: Items): number
   return Math.sqrt((items.length / (items.length - 1)) * squares.reduce((sum, one) => sum + one, 0)) / values.length;
 }
 
-export type BootstrapOptions = {
+type BootstrapOptions = {
   readonly rng: Rng;
   /** Of each cluster, where some of its questions are of one item: items are drawn, each with all its questions. */
   readonly items?: readonly Items[];
