@@ -17,7 +17,7 @@ import type { Feeds } from "../runtime/session.ts";
 import { floats, floatTensor } from "../runtime/tensor.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer } from "../text/tokenizer-file.ts";
-import { rowFeeds } from "../train/batch.ts";
+import { realTokens, rowFeeds } from "../train/batch.ts";
 import { edgePrefix } from "../train/generator-step.ts";
 import { openRun, TrainConfig } from "../train/recipes/table.ts";
 import { runTraining } from "../train/run.ts";
@@ -75,7 +75,8 @@ test.each([
 
   const [ids, answer] = [[3, 40, 41, 9, 12, 60, 2], 4];
   const row = rowFeeds(edgePrefix, [{ ids, answers: [[answer, ids.length]] }], subject.tokenizer.padId);
-  const wanted = kind === "mixlora" ? {} : { "edge.wanted": floatTensor([1, 4], [1, 1, 1, 1]) };
+  const real = { "edge.real": realTokens(edgePrefix, row) };
+  const wanted = kind === "mixlora" ? real : { ...real, "edge.wanted": floatTensor([1, 4], [1, 1, 1, 1]) };
   const trained = await lossOf(learnt, { ...row, ...wanted });
   const { model, change, cost } = await prepare(kind, output);
   await using decoder = await createDecoder(model, { threads: 1, change: change! });

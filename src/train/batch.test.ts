@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { requireContext, rowFeeds } from "./batch.ts";
+import { realTokens, requireContext, rowFeeds } from "./batch.ts";
 import { joinRows } from "./task-batches.ts";
 
 const numbers = (feeds: ReturnType<typeof rowFeeds>) =>
@@ -60,4 +60,17 @@ test("a sequence longer than the context is refused with both counts, joined one
   expect(() => requireContext([{ ids, answers: [] }], 20)).not.toThrow();
   expect(() => requireContext([{ ids, answers: [] }], 19)).toThrow(/20 tokens .* context of 19/);
   expect(() => requireContext([{ ids, answers: [], starts: [0, 10] }], 10)).not.toThrow();
+});
+
+test("padding is told by its place, not by its id: an end token that also pads is a token where a row has one", () => {
+  const end = 2;
+  const joined = joinRows(
+    [
+      { ids: [end, 11, end], answers: [] },
+      { ids: [end, 12, end], answers: [] },
+    ],
+    6,
+  );
+  const feeds = rowFeeds("p", [...joined, { ids: [10, end, 13], answers: [] }], end);
+  expect([...realTokens("p", feeds).data]).toEqual([1, 1, 1, 1, 1, 1, 1, 0, 0, 0]);
 });

@@ -4,7 +4,7 @@ import { input } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import type { Segments } from "../models/decoder.ts";
 import type { Feeds } from "../runtime/session.ts";
-import { intTensor } from "../runtime/tensor.ts";
+import { floatTensor, intTensor, type Tensor } from "../runtime/tensor.ts";
 
 /**
  * One row of a batch. `answers` are half-open spans of `ids` that are to be predicted; position 0 never is.
@@ -42,6 +42,19 @@ export function rowInputs(prefix: string, answers = `${prefix}_answers`): RowInp
     rows: input(`${prefix}.rows`, [answers], "i64"),
     targets: input(`${prefix}.targets`, [answers], "i64"),
   };
+}
+
+/**
+ * (b, t, 1): 1 for tokens, 0 for the padding behind them, which stands at position 0 and begins no sequence. Ids do not tell: a tokenizer
+ * may pad with its end token.
+ */
+export function realTokens(prefix: string, feeds: Feeds): Tensor {
+  const { data: positions, shape } = feeds[`${prefix}.positions`] as Tensor<"i64">;
+  const { data: segments } = feeds[`${prefix}.segments`] as Tensor<"i64">;
+  const [rows, time] = shape as [number, number];
+  const isReal = (position: bigint, i: number) =>
+    position > 0n || i % time === 0 || segments[i] !== segments[i - 1] ? 1 : 0;
+  return floatTensor([rows, time, 1], Array.from(positions, isReal));
 }
 
 /** The positions that a batch's cross-entropy is the mean over. */

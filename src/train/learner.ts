@@ -94,6 +94,7 @@ const learners: { readonly [K in AnyAdapter["kind"]]: Open<K> } = {
     const shape: LoraShape = { edge: edge.config, ...adapter };
     const { parameters, ...adaptation } = doraAdaptation(shape);
     const squares = await rowSquares(shape, edge);
+    requireLengths(squares, edge.directory);
     const lengths = [...squares].map(([map, values]) => {
       const name = stepNames.parameter(magnitudeName(map));
       return [name, floatTensor([values.length], values.map(Math.sqrt))] as const;
@@ -137,6 +138,18 @@ function startOf(infos: ReadonlyMap<string, ParameterInfo>, seed: number): Train
   return Object.fromEntries(
     [...infos].map(([name, info]) => [stepNames.parameter(name), floatTensor(info.shape, values.get(name)!)]),
   );
+}
+
+/** DoRA divides by the length of each row. Throws E_CONFIG for a row without one. */
+function requireLengths(squares: ReadonlyMap<string, Float32Array>, directory: string): void {
+  for (const [map, values] of squares) {
+    const row = values.indexOf(0);
+    if (row >= 0)
+      throw new AppError(
+        "E_CONFIG",
+        `${directory}: ${map}: row ${row} is zero, and DoRA divides by its length; train a LoRA`,
+      );
+  }
 }
 
 /** Throws E_CONFIG where a file of the model has one tensor for several maps: PEFT would have one adapter for them together. */

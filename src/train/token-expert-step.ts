@@ -1,6 +1,6 @@
 /** @file Training experts that each token is routed to by itself, LoRAMoE or MixLoRA, beside a frozen edge model that reads no prompts. */
-import { add, cast, constant, equal, input, reshape, scale, sub } from "../graph/build.ts";
-import type { Dim, Node } from "../graph/types.ts";
+import { add, input, scale } from "../graph/build.ts";
+import type { Node } from "../graph/types.ts";
 import { frozenParts } from "../models/frozen-model.ts";
 import {
   type TokenExpertForm,
@@ -13,7 +13,7 @@ import type { AdamWConfig } from "../optim/adamw.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { type FrozenShape, frozenPrefix } from "./adapted-step.ts";
-import { rowInputs, supervisedTokens } from "./batch.ts";
+import { realTokens, rowInputs, supervisedTokens } from "./batch.ts";
 import { answerLoss, edgePrefix, type Target } from "./generator-step.ts";
 import type { StepSpec } from "./step.ts";
 import type { Questions } from "./task-batches.ts";
@@ -28,6 +28,8 @@ export type Balance = {
 
 /** (rows, n): what loads are multiplied by; fed for LoRAMoE. */
 const wantedName = "edge.wanted";
+/** (rows, time, 1): 1 for tokens, 0 for padding, which is no router's load. */
+const realName = "edge.real";
 
 type BalanceLoss = (routings: readonly TokenRouting[], real: Node, settings: TokenExperts) => Node;
 
@@ -45,11 +47,9 @@ export type TokenExpertStep = {
   readonly balance: Pick<Balance, "coefficient">;
   readonly target: Target;
   readonly optimizer: AdamWConfig & { readonly maxGradientNorm: number };
-  /** Tokens of this id are padding: no router's load. */
-  readonly padId: number;
 };
 
-export function tokenExpertSpec({ edge, settings, balance, target, optimizer, padId }: TokenExpertStep): StepSpec {
+export function tokenExpertSpec({ edge, settings, balance, target, optimizer }: TokenExpertStep): StepSpec {
   return {
     parameters: tokenExpertShapes(edge.config, settings),
     weigh: supervisedTokens(edgePrefix),
@@ -60,9 +60,7 @@ export function tokenExpertSpec({ edge, settings, balance, target, optimizer, pa
       const plain = frozenParts(edge, frozenPrefix);
       const { parts, routings } = withTokenExperts(edge.config, settings, plain, (name) => parameters[name]!);
       const answers = answerLoss(edge.config, parts, plain, target, batch);
-      const [rows, time] = batch.tokens.shape as [Dim, Dim];
-      const padding = cast(equal(batch.tokens, constant(padId, [], "i64")), "f32");
-      const real = reshape(sub(constant(1), padding), [rows, time, 1]);
+      const real = input(realName, [...batch.tokens.shape, 1]);
       const even = balances[settings.form](routings, real, settings);
       return {
         loss: add(answers, scale(even, balance.coefficient)),
@@ -72,9 +70,15 @@ export function tokenExpertSpec({ edge, settings, balance, target, optimizer, pa
   };
 }
 
-/** What the balance reads of a batch beside its tokens. */
-export function balanceFeeds(settings: TokenExperts, { delta, kinds }: Balance, groups: readonly Questions[]): Feeds {
-  if (settings.form !== "loramoe") return {};
+/** What the balance reads of a batch beside its tokens. `feeds`: of its rows, one for each group. */
+export function balanceFeeds(
+  settings: TokenExperts,
+  { delta, kinds }: Balance,
+  groups: readonly Questions[],
+  feeds: Feeds,
+): Feeds {
+  const real = { [realName]: realTokens(edgePrefix, feeds) };
+  if (settings.form !== "loramoe") return real;
   const { experts } = settings;
   const half = Math.floor(experts / 2);
   const isSet = kinds.length > 0;
@@ -82,5 +86,5 @@ export function balanceFeeds(settings: TokenExperts, { delta, kinds }: Balance, 
     const isOfFirst = kind !== undefined && kinds.includes(kind);
     return Array.from({ length: experts }, (_, j) => (isSet ? (j < half === isOfFirst ? 1 + delta : 1 - delta) : 1));
   });
-  return { [wantedName]: floatTensor([groups.length, experts], wanted) };
+  return { ...real, [wantedName]: floatTensor([groups.length, experts], wanted) };
 }

@@ -56,6 +56,21 @@ test.each([dora, { kind: "ia3" } as const])(
   },
 );
 
+test("DoRA of a map with a row of zeros, whose length it would divide by, is refused", async () => {
+  const { config, weights } = await openModel(join(root, "edge"));
+  const values = new Map<string, Float32Array>();
+  for (const name of parameterShapes(config).keys()) values.set(name, (await readWeight(weights[name]!)).slice());
+  const name = [...values.keys()].find((one) => one.endsWith("up_proj.weight"))!;
+  values.get(name)!.fill(0, 0, config.hidden);
+  await saveModel(join(root, "zero-row"), config, values);
+  const run = AdapterRun.parse(JSON.parse(readFileSync(configure(join(root, "no"), dora), "utf8")));
+  const zero = { ...run, edge: join(root, "zero-row") };
+  await expect(recipe.open(zero, zero)).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringContaining("row 0 is zero") as unknown,
+  });
+});
+
 test("IA³ of what is given behind a bias is refused; of what the last map reads it is not", async () => {
   const { config } = await openModel(join(root, "edge"));
   const edge = { ...config, biased: ["k", "down"] as const };

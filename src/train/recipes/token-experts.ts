@@ -113,14 +113,11 @@ async function open(
   const source = await openTaskSource(config, tokenizer, config.layout);
   const shapes = tokenExpertShapes(edge.config, settings);
   const { optimizer, recompute } = config;
-  const { padId } = source.tokenizer;
-  const spec = tokenExpertSpec({ edge, settings, balance, target: targetOf(config), optimizer, padId });
+  const spec = tokenExpertSpec({ edge, settings, balance, target: targetOf(config), optimizer });
   const batch = (rng: Rng, place: BatchPlace) => {
     const groups = drawGroups(config, source, rng, place);
-    return {
-      ...edgeFeeds(config, source, groups, edge.config.context),
-      ...balanceFeeds(settings, balance, groups),
-    };
+    const feeds = edgeFeeds(config, source, groups, edge.config.context);
+    return { ...feeds, ...balanceFeeds(settings, balance, groups, feeds) };
   };
   return {
     spec: { ...spec, recompute },
