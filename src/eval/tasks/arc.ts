@@ -1,12 +1,5 @@
 /** @file ARC: science questions of grade school, an easy set and one that retrieval and co-occurrence fail on. */
-import {
-  type Benchmark,
-  benchmark,
-  continuationSample,
-  continuationScorers,
-  lettered,
-  letterSample,
-} from "./benchmark.ts";
+import { type Benchmark, benchmark, continuationSample, continuationScorers, letterQuestion } from "./benchmark.ts";
 import { ChoiceRow } from "./choice-row.ts";
 
 const citation =
@@ -33,12 +26,7 @@ const arc = (folder: string, summary: string): Benchmark =>
         systemPrompt: "Choose the correct answer to the science question. Say its letter.",
         layout: "text",
         scorers: ["choice"],
-        sampleOf: ({ question, choices, label }) =>
-          letterSample(
-            `Please choose the correct answer to the question: ${[question, ...lettered(choices)].join(" ")}\nAnswer:`,
-            choices,
-            label,
-          ),
+        sampleOf: ({ question, choices, label }) => letterQuestion(question, choices, label),
       },
     },
   });

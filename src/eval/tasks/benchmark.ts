@@ -75,6 +75,14 @@ export const letterSample = (input: string, options: readonly string[], label: n
   choices: options.map((_, i) => letterOf(i)),
 });
 
+/** The same of a question, as MixLoRA asks it of ARC and OpenBookQA. */
+export const letterQuestion = (question: string, options: readonly string[], label: number): EvalSample =>
+  letterSample(
+    `Please choose the correct answer to the question: ${[question, ...lettered(options)].join(" ")}\nAnswer:`,
+    options,
+    label,
+  );
+
 /** A question whose answer is one of the options' texts. An option that stands twice counts once. */
 export const continuationSample = (input: string, options: readonly string[], label: number): EvalSample => ({
   input,

@@ -1,5 +1,5 @@
 /** @file OpenBookQA: questions on elementary science facts and common knowledge. */
-import { benchmark, continuationSample, continuationScorers, lettered, letterSample } from "./benchmark.ts";
+import { benchmark, continuationSample, continuationScorers, letterQuestion } from "./benchmark.ts";
 import { ChoiceRow } from "./choice-row.ts";
 
 export const openBookQa = benchmark({
@@ -22,12 +22,7 @@ export const openBookQa = benchmark({
       systemPrompt: "Choose the correct answer to the question on elementary science. Say its letter.",
       layout: "text",
       scorers: ["choice"],
-      sampleOf: ({ question, choices, label }) =>
-        letterSample(
-          `Please choose the correct answer to the question: ${[question, ...lettered(choices)].join(" ")}\nAnswer:`,
-          choices,
-          label,
-        ),
+      sampleOf: ({ question, choices, label }) => letterQuestion(question, choices, label),
     },
   },
 });

@@ -1,16 +1,11 @@
 /** @file Training a soft compressor: gist tokens, AutoCompressors, ICAE, 500xCompressor. Queries follow their compressed prompt. */
-import { join } from "node:path";
 import { z } from "zod";
 import { createRng, type Rng } from "../../base/rng.ts";
 import { initialValues, type ParameterInfo } from "../../generator/parameters.ts";
-import { frozenSources, isCoded } from "../../models/frozen-model.ts";
-import { learnedFileName, writeLearned } from "../../models/learned-file.ts";
 import { openModel } from "../../models/model-file.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
-import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { encodeCloudPrompt } from "../../text/prompt.ts";
 import { loadTokenizer } from "../../text/tokenizer-file.ts";
-import { frozenPrefix } from "../adapted-step.ts";
 import { requireContext } from "../batch.ts";
 import { CompressorSettings, compressedLength, compressorShapes, learnedTokens } from "../compressor.ts";
 import { compressorSpec, contextFeeds } from "../compressor-step.ts";
@@ -18,8 +13,8 @@ import { answers, common, path, refinePromptFree, Weights } from "../config.ts";
 import { drawGroups, edgeFeeds } from "../edge-batch.ts";
 import { targetOf } from "../generator-step.ts";
 import type { Job } from "../job.ts";
+import { learnedJob } from "../learned-job.ts";
 import { openingOf } from "../open-frozen.ts";
-import { parametersOf, startState } from "../state.ts";
 import { type BatchPlace, behindRows, openTaskSource } from "../task-batches.ts";
 import { requireWholeView } from "./prefix.ts";
 import type { Recipe } from "./recipe.ts";
@@ -69,20 +64,15 @@ async function open(config: CompressorRun): Promise<Job> {
       ...contextFeeds(settings, prompts, padId),
     };
   };
-  return {
+  return learnedJob({
+    output: config.output,
+    edge,
+    settings,
+    shapes,
     spec: { ...compressorSpec({ edge, settings, target: targetOf(config), optimizer }), recompute },
-    weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
-    prepack: isCoded(edge),
-    start: () => startState(initialValues(starts(shapes), createRng(config.seed).split("initial compressor")), shapes),
-    batch: ({ rng, index }) => batch(rng, { split: "train", index }),
-    validation: ({ rng, index }) => batch(rng, { split: "validation", index }),
-    save: (state) =>
-      writeLearned(
-        join(config.output, learnedFileName),
-        { modelSha256: edge.sha256, settings, tensors: parametersOf(state) },
-        shapes,
-      ),
-  };
+    start: () => initialValues(starts(shapes), createRng(config.seed).split("initial compressor")),
+    batch,
+  });
 }
 
 const starts = (shapes: ReadonlyMap<string, readonly number[]>): Map<string, ParameterInfo> =>

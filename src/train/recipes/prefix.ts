@@ -1,25 +1,20 @@
 /** @file Prefix tuning: a LoRA's batches and loss, keys and values in front of the input as what is trained. */
-import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { createRng, type Rng } from "../../base/rng.ts";
 import { readPrefix } from "../../decode/prefix.ts";
 import { initialValues } from "../../generator/parameters.ts";
-import { frozenSources, isCoded } from "../../models/frozen-model.ts";
-import { learnedFileName, writeLearned } from "../../models/learned-file.ts";
 import type { Model } from "../../models/model.ts";
 import { openModel } from "../../models/model-file.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
-import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { loadTokenizer, type Tokenizer } from "../../text/tokenizer-file.ts";
-import { frozenPrefix } from "../adapted-step.ts";
 import { answers, common, count, path, refinePromptFree, Weights } from "../config.ts";
 import { drawGroups, edgeFeeds } from "../edge-batch.ts";
 import { targetOf } from "../generator-step.ts";
 import type { Job } from "../job.ts";
+import { learnedJob } from "../learned-job.ts";
 import { openingOf } from "../open-frozen.ts";
 import { prefixShapes, prefixSpec, prefixValues } from "../prefix-step.ts";
-import { parametersOf, startState } from "../state.ts";
 import { type BatchPlace, openTaskSource } from "../task-batches.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -59,20 +54,15 @@ async function open(config: PrefixRun): Promise<Job> {
   const context = edge.config.context - positions;
   const batch = (rng: Rng, place: BatchPlace) =>
     edgeFeeds(config, source, drawGroups(config, source, rng, place), context);
-  return {
+  return learnedJob({
+    output: config.output,
+    edge,
+    settings: { form: "prefix", positions },
+    shapes,
     spec: { ...prefixSpec({ edge, positions, target: targetOf(config), optimizer }), recompute },
-    weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
-    prepack: isCoded(edge),
-    start: async () => startState(await startValues(config, edge, tokenizer), shapes),
-    batch: ({ rng, index }) => batch(rng, { split: "train", index }),
-    validation: ({ rng, index }) => batch(rng, { split: "validation", index }),
-    save: (state) =>
-      writeLearned(
-        join(config.output, learnedFileName),
-        { modelSha256: edge.sha256, settings: { form: "prefix", positions }, tensors: parametersOf(state) },
-        shapes,
-      ),
-  };
+    start: () => startValues(config, edge, tokenizer),
+    batch,
+  });
 }
 
 /** Throws E_ARCHITECTURE for a model with layers that see a window: what stands in front leaves it, which training does not follow. */

@@ -1,23 +1,18 @@
 /** @file Training LoRAMoE or MixLoRA: a LoRA's batches and loss, many LoRAs that tokens are routed to. */
-import { join } from "node:path";
 import { z } from "zod";
 import { createRng, type Rng } from "../../base/rng.ts";
 import { ExpertTargets } from "../../generator/config.ts";
 import { initialValues, type ParameterInfo } from "../../generator/parameters.ts";
-import { frozenSources, isCoded } from "../../models/frozen-model.ts";
-import { learnedFileName, writeLearned } from "../../models/learned-file.ts";
 import { openModel } from "../../models/model-file.ts";
 import { type TokenExperts, tokenExpertShapes } from "../../models/token-experts.ts";
 import { requireEmbeddings } from "../../pair/pair.ts";
-import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { loadTokenizer } from "../../text/tokenizer-file.ts";
-import { frozenPrefix } from "../adapted-step.ts";
 import { answers, common, count, path, refinePromptFree, Weights } from "../config.ts";
 import { drawGroups, edgeFeeds } from "../edge-batch.ts";
 import { targetOf } from "../generator-step.ts";
 import type { Job } from "../job.ts";
+import { learnedJob } from "../learned-job.ts";
 import { openingOf } from "../open-frozen.ts";
-import { parametersOf, startState } from "../state.ts";
 import { type BatchPlace, openTaskSource } from "../task-batches.ts";
 import { balanceFeeds, tokenExpertSpec } from "../token-expert-step.ts";
 import type { Recipe } from "./recipe.ts";
@@ -119,20 +114,15 @@ async function open(
     const feeds = edgeFeeds(config, source, groups, edge.config.context);
     return { ...feeds, ...balanceFeeds(settings, balance, groups, feeds) };
   };
-  return {
+  return learnedJob({
+    output: config.output,
+    edge,
+    settings,
+    shapes,
     spec: { ...spec, recompute },
-    weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
-    prepack: isCoded(edge),
-    start: () => startState(initialValues(starts(shapes), createRng(config.seed).split("initial experts")), shapes),
-    batch: ({ rng, index }) => batch(rng, { split: "train", index }),
-    validation: ({ rng, index }) => batch(rng, { split: "validation", index }),
-    save: (state) =>
-      writeLearned(
-        join(config.output, learnedFileName),
-        { modelSha256: edge.sha256, settings, tensors: parametersOf(state) },
-        shapes,
-      ),
-  };
+    start: () => initialValues(starts(shapes), createRng(config.seed).split("initial experts")),
+    batch,
+  });
 }
 
 /** A and routers as linear layers begin, B at zero: step 0 is the base model. */

@@ -1,0 +1,44 @@
+/** @file A run over a frozen edge model whose learned tensors end in one file: what the recipes of such methods share. */
+import { join } from "node:path";
+import type { Rng } from "../base/rng.ts";
+import { frozenSources, isCoded } from "../models/frozen-model.ts";
+import { learnedFileName, writeLearned } from "../models/learned-file.ts";
+import type { Model } from "../models/model.ts";
+import type { Feeds } from "../runtime/session.ts";
+import { mappedOrHeld } from "../runtime/weight-memory.ts";
+import { frozenPrefix } from "./adapted-step.ts";
+import type { Job } from "./job.ts";
+import { parametersOf, startState } from "./state.ts";
+import type { StepSpec } from "./step.ts";
+import type { BatchPlace } from "./task-batches.ts";
+
+export type LearnedJob = {
+  /** The run's folder. */
+  readonly output: string;
+  readonly edge: Model;
+  /** Written beside the tensors. */
+  readonly settings: object;
+  /** Of the learned tensors, by name. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly spec: StepSpec;
+  /** Values before the first step. */
+  readonly start: () => ReadonlyMap<string, Float32Array> | Promise<ReadonlyMap<string, Float32Array>>;
+  readonly batch: (rng: Rng, place: BatchPlace) => Feeds;
+};
+
+export async function learnedJob({ output, edge, settings, shapes, spec, start, batch }: LearnedJob): Promise<Job> {
+  return {
+    spec,
+    weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
+    prepack: isCoded(edge),
+    start: async () => startState(await start(), shapes),
+    batch: ({ rng, index }) => batch(rng, { split: "train", index }),
+    validation: ({ rng, index }) => batch(rng, { split: "validation", index }),
+    save: (state) =>
+      writeLearned(
+        join(output, learnedFileName),
+        { modelSha256: edge.sha256, settings, tensors: parametersOf(state) },
+        shapes,
+      ),
+  };
+}
