@@ -26,7 +26,7 @@ const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.E
  *   E_RUNTIME where ONNX Runtime refuses
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Session> {
-  const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true, profile } = options;
+  const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true, spin = true, profile } = options;
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
   requireThreads(threads);
@@ -48,6 +48,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
     extra: {
       session: {
         ...(prepack ? {} : { disable_prepacking: "1" }),
+        ...(spin ? {} : { intra_op: { allow_spinning: "0" } }),
         ...(placement.root === undefined ? {} : { model_external_initializers_file_folder_path: placement.root }),
       },
       optimization: { constant_folding_max_output_size_in_bytes: String(placement.foldLimitBytes) },

@@ -51,6 +51,8 @@ export type CompileOptions = {
   readonly prepack?: boolean;
   /** Keeps freed activations for the next run. Off where peak memory matters more than speed. */
   readonly arena?: boolean;
+  /** Threads without work keep their processor busy for a while, ready for the next operator. Off where operators are long. */
+  readonly spin?: boolean;
   /** Records what every operator takes. Written to a JSON file once the session is closed: this, then the date. On the CPU in Node. */
   readonly profile?: string;
 };

@@ -51,7 +51,7 @@ export async function createTrainer(spec: StepSpec, options: TrainerOptions): Pr
   let stepCount = options.stepCount ?? 0;
   const sessions: Session[] = [];
   const open: Open = async (graph) => {
-    const session = await compile(graph, { weights, device, threads, prepack, arena });
+    const session = await compile(graph, { weights, device, threads, prepack, arena, spin: false });
     sessions.push(session);
     return session;
   };
