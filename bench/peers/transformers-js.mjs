@@ -8,7 +8,7 @@
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { demoScenarios } from "../../src/cli/demo-scenarios.ts";
+import { demoFileOf, readDemoScenarios } from "../../src/cli/demo-scenarios.ts";
 import { createAnswerer } from "../../src/pair/answer.ts";
 import { loadPair } from "../../src/pair/pair-file.ts";
 import { readSpecialization } from "../../src/pair/specialization-file.ts";
@@ -29,7 +29,8 @@ const model = await AutoModelForCausalLM.from_pretrained(name, { dtype, device: 
 const pair = await loadPair("pairs/assistant");
 const specialization = await readSpecialization(specializationPath, pair);
 const answerer = await createAnswerer(pair, { specialization });
-const inputs = demoScenarios.flatMap(({ samples }) => samples.map(({ input }) => input));
+const scenarios = await readDemoScenarios(demoFileOf("pairs/assistant"));
+const inputs = scenarios.flatMap(({ samples }) => samples.map(({ input }) => input));
 const { begin, user, assistant } = pair.layout;
 
 const counts = { prompts: inputs.length, samePromptIds: 0, sameAnswers: 0, tokens: 0 };

@@ -1,4 +1,5 @@
 /** @file The demo for a person: answers side by side, then what it cost and saved. */
+import { describeSpec } from "./constraint-flags.ts";
 import type { CliContext } from "./context.ts";
 import { type DemoAnswer, type DemoResult, type DemoRole, roles } from "./demo-run.ts";
 import type { DemoSummary } from "./demo-summary.ts";
@@ -17,7 +18,7 @@ const maxAnswerChars = 60;
 
 /** One scenario: its prompt, its gates, the table of answers. */
 export function describeScenario(result: DemoResult, number: number, { colors, stdout }: CliContext): string {
-  const { title, prompt, promptTokens, bytes, ms, gates, rows } = result;
+  const { title, prompt, promptTokens, constraint, bytes, ms, gates, rows } = result;
   const width = Math.max(80, Math.min(stdout.columns ?? 120, 160)) - 2 * 4;
   const share = (part: number) => Math.floor(width * part);
   const table = formatTable(
@@ -35,6 +36,7 @@ export function describeScenario(result: DemoResult, number: number, { colors, s
   return [
     colors.bold(`${number}. ${title}`),
     colors.dim(`   prompt (${plural(promptTokens, "token")}): ${cut(prompt, 150)}`),
+    ...(constraint === undefined ? [] : [`   answers, found in the prompt: ${describeSpec(constraint)}`]),
     `   gates (${formatBytes(bytes)}, cloud pass ${formatMs(ms.cloud)}):`,
     ...heatMap(gates, colors).map((line) => `   ${line}`),
     "",
@@ -43,9 +45,10 @@ export function describeScenario(result: DemoResult, number: number, { colors, s
   ].join("\n");
 }
 
-function answerCell({ text, isRight }: DemoAnswer, colors: Colors): Cell {
+function answerCell({ text, isRight, confidence }: DemoAnswer, colors: Colors): Cell {
   const paint = isRight ? colors.green : colors.red;
-  return { text: `${isRight ? "✓" : "✗"}\u00a0${cut(text.trim(), maxAnswerChars) || "(nothing)"}`, paint };
+  const sure = confidence === undefined ? "" : ` (${Math.round(100 * confidence)}\u00a0%)`;
+  return { text: `${isRight ? "✓" : "✗"}\u00a0${cut(text.trim(), maxAnswerChars) || "(nothing)"}${sure}`, paint };
 }
 
 /** The numbers, and what they do not say. */
@@ -72,8 +75,9 @@ export function describeSummary(summary: DemoSummary, prompts: number, colors: C
     "",
     colors.dim(
       [
-        "✓ the answer equals the expected one, ✗ it does not. Prompts, inputs and expected answers were written for this demo;",
-        `${n} inputs are too few to rank methods: \`loragen eval\` measures that. The tasks are of kinds the pair was trained on.`,
+        "✓ the answer equals the expected one, ✗ it does not; in brackets the label's probability. All three keep to the form that",
+        "the prompt demands, where one was found. Prompts, inputs and expected answers were written for this demo;",
+        `${n} inputs are too few to rank methods: \`loragen eval\` measures that.`,
         "Times are of this machine, one query at a time, after a warm-up; loading the pair is not in them.",
       ].join("\n"),
     ),

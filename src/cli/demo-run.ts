@@ -1,4 +1,8 @@
 /** @file The demo's work: specialise, answer every input in three roles, measure each. */
+import { isDeepStrictEqual } from "node:util";
+import { findConstraint } from "../constraint/find.ts";
+import type { ConstraintSpec } from "../constraint/spec.ts";
+import { jsonOf } from "../data/function-call.ts";
 import { type Answer, type Answerer, createAnswerer } from "../pair/answer.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { encodeSpecialization } from "../pair/specialization-file.ts";
@@ -14,6 +18,8 @@ export type PerRole<T> = Readonly<Record<DemoRole, T>>;
 export type DemoAnswer = {
   readonly text: string;
   readonly isRight: boolean;
+  /** The probability of the label, where answers are labels. */
+  readonly confidence?: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
   /** Reading the whole prompt and input, and writing the answer. */
@@ -31,7 +37,9 @@ export type DemoResult = {
   readonly title: string;
   readonly prompt: string;
   readonly promptTokens: number;
-  /** Of the specialisation file. */
+  /** What the prompt demands of answers, kept by all three roles. */
+  readonly constraint?: ConstraintSpec;
+  /** Of the specialisation file, the constraint in it. */
   readonly bytes: number;
   readonly gates: readonly (readonly number[])[];
   /** The cloud pass, gates to merged weights or LoRA beside quantised ones, and making a session of them. */
@@ -44,6 +52,8 @@ export type DemoOptions = {
   readonly device: Device;
   readonly now: () => number;
   readonly signal: AbortSignal;
+  /** Whether answers keep to the form that is found in the prompt. */
+  readonly constrain: boolean;
   /** Called after each answer. */
   readonly onAnswer: (scenario: string) => void;
 };
@@ -63,12 +73,11 @@ export async function runDemo(
 ): Promise<DemoResult[]> {
   const { threads, device, signal } = options;
   await using specializer = await createSpecializer(pair, { threads, device });
-  await using base = await createAnswerer(pair, { threads, device });
   await specializer.specialize("Warm up."); // the first pass of a session also allocates; it is not what a pass costs
   const results: DemoResult[] = [];
   for (const scenario of scenarios) {
     if (signal.aborted) break;
-    results.push(await runScenario(pair, scenario, { specializer, base }, options));
+    results.push(await runScenario(pair, scenario, specializer, options));
   }
   return results;
 }
@@ -76,18 +85,20 @@ export async function runDemo(
 async function runScenario(
   pair: Pair,
   { name, title, prompt, samples }: DemoScenario,
-  { specializer, base }: { readonly specializer: Specializer; readonly base: Answerer },
+  specializer: Specializer,
   options: DemoOptions,
 ): Promise<DemoResult> {
-  const { threads, device, now } = options;
+  const { threads, device, now, constrain } = options;
+  const constraint = constrain ? findConstraint(prompt)?.spec : undefined;
   const started = now();
-  const specialization = await specializer.specialize(prompt);
+  const specialization = await specializer.specialize(prompt, constraint === undefined ? {} : { constraint });
   const routed = now();
   const edge = await specializedEdge(pair, specialization);
   const merged = now();
-  await using specialized = await createAnswerer(pair, { edge, threads, device });
+  await using specialized = await createAnswerer(pair, { edge, constraint, threads, device });
   const compiled = now();
-  await using prompted = await createAnswerer(pair, { prompt, threads, device });
+  await using prompted = await createAnswerer(pair, { prompt, constraint, threads, device });
+  await using base = await createAnswerer(pair, { constraint, threads, device });
   const answerers: PerRole<Answerer> = { base, prompted, specialized };
   const ask = async (answerer: Answerer, input: string, reusePrefix: boolean): Promise<Answer> => {
     const answer = await answerer.answer(input, { maxTokens, reusePrefix });
@@ -111,6 +122,7 @@ async function runScenario(
     title,
     prompt,
     promptTokens: specialization.promptTokens,
+    ...(constraint === undefined ? {} : { constraint }),
     bytes: Buffer.byteLength(encodeSpecialization(specialization)),
     gates: specialization.gates,
     ms: { cloud: routed - started, merge: merged - routed, compile: compiled - merged },
@@ -118,10 +130,17 @@ async function runScenario(
   };
 }
 
-const toDemoAnswer = ({ text, inputTokens, outputTokens, ms }: Answer, expected: string): DemoAnswer => ({
+const toDemoAnswer = ({ text, confidence, inputTokens, outputTokens, ms }: Answer, expected: string): DemoAnswer => ({
   text,
-  isRight: text.trim() === expected,
+  isRight: isSame(text.trim(), expected),
+  ...(confidence === undefined ? {} : { confidence }),
   inputTokens,
   outputTokens,
   ms: ms.prefill + ms.decode,
 });
+
+/** The same text, or the same JSON. */
+function isSame(text: string, expected: string): boolean {
+  const wanted = jsonOf(expected);
+  return text === expected || (wanted !== undefined && isDeepStrictEqual(jsonOf(text), wanted));
+}

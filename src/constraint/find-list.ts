@@ -62,11 +62,15 @@ function quotedItems(text: string, from: number): List | undefined {
 function plainItems(text: string, from: number): List | undefined {
   const sentence = /^[^.:?!\n]{1,100000}/u.exec(text.slice(from))?.[0];
   if (sentence === undefined) return undefined;
-  const [body] = sentence.split(/,? and (?=(?:answer|reply|respond|return|output|give)\b)/iu);
+  const [body] = sentence.split(
+    /(?:,? and |; ?)(?=(?:answer|reply|respond|return|output|give|say|write|choose|pick)\b)/iu,
+  );
   const list = body!.replace(/(?:,? and)? nothing else\s*$| only\s*$| exactly as written\s*$/iu, "");
   const separator = [";", "|", ","].find((mark) => list.includes(mark));
   const isSlashed = separator === undefined && /^\s*\S+?(?:\/\S+?)+\s*$/u.test(list);
-  const parts = separator === undefined ? (isSlashed ? list.split("/") : list.split(/ or /iu)) : list.split(separator);
+  const isBoth = separator === undefined && / are:?\s*$/iu.test(text.slice(0, from)); // the answers are A and B
+  const unmarked = () => list.split(isSlashed ? "/" : isBoth ? / or | and /iu : / or /iu);
+  const parts = separator === undefined ? unmarked() : list.split(separator);
   const last = parts.at(-1)!;
   const joined = separator === undefined ? [last] : last.replace(/^\s*(?:or|and) /iu, "").split(/ or | and /iu);
   const items = [...parts.slice(0, -1), ...joined].map((part) =>

@@ -23,3 +23,16 @@ test("in 60 prompts that close the set it is found, whole and in order", () => {
   });
   expect(missed.map(({ prompt }) => [prompt, JSON.stringify(findConstraint(prompt)?.spec)])).toEqual([]);
 });
+
+test.each([
+  "You read reviews. The possible answers are Positive and Negative; give just the label.",
+  "Read the review. The labels are Positive and Negative.",
+  "Possible answers: Positive; Negative; give nothing else.",
+])("what to do with a list is none of its items: %s", (prompt) => {
+  expect(findConstraint(prompt)?.spec).toEqual({ kind: "labels", labels: ["Positive", "Negative"] });
+});
+
+test.each(["Topics: research and development.", "Labels: terms and conditions; answer briefly."])(
+  "one name with an and in it is no list: %s",
+  (prompt) => expect(findConstraint(prompt)).toBeUndefined(),
+);

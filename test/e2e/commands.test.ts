@@ -250,6 +250,7 @@ test("demo reports what the models really answer", async () => {
     outputTokens: z.int(),
     ms,
   });
+  const demo = join(import.meta.dirname, "../../pairs/assistant/demo.json");
   const { scenarios, summary } = z
     .looseObject({
       scenarios: z.array(
@@ -271,7 +272,7 @@ test("demo reports what the models really answer", async () => {
         breakEvenQueries: z.int().nullable(),
       }),
     })
-    .parse(await json(["demo", "--pair", pair]));
+    .parse(await json(["demo", "--pair", pair, "--prompts", demo, "--no-constraint"]));
   const rows = scenarios.flatMap((scenario) => scenario.rows);
   expect(summary.n).toBe(rows.length);
   for (const { expected, answers } of rows)

@@ -6,7 +6,7 @@ import { loadPair } from "../../pair/pair-file.ts";
 import type { CliContext } from "../context.ts";
 import { describeScenario, describeSummary } from "../demo-print.ts";
 import { answerCount, type DemoResult, runDemo } from "../demo-run.ts";
-import { demoScenarios } from "../demo-scenarios.ts";
+import { demoFileOf, readDemoScenarios } from "../demo-scenarios.ts";
 import { summarizeDemo } from "../demo-summary.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, type PairFlags, pairOptions } from "../options.ts";
@@ -15,7 +15,10 @@ import { type JsonFlag, printResult } from "../output.ts";
 const examples = `
 Examples:
   $ loragen demo
-  $ loragen demo --threads 1 --json`;
+  $ loragen demo --threads 1 --json
+  $ loragen demo --pair my-pair --prompts my-prompts.json`;
+
+type DemoFlags = PairFlags & JsonFlag & { readonly prompts?: string; readonly constraint: boolean };
 
 export function addDemo(program: Command, context: CliContext): void {
   const command = program
@@ -26,25 +29,29 @@ export function addDemo(program: Command, context: CliContext): void {
     );
   for (const option of [...pairOptions(), jsonOption()]) command.addOption(option);
   command
+    .option("--prompts <file>", "prompts, inputs and expected answers (default: demo.json of the pair)")
+    .option("--no-constraint", "answers are free text, also where a prompt names their form")
     .addHelpText("after", examples)
-    .action((flags: PairFlags & JsonFlag) => interruptible(context, (signal) => demoCommand(context, flags, signal)));
+    .action((flags: DemoFlags) => interruptible(context, (signal) => demoCommand(context, flags, signal)));
 }
 
-async function demoCommand(context: CliContext, flags: PairFlags & JsonFlag, signal: AbortSignal): Promise<void> {
+async function demoCommand(context: CliContext, flags: DemoFlags, signal: AbortSignal): Promise<void> {
   const { stderr: stream, now } = context;
+  const scenarios = await readDemoScenarios(flags.prompts ?? demoFileOf(flags.pair));
   const from = now();
   const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
   const load = now() - from;
-  const total = answerCount(demoScenarios);
+  const total = answerCount(scenarios);
   const progress = createProgress({ stream, isTerminal: context.isTerminal.stderr, total, label: "demo", now });
   let done = 0;
   let results: DemoResult[];
   try {
-    results = await runDemo(pair, demoScenarios, {
+    results = await runDemo(pair, scenarios, {
       threads: flags.threads,
       device: flags.device,
       now,
       signal,
+      constrain: flags.constraint,
       onAnswer: (scenario) => progress.update(++done, { scenario }),
     });
   } finally {
