@@ -1,11 +1,14 @@
 /** @file Which tokens go on in an automaton: all of a vocabulary tried, sorted, so that common beginnings are walked once. */
 import { AppError } from "../base/errors.ts";
-import type { Constraint } from "../decode/constraint.ts";
 import { type Automaton, horizon } from "./automaton.ts";
+import type { CompiledConstraint } from "./compiled.ts";
 import type { TokenBytes } from "./token-bytes.ts";
 
 /** Lists of allowed tokens are remembered by state, up to so many tokens in all (4 bytes each). */
 const maxRememberedTokens = 2 ** 22;
+
+/** What a remembered list takes beside its tokens, about. */
+const bytesOfList = 200;
 
 /** Tokens by their bytes: those of one beginning lie together. */
 type Sorted = {
@@ -18,6 +21,18 @@ type Sorted = {
 };
 
 type Known = { readonly id: number; readonly bytes: Uint8Array };
+
+/** A vocabulary's tokens, sorted once for all constraints. */
+export type SortedVocabulary = { readonly tokens: TokenBytes; readonly short: Sorted; readonly long: Sorted };
+
+export function sortVocabulary(tokens: TokenBytes): SortedVocabulary {
+  const known = tokens.flatMap((bytes, id): Known[] => (bytes === undefined ? [] : [{ id, bytes }]));
+  return {
+    tokens,
+    short: sortTokens(known.filter(({ bytes }) => bytes.length <= horizon)),
+    long: sortTokens(known.filter(({ bytes }) => bytes.length > horizon)),
+  };
+}
 
 function sortTokens(tokens: readonly Known[]): Sorted {
   const sorted = tokens.toSorted((a, b) => compareBytes(a.bytes, b.bytes) || a.id - b.id);
@@ -75,10 +90,13 @@ function createFinder({ step }: Automaton, { ids, bytes, begins, shared }: Sorte
  * The tokens whose bytes go on in the automaton, the end token where a text may end. Special tokens write nothing and are never among them.
  * Throws E_CONFIG where the vocabulary has no token for what the automaton asks for.
  */
-export function tokensOf(automaton: Automaton, tokens: TokenBytes, endId: number): Constraint {
-  const known = tokens.flatMap((bytes, id): Known[] => (bytes === undefined ? [] : [{ id, bytes }]));
-  const findShort = createFinder(automaton, sortTokens(known.filter(({ bytes }) => bytes.length <= horizon)));
-  const findLong = createFinder(automaton, sortTokens(known.filter(({ bytes }) => bytes.length > horizon)));
+export function tokensOf(
+  automaton: Automaton,
+  { tokens, short, long }: SortedVocabulary,
+  endId: number,
+): Pick<CompiledConstraint, "next" | "bytes"> {
+  const findShort = createFinder(automaton, short);
+  const findLong = createFinder(automaton, long);
   const remembered = new Map<number, Int32Array>(); // by class, without long tokens
   let rememberedTokens = 0;
 
@@ -111,7 +129,7 @@ export function tokensOf(automaton: Automaton, tokens: TokenBytes, endId: number
   // The tokens of the call before and the state behind each: an answer grows by one token at a time.
   const path: number[] = [];
   const states: number[] = [automaton.start];
-  return (soFar) => {
+  const next: CompiledConstraint["next"] = (soFar) => {
     let same = 0;
     while (same < path.length && same < soFar.length && path[same] === soFar[same]) same++;
     path.length = same;
@@ -123,6 +141,7 @@ export function tokensOf(automaton: Automaton, tokens: TokenBytes, endId: number
     const state = states[soFar.length]!;
     return state < 0 ? [] : allowedAt(state);
   };
+  return { next, bytes: () => automaton.bytes() + bytesOfList * remembered.size + 4 * rememberedTokens };
 }
 
 const stepToken = (automaton: Automaton, from: number, bytes: Uint8Array | undefined): number =>

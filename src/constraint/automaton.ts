@@ -10,6 +10,8 @@ export type Automaton = {
   classOf(state: number): number;
   /** Whether a text of the grammar may end here. */
   isComplete(state: number): boolean;
+  /** What it takes in memory by now, about. */
+  bytes(): number;
 };
 
 /** Bytes within which a bounded repetition far from its bounds looks like any other place in it. */
@@ -114,6 +116,7 @@ export function automatonOf(grammar: Grammar): Automaton {
   const knownClasses = new Map<string, number>();
   const mark = new Int32Array(edges.empty.length);
   let round = 0;
+  let bytes = edges.empty.length * bytesOf.edgeState;
 
   /** The number of a set of states, and of all that empty edges reach from them; below 0 for the empty set. */
   function numberOf(states: readonly number[]): number {
@@ -136,12 +139,18 @@ export function automatonOf(grammar: Grammar): Automaton {
     sets.push(set);
     complete.push(set.includes(last));
     steps.push(undefined);
+    bytes += bytesOf.set + 4 * set.length + key.length;
     return number;
   }
 
+  function firstStep(state: number): Int32Array {
+    bytes += bytesOf.row;
+    steps[state] = new Int32Array(256).fill(unknown);
+    return steps[state];
+  }
+
   function step(state: number, byte: number): number {
-    steps[state] ??= new Int32Array(256).fill(unknown);
-    const row = steps[state];
+    const row = steps[state] ?? firstStep(state);
     if (row[byte] === unknown) {
       const next: number[] = [];
       for (const from of sets[state]!)
@@ -159,8 +168,11 @@ export function automatonOf(grammar: Grammar): Automaton {
     return number;
   }
 
-  return { start: numberOf([first]), step, classOf, isComplete: (state) => complete[state]! };
+  return { start: numberOf([first]), step, classOf, isComplete: (state) => complete[state]!, bytes: () => bytes };
 }
+
+/** Of a state of the grammar, of a set of them, and of a row of steps, with what the engine of JavaScript adds. */
+const bytesOf = { edgeState: 200, set: 300, row: 1200 } as const;
 
 const unknown = -2;
 

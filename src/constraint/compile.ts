@@ -1,45 +1,41 @@
 /** @file A constraint's text as a function of tokens, for one tokenizer and layout. */
 import { AppError } from "../base/errors.ts";
-import type { Constraint } from "../decode/constraint.ts";
 import type { PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { tokensOf } from "./allowed-tokens.ts";
+import { type SortedVocabulary, sortVocabulary, tokensOf } from "./allowed-tokens.ts";
 import { answerFrame } from "./answer-frame.ts";
 import { automatonOf } from "./automaton.ts";
+import type { CompiledConstraint } from "./compiled.ts";
 import { sequence, text } from "./grammar.ts";
 import { schemaGrammar } from "./json-schema.ts";
 import { labelTrie } from "./labels.ts";
 import type { ConstraintSpec } from "./spec.ts";
 import { concatenated, tokenBytes } from "./token-bytes.ts";
 
-export type CompiledConstraint = {
-  readonly next: Constraint;
-  /** What ends an answer under it, beside the model's own end tokens. */
-  readonly stopIds: readonly number[];
-  /** The label that an answer's tokens spell; of labels only. */
-  readonly labelOf?: (ids: readonly number[]) => string | undefined;
-};
+export type { CompiledConstraint } from "./compiled.ts";
 
-type Compile<Kind> = (
-  tokenizer: Tokenizer,
-  layout: PromptLayout,
-  spec: Extract<ConstraintSpec, { kind: Kind }>,
-) => CompiledConstraint;
+export type ConstraintCompiler = (spec: ConstraintSpec) => CompiledConstraint;
+
+/** What all constraints of a tokenizer share: made when it is first needed. */
+type Shared = { readonly tokenizer: Tokenizer; readonly layout: PromptLayout; vocabulary?: SortedVocabulary };
+
+type Compile<Kind> = (shared: Shared, spec: Extract<ConstraintSpec, { kind: Kind }>) => CompiledConstraint;
 
 const compilers: { [Kind in ConstraintSpec["kind"]]: Compile<Kind> } = {
-  labels(tokenizer, layout, { labels }) {
+  labels({ tokenizer, layout }, { labels }) {
     const frame = answerFrame(tokenizer, layout);
-    const { next, labelOf } = labelTrie(tokenizer, frame, labels);
-    return { next, labelOf, stopIds: frame.endId === undefined ? [] : [frame.endId] };
+    const { next, labelOf, bytes } = labelTrie(tokenizer, frame, labels);
+    return { next, labelOf, stopIds: frame.endId === undefined ? [] : [frame.endId], bytes: () => bytes };
   },
-  schema(tokenizer, layout, { schema }) {
-    const { encode, endId } = answerFrame(tokenizer, layout);
+  schema(shared, { schema }) {
+    const { encode, endId } = answerFrame(shared.tokenizer, shared.layout);
     if (endId === undefined)
       throw new AppError("E_CONFIG", "JSON schema: expected a layout with a token that ends an answer, found none");
-    const tokens = tokenBytes(tokenizer);
+    shared.vocabulary ??= sortVocabulary(tokenBytes(shared.tokenizer));
+    const { tokens } = shared.vocabulary;
     const lead = leadOf(new TextDecoder().decode(concatenated(encode("{}").map((id) => tokens[id]))));
     const grammar = sequence(text(lead), schemaGrammar(schema));
-    return { next: tokensOf(automatonOf(grammar), tokens, endId), stopIds: [endId] };
+    return { ...tokensOf(automatonOf(grammar), shared.vocabulary, endId), stopIds: [endId] };
   },
 };
 
@@ -53,9 +49,18 @@ function leadOf(written: string): string {
   return written.slice(0, -2);
 }
 
-/** Throws E_CONFIG where the tokenizer cannot write what the constraint demands. */
+/**
+ * Compiles constraints of one tokenizer, whose vocabulary is sorted once for all of them.
+ * @returns throws E_CONFIG where the tokenizer cannot write what a constraint demands
+ */
+export function constraintCompiler(tokenizer: Tokenizer, layout: PromptLayout): ConstraintCompiler {
+  const shared: Shared = { tokenizer, layout };
+  return (spec) => (compilers[spec.kind] as Compile<ConstraintSpec["kind"]>)(shared, spec);
+}
+
+/** One constraint. Throws as `constraintCompiler` does. */
 export const compileConstraint = (
   tokenizer: Tokenizer,
   layout: PromptLayout,
   spec: ConstraintSpec,
-): CompiledConstraint => (compilers[spec.kind] as Compile<ConstraintSpec["kind"]>)(tokenizer, layout, spec);
+): CompiledConstraint => constraintCompiler(tokenizer, layout)(spec);

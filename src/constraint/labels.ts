@@ -8,9 +8,14 @@ export type LabelTrie = {
   readonly next: Constraint;
   /** The label that these tokens spell, if they spell one. */
   labelOf(ids: readonly number[]): string | undefined;
+  /** What it takes in memory, about. */
+  readonly bytes: number;
   /** Whether all labels begin with the same token, which then tells nothing about the choice. */
   readonly sharesFirstToken: boolean;
 };
+
+/** A map, a list and a text. */
+const bytesOfNode = 400;
 
 type Node = { readonly children: Map<number, Node>; label?: string; allowed?: readonly number[] };
 
@@ -43,10 +48,13 @@ export function labelTrie(tokenizer: Tokenizer, { encode, endId }: AnswerFrame, 
       );
     return [];
   };
+  let nodes = 0;
   visit(root, (node) => {
     node.allowed = allowedAt(node);
+    nodes++;
   });
   return {
+    bytes: nodes * bytesOfNode,
     next: (soFar) => at(soFar)?.allowed ?? [],
     labelOf: (ids) => at(ids)?.label,
     sharesFirstToken: root.children.size === 1 && labels.length > 1,

@@ -20,12 +20,24 @@ export type KeptPrefix = {
 
 export type SequenceOptions = {
   readonly gates: Float32Array;
-  /** Positions it may come to have. */
+  /** Positions it has room for. */
   readonly positions: number;
   readonly prefix?: KeptPrefix | undefined;
 };
 
-export type Sequence = SequenceModel & { close(): void };
+export type Sequence = SequenceModel & {
+  /** Positions that were read. */
+  readonly held: number;
+  /** Positions it has room for. */
+  readonly positions: number;
+  /** Gives it room for more. */
+  widen(positions: number): void;
+  /** Gives its slot away; what it holds is kept beside, bit for bit. Only while nothing of it is being read. */
+  park(): void;
+  /** Takes a slot again. Throws where none is free. */
+  unpark(): void;
+  close(): void;
+};
 
 export type Batcher = {
   readonly open: number;
@@ -56,7 +68,8 @@ type Waiting = {
   readonly reject: (error: unknown) => void;
 };
 
-type Open = SequenceOptions & {
+type Open = Omit<SequenceOptions, "positions"> & {
+  positions: number;
   slot: number;
   held: number;
   waiting: Waiting | undefined;
@@ -94,15 +107,36 @@ export function createBatcher(
     return Array.from(held, (count) => count ?? 0);
   };
 
-  function start(options: SequenceOptions): Sequence {
+  function freeSlot(): number {
     const used = new Set(Array.from(open, ({ slot }) => slot));
     let slot = 0;
     while (used.has(slot)) slot++;
     if (slot >= slots) throw new Error("internal: no slot is free");
-    const sequence: Open = { ...options, slot, held: 0, waiting: undefined, toLoad: undefined };
+    return slot;
+  }
+
+  function start(options: SequenceOptions): Sequence {
+    const sequence: Open = { ...options, slot: freeSlot(), held: 0, waiting: undefined, toLoad: undefined };
     open.add(sequence);
     return {
       capacity,
+      get held() {
+        return sequence.held;
+      },
+      get positions() {
+        return sequence.positions;
+      },
+      widen(positions) {
+        sequence.positions = positions;
+      },
+      park() {
+        sequence.toLoad ??= model.save(sequence.slot, sequence.held);
+        open.delete(sequence);
+      },
+      unpark() {
+        sequence.slot = freeSlot();
+        open.add(sequence);
+      },
       rewind() {
         sequence.toLoad = options.prefix?.saved; // between steps: one may be writing into the slot
         sequence.held = sequence.toLoad?.positions ?? 0;

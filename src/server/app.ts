@@ -34,7 +34,8 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/metrics",
     scope: "metrics",
-    run: (c, { metrics, engine }) => c.text(metrics.text(engine.state())),
+    run: (c, { metrics, engine, constraints }) =>
+      c.text(metrics.text(engine.state(), { constraintBytes: constraints.bytes() })),
   },
   { method: "get", path: "/openapi.json", scope: undefined, run: (c) => c.json(openApi(routes)) },
   { method: "get", path: "/v1/models", scope: "read", run: names.listModels },

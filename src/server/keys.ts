@@ -24,7 +24,12 @@ export const KeyFile = z.strictObject({
 export type KeyFile = z.infer<typeof KeyFile>;
 
 /** Who asks. */
-export type Caller = { readonly tenant: string; readonly scopes: readonly Scope[] };
+export type Caller = {
+  readonly tenant: string;
+  readonly scopes: readonly Scope[];
+  /** Resolves when the key's limit has a request over beside the next one, which is then taken: for work in the background. */
+  readonly turn: (signal?: AbortSignal) => Promise<void>;
+};
 
 export type Keys = {
   /** Throws E_DENIED for a key that is missing or unknown, E_FORBIDDEN for one not allowed this, E_BUSY beyond its limit. */
@@ -35,16 +40,43 @@ export type Keys = {
 export const newKey = (): string => `lg-${randomBytes(32).toString("base64url")}`;
 
 /** Everybody is one tenant that may do all: on one's own machine. */
-export const noKeys: Keys = { admit: () => ({ tenant: "main", scopes }) };
+export const noKeys: Keys = { admit: () => ({ tenant: "main", scopes, turn: async () => undefined }) };
+
+/** How often work in the background looks whether its turn has come. */
+const lookMs = 250;
+
+type Known = KeyFile["keys"][number] & { readonly hash: Buffer; left: number; at: number };
 
 /** @param now a clock in milliseconds */
-export function createKeys({ keys }: KeyFile, now: () => number): Keys {
-  const known = keys.map((key) => ({
-    ...key,
-    hash: Buffer.from(key.sha256, "hex"),
-    left: key.requestsPerMinute ?? 0,
-    at: now(),
-  }));
+export function createKeys(
+  { keys }: KeyFile,
+  now: () => number,
+  sleep: (ms: number) => Promise<void> = (ms) =>
+    new Promise((done) => {
+      setTimeout(done, ms);
+    }),
+): Keys {
+  const known = keys.map(
+    (key): Known => ({
+      ...key,
+      hash: Buffer.from(key.sha256, "hex"),
+      left: key.requestsPerMinute ?? 0,
+      at: now(),
+    }),
+  );
+
+  /** Takes one request of a key's limit, if there are so many. */
+  function take(key: Known, least: number): boolean {
+    const perMinute = key.requestsPerMinute;
+    if (perMinute === undefined) return true;
+    const time = now();
+    key.left = Math.min(perMinute, key.left + ((time - key.at) / 60_000) * perMinute);
+    key.at = time;
+    if (key.left < Math.min(least, perMinute)) return false;
+    key.left--;
+    return true;
+  }
+
   return {
     admit(authorization, scope) {
       const [, given] = /^Bearer ([\x21-\x7e]{1,512})$/.exec(authorization ?? "") ?? [];
@@ -59,19 +91,18 @@ export function createKeys({ keys }: KeyFile, now: () => number): Keys {
           "E_FORBIDDEN",
           `key: ${found.name} may not do this: expected the scope ${scope}, found ${found.scopes.join(", ")}`,
         );
-      const perMinute = found.requestsPerMinute;
-      if (perMinute !== undefined) {
-        const time = now();
-        found.left = Math.min(perMinute, found.left + ((time - found.at) / 60_000) * perMinute);
-        found.at = time;
-        if (found.left < 1)
-          throw new AppError(
-            "E_BUSY",
-            `key: ${found.name} has asked ${perMinute} times within a minute, which is its limit`,
-          );
-        found.left--;
-      }
-      return { tenant: found.tenant, scopes: found.scopes };
+      if (!take(found, 1))
+        throw new AppError(
+          "E_BUSY",
+          `key: ${found.name} has asked ${found.requestsPerMinute} times within a minute, which is its limit`,
+        );
+      return {
+        tenant: found.tenant,
+        scopes: found.scopes,
+        async turn(signal) {
+          while (signal?.aborted !== true && !take(found, 2)) await sleep(lookMs);
+        },
+      };
     },
   };
 }

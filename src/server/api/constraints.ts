@@ -1,7 +1,7 @@
 /** @file What an answer must be, by what a request says of it: a JSON schema, tools, or else what the specialisation brings along. */
 import { AppError } from "../../base/errors.ts";
 import type { JsonValue } from "../../base/json.ts";
-import { type CompiledConstraint, compileConstraint } from "../../constraint/compile.ts";
+import { type CompiledConstraint, type ConstraintCompiler, constraintCompiler } from "../../constraint/compile.ts";
 import { type ConstraintSpec, schemaSpec } from "../../constraint/spec.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import type { ChatRequest } from "./schemas.ts";
@@ -55,22 +55,33 @@ function callSchema(tools: readonly Tool[]): JsonValue {
   return calls.length === 1 ? calls[0]! : { anyOf: calls };
 }
 
-export type ConstraintCache = (spec: ConstraintSpec) => CompiledConstraint;
+export type ConstraintCache = { readonly compile: ConstraintCompiler; readonly bytes: () => number };
 
-/** Compiled constraints, those used last: of labels and schemas that come again. */
-const maxCompiled = 256;
+/** `entryBytes`: what one counts at least. */
+export const constraintCacheLimits = { bytes: 2 ** 27, entryBytes: 2 ** 14 } as const;
 
-export function createConstraintCache({ tokenizer, layout }: EdgePair): ConstraintCache {
-  const compiled = new Map<string, CompiledConstraint>();
-  return (spec) => {
+/** Compiled constraints of labels and schemas that come again: those used last, up to so many bytes. They grow while they are used. */
+export function createConstraintCache(
+  { tokenizer, layout }: Pick<EdgePair, "tokenizer" | "layout">,
+  maxBytes: number = constraintCacheLimits.bytes,
+): ConstraintCache {
+  const compileNew = constraintCompiler(tokenizer, layout);
+  const compiled = new Map<string, CompiledConstraint>(); // the one used last comes last
+  const sizeOf = (key: string, { bytes }: CompiledConstraint): number =>
+    Math.max(constraintCacheLimits.entryBytes, 2 * key.length + bytes());
+  const bytes = (): number => [...compiled].reduce((sum, [key, each]) => sum + sizeOf(key, each), 0);
+  const cached: ConstraintCompiler = (spec) => {
     const key = JSON.stringify(spec);
-    const found = compiled.get(key) ?? compileConstraint(tokenizer, layout, spec);
+    const found = compiled.get(key) ?? compileNew(spec);
     compiled.delete(key);
     compiled.set(key, found);
-    for (const oldest of compiled.keys()) {
-      if (compiled.size <= maxCompiled) break;
+    let held = bytes();
+    for (const [oldest, each] of compiled) {
+      if (held <= maxBytes) break;
+      held -= sizeOf(oldest, each);
       compiled.delete(oldest);
     }
     return found;
   };
+  return { compile: cached, bytes };
 }

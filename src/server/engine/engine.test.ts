@@ -255,6 +255,89 @@ describe("more than can be done", () => {
   });
 });
 
+describe("answers that may become long", () => {
+  const long = { ids: [4, 8, 15], maxTokens: 200, stopIds: [] };
+  const short = { ids: [4, 8, 16], maxTokens: 3, stopIds: [] };
+  /** Bytes of so many positions of one sequence. */
+  const bytesOf = (positions: number): number => {
+    const { layers, kvHeads, headDim } = pair.shape.edge;
+    return 8 * layers * kvHeads * headDim * positions;
+  };
+  /** Counts the tokens of an answer. */
+  const counting = (request: EngineRequest) => {
+    const counted = { tokens: 0 };
+    return { counted, request: { ...request, onToken: () => void counted.tokens++ } };
+  };
+
+  test("take no room for what is not written: others are answered beside them", async () => {
+    await using engine = await open({ slots: 8, cacheBytes: bytesOf(160) }); // long and short at their full length: 408
+    const { counted, request } = counting(long);
+    const answer = engine.ask(request);
+    for (let i = 0; i < 3; i++) await engine.ask(short);
+    expect(counted.tokens).toBeLessThan(20);
+    expect((await answer).ids).toHaveLength(200);
+  });
+
+  test("are set aside where memory ends, and go on bit for bit", async () => {
+    const rng = createRng("long");
+    const asked = mixedRequests(pair)
+      .slice(0, 10)
+      .map((each, i): Asked => {
+        const gates = i % 2 === 0 ? gateValues(pair, randomSpecialization(rng)) : undefined;
+        return i < 6 ? each : { request: { ...long, ids: [i, ...long.ids], gates, tenant: `${i % 3}` } };
+      });
+    const { traces, state } = await together(asked, { slots: 6, cacheBytes: bytesOf(300) });
+    expect(state.parks).toBeGreaterThan(3);
+    expect(state).toMatchObject({ running: 0, waiting: 0, parked: 0 });
+    expect(others(traces, await alone(asked))).toEqual([]);
+  });
+
+  test("of one tenant leave a slot to another, and end after it", async () => {
+    await using engine = await open({ slots: 2 });
+    const ends: string[] = [];
+    const ask = async (name: string, request: EngineRequest) => {
+      const { ids } = await engine.ask({ ...request, tenant: name[0] });
+      ends.push(name);
+      return ids;
+    };
+    const answers = [ask("a1", long), ask("a2", long), ask("a3", long), ask("b1", short), ask("b2", short)];
+    const found = await Promise.all(answers);
+    expect(ends.slice(0, 2)).toEqual(["b1", "b2"]);
+    expect(found.map(({ length }) => length)).toEqual([200, 200, 200, 3, 3]);
+    expect(found[0]).toEqual(found[2]);
+  });
+
+  test("are ended while they are set aside, if they are late", async () => {
+    let time = 0;
+    await using engine = await open({ slots: 1, now: () => time });
+    const late = engine.ask({ ...long, deadline: 50, tenant: "a" });
+    const onToken = () => {
+      if (time === 0) expect(engine.state()).toMatchObject({ running: 1, parked: 1 });
+      time = 100;
+    };
+    const other = engine.ask({ ...short, onToken, tenant: "b" });
+    await expect(late).rejects.toMatchObject({ code: "E_DEADLINE" });
+    expect((await other).ids).toHaveLength(3);
+    expect(engine.state()).toMatchObject({ running: 0, waiting: 0, parked: 0, parks: 1 });
+  });
+
+  test("set aside, end on the pinned weights they began with", async () => {
+    const specialization = randomSpecialization(createRng("pinned"));
+    const gates = gateValues(pair, specialization);
+    await using engine = await open({ slots: 1 });
+    await engine.pin(gates, specialization);
+    const wanted = await engine.ask({ ...long, gates });
+    const answer = engine.ask({ ...long, gates, tenant: "a" });
+    let unpinned: Promise<void> | undefined;
+    const onToken = () => {
+      unpinned ??= engine.unpin(gates);
+    };
+    await engine.ask({ ...short, onToken, tenant: "b" });
+    expect((await answer).ids).toEqual(wanted.ids);
+    await unpinned;
+  });
+});
+
 test.each([
   ["no token", { ids: [] }, "E_PROMPT"],
   ["an unknown token", { ids: [4, 1e9] }, "E_LIMIT"],

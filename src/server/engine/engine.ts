@@ -6,8 +6,8 @@
 import { AppError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { createBatchModel } from "../../decode/batch-model.ts";
-import { type Batcher, createBatcher, type KeptPrefix } from "../../decode/batcher.ts";
-import { type Generated, type GenerateOptions, generate } from "../../decode/generate.ts";
+import { type Batcher, createBatcher, type KeptPrefix, type Sequence } from "../../decode/batcher.ts";
+import { type Generated, type GenerateOptions, generate, type SequenceModel } from "../../decode/generate.ts";
 import { gateCount } from "../../generator/generations.ts";
 import { gatedExperts, gatesLength, requirePool } from "../../pair/gated-edge.ts";
 import type { EdgePair } from "../../pair/pair.ts";
@@ -40,6 +40,11 @@ export const engineDefaults = {
   prefixBytes: 2 ** 28,
 } as const;
 
+/** Positions that a request is given beside what it has read: so many, or this share of them where that is more. */
+const growth = { least: 64, share: 0.5 } as const;
+/** What may be set aside for other tenants' sake, of the bytes of keys and values. */
+const parkedShare = 0.5;
+
 /** One specialisation's numbers, (L, n): what a tenant of the engine takes in memory. */
 export type Gates = Float32Array;
 
@@ -58,7 +63,12 @@ export type EngineRequest = Omit<GenerateOptions, "reusePrefix"> & {
 /** What it did since it was made, and what it does now. */
 export type EngineState = {
   readonly running: number;
+  /** Parked ones among them. */
   readonly waiting: number;
+  /** Begun, and set aside until there is room for more of their answer. */
+  readonly parked: number;
+  /** How often one was set aside. */
+  readonly parks: number;
   readonly steps: number;
   /** Rows of all steps: divided by steps, how many requests shared one. */
   readonly rows: number;
@@ -86,9 +96,22 @@ export type Engine = AsyncDisposable & {
 
 type Job = {
   readonly request: EngineRequest;
+  readonly tenant: string;
+  /** Positions that it may come to have. */
   readonly positions: number;
   readonly deadline: AbortController;
-  readonly done: (answer: Promise<Generated>) => void;
+};
+
+/** What waits: a request, or one that has begun and asks for more room. */
+type Turn = {
+  readonly job: Job;
+  readonly lane: () => Batcher;
+  /** Positions that it is to have room for. */
+  readonly room: number;
+  /** Bytes that it holds beside the slots, and gives back when it goes on. */
+  readonly keeps: number;
+  /** @param isLate it is to end: it gets no slot */
+  readonly begin: (isLate: boolean) => void;
 };
 
 /** Throws E_CONFIG for a pair without a pool of experts, E_LIMIT where the capacity exceeds the context. */
@@ -107,9 +130,13 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
   const noGates = new Float32Array(gatesLength(pair));
   const positionBytes = 2 * 4 * config.layers * config.kvHeads * config.headDim;
   const prefixes = createPrefixCache(prefixBytes);
-  const queue = createFairQueue<Job>();
+  const queue = createFairQueue<Turn>();
   const running = new Set<Job>();
-  const count = { steps: 0, rows: 0, promptTokens: 0, generatedTokens: 0, prefixTokensReused: 0 };
+  /** Answers under way, by the weights that compute them. */
+  const underWay = new Map<Promise<unknown>, Batcher>();
+  let parkedBytes = 0;
+  let parked = 0;
+  const count = { parks: 0, steps: 0, rows: 0, promptTokens: 0, generatedTokens: 0, prefixTokensReused: 0 };
   let closing: Promise<void> | undefined;
   let idle: (() => void) | undefined;
 
@@ -141,34 +168,74 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
   function expire(): void {
     const isLate = ({ request }: Job): boolean => request.deadline !== undefined && now() >= request.deadline;
     for (const job of running) if (isLate(job)) job.deadline.abort();
-    for (const job of queue.remove((job) => isLate(job) || job.request.signal?.aborted === true)) {
+    for (const { job, begin } of queue.remove(({ job }) => isLate(job) || job.request.signal?.aborted === true)) {
       if (isLate(job)) job.deadline.abort();
-      job.done(run(job)); // it ends before its first token
+      begin(true);
     }
   }
 
-  /** Whether another request of so many positions fits beside those under way. */
-  function fits({ request, positions }: Pick<Job, "request" | "positions">): boolean {
-    if (running.size === 0) return true;
-    const lane = laneOf(request.gates);
-    let taken = 0;
-    for (const each of [gated, ...pinned.values()])
-      taken += each === lane ? (each.open + 1) * each.roomWith(positions) : each.open * each.roomWith(0);
-    return running.size < slots && taken * positionBytes <= cacheBytes;
+  /**
+   * Whether there is memory for a sequence with so much room beside the others. Of the weights it is on, all sequences take as much as the
+   * longest.
+   * @param isOpen whether it is among them already
+   */
+  function fits(lane: Batcher, room: number, { isOpen = false, keeps = 0 } = {}): boolean {
+    let positions = 0;
+    for (const each of new Set([gated, ...pinned.values(), lane]))
+      positions += each === lane ? (each.open + (isOpen ? 0 : 1)) * each.roomWith(room) : each.open * each.roomWith(0);
+    return positions * positionBytes + parkedBytes - keeps <= cacheBytes;
   }
+
+  /** One alone always has room: so that there is an end to every answer. */
+  const isAdmitted = ({ lane, room, keeps }: Pick<Turn, "lane" | "room" | "keeps">): boolean =>
+    running.size === 0 || (running.size < slots && fits(lane(), room, { keeps }));
 
   function admit(): void {
-    for (let next = queue.peek(); next !== undefined && fits(next); next = queue.peek()) {
-      const job = queue.take()!;
-      running.add(job);
-      job.done(
-        run(job).finally(() => {
-          running.delete(job);
-          admit();
-          if (running.size === 0) idle?.();
-        }),
-      );
+    for (let next = queue.peek(); next !== undefined && isAdmitted(next); next = queue.peek()) {
+      queue.take();
+      running.add(next.job);
+      next.begin(false);
     }
+  }
+
+  function leave(job: Job): void {
+    running.delete(job);
+    admit();
+    if (running.size === 0) idle?.();
+  }
+
+  const roomBeside = (positions: number): number => Math.max(growth.least, Math.ceil(growth.share * positions));
+
+  /**
+   * Gives a sequence room for so many positions and some more. It is set aside where there is no memory for them beside the others, behind
+   * what its tenant waits for; and where another tenant waits that has had less, before that.
+   */
+  async function widen(job: Job, lane: Batcher, sequence: Sequence, needed: number): Promise<void> {
+    const room = Math.min(job.positions, Math.max(needed, sequence.held + roomBeside(sequence.held)));
+    const cost = room - sequence.positions;
+    const keeps = sequence.held * positionBytes;
+    const hasRoom = running.size === 1 || fits(lane, room, { isOpen: true });
+    const yields = queue.isOwed(job.tenant) && parkedBytes + keeps <= parkedShare * cacheBytes;
+    if (hasRoom && !yields) {
+      queue.charge(job.tenant, cost);
+      sequence.widen(room);
+      return;
+    }
+    sequence.park();
+    parkedBytes += keeps;
+    parked++;
+    count.parks++;
+    await new Promise<void>((goOn) => {
+      const begin = (isLate: boolean): void => {
+        parkedBytes -= keeps;
+        parked--;
+        if (!isLate) sequence.unpark();
+        sequence.widen(room);
+        goOn();
+      };
+      queue.push({ job, lane: () => lane, room, keeps, begin }, job.tenant, cost, hasRoom);
+      leave(job);
+    });
   }
 
   function prefixOf({ ids, prefixTokens = 0, gates, tenant = "" }: EngineRequest): KeptPrefix | undefined {
@@ -182,23 +249,38 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
     return { tokens, saved, keep: (fresh) => prefixes.put(key, fresh) };
   }
 
-  async function run({ request, positions, deadline }: Job): Promise<Generated> {
+  async function run(job: Job, room: number, isEnded: boolean): Promise<Generated> {
+    const { request, deadline } = job;
     const { ids, gates = noGates, prefixTokens: _, tenant: __, deadline: ___, ...options } = request;
     const signal = options.signal === undefined ? deadline.signal : AbortSignal.any([options.signal, deadline.signal]);
-    const isEnded = signal.aborted;
-    const sequence = isEnded
-      ? { capacity, rewind: () => 0, feed: async () => new Float32Array(0), close: () => undefined }
-      : laneOf(gates).start({ gates, positions, prefix: prefixOf(request) });
+    const lane = laneOf(gates);
+    const sequence = isEnded ? undefined : lane.start({ gates, positions: room, prefix: prefixOf(request) });
     try {
       const defaults = { vocab: config.vocab, eosIds: config.eosIds, reusePrefix: true, now };
-      const generated = await generate(sequence, ids, defaults, { ...options, signal });
+      const model = sequence === undefined ? endedSequence(capacity) : widening(job, lane, sequence);
+      const answer = generate(model, ids, defaults, { ...options, signal });
+      underWay.set(answer, lane);
+      const generated = await answer.finally(() => underWay.delete(answer));
       if (deadline.signal.aborted)
         throw new AppError("E_DEADLINE", `answer: not done in time; ${generated.outputTokens} tokens were there`);
       count.generatedTokens += generated.outputTokens;
       return generated;
     } finally {
-      sequence.close();
+      sequence?.close();
     }
+  }
+
+  /** A sequence that asks for more room as it grows. */
+  function widening(job: Job, lane: Batcher, sequence: Sequence): SequenceModel {
+    return {
+      capacity,
+      rewind: sequence.rewind,
+      async feed(ids, signal) {
+        const needed = sequence.held + ids.length + 1;
+        if (needed > sequence.positions) await widen(job, lane, sequence, needed);
+        return signal?.aborted ? new Float32Array(0) : sequence.feed(ids, signal);
+      },
+    };
   }
 
   async function ask(request: EngineRequest): Promise<Generated> {
@@ -212,11 +294,18 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
     if (!(maxTokens >= 0))
       throw new AppError("E_USAGE", `maxTokens: expected a whole number from 0, found ${maxTokens}`);
     const positions = Math.min(capacity, ids.length + maxTokens) + 1;
-    const waits = queue.size > 0 || !fits({ request, positions });
+    const room = Math.min(positions, ids.length + 1 + roomBeside(ids.length));
+    const lane = () => laneOf(gates);
+    const waits = queue.size > 0 || !isAdmitted({ lane, room, keeps: 0 });
     if (waits && (queue.size >= maxWaiting || queue.sizeOf(tenant) >= maxWaitingOfTenant))
       throw new AppError("E_BUSY", `${queue.size} requests are waiting already: ask again later`);
+    const job: Job = { request, tenant, positions, deadline: new AbortController() };
     return new Promise((resolve) => {
-      queue.push({ request, positions, deadline: new AbortController(), done: resolve }, tenant, positions);
+      const begin = (isLate: boolean): void => {
+        const answer = run(job, room, isLate);
+        resolve(isLate ? answer : answer.finally(() => leave(job)));
+      };
+      queue.push({ job, lane, room, keeps: 0, begin }, tenant, room);
       expire();
       admit();
     });
@@ -224,8 +313,10 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
 
   async function unpin(gates: Gates): Promise<void> {
     const lane = pinned.get(gates);
+    if (lane === undefined) return;
     pinned.delete(gates); // requests under way end on the weights they began with
-    await lane?.close();
+    await Promise.allSettled([...underWay].flatMap(([answer, on]) => (on === lane ? [answer] : [])));
+    await lane.close();
   }
 
   async function close(): Promise<void> {
@@ -254,6 +345,7 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
     state: () => ({
       running: running.size,
       waiting: queue.size,
+      parked,
       ...count,
       prefixBytes: prefixes.bytes,
       pinned: pinned.size,
@@ -262,3 +354,10 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
     [Symbol.asyncDispose]: closeOnce,
   };
 }
+
+/** Of a request that is over before it begins. */
+const endedSequence = (capacity: number): SequenceModel => ({
+  capacity,
+  rewind: () => 0,
+  feed: async () => new Float32Array(0),
+});

@@ -34,7 +34,7 @@ export async function chat(c: RouteContext, services: Services): Promise<Respons
   const encoded = encodeFor(services.pair, model, readMessages(body.messages), services.secret);
   const question = questionOf(c, services, model, {
     ...encoded,
-    constraint: spec && services.constraints(spec),
+    constraint: spec && services.constraints.compile(spec),
     sampled: body,
     maxTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,

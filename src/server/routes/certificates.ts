@@ -9,20 +9,21 @@ import { checkMeasurement, measure } from "../trust/measure.ts";
 
 /** Begins to measure, in the background. */
 export async function begin(c: RouteContext, services: Services, name: string): Promise<Response> {
-  const { store, certifications, engine, pair, constraints: compile, reference, secret, date } = services;
+  const { store, certifications, engine, pair, constraints, reference, secret, date, metrics } = services;
   const { examples, inputs: alone, promptExamples, ...options } = await readBody(c, CertificateRequest);
   if ((examples === undefined) === (alone === undefined))
     throw new AppError("E_USAGE", "body: expected examples or inputs, found both or neither");
   const inputs =
     examples?.map(({ input, output }) => ({ input, target: output })) ?? alone!.map((input) => ({ input }));
-  const { tenant } = c.var.caller;
+  const { tenant, turn } = c.var.caller;
   const found = await store.resolve(tenant, name);
   const content = await store.read(found.object);
   const prompt = promptOf(options.prompt, promptExamples);
   const measurement = { ...options, prompt, content, object: found.object, inputs, reference, tenant };
   checkMeasurement(name, measurement, { secret });
   const state = certifications.begin(tenant, found.object, inputs.length, async (onProgress, signal) => {
-    const certificate = await measure(measurement, { engine, pair, compile, secret, date }, { onProgress, signal });
+    const asking = { engine, pair, compile: constraints.compile, secret, date, turn, onAnswer: metrics.certified };
+    const certificate = await measure(measurement, asking, { onProgress, signal });
     await store.certify(tenant, certificate);
     return certificate;
   });

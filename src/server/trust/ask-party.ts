@@ -2,6 +2,7 @@
 import { createRng } from "../../base/rng.ts";
 import type { CompiledConstraint } from "../../constraint/compile.ts";
 import type { EdgePair } from "../../pair/pair.ts";
+import type { Usage } from "../api/answers.ts";
 import { encodeFor } from "../api/conversation.ts";
 import type { Engine, Gates } from "../engine/engine.ts";
 import type { Party } from "./certificate.ts";
@@ -18,10 +19,13 @@ export type Asking = {
   /** Of the control's shuffle: the specialisation's hash. */
   readonly seed: string;
   readonly signal: AbortSignal | undefined;
+  /** Waited for before each question. */
+  readonly turn?: ((signal?: AbortSignal) => Promise<void>) | undefined;
+  readonly onAnswer?: ((usage: Pick<Usage, "prompt_tokens" | "completion_tokens">) => void) | undefined;
 };
 
 export function askParty(asking: Asking): (party: Party, input: string) => Promise<Told> {
-  const { engine, pair, gates, prompt, constraint, tenant, maxTokens, seed, signal } = asking;
+  const { engine, pair, gates, prompt, constraint, tenant, maxTokens, seed, signal, turn, onAnswer } = asking;
   const { tokenizer, edge } = pair;
   const control = shuffledGates(gates, pair.shape.edge.layers, seed);
   const gatesOf: { readonly [P in Party]: Gates | undefined } = {
@@ -33,6 +37,7 @@ export function askParty(asking: Asking): (party: Party, input: string) => Promi
   return async (party, input) => {
     const shown = party === "prompted" ? prompt : undefined;
     const { ids, prefixTokens } = encodeFor(pair, { id: party }, { prompt: shown, history: [], input }, undefined);
+    await turn?.(signal);
     let first: Float32Array | undefined;
     let isFirst = true;
     const {
@@ -40,6 +45,7 @@ export function askParty(asking: Asking): (party: Party, input: string) => Promi
       text,
       finish,
       inputTokens,
+      outputTokens,
       ms,
     } = await engine.ask({
       ids,
@@ -57,6 +63,7 @@ export function askParty(asking: Asking): (party: Party, input: string) => Promi
         ? {}
         : { constraint: constraint.next, stopIds: [...edge.config.eosIds, ...constraint.stopIds] }),
     });
+    onAnswer?.({ prompt_tokens: inputTokens, completion_tokens: outputTokens });
     return {
       text: (finish === "stop" ? constraint?.labelOf?.(answer) : undefined) ?? text ?? "",
       finish: finish === "stop" ? "stop" : "length",

@@ -8,6 +8,7 @@ import type { Pair } from "../../pair/pair-file.ts";
 import { remoteLimits } from "../remote.ts";
 import { askParty } from "./ask-party.ts";
 import type { Certificate } from "./certificate.ts";
+import { certifyLimits } from "./certify.ts";
 import { referenceModel } from "./reference.ts";
 
 const prompt = "Say what the customer wants.";
@@ -84,6 +85,30 @@ test("inputs alone are held against the reference model, which is shown the prom
   const answers = await Promise.all(inputs.map((input) => answerOf("triage", [user(input)])));
   const share = answers.filter(({ text }) => text === labels[2]).length / inputs.length;
   expect(found.parties.specialized.score.mean).toBeCloseTo(share, 9);
+});
+
+test("every question takes its turn in the key's limit, and its tokens count, those of the prompted model too", async () => {
+  const counted = async (name: string): Promise<number> => {
+    const text = await (await service.ask("/metrics")).text();
+    return Number(new RegExp(`^loragen_${name} (\\d+)$`, "m").exec(text)![1]);
+  };
+  const names = ["certificate_questions_total", 'tokens_total\\{kind="prompt"\\}'] as const;
+  const before = await Promise.all(names.map(counted));
+  const { parties } = await certified({ inputs, prompt });
+  const [questions, tokens] = (await Promise.all(names.map(counted))).map((value, i) => value - before[i]!);
+  expect(questions).toBe(4 * (inputs.length + certifyLimits.timed));
+  const read = Object.values(parties).reduce((sum, result) => sum + (result?.inputTokens ?? 0) * inputs.length, 0);
+  expect(tokens).toBeGreaterThan(read);
+  let turns = 0;
+  const { object } = await service.store.resolve("main", "triage");
+  const ask = askParty({
+    ...{ engine: service.engine, pair, prompt, constraint: undefined, tenant: "main", maxTokens: 2, seed: object },
+    gates: gateValues(pair, await service.store.read(object)),
+    signal: undefined,
+    turn: async () => void turns++,
+  });
+  for (const party of ["prompted", "base"] as const) await ask(party, "hello");
+  expect(turns).toBe(2);
 });
 
 test("where only the prompted model passes, it answers in the specialisation's place, if that was asked for", async () => {

@@ -11,7 +11,7 @@ import { gateValues } from "../../pair/gated-edge.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import type { Specialization } from "../../pair/specialization.ts";
 import type { Engine } from "../engine/engine.ts";
-import { askParty } from "./ask-party.ts";
+import { type Asking, askParty } from "./ask-party.ts";
 import type { Certificate, Reference } from "./certificate.ts";
 import { certify, type Measured } from "./certify.ts";
 import type { ReferenceModel } from "./reference.ts";
@@ -39,7 +39,7 @@ export type MeasuringWith = {
   readonly compile: (spec: ConstraintSpec) => CompiledConstraint;
   readonly secret: Uint8Array | undefined;
   readonly date: () => Date;
-};
+} & Pick<Asking, "turn" | "onAnswer">;
 
 /** Longest answer of a question that is measured. */
 const maxTokens = 128;
@@ -75,7 +75,7 @@ export function checkMeasurement(
 /** @throws as `certify`; E_MISMATCH for a specialisation of another pair */
 export async function measure(
   { content, object, inputs, prompt, reference, scorer, threshold, fallback, tenant }: Measurement,
-  { engine, pair, compile, date }: MeasuringWith,
+  { engine, pair, compile, date, turn, onAnswer }: MeasuringWith,
   { onProgress, signal }: { onProgress?: (done: number, total: number) => void; signal?: AbortSignal | undefined } = {},
 ): Promise<Certificate> {
   const isLabelled = inputs.every(({ target }) => target !== undefined);
@@ -91,6 +91,8 @@ export async function measure(
       maxTokens,
       seed: object,
       signal,
+      turn,
+      onAnswer,
     }),
     isPrompted: prompt !== undefined,
     refer: refer && (async (input) => asAnswer(await refer.ask(prompt!, input, signal), content.constraint)),
