@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { writeGgufCopy } from "../../test/support/gguf-copy.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
+import type { AppError } from "../base/errors.ts";
 import { float16ToFloat32, float32ToFloat16 } from "../base/half.ts";
-import { sha256File } from "../base/hash.ts";
+import { sha256File } from "../base/hash-file.ts";
 import { generatorBuffers, generatorParameters, type PairShape } from "../generator/parameters.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer } from "../text/tokenizer-file.ts";
@@ -92,6 +93,15 @@ test("what is no pair is told what a pair is", async () => {
     ) as unknown,
   });
   await expect(loadPair(join(directory, "nowhere"))).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+});
+
+test("a layout with a word of 10 MB is refused before anything of the pair is opened, in a line that does not repeat it", async () => {
+  const directory = copy();
+  rmSync(join(directory, "edge"), { recursive: true });
+  edit(join(directory, "pair.json"), () => ({ layout: { ...SPECIAL_TOKEN_LAYOUT, user: "<s>".repeat(3_500_000) } }));
+  const refused = await loadPair(directory).catch((error: unknown) => error as AppError);
+  expect(refused).toMatchObject({ code: expect.stringMatching(/^E_(FORMAT|LIMIT)$/) as unknown });
+  expect((refused as AppError).message.length).toBeLessThan(500);
 });
 
 test("a model of a pair may be on the hub at a commit, where a resolver finds it", async () => {

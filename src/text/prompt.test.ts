@@ -64,6 +64,19 @@ describe("plain layout", () => {
   });
 });
 
+test.each([SPECIAL_TOKEN_LAYOUT, PLAIN_LAYOUT, { kind: "chat-template", template: "tools", meta: "<meta>" }])(
+  "10 MB in any word of a layout are refused: $kind",
+  (layout) => {
+    expect(PromptLayout.safeParse(layout).success).toBe(true);
+    const words = Object.keys(layout).filter((key) => key !== "kind");
+    expect(words.length).toBeGreaterThan(1);
+    for (const word of words) {
+      const { error } = PromptLayout.safeParse({ ...layout, [word]: "<s>".repeat(3_500_000) });
+      expect(error?.issues.map(({ code, path }) => [code, ...path])).toEqual([["too_big", word]]);
+    }
+  },
+);
+
 describe("a prompt for a bounded context", () => {
   const examples = Array.from({ length: 6 }, (_, i) => ({ input: `question number ${i}`, target: `answer ${i}` }));
   const prompt = renderSystemPrompt({ description: "Answer the question.", examples });

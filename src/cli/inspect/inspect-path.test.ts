@@ -56,6 +56,16 @@ test("a PEFT adapter is explained: base, rank, targets, tensors", async () => {
   expect(text).toMatch(/lora_A\.weight +F32 +4 × \d+/);
 });
 
+test("a NUL in the names of a GGUF file is shown as no terminal obeys it", async () => {
+  const path = join(root, "nul.gguf");
+  const tensor = { name: "blk.0\0.weight", type: "F32", shape: [2], data: () => new Float32Array(2) } as const;
+  await writeGguf(path, new Map([["general.na\0me", { type: "string", value: "a\0b" }]]), [tensor]);
+  const { json, text } = await inspected(path);
+  expect(json).toMatchObject({ metadata: { "general.na\0me": "a\0b" }, tensors: [{ name: "blk.0\0.weight" }] });
+  expect(text).toContain("1 tensor\n");
+  expect(text).not.toContain("\0");
+});
+
 test("a GGUF file is explained: what it is, its architecture, its tensors and their types", async () => {
   const path = join(root, "adapter.gguf");
   const change = { rank: 1, inputs: 2, outputs: 3, a: Float32Array.of(1, 2), b: Float32Array.of(1, 2, 3) };

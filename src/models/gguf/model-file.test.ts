@@ -184,3 +184,41 @@ test("files that are no model we know are refused", async () => {
   writeFileSync(path, readFileSync(path).subarray(0, 900));
   await expect(openModel(path)).rejects.toMatchObject({ code: "E_FORMAT" });
 });
+
+test.each<[name: string, type: "f32" | "f64", value: number]>([
+  ["1e308, which is no fp32", "f64", 1e308],
+  ["infinity", "f32", Infinity],
+  ["no number", "f64", Number.NaN],
+  ["zero", "f32", 0],
+  ["less than zero", "f32", -1e-5],
+])("a norm's epsilon of %s is refused, naming the key", async (_, type, value) => {
+  await saveGgufModel(path, randomLlama(), { type: "F32" });
+  const { metadata, all } = await contents();
+  await writeGguf(path, new Map([...metadata, ["llama.attention.layer_norm_rms_epsilon", { type, value }]]), all);
+  await expect(openModel(path)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringContaining("rms_norm_eps") as unknown,
+  });
+});
+
+test("a NUL makes another name of a key or a tensor: what it stands for is missing, and beside the others it is nothing", async () => {
+  const model = randomLlama();
+  await saveGgufModel(path, model, { type: "F32" });
+  const { metadata, all } = await contents();
+  const withNul = (name: string) => name.replace("block_count", "block_count\0").replace("attn_q", "attn_q\0");
+  await writeGguf(path, new Map([...metadata].map(([key, field]) => [withNul(key), field] as const)), all);
+  await expect(openModel(path)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringContaining('has no "llama.block_count"') as unknown,
+  });
+  const renamed = all.map((tensor) => ({ ...tensor, name: withNul(tensor.name) }));
+  await writeGguf(path, metadata, renamed);
+  await expect(openModel(path)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringContaining('"blk.0.attn_q.weight"') as unknown,
+  });
+  const more = new Map<string, GgufField>([...metadata, ["general.na\0me", { type: "string", value: "a\0b" }]]);
+  await writeGguf(path, more, [...all, ...renamed.filter(({ name }) => name.includes("\0"))]);
+  const opened = await openModel(path);
+  expect(await fullLogits({ ...opened }, ids)).toEqual(await fullLogits(model, ids));
+});
