@@ -3,6 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
 
+/** What a model is made of, and what it stands on. */
+const underModels = ["nn", "lora", "svf", "text", "files", "runtime", "graph", "base"] as const;
+/** From a model to a specialised one that answers. */
+const answering = ["pair", "generator", "constraint", "decode", "models"] as const;
+
 const allowed: Record<string, readonly string[]> = {
   base: [],
   graph: ["base"],
@@ -14,7 +19,7 @@ const allowed: Record<string, readonly string[]> = {
   files: ["base"],
   lora: ["nn", "files", "graph", "base"],
   svf: ["nn", "lora", "files", "runtime", "graph", "base"],
-  models: ["nn", "lora", "svf", "text", "files", "runtime", "graph", "base"],
+  models: underModels,
   hub: ["models", "text", "files", "base"],
   decode: ["models", "nn", "text", "files", "runtime", "graph", "base"],
   constraint: ["decode", "text", "base"],
@@ -33,121 +38,19 @@ const allowed: Record<string, readonly string[]> = {
     "graph",
     "base",
   ],
-  dispatch: [
-    "train", // searching is training without gradients
-    "eval", // what a mixture scores on examples
-    "optim",
-    "data",
-    "pair", // gates over a pair's pool are such a mixture
-    "generator",
-    "decode",
-    "models",
-    "nn",
-    "lora",
-    "svf",
-    "text",
-    "files",
-    "runtime",
-    "graph",
-    "base",
-  ],
-  methods: [
-    "dispatch",
-    "eval", // how a search scores
-    "train", // preparing a model may take a training or a search
-    "optim",
-    "data",
-    "pair",
-    "generator",
-    "constraint",
-    "decode",
-    "models",
-    "nn",
-    "lora",
-    "svf",
-    "text",
-    "files",
-    "runtime",
-    "graph",
-    "base",
-  ],
-  export: [
-    "pair",
-    "generator",
-    "constraint",
-    "decode",
-    "models",
-    "lora",
-    "svf",
-    "text",
-    "files",
-    "runtime",
-    "onnx",
-    "graph",
-    "base",
-  ],
   data: ["text", "files", "base"],
-  train: [
-    "eval",
-    "data",
-    "pair",
-    "generator",
-    "constraint",
-    "decode",
-    "models",
-    "optim",
-    "nn",
-    "lora",
-    "svf",
-    "text",
-    "files",
-    "hub",
-    "runtime",
-    "graph",
-    "base",
-  ],
-  eval: [
-    "methods",
-    "data",
-    "pair",
-    "generator",
-    "constraint",
-    "decode",
-    "models",
-    "nn",
-    "lora",
-    "svf",
-    "text",
-    "files",
-    "runtime",
-    "graph",
-    "base",
-  ],
-  server: ["eval", "pair", "generator", "constraint", "decode", "models", "text", "runtime", "graph", "base"],
+  // Searching is training without gradients, by what a mixture scores on examples; gates over a pair's pool are such a mixture.
+  dispatch: ["train", "eval", "optim", "data", "pair", "generator", "decode", "models", ...underModels],
+  // Preparing a model may take a training or a search, which scores.
+  methods: ["dispatch", "eval", "train", "optim", "data", ...answering, ...underModels],
+  eval: ["methods", "data", ...answering, ...underModels],
+  train: ["eval", "data", "optim", "hub", ...answering, ...underModels],
+  export: [...answering, "lora", "svf", "text", "files", "runtime", "onnx", "graph", "base"],
+  server: ["eval", ...answering, "text", "runtime", "graph", "base"],
   cli: [
-    "server",
-    "export",
-    "eval",
-    "methods",
-    "dispatch",
-    "train",
-    "data",
-    "pair",
-    "generator",
-    "constraint",
-    "decode",
-    "models",
-    "optim",
-    "nn",
-    "lora",
-    "svf",
-    "text",
-    "files",
-    "hub",
-    "runtime",
-    "onnx",
-    "graph",
-    "base",
+    ...["server", "export", "eval", "methods", "dispatch", "train", "data", "optim", "hub", "onnx"],
+    ...answering,
+    ...underModels,
   ],
 };
 
@@ -217,21 +120,53 @@ test.each(["node", "web"])("no file imports itself by way of others, types inclu
   expect(circles(bent)).not.toEqual([]);
 });
 
-test("what the browser loads needs nothing of Node", () => {
+/** What a file loads: files of ours, and packages. Types are left out. */
+function loads(path: string, runtime: "node" | "web"): { readonly files: string[]; readonly packages: string[] } {
   const valueImport = /^(?:import(?! type\b)|export(?! type\b)|\}).*?(?:from |import\()"([^"]+)"|^import "([^"]+)"/gm;
+  const found = [...readFileSync(join(root, path), "utf8").matchAll(valueImport)].map(
+    ([, from, bare]) => from ?? bare!,
+  );
+  const isOwn = (specifier: string) => /^[.#]/.test(specifier);
+  return {
+    files: found.filter(isOwn).map((specifier) => relative(root, resolveImport(path, specifier, runtime))),
+    packages: found.filter((specifier) => !isOwn(specifier)),
+  };
+}
+
+test("what the browser loads needs nothing of Node", () => {
   const seen = new Set(["browser.ts"]);
   const found: string[] = [];
   for (const path of seen) {
-    const text = readFileSync(join(root, path), "utf8");
-    for (const [, from, bare] of text.matchAll(valueImport)) {
-      const specifier = (from ?? bare)!;
-      if (/^[.#]/.test(specifier)) seen.add(relative(root, resolveImport(path, specifier, "web")));
-      else if (/^node:|^onnxruntime-node$/.test(specifier)) found.push(`${path} imports ${specifier}`);
-    }
-    for (const [used] of text.matchAll(/\b(?:Buffer|process)\.\w+/g)) found.push(`${path} uses ${used}`);
+    const { files, packages } = loads(path, "web");
+    for (const file of files) seen.add(file);
+    for (const name of packages) if (/^node:|^onnxruntime-node$/.test(name)) found.push(`${path} imports ${name}`);
+    for (const [used] of readFileSync(join(root, path), "utf8").matchAll(/\b(?:Buffer|process)\.\w+/g))
+      found.push(`${path} uses ${used}`);
   }
   expect(seen.size).toBeGreaterThan(5);
   expect(found).toEqual([]);
+});
+
+/** Rooms where everything but `…-file.ts` can do without a disk. */
+const pureRooms = ["graph", "onnx", "nn", "optim", "generator", "constraint", "decode", "text", "pair"];
+
+test("x.ts is pure and x-file.ts touches the disk: beside each other everywhere, and without exception in the rooms that a browser loads", () => {
+  const known = new Map<string, boolean>();
+  /** Whether a file loads what opens files, itself or by way of others. */
+  const needsDisk = (path: string): boolean => {
+    if (!known.has(path)) {
+      const { files, packages } = loads(path, "web");
+      known.set(path, packages.some((name) => /^node:fs|^onnxruntime-node$/.test(name)) || files.some(needsDisk));
+    }
+    return known.get(path)!;
+  };
+  const own = sources.filter((path) => !path.endsWith(".test.ts"));
+  const pure = own.filter((path) => !path.endsWith("-file.ts") && pureRooms.includes(path.split("/")[0]!));
+  const besideFiles = own.filter((path) => own.includes(path.replace(/\.ts$/, "-file.ts")));
+  expect(pure.length).toBeGreaterThan(90);
+  expect(besideFiles.length).toBeGreaterThan(10);
+  expect([...new Set([...pure, ...besideFiles])].filter(needsDisk)).toEqual([]);
+  expect(own.filter((path) => path.endsWith("-file.ts") && !needsDisk(path))).toEqual([]);
 });
 
 test("only the command line reads the environment", () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { ModelConfig } from "../../src/models/config.ts";
 import { ggufArchitectures } from "../../src/models/gguf/names.ts";
 import { parameterShapes } from "../../src/models/parameters.ts";
-import { readQuantization } from "../../src/models/quantized/directory.ts";
+import { readQuantization } from "../../src/models/quantized/directory-file.ts";
 import { smallestRows } from "../../src/models/quantized/layout.ts";
 import { type BenchOptions, median } from "../support/bench.ts";
 import { expertStepWork } from "../support/flops.ts";

@@ -3,7 +3,8 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { joinSha256, sha256, sha256File, sha256Files } from "./hash.ts";
+import { joinSha256, sha256 } from "./hash.ts";
+import { sha256File, sha256Files } from "./hash-file.ts";
 
 test("a text hashes as its UTF-8 bytes (FIPS 180-2 vectors)", () => {
   expect(sha256("abc")).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, symlinkSync, truncateSync, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { sha256, sha256File } from "./hash.ts";
+import { sha256 } from "./hash.ts";
+import { sha256File } from "./hash-file.ts";
 import { copyRegularFile, readChunks, readFileBounded, readLimits } from "./read-file.ts";
 import { decodeUtf8 } from "./utf8.ts";
 

@@ -1,7 +1,8 @@
 /** @file Experts of Transformer² as what `export` and `merge` write. */
 import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
-import { sha256, sha256File } from "../base/hash.ts";
+import { sha256 } from "../base/hash.ts";
+import { sha256File } from "../base/hash-file.ts";
 import type { ExportSource } from "../export/run-export.ts";
 import { loraOfExpert } from "../models/apply-expert.ts";
 import type { Model } from "../models/model.ts";

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
-import { sha256, sha256File } from "../base/hash.ts";
+import { sha256 } from "../base/hash.ts";
+import { sha256File } from "../base/hash-file.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import type { ExportStep, WeightType } from "../export/format.ts";
 import type { ExportResult, ExportSource } from "../export/run-export.ts";

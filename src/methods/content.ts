@@ -1,10 +1,13 @@
 /** @file What a method reads from a path, as one hash: by it a log notices that a file changed under its name. */
 import { readdir, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { sha256, sha256File } from "../base/hash.ts";
+import { sha256 } from "../base/hash.ts";
+import { sha256File } from "../base/hash-file.ts";
+import { specializationFileName } from "../pair/specialization-file.ts";
 
-/** Files that hold what was trained; checkpoints of a run that goes on are none of them. */
-const isLearned = (name: string): boolean => name.endsWith(".safetensors") || name === "adapter_config.json";
+/** Files that hold what was trained or made; checkpoints of a run that goes on are none of them. */
+const isLearned = (name: string): boolean =>
+  name.endsWith(".safetensors") || name === "adapter_config.json" || name === specializationFileName;
 const isSkipped = (name: string): boolean => name.startsWith(".") || name === "checkpoints";
 /** Folders within folders that are looked into: NAME/adapter of a folder of runs. */
 const maxDepth = 2;

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
 import { float32ToFloat16 } from "../base/half.ts";
-import { sha256Files } from "../base/hash.ts";
+import { sha256Files } from "../base/hash-file.ts";
 import { openSafetensorsModel, type SafetensorsModel } from "../files/safetensors-model.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import type { WeightSource } from "../runtime/session.ts";

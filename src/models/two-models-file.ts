@@ -1,6 +1,6 @@
 /** @file Two models that may be one: a file that is named twice is opened, hashed and held once. */
 import { realpath, stat } from "node:fs/promises";
-import { sha256File } from "../base/hash.ts";
+import { sha256File } from "../base/hash-file.ts";
 import type { Model } from "./model.ts";
 import { type OpenOptions, openModel } from "./model-file.ts";
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
 import { float32ToFloat16 } from "../base/half.ts";
-import { sha256File } from "../base/hash.ts";
+import { sha256File } from "../base/hash-file.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { openSafetensors, readTensor, type SafetensorsFile } from "../files/safetensors.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";

@@ -1,5 +1,5 @@
 /** @file A system prompt to a specialisation: one forward pass of the cloud model, then the router. */
-
+import { compile } from "#runtime";
 import { AppError } from "../base/errors.ts";
 import { hmacSha256, sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
@@ -12,7 +12,6 @@ import { productFlops } from "../graph/products.ts";
 import type { Node } from "../graph/types.ts";
 import { frozenParts, frozenSources } from "../models/frozen-model.ts";
 import { frozenWeights } from "../nn/parts.ts";
-import { compile } from "../runtime/node.ts";
 import type { CompileOptions, WeightSource } from "../runtime/session.ts";
 import { floats } from "../runtime/tensor.ts";
 import { encodeMeta } from "../text/prompt.ts";

@@ -14,7 +14,7 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sha256File } from "../../src/base/hash.ts";
+import { sha256File } from "../../src/base/hash-file.ts";
 import { hubResolver, hubSettings } from "../../src/cli/hub.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { writePeft } from "../../src/lora/peft-format.ts";

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sha256File } from "../../src/base/hash.ts";
+import { sha256File } from "../../src/base/hash-file.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { recordingContext } from "../support/cli-context.ts";

@@ -1,7 +1,7 @@
 /** @file An expert of Transformer² explained: which layers and maps it moves, and how far. */
 import { stat } from "node:fs/promises";
 import { z } from "zod";
-import { sha256File } from "../../base/hash.ts";
+import { sha256File } from "../../base/hash-file.ts";
 import { parseJson } from "../../base/json.ts";
 import { expertSize } from "../../svf/expert.ts";
 import { expertFile, readExpert } from "../../svf/expert-file.ts";

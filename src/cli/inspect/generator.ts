@@ -1,6 +1,6 @@
 /** @file A generator directory explained: its configuration, and where its parameters lie. */
 import { join } from "node:path";
-import { sha256File } from "../../base/hash.ts";
+import { sha256File } from "../../base/hash-file.ts";
 import { openSafetensors } from "../../files/safetensors.ts";
 import type { GeneratorConfig } from "../../generator/config.ts";
 import { scalesOf } from "../../pair/generator.ts";

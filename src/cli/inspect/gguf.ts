@@ -1,5 +1,5 @@
 /** @file A GGUF file explained, a model or an adapter: what llama.cpp would take it for, its metadata, tokenizer, tensors, types, size, hash. */
-import { sha256File } from "../../base/hash.ts";
+import { sha256File } from "../../base/hash-file.ts";
 import { hasKeptBlocks } from "../../files/gguf/blocks.ts";
 import { type GgufField, type GgufFile, openGguf } from "../../files/gguf/read.ts";
 import { readMergeRecord } from "../../models/save-merged.ts";

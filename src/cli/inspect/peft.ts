@@ -1,6 +1,6 @@
 /** @file The folder of a PEFT adapter explained: what its configuration says, and the shapes of its tensors. */
 import { join } from "node:path";
-import { sha256File } from "../../base/hash.ts";
+import { sha256File } from "../../base/hash-file.ts";
 import { openSafetensors } from "../../files/safetensors.ts";
 import { readIa3Config } from "../../lora/ia3-format.ts";
 import { peftFiles, readPeftConfig, readPeftKind } from "../../lora/peft-config.ts";

@@ -1,5 +1,5 @@
 /** @file A safetensors file explained: tensors, types, size, hash. */
-import { sha256File } from "../../base/hash.ts";
+import { sha256File } from "../../base/hash-file.ts";
 import { elementCount, openSafetensors, type TensorInfo } from "../../files/safetensors.ts";
 import { formatBytes, formatCount, plural } from "../format.ts";
 import { formatTable } from "../table.ts";

@@ -1,6 +1,6 @@
 /** @file A model in a GGUF file: its shape, and where each of its weights lies. */
 import { AppError } from "../../base/errors.ts";
-import { sha256File } from "../../base/hash.ts";
+import { sha256File } from "../../base/hash-file.ts";
 import { hasKeptBlocks, keptBlockSize, splitBlocks } from "../../files/gguf/blocks.ts";
 import {
   findGgufTensor,

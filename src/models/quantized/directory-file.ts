@@ -1,7 +1,11 @@
 /** @file A quantised model as a directory: `config.json` says how, the tensors lie in safetensors, ready to be mapped (docs/quantization.md). */
+import { join } from "node:path";
+import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
-import { joinSha256, sha256File, sha256Files } from "../../base/hash.ts";
+import { joinSha256 } from "../../base/hash.ts";
+import { sha256File, sha256Files } from "../../base/hash-file.ts";
 import { requireRunning } from "../../base/interrupt.ts";
+import { readJsonFile } from "../../base/json-file.ts";
 import { openGguf } from "../../files/gguf/read.ts";
 import { openSafetensorsModel, readModelTensor, type SafetensorsModel } from "../../files/safetensors-model.ts";
 import { readWeight } from "../../runtime/read-weight.ts";
@@ -14,7 +18,7 @@ import { toConfigJson } from "../config-json.ts";
 import { openGgufModel } from "../gguf/model-file.ts";
 import { requireWeight } from "../safetensors-weight.ts";
 import { mergeRecordKey, readMergeRecord } from "../save-merged.ts";
-import { readQuantization } from "./directory.ts";
+import { parseQuantization, type QuantizationConfig } from "./directory.ts";
 import {
   type Quantization,
   type ResolvedQuantization,
@@ -35,6 +39,12 @@ export type QuantizedDirectory = {
   /** Of the quantised weights themselves. */
   readonly weightsSha256: string;
 };
+
+/** What `config.json` says about quantisation; undefined where nothing. Throws E_NOT_FOUND, and as `parseQuantization`. */
+export async function readQuantization(directory: string): Promise<QuantizationConfig | undefined> {
+  const path = join(directory, "config.json");
+  return parseQuantization(path, await readJsonFile(path, z.looseObject({})));
+}
 
 /**
  * The quantised weights of a directory, checked against the hash that was recorded of them; undefined where it is not quantised.

@@ -1,8 +1,7 @@
 /** @file How a quantised directory says that it is one: `quantization_config` in its `config.json` (docs/quantization.md). */
-import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
-import { readJsonFile } from "../../base/json-file.ts";
+import { checkSchema } from "../../base/json.ts";
 import { Sha256 } from "../../base/sha256.ts";
 import { BlockSize } from "./layout.ts";
 
@@ -39,10 +38,12 @@ const Version2 = z
     (found): QuantizationConfig => ({ ...found, version: quantizationVersion, table_block_size: found.block_size }),
   );
 
-/** What `config.json` says about quantisation; undefined where nothing. Throws E_DTYPE for another tool's, E_FORMAT for an earlier version. */
-export async function readQuantization(directory: string): Promise<QuantizationConfig | undefined> {
-  const path = join(directory, "config.json");
-  const file = await readJsonFile(path, z.looseObject({ quantization_config: z.looseObject({}).nullish() }));
+/**
+ * What the content of a `config.json` says about quantisation; undefined where nothing. `path` names it in errors.
+ * @throws E_DTYPE for another tool's, E_FORMAT for an earlier version
+ */
+export function parseQuantization(path: string, json: unknown): QuantizationConfig | undefined {
+  const file = checkSchema(json, z.looseObject({ quantization_config: z.looseObject({}).nullish() }), { what: path });
   const config = file.quantization_config;
   if (config == null) return undefined;
   if (config["quant_method"] !== quantizationMethod)
@@ -56,5 +57,5 @@ export async function readQuantization(directory: string): Promise<QuantizationC
       `${path}: quantised in version 1 of the format, which has no hash of the quantised weights, so they cannot be checked: quantise the model it was made from again, with \`loragen quantize\``,
     );
   const schema = config["version"] === 2 ? Version2 : QuantizationConfig;
-  return (await readJsonFile(path, z.looseObject({ quantization_config: schema }))).quantization_config;
+  return checkSchema(json, z.looseObject({ quantization_config: schema }), { what: path }).quantization_config;
 }

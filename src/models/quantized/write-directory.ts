@@ -1,7 +1,8 @@
 /** @file Writing a quantised directory: `config.json`, the tensors in files of limited size, the tokenizer. */
 import { join } from "node:path";
 import { ensureFolder } from "../../base/folder.ts";
-import { joinSha256, sha256File } from "../../base/hash.ts";
+import { joinSha256 } from "../../base/hash.ts";
+import { sha256File } from "../../base/hash-file.ts";
 import { requireRunning } from "../../base/interrupt.ts";
 import { planShards, shardName, writeShardIndex } from "../../files/safetensors-shards.ts";
 import { type TensorToWrite, writeSafetensors } from "../../files/safetensors-write.ts";
