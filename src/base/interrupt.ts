@@ -15,6 +15,9 @@ export interface Interrupt {
   close(): void;
 }
 
+/** Of a process that a signal ended: 128 + the signal's number. */
+export const exitStatus = (name: NodeJS.Signals): number => (name === "SIGTERM" ? 143 : 130);
+
 /** npm passes on to its child the signals that the terminal sends to both: the same Ctrl-C arrives twice. */
 const sameSignalMs = 1000;
 
@@ -33,7 +36,7 @@ export function onInterrupt(
       firstAt = now();
       controller.abort();
       callback(name);
-    } else if (now() - firstAt > sameSignalMs) source.exit(name === "SIGTERM" ? 143 : 130); // 128 + the signal's number
+    } else if (now() - firstAt > sameSignalMs) source.exit(exitStatus(name));
   };
   source.on("SIGINT", listener);
   source.on("SIGTERM", listener);

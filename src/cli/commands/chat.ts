@@ -2,6 +2,7 @@
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { AppError } from "../../base/errors.ts";
+import { onInterrupt } from "../../base/interrupt.ts";
 import type { ChatTurn } from "../../text/chat-layout.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs, formatShare } from "../format.ts";
@@ -21,7 +22,7 @@ type Flags = AnsweringFlags & { readonly remember?: boolean };
 
 const examples = `
 Each message is answered by itself, as the pair was trained; --remember keeps what was said before in the context.
-Ctrl-C stops an answer; /exit or Ctrl-D ends the conversation.
+Ctrl-C stops an answer, between answers it ends the conversation, as /exit and Ctrl-D do.
 
 Examples:
   $ loragen chat --specialization router
@@ -57,19 +58,25 @@ async function converse(context: CliContext, flags: Flags, { answerer }: Opened)
     ...(isTerminal ? { output: process.stdout, prompt: context.stdout.filter(context.colors.bold("> ")) } : {}),
     terminal: isTerminal,
   });
-  let answering: AbortController | undefined;
-  const interrupt = () => (answering === undefined ? lines.close() : answering.abort());
-  lines.on("SIGINT", interrupt);
+  lines.on("SIGINT", () => process.emit("SIGINT", "SIGINT")); // a terminal's Ctrl-C is a key until here
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    lines.close();
+  };
+  let interrupt = onInterrupt(end);
   try {
     if (isTerminal) lines.prompt();
     for await (const line of lines) {
       const input = line.trim();
-      if (input === "/exit") break;
+      if (isOver || input === "/exit") break;
       if (input !== "") {
-        answering = new AbortController();
-        const turn = { ...sampling, history: flags.remember ? history : [], signal: answering.signal, onText: show };
+        interrupt.close();
+        interrupt = onInterrupt((name) => name === "SIGTERM" && end());
+        const turn = { ...sampling, history: flags.remember ? history : [], signal: interrupt.signal, onText: show };
         const answer = await answerer.answer(input, turn).catch((error: unknown) => explain(context, error));
-        answering = undefined;
+        interrupt.close();
+        interrupt = onInterrupt(end);
         context.stdout.write("\n");
         if (answer !== undefined) {
           const { text, ms, confidence } = answer;
@@ -78,9 +85,10 @@ async function converse(context: CliContext, flags: Flags, { answerer }: Opened)
           history.push({ input, output: text });
         }
       }
-      if (isTerminal) lines.prompt();
+      if (isTerminal && !isOver) lines.prompt();
     }
   } finally {
+    interrupt.close();
     lines.close();
   }
 }
