@@ -1,5 +1,5 @@
-/** @file Merge a specialisation and answer without the prompt. Run: npx tsx examples/generate.ts [PAIR] */
-import { createAnswerer, generate, loadPair, merge, specialize } from "lora-gen";
+/** @file Merge a specialisation and answer without the prompt. Run: npx tsx examples/answer.ts [PAIR] */
+import { answer, createAnswerer, loadPair, merge, specialize } from "lora-gen";
 
 const pair = await loadPair(process.argv[2] ?? "pairs/assistant");
 const prompt =
@@ -8,7 +8,7 @@ const specialization = await specialize(pair, prompt);
 
 // One answer: everything is opened and closed around it.
 const { weights } = await merge(pair, specialization);
-const { text, inputTokens } = await generate(pair, "play something by Nina Simone", { weights, maxTokens: 32 });
+const { text, inputTokens } = await answer(pair, "play something by Nina Simone", { weights, maxTokens: 32 });
 console.log(`specialised, ${inputTokens} tokens read: ${text}`);
 
 // Many answers: the model stays open, text is streamed.
@@ -20,5 +20,5 @@ for (const input of ["will it rain in Porto tomorrow", "book a table for two at 
 }
 
 // The same model with the prompt in front, for comparison.
-const prompted = await generate(pair, "play something by Nina Simone", { prompt, maxTokens: 32 });
+const prompted = await answer(pair, "play something by Nina Simone", { prompt, maxTokens: 32 });
 console.log(`prompted, ${prompted.inputTokens} tokens read: ${prompted.text}`);

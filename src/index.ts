@@ -37,8 +37,8 @@ export {
   type Answerer,
   type AnswererOptions,
   type AnswerOptions,
+  answer,
   createAnswerer,
-  generate,
 } from "./pair/answer.ts";
 
 // Models

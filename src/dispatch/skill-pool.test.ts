@@ -104,7 +104,7 @@ test("mixing renormalised skills is the paper's sum of factors", async () => {
   for (const [weight, z] of wanted.scales) expectClose([...mixed.scales.get(weight)!], [...z]);
 });
 
-test("C12: of mixtures that solve equally many, the one that finds right answers likelier is better; one more solved is better still", () => {
+test("of mixtures that solve equally many, the one that finds right answers likelier is better; one more solved is better still", () => {
   const rewards = [
     { accuracy: 0.4, logLikelihood: -1e6 },
     { accuracy: 0.4, logLikelihood: -9 },

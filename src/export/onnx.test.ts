@@ -17,10 +17,10 @@ const fixtures = resolve(import.meta.dirname, "../../test/fixtures/models");
 const root = mkdtempSync(join(tmpdir(), "onnx-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-type Model = Parameters<typeof reloadModel>[0];
+type Reloadable = Parameters<typeof reloadModel>[0];
 
 /** The largest difference between a model's logits and those of the file it became, as a share of the largest logit. */
-async function difference(model: Model, ids: readonly number[], options: OnnxModelOptions = {}): Promise<number> {
+async function difference(model: Reloadable, ids: readonly number[], options: OnnxModelOptions = {}): Promise<number> {
   const folder = mkdtempSync(join(root, "model-"));
   await writeOnnxModel(folder, "model.onnx", model, options);
   await using wanted = await reloadModel(model);

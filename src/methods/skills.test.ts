@@ -76,7 +76,7 @@ test("the skill called classifier speaks in the place of the base model", async 
   expect((await decoder.generate(ids, { maxTokens: 60, tokenizer })).text!.startsWith(said)).toBe(true);
 });
 
-describe("C14: what no skill answers, the base weights answer", () => {
+describe("what no skill answers, the base weights answer", () => {
   const samples = Array.from({ length: 8 }, (_, i) => ({ input: `banana ${i} a band`, target: "an" }));
   const task: EvalTask = { name: "t", stratum: "s", kind: "k", systemPrompt: "Say.", examples: [], samples };
   const answers = async (method: string | NamedMethod) => {

@@ -20,6 +20,9 @@ export type FrozenModel = {
   readonly adapter?: Adapter | undefined;
 };
 
+/** One without an adapter, to which one can be added: a second one would take the first one's place unseen. */
+export type UnadaptedModel = FrozenModel & { readonly adapter?: undefined };
+
 const adapterNames = (map: string) => ({ a: `${map}.adapter.a`, b: `${map}.adapter.b` }) as const;
 
 /** How weights are held in blocks, by their names in a checkpoint. */

@@ -2,9 +2,9 @@
 import { AppError } from "../base/errors.ts";
 import type { PeftBase, PeftChange } from "../lora/fused.ts";
 import { readWeight } from "../runtime/read-weight.ts";
-import { applyAdapter, type PlainModel } from "./apply-adapter.ts";
+import { applyAdapter } from "./apply-adapter.ts";
 import { fusedWeights } from "./checkpoint.ts";
-import type { FrozenModel } from "./frozen-model.ts";
+import type { FrozenModel, UnadaptedModel } from "./frozen-model.ts";
 import { embeddingName, headName, parameterShapes } from "./parameters.ts";
 import { bytesOfSource } from "./quantized/dequantize.ts";
 import { storedWeights, storeWeight } from "./quantized/layout.ts";
@@ -59,7 +59,7 @@ export function untieHead<M extends FrozenModel>(model: M): M {
 
 /** A model as an adapter leaves it: merged where its weights are dense, beside them where they are quantised. Throws E_CONFIG. */
 export async function applyPeftChange(
-  model: PlainModel,
+  model: UnadaptedModel,
   { adapter, whole, untiesHead }: PeftChange,
 ): Promise<FrozenModel> {
   if (whole.size > 0 && model.quantization !== undefined) throw wholeOverCodes([...whole.keys()]);

@@ -6,7 +6,7 @@ import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
 import { schemaSpec } from "../constraint/spec.ts";
 import { encodeInput } from "../text/prompt.ts";
-import { createAnswerer, generate } from "./answer.ts";
+import { answer, createAnswerer } from "./answer.ts";
 import { merge } from "./merge.ts";
 import { loadPair, type Pair } from "./pair-file.ts";
 import type { Specialization } from "./specialization-file.ts";
@@ -27,9 +27,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test("base, prompted and specialised models answer differently; only the prompted one reads the prompt", async () => {
-  const base = await generate(pair, "is it open", options);
-  const prompted = await generate(pair, "is it open", { ...options, prompt });
-  const specialized = await generate(pair, "is it open", { ...options, specialization });
+  const base = await answer(pair, "is it open", options);
+  const prompted = await answer(pair, "is it open", { ...options, prompt });
+  const specialized = await answer(pair, "is it open", { ...options, specialization });
   expect(new Set([base.text, prompted.text, specialized.text]).size).toBe(3);
   expect(base.inputTokens).toBe(encodeInput(pair.tokenizer, pair.layout, "is it open").length);
   expect(specialized.inputTokens).toBe(base.inputTokens);
@@ -38,8 +38,8 @@ test("base, prompted and specialised models answer differently; only the prompte
 
 test("a specialisation and the weights merged from it give the same answer", async () => {
   const { weights } = await merge(pair, specialization);
-  const merged = await generate(pair, "is it open", { ...options, weights });
-  const direct = await generate(pair, "is it open", { ...options, specialization });
+  const merged = await answer(pair, "is it open", { ...options, weights });
+  const direct = await answer(pair, "is it open", { ...options, specialization });
   expect(merged.ids).toEqual(direct.ids);
 });
 

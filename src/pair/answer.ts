@@ -122,7 +122,7 @@ function labelled(
 }
 
 /** One input, one answer: opens and closes the edge model around it. */
-export async function generate(
+export async function answer(
   pair: EdgePair,
   input: string,
   {

@@ -7,7 +7,7 @@ import type { Gates } from "./engine/engine.ts";
 import type { Store } from "./store/store.ts";
 
 /** A model that can be asked: the base model, or one version of a specialisation. */
-export type Model = {
+export type ServedModel = {
   /** As answers name it: NAME@VERSION, or the base model's name. */
   readonly id: string;
   /** None of the base model. */
@@ -25,16 +25,16 @@ export type Model = {
 export type Models = {
   readonly base: string;
   /** Throws E_NOT_FOUND; E_MISMATCH for a specialisation of another pair. */
-  find(tenant: string, name: string): Promise<Model>;
+  find(tenant: string, name: string): Promise<ServedModel>;
 };
 
 /** Kept by the content's hash: a name that gets new content never finds the old one here. */
 const maxKept = 50_000;
 
 export function createModels(pair: EdgePair, store: Store, base: string): Models {
-  const kept = new Map<string, NonNullable<Model["specialized"]>>();
+  const kept = new Map<string, NonNullable<ServedModel["specialized"]>>();
 
-  async function specializedOf(object: string): Promise<NonNullable<Model["specialized"]>> {
+  async function specializedOf(object: string): Promise<NonNullable<ServedModel["specialized"]>> {
     const known = kept.get(object);
     if (known !== undefined) return known;
     const specialization = await store.read(object);

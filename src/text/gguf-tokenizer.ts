@@ -36,14 +36,14 @@ export function tokenizerOfGguf(metadata: Metadata, what: string): GgufTokenizer
     throw new AppError("E_FORMAT", `${what}: has no tokenizer ("tokenizer.ggml.tokens"): name a tokenizer beside it`);
   const vocabulary = readVocabulary(fields, what);
   const name = fields.text("model");
-  if (!Object.hasOwn(models, name ?? ""))
+  if (!Object.hasOwn(kinds, name ?? ""))
     throw new AppError(
       "E_ARCHITECTURE",
-      `${what}: tokenizer.ggml.model ${quoted(name)} is not supported; expected one of: ${Object.keys(models).join(", ")}`,
+      `${what}: tokenizer.ggml.model ${quoted(name)} is not supported; expected one of: ${Object.keys(kinds).join(", ")}`,
     );
-  const model = models[name as keyof typeof models](fields, vocabulary, what);
-  const named = namedTokens(fields, vocabulary, model, what);
-  return { json: tokenizerJson(vocabulary, model, named), config: tokenizerConfig(named, metadata) };
+  const kind = kinds[name as keyof typeof kinds](fields, vocabulary, what);
+  const named = namedTokens(fields, vocabulary, kind, what);
+  return { json: tokenizerJson(vocabulary, kind, named), config: tokenizerConfig(named, metadata) };
 }
 
 type Fields = ReturnType<typeof fieldsOf>;
@@ -103,7 +103,7 @@ function readVocabulary(fields: Fields, what: string): Vocabulary {
 }
 
 /** What a kind of tokenizer says, beside its vocabulary. */
-type Model = {
+type Kind = {
   readonly normalizer: Json | null;
   readonly preTokenizer: Json | null;
   readonly decoder: Json;
@@ -118,12 +118,12 @@ type Model = {
   };
 };
 
-const models = { gpt2: byteLevelModel, llama: sentencePieceModel } as const;
+const kinds = { gpt2: byteLevelKind, llama: sentencePieceKind } as const;
 
 const chain = (key: string, steps: readonly Json[]): Json =>
   steps.length === 1 ? steps[0]! : { type: "Sequence", [key]: steps };
 
-function byteLevelModel(fields: Fields, { ids }: Vocabulary, what: string): Model {
+function byteLevelKind(fields: Fields, { ids }: Vocabulary, what: string): Kind {
   const { steps, normalizer = null, ignoresMerges, addsBegin = false } = preTokenizerOf(fields, what);
   return {
     normalizer,
@@ -162,7 +162,7 @@ function readMerges(fields: Fields, ids: ReadonlyMap<string, number>, what: stri
 }
 
 /** As Llama 2's: a space in front and in place of spaces a mark; what is no piece becomes its bytes. */
-function sentencePieceModel(fields: Fields, vocabulary: Vocabulary, what: string): Model {
+function sentencePieceKind(fields: Fields, vocabulary: Vocabulary, what: string): Kind {
   const addsSpace = fields.flag("add_space_prefix") ?? true;
   const { typeOf, tokens } = vocabulary;
   const unknown = fields.number("unknown_token_id") ?? 0;
@@ -229,7 +229,7 @@ type NamedTokens = {
   readonly addsEnd: boolean;
 };
 
-function namedTokens(fields: Fields, { tokens }: Vocabulary, { defaults }: Model, what: string): NamedTokens {
+function namedTokens(fields: Fields, { tokens }: Vocabulary, { defaults }: Kind, what: string): NamedTokens {
   function token(key: string, otherwise: number | undefined): string | undefined {
     const id = fields.number(key);
     const found = tokens[id ?? otherwise ?? -1];
@@ -250,17 +250,17 @@ function namedTokens(fields: Fields, { tokens }: Vocabulary, { defaults }: Model
   };
 }
 
-function tokenizerJson(vocabulary: Vocabulary, model: Model, named: NamedTokens): Json {
+function tokenizerJson(vocabulary: Vocabulary, kind: Kind, named: NamedTokens): Json {
   const { tokens, ids } = vocabulary;
   return {
     version: "1.0",
     truncation: null,
     padding: null,
     added_tokens: addedTokens(vocabulary, named),
-    normalizer: model.normalizer,
-    pre_tokenizer: model.preTokenizer,
+    normalizer: kind.normalizer,
+    pre_tokenizer: kind.preTokenizer,
     post_processor: around(named, ids),
-    decoder: model.decoder,
+    decoder: kind.decoder,
     model: {
       type: "BPE",
       dropout: null,
@@ -271,7 +271,7 @@ function tokenizerJson(vocabulary: Vocabulary, model: Model, named: NamedTokens)
       byte_fallback: false,
       ignore_merges: false,
       vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      ...model.settings,
+      ...kind.settings,
     },
   };
 }

@@ -26,7 +26,7 @@ test("it finds the optimum of a score without gradients, and its scatter shrinks
   expect(interrupted).toBe(false);
 });
 
-test("C12: within bounds it finds the nearest point to an optimum beyond them, and beats random shooting", async () => {
+test("within bounds it finds the nearest point to an optimum beyond them, and beats random shooting", async () => {
   const bounded = { bounds: [-1, 1], generations: 12 } as const;
   const { best, history } = await searchLoop(search({ ...bounded, keepsBest: true }));
   expect(best.candidate.map((value) => Number(value.toFixed(2)))).toEqual([0.7, -1, 1]);

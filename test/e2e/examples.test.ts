@@ -29,9 +29,9 @@ test("specialize.ts writes a specialisation", async () => {
   );
 });
 
-test("generate.ts answers with and without the prompt", async () => {
+test("answer.ts answers with and without the prompt", async () => {
   const [, specialised, prompted] = /^specialised, (\d+) tokens[\s\S]*^prompted, (\d+) tokens/m.exec(
-    await example("generate", pair),
+    await example("answer", pair),
   )!;
   expect(Number(specialised)).toBeLessThan(Number(prompted));
 });

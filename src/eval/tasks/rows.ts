@@ -1,6 +1,6 @@
 /**
  * @file The rows of a published task by split. The training set of an unseen task is never read: a comparison of methods that may have seen it
- * would say nothing (the leakage guard of the specification, C15).
+ * would say nothing.
  */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";

@@ -4,8 +4,8 @@ import { pairRows } from "../../files/gguf/rows.ts";
 import { type GgufTensorType, ggufTypes } from "../../files/gguf/types.ts";
 import { type GgufTensorToWrite, writeGguf } from "../../files/gguf/write.ts";
 import { readWeight } from "../../runtime/read-weight.ts";
-import type { WeightSource } from "../../runtime/session.ts";
 import type { ModelConfig } from "../config.ts";
+import type { FrozenModel } from "../frozen-model.ts";
 import { parameterShapes } from "../parameters.ts";
 import { ggufShape, ropeFactors, ropeFactorsName } from "./config.ts";
 import { type GgufPlace, ggufPlaces } from "./names.ts";
@@ -15,8 +15,6 @@ export type GgufModelType = "F32" | "F16" | "Q8_0" | "Q4_0" | "Q4_1";
 /** `general.file_type` */
 const fileTypes: Readonly<Record<GgufModelType, number>> = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q8_0: 7 };
 
-type SavedModel = { readonly config: ModelConfig; readonly weights: Readonly<Record<string, WeightSource>> };
-
 export type GgufOptions = { readonly type: GgufModelType; readonly about?: ReadonlyMap<string, GgufField> };
 
 /**
@@ -25,8 +23,11 @@ export type GgufOptions = { readonly type: GgufModelType; readonly about?: Reado
  * @param about further metadata: name, tokenizer
  * @throws E_ARCHITECTURE where llama.cpp does not have the model; E_IO
  */
-export const saveGgufModel = (path: string, { config, weights }: SavedModel, options: GgufOptions): Promise<void> =>
-  writeGgufModel(path, config, (name) => readWeight(weights[name]!), options);
+export const saveGgufModel = (
+  path: string,
+  { config, weights }: Pick<FrozenModel, "config" | "weights">,
+  options: GgufOptions,
+): Promise<void> => writeGgufModel(path, config, (name) => readWeight(weights[name]!), options);
 
 /** The same for weights that are read one at a time, when their turn comes. */
 export async function writeGgufModel(

@@ -5,12 +5,12 @@ import type { CompiledConstraint } from "../../constraint/compile.ts";
 import type { Generated } from "../../decode/generate.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Model } from "../models.ts";
+import type { ServedModel } from "../models.ts";
 import { type ChosenLogprob, logprobOf } from "./log-probabilities.ts";
 import type { Sampled } from "./schemas.ts";
 
 export type Question = {
-  readonly model: Model;
+  readonly model: ServedModel;
   readonly ids: readonly number[];
   readonly prefixTokens: number;
   readonly tokensSaved: number;

@@ -4,7 +4,7 @@ import { AppError } from "../../base/errors.ts";
 import { hmacSha256 } from "../../base/hash.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import { encodeCloudPrompt, encodeConversation } from "../../text/prompt.ts";
-import type { Model } from "../models.ts";
+import type { ServedModel } from "../models.ts";
 import type { ChatRequest } from "./schemas.ts";
 
 type Message = ChatRequest["messages"][number];
@@ -55,7 +55,7 @@ export type Encoded = {
  */
 export function encodeFor(
   { tokenizer, layout }: EdgePair,
-  { id, specialized, prompted }: Model,
+  { id, specialized, prompted }: ServedModel,
   conversation: Conversation,
   secret: Uint8Array | undefined,
 ): Encoded {

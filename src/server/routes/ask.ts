@@ -7,7 +7,7 @@ import type { ChosenLogprob } from "../api/log-probabilities.ts";
 import { ChatRequest, CompletionRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
 import { eventStream } from "../event-stream.ts";
-import type { Model } from "../models.ts";
+import type { ServedModel } from "../models.ts";
 import type { RouteContext, Services } from "../services.ts";
 
 type Body = Pick<ChatRequest, "stream" | "stream_options">;
@@ -72,7 +72,7 @@ export function embed(): never {
 
 type Asked = Omit<Question, "model" | "tenant" | "deadline" | "signal">;
 
-function questionOf(c: RouteContext, services: Services, model: Model, asked: Asked): Question {
+function questionOf(c: RouteContext, services: Services, model: ServedModel, asked: Asked): Question {
   return {
     ...asked,
     model,
