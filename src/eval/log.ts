@@ -29,6 +29,10 @@ export const LogLine = z.looseObject({
   input: z.string(),
   target: z.string(),
   choices: z.exactOptional(z.array(z.string()).min(2)),
+  /** The text that decided how the model behaves, where the evaluation was to keep it: its hash is always there. */
+  prompt: z.exactOptional(z.string()),
+  /** All that the model read before it answered, special tokens included; where the evaluation was to keep it. */
+  asked: z.exactOptional(z.string()),
   /** Tokens read before the answer: prompt and input. */
   inputTokens: z.int().min(0).nullable(),
   /** null where the question failed. */

@@ -26,7 +26,7 @@ const layout = SPECIAL_TOKEN_LAYOUT;
 const blank = { stratum: "tasks", kind: "task", examples: [] };
 
 /** Each prompt gives weights of its own. */
-const talker: Required<Omit<Subject, "stored">> = {
+const talker: Required<Omit<Subject, "stored" | "pair">> = {
   name: "talker",
   sha256: "abc",
   model: talkativeModel(1),
@@ -40,7 +40,7 @@ const tasksOf = async (subject: Subject, tasks: readonly EvalTask[], options: Ev
 
 /** What a subject says to an input, decoded token by token. */
 async function answersOf(
-  subject: Required<Omit<Subject, "stored">>,
+  subject: Required<Omit<Subject, "stored" | "pair">>,
   inputs: readonly string[],
   prompt?: string,
 ): Promise<string[]> {

@@ -44,6 +44,8 @@ export type EvalOptions = Selection & {
   readonly timedQueries?: number;
   readonly onProgress?: (progress: EvalProgress) => void;
   readonly signal?: AbortSignal;
+  /** Whether the log keeps prompts, and all that a model read, beside the prompts' hashes. */
+  readonly logPrompts?: boolean | undefined;
   /** The method that every other one is held against in the report. */
   readonly against?: string | undefined;
   /** Runs what scorers such as `code-run` test; without it, tasks with such a scorer are refused. */
@@ -231,7 +233,7 @@ async function* ask(
   options: EvalOptions,
 ): AsyncGenerator<LogLine, void> {
   const { task, method, samples, constraint: demanded, content } = job;
-  const { timedQueries = 8, signal, runCode, threads = 0, device = "cpu" } = options;
+  const { timedQueries = 8, signal, runCode, threads = 0, device = "cpu", logPrompts = false } = options;
   const isAnswer = !runsAnswers(job.scorers[0]!);
   const taskSha256 = taskHash(task);
   const line = async (
@@ -253,6 +255,7 @@ async function* ask(
       input,
       target,
       ...(choices === undefined ? {} : { choices: [...choices] }),
+      ...(logPrompts && prompt !== undefined ? { prompt } : {}),
       inputTokens: null,
       answer: null,
       finish: "failed",
@@ -314,6 +317,7 @@ async function* ask(
         const { logLikelihoods, ...said } = answer;
         yield await line(at, prepared, {
           ...said,
+          ...(logPrompts ? { asked: tokenizer.decode([...query.prompt]) } : {}),
           inputTokens: query.prompt.length,
           flops: flopsOf(query.prompt.length),
           ...(logLikelihoods === undefined ? {} : { logLikelihoods: [...logLikelihoods] }),

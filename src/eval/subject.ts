@@ -25,6 +25,7 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
     sha256: pairHash(pair),
     model: pair.edge,
     stored: pair.edge,
+    pair,
     tokenizer: pair.tokenizer,
     layout: pair.layout,
     async specialize(prompt) {

@@ -5,6 +5,7 @@ import type { StepChange } from "../decode/cached-model.ts";
 import type { Prefix } from "../decode/prefix.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Model } from "../models/model.ts";
+import type { Pair } from "../pair/pair-file.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import type { PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
@@ -20,6 +21,8 @@ export type Subject = {
   readonly stored?: Model;
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
+  /** The pair whose edge model it is, where it is one's: specialisations are made for a pair. */
+  readonly pair?: Pair;
   /** The model specialised by a prompt; absent where there is no generator. */
   readonly specialize?: (prompt: string) => Promise<SpecializedModel>;
 };

@@ -11,6 +11,7 @@ import { prefix } from "./prefix.ts";
 import { prompted, promptedShots } from "./prompted.ts";
 import { surprising, truncated } from "./shortened.ts";
 import { chosenSkill, mixedSkills } from "./skills.ts";
+import { specialization } from "./specialization.ts";
 import { farPrompt, shuffledPrompt, siblingPrompt, specialized, specializedShots } from "./specialized.ts";
 import { svf } from "./svf.ts";
 import { loramoe, mixlora } from "./token-experts.ts";
@@ -26,6 +27,7 @@ export const methods = {
   specialized: () => specialized,
   "specialized-Nshot": (n) => specializedShots(Number(n)),
   "specialized-general": () => specializedGeneral,
+  "specialization:FOLDER": (folder) => specialization(folder),
   "sibling-prompt": () => siblingPrompt,
   "far-prompt": () => farPrompt,
   "shuffled-prompt": () => shuffledPrompt,

@@ -1,13 +1,18 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeBenchmarkData } from "../../../test/support/benchmark-data.ts";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { writeTinyPair } from "../../../test/support/tiny-pair.ts";
+import { sha256 } from "../../base/hash.ts";
 import type { CalibrationReport } from "../../eval/calibration.ts";
+import type { LogLine } from "../../eval/log.ts";
 import type { LeftOut } from "../../eval/plan.ts";
 import type { EvalReport } from "../../eval/report.ts";
+import { openModel, saveModel } from "../../models/model-file.ts";
+import { parameterShapes } from "../../models/parameters.ts";
+import { readWeight } from "../../runtime/read-weight.ts";
 import { runCli } from "../program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "eval-command-"));
@@ -37,6 +42,12 @@ async function evaluate(...args: string[]) {
   expect(lines).toHaveLength(1);
   return { status, stderr, value: JSON.parse(lines[0]!) as EvalReport & { leftOut: LeftOut[] } };
 }
+
+const linesOf = (log: string) =>
+  readFileSync(log, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as LogLine);
 
 test("a task without examples is asked by the methods that it allows; the others are named once, with reasons", async () => {
   const { status, stderr, value } = await evaluate(writeTask("shop"));
@@ -123,6 +134,78 @@ test("a model alone is asked by its own chat template, as it is and prompted, an
   );
   rmSync(join(folder, "tokenizer.json"));
   expect((await evaluateModel()).value.error).toMatchObject({ code: "E_NOT_FOUND" });
+});
+
+test("--exact asks a quantised model in fp32, as a model of the same values that no code stands for; without it inputs are rounded", async () => {
+  const at = (name: string) => join(folder, `exact-${name}`);
+  cpSync(join(pair, "edge"), at("dense"), { recursive: true });
+  cpSync(join(pair, "tokenizer"), at("dense"), { recursive: true });
+  const template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:";
+  writeFileSync(join(at("dense"), "chat_template.jinja"), template);
+  expect(await run("quantize", "--model", at("dense"), "--bits", "8", "--out", at("int8"))).toMatchObject({
+    status: 0,
+  });
+  const { config, weights } = await openModel(at("int8"), { exact: true });
+  const values = new Map<string, Float32Array>();
+  for (const name of parameterShapes(config).keys()) values.set(name, await readWeight(weights[name]!));
+  cpSync(at("dense"), at("widened"), { recursive: true });
+  await saveModel(at("widened"), config, values);
+  const task = writeTask("rounding", { samples: [sample, { ...sample, input: "is it far from here" }] });
+  const likelihoods = async (name: string, ...flags: string[]) => {
+    const log = `${at(name)}${flags.join("")}.jsonl`;
+    const args = ["--model", at(name), "--suite", task, "--methods", "base,prompted", "--timed", "0", "--threads", "1"];
+    expect(await run("eval", ...args, "--log", log, ...flags)).toMatchObject({ status: 0 });
+    return linesOf(log).flatMap(({ logLikelihoods }) => logLikelihoods!);
+  };
+  const [exact, rounded, widened] = [
+    await likelihoods("int8", "--exact"),
+    await likelihoods("int8"),
+    await likelihoods("widened"),
+  ];
+  expect(exact).toHaveLength(8);
+  const apart = (some: readonly number[]) => Math.max(...some.map((value, i) => Math.abs(value - widened[i]!)));
+  expect(apart(exact)).toBeLessThan(1e-6);
+  expect(apart(rounded)).toBeGreaterThan(1e-4);
+});
+
+test("a specialisation made before answers as `run` does with it, in the form that it demands", async () => {
+  const made = join(folder, "made");
+  const labels = ["red", "green", "blue"];
+  const prompt = ["--prompt", "Name the colour.", "--labels", labels.join(",")];
+  expect(await run("specialize", "--pair", pair, ...prompt, "--out", made)).toMatchObject({ status: 0 });
+  const inputs = ["grass", "the sky"];
+  const samples = inputs.map((input) => ({ input, target: "green" }));
+  const [task, log] = [writeTask("colours", { samples }), join(folder, "made.jsonl")];
+  const methods = ["--methods", `base,specialization:${made}`, "--timed", "0"];
+  expect((await evaluate(task, ...methods, "--log", log)).status).toBe(0);
+  const lines = linesOf(log);
+  for (const { input, answer } of lines.filter(({ method }) => method === `specialization:${made}`)) {
+    const args = ["--pair", pair, "--threads", "1", "--json", "--specialization", made, "--input", input];
+    const { text } = JSON.parse((await run("run", ...args)).stdout) as { text: string };
+    expect(labels).toContain(text);
+    expect(answer).toBe(text);
+  }
+  for (const { answer } of lines.filter(({ method }) => method === "base")) expect(labels).not.toContain(answer);
+  expect((await evaluate(task, ...methods, "--log", log)).status).toBe(0); // goes on: nothing is left
+  const other = ["--prompt", "Name another colour.", "--no-constraint"];
+  expect(await run("specialize", "--pair", pair, ...other, "--out", made)).toMatchObject({ status: 0 });
+  expect((await evaluate(task, ...methods, "--log", log)).value).toMatchObject({ error: { code: "E_MISMATCH" } });
+});
+
+test("--log-prompts keeps the prompt and all that the model read; without it the log has the prompt's hash alone", async () => {
+  const task = writeTask("kept");
+  const [short, long] = [join(folder, "short.jsonl"), join(folder, "long.jsonl")];
+  const methods = ["--methods", "base,prompted,specialized", "--timed", "0", "--log"];
+  expect((await evaluate(task, ...methods, short)).status).toBe(0);
+  expect((await evaluate(task, ...methods, long, "--log-prompts")).status).toBe(0);
+  expect(readFileSync(short, "utf8")).not.toContain("Answer yes or no");
+  const prompt = "Answer yes or no about kept.";
+  for (const { method, prompt: kept, asked, sha256: hashes } of linesOf(long)) {
+    expect(kept).toBe(method === "base" ? undefined : prompt);
+    expect(hashes.prompt).toBe(kept === undefined ? null : sha256(kept));
+    const before = method === "prompted" ? `<|system|>${prompt}` : "";
+    expect(asked).toBe(`<s>${before}<|user|>is it open<|assistant|>`);
+  }
 });
 
 test("report --calibration holds confidence against accuracy, with a temperature from other logs", async () => {

@@ -46,6 +46,7 @@ type Flags = PairFlags &
     readonly seeds?: readonly number[];
     readonly timed: number;
     readonly log?: string;
+    readonly logPrompts?: boolean;
     readonly against?: string;
   };
 
@@ -114,6 +115,7 @@ export function addEval(program: Command, context: CliContext): void {
         .default(3),
     )
     .option("--log <file>", "write each answer as it comes, as JSON lines; go on where it ends")
+    .option("--log-prompts", "keep prompts, and all that a model read, in the log; else their hashes alone")
     .option("--against <method>", "hold every method against this one");
   const forms = [...formOptions(), findConstraintOption(), allowCodeOption()];
   for (const option of [modelOption(), ...forms, ...pairOptions(), exactOption(), jsonOption()])
@@ -146,7 +148,7 @@ async function constraintOf(flags: Flags): Promise<Selection["constraint"]> {
 
 async function evalCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const names = required(flags.suite, "eval", "--suite FILE…");
-  const { pair, model, methods: wanted, threads, device, only, limit, seeds, timed, log, against } = flags;
+  const { pair, model, methods: wanted, threads, device, only, limit, seeds, timed, log, logPrompts, against } = flags;
   const { taskFiles, tasks } = await openSuites(names, { pair, data: flags.data, items: limit, seeds });
   const constraint = await constraintOf(flags);
   const runCode = await codeRunnerOf(context, flags);
@@ -170,6 +172,7 @@ async function evalCommand(context: CliContext, flags: Flags, signal: AbortSigna
       constraint,
       runCode,
       against,
+      logPrompts,
       timedQueries: timed,
       now,
       signal,
