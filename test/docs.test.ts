@@ -10,7 +10,16 @@ const inFolder = (folder: string): string[] =>
   readdirSync(join(root, folder))
     .filter((name) => name.endsWith(".md"))
     .map((name) => join(folder, name));
-const pages = ["README.md", "CONTRIBUTING.md", ...inFolder("docs"), ...inFolder("docs/decisions")];
+/** The page of each folder in a folder, where it has one. */
+const ofFolders = (folder: string): string[] =>
+  readdirSync(join(root, folder))
+    .map((name) => join(folder, name, "README.md"))
+    .filter((page) => existsSync(join(root, page)));
+const pages = [
+  ...["README.md", "CONTRIBUTING.md"],
+  ...["docs", "docs/decisions", "docs/results"].flatMap(inFolder),
+  ...["runs", "pairs"].flatMap(ofFolders),
+];
 const read = (page: string): string[] => readFileSync(join(root, page), "utf8").replace(/\n$/, "").split("\n");
 
 /** A paragraph or an item of a list: the number of its first line, and its lines. */
@@ -64,6 +73,11 @@ test("no paragraph is longer than a third of a screen", () => {
   expect(long).toEqual([]);
 });
 
+test("pages of results, runs and pairs are among those that are looked at", () => {
+  expect(pages).toEqual(expect.arrayContaining(["docs/results/limits.md", "runs/paper/README.md"]) as string[]);
+  expect(pages.filter((page) => /^(runs|pairs)\//.test(page)).length).toBeGreaterThan(3);
+});
+
 test("the front page has at most 150 lines and no cell of four numbers", () => {
   const lines = read("README.md");
   expect(lines.length).toBeLessThanOrEqual(limits.frontPageLines);
@@ -95,17 +109,16 @@ test("links between pages lead to files and headings that exist", () => {
       .filter((line) => line.startsWith("#"))
       .map((line) => line.replace(/^#+ /, "").toLowerCase())
       .map((title) => title.replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-"));
-  const broken = [...pages, "runs/assistant/README.md", "runs/smollm2/README.md", "pairs/assistant/README.md"].flatMap(
-    (page) =>
-      [
-        ...read(page)
-          .join("\n")
-          .matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g),
-      ].flatMap(([link, to, anchor]) => {
-        const target = to === "" ? join(root, page) : join(root, dirname(page), to!);
-        const leads = existsSync(target) && (anchor === undefined || anchorsOf(target).includes(anchor));
-        return leads ? [] : [`${page}: ${link}`];
-      }),
+  const broken = pages.flatMap((page) =>
+    [
+      ...read(page)
+        .join("\n")
+        .matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g),
+    ].flatMap(([link, to, anchor]) => {
+      const target = to === "" ? join(root, page) : join(root, dirname(page), to!);
+      const leads = existsSync(target) && (anchor === undefined || anchorsOf(target).includes(anchor));
+      return leads ? [] : [`${page}: ${link}`];
+    }),
   );
   expect(broken).toEqual([]);
 });

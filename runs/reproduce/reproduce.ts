@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
 import { AppError } from "../../src/base/errors.ts";
-import { words } from "./markdown.ts";
+import { words, wrapped } from "./markdown.ts";
 import type { Context, Row } from "./row.ts";
 import { IDS, type Id, parseId, resolved, rows } from "./table.ts";
 
@@ -40,7 +40,7 @@ function pageOf(id: Id, { shows, source }: Row, text: string, { budget, model, p
     ...(methods.length === 0 ? [] : [`--methods ${methods.join(",")}`]),
   ];
   const head = `Source: ${source}. Made by \`npm run reproduce -- ${id} ${flags.join(" ")}\`, edge model: ${pair === undefined ? basename(model) : "the pair's"}.`;
-  return `# ${id}: ${shows}\n\n${head}\n\n${text}\n`;
+  return wrapped(`# ${id}: ${shows}\n\n${head}\n\n${text}\n`);
 }
 
 const inPart = (lacks: string | undefined): string => (lacks === undefined ? "" : `, in part: ${lacks}`);
