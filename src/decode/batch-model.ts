@@ -8,9 +8,10 @@
 import { compile } from "#runtime";
 import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-model.ts";
 import type { CompileOptions, Feeds } from "../runtime/session.ts";
-import { intTensor, type Tensor, tensor } from "../runtime/tensor.ts";
+import { floats, intTensor, type Tensor, tensor } from "../runtime/tensor.ts";
 import type { StepChange } from "./cached-model.ts";
-import { cacheNames, decoderGraph } from "./graph.ts";
+import { type CacheEntry, cacheEntries, decoderGraph, inputsRead } from "./graph.ts";
+import { lastRows } from "./key-value-cache.ts";
 
 /** What one row of a step reads. */
 export type Row = {
@@ -22,7 +23,7 @@ export type Row = {
   readonly gates: Float32Array;
 };
 
-/** Keys and values of the first positions of a sequence: per layer and kind (kvHeads, positions, headDim). */
+/** What is kept of the first positions of a sequence: of each entry of the cache (heads, positions, width). */
 export type SavedPositions = { readonly positions: number; readonly values: readonly Float32Array[] };
 
 export type BatchModel = AsyncDisposable & {
@@ -63,56 +64,81 @@ export type BatchModelOptions = Pick<CompileOptions, "threads"> & {
 const leastRows = 2;
 const roomStep = 64;
 
+const slotSize = ({ heads, width }: CacheEntry, positions: number): number => heads * positions * width;
+
+type Block = { readonly data: Float32Array; readonly room: number };
+
+/** What a slot holds of an entry. */
+const blockOf = (entry: CacheEntry, data: Float32Array, slot: number, room: number): Block => ({
+  data: data.subarray(slot * slotSize(entry, room), (slot + 1) * slotSize(entry, room)),
+  room,
+});
+
+function copyPositions({ heads, width }: CacheEntry, from: Block, to: Block, count: number): void {
+  for (let head = 0; head < heads; head++) {
+    const start = head * from.room * width;
+    to.data.set(from.data.subarray(start, start + count * width), head * to.room * width);
+  }
+}
+
 export async function createBatchModel(
   model: FrozenModel,
   { slots, gating, ...options }: BatchModelOptions,
 ): Promise<BatchModel> {
   const { config } = model;
-  const { layers, kvHeads, headDim, vocab } = config;
+  const { vocab, hidden } = config;
   const parts = frozenParts(model);
   const session = await compile(decoderGraph(config, gating?.change.wrap(parts) ?? parts), {
     weights: { ...frozenSources(model), ...gating?.change.weights },
     ...options,
   });
-  const names = Array.from({ length: layers }, (_, layer) => cacheNames(layer)).flatMap(
-    ({ pastK, pastV, presentK, presentV }) => [
-      { past: pastK, present: presentK },
-      { past: pastV, present: presentV },
-    ],
-  );
+  const entries = cacheEntries(config);
   /** One slot more than asked for: the row that is computed beside a single one. */
   const allSlots = slots + 1;
   let room = 0;
-  let bank: Float32Array[] = names.map(() => new Float32Array(0));
-  let staging: Float32Array[] = names.map(() => new Float32Array(0));
+  let bank: Float32Array[] = entries.map(() => new Float32Array(0));
+  let staging: Float32Array[] = entries.map(() => new Float32Array(0));
   let logits = new Float32Array(0);
-  const slotSize = (positions: number) => kvHeads * positions * headDim;
 
   function makeRoom(positions: number, held: readonly number[]): void {
     const wanted = Math.ceil(positions / roomStep) * roomStep;
     if (room >= wanted && room <= 4 * wanted) return;
     const before = room;
     room = wanted;
-    bank = bank.map((old) => {
-      const grown = new Float32Array(allSlots * slotSize(wanted));
+    bank = bank.map((old, i) => {
+      const entry = entries[i]!;
+      const grown = new Float32Array(allSlots * slotSize(entry, wanted));
       held.forEach((count, slot) => {
-        copyPositions(at(old, slot, before), at(grown, slot, wanted), count);
+        copyPositions(entry, blockOf(entry, old, slot, before), blockOf(entry, grown, slot, wanted), count);
       });
       return grown;
     });
   }
 
-  type Block = { readonly data: Float32Array; readonly room: number };
-  const at = (data: Float32Array, slot: number, positions: number): Block => ({
-    data: data.subarray(slot * slotSize(positions), (slot + 1) * slotSize(positions)),
-    room: positions,
-  });
+  /** What convolutions read last before the new tokens of each row, (b, width − 1, hidden). */
+  function inputsBefore(entry: CacheEntry, buffer: Float32Array, step: Step, positions: number): Tensor<"f32"> {
+    const count = inputsRead(config);
+    const rows = new Float32Array(step.batch * count * hidden);
+    step.held.forEach((held, row) => {
+      const { data } = blockOf(entry, buffer, row, positions);
+      rows.set(lastRows(data, hidden, { held, count }), row * count * hidden);
+    });
+    return tensor("f32", [step.batch, count, hidden], rows);
+  }
 
-  function copyPositions(from: Block, to: Block, count: number): void {
-    for (let head = 0; head < kvHeads; head++) {
-      const start = head * from.room * headDim;
-      to.data.set(from.data.subarray(start, start + count * headDim), head * to.room * headDim);
-    }
+  function keepInputs(
+    entry: CacheEntry,
+    buffer: Float32Array,
+    step: Step,
+    positions: number,
+    found: Float32Array,
+  ): void {
+    step.held.forEach((held, row) => {
+      const { data } = blockOf(entry, buffer, row, positions);
+      const count = Math.min(step.time, positions - held); // of padding, what has room
+      const from = row * step.time * hidden;
+      data.set(found.subarray(from, from + count * hidden), held * hidden);
+    });
   }
 
   /** Runs one step over rows whose keys and values lie one after the other in `buffers`. */
@@ -120,17 +146,16 @@ export async function createBatchModel(
     const { batch, time, tokens, places, rows, last, total, gates } = step;
     const fed: Record<string, Tensor> = {};
     const into: Record<string, Tensor> = {};
-    names.forEach(({ past, present }, i) => {
-      fed[past] = into[present] = tensor(
-        "f32",
-        [batch, kvHeads, positions, headDim],
-        buffers[i]!.subarray(0, batch * slotSize(positions)),
-      );
+    entries.forEach((entry, i) => {
+      const { past, present, heads, width, isInPlace } = entry;
+      const buffer = buffers[i]!.subarray(0, batch * slotSize(entry, positions));
+      if (isInPlace) fed[past] = into[present] = tensor("f32", [batch, heads, positions, width], buffer);
+      else fed[past] = inputsBefore(entry, buffer, step, positions);
     });
     if (logits.length < rows.length * vocab) logits = new Float32Array(rows.length * vocab);
     const result = logits.subarray(0, rows.length * vocab);
     into["logits"] = tensor("f32", [rows.length, vocab], result);
-    await session.run(
+    const results = await session.run(
       {
         ...fed,
         ...(gating === undefined ? {} : gating.feeds(tensor("f32", [batch, ...gating.shape], gates))),
@@ -142,6 +167,9 @@ export async function createBatchModel(
       },
       into,
     );
+    entries.forEach((entry, i) => {
+      if (!entry.isInPlace) keepInputs(entry, buffers[i]!, step, positions, floats(results[entry.present]));
+    });
     return result;
   }
 
@@ -160,6 +188,7 @@ export async function createBatchModel(
       tokens: rows.flatMap(({ ids }) => Array.from({ length: time }, (_, t) => ids[t] ?? 0)),
       places: rows.flatMap(({ held }) => Array.from({ length: time }, (_, t) => held + t)),
       rows: wanted.map((row) => row * time + rows[row]!.ids.length - 1),
+      held: rows.map(({ held }) => held),
       last: rows.map(({ held, ids }) => held + ids.length - 1),
       total: Math.max(...rows.map(({ held, ids }) => held + ids.length)),
       gates,
@@ -171,19 +200,23 @@ export async function createBatchModel(
 
   async function prefill(rows: readonly Row[]): Promise<Float32Array> {
     const time = Math.max(leastRows, ...rows.map(({ ids }) => ids.length));
-    const size = rows.length * slotSize(time);
-    if (staging[0]!.length < size) staging = names.map(() => new Float32Array(size));
+    staging = staging.map((buffer, i) => {
+      const size = rows.length * slotSize(entries[i]!, time);
+      return buffer.length < size ? new Float32Array(size) : buffer;
+    });
     const all = rows.map((_, i) => i);
     const found = await run({ ...stepOf(rows, atLeastRows(all), time), total: time }, staging, time);
-    for (const [i, buffer] of staging.entries())
+    entries.forEach((entry, i) => {
       rows.forEach(({ slot, ids }, row) => {
-        copyPositions(at(buffer, row, time), at(bank[i]!, slot, room), ids.length);
+        const to = blockOf(entry, bank[i]!, slot, room);
+        copyPositions(entry, blockOf(entry, staging[i]!, row, time), to, ids.length);
       });
+    });
     return found;
   }
 
   function extend(row: Row): Promise<Float32Array> {
-    const own = bank.map((buffer) => at(buffer, row.slot, room).data);
+    const own = bank.map((buffer, i) => blockOf(entries[i]!, buffer, row.slot, room).data);
     return run(stepOf([row], [0, 0], row.ids.length), own, room);
   }
 
@@ -204,19 +237,23 @@ export async function createBatchModel(
     extend,
     decode,
     move(from, to, held) {
-      for (const buffer of bank) copyPositions(at(buffer, from, room), at(buffer, to, room), held);
+      entries.forEach((entry, i) => {
+        copyPositions(entry, blockOf(entry, bank[i]!, from, room), blockOf(entry, bank[i]!, to, room), held);
+      });
     },
     save(slot, positions) {
-      const values = bank.map((buffer) => {
-        const kept = new Float32Array(slotSize(positions));
-        copyPositions(at(buffer, slot, room), { data: kept, room: positions }, positions);
+      const values = bank.map((buffer, i) => {
+        const entry = entries[i]!;
+        const kept = new Float32Array(slotSize(entry, positions));
+        copyPositions(entry, blockOf(entry, buffer, slot, room), { data: kept, room: positions }, positions);
         return kept;
       });
       return { positions, values };
     },
     load(slot, { positions, values }) {
       values.forEach((kept, i) => {
-        copyPositions({ data: kept, room: positions }, at(bank[i]!, slot, room), positions);
+        const entry = entries[i]!;
+        copyPositions(entry, { data: kept, room: positions }, blockOf(entry, bank[i]!, slot, room), positions);
       });
     },
     close: () => session.close(),
@@ -231,6 +268,7 @@ type Step = {
   readonly tokens: readonly number[];
   readonly places: readonly number[];
   readonly rows: readonly number[];
+  readonly held: readonly number[];
   readonly last: readonly number[];
   readonly total: number;
   readonly gates: Float32Array;

@@ -6,7 +6,7 @@ import type { Parts } from "../nn/parts.ts";
 import type { CompileOptions, Feeds, WeightSource } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
 import { decoderGraph } from "./graph.ts";
-import { withRoom } from "./key-value-cache.ts";
+import { keepInputs, lastInputs, withRoom } from "./key-value-cache.ts";
 import { behindPrefix, type Prefix, prefixCache, requirePrefix } from "./prefix.ts";
 
 export type CachedModelOptions = Pick<CompileOptions, "threads" | "device"> & {
@@ -74,15 +74,17 @@ export async function createCachedModel(
     if (held.length + ids.length > room)
       throw new AppError("E_LIMIT", `cache: expected at most ${room} tokens, found ${held.length + ids.length}`);
     const positions = session.keepsState ? capacity : before + held.length + ids.length;
-    cache = withRoom(cache, config, { positions, held: before + held.length });
+    const first = before + held.length;
+    cache = withRoom(cache, config, { positions, held: first });
     const { past, present } = cache;
     const into = allRows && ids.length > 1 ? present : { ...present, logits: oneRow };
-    const { logits } = await session.run(
-      { ...past, ...change?.feeds, ...feedsOf(ids, before + held.length, allRows) },
+    const results = await session.run(
+      { ...past, ...lastInputs(cache, config, first), ...change?.feeds, ...feedsOf(ids, first, allRows) },
       into,
     );
+    keepInputs(cache, config, first, results);
     for (const id of ids) held.push(id);
-    return floats(logits);
+    return floats(results["logits"]);
   }
 
   async function close(): Promise<void> {

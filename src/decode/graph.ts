@@ -3,7 +3,8 @@ import { flattenRows, gather, input } from "../graph/build.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { embed, forwardCached, logits } from "../models/decoder.ts";
+import { embed, forwardCached, type LayerCache, logits } from "../models/decoder.ts";
+import { convolves } from "../models/parameters.ts";
 import { denseParts, frozenWeights, type Parts } from "../nn/parts.ts";
 
 /** Names of a layer's cache: fed as the past, returned as the present. */
@@ -15,14 +16,45 @@ export const cacheNames = (layer: number) =>
     presentV: `present.${layer}.v`,
   }) as const;
 
+/** The same of a layer that convolves. */
+const inputNames = (layer: number) => ({ past: `past.${layer}.inputs`, present: `present.${layer}.inputs` }) as const;
+
+/** What is kept of every position: (heads, positions, width). */
+export type CacheEntry = {
+  readonly past: string;
+  readonly present: string;
+  readonly heads: number;
+  readonly width: number;
+  /** Keys and values are added in place by the graph. What convolutions read is handed over, and the last of it is fed. */
+  readonly isInPlace: boolean;
+};
+
+/** The cache of a model, layer by layer. */
+export function cacheEntries(config: ModelConfig): CacheEntry[] {
+  const { layers, kvHeads, headDim, hidden } = config;
+  return Array.from({ length: layers }, (_, layer): CacheEntry[] => {
+    if (convolves(config, layer)) return [{ ...inputNames(layer), heads: 1, width: hidden, isInPlace: false }];
+    const { pastK, pastV, presentK, presentV } = cacheNames(layer);
+    const keys = { heads: kvHeads, width: headDim, isInPlace: true };
+    return [
+      { past: pastK, present: presentK, ...keys },
+      { past: pastV, present: presentV, ...keys },
+    ];
+  }).flat();
+}
+
+/** How many positions before the first new one a convolution reads. */
+export const inputsRead = ({ convolution }: Pick<ModelConfig, "convolution">): number => (convolution?.width ?? 1) - 1;
+
 /**
  * Prefill and decoding in one graph; weights are bound by their checkpoint names.
  *
  * Inputs: `tokens`, `positions` (batch, time) i64: the new tokens and where they stand; `rows` (rows) i64: which of the batch·time
  * positions need logits; `last` (batch) i64: the index of each row's last position; `total` () i64: valid positions after this step;
- * and `past.i.k`, `past.i.v` (batch, kvHeads, room, headDim).
+ * and `past.i.k`, `past.i.v` (batch, kvHeads, room, headDim); of a layer that convolves `past.i.inputs` (batch, width − 1, hidden).
  * With `reads: "embeddings"` these are read in place of tokens: (batch, time, hidden) f32, as a model's table has them.
- * Outputs: `logits` (rows, vocab), and `present.i.k`, `present.i.v`, which may be the very memory of the past.
+ * Outputs: `logits` (rows, vocab), and `present.i.k`, `present.i.v`, which may be the very memory of the past;
+ * `present.i.inputs` (batch, time, hidden) are those of the new tokens alone.
  */
 export function decoderGraph(
   config: ModelConfig,
@@ -35,18 +67,24 @@ export function decoderGraph(
       : embed(config, parts, input("tokens", ["batch", "time"], "i64"));
   const positions = input("positions", ["batch", "time"], "i64");
   const rows = input("rows", ["rows"], "i64");
-  const layers = Array.from({ length: config.layers }, (_, layer) => cacheNames(layer));
   const cacheShape = ["batch", config.kvHeads, "room", config.headDim];
+  const past = Array.from({ length: config.layers }, (_, layer): LayerCache => {
+    const { pastK, pastV } = cacheNames(layer);
+    return convolves(config, layer)
+      ? { inputs: input(inputNames(layer).past, ["batch", inputsRead(config), config.hidden]) }
+      : { k: input(pastK, cacheShape), v: input(pastV, cacheShape) };
+  });
   const cache = {
-    past: layers.map(({ pastK, pastV }) => ({ k: input(pastK, cacheShape), v: input(pastV, cacheShape) })),
+    past,
     last: input("last", ["batch"], "i64"),
     total: input("total", [], "i64"),
   };
   const { hidden, present } = forwardCached(config, parts, embedded, positions, cache);
   const outputs: Record<string, Node> = { logits: logits(config, parts, gather(flattenRows(hidden), rows)) };
-  layers.forEach(({ presentK, presentV }, layer) => {
-    outputs[presentK] = present[layer]!.k;
-    outputs[presentV] = present[layer]!.v;
-  });
+  for (const [layer, found] of present.entries()) {
+    const { presentK, presentV } = cacheNames(layer);
+    if ("inputs" in found) outputs[inputNames(layer).present] = found.inputs;
+    else [outputs[presentK], outputs[presentV]] = [found.k, found.v];
+  }
   return simplify({ outputs });
 }

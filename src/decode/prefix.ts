@@ -21,7 +21,7 @@ export type PrefixSource = { readonly tokens: readonly number[] } | { readonly e
 
 /**
  * The keys and values of a prefix, computed once.
- * @throws E_LIMIT for none, or more than the context; E_SHAPE for embeddings of another width; E_NAN where they are not finite
+ * @throws E_ARCHITECTURE as `requireKeys`; E_LIMIT for none, or more than the context; E_SHAPE for embeddings of another width; E_NAN where they are not finite
  */
 export async function readPrefix(
   model: FrozenModel,
@@ -29,6 +29,7 @@ export async function readPrefix(
   options: Pick<CompileOptions, "threads" | "device"> = {},
 ): Promise<Prefix> {
   const { config } = model;
+  requireKeys(config, "prefix");
   const { positions, feeds } =
     "tokens" in source ? tokenFeeds(source.tokens, config) : embeddingFeeds(source.embeddings, config);
   if (positions < 1 || positions > config.context)
@@ -93,8 +94,18 @@ function firstPositions({ data, shape }: Tensor, positions: number): Float32Arra
 /** The position of the first token behind a prefix. */
 export const behindPrefix = (prefix: Prefix | undefined): number => prefix?.next ?? prefix?.positions ?? 0;
 
-/** Throws E_SHAPE for a prefix of another model, E_LIMIT where it leaves no room. */
+/** Throws E_ARCHITECTURE for a model with layers that convolve: what stands in front is more than keys and values there. */
+export function requireKeys({ convolution, modelType }: ModelConfig, what: string): void {
+  if (convolution?.layers.includes(true))
+    throw new AppError(
+      "E_ARCHITECTURE",
+      `${what}: expected a model whose layers all have keys and values, found ${modelType} with layers that convolve`,
+    );
+}
+
+/** Throws E_SHAPE for a prefix of another model, E_ARCHITECTURE as `requireKeys`, E_LIMIT where it leaves no room. */
 export function requirePrefix(prefix: Prefix, config: ModelConfig, capacity: number): void {
+  requireKeys(config, "prefix");
   const { positions, layers } = prefix;
   const size = config.kvHeads * positions * config.headDim;
   if (layers.length !== config.layers || layers.some(({ k, v }) => k.length !== size || v.length !== size))

@@ -3,8 +3,10 @@ import { cast, constant, input, size, sub, sum } from "../graph/build.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Graph, Node, Shape } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { embed, forwardCached, logits } from "../models/decoder.ts";
+import { convolutionState } from "../models/convolution-state.ts";
+import { embed, forwardCached, type LayerCache, logits } from "../models/decoder.ts";
 import { type FrozenModel, frozenParts } from "../models/frozen-model.ts";
+import { convolves } from "../models/parameters.ts";
 
 /** A layer's cache: fed as the past, returned as the present. */
 export const onnxCacheNames = (layer: number) =>
@@ -15,10 +17,15 @@ export const onnxCacheNames = (layer: number) =>
     presentV: `present.${layer}.value`,
   }) as const;
 
+/** The same of a layer that convolves. */
+export const onnxInputNames = (layer: number) =>
+  ({ past: `past_conv.${layer}`, present: `present_conv.${layer}` }) as const;
+
 /**
  * Inputs: `input_ids`, `position_ids` (batch, sequence) and `attention_mask` (batch, total) i64, where total is what the cache holds and
- * the sequence behind it; `past_key_values.i.key`, `.value` (batch, kvHeads, past, headDim), which are empty at first.
- * Outputs: `logits` (batch, sequence, vocab), `present.i.key`, `.value` (batch, kvHeads, total, headDim).
+ * the sequence behind it; `past_key_values.i.key`, `.value` (batch, kvHeads, past, headDim), which are empty at first. Of a layer that
+ * convolves: `past_conv.i` (batch, hidden, width), what it read last, zeros at first.
+ * Outputs: `logits` (batch, sequence, vocab), `present.i.key`, `.value` (batch, kvHeads, total, headDim); `present_conv.i`.
  */
 export function onnxDecoder(model: Omit<FrozenModel, "weights">): {
   readonly graph: Graph;
@@ -29,22 +36,31 @@ export function onnxDecoder(model: Omit<FrozenModel, "weights">): {
   const ids = input("input_ids", ["batch_size", "sequence_length"], "i64");
   const mask = input("attention_mask", ["batch_size", "total_sequence_length"], "i64");
   const positions = input("position_ids", ["batch_size", "sequence_length"], "i64");
-  const names = Array.from({ length: config.layers }, (_, layer) => onnxCacheNames(layer));
   const shape = (length: string) => ["batch_size", config.kvHeads, length, config.headDim];
-  const past = shape("past_sequence_length");
+  const held = shape("past_sequence_length");
+  const states = [...Array(config.layers).keys()].map((layer) =>
+    convolves(config, layer) ? convolutionState(config, onnxInputNames(layer).past) : undefined,
+  );
+  const past = states.map((state, layer): LayerCache => {
+    const { pastK, pastV } = onnxCacheNames(layer);
+    return state === undefined ? { k: input(pastK, held), v: input(pastV, held) } : { inputs: state.inputs };
+  });
   const cache = {
-    past: names.map(({ pastK, pastV }) => ({ k: input(pastK, past), v: input(pastV, past) })),
+    past,
     last: sub(cast(sum(cast(mask, "f32"), [1]), "i64"), constant(1, [], "i64")),
     total: cast(size(["total_sequence_length"]), "i64"),
   };
   const { hidden, present } = forwardCached(config, parts, embed(config, parts, ids), positions, cache);
   const outputs: Record<string, Node> = { logits: logits(config, parts, hidden) };
   const outputShapes: Record<string, Shape> = {};
-  names.forEach(({ presentK, presentV }, layer) => {
-    outputs[presentK] = present[layer]!.k;
-    outputs[presentV] = present[layer]!.v;
-    outputShapes[presentK] = outputShapes[presentV] = shape("total_sequence_length");
-  });
+  for (const [layer, found] of present.entries()) {
+    const { presentK, presentV } = onnxCacheNames(layer);
+    if ("inputs" in found) outputs[onnxInputNames(layer).present] = states[layer]!.behind(found.inputs);
+    else {
+      [outputs[presentK], outputs[presentV]] = [found.k, found.v];
+      outputShapes[presentK] = outputShapes[presentV] = shape("total_sequence_length");
+    }
+  }
   return { graph: simplify({ outputs }), outputShapes };
 }
 

@@ -8,6 +8,7 @@ import type { ModelConfig, ModelType } from "../models/config.ts";
 import { writeConfigFile } from "../models/config-file.ts";
 import { toConfigJson } from "../models/config-json.ts";
 import { copyTokenizer } from "../models/copy-tokenizer.ts";
+import { convolves } from "../models/parameters.ts";
 import { quantizations, quantizedLayout } from "../models/quantized/layout.ts";
 import { quantizeModel } from "../models/quantized/quantize-model.ts";
 import { mergeRecordKey } from "../models/save-merged.ts";
@@ -15,7 +16,7 @@ import { openOnnxFile } from "../runtime/onnx-file.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
 import { loadTokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 import type { ExportContext, ExportFormat, Reloaded, WeightType } from "./format.ts";
-import { generationConfig, onnxCacheNames } from "./onnx-graph.ts";
+import { generationConfig, onnxCacheNames, onnxInputNames } from "./onnx-graph.ts";
 import { writeOnnxModel } from "./onnx-model.ts";
 
 /** What transformers.js loads for `dtype: "fp32"`, `"fp16"` and `"q8"`. */
@@ -98,21 +99,24 @@ export async function reloadOnnx(path: string, config: ModelConfig): Promise<Rel
 
 type Cache = Record<string, Tensor>;
 
-function emptyCache({ layers, kvHeads, headDim }: ModelConfig): Cache {
+function emptyCache(config: ModelConfig): Cache {
+  const { layers, kvHeads, headDim, hidden, convolution } = config;
   const cache: Cache = {};
   for (let layer = 0; layer < layers; layer++) {
     const { pastK, pastV } = onnxCacheNames(layer);
-    cache[pastK] = cache[pastV] = zeros("f32", [1, kvHeads, 0, headDim]);
+    if (convolves(config, layer)) cache[onnxInputNames(layer).past] = zeros("f32", [1, hidden, convolution!.width]);
+    else cache[pastK] = cache[pastV] = zeros("f32", [1, kvHeads, 0, headDim]);
   }
   return cache;
 }
 
-function nextCache({ layers }: ModelConfig, results: Readonly<Record<string, Tensor>>): Cache {
+function nextCache(config: ModelConfig, results: Readonly<Record<string, Tensor>>): Cache {
   const cache: Cache = {};
-  for (let layer = 0; layer < layers; layer++) {
+  for (let layer = 0; layer < config.layers; layer++) {
     const { pastK, pastV, presentK, presentV } = onnxCacheNames(layer);
-    cache[pastK] = results[presentK]!;
-    cache[pastV] = results[presentV]!;
+    const { past, present } = onnxInputNames(layer);
+    if (convolves(config, layer)) cache[past] = results[present]!;
+    else [cache[pastK], cache[pastV]] = [results[presentK]!, results[presentV]!];
   }
   return cache;
 }

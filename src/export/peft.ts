@@ -18,6 +18,7 @@ export const peft: ExportFormat = {
       baseName,
       dtype: type === "f16" ? "F16" : "F32",
       fused: fusedWeights(base.config),
+      weights: parameterShapes(base.config).keys(),
     }),
   reload: async ({ directory, base: { config }, base }) =>
     reloadAdapter(base, await readPeft(directory, parameterShapes(config), fusedWeights(config))),

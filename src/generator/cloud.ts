@@ -2,7 +2,7 @@
 import { add, broadcast, concat, constant, equal, gather, input, mul, reshape, where } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import { embed, forwardLayers, type Segments, viewOf } from "../models/decoder.ts";
-import { linearName } from "../models/parameters.ts";
+import { linearName, ownMaps } from "../models/parameters.ts";
 import { defaultPositions } from "../nn/attention.ts";
 import { withLora } from "../nn/lora.ts";
 import { type Parts, wrapLinear } from "../nn/parts.ts";
@@ -92,7 +92,7 @@ export function cloudParts(
   const { cloud, generator } = shape;
   const adapted = new Map<string, { a: Node; b: Node }>();
   for (let layer = 0; layer < cloud.layers; layer++) {
-    for (const target of generator.cloudTargets) {
+    for (const target of ownMaps(cloud, layer, generator.cloudTargets)) {
       const name = (side: "A" | "B") => parameterNames.cloudLora(layer, target, side);
       adapted.set(linearName(cloud, layer, target), {
         a: parameters(name("A"), []),

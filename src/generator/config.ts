@@ -11,6 +11,8 @@ export const expertTargets = {
   k: "self_attn.k_proj",
   v: "self_attn.v_proj",
   o: "self_attn.o_proj",
+  in: "conv.in_proj",
+  out: "conv.out_proj",
   gate: "mlp.gate_proj",
   up: "mlp.up_proj",
   down: "mlp.down_proj",

@@ -3,7 +3,7 @@ import type { Rng } from "../base/rng.ts";
 import { input, reshape, slice } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import type { LinearMap } from "../models/config.ts";
-import { linearName, linearSize } from "../models/parameters.ts";
+import { linearName, linearSize, ownMaps } from "../models/parameters.ts";
 import { dropout } from "../nn/dropout.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
@@ -31,6 +31,8 @@ const readings: { readonly [M in LinearMap]: string } = {
   k: "attention",
   v: "attention",
   o: "heads",
+  in: "convolution",
+  out: "convolved",
   gate: "feedForward",
   up: "feedForward",
   down: "activation",
@@ -41,7 +43,7 @@ function adaptedReadings({ cloud, edge, generator }: AdaptedPair, part: Part): {
   const [config, targets] = part === "cloud" ? [cloud, generator.cloudTargets] : [edge, generator.targets];
   const found = new Map<string, { inputs: number; maps: string[] }>();
   for (let layer = 0; layer < config.layers; layer++)
-    for (const target of targets) {
+    for (const target of ownMaps(config, layer, targets)) {
       const key = `${layer} ${readings[target]}`;
       const reading = found.get(key) ?? { inputs: linearSize(config, target).inputs, maps: [] };
       reading.maps.push(linearName(config, layer, target));

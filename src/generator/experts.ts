@@ -1,7 +1,7 @@
 /** @file The expert pool on the edge model: unmerged and per sample while training. */
 import { add, gather, matmul, reshape, scale as scaleBy, slice } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
-import { linearName, linearSize } from "../models/parameters.ts";
+import { linearName, linearSize, ownMaps } from "../models/parameters.ts";
 import { rankGates, withMixedFactors, withMixture } from "../nn/lora.ts";
 import { type Linear, type Parts, wrapLinear } from "../nn/parts.ts";
 import { type ExpertTarget, type GeneratorConfig, gateSets } from "./config.ts";
@@ -15,7 +15,8 @@ type Place = { readonly layer: number; readonly target: ExpertTarget };
 function places({ edge, generator }: PairShape): ReadonlyMap<string, Place> {
   const found = new Map<string, Place>();
   for (let layer = 0; layer < edge.layers; layer++)
-    for (const target of generator.targets) found.set(linearName(edge, layer, target), { layer, target });
+    for (const target of ownMaps(edge, layer, generator.targets))
+      found.set(linearName(edge, layer, target), { layer, target });
   return found;
 }
 

@@ -1,7 +1,7 @@
 /** @file Every tensor a generator trains, with its shape and its start (`initialB`: B is zero or small). */
 import type { Rng } from "../base/rng.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { linearSize, normNames, parameterShapes, requireMaps } from "../models/parameters.ts";
+import { linearSize, normNames, ownMaps, parameterShapes, requireMaps } from "../models/parameters.ts";
 import { type ExpertTarget, expertTargets, type GeneratorConfig, gateSets } from "./config.ts";
 
 export type PairShape = {
@@ -83,7 +83,7 @@ export function generatorParameters(shape: PairShape): Map<string, ParameterInfo
   const put: Put = (name, size, start) => found.set(name, { shape: size, start });
   put(parameterNames.meta, [generator.metaTokens === "single" ? 1 : edge.layers, cloud.hidden], "embedding");
   for (let layer = 0; layer < cloud.layers; layer++) {
-    for (const target of generator.cloudTargets) {
+    for (const target of ownMaps(cloud, layer, generator.cloudTargets)) {
       const { inputs, outputs } = linearSize(cloud, target);
       put(parameterNames.cloudLora(layer, target, "A"), [generator.cloudRank, inputs], "kaiming");
       put(parameterNames.cloudLora(layer, target, "B"), [outputs, generator.cloudRank], generator.initialB);
@@ -138,8 +138,9 @@ function putLogits(shape: PairShape, put: Put): void {
 /** The experts. */
 function putPools({ generator, edge }: PairShape, put: Put): void {
   const ranks = generator.experts * generator.rank;
-  for (let pool = 0; pool < scopeCount(generator.poolScope, edge.layers); pool++) {
-    for (const target of generator.targets) {
+  const { poolScope, targets } = generator;
+  for (let pool = 0; pool < scopeCount(poolScope, edge.layers); pool++) {
+    for (const target of poolScope === "shared" ? targets : ownMaps(edge, pool, targets)) {
       const { inputs, outputs } = linearSize(edge, target);
       put(parameterNames.expert(pool, target, "A"), [ranks, inputs], "kaiming");
       put(parameterNames.expert(pool, target, "B"), [ranks, outputs], generator.initialB);

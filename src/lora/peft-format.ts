@@ -15,6 +15,8 @@ export type PeftOptions = {
   readonly dtype?: "F32" | "F16";
   /** Tensors of the base model that hold several of the adapted weights. */
   readonly fused?: Fused;
+  /** All weights of the base model: of modules with one name in different places, only those adapted are named then. */
+  readonly weights?: Iterable<string>;
   /** Lengths of rows by names of weights: DoRA. Not beside `fused`. */
   readonly magnitudes?: ReadonlyMap<string, Float32Array>;
 };
@@ -29,7 +31,7 @@ const modulePath = (weight: string) => weight.replace(/\.weight$/, "");
 export async function writePeft(
   directory: string,
   ours: Adapter,
-  { baseName, dtype = "F32", fused, magnitudes }: PeftOptions,
+  { baseName, dtype = "F32", fused, weights = [], magnitudes }: PeftOptions,
 ): Promise<void> {
   const adapter = joinAdapter(ours, fused);
   const r = adapterRank(adapter);
@@ -44,7 +46,7 @@ export async function writePeft(
     if (lengths !== undefined)
       tensors.push({ name: `${name}.lora_magnitude_vector`, dtype, shape: [outputs], data: lengths });
   }
-  const targets = new Set([...adapter.keys()].map((weight) => modulePath(weight).split(".").at(-1)!));
+  const targets = targetNames([...adapter.keys()].map(modulePath), [...weights].map(modulePath));
   await ensureFolder(directory);
   await writeSafetensors(join(directory, peftFiles.weights), tensors, { format: "pt" });
   await writeJsonFile(join(directory, peftFiles.config), {
@@ -57,7 +59,7 @@ export async function writePeft(
     r,
     lora_alpha: r,
     lora_dropout: 0,
-    target_modules: [...targets],
+    target_modules: targets,
     exclude_modules: null,
     bias: "none",
     fan_in_fan_out: false,
@@ -70,6 +72,17 @@ export async function writePeft(
     use_rslora: false,
     use_dora: magnitudes !== undefined,
   });
+}
+
+/** The last names of modules, with the one before where another kind of module ends in the same. */
+function targetNames(adapted: readonly string[], modules: readonly string[]): string[] {
+  const ending = (module: string, parts: number) => module.split(".").slice(-parts).join(".");
+  const kinds = new Map<string, Set<string>>();
+  for (const module of [...modules, ...adapted]) {
+    const known = kinds.get(ending(module, 1)) ?? new Set();
+    kinds.set(ending(module, 1), known.add(ending(module, 2)));
+  }
+  return [...new Set(adapted.map((module) => ending(module, kinds.get(ending(module, 1))!.size > 1 ? 2 : 1)))];
 }
 
 /**

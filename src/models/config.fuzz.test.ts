@@ -23,7 +23,11 @@ function expectPossible(config: ModelConfig): void {
   expect(Number.isFinite(config.epsilon) && Number.isFinite(config.ropeTheta)).toBe(true);
   expect(config.windows.length === 0 || config.windows.length === config.layers).toBe(true);
   expect(config.windows.every((window) => Number.isInteger(window) && window >= 0)).toBe(true);
-  const { windowRotary, multipliers, unturned = [] } = config;
+  const { windowRotary, multipliers, convolution, unturned = [] } = config;
+  if (convolution !== undefined) {
+    expect(convolution.layers).toHaveLength(config.layers);
+    expect(Number.isInteger(convolution.width) && convolution.width >= 2 && convolution.width <= 64).toBe(true);
+  }
   const ofWindows = windowRotary && { ...config, ropeTheta: windowRotary.theta, ropeScaling: windowRotary.scaling };
   for (const each of [config, ofWindows ?? config])
     expect(ropeFrequencies(each).every((frequency) => Number.isFinite(frequency))).toBe(true);
@@ -35,7 +39,7 @@ function expectPossible(config: ModelConfig): void {
 
 const fixtures = resolve(import.meta.dirname, "../../test/fixtures/models");
 /** Each of these, and a wrapper, has 2,000 mutations of its own; all others share as many. */
-const apart = ["qwen3", "gemma3_text", "granite", "smollm3", "phi3"];
+const apart = ["qwen3", "gemma3_text", "granite", "smollm3", "phi3", "lfm2"];
 const read = (name: string) => JSON.parse(readFileSync(join(fixtures, name, "config.json"), "utf8")) as object;
 const others = readdirSync(fixtures).filter((name) => !apart.includes(name));
 const kinds: readonly (readonly [string, readonly object[]])[] = [

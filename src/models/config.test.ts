@@ -285,7 +285,7 @@ test.each([
     "another architecture",
     { ...least, model_type: "mamba" },
     "E_ARCHITECTURE",
-    /"mamba" is not supported; expected one of: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, granite, smollm3, phi3, opt$/,
+    /"mamba" is not supported; expected one of: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, granite, smollm3, phi3, lfm2, opt$/,
   ],
   ["a name of Object's own", { ...least, model_type: "toString" }, "E_ARCHITECTURE", /"toString" is not supported/],
   ["heads of odd size", { ...least, num_attention_heads: 64 }, "E_CONFIG", /even whole number, found 1/],
@@ -404,6 +404,43 @@ test.each([
   ],
 ] as const)("%s is refused", async (_, json, code, message) => {
   await expect(read(json)).rejects.toMatchObject({ code, message: expect.stringMatching(message) as unknown });
+});
+
+const lfm2 = { ...least, model_type: "lfm2", num_key_value_heads: 2 };
+
+test("LFM 2 as it is published: layers by index, two thirds of a width rounded up, a base of 1e6", async () => {
+  const published = {
+    ...lfm2,
+    intermediate_size: undefined,
+    block_ff_dim: 1000,
+    block_multiple_of: 256,
+    full_attn_idxs: [1],
+    tie_embedding: true,
+  };
+  const found = {
+    ffn: 768,
+    convolution: { width: 3, layers: [true, false] },
+    tied: true,
+    ropeTheta: 1e6,
+    epsilon: 1e-5,
+  };
+  expect(await read(published)).toMatchObject(found);
+  expect(await read(lfm2)).toMatchObject({ convolution: { layers: [false, false] } });
+});
+
+test.each([
+  ["another kind of layer", { layer_types: ["conv", "mamba"] }, "E_ARCHITECTURE", /expected conv or full_attention/],
+  ["too few layer types", { layer_types: ["conv"] }, "E_CONFIG", /layer_types: expected 2, found 1/],
+  ["a layer that is not there", { full_attn_idxs: [0, 2] }, "E_CONFIG", /expected layers below 2, found 2/],
+  ["biases", { conv_bias: true }, "E_ARCHITECTURE", /conv_bias true/],
+  ["convolutions of one token", { conv_L_cache: 1 }, "E_FORMAT", /conv_L_cache/],
+  ["no feed-forward width", { intermediate_size: undefined }, "E_FORMAT", /expected intermediate_size/],
+  ["a width of 0", { intermediate_size: 1 }, "E_CONFIG", /feed-forward width .* found 0 from 1/],
+] as const)("LFM 2 with %s is refused", async (_, changes, code, message) => {
+  await expect(read({ ...lfm2, ...changes })).rejects.toMatchObject({
+    code,
+    message: expect.stringMatching(message) as unknown,
+  });
 });
 
 test("a missing folder is E_NOT_FOUND, naming the file", async () => {

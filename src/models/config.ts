@@ -12,10 +12,14 @@ export type ModelType =
   | "granite"
   | "smollm3"
   | "phi3"
+  | "lfm2"
   | "opt";
 
-/** The linear maps of a layer. Where a feed-forward block has two only (OPT's fc1 and fc2), they are `up` and `down`. */
-export type LinearMap = "q" | "k" | "v" | "o" | "gate" | "up" | "down";
+/**
+ * The linear maps of a layer. Where a feed-forward block has two only (OPT's fc1 and fc2), they are `up` and `down`. A layer that convolves
+ * has `in` and `out` in place of those of attention.
+ */
+export type LinearMap = "q" | "k" | "v" | "o" | "in" | "out" | "gate" | "up" | "down";
 
 /** How rotary frequencies are stretched beyond the context a model was first trained on. */
 export type RopeScaling =
@@ -54,6 +58,14 @@ export type RopeScaling =
 /** What one kind of layer turns its heads by. */
 export type Rotary = { readonly theta: number; readonly scaling: RopeScaling | undefined };
 
+/** Layers that mix positions by a gated short convolution: y = out(c ⊙ Σ_j w_j ⊙ (b ⊙ x)_{t−width+1+j}), where (b, c, x) = in(h). */
+export type Convolution = {
+  /** How many positions a token sees, itself among them. */
+  readonly width: number;
+  /** By layer: whether it convolves; others attend. */
+  readonly layers: readonly boolean[];
+};
+
 /** What a model multiplies by, beyond what its weights say. */
 export type Multipliers = {
   readonly embedding: number;
@@ -89,6 +101,8 @@ export type ModelConfig = {
   readonly multipliers?: Multipliers | undefined;
   /** By layer: how many positions a token sees, itself among them. 0 or none: all before it. */
   readonly windows: readonly number[];
+  /** None: all layers attend. */
+  readonly convolution?: Convolution | undefined;
   /** Scores are divided by its root; undefined: the head size. */
   readonly queryScalar: number | undefined;
   /** Attention scores x become cap · tanh(x / cap); 0: they stay as they are. */

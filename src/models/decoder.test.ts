@@ -64,28 +64,36 @@ test("the same token means something else at another position", async () => {
   expect(distance(swapped!, ordered!)).toBeGreaterThan(1e-3);
 });
 
-test("sequences joined in a row give what each gives alone", async () => {
-  const { config, weights } = randomLlama();
-  const [a, b] = [
-    [5, 6, 7],
-    [40, 41, 42, 43],
-  ] as const;
-  await using session = await compile(logitsGraph(config, true), { weights, threads: 1 });
-  const { rows } = await session.run({
-    tokens: intTensor([1, 7], [...a, ...b]),
-    segments: intTensor([1, 7], [0, 0, 0, 1, 1, 1, 1]),
-    sees: intTensor([1, 7], [0, 0, 0, 1, 1, 1, 1]),
-    positions: intTensor([1, 7], [0, 1, 2, 0, 1, 2, 3]),
-  });
-  const alone = [...(await fullLogits({ config, weights }, a)), ...(await fullLogits({ config, weights }, b))];
-  const joined = floats(rows);
-  alone.forEach((expected, i) => {
-    expect(distance(joined.slice(i * config.vocab, (i + 1) * config.vocab), expected)).toBeLessThan(1e-5);
-  });
-});
+const convolution = { width: 3, layers: [true, false, true] };
 
-test("a query that sees its prompt over another query gives what it gives right behind it, window and all", async () => {
-  const { model, tokens: ids } = await openReferenceModel("mistral");
+test.each<Partial<ModelConfig>>([{}, { modelType: "lfm2", layers: 3, convolution }])(
+  "sequences joined in a row give what each gives alone: %j",
+  async (changes) => {
+    const { config, weights } = randomLlama(changes);
+    const [a, b] = [
+      [5, 6, 7],
+      [40, 41, 42, 43],
+    ] as const;
+    await using session = await compile(logitsGraph(config, true), { weights, threads: 1 });
+    const { rows } = await session.run({
+      tokens: intTensor([1, 7], [...a, ...b]),
+      segments: intTensor([1, 7], [0, 0, 0, 1, 1, 1, 1]),
+      sees: intTensor([1, 7], [0, 0, 0, 1, 1, 1, 1]),
+      positions: intTensor([1, 7], [0, 1, 2, 0, 1, 2, 3]),
+    });
+    const alone = [...(await fullLogits({ config, weights }, a)), ...(await fullLogits({ config, weights }, b))];
+    const joined = floats(rows);
+    alone.forEach((expected, i) => {
+      expect(distance(joined.slice(i * config.vocab, (i + 1) * config.vocab), expected)).toBeLessThan(1e-5);
+    });
+  },
+);
+
+test.each([
+  ["mistral", "window and all"],
+  ["lfm2", "convolutions and all"],
+])("%s: a query that sees its prompt over another query gives what it gives right behind it, %s", async (name) => {
+  const { model, tokens: ids } = await openReferenceModel(name);
   const [prompt, first, second] = [ids.slice(0, 70), ids.slice(70, 90), ids.slice(90, 110)];
   const each = <T>(values: readonly [T, T, T]) =>
     [prompt, first, second].flatMap((part, i) => part.map(() => values[i]!));

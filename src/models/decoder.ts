@@ -24,11 +24,12 @@ import {
   splitHeads,
   windowMask,
 } from "../nn/attention.ts";
+import { type Before, firstBefore, gatedConvolution, seenBefore } from "../nn/convolution.ts";
 import { norms } from "../nn/norm.ts";
 import type { Linear, Parts } from "../nn/parts.ts";
 import { architectures } from "./architectures/index.ts";
 import type { LinearMap, ModelConfig } from "./config.ts";
-import { embeddingName, headName, linearName, linearSize } from "./parameters.ts";
+import { convolves, embeddingName, headName, linearName, linearSize } from "./parameters.ts";
 import { ropeNames, turnedOf, windowRopeNames } from "./rope.ts";
 
 /** tokens (b, t) i64 → (b, t, d): rows of the embedding. */
@@ -99,38 +100,51 @@ export function forwardKeys(
 }
 
 function throughLayers(config: ModelConfig, parts: Parts, embedded: Node, view: View) {
-  const { heads, kvHeads, attentionCap: cap } = config;
+  const { heads, kvHeads, attentionCap: cap, convolution } = config;
   const turn = turnHeads(config, parts, view);
   const masks = new Map<number, Node>();
-  const keys: KeysValues[] = [];
-  const outputs = layers(config, parts, positioned(config, parts, embedded, view.positions), (layer, q, k, v) => {
-    const window = config.windows[layer] ?? 0;
+  const maskOf = (window: number): Node => {
     const mask = masks.get(window) ?? view.mask(window);
     masks.set(window, mask);
+    return mask;
+  };
+  const [batch, time] = embedded.shape as [Dim, Dim, Dim];
+  const before = convolution && seenBefore(maskOf(0), batch, time, convolution.width - 1);
+  const keys: KeysValues[] = [];
+  const attendLayer: Attend = (layer, q, k, v) => {
+    const mask = maskOf(config.windows[layer] ?? 0);
     const own = { k: turn(layer, k, kvHeads), v: splitHeads(v, kvHeads) };
     keys[layer] = own;
     const options = { scale: attentionScale(config), cap, prefix: view.prefix?.[layer] };
     return joinHeads(attend(turn(layer, q, heads), own.k, own.v, mask, options));
-  });
-  return { outputs, keys };
+  };
+  const start = positioned(config, parts, embedded, view.positions);
+  return { outputs: layers(config, parts, start, attendLayer, () => before!), keys };
 }
 
+/** Of a layer: keys and values (b, kvHeads, capacity, d); of one that convolves what it read last (b, width − 1, hidden), zeros before the first. */
+export type LayerCache = { readonly k: Node; readonly v: Node } | { readonly inputs: Node };
+
 export type Cache = {
-  /** Per layer: keys and values (b, kvHeads, capacity, d). */
-  readonly past: readonly { readonly k: Node; readonly v: Node }[];
+  readonly past: readonly LayerCache[];
   /** (b) i64: the index of the last valid position after this step. */
   readonly last: Node;
   /** () i64: the number of valid positions after this step. */
   readonly total: Node;
 };
 
-/** The same over a cache: `embedded` holds only the new tokens, at `positions` (b, t) i64. */
+/**
+ * The same over a cache: `embedded` holds only the new tokens, at `positions` (b, t) i64. What is present behind them is what is past before
+ * the next ones, but for layers that convolve: there it is what they read, of the new tokens alone, (b, t, hidden).
+ */
 export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node, positions: Node, cache: Cache) {
   const { heads, kvHeads } = config;
-  const present: { k: Node; v: Node }[] = [];
+  const present: LayerCache[] = [];
   const turn = turnRows(config, parts, positions);
-  const outputs = layers(config, parts, positioned(config, parts, embedded, positions), (layer, q, k, v) => {
-    const { k: pastK, v: pastV } = cache.past[layer]!;
+  const attendLayer: Attend = (layer, q, k, v) => {
+    const past = cache.past[layer]!;
+    if ("inputs" in past) throw new Error("internal: a layer that attends has no keys");
+    const { k: pastK, v: pastV } = past;
     const attended = cachedAttention([turn(layer, q), turn(layer, k), v, pastK, pastV, cache.last, cache.total], {
       heads,
       kvHeads,
@@ -140,7 +154,17 @@ export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node,
     });
     present[layer] = { k: attended.presentK, v: attended.presentV };
     return attended.output;
-  });
+  };
+  const before = (layer: number): Before => {
+    const past = cache.past[layer]!;
+    if (!("inputs" in past)) throw new Error("internal: a layer that convolves has no inputs before");
+    return (inputs) => {
+      present[layer] = { inputs };
+      return firstBefore(inputs, past.inputs);
+    };
+  };
+  const start = positioned(config, parts, embedded, positions);
+  const outputs = layers(config, parts, start, attendLayer, before);
   return { hidden: finalNorm(config, parts, outputs.at(-1)!), present };
 }
 
@@ -219,9 +243,15 @@ function ropeTables(config: ModelConfig, parts: Parts, layer: number): { cos: No
 /** How one layer attends: q (b, t, heads·d); k, v (b, t, kvHeads·d), positions not yet in them → (b, t, heads·d). */
 type Attend = (layer: number, q: Node, k: Node, v: Node) => Node;
 
-/** What leaves each layer. */
-function layers(config: ModelConfig, parts: Parts, start: Node, attendLayer: Attend): Node[] {
-  const { norms: names, headNorms, layers: prefix, linear, activation } = architectures[config.modelType];
+/** What leaves each layer. @param before what a convolution of a layer reads of the tokens before each */
+function layers(
+  config: ModelConfig,
+  parts: Parts,
+  start: Node,
+  attendLayer: Attend,
+  before: (layer: number) => Before,
+): Node[] {
+  const { norms: names, headNorms, layers: prefix, linear, activation, taps } = architectures[config.modelType];
   const residual = config.multipliers?.residual ?? 1;
   const outputs: Node[] = [];
   let x = start;
@@ -231,9 +261,14 @@ function layers(config: ModelConfig, parts: Parts, start: Node, attendLayer: Att
       name === undefined ? y : normalized(config, parts, y, `${prefix}.${i}.${name}`);
     const heads = (target: "q" | "k", y: Node) =>
       headNorms === undefined ? y : normalizedHeads(config, parts, y, `${prefix}.${i}.${headNorms[target]}`);
-    const h = norm(x, names.beforeAttention);
-    const attended = map("o")(attendLayer(i, heads("q", map("q")(h)), heads("k", map("k")(h)), map("v")(h)));
-    x = add(x, scaleBy(norm(attended, names.afterAttention), residual));
+    const attended = (h: Node): Node =>
+      map("o")(attendLayer(i, heads("q", map("q")(h)), heads("k", map("k")(h)), map("v")(h)));
+    const convolved = (h: Node): Node => {
+      const factors = parts.weight(`${prefix}.${i}.${taps}.weight`, [config.hidden, 1, config.convolution!.width]);
+      return map("out")(gatedConvolution(map("in")(h), factors, before(i)));
+    };
+    const mixed = (convolves(config, i) ? convolved : attended)(norm(x, names.beforeAttention));
+    x = add(x, scaleBy(norm(mixed, names.afterAttention), residual));
     const f = norm(x, names.beforeFeedForward);
     const activate = activations[activation];
     const inner = linear.gate === undefined ? activate(map("up")(f)) : mul(activate(map("gate")(f)), map("up")(f));

@@ -4,23 +4,24 @@ import { AppError } from "../base/errors.ts";
 import type { SvdSource } from "../svf/svd-cache.ts";
 import type { SvfMap } from "../svf/svd-file.ts";
 import type { LinearMap, ModelConfig } from "./config.ts";
-import { attentionMaps } from "./config-keys.ts";
+import { feedForwardMaps } from "./config-keys.ts";
 import { isCoded } from "./frozen-model.ts";
 import type { Model } from "./model.ts";
-import { linearMaps, linearName, linearSize } from "./parameters.ts";
+import { layerMaps, linearName, linearSize } from "./parameters.ts";
 
 export const mapGroups = ["feed-forward", "attention", "both"] as const;
 /** Which maps of each layer. */
 export type MapGroup = (typeof mapGroups)[number];
 
 const isIn = (group: MapGroup, map: LinearMap): boolean =>
-  group === "both" || attentionMaps.includes(map) === (group === "attention");
+  group === "both" || feedForwardMaps.includes(map) === (group === "feed-forward");
 
 /** The maps of a group, in the order of the layers. */
 export function svfMaps(config: ModelConfig, group: MapGroup): SvfMap[] {
-  const chosen = linearMaps(config).filter((map) => isIn(group, map));
   return Array.from({ length: config.layers }, (_, layer) =>
-    chosen.map((map) => ({ weight: `${linearName(config, layer, map)}.weight`, ...linearSize(config, map) })),
+    layerMaps(config, layer)
+      .filter((map) => isIn(group, map))
+      .map((map) => ({ weight: `${linearName(config, layer, map)}.weight`, ...linearSize(config, map) })),
   ).flat();
 }
 

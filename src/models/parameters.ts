@@ -1,33 +1,62 @@
 /** @file Every tensor of a model: names as the checkpoint has them, and shapes. */
 import { AppError } from "../base/errors.ts";
 import { architectures } from "./architectures/index.ts";
-import type { LinearMap, ModelConfig } from "./config.ts";
+import type { LinearMap, ModelConfig, ModelType } from "./config.ts";
 import { attentionMaps } from "./config-keys.ts";
 
-/** The linear maps an architecture has, in the order of a layer. */
-export const linearMaps = ({ modelType }: ModelConfig): readonly LinearMap[] =>
-  Object.keys(architectures[modelType].linear) as LinearMap[];
+/** Maps of the layers that convolve, where others attend. */
+const convolutionMaps: readonly LinearMap[] = ["in", "out"];
+const isOfMixing = (map: LinearMap): boolean => attentionMaps.includes(map) || convolutionMaps.includes(map);
+
+type Layered = Pick<ModelConfig, "modelType" | "layers" | "convolution">;
+
+/** Whether a layer convolves rather than attends. */
+export const convolves = ({ convolution }: Pick<ModelConfig, "convolution">, layer: number): boolean =>
+  convolution?.layers[layer] === true;
+
+/** The linear maps of one layer, in their order. */
+export function layerMaps(config: Omit<Layered, "layers">, layer: number): readonly LinearMap[] {
+  const others = convolves(config, layer) ? attentionMaps : convolutionMaps;
+  return (Object.keys(architectures[config.modelType].linear) as LinearMap[]).filter((map) => !others.includes(map));
+}
+
+/** The linear maps that layers of a model have, in the order of a layer. Where layers are of two kinds, none has all of them. */
+export function linearMaps(config: Layered): readonly LinearMap[] {
+  const found = new Set(Array.from({ length: config.layers }, (_, layer) => layerMaps(config, layer)).flat());
+  return (Object.keys(architectures[config.modelType].linear) as LinearMap[]).filter((map) => found.has(map));
+}
+
+/** Those of some maps that a layer has: every layer, but where layers are of two kinds. */
+export function ownMaps<M extends LinearMap>(
+  config: Omit<Layered, "layers">,
+  layer: number,
+  targets: readonly M[],
+): M[] {
+  const own = layerMaps(config, layer);
+  return targets.filter((target) => own.includes(target));
+}
 
 /**
  * The full name of a linear map; its tensor is `${name}.weight`.
  * @throws E_CONFIG where the architecture has no such map
  */
-export function linearName({ modelType }: ModelConfig, layer: number, target: LinearMap): string {
+export function linearName({ modelType }: Pick<ModelConfig, "modelType">, layer: number, target: LinearMap): string {
   const { layers, linear } = architectures[modelType];
-  requireMaps({ modelType }, [target]);
+  if (linear[target] === undefined) throw missingMap(modelType, target, Object.keys(linear));
   return `${layers}.${layer}.${linear[target]}`;
 }
 
-/** Throws E_CONFIG where the architecture lacks one of these maps, naming those it has. */
-export function requireMaps({ modelType }: Pick<ModelConfig, "modelType">, targets: readonly LinearMap[]): void {
-  const { linear } = architectures[modelType];
-  for (const target of targets)
-    if (linear[target] === undefined)
-      throw new AppError(
-        "E_CONFIG",
-        `"${target}": a layer of ${modelType} has no such linear map; expected some of: ${Object.keys(linear).join(", ")}`,
-      );
+/** Throws E_CONFIG where no layer of a model has one of these maps, naming those that there are. */
+export function requireMaps(config: Layered, targets: readonly LinearMap[]): void {
+  const known = linearMaps(config);
+  for (const target of targets) if (!known.includes(target)) throw missingMap(config.modelType, target, known);
 }
+
+const missingMap = (modelType: ModelType, target: LinearMap, known: readonly string[]): AppError =>
+  new AppError(
+    "E_CONFIG",
+    `"${target}": a layer of ${modelType} has no such linear map; expected some of: ${known.join(", ")}`,
+  );
 
 /** The table of embeddings, which is also the head where the two are tied; its tensor is `${name}.weight`. */
 export const embeddingName = ({ modelType }: Pick<ModelConfig, "modelType">): string =>
@@ -46,6 +75,8 @@ export function linearSize(
     k: [hidden, kvHeads * headDim],
     v: [hidden, kvHeads * headDim],
     o: [heads * headDim, hidden],
+    in: [hidden, 3 * hidden],
+    out: [hidden, hidden],
     gate: [hidden, ffn],
     up: [hidden, ffn],
     down: [ffn, hidden],
@@ -55,11 +86,11 @@ export function linearSize(
 }
 
 /** The full names of a model's norms, the last one behind those of the layers; a norm's gain is `${name}.weight`. */
-export function normNames({ modelType, layers: count }: Pick<ModelConfig, "modelType" | "layers">): string[] {
-  const { layers, norms, headNorms = {} } = architectures[modelType];
+export function normNames(config: Pick<ModelConfig, "modelType" | "layers" | "convolution">): string[] {
+  const { layers, norms, headNorms = {} } = architectures[config.modelType];
   const { last, ...ofLayer } = norms;
-  const names = Array.from({ length: count }, (_, i) =>
-    Object.values({ ...ofLayer, ...headNorms }).map((name) => `${layers}.${i}.${name}`),
+  const names = Array.from({ length: config.layers }, (_, i) =>
+    Object.values({ ...ofLayer, ...(convolves(config, i) ? {} : headNorms) }).map((name) => `${layers}.${i}.${name}`),
   ).flat();
   return [...names, last];
 }
@@ -67,7 +98,7 @@ export function normNames({ modelType, layers: count }: Pick<ModelConfig, "model
 /** Every trainable tensor of a model: name → shape, in checkpoint order. */
 export function parameterShapes(config: ModelConfig): Map<string, readonly number[]> {
   const { hidden, vocab } = config;
-  const { embedding, positions, layers, norm, norms, headNorms } = architectures[config.modelType];
+  const { embedding, positions, layers, norm, norms, headNorms, taps } = architectures[config.modelType];
   const shapes = new Map<string, readonly number[]>([[embedding, [vocab, hidden]]]);
   const putNorm = (name: string) => {
     shapes.set(`${name}.weight`, [hidden]);
@@ -80,16 +111,17 @@ export function parameterShapes(config: ModelConfig): Map<string, readonly numbe
     shapes.set(`${name}.weight`, [outputs, inputs]);
     if (config.biased.includes(target)) shapes.set(`${name}.bias`, [outputs]);
   };
-  const maps = linearMaps(config);
   for (let i = 0; i < config.layers; i++) {
+    const maps = layerMaps(config, i);
     const ofLayer = (name: string | undefined) => name !== undefined && putNorm(`${layers}.${i}.${name}`);
     ofLayer(norms.beforeAttention);
-    for (const target of maps) if (attentionMaps.includes(target)) putMap(i, target);
-    if (headNorms !== undefined)
+    for (const target of maps) if (isOfMixing(target)) putMap(i, target);
+    if (convolves(config, i)) shapes.set(`${layers}.${i}.${taps}.weight`, [hidden, 1, config.convolution!.width]);
+    else if (headNorms !== undefined)
       for (const name of Object.values(headNorms)) shapes.set(`${layers}.${i}.${name}.weight`, [config.headDim]);
     ofLayer(norms.afterAttention);
     ofLayer(norms.beforeFeedForward);
-    for (const target of maps) if (!attentionMaps.includes(target)) putMap(i, target);
+    for (const target of maps) if (!isOfMixing(target)) putMap(i, target);
     ofLayer(norms.afterFeedForward);
   }
   putNorm(norms.last);

@@ -14,8 +14,8 @@ import {
 } from "../nn/token-experts.ts";
 import { architectures } from "./architectures/index.ts";
 import type { LinearMap, ModelConfig } from "./config.ts";
-import { attentionMaps } from "./config-keys.ts";
-import { linearMaps, linearName, linearSize, requireMaps } from "./parameters.ts";
+import { feedForwardMaps } from "./config-keys.ts";
+import { linearMaps, linearName, linearSize, ownMaps, requireMaps } from "./parameters.ts";
 
 export type TokenExpertForm = "loramoe" | "mixlora";
 
@@ -42,12 +42,12 @@ type AdaptedMap = { readonly layer: number; readonly target: LinearMap; readonly
 /** The maps that are changed, by name. Throws E_CONFIG for targets that the model does not have. */
 function adaptedMaps(config: ModelConfig, { form, targets }: TokenExperts): Map<string, AdaptedMap> {
   requireMaps(config, targets);
-  const block = linearMaps(config).filter((target) => !attentionMaps.includes(target));
+  const block = linearMaps(config).filter((target) => feedForwardMaps.includes(target));
   const mixtures = form === "loramoe" ? targets : block;
   const single = form === "loramoe" ? [] : targets.filter((target) => !block.includes(target));
   const found = new Map<string, AdaptedMap>();
   for (let layer = 0; layer < config.layers; layer++)
-    for (const target of [...single, ...mixtures])
+    for (const target of ownMaps(config, layer, [...single, ...mixtures]))
       found.set(linearName(config, layer, target), { layer, target, isMixture: mixtures.includes(target) });
   return found;
 }

@@ -6,7 +6,7 @@ import { parameterNames } from "../generator/parameters.ts";
 import type { LowRank } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { mergeAdapter } from "../models/merge-adapter.ts";
-import { linearName, linearSize } from "../models/parameters.ts";
+import { linearName, linearSize, ownMaps } from "../models/parameters.ts";
 import type { Device, WeightSource } from "../runtime/session.ts";
 import type { EdgePair } from "./pair.ts";
 import { requireSamePair, type Specialization } from "./specialization.ts";
@@ -53,7 +53,7 @@ export function assembleLora(
   const { generator, edge } = pair.shape;
   const assembled = new Map<string, LowRank>();
   for (let layer = 0; layer < edge.layers; layer++) {
-    for (const target of generator.targets) {
+    for (const target of ownMaps(edge, layer, generator.targets)) {
       const lora = assemblers[generator.generation](generator);
       assembled.set(
         `${linearName(edge, layer, target)}.weight`,

@@ -1,7 +1,7 @@
 /** @file DoRA (Liu et al. 2024) as what is trained: a LoRA beside each map, and the length of each row of the sum. */
 import { add, div, matmul, mul, scale, sqrt, sum, transpose, weight as weightNode } from "../graph/build.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
-import { linearName, linearSize } from "../models/parameters.ts";
+import { linearName, linearSize, ownMaps } from "../models/parameters.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { Adaptation } from "./adapted-step.ts";
@@ -12,7 +12,10 @@ const squaresName = (map: string): string => `dora.${map}.squares`;
 
 const mapsOf = ({ edge, targets }: LoraShape) =>
   Array.from({ length: edge.layers }, (_, layer) =>
-    targets.map((target) => ({ map: linearName(edge, layer, target), outputs: linearSize(edge, target).outputs })),
+    ownMaps(edge, layer, targets).map((target) => ({
+      map: linearName(edge, layer, target),
+      outputs: linearSize(edge, target).outputs,
+    })),
   ).flat();
 
 /**

@@ -4,7 +4,7 @@ import type { ExpertTarget } from "../generator/config.ts";
 import { mul } from "../graph/build.ts";
 import type { Ia3Factors } from "../lora/ia3-format.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { linearName, linearSize, requireMaps } from "../models/parameters.ts";
+import { linearName, linearSize, ownMaps, requireMaps } from "../models/parameters.ts";
 import type { Adaptation } from "./adapted-step.ts";
 
 export type Ia3Shape = { readonly edge: ModelConfig; readonly targets: readonly ExpertTarget[] };
@@ -23,7 +23,7 @@ function mapsOf({ edge, targets }: Ia3Shape) {
       `targets: ${biased}: has a bias, which IA³ would scale too; that is not trained here`,
     );
   return Array.from({ length: edge.layers }, (_, layer) =>
-    targets.map((target) => ({
+    ownMaps(edge, layer, targets).map((target) => ({
       map: linearName(edge, layer, target),
       side: sideOf(target),
       size: linearSize(edge, target)[sideOf(target)],

@@ -4,7 +4,7 @@ import { type AdaptedPair, droppedInput, wholeInput } from "../generator/dropout
 import type { ParameterInfo } from "../generator/parameters.ts";
 import { type LowRank, transpose } from "../lora/low-rank.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { linearName, linearSize, requireMaps } from "../models/parameters.ts";
+import { linearName, linearSize, ownMaps, requireMaps } from "../models/parameters.ts";
 import { withLora } from "../nn/lora.ts";
 import type { Adaptation } from "./adapted-step.ts";
 
@@ -19,7 +19,10 @@ const names = (map: string) => ({ a: `${map}.lora_A`, b: `${map}.lora_B` }) as c
 
 const mapsOf = ({ edge, targets }: LoraShape) =>
   Array.from({ length: edge.layers }, (_, layer) =>
-    targets.map((target) => ({ map: linearName(edge, layer, target), ...linearSize(edge, target) })),
+    ownMaps(edge, layer, targets).map((target) => ({
+      map: linearName(edge, layer, target),
+      ...linearSize(edge, target),
+    })),
   ).flat();
 
 /** A (r, in) starts as a generator's experts do, B (out, r) at zero. Throws E_CONFIG for targets that the model does not have. */

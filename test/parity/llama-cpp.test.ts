@@ -265,6 +265,15 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
       ropeTheta: 2e6,
       unturned: [false, false, false, true, false],
     },
+    lfm2: {
+      ...shape,
+      layers: 4,
+      modelType: "lfm2",
+      headDim: 16,
+      tied: true,
+      ropeTheta: 1e6,
+      convolution: { width: 3, layers: [true, false, true, true] },
+    },
     gemma2: {
       ...shape,
       modelType: "gemma2",

@@ -3,7 +3,7 @@ import { createRng } from "../../src/base/rng.ts";
 import type { LowRank } from "../../src/lora/low-rank.ts";
 import type { LinearMap, ModelConfig } from "../../src/models/config.ts";
 import { type GgufPlace, ggufPlaces } from "../../src/models/gguf/names.ts";
-import { linearMaps, linearName, linearSize, parameterShapes } from "../../src/models/parameters.ts";
+import { linearMaps, linearName, linearSize, ownMaps, parameterShapes } from "../../src/models/parameters.ts";
 
 export type RandomAdapterOptions = {
   readonly seed?: number | string;
@@ -19,7 +19,7 @@ export function randomAdapter(config: ModelConfig, options: RandomAdapterOptions
   const rng = createRng(`adapter ${seed}`);
   const adapter = new Map<string, LowRank>();
   for (let layer = 0; layer < config.layers; layer++)
-    for (const target of targets) {
+    for (const target of ownMaps(config, layer, targets)) {
       const { inputs, outputs } = linearSize(config, target);
       const r = Math.max(1, rank - (layer % 2));
       const name = `${linearName(config, layer, target)}.weight`;

@@ -19,7 +19,7 @@ export type Architecture = {
   readonly positions: "rotary" | { readonly name: string; readonly offset: number };
   /** `layers.3` is `${layers}.3`. */
   readonly layers: string;
-  /** Below a layer. A feed-forward block without a gate has two maps only. */
+  /** Below a layer, which has them all but where layers are of two kinds. A feed-forward block without a gate has two maps only. */
   readonly linear: { readonly [M in LinearMap]?: string };
   /** Tensors of a checkpoint that hold several maps, their rows one behind the other: names below a layer. */
   readonly fused?: Readonly<Record<string, readonly LinearMap[]>>;
@@ -34,6 +34,8 @@ export type Architecture = {
   };
   /** On each head of q and of k, before it is turned to its position: an RMSNorm whose gain all heads share. */
   readonly headNorms?: { readonly q: string; readonly k: string };
+  /** Of the layers that convolve: the factors of each channel, (d, 1, width), below a layer. */
+  readonly taps?: string;
   readonly activation: Activation;
 };
 

@@ -6,6 +6,7 @@ import { gemma } from "./gemma.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { granite } from "./granite.ts";
+import { lfm2 } from "./lfm2.ts";
 import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
 import { opt } from "./opt.ts";
@@ -25,5 +26,6 @@ export const architectures: { readonly [T in ModelType]: Architecture } = {
   granite,
   smollm3,
   phi3,
+  lfm2,
   opt,
 };

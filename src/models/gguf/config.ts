@@ -4,6 +4,7 @@ import type { GgufField, GgufFile, GgufScalarType } from "../../files/gguf/read.
 import type { ModelConfig, ModelType } from "../config.ts";
 import { parseModelConfig } from "../config-json.ts";
 import { yarnMagnitude } from "../config-keys.ts";
+import { convolves } from "../parameters.ts";
 import { ropeFrequencies } from "../rope.ts";
 import { ggufArchitecture, ggufArchitectures } from "./names.ts";
 
@@ -25,7 +26,7 @@ export function ggufShape(config: ModelConfig): Map<string, GgufField> {
   put("embedding_length", "u32", config.hidden);
   put("feed_forward_length", "u32", config.ffn);
   put("attention.head_count", "u32", config.heads);
-  put("attention.head_count_kv", "u32", config.kvHeads);
+  fields.set(`${name}.attention.head_count_kv`, kvHeadField(config));
   put("attention.key_length", "u32", config.headDim);
   put("attention.value_length", "u32", config.headDim);
   put("attention.layer_norm_rms_epsilon", "f32", config.epsilon);
@@ -47,6 +48,7 @@ export function ggufShape(config: ModelConfig): Map<string, GgufField> {
     put("attention.scale", "f32", config.multipliers.attention);
     put("logit_scale", "f32", config.multipliers.logitDivisor);
   }
+  if (config.convolution !== undefined) put("shortconv.l_cache", "u32", config.convolution.width);
   if (config.modelType === "gemma3_text") {
     put("attention.sliding_window", "u32", config.windows[0]!);
     put("rope.freq_base_swa", "f32", config.windowRotary!.theta);
@@ -57,6 +59,14 @@ export function ggufShape(config: ModelConfig): Map<string, GgufField> {
     put("attention.sliding_window", "u32", config.windows[0] ?? config.context);
   }
   return fields;
+}
+
+/** One number, or one for each layer where some convolve: those have none. */
+function kvHeadField(config: ModelConfig): GgufField {
+  const { kvHeads, layers, convolution } = config;
+  if (convolution === undefined) return { type: "u32", value: kvHeads };
+  const value = Array.from({ length: layers }, (_, layer) => (convolves(config, layer) ? 0 : kvHeads));
+  return { type: "array", of: "i32", value };
 }
 
 /** llama.cpp has windows in Gemma 2 and 3 only: for the others a context within the window gives the same answers. */
@@ -134,7 +144,7 @@ export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefine
     intermediate_size: number("feed_forward_length"),
     num_hidden_layers: number("block_count"),
     num_attention_heads: heads,
-    num_key_value_heads: optional("attention.head_count_kv") ?? heads,
+    num_key_value_heads: kvHeadsByLayer(file).find((count) => count > 0) ?? heads,
     head_dim: headDim,
     vocab_size: vocabularyOf(file),
     max_position_embeddings: context,
@@ -146,11 +156,12 @@ export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefine
     eos_token_id: endTokens(file),
     attention_bias: name !== "qwen2" && file.tensors.has("blk.0.attn_q.bias"),
     mlp_bias: file.tensors.has("blk.0.ffn_gate.bias"),
-    ...(ownKeys[modelType]?.({ number, optional, headDim, share: hidden / heads }) ?? {}),
+    ...(ownKeys[modelType]?.({ file, number, optional, headDim, share: hidden / heads }) ?? {}),
   });
 }
 
 type OwnFields = {
+  readonly file: GgufFile;
   readonly number: (key: string) => number;
   readonly optional: (key: string) => number | undefined;
   readonly headDim: number;
@@ -178,7 +189,40 @@ const ownKeys: { readonly [T in ModelType]?: (fields: OwnFields) => Record<strin
     attention_multiplier: shortest(number("attention.scale")),
     logits_scaling: shortest(number("logit_scale")),
   }),
+  lfm2: ({ file, number }) => {
+    const kvHeads = kvHeadsByLayer(file);
+    return {
+      norm_eps: shortest(number("attention.layer_norm_rms_epsilon")),
+      block_auto_adjust_ff_dim: false,
+      conv_L_cache: number("shortconv.l_cache"),
+      layer_types: Array.from({ length: number("block_count") }, (_, i) =>
+        kvHeads[kvHeads.length === 1 ? 0 : i] === 0 ? "conv" : "full_attention",
+      ),
+    };
+  },
 };
+
+/** The key–value heads, of each layer where they are not the same in all: then 0 or one number. Throws E_FORMAT, E_ARCHITECTURE. */
+function kvHeadsByLayer(file: GgufFile): readonly number[] {
+  const fields = fieldReader(file);
+  const architecture = fields.text("general.architecture");
+  const key = `${architecture}.attention.head_count_kv`;
+  const field = file.metadata.get(key);
+  if (field?.type !== "array")
+    return [fields.optionalNumber(key) ?? fields.number(`${architecture}.attention.head_count`)];
+  const layers = fields.number(`${architecture}.block_count`);
+  const { value } = field;
+  if (value.length !== layers || !value.every((count) => typeof count === "number"))
+    throw new AppError("E_FORMAT", `${file.path}: "${key}" should be ${layers} numbers, one for each layer`);
+  const counts = value as readonly number[];
+  const several = new Set(counts.filter((count) => count !== 0)).size > 1;
+  if (several || (counts.includes(0) && architecture !== "lfm2"))
+    throw new AppError(
+      "E_ARCHITECTURE",
+      `${file.path}: layers of ${architecture} with different numbers of key–value heads are not supported`,
+    );
+  return counts;
+}
 
 /** The tokens that end an answer: of a text, of a turn, of a message. */
 function endTokens(file: GgufFile): number[] {

@@ -37,9 +37,12 @@ const later: readonly Partial<ModelConfig>[] = [
   { modelType: "smollm3", layers: 4, unturned: [false, false, false, true] },
 ];
 
+const lfm2 = { modelType: "lfm2", layers: 3, convolution: { width: 3, layers: [true, false, true] } } as const;
+
 test.each([
   ["models", [{}], "E_LIMIT"],
   ["models of Qwen 3, Gemma 3, Granite and SmolLM3", later, "E_ARCHITECTURE"],
+  ["models of LFM 2", [lfm2], "E_SHAPE"],
 ] as const)("2,000 mutated %s open soundly or are refused", async (name, kinds, code) => {
   const path = join(mkdtempSync(join(tmpdir(), "fuzz-")), "model.gguf");
   const files: (readonly [Uint8Array, number])[] = [];

@@ -46,6 +46,7 @@ const kinds: Readonly<Record<string, Partial<ModelConfig>>> = {
     multipliers: { embedding: 12, residual: 0.22, attention: 0.015625, logitDivisor: 8 },
   },
   smollm3: { modelType: "smollm3", layers: 5, unturned: [false, false, false, true, false] },
+  lfm2: { modelType: "lfm2", layers: 3, tied: true, convolution: { width: 3, layers: [true, false, true] } },
   qwen2: { modelType: "qwen2", biased: ["q", "k", "v"], ropeTheta: 1e6 },
   gemma: { modelType: "gemma", tied: true, headDim: 16 },
   gemma2: {

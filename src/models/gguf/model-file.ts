@@ -102,10 +102,11 @@ async function keepTensor(
   };
 }
 
-function requireTensor(file: GgufFile, { name }: GgufPlace, shape: readonly number[]): GgufTensor {
+function requireTensor(file: GgufFile, { name, ...place }: GgufPlace, shape: readonly number[]): GgufTensor {
   const tensor = findGgufTensor(file, name);
-  if (String(tensor.shape) !== String(shape))
-    throw new AppError("E_SHAPE", `${file.path}: "${name}" should be [${shape}], found [${tensor.shape}]`);
+  const wanted = place.shape ?? shape;
+  if (String(tensor.shape) !== String(wanted))
+    throw new AppError("E_SHAPE", `${file.path}: "${name}" should be [${wanted}], found [${tensor.shape}]`);
   return tensor;
 }
 

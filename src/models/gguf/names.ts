@@ -2,7 +2,7 @@
 import { AppError } from "../../base/errors.ts";
 import { architectures } from "../architectures/index.ts";
 import type { LinearMap, ModelConfig, ModelType } from "../config.ts";
-import { linearMaps, linearName, parameterShapes } from "../parameters.ts";
+import { convolves, layerMaps, linearName, parameterShapes } from "../parameters.ts";
 
 type GgufArchitecture = {
   /** `general.architecture` */
@@ -18,6 +18,10 @@ type GgufArchitecture = {
     readonly afterFeedForward?: string;
   };
   readonly headNorms?: { readonly q: string; readonly k: string };
+  /** The last norm, where it has another name than elsewhere. */
+  readonly lastNorm?: string;
+  /** Of layers that convolve. */
+  readonly taps?: string;
 };
 
 const norms = { beforeAttention: "attn_norm", beforeFeedForward: "ffn_norm" };
@@ -35,6 +39,15 @@ export const ggufArchitectures: { readonly [T in ModelType]?: GgufArchitecture }
   gemma3_text: { name: "gemma3", pairsRows: false, gainOffset: 1, norms: aroundNorms, headNorms },
   granite: { name: "granite", pairsRows: true, gainOffset: 0, norms },
   smollm3: { name: "smollm3", pairsRows: true, gainOffset: 0, norms },
+  lfm2: {
+    name: "lfm2",
+    pairsRows: false,
+    gainOffset: 0,
+    norms,
+    headNorms,
+    lastNorm: "token_embd_norm",
+    taps: "shortconv.conv",
+  },
 };
 
 const maps: { readonly [M in LinearMap]: string } = {
@@ -42,6 +55,8 @@ const maps: { readonly [M in LinearMap]: string } = {
   k: "attn_k",
   v: "attn_v",
   o: "attn_output",
+  in: "shortconv.in_proj",
+  out: "shortconv.out_proj",
   gate: "ffn_gate",
   up: "ffn_up",
   down: "ffn_down",
@@ -54,6 +69,8 @@ export type GgufPlace = {
   readonly pairedHeads: number | undefined;
   /** Added to every value. */
   readonly offset: number;
+  /** The shape there, where it has fewer axes. */
+  readonly shape?: readonly number[];
 };
 
 /** llama.cpp's view of a model. Throws E_ARCHITECTURE naming those it has. */
@@ -69,13 +86,14 @@ export function ggufArchitecture({ modelType }: Pick<ModelConfig, "modelType">, 
 
 /** Name in a checkpoint → place in a GGUF file, of every tensor. Throws E_ARCHITECTURE. */
 export function ggufPlaces(config: ModelConfig): Map<string, GgufPlace> {
-  const { pairsRows, gainOffset, norms: normNames, headNorms: headNames } = ggufArchitecture(config, "GGUF");
-  const { embedding, layers, norms, headNorms } = architectures[config.modelType];
+  const found = ggufArchitecture(config, "GGUF");
+  const { pairsRows, gainOffset, norms: normNames, headNorms: headNames, lastNorm = "output_norm" } = found;
+  const { embedding, layers, norms, headNorms, taps } = architectures[config.modelType];
   const places = new Map<string, GgufPlace>();
-  const put = (name: string, to: string, { pairedHeads, offset = 0 }: { pairedHeads?: number; offset?: number } = {}) =>
-    places.set(name, { name: to, pairedHeads, offset });
+  const put = (name: string, to: string, more: { pairedHeads?: number; offset?: number; shape?: number[] } = {}) =>
+    places.set(name, { name: to, pairedHeads: undefined, offset: 0, ...more });
   put(embedding, "token_embd.weight");
-  put(`${norms.last}.weight`, "output_norm.weight", { offset: gainOffset });
+  put(`${norms.last}.weight`, `${lastNorm}.weight`, { offset: gainOffset });
   put("lm_head.weight", "output.weight");
   for (let layer = 0; layer < config.layers; layer++) {
     for (const [role, to] of Object.entries(normNames)) {
@@ -88,7 +106,11 @@ export function ggufPlaces(config: ModelConfig): Map<string, GgufPlace> {
         put(`${layers}.${layer}.${headNorms[target]}.weight`, `blk.${layer}.${headNames[target]}.weight`, {
           offset: gainOffset,
         });
-    for (const map of linearMaps(config)) {
+    if (convolves(config, layer))
+      put(`${layers}.${layer}.${taps}.weight`, `blk.${layer}.${found.taps}.weight`, {
+        shape: [config.hidden, config.convolution!.width],
+      });
+    for (const map of layerMaps(config, layer)) {
       const heads = map === "q" ? config.heads : map === "k" ? config.kvHeads : undefined;
       const paired = pairsRows && heads !== undefined ? { pairedHeads: heads } : {};
       for (const part of ["weight", "bias"])

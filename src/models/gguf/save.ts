@@ -48,14 +48,19 @@ export async function writeGgufModel(
   for (const [name, shape] of parameterShapes(config)) {
     const place = places.get(name)!;
     const data = async () => rearrange(await read(name), shape, place);
-    tensors.push({ name: place.name, type: ggufStoredType(type, place.name, shape), shape, data });
+    tensors.push({
+      name: place.name,
+      type: ggufStoredType(type, place.name, shape),
+      shape: place.shape ?? shape,
+      data,
+    });
   }
   await writeGguf(path, new Map([...fields, ...about]), tensors);
 }
 
-/** The type in which a tensor of a name and shape is kept where the model is written in a type. */
+/** The type in which a tensor of a name and shape in a checkpoint is kept where the model is written in a type: all but matrices stay F32. */
 export function ggufStoredType(type: GgufModelType, name: string, shape: readonly number[]): GgufTensorType {
-  if (shape.length === 1) return "F32";
+  if (shape.length !== 2) return "F32";
   if (ggufTypes[type].blockValues > 1 && shape.at(-1)! % ggufTypes[type].blockValues !== 0) return "F16";
   return (type === "Q4_0" || type === "Q4_1") && !name.startsWith("blk.") ? "Q8_0" : type;
 }

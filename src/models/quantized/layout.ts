@@ -5,7 +5,7 @@ import { type QuantizedBlocks, type QuantizeOptions, quantizeBlocks } from "../.
 import { type LayoutOf, type QuantizedTensor, quantizedTensors } from "../../nn/quantized.ts";
 import type { WeightSource } from "../../runtime/session.ts";
 import type { ModelConfig } from "../config.ts";
-import { embeddingName, headName, linearMaps, linearName, parameterShapes } from "../parameters.ts";
+import { embeddingName, headName, layerMaps, linearName, parameterShapes } from "../parameters.ts";
 
 /** How many values of a row may share a scale. Larger blocks are read faster, smaller ones are closer to the weights. */
 export const blockSizes = [32, 64, 128] as const;
@@ -75,7 +75,7 @@ export function quantizedLayout(config: ModelConfig, quantization: Quantization)
   const table: QuantizeOptions = { bits: 8, blockSize: tableBlockSize, symmetric };
   const layouts = new Map<string, QuantizeOptions>();
   for (let i = 0; i < config.layers; i++)
-    for (const target of linearMaps(config)) layouts.set(linearName(config, i, target), layer);
+    for (const target of layerMaps(config, i)) layouts.set(linearName(config, i, target), layer);
   // Few of a row's embeddings are read at a time, and the head decides between near words: both keep 8 bits.
   for (const name of [embeddingName(config), headName]) layouts.set(name, table);
   return (name) => layouts.get(name);

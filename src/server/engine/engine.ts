@@ -8,6 +8,7 @@ import { sha256 } from "../../base/hash.ts";
 import { createBatchModel } from "../../decode/batch-model.ts";
 import { type Batcher, createBatcher, type KeptPrefix, type Sequence } from "../../decode/batcher.ts";
 import { type Generated, type GenerateOptions, generate, type SequenceModel } from "../../decode/generate.ts";
+import { cacheEntries } from "../../decode/graph.ts";
 import { gateCount } from "../../generator/generations.ts";
 import { gatedExperts, gatesLength, requirePool } from "../../pair/gated-edge.ts";
 import type { EdgePair } from "../../pair/pair.ts";
@@ -128,7 +129,7 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
   const threads = options.threads === undefined ? {} : { threads: options.threads };
   const gating = { ...gatedExperts(pair), shape: [pair.shape.edge.layers, gateCount(pair.shape)] as const };
   const noGates = new Float32Array(gatesLength(pair));
-  const positionBytes = 2 * 4 * config.layers * config.kvHeads * config.headDim;
+  const positionBytes = 4 * cacheEntries(config).reduce((sum, { heads, width }) => sum + heads * width, 0);
   const prefixes = createPrefixCache(prefixBytes);
   const queue = createFairQueue<Turn>();
   const running = new Set<Job>();

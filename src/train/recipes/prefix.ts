@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { createRng, type Rng } from "../../base/rng.ts";
-import { readPrefix } from "../../decode/prefix.ts";
+import { readPrefix, requireKeys } from "../../decode/prefix.ts";
 import { initialValues } from "../../generator/parameters.ts";
 import type { Model } from "../../models/model.ts";
 import { openModel } from "../../models/model-file.ts";
@@ -65,8 +65,12 @@ async function open(config: PrefixRun): Promise<Job> {
   });
 }
 
-/** Throws E_ARCHITECTURE for a model with layers that see a window: what stands in front leaves it, which training does not follow. */
+/**
+ * Throws E_ARCHITECTURE for a model with layers that see a window, for what stands in front leaves it, which training does not follow; and
+ * for one with layers that have no keys and values.
+ */
 export function requireWholeView(name: string, { config }: Pick<Model, "config">): void {
+  requireKeys(config, name);
   if (config.windows.some((window) => window > 0))
     throw new AppError("E_ARCHITECTURE", `${name}: expected a model whose layers see all positions, found a window`);
 }
