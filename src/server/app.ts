@@ -34,7 +34,7 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/metrics",
     scope: "metrics",
-    run: (c, { metrics, engine, constraints }) =>
+    run: (c, { metrics, edge: { engine, constraints } }) =>
       c.text(metrics.text(engine.state(), { constraintBytes: constraints.bytes() })),
   },
   { method: "get", path: "/openapi.json", scope: undefined, run: (c) => c.json(openApi(routes)) },

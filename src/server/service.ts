@@ -12,9 +12,11 @@ import { createMetrics } from "./metrics.ts";
 import { createModels } from "./models.ts";
 import type { Playground } from "./playground-file.ts";
 import type { LogLine, SpecializePrompt } from "./services.ts";
+import { cloudSide, type Side } from "./sides.ts";
 import type { Store } from "./store/store.ts";
 import { createCertifications } from "./trust/certifications.ts";
 import type { ReferenceModel } from "./trust/reference.ts";
+import { refineWith } from "./trust/refine.ts";
 
 export type ServiceOptions = Omit<EngineOptions, "now"> & {
   /** Of the base model; the pair's own name unless told otherwise. */
@@ -28,6 +30,8 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   readonly log?: (line: LogLine) => void;
   /** Reads prompts in the place of this pair's cloud model. */
   readonly cloud?: SpecializePrompt | undefined;
+  /** Whether the pair's cloud model may answer in the place of specialisations that are found wanting; its weights are opened for that. */
+  readonly cloudAnswers?: boolean | undefined;
   /** The page that browsers are shown. */
   readonly playground?: Playground | undefined;
   /** A stronger model that certificates are held against. */
@@ -65,6 +69,8 @@ export async function createService(
   const base = options.baseName ?? baseNameOf(pair.name);
   const engine = await createEngine(pair, { ...options, now });
   const cloud = options.cloud === undefined && "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
+  const edge: Side = { engine, texts: pair, constraints: createConstraintCache(pair) };
+  const answering = options.cloudAnswers ? cloudSide(requireCloud(pair), { ...options, now }) : undefined;
   const models = createModels(pair, store, base);
   const certifications = createCertifications((error) =>
     log({
@@ -81,10 +87,11 @@ export async function createService(
   let isEnding = false;
   const app = createApp({
     pair,
-    engine,
+    edge,
+    cloud: answering,
+    refine: refineWith(pair, options.threads),
     store,
     models,
-    constraints: createConstraintCache(pair),
     certifications,
     reference: options.reference,
     specialize: options.cloud ?? cloud?.specialize,
@@ -104,15 +111,24 @@ export async function createService(
   async function pin(tenant: string, name: string): Promise<void> {
     const { object } = await store.resolve(tenant, name);
     const { specialized } = await models.find(tenant, name);
-    if (specialized !== undefined) await engine.pin(specialized.gates, await store.read(object));
+    if (specialized?.gates !== undefined) await engine.pin(specialized.gates, await store.read(object));
   }
   async function close(): Promise<void> {
     isEnding = true;
     await certifications.close();
     await engine.close();
+    await answering?.close();
     await cloud?.close();
   }
   return { fetch: (request) => app.fetch(request), engine, base, pin, close, [Symbol.asyncDispose]: close };
+}
+
+function requireCloud(pair: Pair | EdgePair): Pair {
+  if ("cloud" in pair) return pair;
+  throw new AppError(
+    "E_USAGE",
+    "cloud answers: expected a pair with its cloud model, found the edge model's part alone",
+  );
 }
 
 /** A pair's name in the letters that names have. */

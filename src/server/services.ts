@@ -4,16 +4,16 @@ import type { ConstraintSpec } from "../constraint/spec.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import type { Specialization } from "../pair/specialization.ts";
 import type { TruncateMode } from "../text/truncate-prompt.ts";
-import type { ConstraintCache } from "./api/constraints.ts";
-import type { Engine } from "./engine/engine.ts";
 import type { Caller, Keys } from "./keys.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Models } from "./models.ts";
 import type { Playground } from "./playground-file.ts";
+import type { CloudSide, Side } from "./sides.ts";
 import type { Store } from "./store/store.ts";
 import type { Rung } from "./trust/certificate.ts";
 import type { Certifications } from "./trust/certifications.ts";
 import type { ReferenceModel } from "./trust/reference.ts";
+import type { RefineGates } from "./trust/refine.ts";
 
 export type SpecializePrompt = (
   prompt: string,
@@ -26,10 +26,14 @@ export type SpecializePrompt = (
 
 export type Services = {
   readonly pair: EdgePair;
-  readonly engine: Engine;
+  /** The edge model. */
+  readonly edge: Side;
+  /** The cloud model, where it may answer for specialisations that are found wanting. */
+  readonly cloud: CloudSide | undefined;
+  /** Finds better gates on examples; undefined: gates are not refined here. */
+  readonly refine: RefineGates | undefined;
   readonly store: Store;
   readonly models: Models;
-  readonly constraints: ConstraintCache;
   /** The cloud pass; undefined where there is no cloud model. */
   readonly specialize: SpecializePrompt | undefined;
   readonly certifications: Certifications;

@@ -7,6 +7,13 @@ type Column = { readonly title: string; readonly text: string; readonly answer?:
 
 const modelOf = ({ name, version }: Selected): string => `${name}@${version}`;
 
+const answeredBy: Readonly<Record<string, string>> = {
+  refined: "refined gates",
+  residual: "gates and sentences of the prompt",
+  prompted: "the prompt",
+  cloud: "the cloud model",
+};
+
 const titles = ["Base model", "Prompted, by the text above", "Specialised"] as const;
 
 export type AskPanelProps = {
@@ -86,7 +93,7 @@ export function AskPanel({ api, base, prompt, selected, onAnswers }: AskPanelPro
               <p class="numbers">
                 {answer.promptTokens} tokens read · {answer.ms.toFixed(0)} ms
                 {answer.confidence === undefined ? "" : ` · ${(100 * answer.confidence).toFixed(0)} % sure`}
-                {answer.rung === undefined ? "" : " · answered by the prompt"}
+                {answer.rung === undefined ? "" : ` · answered by ${answeredBy[answer.rung] ?? answer.rung}`}
               </p>
             )}
           </article>

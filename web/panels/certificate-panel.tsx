@@ -5,7 +5,7 @@ import type { Api } from "../api.ts";
 import { messageOf, type Selected } from "../state.ts";
 
 const pollMs = 1000;
-const parties = ["specialized", "prompted", "base", "control"] as const;
+const parties = ["specialized", "refined", "residual", "prompted", "cloud", "base", "control"] as const;
 
 export type CertificatePanelProps = {
   readonly api: Api;

@@ -4,16 +4,18 @@ import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { checkSchema } from "../../base/json.ts";
 import { createProgress } from "../../base/progress.ts";
-import { compileConstraint } from "../../constraint/compile.ts";
 import { readExamples } from "../../data/examples-file.ts";
 import { SCORERS, type ScorerName } from "../../eval/scorers/table.ts";
 import { readJsonl } from "../../files/jsonl.ts";
 import { loadPair } from "../../pair/pair-file.ts";
+import { createConstraintCache } from "../../server/api/constraints.ts";
 import { createEngine } from "../../server/engine/engine.ts";
+import { cloudSide } from "../../server/sides.ts";
 import { openStore } from "../../server/store/store.ts";
-import type { Certificate } from "../../server/trust/certificate.ts";
+import { type Certificate, parties } from "../../server/trust/certificate.ts";
 import { certifyLimits, type Measured } from "../../server/trust/certify.ts";
 import { checkMeasurement, measure } from "../../server/trust/measure.ts";
+import { refineWith } from "../../server/trust/refine.ts";
 import type { CliContext } from "../context.ts";
 import { percent, plural } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
@@ -27,12 +29,13 @@ import {
   promptOptions,
   readPrompt,
   threadsOption,
+  wholeNumber,
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
 import { type ReferenceFlags, readReference, referenceOptions } from "../reference-options.ts";
 import { formatTable } from "../table.ts";
-import { storeFolder, storeOption } from "./serve.ts";
+import { cloudAnswersOption, storeFolder, storeOption } from "./serve.ts";
 
 type Flags = JsonFlag &
   ExactFlag &
@@ -46,7 +49,9 @@ type Flags = JsonFlag &
     readonly inputs?: string;
     readonly scorer?: ScorerName;
     readonly threshold?: number;
+    readonly refine?: number;
     readonly fallback?: boolean;
+    readonly cloudAnswers?: boolean;
   };
 
 const examples = `
@@ -76,9 +81,14 @@ export function addCertify(program: Command, context: CliContext): void {
     ).choices(SCORERS),
     new Option("--threshold <share>", "the least score that may answer for the name").argParser(decimal(0, 1)),
     new Option(
+      "--refine <n>",
+      "so many of the inputs are not measured: gates are refined on them where those predicted score too little",
+    ).argParser(wholeNumber(certifyLimits.refineLeast, certifyLimits.refineMost)),
+    new Option(
       "--fallback",
-      "where only the prompted model scores the threshold, it answers; the prompt's text is kept for that",
+      "the cheapest that scores the threshold answers, where that is not the specialisation; what it needs of the prompt's text is kept",
     ),
+    cloudAnswersOption(),
     storeOption(),
     new Option("--tenant <name>", "whose name it is").default("main"),
     pairOption(),
@@ -108,7 +118,7 @@ async function readInputs({ examples: labelled, inputs: path }: Flags): Promise<
 }
 
 async function run(context: CliContext, name: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const { tenant, scorer, threshold, fallback, threads, exact } = flags;
+  const { tenant, scorer, threshold, refine, fallback, threads, exact } = flags;
   const { stderr: stream, now } = context;
   const reference = readReference(context, flags);
   const inputs = await readInputs(flags);
@@ -124,12 +134,14 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
     reference,
     scorer,
     threshold,
+    refine,
     fallback,
     tenant,
   };
   checkMeasurement(name, measurement, { secret });
   const pair = await loadPair(flags.pair, { exact, resolveModel: context.resolveModel, warn: warnOn(context) });
   await using engine = await createEngine(pair, { threads, now });
+  const cloud = flags.cloudAnswers ? cloudSide(pair, { threads, now }) : undefined;
   const progress = createProgress({
     stream,
     isTerminal: context.isTerminal.stderr,
@@ -141,9 +153,10 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
     const certificate = await measure(
       measurement,
       {
-        engine,
+        edge: { engine, texts: pair, constraints: createConstraintCache(pair) },
         pair,
-        compile: (spec) => compileConstraint(pair.tokenizer, pair.layout, spec),
+        cloud,
+        refine: refineWith(pair, threads),
         secret,
         date: () => new Date(),
       },
@@ -151,12 +164,13 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
     );
     progress.finish();
     await store.certify(tenant, certificate);
-    const { prompt: _, ...shown } = certificate;
+    const { prompt: _, residual: __, refined: ___, ...shown } = certificate;
     printResult(context, flags, { model: `${found.name}@${found.version}`, ...shown }, () =>
       describe(`${found.name}@${found.version}`, certificate),
     );
   } finally {
     progress.finish();
+    await cloud?.close();
   }
 }
 
@@ -169,20 +183,21 @@ const against: { readonly [K in Certificate["reference"]["kind"]]: string } = {
 const interval = ({ mean, low, high }: { mean: number; low: number; high: number }): string =>
   `${percent(mean)} [${percent(low)}, ${percent(high)}]`;
 
-function describe(name: string, { parties, ahead, inputs, reference, scorer, rung, threshold }: Certificate): string {
+function describe(name: string, certificate: Certificate): string {
+  const { parties: found, ahead, inputs, reference, scorer, rung, threshold, notTried = {}, refinedOn } = certificate;
   const titles = ["", "score, %", "specialised ahead by, points", "tokens read", "ms"];
-  const rows = (["specialized", "prompted", "base", "control"] as const).flatMap((party) => {
-    const found = parties[party];
-    const lead = party === "specialized" ? undefined : ahead[party];
-    return found === undefined
+  const rows = parties.flatMap((party) => {
+    const result = found[party];
+    const lead = party in ahead ? ahead[party as keyof typeof ahead] : undefined;
+    return result === undefined
       ? []
       : [
           [
             party,
-            interval(found.score),
+            interval(result.score),
             lead === undefined ? "" : interval(lead),
-            found.inputTokens.toFixed(1),
-            found.ms?.toFixed(1) ?? "",
+            result.inputTokens.toFixed(1),
+            result.ms?.toFixed(1) ?? "",
           ],
         ];
   });
@@ -193,7 +208,11 @@ function describe(name: string, { parties, ahead, inputs, reference, scorer, run
       : [
           rung
             ? `Cheapest that scores ${percent(threshold)} %: ${rung}.`
-            : `None scores ${percent(threshold)} %: neither the specialisation nor the prompt should answer alone.`,
+            : `None scores ${percent(threshold)} %: no rung that was tried should answer alone.`,
+          ...(refinedOn === undefined
+            ? []
+            : [`${plural(refinedOn, "input")} beside them were set aside to refine gates on.`]),
+          ...Object.entries(notTried).map(([each, why]) => `not tried: ${each}: ${why}`),
         ];
   return [
     `${name}: ${plural(inputs, "input")}, scored by ${scorer} against ${against[reference.kind]}${model}; 95 % intervals over the inputs`,

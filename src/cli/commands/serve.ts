@@ -46,6 +46,7 @@ type Flags = QuantizeFlag &
     readonly referenceModel?: string;
     readonly pin?: readonly string[];
     readonly cloud?: string;
+    readonly cloudAnswers?: boolean;
     readonly playground: boolean;
     readonly quiet?: boolean;
   };
@@ -66,6 +67,9 @@ export const storeOption = () =>
   new Option("--store <dir>", "folder of the specialisations (default: models, in the user's own folder of loragen)");
 export const storeFolder = (context: Pick<CliContext, "store">, given: string | undefined): string =>
   given ?? join(context.store, "models");
+
+export const cloudAnswersOption = () =>
+  new Option("--cloud-answers", "the pair's cloud model may answer where nothing cheaper scores the threshold");
 
 export function addServe(program: Command, context: CliContext): void {
   const command = program
@@ -90,6 +94,7 @@ export function addServe(program: Command, context: CliContext): void {
       "--cloud <url>",
       "another loragen serve of the same pair, which reads the prompts: the cloud model is not run here; LORAGEN_CLOUD_KEY is the key there",
     ),
+    cloudAnswersOption(),
     ...referenceOptions(),
     new Option("--no-playground", "do not show browsers the page on which prompts are tried"),
     new Option("--quiet", "no line for each request on stderr"),
@@ -127,6 +132,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       hosts: [...new Set(["localhost", "127.0.0.1", "[::1]", host])],
       adapters,
       cloud: flags.cloud === undefined ? undefined : remoteCloud(pair, { url: flags.cloud, key: context.cloudKey }),
+      cloudAnswers: flags.cloudAnswers,
       playground: flags.playground ? await readPlayground(join(packageRoot(), "dist", "web")) : undefined,
       reference: readReference(context, flags),
       secret: await promptSecret(context),

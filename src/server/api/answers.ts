@@ -50,7 +50,7 @@ export type OnPiece = (text: string, logprobs: readonly ChosenLogprob[]) => void
  */
 export async function answer(
   engine: Engine,
-  { tokenizer, edge }: EdgePair,
+  { tokenizer, edge }: Pick<EdgePair, "tokenizer" | "edge">,
   question: Question,
   onPiece?: OnPiece,
 ): Promise<Answered> {

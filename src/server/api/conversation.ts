@@ -4,7 +4,7 @@ import { AppError } from "../../base/errors.ts";
 import { hmacSha256 } from "../../base/hash.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import { encodeCloudPrompt, encodeConversation } from "../../text/prompt.ts";
-import type { ServedModel } from "../models.ts";
+import type { ServedModel, SpecializedModel } from "../models.ts";
 import type { ChatRequest } from "./schemas.ts";
 
 type Message = ChatRequest["messages"][number];
@@ -54,34 +54,34 @@ export type Encoded = {
  * @throws E_USAGE where it is another one, or nobody can tell
  */
 export function encodeFor(
-  { tokenizer, layout }: EdgePair,
-  { id, specialized, prompted }: ServedModel,
+  { tokenizer, layout }: Pick<EdgePair, "tokenizer" | "layout">,
+  { id, specialized }: ServedModel,
   conversation: Conversation,
   secret: Uint8Array | undefined,
 ): Encoded {
   const { history, input } = conversation;
-  if (prompted !== undefined && conversation.prompt !== undefined && conversation.prompt !== prompted.prompt)
-    throw new AppError("E_USAGE", `messages: the system message is not the prompt that ${id} stands for; leave it out`);
-  const prompt = prompted?.prompt ?? conversation.prompt;
-  if (specialized !== undefined) {
-    if (prompt !== undefined) requireOwnPrompt(id, prompt, specialized.promptHmac, secret);
-    const ids = encodeConversation(tokenizer, layout, { history, input });
-    return { ids, prefixTokens: 0, tokensSaved: specialized.promptTokens };
-  }
+  if (specialized !== undefined && conversation.prompt !== undefined)
+    requireOwnPrompt(id, conversation.prompt, specialized, secret);
+  const prompt = specialized === undefined ? conversation.prompt : specialized.prompt;
   const ids = encodeConversation(tokenizer, layout, { prompt, history, input });
-  if (prompt === undefined) return { ids, prefixTokens: 0, tokensSaved: 0 };
+  if (prompt === undefined) return { ids, prefixTokens: 0, tokensSaved: specialized?.promptTokens ?? 0 };
   const head = encodeCloudPrompt(tokenizer, layout, prompt);
   let prefixTokens = 0;
   while (prefixTokens < head.length && head[prefixTokens] === ids[prefixTokens]) prefixTokens++;
-  return { ids, prefixTokens, tokensSaved: 0 };
+  const isPart = specialized?.rung === "residual";
+  return { ids, prefixTokens, tokensSaved: isPart ? Math.max(0, specialized.promptTokens - head.length) : 0 };
 }
 
 function requireOwnPrompt(
   id: string,
   prompt: string,
-  promptHmac: string | undefined,
+  { rung, prompt: kept, promptHmac }: SpecializedModel,
   secret: Uint8Array | undefined,
 ): void {
+  if (kept !== undefined && rung !== "residual") {
+    if (prompt === kept) return;
+    throw new AppError("E_USAGE", `messages: the system message is not the prompt that ${id} stands for; leave it out`);
+  }
   const instead = `leave the system message out, or ask the base model with it`;
   if (promptHmac === undefined || secret === undefined)
     throw new AppError(

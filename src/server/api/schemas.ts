@@ -175,10 +175,20 @@ export const CertificateRequest = z.strictObject({
     .describe("the examples that the specialisation was made of, beside or in the place of a prompt"),
   scorer: z.enum(SCORERS).optional().describe("exact for labels, json-equal for JSON, else normalized"),
   threshold: z.number().min(0).max(1).optional().describe("the least score that may answer for the name"),
+  refine: z
+    .int()
+    .min(certifyLimits.refineLeast)
+    .max(certifyLimits.refineMost)
+    .optional()
+    .describe(
+      "so many of the inputs are not measured: gates are refined on them where those predicted score too little",
+    ),
   fallback: z
     .boolean()
     .optional()
-    .describe("where only the prompted model scores the threshold, it answers; the prompt's text is kept for that"),
+    .describe(
+      "the cheapest that scores the threshold answers, where that is not the specialisation; what it needs of the prompt's text is kept",
+    ),
 });
 export const AliasRequest = z.strictObject({ name: Name, target: z.string() });
 export const RollbackRequest = z.strictObject({ version: z.int().positive().optional() });

@@ -5,11 +5,12 @@
  */
 import { AppError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
-import { createBatchModel } from "../../decode/batch-model.ts";
+import { createBatchModel, type Gating } from "../../decode/batch-model.ts";
 import { type Batcher, createBatcher, type KeptPrefix, type Sequence } from "../../decode/batcher.ts";
 import { type Generated, type GenerateOptions, generate, type SequenceModel } from "../../decode/generate.ts";
 import { cacheEntries } from "../../decode/graph.ts";
 import { gateCount } from "../../generator/generations.ts";
+import type { FrozenModel } from "../../models/frozen-model.ts";
 import { gatedExperts, gatesLength, requirePool } from "../../pair/gated-edge.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import type { Specialization } from "../../pair/specialization.ts";
@@ -117,18 +118,44 @@ type Turn = {
 
 /** Throws E_CONFIG for a pair without a pool of experts, E_LIMIT where the capacity exceeds the context. */
 export async function createEngine(pair: EdgePair, options: EngineOptions = {}): Promise<Engine> {
+  requirePool(pair);
+  return engineOver(pair.edge, options, {
+    gating: { ...gatedExperts(pair), shape: [pair.shape.edge.layers, gateCount(pair.shape)] },
+    gates: gatesLength(pair),
+    merged: (specialization) => specializedEdge(pair, specialization),
+  });
+}
+
+/** An engine over a model as it is, without gates. Throws as `createEngine`. */
+export const createPlainEngine = (model: FrozenModel, options: EngineOptions = {}): Promise<Engine> =>
+  engineOver(model, options, {
+    gating: undefined,
+    gates: 0,
+    merged: () => Promise.reject(new AppError("E_CONFIG", "pin: this model has no specialisations")),
+  });
+
+type Specialized = {
+  readonly gating: Gating | undefined;
+  /** How many numbers a specialisation is. */
+  readonly gates: number;
+  readonly merged: (specialization: Specialization) => Promise<FrozenModel>;
+};
+
+async function engineOver(
+  model: FrozenModel,
+  options: EngineOptions,
+  { gating, gates: gateNumbers, merged }: Specialized,
+): Promise<Engine> {
   const { slots, maxWaiting, maxWaitingOfTenant, cacheBytes, prefixBytes } = { ...engineDefaults, ...options };
   const { now = () => performance.now() } = options;
-  const { config } = pair.edge;
+  const { config } = model;
   const { capacity = config.context } = options;
   if (!Number.isInteger(capacity) || capacity < 2 || capacity > config.context)
     throw new AppError("E_LIMIT", `engine capacity: expected 2…${config.context} (the context), found ${capacity}`);
   if (!Number.isInteger(slots) || slots < 1)
     throw new AppError("E_USAGE", `engine slots: expected a whole number from 1, found ${slots}`);
-  requirePool(pair);
   const threads = options.threads === undefined ? {} : { threads: options.threads };
-  const gating = { ...gatedExperts(pair), shape: [pair.shape.edge.layers, gateCount(pair.shape)] as const };
-  const noGates = new Float32Array(gatesLength(pair));
+  const noGates = new Float32Array(gateNumbers);
   const positionBytes = 4 * cacheEntries(config).reduce((sum, { heads, width }) => sum + heads * width, 0);
   const prefixes = createPrefixCache(prefixBytes);
   const queue = createFairQueue<Turn>();
@@ -160,7 +187,7 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
       if (kind !== "decode") count.promptTokens += tokens;
     },
   };
-  const gated = createBatcher(await createBatchModel(pair.edge, { slots, gating, ...threads }), batcherOptions);
+  const gated = createBatcher(await createBatchModel(model, { slots, gating, ...threads }), batcherOptions);
   const pinned = new Map<Gates, Batcher>();
 
   const laneOf = (gates: Gates | undefined): Batcher => (gates && pinned.get(gates)) ?? gated;
@@ -337,10 +364,9 @@ export async function createEngine(pair: EdgePair, options: EngineOptions = {}):
     capacity,
     ask,
     async pin(gates, specialization) {
-      const edge = await specializedEdge(pair, specialization);
-      const model = await createBatchModel(edge, { slots, ...threads });
+      const own = await createBatchModel(await merged(specialization), { slots, ...threads });
       await unpin(gates);
-      pinned.set(gates, createBatcher(model, batcherOptions));
+      pinned.set(gates, createBatcher(own, batcherOptions));
     },
     unpin,
     state: () => ({

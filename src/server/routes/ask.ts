@@ -9,6 +9,7 @@ import { readBody } from "../body.ts";
 import { eventStream } from "../event-stream.ts";
 import type { ServedModel } from "../models.ts";
 import type { RouteContext, Services } from "../services.ts";
+import type { Side } from "../sides.ts";
 
 type Body = Pick<ChatRequest, "stream" | "stream_options">;
 type Finish = Answered["finish"] | "tool_calls";
@@ -30,29 +31,30 @@ export async function chat(c: RouteContext, services: Services): Promise<Respons
   const body = await readBody(c, ChatRequest);
   const model = await services.models.find(c.var.caller.tenant, body.model);
   const like = body.constraint_of ? await services.models.find(c.var.caller.tenant, body.constraint_of) : model;
-  const { spec, isCall } = demandOf(body, (like.specialized ?? like.prompted)?.constraint);
-  const encoded = encodeFor(services.pair, model, readMessages(body.messages), services.secret);
+  const { spec, isCall } = demandOf(body, like.specialized?.constraint);
+  const side = await sideOf(services, model);
+  const encoded = encodeFor(side.texts, model, readMessages(body.messages), services.secret);
   const question = questionOf(c, services, model, {
     ...encoded,
-    constraint: spec && services.constraints.compile(spec),
+    constraint: spec && side.constraints.compile(spec),
     sampled: body,
     maxTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
   });
-  return respond(c, services, question, body, chatForm(isCall, `call_${services.newId()}`));
+  return respond(c, services, side, question, body, chatForm(isCall, `call_${services.newId()}`));
 }
 
 export async function complete(c: RouteContext, services: Services): Promise<Response> {
   const body = await readBody(c, CompletionRequest);
   const model = await services.models.find(c.var.caller.tenant, body.model);
-  if (model.prompted !== undefined)
+  if (model.specialized?.prompt !== undefined)
     throw new AppError(
       "E_USAGE",
       `model: ${model.id} answers by its prompt, as its certificate says, and a text to continue has no place for one; ask for a chat`,
     );
   const text = typeof body.prompt === "string" ? body.prompt : body.prompt[0]!;
   const question = questionOf(c, services, model, {
-    ids: services.pair.tokenizer.encode(text, { addSpecial: true }),
+    ids: services.edge.texts.tokenizer.encode(text, { addSpecial: true }),
     prefixTokens: 0,
     tokensSaved: model.specialized?.promptTokens ?? 0,
     constraint: undefined,
@@ -60,7 +62,7 @@ export async function complete(c: RouteContext, services: Services): Promise<Res
     maxTokens: body.max_tokens ?? 16,
     logprobs: body.logprobs ?? undefined,
   });
-  return respond(c, services, question, body, completionForm);
+  return respond(c, services, services.edge, question, body, completionForm);
 }
 
 export function embed(): never {
@@ -68,6 +70,17 @@ export function embed(): never {
     "E_USAGE",
     "embeddings: not offered: the models here answer, and were not trained to compare texts",
   );
+}
+
+/** The model that computes the answer. Throws E_USAGE where it does not answer here any more. */
+async function sideOf({ edge, cloud }: Services, { id, specialized }: ServedModel): Promise<Side> {
+  if (specialized?.rung !== "cloud") return edge;
+  if (cloud === undefined)
+    throw new AppError(
+      "E_USAGE",
+      `model: ${id} is answered by the cloud model, as its certificate says, and that does not answer here; start the service with --cloud-answers, or forget the certificate`,
+    );
+  return cloud.open();
 }
 
 type Asked = Omit<Question, "model" | "tenant" | "deadline" | "signal">;
@@ -85,11 +98,12 @@ function questionOf(c: RouteContext, services: Services, model: ServedModel, ask
 async function respond(
   c: RouteContext,
   services: Services,
+  { engine, texts }: Side,
   asked: Question,
   { stream, stream_options: options }: Body,
   form: Form,
 ): Promise<Response> {
-  const { engine, pair, metrics, newId, date } = services;
+  const { pair, metrics, newId, date } = services;
   const gone = new AbortController();
   const question = { ...asked, signal: AbortSignal.any([asked.signal, gone.signal]) };
   const head = {
@@ -99,14 +113,15 @@ async function respond(
     system_fingerprint: `fp_${pair.edge.sha256.slice(0, 6)}${pair.generator.sha256.slice(0, 6)}`,
   };
   c.var.about.model = asked.model.id;
-  if (asked.model.prompted !== undefined) c.var.about.rung = "prompted";
+  const rung = asked.model.specialized?.rung;
+  if (rung !== undefined && rung !== "specialized") c.var.about.rung = rung;
   const count = ({ usage }: Answered): void => {
     metrics.tokens(usage);
     c.var.about.promptTokens = usage.prompt_tokens;
     c.var.about.completionTokens = usage.completion_tokens;
   };
   if (!stream) {
-    const answered = await answer(engine, pair, question);
+    const answered = await answer(engine, texts, question);
     count(answered);
     return c.json({ ...head, object: form.object.whole, choices: [form.whole(answered)], usage: answered.usage });
   }
@@ -126,7 +141,7 @@ async function respond(
           open();
           chunk([piece(text, logprobs)]);
         });
-      const answered = await answer(engine, pair, question, onPiece);
+      const answered = await answer(engine, texts, question, onPiece);
       count(answered);
       open();
       if (form.rest !== undefined) chunk([form.rest(answered)]);

@@ -9,7 +9,7 @@ import { checkMeasurement, measure } from "../trust/measure.ts";
 
 /** Begins to measure, in the background. */
 export async function begin(c: RouteContext, services: Services, name: string): Promise<Response> {
-  const { store, certifications, engine, pair, constraints, reference, secret, date, metrics } = services;
+  const { store, certifications, edge, pair, cloud, refine, reference, secret, date, metrics } = services;
   const { examples, inputs: alone, promptExamples, ...options } = await readBody(c, CertificateRequest);
   if ((examples === undefined) === (alone === undefined))
     throw new AppError("E_USAGE", "body: expected examples or inputs, found both or neither");
@@ -22,7 +22,7 @@ export async function begin(c: RouteContext, services: Services, name: string): 
   const measurement = { ...options, prompt, content, object: found.object, inputs, reference, tenant };
   checkMeasurement(name, measurement, { secret });
   const state = certifications.begin(tenant, found.object, inputs.length, async (onProgress, signal) => {
-    const asking = { engine, pair, compile: constraints.compile, secret, date, turn, onAnswer: metrics.certified };
+    const asking = { edge, pair, cloud, refine, secret, date, turn, onAnswer: metrics.certified };
     const certificate = await measure(measurement, asking, { onProgress, signal });
     await store.certify(tenant, certificate);
     return certificate;
@@ -52,8 +52,12 @@ export async function remove(c: RouteContext, { store, certifications }: Service
   return c.json({ id: `${found.name}@${found.version}`, object: "certificate", deleted: true });
 }
 
-/** The text of a kept prompt is no part of what readers see. */
-const withoutPrompt = ({ prompt, ...rest }: Certificate) => ({ ...rest, keepsPrompt: prompt !== undefined });
+/** The text of a kept prompt, or of a part of it, is no part of what readers see. */
+const withoutPrompt = ({ prompt, residual, refined, ...rest }: Certificate) => ({
+  ...rest,
+  keepsPrompt: prompt !== undefined || residual !== undefined,
+  isRefined: refined !== undefined,
+});
 
 /** As the specialisation was made: of a prompt, of examples, or of both. */
 function promptOf(

@@ -2,16 +2,24 @@
 import { z } from "zod";
 import { Sha256 } from "../../base/sha256.ts";
 
+/** What may answer for a name, the cheapest first. */
+export const rungs = ["specialized", "refined", "residual", "prompted", "cloud"] as const;
+/**
+ * `specialized`: the gates that the prompt predicts. `refined`: gates that were found from them on examples. `residual`: gates, with the
+ * sentences of the prompt in front that must stay word for word. `prompted`: the edge model with the whole prompt. `cloud`: the cloud model
+ * with the whole prompt.
+ */
+export type Rung = (typeof rungs)[number];
+
 /**
  * Who is asked. The control is the specialisation with its gates shuffled among the experts of each layer: as much is added to the base
  * model, and none of it was meant.
  */
-export const parties = ["specialized", "prompted", "base", "control"] as const;
+export const parties = [...rungs, "base", "control"] as const;
 export type Party = (typeof parties)[number];
 
-/** What may answer for a name, the cheapest first. */
-export const rungs = ["specialized", "prompted"] as const;
-export type Rung = (typeof rungs)[number];
+/** Those that are always asked, the prompted one where the prompt is known. Other rungs are tried where a verdict needs them. */
+export const compared = ["specialized", "prompted", "base", "control"] as const satisfies readonly Party[];
 
 const share = z.number().min(0).max(1);
 const Mean = z.strictObject({ mean: z.number(), low: z.number(), high: z.number() });
@@ -55,6 +63,9 @@ export const Certificate = z.strictObject({
     base: PartyResult,
     control: PartyResult,
     prompted: PartyResult.optional(),
+    refined: PartyResult.optional(),
+    residual: PartyResult.optional(),
+    cloud: PartyResult.optional(),
   }),
   /** The specialisation's score less another's, paired by input. */
   ahead: z.strictObject({ base: Mean, control: Mean, prompted: Mean.optional() }),
@@ -63,7 +74,15 @@ export const Certificate = z.strictObject({
   threshold: share.optional(),
   /** The cheapest that scores the threshold; null where none does. */
   rung: z.enum(rungs).nullable().optional(),
-  /** Kept where the prompt is to answer in the specialisation's place. */
+  /** Rungs that could not be tried, and why. */
+  notTried: z.partialRecord(z.enum(rungs), z.string()).optional(),
+  /** Inputs that gates were refined on; they are not among those measured. */
+  refinedOn: z.int().positive().optional(),
+  /** Who answers for the name, where that is not the specialisation itself. Files from before other rungs say it by their prompt. */
+  answers: z.enum(rungs).optional(),
+  /** Kept for that: refined gates, as the text of a specialisation; sentences of the prompt; the whole prompt. */
+  refined: z.string().optional(),
+  residual: z.string().optional(),
   prompt: z.string().optional(),
 });
 export type Certificate = z.infer<typeof Certificate>;
@@ -71,3 +90,7 @@ export type Certificate = z.infer<typeof Certificate>;
 /** The cheapest rung that scores the threshold; null where none does. */
 export const lowestRung = (found: Certificate["parties"], threshold: number): Rung | null =>
   rungs.find((rung) => (found[rung]?.score.mean ?? -1) >= threshold) ?? null;
+
+/** Who answers for a name whose content has this certificate. */
+export const answeringRung = ({ answers, prompt }: Certificate): Rung =>
+  answers ?? (prompt === undefined ? "specialized" : "prompted");

@@ -1,22 +1,25 @@
 /** @file Certificates over HTTP: asked for, measured in the background, shown, and what follows from them. */
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { openTinyPair } from "../../../test/support/tiny-pair.ts";
-import { openTinyService, type TinyService } from "../../../test/support/tiny-service.ts";
-import { compileConstraint } from "../../constraint/compile.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openTinyPair, specializationOf } from "../../../test/support/tiny-pair.ts";
+import { openTinyService, type TinyService, testSecret } from "../../../test/support/tiny-service.ts";
+import { labelsSpec } from "../../constraint/spec.ts";
+import { createAnswerer } from "../../pair/answer.ts";
 import { gateValues } from "../../pair/gated-edge.ts";
 import type { Pair } from "../../pair/pair-file.ts";
+import { createConstraintCache } from "../api/constraints.ts";
+import { createPlainEngine } from "../engine/engine.ts";
 import { remoteLimits } from "../remote.ts";
-import { askParty } from "./ask-party.ts";
-import type { Certificate } from "./certificate.ts";
+import { createService } from "../service.ts";
+import { askParty, type Source } from "./ask-party.ts";
+import type { Certificate, Party } from "./certificate.ts";
 import { certifyLimits } from "./certify.ts";
 import { referenceModel } from "./reference.ts";
 
 const prompt = "Say what the customer wants.";
 /** They make answers short: a model that knows nothing would write on and on. */
 const labels = [..."abcdefghijklmnopqrstuvwxyz0123456789"];
-const inputs = ["pay my bill", "where is my parcel", "hello", "I want my money back"].flatMap((text) =>
-  Array.from({ length: 5 }, (_, i) => `${text}${"!".repeat(i)}`),
-);
+const dotted = (text: string) => Array.from({ length: 5 }, (_, i) => `${text}${"!".repeat(i)}`);
+const inputs = ["pay my bill", "where is my parcel", "hello", "I want my money back"].flatMap(dotted);
 const asked: string[] = [];
 const reference = referenceModel({
   url: "http://reference/v1/",
@@ -37,6 +40,15 @@ beforeAll(async () => {
   await service.ask("/v1/specializations", { name: "triage", prompt, options: { labels } });
 });
 afterAll(() => service.close());
+
+/** The edge model, prompted and as it is. */
+function sourcesOf() {
+  const side = { engine: service.engine, texts: pair, constraints: createConstraintCache(pair) };
+  return new Map<Party, Source>([
+    ["prompted", { side, prompt }],
+    ["base", { side }],
+  ]);
+}
 
 const json = async (response: Response | Promise<Response>) =>
   (await response).json() as Promise<Record<string, unknown>>;
@@ -100,11 +112,9 @@ test("every question takes its turn in the key's limit, and its tokens count, th
   const read = Object.values(parties).reduce((sum, result) => sum + (result?.inputTokens ?? 0) * inputs.length, 0);
   expect(tokens).toBeGreaterThan(read);
   let turns = 0;
-  const { object } = await service.store.resolve("main", "triage");
   const ask = askParty({
-    ...{ engine: service.engine, pair, prompt, constraint: undefined, tenant: "main", maxTokens: 2, seed: object },
-    gates: gateValues(pair, await service.store.read(object)),
-    signal: undefined,
+    sources: sourcesOf(),
+    ...{ constraint: undefined, tenant: "main", maxTokens: 2, signal: undefined },
     turn: async () => void turns++,
   });
   for (const party of ["prompted", "base"] as const) await ask(party, "hello");
@@ -115,17 +125,8 @@ test("where only the prompted model passes, it answers in the specialisation's p
   await service.ask("/v1/specializations", { name: "wanting", prompt, options: { labels } });
   const { object } = await service.store.resolve("main", "wanting");
   const specialization = await service.store.read(object);
-  const ask = askParty({
-    engine: service.engine,
-    pair,
-    gates: gateValues(pair, specialization),
-    prompt,
-    constraint: compileConstraint(pair.tokenizer, pair.layout, specialization.constraint!),
-    tenant: "main",
-    maxTokens: 128,
-    seed: object,
-    signal: undefined,
-  });
+  const { constraint } = specialization;
+  const ask = askParty({ sources: sourcesOf(), constraint, tenant: "main", maxTokens: 128, signal: undefined });
   const wanted = await Promise.all(inputs.map((input) => ask("prompted", input)));
   const own = await Promise.all(inputs.map((input) => answerOf("wanting", [user(input)])));
   expect(own.map(({ text }) => text)).not.toEqual(wanted.map(({ text }) => text)); // else this test could not fail
@@ -147,11 +148,107 @@ test("where only the prompted model passes, it answers in the specialisation's p
   expect(without.map(({ text }) => text)).toEqual(own.map(({ text }) => text));
 });
 
+describe("the ladder", () => {
+  const facts = "Say what the customer wants. Parcels take 3 days.\nBe polite, and answer at once.";
+  const residual = "Parcels take 3 days.";
+  const answers = (name: string) => Promise.all(inputs.map((input) => answerOf(name, [user(input)])));
+  const remove = (name: string) =>
+    service.ask(`/v1/specializations/${name}/certificate`, undefined, { method: "DELETE" });
+  const make = (name: string, text: string) =>
+    service.ask("/v1/specializations", { name, prompt: text, options: { labels } });
+
+  test("gates that were refined on other inputs answer, where the predicted ones score too little", async () => {
+    await make("refined", prompt);
+    const before = await answers("refined");
+    // What other gates of the same pool answer: to be found, if not wholly.
+    const other = specializationOf(pair, [
+      [0, 1, 0, 0],
+      [0, 1, 0, 0],
+    ]);
+    await using answerer = await createAnswerer(pair, {
+      specialization: { ...other, constraint: labelsSpec(labels) },
+      threads: 1,
+    });
+    const texts = [...inputs, ...["cancel it", "thanks", "who are you", "help me"].flatMap(dotted)];
+    const examples: { input: string; output: string }[] = [];
+    for (const input of texts) examples.push({ input, output: (await answerer.answer(input)).text });
+    const found = await certified({ examples, prompt, threshold: 0.3, refine: 20, fallback: true }, "refined");
+    expect(found).toMatchObject({ rung: "refined", answers: "refined", inputs: 20, refinedOn: 20, isRefined: true });
+    expect(found.parties.specialized.score.mean).toBeLessThan(0.3);
+    const after = await answers("refined");
+    expect(after.every(({ rung }) => rung === "refined")).toBe(true);
+    expect(after.map(({ text }) => text)).not.toEqual(before.map(({ text }) => text));
+    await remove("refined");
+    expect(await answers("refined")).toEqual(before);
+  });
+
+  test("sentences that must stay stand in front, where gates do not say them; tokens saved are the others", async () => {
+    await make("facts", facts);
+    const { object } = await service.store.resolve("main", "facts");
+    const content = await service.store.read(object);
+    const [{ side }] = [...sourcesOf().values()] as [Source];
+    const sources = new Map<Party, Source>([
+      ["residual", { side, gates: gateValues(pair, content), prompt: residual }],
+    ]);
+    const asking = { constraint: content.constraint, tenant: "main", maxTokens: 128, signal: undefined };
+    const wanted = await Promise.all(inputs.map((input) => askParty({ sources, ...asking })("residual", input)));
+    expect(wanted.map(({ text }) => text)).not.toEqual((await answers("facts")).map(({ text }) => text));
+    const examples = inputs.map((input, i) => ({ input, output: wanted[i]!.text }));
+    const found = await certified({ examples, prompt: facts, threshold: 1, fallback: true }, "facts");
+    expect(found).toMatchObject({ rung: "residual", keepsPrompt: true, notTried: { refined: expect.any(String) } });
+    expect(JSON.stringify(found)).not.toContain(residual);
+    const after = await answers("facts");
+    expect(after).toEqual(wanted.map(({ text }) => ({ text, rung: "residual" })));
+    const messages = [{ role: "system", content: facts }, user(inputs[0]!)];
+    const { usage } = await json(service.ask("/v1/chat/completions", { model: "facts", messages }));
+    expect(usage).toMatchObject({ prompt_tokens: wanted[0]!.inputTokens });
+    const { tokens_saved: saved } = usage as { tokens_saved: number };
+    expect(saved).toBeGreaterThan(0);
+    expect(saved).toBeLessThan(content.promptTokens);
+    const other = [{ role: "system", content: residual }, user("hello")];
+    expect((await service.ask("/v1/chat/completions", { model: "facts", messages: other })).status).toBe(400);
+  });
+
+  test("the cloud model answers last, where the service lets it", async () => {
+    const { cloud, cloudTokenizer: tokenizer, cloudLayout: layout } = pair;
+    await using answering = await openTinyService(pair, { cloudAnswers: true });
+    await answering.ask("/v1/specializations", { name: "hard", prompt, options: { labels } });
+    await using engine = await createPlainEngine(cloud, { threads: 1 });
+    const constraints = createConstraintCache({ tokenizer, layout });
+    const side = { engine, texts: { tokenizer, layout, edge: cloud }, constraints };
+    const ask = askParty({
+      sources: new Map<Party, Source>([["cloud", { side, prompt }]]),
+      ...{ constraint: labelsSpec(labels), tenant: "main", maxTokens: 128, signal: undefined },
+    });
+    const wanted = await Promise.all(inputs.map((input) => ask("cloud", input)));
+    const examples = inputs.map((input, i) => ({ input, output: wanted[i]!.text }));
+    await answering.ask("/v1/specializations/hard/certificate", { examples, prompt, threshold: 1, fallback: true });
+    for (let state = "running"; state === "running"; ) {
+      await new Promise((done) => setImmediate(done));
+      const found = await json(answering.ask("/v1/specializations/hard/certificate"));
+      state = found["status"] as string;
+      if (state === "done") expect(found["certificate"]).toMatchObject({ rung: "cloud", answers: "cloud" });
+    }
+    const body = { model: "hard", messages: [user(inputs[0]!)] };
+    const response = await answering.ask("/v1/chat/completions", body);
+    expect(response.headers.get("x-loragen-rung")).toBe("cloud");
+    const { choices, usage } = await json(response);
+    expect(choices).toMatchObject([{ message: { content: wanted[0]!.text } }]);
+    expect(usage).toMatchObject({ prompt_tokens: wanted[0]!.inputTokens, tokens_saved: 0 });
+    await using without = await createService(pair, answering.store, { threads: 1, secret: testSecret });
+    const refused = await without.fetch(
+      new Request("http://service/v1/chat/completions", { method: "POST", body: JSON.stringify(body) }),
+    );
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("--cloud-answers")]);
+  });
+});
+
 test.each([
   ["neither examples nor inputs", { prompt }, "examples or inputs"],
   ["inputs that nothing says the answers of", { inputs }, "the prompt beside them"],
   ["another prompt", { inputs, prompt: "Say something else." }, "not the one"],
   ["a fallback without a threshold", { inputs, prompt, fallback: true }, "threshold"],
+  ["gates to refine without a threshold", { inputs, prompt, refine: 4 }, "threshold"],
   ["an example that is no label", { examples: [{ input: "x", output: "nothing" }] }, "one of the labels"],
   ["a scorer that there is not", { inputs, prompt, scorer: "best" }, "scorer"],
 ])("%s: refused with the reason", async (_, body, why) => {

@@ -2,16 +2,16 @@ import { expect, test } from "vitest";
 import { AppError } from "../../base/errors.ts";
 import { createRng } from "../../base/rng.ts";
 import { labelsSpec, schemaSpec } from "../../constraint/spec.ts";
-import { lowestRung, type Party } from "./certificate.ts";
+import { lowestRung, type Party, type Rung } from "./certificate.ts";
 import { certify, certifyLimits, klOf, type Told } from "./certify.ts";
 import { asAnswer } from "./measure.ts";
 
 /** Parties that answer "right" to inputs whose number is below their bound. */
-const answersBelow = (bounds: Readonly<Record<Party, number>>) => {
+const answersBelow = (bounds: Readonly<Partial<Record<Party, number>>>) => {
   const asked: string[] = [];
   const ask = async (party: Party, input: string): Promise<Told> => {
     asked.push(party);
-    const isRight = Number(input) < bounds[party];
+    const isRight = Number(input) < (bounds[party] ?? 0);
     const inputTokens = party === "prompted" ? 100 : 10;
     const first = Float32Array.of(party === "prompted" ? 1 : 0, 0);
     return { text: isRight ? "right" : "wrong", finish: "stop", inputTokens, ms: inputTokens / 10, first };
@@ -73,6 +73,27 @@ test("the ladder takes the cheapest rung that scores the threshold", () => {
     "prompted",
     null,
   ]);
+});
+
+test("the ladder is climbed from the cheapest rung on, no further than the first that scores the threshold", async () => {
+  const { ask, asked } = answersBelow({ specialized: 10, refined: 20, residual: 34, prompted: 38, cloud: 40 });
+  const climbed: string[] = [];
+  const climb = async (rung: Rung) => void climbed.push(rung);
+  const found = await certify(inputs, { ...options, ask, climb, threshold: 0.8 });
+  expect([found.rung, climbed]).toEqual(["residual", ["refined", "residual"]]);
+  expect([found.parties.refined?.score.mean, found.parties.residual?.score.mean]).toEqual([0.5, 0.85]);
+  expect(asked).not.toContain("cloud");
+  expect(found.parties.residual?.ms).toBe(1);
+  const higher = await certify(inputs, {
+    ...options,
+    ask,
+    climb: async (rung) => (rung === "refined" ? "no gates" : undefined),
+    threshold: 0.99,
+  });
+  expect(higher).toMatchObject({ rung: "cloud", notTried: { refined: "no gates" } });
+  expect(higher.parties.refined).toBeUndefined();
+  const none = await certify(inputs, { ...options, ask, climb: async () => "cannot", threshold: 0.99 });
+  expect([none.rung, Object.keys(none.notTried!)]).toEqual([null, ["refined", "residual", "cloud"]]);
 });
 
 test.each([0, certifyLimits.inputs + 1])("%d inputs are refused", async (count) => {

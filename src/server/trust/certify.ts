@@ -5,7 +5,7 @@ import { requireRunning } from "../../base/interrupt.ts";
 import type { Rng } from "../../base/rng.ts";
 import { runsAnswers, type ScorerName, scoreLine } from "../../eval/scorers/table.ts";
 import { BOOTSTRAP_RESAMPLES, mean, quantile } from "../../eval/statistics.ts";
-import { type Certificate, lowestRung, type Party, parties } from "./certificate.ts";
+import { type Certificate, compared, lowestRung, type Party, type Rung, rungs } from "./certificate.ts";
 
 /** An input, and what is expected of its answer where that is known beforehand. */
 export type Measured = { readonly input: string; readonly target?: string | undefined };
@@ -31,18 +31,22 @@ export type CertifyOptions = {
   readonly refer?: ((input: string) => Promise<string | undefined>) | undefined;
   readonly scorer: ScorerName;
   readonly threshold?: number | undefined;
+  /** Makes what a rung answers by that was not asked yet. Called from the cheapest on, while none scores the threshold. Returns why it cannot. */
+  readonly climb?: ((rung: Rung) => Promise<string | undefined>) | undefined;
   readonly rng: Rng;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
 };
 
-/** `leastForThreshold`: a verdict needs so many inputs. `resamplesAtOnce`: others are answered between them. */
+/** `leastForThreshold`: a verdict needs so many inputs. `resamplesAtOnce`: others are answered between them. `refine…`: inputs to refine gates on. */
 export const certifyLimits = {
   inputs: 2000,
   atOnce: 8,
   timed: 5,
   leastForThreshold: 20,
   resamplesAtOnce: 50,
+  refineLeast: 4,
+  refineMost: 500,
 } as const;
 
 type Result = Pick<
@@ -57,6 +61,7 @@ type Result = Pick<
   | "firstTokenKl"
   | "threshold"
   | "rung"
+  | "notTried"
 >;
 
 /** @throws E_USAGE where nothing says what is expected; E_LIMIT for too many inputs; E_INTERRUPTED */
@@ -76,7 +81,7 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
       "E_USAGE",
       `threshold: expected at least ${certifyLimits.leastForThreshold} inputs for a verdict, found ${inputs.length}`,
     );
-  const asked = parties.filter((party) => party !== "prompted" || isPrompted);
+  const asked: Party[] = compared.filter((party) => party !== "prompted" || isPrompted);
   const all: (Row | undefined)[] = [];
   let done = 0;
   await atOnce(inputs, certifyLimits.atOnce, async (measured, at) => {
@@ -87,25 +92,27 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
   const rows = all.filter((row) => row !== undefined);
   if (rows.length === 0)
     throw new AppError("E_DATA", "certificate: nothing could be made of any answer of the reference model");
+  const notTried = threshold === undefined ? {} : await climbed(rows, asked, threshold, options);
   const times = await timed(inputs, asked, options);
   const draw = await resampled(
     asked.map((party) => rows.map(({ scores }) => scores[party]!)),
     rng,
   );
-  const scoreOf = (party: Party) => draw((means) => means[asked.indexOf(party)]!);
+  const meanOf = (party: Party) => draw((means) => means[asked.indexOf(party)]!);
   const resultOf = (party: Party) => ({
-    score: scoreOf(party),
+    score: meanOf(party),
     inputTokens: mean(rows.map(({ inputTokens }) => inputTokens[party]!)),
     ms: times[party] ?? null,
   });
   const aheadOf = (party: Party) =>
     draw((means) => means[asked.indexOf("specialized")]! - means[asked.indexOf(party)]!);
   const kls = rows.flatMap(({ kl }) => (kl === undefined ? [] : [kl]));
+  const others = asked.filter((party) => party !== "specialized" && party !== "base" && party !== "control");
   const found: Certificate["parties"] = {
     specialized: resultOf("specialized"),
     base: resultOf("base"),
     control: resultOf("control"),
-    ...(isPrompted ? { prompted: resultOf("prompted") } : {}),
+    ...Object.fromEntries(others.map((party) => [party, resultOf(party)])),
   };
   return {
     inputs: rows.length,
@@ -121,17 +128,54 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
     },
     ...(kls.length === 0 ? {} : { firstTokenKl: (await resampled([kls], rng))(([kl]) => kl!) }),
     ...(threshold === undefined ? {} : { threshold, rung: lowestRung(found, threshold) }),
+    ...(Object.keys(notTried).length === 0 ? {} : { notTried }),
   };
+}
+
+/** Asks rung after rung until one scores the threshold; those asked are added to `asked`. Returns why others could not be. */
+async function climbed(
+  rows: readonly Row[],
+  asked: Party[],
+  threshold: number,
+  { ask, climb, scorer, signal }: CertifyOptions,
+): Promise<Partial<Record<Rung, string>>> {
+  const notTried: Partial<Record<Rung, string>> = {};
+  for (const rung of rungs) {
+    if (!asked.includes(rung)) {
+      if (climb === undefined) continue;
+      const why = await climb(rung);
+      if (why !== undefined) {
+        notTried[rung] = why;
+        continue;
+      }
+      await atOnce(rows, certifyLimits.atOnce, async (row) => {
+        requireRunning(signal, "certificate: interrupted");
+        const told = await fitting(() => ask(rung, row.input));
+        row.scores[rung] = await scoreOf(told, row.target, scorer);
+        row.inputTokens[rung] = told?.inputTokens ?? 0;
+        row.isFailed ||= told === undefined;
+      });
+      asked.push(rung);
+    }
+    if (mean(rows.map(({ scores }) => scores[rung]!)) >= threshold) break;
+  }
+  return notTried;
+}
+
+/** What an answer scores; 0 where the input did not fit. */
+async function scoreOf(told: Told | undefined, target: string, scorer: ScorerName): Promise<number> {
+  if (told === undefined) return 0;
+  return (await scoreLine({ target, answer: told.text, finish: told.finish }, [scorer])).scores[scorer]!.score;
 }
 
 type Row = {
   readonly input: string;
   readonly target: string;
-  readonly scores: Readonly<Partial<Record<Party, number>>>;
-  readonly inputTokens: Readonly<Partial<Record<Party, number>>>;
+  readonly scores: Partial<Record<Party, number>>;
+  readonly inputTokens: Partial<Record<Party, number>>;
   readonly kl: number | undefined;
   /** It did not fit the model for one of the parties, which scores 0. */
-  readonly isFailed: boolean;
+  isFailed: boolean;
 };
 
 async function rowOf(
@@ -146,11 +190,7 @@ async function rowOf(
   const target = known ?? (refer === undefined ? told.prompted?.text : await refer(input));
   if (target === undefined) return undefined;
   const scores = await Promise.all(
-    answers.map(async ([party, answer]) => {
-      if (answer === undefined) return [party, 0] as const;
-      const line = await scoreLine({ target, answer: answer.text, finish: answer.finish }, [scorer]);
-      return [party, line.scores[scorer]!.score] as const;
-    }),
+    answers.map(async ([party, answer]) => [party, await scoreOf(answer, target, scorer)] as const),
   );
   const { prompted, specialized } = told;
   return {

@@ -4,17 +4,19 @@ import { AppError } from "../../base/errors.ts";
 import { hmacSha256 } from "../../base/hash.ts";
 import { createRng } from "../../base/rng.ts";
 import { version } from "../../base/version.ts";
-import type { CompiledConstraint } from "../../constraint/compile.ts";
 import type { ConstraintSpec } from "../../constraint/spec.ts";
 import type { ScorerName } from "../../eval/scorers/table.ts";
 import { gateValues } from "../../pair/gated-edge.ts";
 import type { EdgePair } from "../../pair/pair.ts";
-import type { Specialization } from "../../pair/specialization.ts";
-import type { Engine } from "../engine/engine.ts";
-import { type Asking, askParty } from "./ask-party.ts";
-import type { Certificate, Reference } from "./certificate.ts";
-import { certify, type Measured } from "./certify.ts";
+import { encodeSpecialization, type Specialization } from "../../pair/specialization.ts";
+import type { Example } from "../../text/prompt.ts";
+import type { CloudSide, Side } from "../sides.ts";
+import { type Asking, askParty, type Source, shuffledGates } from "./ask-party.ts";
+import type { Certificate, Party, Reference, Rung } from "./certificate.ts";
+import { certify, certifyLimits, type Measured } from "./certify.ts";
 import type { ReferenceModel } from "./reference.ts";
+import type { RefineGates } from "./refine.ts";
+import { residualPrompt } from "./residual.ts";
 
 /** What is to be measured, and against what. */
 export type Measurement = {
@@ -28,15 +30,19 @@ export type Measurement = {
   /** Exact for labels, json-equal for JSON, else normalized, unless told otherwise. */
   readonly scorer?: ScorerName | undefined;
   readonly threshold?: number | undefined;
-  /** Whether the prompt is kept where it alone scores the threshold, so that it answers. */
+  /** So many of the inputs, drawn by the content's hash, are not measured: gates are refined on them where those predicted score too little. */
+  readonly refine?: number | undefined;
+  /** Whether the cheapest that scores the threshold answers, where that is not the specialisation; what it needs of the prompt is kept. */
   readonly fallback?: boolean | undefined;
   readonly tenant: string;
 };
 
 export type MeasuringWith = {
-  readonly engine: Engine;
+  readonly edge: Side;
   readonly pair: EdgePair;
-  readonly compile: (spec: ConstraintSpec) => CompiledConstraint;
+  /** Where the cloud model may answer too. */
+  readonly cloud?: CloudSide | undefined;
+  readonly refine?: RefineGates | undefined;
   readonly secret: Uint8Array | undefined;
   readonly date: () => Date;
 } & Pick<Asking, "turn" | "onAnswer">;
@@ -47,9 +53,14 @@ const maxTokens = 128;
 /** Throws E_USAGE for what does not fit together, before anything is asked. */
 export function checkMeasurement(
   name: string,
-  { content, inputs, prompt, threshold, reference, fallback = false }: Measurement,
+  { content, inputs, prompt, threshold, reference, refine = 0, fallback = false }: Measurement,
   { secret }: Pick<MeasuringWith, "secret">,
 ): void {
+  if (refine > 0 && (threshold === undefined || refine < certifyLimits.refineLeast))
+    throw new AppError(
+      "E_USAGE",
+      `refine: expected a threshold, and ${certifyLimits.refineLeast} inputs or more to refine gates on`,
+    );
   if (fallback && (prompt === undefined || threshold === undefined))
     throw new AppError("E_USAGE", "fallback: expected the prompt and a threshold beside it");
   if (fallback && reference === undefined && inputs.some(({ target }) => target === undefined))
@@ -74,39 +85,100 @@ export function checkMeasurement(
 
 /** @throws as `certify`; E_MISMATCH for a specialisation of another pair */
 export async function measure(
-  { content, object, inputs, prompt, reference, scorer, threshold, fallback, tenant }: Measurement,
-  { engine, pair, compile, date, turn, onAnswer }: MeasuringWith,
+  { content, object, inputs, prompt, reference, scorer, threshold, refine = 0, fallback, tenant }: Measurement,
+  { edge, pair, cloud, refine: refineGates, date, turn, onAnswer }: MeasuringWith,
   { onProgress, signal }: { onProgress?: (done: number, total: number) => void; signal?: AbortSignal | undefined } = {},
 ): Promise<Certificate> {
   const isLabelled = inputs.every(({ target }) => target !== undefined);
-  const refer = isLabelled || prompt === undefined ? undefined : reference;
-  const measured = await certify(inputs, {
-    ask: askParty({
-      engine,
-      pair,
-      gates: gateValues(pair, content),
-      prompt,
-      constraint: content.constraint && compile(content.constraint),
-      tenant,
-      maxTokens,
-      seed: object,
-      signal,
-      turn,
-      onAnswer,
-    }),
+  const model = isLabelled || prompt === undefined ? undefined : reference;
+  const refer =
+    model && (async (input: string) => asAnswer(await model.ask(prompt!, input, signal), content.constraint));
+  const drawn = refine === 0 ? inputs : createRng(`certificate refine ${object}`).shuffle([...inputs]);
+  const [fitted, measuredInputs] = [drawn.slice(0, refine), drawn.slice(refine)];
+  const scoredBy = scorer ?? scorerOf(content.constraint);
+  const gates = gateValues(pair, content);
+  const sources = new Map<Party, Source>([
+    ["specialized", { side: edge, gates }],
+    ["control", { side: edge, gates: shuffledGates(gates, pair.shape.edge.layers, object) }],
+    ["base", { side: edge }],
+    ["prompted", { side: edge, prompt }],
+  ]);
+  const ask = askParty({ sources, constraint: content.constraint, tenant, maxTokens, signal, turn, onAnswer });
+  let refined: Specialization | undefined;
+  let residual: string | undefined;
+
+  async function targetOf({ input, target }: Measured): Promise<Example[]> {
+    const found = target ?? (refer === undefined ? (await ask("prompted", input)).text : await refer(input));
+    return found === undefined || found === "" ? [] : [{ input, target: found }];
+  }
+
+  const steps: { readonly [R in Rung]: () => Promise<string | undefined> } = {
+    specialized: async () => undefined,
+    async refined() {
+      if (refine === 0) return "no inputs were set aside to refine gates on";
+      if (refineGates === undefined) return "gates are not refined here";
+      const examples: Example[] = [];
+      for (const each of fitted) examples.push(...(await targetOf(each)));
+      const { constraint } = content;
+      const scoring =
+        constraint?.kind === "labels"
+          ? { scorer: "choice" as const, labels: constraint.labels }
+          : { scorer: scoredBy, labels: undefined };
+      const { labels } = scoring;
+      try {
+        refined = await refineGates(content, examples, {
+          scorer: scoring.scorer,
+          ...(labels === undefined ? {} : { labels }),
+          signal,
+        });
+      } catch (error) {
+        if (error instanceof AppError && isReason.has(error.code)) return error.message;
+        throw error;
+      }
+      if (refined === undefined) return "no gates were found that are better on the examples set aside";
+      sources.set("refined", { side: edge, gates: gateValues(pair, refined) });
+      return undefined;
+    },
+    async residual() {
+      residual = prompt && residualPrompt(prompt);
+      if (prompt === undefined) return "the prompt was not given";
+      if (residual === undefined) return "the prompt has no sentences that must stay beside others that need not";
+      sources.set("residual", { side: edge, gates: sources.get("refined")?.gates ?? gates, prompt: residual });
+      return undefined;
+    },
+    prompted: async () => "the prompt was not given",
+    async cloud() {
+      if (prompt === undefined) return "the prompt was not given";
+      if (cloud === undefined) return "the cloud model does not answer here";
+      sources.set("cloud", { side: await cloud.open(), prompt });
+      return undefined;
+    },
+  };
+
+  const measured = await certify(measuredInputs, {
+    ask,
     isPrompted: prompt !== undefined,
-    refer: refer && (async (input) => asAnswer(await refer.ask(prompt!, input, signal), content.constraint)),
-    scorer: scorer ?? scorerOf(content.constraint),
+    refer,
+    scorer: scoredBy,
     threshold,
+    climb: (rung) => steps[rung](),
     rng: createRng(`certificate ${object}`),
     ...(onProgress === undefined ? {} : { onProgress }),
     signal,
   });
   const from: Reference = isLabelled
     ? { kind: "labels" }
-    : refer !== undefined
-      ? { kind: "model", model: refer.model }
+    : model !== undefined
+      ? { kind: "model", model: model.model }
       : { kind: "prompted-edge" };
+  const { rung } = measured;
+  const keeps: { readonly [R in Rung]: Pick<Certificate, "refined" | "residual" | "prompt"> } = {
+    specialized: {},
+    refined: kept({ refined }),
+    residual: kept({ refined, residual }),
+    prompted: kept({ prompt }),
+    cloud: kept({ prompt }),
+  };
   return {
     format: "lora-gen certificate 1",
     object,
@@ -114,9 +186,27 @@ export async function measure(
     version,
     reference: from,
     ...measured,
-    ...(fallback && measured.rung === "prompted" ? { prompt } : {}),
+    ...(refine === 0 ? {} : { refinedOn: refine }),
+    ...(fallback && rung && rung !== "specialized" ? { answers: rung, ...keeps[rung] } : {}),
   };
 }
+
+/** Why gates cannot be refined, rather than a fault. */
+const isReason: ReadonlySet<string> = new Set(["E_DATA", "E_CONFIG", "E_LIMIT"]);
+
+const kept = ({
+  refined,
+  residual,
+  prompt,
+}: {
+  readonly refined?: Specialization | undefined;
+  readonly residual?: string | undefined;
+  readonly prompt?: string | undefined;
+}): Pick<Certificate, "refined" | "residual" | "prompt"> => ({
+  ...(refined === undefined ? {} : { refined: encodeSpecialization(refined) }),
+  ...(residual === undefined ? {} : { residual }),
+  ...(prompt === undefined ? {} : { prompt }),
+});
 
 const isNoLabel = ({ target }: Measured, labels: readonly string[]): boolean =>
   target !== undefined && !labels.includes(target);
