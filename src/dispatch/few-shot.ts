@@ -1,7 +1,7 @@
 /** @file How much of each skill, found from a few labelled examples without gradients (Transformer², its third way to dispatch). */
-import { AppError } from "../base/errors.ts";
-import { type SearchRecord, searchLoop } from "../train/search-loop.ts";
-import { type ShotScore, shotReward } from "./shots.ts";
+import type { SearchRecord } from "../train/search-loop.ts";
+import { searchShots } from "./shot-search.ts";
+import type { ShotScore } from "./shots.ts";
 import { everywhere, type Shares } from "./skill-pool.ts";
 
 /** Ways to find shares. `random` and `uniform` are controls: as many candidates without learning from them, and one without a search. */
@@ -36,16 +36,12 @@ export type FoundShares = ShotScore & {
   readonly interrupted: boolean;
 };
 
-/** The published code's: a fifth of the candidates is fitted to, shares from 0 to 1, the first Gaussian spans them. */
+/** The published code's: shares from 0 to 1, the first Gaussian spans them. */
 export const fewShotDefaults = { search: "cem", perLayer: false, generations: 10, population: 32, seed: 1 } as const;
-const eliteShare = 0.2;
 const bounds = [0, 1] as const;
 const firstDeviation = 0.5;
 
-/**
- * Finds shares of K skills by what `score` says of them. The uniform mixture is the first candidate of all, so that nothing worse is found.
- * @throws E_DATA where all candidates of the first generation score alike: there is nothing to choose by; and as `searchLoop`
- */
+/** Finds shares of K skills by what `score` says of them, from the uniform mixture on. Throws as `searchShots`. */
 export async function findShares(
   { skills, layers, examples }: { readonly skills: number; readonly layers: number; readonly examples: number },
   score: (shares: Shares, signal?: AbortSignal) => Promise<ShotScore>,
@@ -62,50 +58,29 @@ export async function findShares(
     const shares = sharesOf(uniform);
     return { shares, ...(await score(shares, signal)), evaluations: 1, history: [], interrupted: false };
   }
-  let best: { readonly reward: number; readonly found: ShotScore } | undefined;
-  const seen = new Set<number>();
-  let evaluations = 0;
   const history: Generation[] = [];
-  const found = await searchLoop(
+  const { best, evaluations, interrupted } = await searchShots(
     {
       start: { mean: uniform, deviation: uniform.map(() => firstDeviation) },
-      first: [uniform],
       bounds,
       population,
-      elites: Math.max(1, Math.floor(eliteShare * population)),
       generations,
       seed,
       fits: search === "cem",
       keepsBest: search === "cem",
-      async score(candidate) {
-        const one = await score(sharesOf(candidate), signal);
-        const reward = shotReward(one, examples);
-        evaluations++;
-        if (evaluations <= population) seen.add(reward);
-        if (best === undefined || reward > best.reward) best = { reward, found: one };
-        return reward;
-      },
+      examples,
+      score: (candidate) => score(sharesOf(candidate), signal),
+      what: { candidates: "mixtures", parts: "skills" },
     },
     {
-      ...(signal === undefined ? {} : { signal }),
-      onGeneration(record) {
-        if (seen.size === 1)
-          throw new AppError(
-            "E_DATA",
-            `search: expected mixtures that differ in what they score, found ${[...seen][0]} for all ${population} of the first generation: the skills do nothing on these examples`,
-          );
-        history.push(generationOf(record, best!.found.accuracy, skills));
+      signal,
+      onGeneration(record, { score: { accuracy } }) {
+        history.push(generationOf(record, accuracy, skills));
         onGeneration?.(history.at(-1)!);
       },
     },
   );
-  return {
-    shares: sharesOf(found.best.candidate),
-    ...best!.found,
-    evaluations,
-    history,
-    interrupted: found.interrupted,
-  };
+  return { shares: sharesOf(best.candidate), ...best.score, evaluations, history, interrupted };
 }
 
 function generationOf({ generation, best, mean, center }: SearchRecord, accuracy: number, skills: number): Generation {

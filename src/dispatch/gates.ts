@@ -20,10 +20,10 @@ import { type Example, encodeInput, encodeTarget } from "../text/prompt.ts";
 import { frozenPrefix } from "../train/adapted-step.ts";
 import { type Row, requireContext } from "../train/batch.ts";
 import { gatesFeeds, gatesName, gatesSpec } from "../train/gates-step.ts";
-import { searchLoop } from "../train/search-loop.ts";
 import { parametersOf } from "../train/state.ts";
 import { stepNames } from "../train/step.ts";
 import { createTrainer } from "../train/trainer.ts";
+import { searchShots } from "./shot-search.ts";
 import { createShotScorer, type ShotScore, type ShotScorer, type Shots, shotReward } from "./shots.ts";
 
 export const gateWays = ["searched", "learnt"] as const;
@@ -83,7 +83,6 @@ export const fromExamplesDefaults = {
 const heldOutShare = 0.25;
 /** How far the first candidates of a search scatter around the predicted gates, which are about 1/K. */
 const firstDeviation = 0.3;
-const eliteShare = 0.2;
 /** States of a training that are tried on the examples set aside. */
 const triedStates = 10;
 /** Rows of a training step at most. */
@@ -197,38 +196,22 @@ const ways: {
   async searched(pair, start, { fit, score, tryOut }, { perLayer, generations, population, seed, signal }) {
     const numbers = perLayer ? start.length : start.length / pair.shape.edge.layers;
     const moved = (offset: readonly number[]) => asStored(start.map((gate, i) => gate + offset[i % numbers]!));
-    const seen = new Set<number>();
-    let scored = 0;
-    let best = { reward: Number.NEGATIVE_INFINITY, gates: start };
-    let isNew = false;
     const zeros = new Array<number>(numbers).fill(0);
-    await searchLoop(
+    await searchShots(
       {
         start: { mean: zeros, deviation: zeros.map(() => firstDeviation) },
-        first: [zeros],
         keepsBest: true,
         population,
-        elites: Math.max(1, Math.floor(eliteShare * population)),
         generations,
         seed,
-        async score(offset) {
-          const gates = moved(offset);
-          const reward = shotReward(await score(gates), fit.length);
-          if (++scored <= population) seen.add(reward);
-          if (reward > best.reward) [best, isNew] = [{ reward, gates }, true];
-          return reward;
-        },
+        examples: fit.length,
+        score: (offset) => score(moved(offset)),
+        what: { candidates: "gates", parts: "experts" },
       },
       {
-        ...(signal === undefined ? {} : { signal }),
-        async onGeneration({ generation }) {
-          if (seen.size === 1)
-            throw new AppError(
-              "E_DATA",
-              `search: expected gates that differ in what they score, found ${[...seen][0]} for all ${population} of the first generation: the experts do nothing on these examples`,
-            );
-          if (isNew) await tryOut(generation + 1, best.gates);
-          isNew = false;
+        signal,
+        async onGeneration({ generation }, best) {
+          if (best.generation === generation) await tryOut(generation + 1, moved(best.candidate));
         },
       },
     );

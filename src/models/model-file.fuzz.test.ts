@@ -3,8 +3,7 @@ import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { damageFile, fuzz } from "../../test/support/fuzz.ts";
-import { mutateJsonBytes, mutateSafetensors } from "../../test/support/mutate.ts";
+import { damageModelFolder, fuzz } from "../../test/support/fuzz.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Model } from "./model.ts";
@@ -48,20 +47,9 @@ for (const [dtype, modelType] of [
 ] as const) {
   test(`2,000 mutated folders of ${dtype} weights of a ${modelType} open soundly or are refused`, async () => {
     const dir = await writeModel(dtype, { modelType });
-    const [config, weights] = ["config.json", "model.safetensors"].map((name) => join(dir, name)) as [string, string];
-    const sound = { config: new Uint8Array(readFileSync(config)), weights: new Uint8Array(readFileSync(weights)) };
-    const damageConfig = damageFile(config, sound.config, mutateJsonBytes);
-    const damageWeights = damageFile(weights, sound.weights, mutateSafetensors);
     const { outcomes } = await fuzz({
       seed: `model folder ${dtype} ${modelType}`,
-      damage(rng) {
-        writeFileSync(config, sound.config);
-        writeFileSync(weights, sound.weights);
-        const part = rng.int(3); // the configuration, the weights, or both
-        const configBytes = part === 1 ? sound.config.length : damageConfig(rng.split("config"));
-        const weightBytes = part === 0 ? sound.weights.length : damageWeights(rng.split("weights"));
-        return configBytes + weightBytes;
-      },
+      damage: damageModelFolder(dir),
       read: async () => expectSound(await openModel(dir)),
     });
     expect(outcomes["read"]).toBeGreaterThan(40);

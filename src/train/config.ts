@@ -83,6 +83,20 @@ export const common = {
 export const Weights = z.enum(["f32", "blocks", ...quantizationNames]);
 export type FrozenWeights = z.infer<typeof Weights>;
 
+/** The one frozen model of a run. */
+export const edgeKeys = {
+  /** A directory or a GGUF file. */
+  edge: path,
+  /** Its tokenizer; left out, the one beside or inside the model. */
+  tokenizer: path.optional(),
+};
+
+/** The same, held as it is or quantised when the run begins. */
+export const heldEdgeKeys = {
+  ...edgeKeys,
+  weights: z.strictObject({ edge: Weights.default("f32") }).prefault({}),
+};
+
 /** What an edge model without prompts is trained on, and how: the same keys, the same batches. */
 export const answers = {
   /** How prompt, input and answer are set apart (docs/models.md). */

@@ -4,6 +4,7 @@ import type { Feeds } from "../runtime/session.ts";
 import { requireContext, rowFeeds } from "./batch.ts";
 import type { Answers, RunConfig } from "./config.ts";
 import { edgePrefix, teacherPrefix } from "./generator-step.ts";
+import type { Job } from "./job.ts";
 import {
   type BatchPlace,
   joinRows,
@@ -15,6 +16,21 @@ import {
 
 /** The keys that decide a batch: runs that agree in them, in their seed and in what they are trained on, read the same batches. */
 export type EdgeBatch = Pick<RunConfig & Answers, "batch" | "rowTokens" | "lossOn" | "distillShare">;
+
+/** Draws a batch of a split. */
+export type DrawSplit = (rng: Rng, place: BatchPlace) => Feeds;
+
+/** The batches of a job that are drawn in one way for both splits. */
+export const drawnBatches = (draw: DrawSplit): Pick<Job, "batch" | "validation"> => ({
+  batch: ({ rng, index }) => draw(rng, { split: "train", index }),
+  validation: ({ rng, index }) => draw(rng, { split: "validation", index }),
+});
+
+/** Inputs alone and their answers, in rows of at most `context` tokens. */
+export const answerBatches =
+  (config: EdgeBatch, source: TaskSource, context: number): DrawSplit =>
+  (rng, place) =>
+    edgeFeeds(config, source, drawGroups(config, source, rng, place), context);
 
 /** The prompts of a batch, each with the first of its queries that fill one row; the first always stays. */
 export const drawGroups = (config: EdgeBatch, source: TaskSource, rng: Rng, place: BatchPlace): Questions[] =>

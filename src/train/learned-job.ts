@@ -1,16 +1,14 @@
 /** @file A run over a frozen edge model whose learned tensors end in one file: what the recipes of such methods share. */
 import { join } from "node:path";
-import type { Rng } from "../base/rng.ts";
 import { frozenSources, isCoded } from "../models/frozen-model.ts";
 import { learnedFileName, writeLearned } from "../models/learned-file.ts";
 import type { Model } from "../models/model.ts";
-import type { Feeds } from "../runtime/session.ts";
 import { mappedOrHeld } from "../runtime/weight-memory.ts";
 import { frozenPrefix } from "./adapted-step.ts";
+import { type DrawSplit, drawnBatches } from "./edge-batch.ts";
 import type { Job } from "./job.ts";
 import { parametersOf, startState } from "./state.ts";
 import type { StepSpec } from "./step.ts";
-import type { BatchPlace } from "./task-batches.ts";
 
 export type LearnedJob = {
   /** The run's folder. */
@@ -23,7 +21,7 @@ export type LearnedJob = {
   readonly spec: StepSpec;
   /** Values before the first step. */
   readonly start: () => ReadonlyMap<string, Float32Array> | Promise<ReadonlyMap<string, Float32Array>>;
-  readonly batch: (rng: Rng, place: BatchPlace) => Feeds;
+  readonly batch: DrawSplit;
 };
 
 export async function learnedJob({ output, edge, settings, shapes, spec, start, batch }: LearnedJob): Promise<Job> {
@@ -32,8 +30,7 @@ export async function learnedJob({ output, edge, settings, shapes, spec, start, 
     weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
     prepack: isCoded(edge),
     start: async () => startState(await start(), shapes),
-    batch: ({ rng, index }) => batch(rng, { split: "train", index }),
-    validation: ({ rng, index }) => batch(rng, { split: "validation", index }),
+    ...drawnBatches(batch),
     save: (state) =>
       writeLearned(
         join(output, learnedFileName),

@@ -1,8 +1,10 @@
 /** @file Reads thousands of damaged inputs: each gives a sound value or a coded error, and none makes its reader allocate much. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, vi } from "vitest";
 import { AppError } from "../../src/base/errors.ts";
 import { createRng, type Rng } from "../../src/base/rng.ts";
+import { mutateJsonBytes, mutateSafetensors } from "./mutate.ts";
 import { watchAllocations } from "./watch-allocations.ts";
 
 export type Fuzz = {
@@ -65,5 +67,24 @@ export function damageFile(
     const bytes = mutate(original, rng);
     writeFileSync(path, bytes);
     return bytes.length;
+  };
+}
+
+/** Damages the configuration of a model's folder, its weights, or both. Returns the size of both. */
+export function damageModelFolder(directory: string): (rng: Rng) => number {
+  const [config, weights] = ["config.json", "model.safetensors"].map((name) => join(directory, name)) as [
+    string,
+    string,
+  ];
+  const sound = { config: new Uint8Array(readFileSync(config)), weights: new Uint8Array(readFileSync(weights)) };
+  const damageConfig = damageFile(config, sound.config, mutateJsonBytes);
+  const damageWeights = damageFile(weights, sound.weights, mutateSafetensors);
+  return (rng) => {
+    writeFileSync(config, sound.config);
+    writeFileSync(weights, sound.weights);
+    const part = rng.int(3); // the configuration, the weights, or both
+    const configBytes = part === 1 ? sound.config.length : damageConfig(rng.split("config"));
+    const weightBytes = part === 0 ? sound.weights.length : damageWeights(rng.split("weights"));
+    return configBytes + weightBytes;
   };
 }

@@ -1,10 +1,9 @@
 /** @file 3,000 damaged folders of quantised models: each opens with the tensors that were written, or is refused. */
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { damageFile, fuzz } from "../../../test/support/fuzz.ts";
-import { mutateJsonBytes, mutateSafetensors } from "../../../test/support/mutate.ts";
+import { damageModelFolder, fuzz } from "../../../test/support/fuzz.ts";
 import { randomLlama } from "../../../test/support/random-llama.ts";
 import type { Model } from "../model.ts";
 import { openModel, saveModel } from "../model-file.ts";
@@ -32,21 +31,10 @@ test("3,000 mutated folders of int4 weights with zero points open soundly or are
   );
   await saveModel(plain, shape, new Map(tensors));
   await quantizeDirectory(plain, dir, quantizations["int4-asymmetric"]);
-  const [config, weights] = ["config.json", "model.safetensors"].map((name) => join(dir, name)) as [string, string];
-  const sound = { config: new Uint8Array(readFileSync(config)), weights: new Uint8Array(readFileSync(weights)) };
-  const damageConfig = damageFile(config, sound.config, mutateJsonBytes);
-  const damageWeights = damageFile(weights, sound.weights, mutateSafetensors);
   const { outcomes } = await fuzz({
     seed: "quantised folder",
     count: 3000,
-    damage(rng) {
-      writeFileSync(config, sound.config);
-      writeFileSync(weights, sound.weights);
-      const part = rng.int(3); // the configuration, the weights, or both
-      const configBytes = part === 1 ? sound.config.length : damageConfig(rng.split("config"));
-      const weightBytes = part === 0 ? sound.weights.length : damageWeights(rng.split("weights"));
-      return configBytes + weightBytes;
-    },
+    damage: damageModelFolder(dir),
     read: async () => expectSound(await openModel(dir)),
   });
   expect(outcomes["read"]).toBeGreaterThan(20);

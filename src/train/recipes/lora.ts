@@ -8,33 +8,26 @@ import { initialValues } from "../../generator/parameters.ts";
 import { writePeft } from "../../lora/peft-format.ts";
 import { fusedWeights } from "../../models/checkpoint.ts";
 import { frozenSources, isCoded } from "../../models/frozen-model.ts";
-import { openModel } from "../../models/model-file.ts";
-import { requireEmbeddings } from "../../pair/pair.ts";
 import type { Feeds } from "../../runtime/session.ts";
 import { floatTensor } from "../../runtime/tensor.ts";
 import { mappedOrHeld } from "../../runtime/weight-memory.ts";
-import { loadTokenizer } from "../../text/tokenizer-file.ts";
 import { adaptedSpec, frozenPrefix } from "../adapted-step.ts";
-import { common, path, promptFree, refinePromptFree, Weights } from "../config.ts";
-import { drawGroups, edgeFeeds } from "../edge-batch.ts";
+import { common, heldEdgeKeys, promptFree, refinePromptFree } from "../config.ts";
+import { answerBatches, drawnBatches } from "../edge-batch.ts";
 import { edgePrefix, targetOf } from "../generator-step.ts";
 import type { Job } from "../job.ts";
 import { adaptedEdge, type LoraShape, loraAdaptation, loraParameters, trainedAdapter } from "../lora-step.ts";
-import { openingOf } from "../open-frozen.ts";
+import { openEdge } from "../open-frozen.ts";
 import { parametersOf, type TrainingState } from "../state.ts";
 import { stepNames } from "../step.ts";
-import { type BatchPlace, openTaskSource } from "../task-batches.ts";
-import type { Recipe } from "./recipe.ts";
+import { edgeNames, type Recipe } from "./recipe.ts";
 
 export const LoraRun = z
   .strictObject({
     kind: z.literal("lora"),
     ...common,
     ...promptFree,
-    /** The frozen model: a directory or a GGUF file. */
-    edge: path,
-    /** Its tokenizer; left out, the one beside or inside the model. */
-    tokenizer: path.optional(),
+    ...heldEdgeKeys,
     /** The adapter; its change of a weight is (alpha/rank)·B·A. */
     lora: z
       .strictObject({
@@ -43,8 +36,6 @@ export const LoraRun = z
         targets: ExpertTargets,
       })
       .prefault({}),
-    /** How the frozen model is held: as it is, or quantised when the run begins. */
-    weights: z.strictObject({ edge: Weights.default("f32") }).prefault({}),
   })
   .superRefine(refinePromptFree);
 
@@ -52,16 +43,13 @@ export type LoraRun = z.infer<typeof LoraRun>;
 
 export const lora: Recipe<LoraRun> = {
   schema: LoraRun,
-  names: { edge: "model", tokenizer: "tokenizer" },
+  names: edgeNames,
   open,
 };
 
 /** The adapter names its base model as the user does. */
 async function open(config: LoraRun, { edge: baseName }: LoraRun): Promise<Job> {
-  const edge = await openModel(config.edge, openingOf(config.weights.edge));
-  const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
-  requireEmbeddings(config.edge, edge.config, tokenizer);
-  const source = await openTaskSource(config, tokenizer, config.layout);
+  const { edge, source } = await openEdge(config);
   const shape: LoraShape = { edge: edge.config, ...config.lora };
   const spec = (training: boolean) => ({
     ...adaptedSpec(
@@ -73,8 +61,7 @@ async function open(config: LoraRun, { edge: baseName }: LoraRun): Promise<Job> 
     ),
     recompute: config.recompute,
   });
-  const batch = (rng: Rng, place: BatchPlace) =>
-    edgeFeeds(config, source, drawGroups(config, source, rng, place), edge.config.context);
+  const draw = answerBatches(config, source, edge.config.context);
   const noise = (feeds: Feeds, rng: Rng) => {
     const read = feeds[`${edgePrefix}.tokens`]!.shape as readonly [number, number];
     return dropoutFeeds(adaptedEdge(shape), "edge", read, rng);
@@ -85,11 +72,10 @@ async function open(config: LoraRun, { edge: baseName }: LoraRun): Promise<Job> 
     weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
     prepack: isCoded(edge),
     start: () => startLora(config, shape),
-    batch: ({ rng, index }) => {
-      const feeds = batch(rng, { split: "train", index });
-      return config.dropout === 0 ? feeds : { ...feeds, ...noise(feeds, rng) };
-    },
-    validation: ({ rng, index }) => batch(rng, { split: "validation", index }),
+    ...drawnBatches((rng, place) => {
+      const feeds = draw(rng, place);
+      return config.dropout === 0 || place.split === "validation" ? feeds : { ...feeds, ...noise(feeds, rng) };
+    }),
     save: (state) =>
       writePeft(join(config.output, "adapter"), trainedAdapter(shape, parametersOf(state)), {
         baseName,

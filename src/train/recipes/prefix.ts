@@ -1,32 +1,26 @@
 /** @file Prefix tuning: a LoRA's batches and loss, keys and values in front of the input as what is trained. */
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
-import { createRng, type Rng } from "../../base/rng.ts";
+import { createRng } from "../../base/rng.ts";
 import { readPrefix, requireKeys } from "../../decode/prefix.ts";
 import { initialValues } from "../../generator/parameters.ts";
 import type { Model } from "../../models/model.ts";
-import { openModel } from "../../models/model-file.ts";
-import { requireEmbeddings } from "../../pair/pair.ts";
-import { loadTokenizer, type Tokenizer } from "../../text/tokenizer-file.ts";
-import { answers, common, count, path, refinePromptFree, Weights } from "../config.ts";
-import { drawGroups, edgeFeeds } from "../edge-batch.ts";
+import type { Tokenizer } from "../../text/tokenizer-file.ts";
+import { answers, common, count, heldEdgeKeys, refinePromptFree } from "../config.ts";
+import { answerBatches } from "../edge-batch.ts";
 import { targetOf } from "../generator-step.ts";
 import type { Job } from "../job.ts";
 import { learnedJob } from "../learned-job.ts";
-import { openingOf } from "../open-frozen.ts";
+import { openEdge } from "../open-frozen.ts";
 import { prefixShapes, prefixSpec, prefixValues } from "../prefix-step.ts";
-import { type BatchPlace, openTaskSource } from "../task-batches.ts";
-import type { Recipe } from "./recipe.ts";
+import { edgeNames, type Recipe } from "./recipe.ts";
 
 export const PrefixRun = z
   .strictObject({
     kind: z.literal("prefix"),
     ...common,
     ...answers,
-    /** The frozen model: a directory or a GGUF file. */
-    edge: path,
-    /** Its tokenizer; left out, the one beside or inside the model. */
-    tokenizer: path.optional(),
+    ...heldEdgeKeys,
     prefix: z
       .strictObject({
         positions: count.max(4096).default(20),
@@ -34,26 +28,18 @@ export const PrefixRun = z
         text: z.string().min(1).optional(),
       })
       .prefault({}),
-    /** How the frozen model is held. */
-    weights: z.strictObject({ edge: Weights.default("f32") }).prefault({}),
   })
   .superRefine(refinePromptFree);
 export type PrefixRun = z.infer<typeof PrefixRun>;
 
-export const prefix: Recipe<PrefixRun> = { schema: PrefixRun, names: { edge: "model", tokenizer: "tokenizer" }, open };
+export const prefix: Recipe<PrefixRun> = { schema: PrefixRun, names: edgeNames, open };
 
 async function open(config: PrefixRun): Promise<Job> {
-  const edge = await openModel(config.edge, openingOf(config.weights.edge));
-  const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
-  requireEmbeddings(config.edge, edge.config, tokenizer);
+  const { edge, tokenizer, source } = await openEdge(config);
   requireWholeView(config.edge, edge);
-  const source = await openTaskSource(config, tokenizer, config.layout);
   const { optimizer, recompute } = config;
   const { positions } = config.prefix;
   const shapes = prefixShapes(edge.config, positions);
-  const context = edge.config.context - positions;
-  const batch = (rng: Rng, place: BatchPlace) =>
-    edgeFeeds(config, source, drawGroups(config, source, rng, place), context);
   return learnedJob({
     output: config.output,
     edge,
@@ -61,7 +47,7 @@ async function open(config: PrefixRun): Promise<Job> {
     shapes,
     spec: { ...prefixSpec({ edge, positions, target: targetOf(config), optimizer }), recompute },
     start: () => startValues(config, edge, tokenizer),
-    batch,
+    batch: answerBatches(config, source, edge.config.context - positions),
   });
 }
 

@@ -3,6 +3,9 @@ import type { z } from "zod";
 import type { RunConfig } from "../config.ts";
 import type { Job, Opening } from "../job.ts";
 
+/** What `edgeKeys` name. */
+export const edgeNames = { edge: "model", tokenizer: "tokenizer" } as const;
+
 export type Recipe<Config extends RunConfig> = {
   /** Of its configuration. */
   readonly schema: z.ZodType<Config>;

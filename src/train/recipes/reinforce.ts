@@ -1,17 +1,15 @@
 /** @file Training by rewards: a skill of Transformer², or a LoRA, by REINFORCE with a KL to the base model. */
 import { z } from "zod";
 import { frozenSources } from "../../models/frozen-model.ts";
-import { openModel } from "../../models/model-file.ts";
-import { requireEmbeddings } from "../../pair/pair.ts";
 import type { Feeds } from "../../runtime/session.ts";
 import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { encodeInput, encodePrompted, PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../../text/prompt.ts";
-import { loadTokenizer } from "../../text/tokenizer-file.ts";
 import { frozenPrefix } from "../adapted-step.ts";
 import { requireContext } from "../batch.ts";
-import { common, count, path, Tasks } from "../config.ts";
+import { common, count, edgeKeys, Tasks } from "../config.ts";
 import type { BatchRequest, Job, Opening } from "../job.ts";
 import { Adapter, openLearner } from "../learner.ts";
+import { openEdge } from "../open-frozen.ts";
 import {
   advantagesOf,
   baselines,
@@ -22,8 +20,8 @@ import {
   watchRewards,
 } from "../policy-step.ts";
 import { createPolicy, type Question, rewardNames } from "../rollout.ts";
-import { openTaskSource, type TaskSource } from "../task-batches.ts";
-import type { Recipe } from "./recipe.ts";
+import type { TaskSource } from "../task-batches.ts";
+import { edgeNames, type Recipe } from "./recipe.ts";
 
 export const ReinforceRun = z.strictObject({
   kind: z.literal("reinforce"),
@@ -33,10 +31,7 @@ export const ReinforceRun = z.strictObject({
   /** How prompt, input and answer are set apart (docs/models.md). */
   layout: PromptLayout.default(SPECIAL_TOKEN_LAYOUT),
   tasks: Tasks,
-  /** The frozen model: a directory or a GGUF file. */
-  edge: path,
-  /** Its tokenizer; left out, the one beside or inside the model. */
-  tokenizer: path.optional(),
+  ...edgeKeys,
   /** What is trained. */
   adapter: Adapter.prefault({ kind: "svf" }),
   reward: z
@@ -62,15 +57,12 @@ export type ReinforceRun = z.infer<typeof ReinforceRun>;
 
 export const reinforce: Recipe<ReinforceRun> = {
   schema: ReinforceRun,
-  names: { edge: "model", tokenizer: "tokenizer" },
+  names: edgeNames,
   open,
 };
 
 async function open(config: ReinforceRun, { edge: baseName }: ReinforceRun, opening?: Opening): Promise<Job> {
-  const edge = await openModel(config.edge);
-  const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
-  requireEmbeddings(config.edge, edge.config, tokenizer);
-  const source = await openTaskSource(config, tokenizer, config.layout);
+  const { edge, tokenizer, source } = await openEdge(config);
   const learner = await openLearner(config, edge, baseName, opening);
   const { optimizer, recompute, reward } = config;
   const spec = policySpec(edge, learner.adaptation, reward, optimizer, optimizer.maxGradientNorm);

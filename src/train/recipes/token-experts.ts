@@ -1,31 +1,22 @@
 /** @file Training LoRAMoE or MixLoRA: a LoRA's batches and loss, many LoRAs that tokens are routed to. */
 import { z } from "zod";
-import { createRng, type Rng } from "../../base/rng.ts";
+import { createRng } from "../../base/rng.ts";
 import { ExpertTargets } from "../../generator/config.ts";
 import { initialValues, type ParameterInfo } from "../../generator/parameters.ts";
-import { openModel } from "../../models/model-file.ts";
 import { type TokenExperts, tokenExpertShapes } from "../../models/token-experts.ts";
-import { requireEmbeddings } from "../../pair/pair.ts";
-import { loadTokenizer } from "../../text/tokenizer-file.ts";
-import { answers, common, count, path, refinePromptFree, Weights } from "../config.ts";
-import { drawGroups, edgeFeeds } from "../edge-batch.ts";
+import { answers, common, count, heldEdgeKeys, refinePromptFree } from "../config.ts";
+import { type DrawSplit, drawGroups, edgeFeeds } from "../edge-batch.ts";
 import { targetOf } from "../generator-step.ts";
 import type { Job } from "../job.ts";
 import { learnedJob } from "../learned-job.ts";
-import { openingOf } from "../open-frozen.ts";
-import { type BatchPlace, openTaskSource } from "../task-batches.ts";
+import { openEdge } from "../open-frozen.ts";
 import { balanceFeeds, tokenExpertSpec } from "../token-expert-step.ts";
-import type { Recipe } from "./recipe.ts";
+import { edgeNames, type Recipe } from "./recipe.ts";
 
 const keys = {
   ...common,
   ...answers,
-  /** The frozen model: a directory or a GGUF file. */
-  edge: path,
-  /** Its tokenizer; left out, the one beside or inside the model. */
-  tokenizer: path.optional(),
-  /** How the frozen model is held. */
-  weights: z.strictObject({ edge: Weights.default("f32") }).prefault({}),
+  ...heldEdgeKeys,
 };
 
 const coefficient = z.number().min(0).default(0.01);
@@ -77,11 +68,9 @@ export const MixloraRun = z
   .superRefine(refinePromptFree);
 export type MixloraRun = z.infer<typeof MixloraRun>;
 
-const names = { edge: "model", tokenizer: "tokenizer" } as const;
-
 export const loramoe: Recipe<LoramoeRun> = {
   schema: LoramoeRun,
-  names,
+  names: edgeNames,
   open: (config) => {
     const { loramoe: settings, balance } = config;
     return open(config, { form: "loramoe", topK: settings.experts, ...settings }, balance);
@@ -90,7 +79,7 @@ export const loramoe: Recipe<LoramoeRun> = {
 
 export const mixlora: Recipe<MixloraRun> = {
   schema: MixloraRun,
-  names,
+  names: edgeNames,
   open: (config) => {
     const { attention: targets, ...settings } = config.mixlora;
     return open(config, { form: "mixlora", targets, ...settings }, { ...config.balance, delta: 0, kinds: [] });
@@ -102,14 +91,11 @@ async function open(
   settings: TokenExperts,
   balance: LoramoeRun["balance"],
 ): Promise<Job> {
-  const edge = await openModel(config.edge, openingOf(config.weights.edge));
-  const tokenizer = await loadTokenizer(config.tokenizer ?? config.edge);
-  requireEmbeddings(config.edge, edge.config, tokenizer);
-  const source = await openTaskSource(config, tokenizer, config.layout);
+  const { edge, source } = await openEdge(config);
   const shapes = tokenExpertShapes(edge.config, settings);
   const { optimizer, recompute } = config;
   const spec = tokenExpertSpec({ edge, settings, balance, target: targetOf(config), optimizer });
-  const batch = (rng: Rng, place: BatchPlace) => {
+  const batch: DrawSplit = (rng, place) => {
     const groups = drawGroups(config, source, rng, place);
     const feeds = edgeFeeds(config, source, groups, edge.config.context);
     return { ...feeds, ...balanceFeeds(settings, balance, groups, feeds) };
