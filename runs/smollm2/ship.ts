@@ -1,0 +1,32 @@
+/**
+ * @file Makes a pair of a run's best weights so far, also while it goes on:
+ *   npx tsx runs/smollm2/ship.ts [RUN = work/smollm2/generator] [PAIR = work/smollm2/pair]
+ * writes the model's file as it is, the generator in rows of 8 bits, pair.json and demo.json.
+ */
+import { copyFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { withNewFolder } from "../../src/export/new-folder.ts";
+import { readJsonFile, writeJsonFile } from "../../src/base/json-file.ts";
+import { readDemoScenarios } from "../../src/cli/demo-scenarios.ts";
+import { writeLooseGenerator } from "../../src/pair/generator-file.ts";
+import { writePairFile } from "../../src/pair/pair-file.ts";
+import { readBestGenerator } from "../../src/train/best-generator.ts";
+import { GeneratorRun } from "../../src/train/recipes/generator.ts";
+import { runFolder } from "../../src/train/run-folder.ts";
+
+const [run = "work/smollm2/generator", pair = "work/smollm2/pair"] = process.argv.slice(2);
+
+const { edge, layout } = await readJsonFile(runFolder(run).config, GeneratorRun);
+const { step, ...generator } = await readBestGenerator(run, async (path) => path);
+const model = basename(edge);
+await withNewFolder(pair, async (folder) => {
+  await copyFile(edge, join(folder, model));
+  await writeLooseGenerator(join(folder, "generator"), generator, "I8");
+  await writeJsonFile(
+    join(folder, "demo.json"),
+    await readDemoScenarios(new URL("demo-prompts.json", import.meta.url).pathname),
+  );
+  await writePairFile(folder, { name: "smollm2", cloud: model, edge: model, layout });
+});
+const { size } = await stat(join(pair, "generator", "model.safetensors"));
+console.log(`${pair}: weights of step ${step}, generator ${(size / 1e6).toFixed(1)} MB`);
