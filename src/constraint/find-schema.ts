@@ -15,6 +15,8 @@ export function findSchema(prompt: string): FoundConstraint | undefined {
   const because = asksForIt.exec(rest)![0].replace(/\s+/g, " ");
   const schemas = blocks.filter(({ value }) => isSchema(value));
   if (schemas.length === 1 && /\bschema\b/iu.test(rest)) return { spec: schemaSpec(schemas[0]!.value), because };
+  const example = exampleObject(blocks, rest);
+  if (example !== undefined) return { spec: schemaSpec(example), because };
   const calls = blocks.flatMap(({ value }) => functionsOf(value) ?? []);
   if (calls.length === 0 || schemas.length > 0 || !call.test(rest)) return undefined;
   return { spec: schemaSpec(calls.length === 1 ? calls[0]! : { anyOf: calls }), because };
@@ -63,6 +65,28 @@ const isObject = (value: JsonValue | undefined): value is { [key: string]: JsonV
 
 const isSchema = (value: JsonValue): boolean =>
   isObject(value) && (isObject(value["properties"]) || "$schema" in value || "anyOf" in value) && !("name" in value);
+
+/** That a key may be left out, or hold something else than in the example. */
+const isLoose =
+  /\b(?:optional(?:ly)?|omit|leave (?:out|it)|left out|skip|null|if (?:any|there|it|they|the|not)|missing|may|might|mentioned|only those|list of|array|several|objects)\b/iu;
+
+/** An object of texts that shows the form, all of its keys named in the prompt as well: with the keys "a" and "b", as in {"a": "x", "b": "y"}. */
+function exampleObject(blocks: readonly Block[], rest: string): JsonValue | undefined {
+  const [only] = blocks;
+  if (blocks.length !== 1 || !isObject(only!.value) || isLoose.test(rest)) return undefined;
+  const keys = Object.keys(only!.value);
+  const isNamed = (key: string) => rest.includes(`"${key}"`);
+  if (keys.length === 0 || !keys.every(isNamed) || !/\bkeys?\b/iu.test(rest)) return undefined;
+  if (!Object.values(only!.value).every((value) => typeof value === "string")) return undefined;
+  const named = [...rest.matchAll(/\bkeys?\b[^.\n]*/giu)].flatMap(([text]) => [...text.matchAll(/"([^"\n]{1,60})"/gu)]);
+  if (named.some(([, key]) => !keys.includes(key!))) return undefined; // keys that the example lacks
+  return {
+    type: "object",
+    properties: Object.fromEntries(keys.map((key) => [key, { type: "string", minLength: 1 }])),
+    required: keys,
+    additionalProperties: false,
+  };
+}
 
 /** Tools as they are described to models: `{name, parameters}`, or the same within `{type: "function", function}`. */
 function functionsOf(value: JsonValue): JsonValue[] | undefined {

@@ -36,3 +36,46 @@ test.each(["Topics: research and development.", "Labels: terms and conditions; a
   "one name with an and in it is no list: %s",
   (prompt) => expect(findConstraint(prompt)).toBeUndefined(),
 );
+
+test.each([
+  [
+    "You sort the mail of a workshop. Every mail goes to one queue. The queues are: tyres, paint, engine. Answer with the name of the queue alone.",
+    ["tyres", "paint", "engine"],
+  ],
+  [
+    'You grade alarms. Write "A1" when people are in danger, "A2" when things may break, and "A3" when it is a test. Write the code only.',
+    ["A1", "A2", "A3"],
+  ],
+  ['Read the mail. Answer "spam" if it sells something, "ham" for all else.', ["spam", "ham"]],
+])("labels are found in: %s", (prompt, labels) => {
+  expect(findConstraint(prompt)?.spec).toEqual({ kind: "labels", labels });
+});
+
+test.each([
+  'Write "A1" when people are in danger, "A2" when things may break. Write a short reason too.',
+  'Say "Hello" when the user greets you, "Goodbye" when he leaves, and answer his questions in between.',
+  'Answer "yes" if it is urgent.',
+  'Explain when to write "who" for a subject, "whom" for an object.',
+])("no labels are found in: %s", (prompt) => expect(findConstraint(prompt)).toBeUndefined());
+
+test("an example of an answer in JSON, all its keys named beside it, is the form of every answer", () => {
+  const prompt =
+    'Read which room and which day. Reply with JSON, with the keys "room" and "day", as in {"room": "2b", "day": "Monday"}.';
+  expect(findConstraint(prompt)?.spec).toEqual({
+    kind: "schema",
+    schema: {
+      type: "object",
+      properties: { room: { type: "string", minLength: 1 }, day: { type: "string", minLength: 1 } },
+      required: ["room", "day"],
+      additionalProperties: false,
+    },
+  });
+});
+
+test.each([
+  'Reply with JSON, with the keys "room" and "day" if they are mentioned, as in {"room": "2b", "day": "Monday"}.',
+  'Reply with JSON, with the keys "room", "day" and "hour", as in {"room": "2b", "day": "Monday"}.',
+  'Reply with JSON such as {"room": "2b", "day": "Monday"}.',
+  'Reply with JSON, with the keys "room" and "seats", as in {"room": "2b", "seats": 4}.',
+  'Given {"room": "2b", "day": "Monday"}, reply with JSON of the next day. The keys of the input are "room" and "day"; others may follow.',
+])("no form of JSON is found in: %s", (prompt) => expect(findConstraint(prompt)).toBeUndefined());

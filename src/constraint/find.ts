@@ -19,7 +19,7 @@ const maxShown = 60;
 const answer = "(?:answers?|reply|respond|output|outputs|return|say|print|give)";
 const pick = `(?:${answer}|pick|choose|choosing|select|use|assign|tag|label|name|classify|categori[sz]e|sort|decide|identify|detect|mark)`;
 const kind =
-  "(?:labels?|categor(?:y|ies)|class(?:es)?|intents?|tags?|topics?|options?|choices?|values?|words?|names?|answers?|folders?|departments?|levels?)";
+  "(?:labels?|categor(?:y|ies)|class(?:es)?|intents?|tags?|topics?|options?|choices?|values?|words?|names?|answers?|folders?|departments?|levels?|queues?|teams?|codes?|routes?|groups?|types?|priorit(?:y|ies)|status(?:es)?)";
 const count = "(?:exactly|only|just|always|strictly)";
 /** One sentence goes on: no end of it, no colon, no new line. */
 const same = (most: number) => `[^.:;?!\\n]{0,${most}}?`;
@@ -87,7 +87,7 @@ const cues: readonly { readonly pattern: RegExp; readonly or?: true }[] = [
 
 /** Words that ask for more than a label, or say that there are others. */
 const more =
-  /\b(?:explain|explanation|explaining|justify|why|because|reasons?|confidence|confident|score|followed by|then|write|(?<=[.,;!?]\s|and\s|to\s|^)describe|summari[sz]e|rewrite|translate|correct the|invent|suggest|comment on|your own|own words|in detail|list (?:all|the)|all that apply|one or more|at least one|any number|separated by|commas?|each of the following|for each of the|every (?:token|word|sentence)|each of them|full sentences?|one sentence|print both|such as|e\.g|for (?:example|instance)|examples? of|among others|includ(?:e|es|ing)|etc|and so on|or similar|and (?:a|an|the|your|its) (?:short|brief|reason|explanation|score|probability))\b/iu;
+  /\b(?:explain|explanation|explaining|justify|why|because|reasons?|confidence|confident|score|followed by|then|write(?! (?:(?:only|just) )?(?:the|one) (?:code|label|word|name|letter|number|answer)s?\b|\s+["“…])|(?<=[.,;!?]\s|and\s|to\s|^)describe|summari[sz]e|rewrite|translate|correct the|invent|suggest|comment on|your own|own words|in detail|list (?:all|the)|all that apply|one or more|at least one|any number|separated by|commas?|each of the following|for each of the|every (?:token|word|sentence)|each of them|full sentences?|one sentence|print both|such as|e\.g|for (?:example|instance)|examples? of|among others|includ(?:e|es|ing)|etc|and so on|or similar|and (?:a|an|the|your|its) (?:short|brief|reason|explanation|score|probability))\b/iu;
 const negated =
   /\b(?:do not|don't|dont|never|no|without|not)(?: \w+){0,2}? (?:explain|explanations?|explaining|justify|justification|reasons?|write|add|describe|comment|translate|confidence|score)\b[^.\n]*/giu;
 
@@ -113,7 +113,7 @@ export function findConstraint(prompt: string): FoundConstraint | undefined {
 type Found = List & { readonly from: number; readonly because: string };
 
 function findLabels(prompt: string): FoundConstraint | undefined {
-  const found = cues.flatMap((cue) => listsBehind(prompt, cue));
+  const found = [...cues.flatMap((cue) => listsBehind(prompt, cue)), ...labelsByCase(prompt)];
   const [first] = found;
   if (first === undefined) return undefined;
   const key = ({ items }: List) => [...items].sort().join("\n");
@@ -147,6 +147,25 @@ const keyedLabels = (key: string, labels: readonly string[]): JsonValue => ({
   required: [key],
   additionalProperties: false,
 });
+
+/** Write "A" when …, "B" if … and "C" for …: each label in quotes, with its case. */
+const labelCase = /"([^"\n]{1,40})"\s+(?:when|if|for|where)\b[^".\n]{1,200}/u;
+const cases = new RegExp(
+  `(?<=^|[.!?:]\\s+|\\n\\s*)(?:answer|reply|respond|output|return|say|write|use)(?: with)?\\s+((?:${labelCase.source.replace("(", "(?:")}){2,20})`,
+  "giu",
+);
+
+const goesOn = /\b(?:and|then|but|or) (?:answer|reply|respond|output|say|write|explain|ask|add|help|give|use)\b/iu;
+
+function labelsByCase(prompt: string): Found[] {
+  return [...prompt.matchAll(cases)].flatMap((match) => {
+    const body = match[1]!;
+    if (goesOn.test(body)) return [];
+    const items = [...body.matchAll(new RegExp(labelCase, "gu"))].map((one) => one[1]!);
+    const from = match.index + match[0].length - body.length;
+    return [{ items, from, end: from + body.length, hasOr: true, because: match[0].slice(0, maxShown) }];
+  });
+}
 
 /** The lists that stand behind a cue, unless it is a denial ("do not answer yes or no"). */
 function listsBehind(prompt: string, { pattern, or }: (typeof cues)[number]): Found[] {
