@@ -1,13 +1,14 @@
 /** @file Export as a GGUF adapter for llama.cpp. */
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
+import { joinAdapter, splitAdapter } from "../lora/fused.ts";
 import { readGgufAdapter, writeGgufAdapter } from "../lora/gguf-format.ts";
+import { checkpointTensors, fusedWeights } from "../models/checkpoint.ts";
 import type { ModelConfig, ModelType } from "../models/config.ts";
 import { ggufShape } from "../models/gguf/config.ts";
-import { ggufArchitecture, ggufArchitectures, ggufPlaces } from "../models/gguf/names.ts";
+import { ggufArchitecture, ggufArchitectures, ggufCheckpointPlaces } from "../models/gguf/names.ts";
 import { saveGgufModel } from "../models/gguf/save.ts";
 import { openModel } from "../models/model-file.ts";
-import { parameterShapes } from "../models/parameters.ts";
 import { storedDtype } from "../models/save-merged.ts";
 import type { ExportFormat } from "./format.ts";
 import { ggufTokenizer } from "./gguf-tokenizer.ts";
@@ -19,7 +20,7 @@ export const ggufBaseFile = "base.gguf";
 
 const placing = (config: ModelConfig) => ({
   architecture: ggufArchitecture(config, "GGUF adapter").name,
-  places: ggufPlaces(config),
+  places: ggufCheckpointPlaces(config),
 });
 
 export const ggufAdapter: ExportFormat = {
@@ -32,7 +33,7 @@ export const ggufAdapter: ExportFormat = {
   async write({ directory, adapter, base, name, baseName, type, tokenizerDirectory, withBase }) {
     ggufShape(base.config); // refuses what llama.cpp computes otherwise
     await ensureFolder(directory);
-    await writeGgufAdapter(join(directory, ggufAdapterFile), adapter, {
+    await writeGgufAdapter(join(directory, ggufAdapterFile), joinAdapter(adapter, fusedWeights(base.config)), {
       ...placing(base.config),
       type: type === "f16" ? "F16" : "F32",
       about: new Map([
@@ -52,8 +53,9 @@ export const ggufAdapter: ExportFormat = {
   checkTokens: async ({ directory, tokenizerDirectory, withBase }) =>
     withBase ? checkTokens(join(directory, ggufBaseFile), tokenizerDirectory) : undefined,
   async reload({ directory, base, withBase }) {
-    const shapes = parameterShapes(base.config);
+    const shapes = new Map(checkpointTensors(base.config).map(({ name, shape }) => [name, shape]));
     const under = withBase ? await openModel(join(directory, ggufBaseFile)) : base;
-    return reloadAdapter(under, await readGgufAdapter(join(directory, ggufAdapterFile), shapes, placing(base.config)));
+    const joined = await readGgufAdapter(join(directory, ggufAdapterFile), shapes, placing(base.config));
+    return reloadAdapter(under, splitAdapter(joined, fusedWeights(base.config)));
   },
 };

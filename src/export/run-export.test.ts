@@ -257,7 +257,7 @@ test("an architecture the tool does not have is refused, naming those it has", a
     await expect(runExport(exportFormats[name], request("opt-out", { base: opt }))).rejects.toMatchObject({
       code: "E_ARCHITECTURE",
       message:
-        "llama.cpp does not support opt; it supports: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, granite, smollm3, lfm2",
+        "llama.cpp does not support opt; it supports: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, granite, smollm3, phi3, lfm2",
     });
   expect((await runExport(exportFormats.peft, request("opt-peft", { base: opt }))).rank).toBe(4);
 });

@@ -83,11 +83,15 @@ function split(name: string, values: Float32Array, fused: Fused): [string, Float
 /** What is read for the files' tensors, for our weights. */
 export function splitChange({ adapter, whole, untiesHead }: PeftChange, fused: Fused = new Map()): PeftChange {
   return {
-    adapter: new Map([...adapter].flatMap(([name, change]) => splitLowRank(name, change, fused))),
+    adapter: splitAdapter(adapter, fused),
     whole: new Map([...whole].flatMap(([name, values]) => split(name, values, fused))),
     untiesHead,
   };
 }
+
+/** Changes of the files' tensors, for our weights. */
+export const splitAdapter = (adapter: Adapter, fused: Fused = new Map()): Adapter =>
+  new Map([...adapter].flatMap(([name, change]) => splitLowRank(name, change, fused)));
 
 /** The rows of B·A are those of B. */
 function splitLowRank(name: string, change: LowRank, fused: Fused): [string, LowRank][] {

@@ -38,13 +38,13 @@ function expectPossible(config: ModelConfig): void {
 }
 
 const fixtures = resolve(import.meta.dirname, "../../test/fixtures/models");
-/** Each of these, and a wrapper, has 2,000 mutations of its own; all others share as many. */
+/** Each of these has 2,000 mutations of its own; wrappers around them share as many, and so do all others. */
 const apart = ["qwen3", "gemma3_text", "granite", "smollm3", "phi3", "lfm2"];
 const read = (name: string) => JSON.parse(readFileSync(join(fixtures, name, "config.json"), "utf8")) as object;
 const others = readdirSync(fixtures).filter((name) => !apart.includes(name));
 const kinds: readonly (readonly [string, readonly object[]])[] = [
   ...apart.map((name) => [name, [read(name)]] as const),
-  ["a wrapper", [{ model_type: "many_senses", text_config: read("gemma3_text"), eos_token_id: [1, 106] }]],
+  ["wrappers", apart.map((name) => ({ model_type: "many_senses", text_config: read(name), eos_token_id: [1, 106] }))],
   ["all others", others.map(read)],
 ];
 

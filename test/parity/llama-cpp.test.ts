@@ -265,6 +265,21 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
       ropeTheta: 2e6,
       unturned: [false, false, false, true, false],
     },
+    // llama.cpp asks for tokens of Microsoft's vocabulary where a model's name has "phi3" or "phi-3" in it.
+    "longrope, one tensor for q, k and v": {
+      ...shape,
+      modelType: "phi3",
+      headDim: 16,
+      turned: 12,
+      ropeScaling: {
+        type: "longrope",
+        short: Array.from({ length: 6 }, (_, i) => 1 + i / 40),
+        long: Array.from({ length: 6 }, (_, i) => 2 + i),
+        originalContext: 1024, // llama.cpp asks for 512 positions
+        magnitude: 1.19,
+      },
+      context: 1024,
+    },
     lfm2: {
       ...shape,
       layers: 4,

@@ -5,11 +5,18 @@ import type { ModelConfig, ModelType } from "../config.ts";
 import { parseModelConfig } from "../config-json.ts";
 import { yarnMagnitude } from "../config-keys.ts";
 import { convolves } from "../parameters.ts";
-import { ropeFrequencies } from "../rope.ts";
+import { ropeFrequencies, turnedOf } from "../rope.ts";
 import { ggufArchitecture, ggufArchitectures } from "./names.ts";
 
-/** Divisors of the rotary frequencies, where they are not one number. */
-export const ropeFactorsName = "rope_freqs.weight";
+/** Tensors of divisors of the rotary frequencies, where they are not one number: Llama 3.1's, longrope's for short and for long texts. */
+export const ropeFactorNames = {
+  llama3: "rope_freqs.weight",
+  short: "rope_factors_short.weight",
+  long: "rope_factors_long.weight",
+} as const;
+
+/** Those that a file has, (turned/2) each. */
+export type RopeFactors = { readonly [K in keyof typeof ropeFactorNames]?: Float32Array };
 
 /**
  * What llama.cpp reads about a model's shape; its numbers behind `general.architecture`.
@@ -30,7 +37,7 @@ export function ggufShape(config: ModelConfig): Map<string, GgufField> {
   put("attention.key_length", "u32", config.headDim);
   put("attention.value_length", "u32", config.headDim);
   put("attention.layer_norm_rms_epsilon", "f32", config.epsilon);
-  put("rope.dimension_count", "u32", config.headDim);
+  put("rope.dimension_count", "u32", turnedOf(config));
   put("rope.freq_base", "f32", config.ropeTheta);
   put("vocab_size", "u32", config.vocab);
   if (config.ropeScaling?.type === "linear") {
@@ -47,6 +54,13 @@ export function ggufShape(config: ModelConfig): Map<string, GgufField> {
     put("residual_scale", "f32", config.multipliers.residual);
     put("attention.scale", "f32", config.multipliers.attention);
     put("logit_scale", "f32", config.multipliers.logitDivisor);
+  }
+  if (config.modelType === "phi3") {
+    const { ropeScaling: scaling, windows } = config;
+    const longrope = scaling?.type === "longrope" ? scaling : undefined;
+    put("rope.scaling.original_context_length", "u32", longrope?.originalContext ?? config.context);
+    if (longrope !== undefined) put("rope.scaling.attn_factor", "f32", longrope.magnitude);
+    put("attention.sliding_window", "u32", windows.find((window) => window > 0) ?? 0);
   }
   if (config.convolution !== undefined) put("shortconv.l_cache", "u32", config.convolution.width);
   if (config.modelType === "gemma3_text") {
@@ -87,6 +101,10 @@ function requireSameSums(config: ModelConfig): void {
     if (!isUsual) refuse("yarn scaling of other bounds or magnitude than the usual ones");
   }
   if (["qwen3", "gemma3_text", "smollm3"].includes(modelType) && biased.length > 0) refuse("biases");
+  if (modelType === "phi3" && ropeScaling !== undefined && ropeScaling.type !== "longrope")
+    refuse(`${ropeScaling.type} scaling`);
+  if (modelType === "phi3" && heads * headDim !== hidden)
+    refuse(`${heads} heads of ${headDim} in a width of ${hidden}`);
   if (modelType === "smollm3" && unturned?.some((isUnturned, i) => isUnturned !== ((i + 1) % 4 === 0)))
     refuse("other layers without rotary positions than every fourth");
   const isGemma3 = modelType === "gemma3_text";
@@ -108,19 +126,25 @@ function requireSameSums(config: ModelConfig): void {
   if (attentionCap === 0 || logitCap === 0) refuse("soft caps of 0");
 }
 
-/** Divisors of the rotary frequencies of a Llama 3.1, (headDim/2); undefined for others. */
-export function ropeFactors(config: ModelConfig): Float32Array | undefined {
-  if (config.ropeScaling?.type !== "llama3") return undefined;
+/** The tensors of divisors that a model needs, by their names. */
+export function ropeFactors(config: ModelConfig): Map<string, Float32Array> {
+  const { ropeScaling: scaling } = config;
+  if (scaling?.type === "longrope")
+    return new Map([
+      [ropeFactorNames.long, Float32Array.from(scaling.long)],
+      [ropeFactorNames.short, Float32Array.from(scaling.short)],
+    ]);
+  if (scaling?.type !== "llama3") return new Map();
   const stretched = ropeFrequencies(config);
-  return ropeFrequencies({ ...config, ropeScaling: undefined }).map((plain, i) => plain / stretched[i]!);
+  const plain = ropeFrequencies({ ...config, ropeScaling: undefined });
+  return new Map([[ropeFactorNames.llama3, plain.map((frequency, i) => frequency / stretched[i]!)]]);
 }
 
 /**
  * The shape that a file describes.
- * @param factors the tensor `rope_freqs.weight`, where there is one
  * @throws E_ARCHITECTURE for an architecture we do not have, E_FORMAT for fields that are missing or of another type
  */
-export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefined): ModelConfig {
+export function ggufModelConfig(file: GgufFile, factors: RopeFactors): ModelConfig {
   const fields = fieldReader(file);
   const name = fields.text("general.architecture");
   const modelType = modelTypeOf(file);
@@ -130,8 +154,8 @@ export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefine
   const hidden = number("embedding_length");
   const headDim = ggufHeadDim(file);
   const values = optional("attention.value_length") ?? headDim;
-  const turned = optional("rope.dimension_count") ?? headDim;
-  if (values !== headDim || turned !== headDim)
+  const turned = ggufTurned(file);
+  if (values !== headDim || (turned !== headDim && modelType !== "phi3"))
     throw new AppError(
       "E_ARCHITECTURE",
       `${file.path}: heads of ${headDim} whose values have ${values} and whose rotated part has ${turned} are not supported`,
@@ -150,18 +174,19 @@ export function ggufModelConfig(file: GgufFile, factors: Float32Array | undefine
     max_position_embeddings: context,
     rms_norm_eps: shortest(number("attention.layer_norm_rms_epsilon")),
     rope_theta: theta,
-    rope_scaling: scalingOf(file, { headDim, theta, context, factors }),
+    rope_scaling: scalingOf(file, { headDim, theta, context, factors: factors.llama3 }),
     tie_word_embeddings: !file.tensors.has("output.weight"),
     bos_token_id: fields.optionalNumber("tokenizer.ggml.bos_token_id") ?? null,
     eos_token_id: endTokens(file),
     attention_bias: name !== "qwen2" && file.tensors.has("blk.0.attn_q.bias"),
     mlp_bias: file.tensors.has("blk.0.ffn_gate.bias"),
-    ...(ownKeys[modelType]?.({ file, number, optional, headDim, share: hidden / heads }) ?? {}),
+    ...(ownKeys[modelType]?.({ file, factors, number, optional, headDim, share: hidden / heads }) ?? {}),
   });
 }
 
 type OwnFields = {
   readonly file: GgufFile;
+  readonly factors: RopeFactors;
   readonly number: (key: string) => number;
   readonly optional: (key: string) => number | undefined;
   readonly headDim: number;
@@ -189,6 +214,17 @@ const ownKeys: { readonly [T in ModelType]?: (fields: OwnFields) => Record<strin
     attention_multiplier: shortest(number("attention.scale")),
     logits_scaling: shortest(number("logit_scale")),
   }),
+  phi3: ({ file, factors, number, optional, headDim }) => {
+    const originalContext = optional("rope.scaling.original_context_length") ?? number("context_length");
+    const turned = ggufTurned(file);
+    return {
+      // Half a number more than are turned: what is cut off again, however the quotient was rounded.
+      ...(turned === headDim ? {} : { partial_rotary_factor: (turned + 0.5) / headDim }),
+      sliding_window: optional("attention.sliding_window") || null,
+      original_max_position_embeddings: originalContext,
+      ...longropeOf(file, factors),
+    };
+  },
   lfm2: ({ file, number }) => {
     const kvHeads = kvHeadsByLayer(file);
     return {
@@ -201,6 +237,25 @@ const ownKeys: { readonly [T in ModelType]?: (fields: OwnFields) => Record<strin
     };
   },
 };
+
+/** longrope as `config.json` says it, where the file has its factors. Throws E_FORMAT where it has only some. */
+function longropeOf(file: GgufFile, { short, long }: RopeFactors): Record<string, unknown> {
+  if (short === undefined && long === undefined) return {};
+  if (short === undefined || long === undefined) {
+    const { short: shortName, long: longName } = ropeFactorNames;
+    throw new AppError("E_FORMAT", `${file.path}: expected both "${shortName}" and "${longName}", found one of them`);
+  }
+  const fields = fieldReader(file);
+  const magnitude = fields.optionalNumber(`${fields.text("general.architecture")}.rope.scaling.attn_factor`);
+  return {
+    rope_scaling: {
+      rope_type: "longrope",
+      short_factor: Array.from(short, shortest),
+      long_factor: Array.from(long, shortest),
+      attention_factor: magnitude === undefined ? null : shortest(magnitude),
+    },
+  };
+}
 
 /** The key–value heads, of each layer where they are not the same in all: then 0 or one number. Throws E_FORMAT, E_ARCHITECTURE. */
 function kvHeadsByLayer(file: GgufFile): readonly number[] {
@@ -248,7 +303,7 @@ function modelTypeOf(file: GgufFile): ModelType {
 }
 
 /** Numbers in a query of one head. Throws as `ggufModelConfig` does. */
-export function ggufHeadDim(file: GgufFile): number {
+function ggufHeadDim(file: GgufFile): number {
   modelTypeOf(file);
   const fields = fieldReader(file);
   const name = fields.text("general.architecture");
@@ -256,6 +311,13 @@ export function ggufHeadDim(file: GgufFile): number {
     fields.optionalNumber(`${name}.attention.key_length`) ??
     fields.number(`${name}.embedding_length`) / fields.number(`${name}.attention.head_count`)
   );
+}
+
+/** Numbers of a head that are turned by position. Throws as `ggufModelConfig` does. */
+export function ggufTurned(file: GgufFile): number {
+  modelTypeOf(file);
+  const fields = fieldReader(file);
+  return fields.optionalNumber(`${fields.text("general.architecture")}.rope.dimension_count`) ?? ggufHeadDim(file);
 }
 
 /** Rows of the embedding: what the metadata says about it is optional. */
@@ -306,7 +368,7 @@ function scalingOf(file: GgufFile, { headDim, theta, context, factors }: Rope): 
         original_max_position_embeddings: original,
       };
   }
-  throw new AppError("E_ARCHITECTURE", `${file.path}: ${ropeFactorsName} are not those of a Llama 3.1`);
+  throw new AppError("E_ARCHITECTURE", `${file.path}: ${ropeFactorNames.llama3} are not those of a Llama 3.1`);
 }
 
 /** 1e-5 is kept as an fp32 in the file: the shortest decimal that gives it. */

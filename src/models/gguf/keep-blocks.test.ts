@@ -61,6 +61,7 @@ describe.each<[string, Partial<ModelConfig>, (name: string, i: number) => GgufTe
   ["a llama, whose rows of q and k are paired", {}, mixed],
   ["a tied table of Q4_1", { tied: true }, () => "Q4_1"],
   ["a tied table of Q4_0", { tied: true }, () => "Q4_0"],
+  ["phi3, whose tensors hold several maps", { modelType: "phi3" }, () => "Q4_1"],
   ["qwen2 with biases", { modelType: "qwen2", biased: ["q", "k", "v"] }, () => "Q4_1"],
 ])("%s", (_, changes, typeOf) => {
   test("has the very values that widening gives", async () => {

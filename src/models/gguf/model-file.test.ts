@@ -46,6 +46,13 @@ const kinds: Readonly<Record<string, Partial<ModelConfig>>> = {
     multipliers: { embedding: 12, residual: 0.22, attention: 0.015625, logitDivisor: 8 },
   },
   smollm3: { modelType: "smollm3", layers: 5, unturned: [false, false, false, true, false] },
+  phi3: { modelType: "phi3", tied: true },
+  "phi3, windows, part of each head": { modelType: "phi3", turned: 6, windows: [32, 32], context: 32 },
+  "phi3, longrope": {
+    modelType: "phi3",
+    turned: 6,
+    ropeScaling: { type: "longrope", short: [1, 1.1, 1.3], long: [1.5, 4, 9], originalContext: 64, magnitude: 1.19 },
+  },
   lfm2: { modelType: "lfm2", layers: 3, tied: true, convolution: { width: 3, layers: [true, false, true] } },
   qwen2: { modelType: "qwen2", biased: ["q", "k", "v"], ropeTheta: 1e6 },
   gemma: { modelType: "gemma", tied: true, headDim: 16 },
@@ -131,6 +138,8 @@ test("what llama.cpp does not have is refused, naming what it has", async () => 
   await refuse({ ...kinds["gemma3"], windows: [8, 8, 8, 8, 8, 8, 8] }, /windows of .*five layers with one/);
   await refuse({ ...kinds["gemma3"], queryScalar: 24 }, /a query scalar of 24; it has 8/);
   await refuse({ ...kinds["smollm3"], unturned: [true, false, false, true, false] }, /every fourth/);
+  await refuse({ modelType: "phi3", headDim: 16 }, /no phi3 with 4 heads of 16 in a width of 32/);
+  await refuse({ modelType: "phi3", ropeScaling: { type: "linear", factor: 2 } }, /no phi3 with linear scaling/);
   await refuse({ ...kinds["gemma2"], windows: [8, 8] }, /windows of \[8,8\]/);
   await refuse({ ...kinds["gemma2"], queryScalar: 24 }, /a query scalar of 24; it has 16/);
 });
@@ -161,6 +170,47 @@ test("rope factors of another length than half a head are refused before they ar
   });
   await expect(withFactors(3)).rejects.toMatchObject({ code: "E_SHAPE" });
   await expect(withFactors(4)).rejects.toMatchObject({ code: "E_ARCHITECTURE" }); // not those of a Llama 3.1
+});
+
+test("longrope with one of its two tensors, and rows that are not those of q, k and v, are refused", async () => {
+  await saveGgufModel(path, randomLlama(kinds["phi3, longrope"]), { type: "F32" });
+  const { metadata, all } = await contents();
+  await writeGguf(
+    path,
+    metadata,
+    all.filter(({ name }) => name !== "rope_factors_short.weight"),
+  );
+  await expect(openModel(path)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringMatching(/expected both "rope_factors_short.weight" and/) as unknown,
+  });
+  const cut = all.map((tensor) =>
+    tensor.name === "blk.0.attn_qkv.weight"
+      ? { ...tensor, shape: [63, 32], data: () => tensor.data().subarray(0, 63 * 32) }
+      : tensor,
+  );
+  await writeGguf(path, metadata, cut);
+  await expect(openModel(path)).rejects.toMatchObject({
+    code: "E_SHAPE",
+    message: expect.stringMatching(/"blk.0.attn_qkv.weight" should be \[64,32\], found \[63,32\]/) as unknown,
+  });
+});
+
+test("key–value heads by layer: another number of them, and layers without in a model whose layers all attend", async () => {
+  await saveGgufModel(path, randomLlama(), { type: "F32" });
+  const { metadata, all } = await contents();
+  const openWith = async (value: readonly number[]) => {
+    const field: GgufField = { type: "array", of: "i32", value };
+    await writeGguf(path, new Map(metadata).set("llama.attention.head_count_kv", field), all);
+    return openModel(path);
+  };
+  expect((await openWith([2, 2])).config.kvHeads).toBe(2);
+  await expect(openWith([2])).rejects.toMatchObject({ code: "E_FORMAT" });
+  for (const value of [
+    [2, 0],
+    [2, 1],
+  ])
+    await expect(openWith(value)).rejects.toMatchObject({ code: "E_ARCHITECTURE" });
 });
 
 test("files that are no model we know are refused", async () => {

@@ -18,7 +18,7 @@ import type { WeightSource } from "../../runtime/session.ts";
 import type { ModelConfig } from "../config.ts";
 import type { KeptBlocks } from "../frozen-model.ts";
 import { embeddingName, headName, parameterShapes } from "../parameters.ts";
-import { ggufHeadDim, ggufModelConfig, ropeFactorsName } from "./config.ts";
+import { ggufModelConfig, ggufTurned, type RopeFactors, ropeFactorNames } from "./config.ts";
 import { type GgufPlace, ggufPlaces } from "./names.ts";
 
 export type GgufModel = {
@@ -45,6 +45,7 @@ export async function openGgufModel(path: string, { keepBlocks = false }: GgufOp
   requireReadable(file);
   const config = ggufModelConfig(file, await readRopeFactors(file));
   const places = ggufPlaces(config);
+  const read = lastTensor(file);
   const weights: Record<string, WeightSource> = {};
   const blocks = new Map<string, QuantizeOptions>();
   const tables = [embeddingName(config), headName].map((name) => `${name}.weight`);
@@ -52,7 +53,7 @@ export async function openGgufModel(path: string, { keepBlocks = false }: GgufOp
     const place = places.get(name)!;
     const wide = tables.includes(name); // their rows are looked up, which takes codes of 8 bits
     const kept = keepBlocks ? await keepTensor(file, place, shape, wide) : undefined;
-    if (kept === undefined) weights[name] = await locate(file, place, shape);
+    if (kept === undefined) weights[name] = await locate(file, place, shape, read);
     else {
       blocks.set(name, kept.layout);
       const [outputs, inputs] = shape as readonly [number, number];
@@ -64,14 +65,18 @@ export async function openGgufModel(path: string, { keepBlocks = false }: GgufOp
   return { config, weights, sha256: await sha256File(path), blocks: blocks.size === 0 ? undefined : blocks };
 }
 
-/** Divisors of the rotary frequencies: one for each pair of a head, which is checked before they are read. */
-async function readRopeFactors(file: GgufFile): Promise<Float32Array | undefined> {
-  const tensor = file.tensors.get(ropeFactorsName);
-  if (tensor === undefined) return undefined;
-  const wanted = ggufHeadDim(file) / 2;
-  if (tensor.shape.length !== 1 || tensor.shape[0] !== wanted)
-    throw new AppError("E_SHAPE", `${file.path}: "${ropeFactorsName}" should be [${wanted}], found [${tensor.shape}]`);
-  return readGgufTensor(file, ropeFactorsName);
+/** Divisors of the rotary frequencies: one for each pair that is turned, which is checked before they are read. */
+async function readRopeFactors(file: GgufFile): Promise<RopeFactors> {
+  const found: Record<string, Float32Array> = {};
+  for (const [kind, name] of Object.entries(ropeFactorNames)) {
+    const tensor = file.tensors.get(name);
+    if (tensor === undefined) continue;
+    const wanted = ggufTurned(file) / 2;
+    if (tensor.shape.length !== 1 || tensor.shape[0] !== wanted)
+      throw new AppError("E_SHAPE", `${file.path}: "${name}" should be [${wanted}], found [${tensor.shape}]`);
+    found[kind] = await readGgufTensor(file, name);
+  }
+  return found;
 }
 
 /** A weight in its own blocks; undefined where its type or its values have none that can be held. */
@@ -88,8 +93,10 @@ async function keepTensor(
   const { bits, packed, scales, offsets } = split;
   const blocks = shape[1]! / keptBlockSize;
   const { pairedHeads: heads } = place;
-  const ordered = <T extends Float32Array | Uint8Array>(values: T, perBlock = 1): T =>
-    heads === undefined ? values : unpairRows(values, blocks * perBlock, heads);
+  const ordered = <T extends Float32Array | Uint8Array>(values: T, perBlock = 1): T => {
+    const own = rowsOf(values, blocks * perBlock, place, shape);
+    return heads === undefined ? own : unpairRows(own, blocks * perBlock, heads);
+  };
   const values: QuantizedBlocks = {
     packed: ordered(packed, (keptBlockSize * bits) / 8),
     scales: ordered(scales),
@@ -104,20 +111,44 @@ async function keepTensor(
 
 function requireTensor(file: GgufFile, { name, ...place }: GgufPlace, shape: readonly number[]): GgufTensor {
   const tensor = findGgufTensor(file, name);
-  const wanted = place.shape ?? shape;
+  const wanted = place.rows === undefined ? (place.shape ?? shape) : [place.rows.of, ...shape.slice(1)];
   if (String(tensor.shape) !== String(wanted))
     throw new AppError("E_SHAPE", `${file.path}: "${name}" should be [${wanted}], found [${tensor.shape}]`);
   return tensor;
 }
 
-async function locate(file: GgufFile, place: GgufPlace, shape: readonly number[]): Promise<WeightSource> {
-  const { name, pairedHeads, offset } = place;
+async function locate(
+  file: GgufFile,
+  place: GgufPlace,
+  shape: readonly number[],
+  read: (name: string) => Promise<Float32Array>,
+): Promise<WeightSource> {
+  const { name, pairedHeads, offset, rows } = place;
   const tensor = requireTensor(file, place, shape);
+  const width = shape.length === 1 ? 1 : shape.at(-1)!;
   // Vectors are small: in memory they do not keep the rest from being handed over there.
-  if (tensor.type === "F32" && pairedHeads === undefined && offset === 0 && shape.length > 1)
-    return { kind: "file", path: file.path, offset: tensor.offset, bytes: tensor.bytes };
-  const values = await readGgufTensor(file, name);
-  const rows =
-    pairedHeads === undefined ? values : unpairRows(values, shape.length === 1 ? 1 : shape.at(-1)!, pairedHeads);
-  return { kind: "data", data: offset === 0 ? rows : rows.map((value) => value - offset) };
+  if (tensor.type === "F32" && pairedHeads === undefined && offset === 0 && shape.length > 1) {
+    const bytes = 4 * shape.reduce((a, b) => a * b, 1);
+    return { kind: "file", path: file.path, offset: tensor.offset + 4 * width * (rows?.from ?? 0), bytes };
+  }
+  const own = rowsOf(await read(name), width, place, shape);
+  const ordered = pairedHeads === undefined ? own : unpairRows(own, width, pairedHeads);
+  return { kind: "data", data: offset === 0 ? ordered : ordered.map((value) => value - offset) };
+}
+
+/** A map's own rows of a tensor's values, `perRow` each. */
+const rowsOf = <T extends Float32Array | Uint8Array>(
+  values: T,
+  perRow: number,
+  { rows }: GgufPlace,
+  shape: readonly number[],
+): T => (rows === undefined ? values : (values.slice(rows.from * perRow, (rows.from + shape[0]!) * perRow) as T));
+
+/** Reads a tensor once for all of its maps, which follow each other; only the last one is held. */
+function lastTensor(file: GgufFile): (name: string) => Promise<Float32Array> {
+  let last: { readonly name: string; readonly values: Promise<Float32Array> } | undefined;
+  return (name) => {
+    if (last?.name !== name) last = { name, values: readGgufTensor(file, name) };
+    return last.values;
+  };
 }

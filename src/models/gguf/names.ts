@@ -1,8 +1,9 @@
 /** @file What llama.cpp calls our architectures and their tensors, and how its tensors differ from those of a checkpoint. */
 import { AppError } from "../../base/errors.ts";
 import { architectures } from "../architectures/index.ts";
+import { checkpointTensors } from "../checkpoint.ts";
 import type { LinearMap, ModelConfig, ModelType } from "../config.ts";
-import { convolves, layerMaps, linearName, parameterShapes } from "../parameters.ts";
+import { convolves, layerMaps, linearName, linearSize, parameterShapes } from "../parameters.ts";
 
 type GgufArchitecture = {
   /** `general.architecture` */
@@ -22,6 +23,8 @@ type GgufArchitecture = {
   readonly lastNorm?: string;
   /** Of layers that convolve. */
   readonly taps?: string;
+  /** By the names of tensors of several maps: llama.cpp has them so too. */
+  readonly fused?: Readonly<Record<string, string>>;
 };
 
 const norms = { beforeAttention: "attn_norm", beforeFeedForward: "ffn_norm" };
@@ -39,6 +42,13 @@ export const ggufArchitectures: { readonly [T in ModelType]?: GgufArchitecture }
   gemma3_text: { name: "gemma3", pairsRows: false, gainOffset: 1, norms: aroundNorms, headNorms },
   granite: { name: "granite", pairsRows: true, gainOffset: 0, norms },
   smollm3: { name: "smollm3", pairsRows: true, gainOffset: 0, norms },
+  phi3: {
+    name: "phi3",
+    pairsRows: false,
+    gainOffset: 0,
+    norms,
+    fused: { "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up" },
+  },
   lfm2: {
     name: "lfm2",
     pairsRows: false,
@@ -71,6 +81,8 @@ export type GgufPlace = {
   readonly offset: number;
   /** The shape there, where it has fewer axes. */
   readonly shape?: readonly number[];
+  /** Which of the tensor's rows it is, where that holds several maps. */
+  readonly rows?: { readonly from: number; readonly of: number };
 };
 
 /** llama.cpp's view of a model. Throws E_ARCHITECTURE naming those it has. */
@@ -88,9 +100,9 @@ export function ggufArchitecture({ modelType }: Pick<ModelConfig, "modelType">, 
 export function ggufPlaces(config: ModelConfig): Map<string, GgufPlace> {
   const found = ggufArchitecture(config, "GGUF");
   const { pairsRows, gainOffset, norms: normNames, headNorms: headNames, lastNorm = "output_norm" } = found;
-  const { embedding, layers, norms, headNorms, taps } = architectures[config.modelType];
+  const { embedding, layers, norms, headNorms, taps, fused = {} } = architectures[config.modelType];
   const places = new Map<string, GgufPlace>();
-  const put = (name: string, to: string, more: { pairedHeads?: number; offset?: number; shape?: number[] } = {}) =>
+  const put = (name: string, to: string, more: Partial<Omit<GgufPlace, "name">> = {}) =>
     places.set(name, { name: to, pairedHeads: undefined, offset: 0, ...more });
   put(embedding, "token_embd.weight");
   put(`${norms.last}.weight`, `${lastNorm}.weight`, { offset: gainOffset });
@@ -116,6 +128,27 @@ export function ggufPlaces(config: ModelConfig): Map<string, GgufPlace> {
       for (const part of ["weight", "bias"])
         put(`${linearName(config, layer, map)}.${part}`, `blk.${layer}.${maps[map]}.${part}`, paired);
     }
+    for (const [name, parts] of Object.entries(fused)) {
+      const of = parts.reduce((sum, map) => sum + linearSize(config, map).outputs, 0);
+      let from = 0;
+      for (const map of parts) {
+        put(`${linearName(config, layer, map)}.weight`, `blk.${layer}.${found.fused![name]}.weight`, {
+          rows: { from, of },
+        });
+        from += linearSize(config, map).outputs;
+      }
+    }
   }
   return new Map([...parameterShapes(config).keys()].map((name) => [name, places.get(name)!]));
+}
+
+/** The same by the tensors of a checkpoint, which hold several maps where llama.cpp's do. */
+export function ggufCheckpointPlaces(config: ModelConfig): Map<string, GgufPlace> {
+  const places = ggufPlaces(config);
+  return new Map(
+    checkpointTensors(config).map(({ name, parts }) => {
+      const { rows: _, ...place } = places.get(parts[0]!)!;
+      return [name, place];
+    }),
+  );
 }

@@ -4,11 +4,11 @@ import { pairRows } from "../../files/gguf/rows.ts";
 import { type GgufTensorType, ggufTypes } from "../../files/gguf/types.ts";
 import { type GgufTensorToWrite, writeGguf } from "../../files/gguf/write.ts";
 import { readWeight } from "../../runtime/read-weight.ts";
+import { checkpointTensors, joinParts } from "../checkpoint.ts";
 import type { ModelConfig } from "../config.ts";
 import type { FrozenModel } from "../frozen-model.ts";
-import { parameterShapes } from "../parameters.ts";
-import { ggufShape, ropeFactors, ropeFactorsName } from "./config.ts";
-import { type GgufPlace, ggufPlaces } from "./names.ts";
+import { ggufShape, ropeFactors } from "./config.ts";
+import { type GgufPlace, ggufCheckpointPlaces } from "./names.ts";
 
 export type GgufModelType = "F32" | "F16" | "Q8_0" | "Q4_0" | "Q4_1";
 
@@ -40,14 +40,17 @@ export async function writeGgufModel(
   fields.set("general.type", { type: "string", value: "model" });
   fields.set("general.file_type", { type: "u32", value: fileTypes[type] });
   fields.set("general.quantization_version", { type: "u32", value: 2 });
-  const places = ggufPlaces(config);
-  const tensors: GgufTensorToWrite[] = [];
-  const factors = ropeFactors(config);
-  if (factors !== undefined)
-    tensors.push({ name: ropeFactorsName, type: "F32", shape: [factors.length], data: () => factors });
-  for (const [name, shape] of parameterShapes(config)) {
+  const places = ggufCheckpointPlaces(config);
+  const tensors: GgufTensorToWrite[] = [...ropeFactors(config)].map(([name, factors]) => ({
+    name,
+    type: "F32",
+    shape: [factors.length],
+    data: () => factors,
+  }));
+  for (const tensor of checkpointTensors(config)) {
+    const { name, shape } = tensor;
     const place = places.get(name)!;
-    const data = async () => rearrange(await read(name), shape, place);
+    const data = async () => rearrange(await joinParts(tensor, read), shape, place);
     tensors.push({
       name: place.name,
       type: ggufStoredType(type, place.name, shape),
