@@ -1,6 +1,7 @@
 /** @file The service's HTTP API, as the playground asks it. */
 import type { ConstraintSpec } from "../src/constraint/spec.ts";
 import type { Certificate } from "../src/server/trust/certificate.ts";
+import type { Nearest, SentenceEffect } from "../src/server/trust/why.ts";
 
 export type Version = { readonly version: number; readonly object: string; readonly at: string };
 export type StoredName =
@@ -31,6 +32,7 @@ export type Diff = {
   readonly similarity: number | null;
   readonly samePrompt: boolean | null;
 };
+export type Why = { readonly nearest: readonly Nearest[]; readonly sentences: readonly SentenceEffect[] };
 export type CertificateState =
   | { readonly status: "running"; readonly done: number; readonly total: number; readonly certificate?: Certificate }
   | { readonly status: "failed"; readonly error: { readonly message: string }; readonly certificate?: Certificate }
@@ -88,6 +90,7 @@ export function createApi(key: string) {
       (await ask<{ content: Content }>(at(`${name}@${version}`))).content,
     diff: (name: string, from: number, to: number) =>
       ask<Diff>(at(`${name}@${from}`, `/diff?against=${encodeURIComponent(`${name}@${to}`)}`)),
+    why: (name: string, version: number, prompt: string) => ask<Why>(at(`${name}@${version}`, "/why"), { prompt }),
     rollback: (name: string, version: number) => ask<Version>(at(name, "/rollback"), { version }),
     certify: (name: string, body: object) => ask<CertificateState>(at(name, "/certificate"), body),
     certificate: (name: string) => ask<CertificateState>(at(name, "/certificate")),

@@ -22,6 +22,7 @@ import { addStore } from "./commands/store.ts";
 import { addSvd } from "./commands/svd.ts";
 import { addTrain } from "./commands/train.ts";
 import { addUnmerge } from "./commands/unmerge.ts";
+import { addWhy } from "./commands/why.ts";
 import type { CliContext } from "./context.ts";
 import { printError } from "./output.ts";
 
@@ -34,6 +35,7 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addServe,
   addStore,
   addCertify,
+  addWhy,
   addInspect,
   addExport,
   addMerge,

@@ -11,6 +11,7 @@ import { assetResponse } from "./playground-file.ts";
 import { chat, complete, embed } from "./routes/ask.ts";
 import * as certificates from "./routes/certificates.ts";
 import * as names from "./routes/specializations.ts";
+import * as why from "./routes/why.ts";
 import type { Env, RouteContext, Services } from "./services.ts";
 
 type Route = {
@@ -73,6 +74,8 @@ export const routes: readonly Route[] = [
     scope: "write",
     run: (c, s) => certificates.remove(c, s, nameOf(c)),
   },
+  { method: "get", path: "/v1/specializations/:name/why", scope: "read", run: (c, s) => why.show(c, s, nameOf(c)) },
+  { method: "post", path: "/v1/specializations/:name/why", scope: "write", run: (c, s) => why.ablate(c, s, nameOf(c)) },
   { method: "post", path: "/v1/aliases", scope: "write", run: names.alias },
   { method: "post", path: "/v1/load_lora_adapter", scope: "write", run: names.loadAdapter },
   { method: "post", path: "/v1/unload_lora_adapter", scope: "write", run: names.unloadAdapter },

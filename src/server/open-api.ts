@@ -11,6 +11,7 @@ import {
   RollbackRequest,
   SpecializationRequest,
   UnloadAdapterRequest,
+  WhyRequest,
 } from "./api/schemas.ts";
 import type { Scope } from "./keys.ts";
 
@@ -23,6 +24,7 @@ const bodies: Readonly<Record<string, { readonly name: string; readonly schema: 
   "post /v1/specializations": { name: "SpecializationRequest", schema: SpecializationRequest },
   "post /v1/specializations/:name/rollback": { name: "RollbackRequest", schema: RollbackRequest },
   "post /v1/specializations/:name/certificate": { name: "CertificateRequest", schema: CertificateRequest },
+  "post /v1/specializations/:name/why": { name: "WhyRequest", schema: WhyRequest },
   "post /v1/aliases": { name: "AliasRequest", schema: AliasRequest },
   "post /v1/load_lora_adapter": { name: "LoadAdapterRequest", schema: LoadAdapterRequest },
   "post /v1/unload_lora_adapter": { name: "UnloadAdapterRequest", schema: UnloadAdapterRequest },

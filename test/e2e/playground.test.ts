@@ -74,6 +74,16 @@ test.skipIf(noChromium)("by keyboard alone a prompt becomes gates, and the label
   expect(await page.locator(".gates rect").count()).toBe(content.gates.flat().length);
 });
 
+test.skipIf(noChromium)("which sentence moved the gates is shown", async () => {
+  await page.click("#why");
+  await page.waitForSelector("#nearest");
+  const shown = await page.locator("#sentences li").allTextContents();
+  expect(shown.map((text) => text.replace(/^.*?%: | \(most.*$/g, "")).sort()).toEqual([
+    "Say what the customer wants.",
+    "The labels are: billing, delivery, refund.",
+  ]);
+});
+
 test.skipIf(noChromium)("one question is answered by all three as the service answers them", async () => {
   await page.fill("#input", input);
   await page.click("#ask");

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { Api } from "../api.ts";
 import { messageOf, type Selected } from "../state.ts";
 import { GatesMap } from "./gates-map.tsx";
+import { WhyPart } from "./why.tsx";
 
 export type PromptPanelProps = {
   readonly api: Api;
@@ -79,6 +80,7 @@ export function PromptPanel({ api, prompt, onPrompt, selected, onSelect }: Promp
           </p>
           <p id="constraint">{constraintOf(selected)}</p>
           <GatesMap gates={selected.content.gates} experts={selected.content.experts} />
+          <WhyPart key={`${selected.name}@${selected.version}`} api={api} prompt={prompt} selected={selected} />
           <a
             id="download"
             download={`${selected.name}-${selected.version}.json`}

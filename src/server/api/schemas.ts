@@ -190,6 +190,14 @@ export const CertificateRequest = z.strictObject({
       "the cheapest that scores the threshold answers, where that is not the specialisation; what it needs of the prompt's text is kept",
     ),
 });
+export const WhyRequest = z.strictObject({
+  prompt: text.optional().describe("the prompt that the name stands for: each of its sentences is left out in turn"),
+  promptExamples: z
+    .array(z.strictObject({ input: text, output: text }))
+    .max(apiLimits.messages)
+    .optional()
+    .describe("the examples that it was made of, beside or in the place of a prompt"),
+});
 export const AliasRequest = z.strictObject({ name: Name, target: z.string() });
 export const RollbackRequest = z.strictObject({ version: z.int().positive().optional() });
 export const LoadAdapterRequest = z.object({ lora_name: z.string(), lora_path: z.string() });

@@ -1,11 +1,11 @@
 /** @file Certificates: how the specialisation that a name stands for answers, measured on the caller's inputs. */
 import { AppError } from "../../base/errors.ts";
-import { renderSystemPrompt } from "../../text/prompt.ts";
 import { CertificateRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
 import type { RouteContext, Services } from "../services.ts";
 import type { Certificate } from "../trust/certificate.ts";
 import { checkMeasurement, measure } from "../trust/measure.ts";
+import { promptAsMade } from "../trust/prompt-as-made.ts";
 
 /** Begins to measure, in the background. */
 export async function begin(c: RouteContext, services: Services, name: string): Promise<Response> {
@@ -18,7 +18,7 @@ export async function begin(c: RouteContext, services: Services, name: string): 
   const { tenant, turn } = c.var.caller;
   const found = await store.resolve(tenant, name);
   const content = await store.read(found.object);
-  const prompt = promptOf(options.prompt, promptExamples);
+  const prompt = promptAsMade(options.prompt, promptExamples);
   const measurement = { ...options, prompt, content, object: found.object, inputs, reference, tenant };
   checkMeasurement(name, measurement, { secret });
   const state = certifications.begin(tenant, found.object, inputs.length, async (onProgress, signal) => {
@@ -58,13 +58,3 @@ const withoutPrompt = ({ prompt, residual, refined, ...rest }: Certificate) => (
   keepsPrompt: prompt !== undefined || residual !== undefined,
   isRefined: refined !== undefined,
 });
-
-/** As the specialisation was made: of a prompt, of examples, or of both. */
-function promptOf(
-  description: string | undefined,
-  examples: readonly { readonly input: string; readonly output: string }[] | undefined,
-): string | undefined {
-  if (examples === undefined) return description;
-  const shots = examples.map(({ input, output }) => ({ input, target: output }));
-  return renderSystemPrompt({ ...(description === undefined ? {} : { description }), examples: shots });
-}

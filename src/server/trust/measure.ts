@@ -77,8 +77,17 @@ export function checkMeasurement(
     );
   if (prompt === undefined && inputs.some(({ target }) => target === undefined))
     throw new AppError("E_USAGE", "inputs: expected the prompt beside them, which says what is right; found none");
-  const { promptHmac } = content;
-  if (prompt === undefined || promptHmac === undefined || secret === undefined) return; // an anonymous one takes the caller's word
+  requirePromptOf(name, content, prompt, secret);
+}
+
+/** Throws E_USAGE for a prompt that is not the one that a name stands for; an anonymous one takes the caller's word. */
+export function requirePromptOf(
+  name: string,
+  { promptHmac }: Pick<Specialization, "promptHmac">,
+  prompt: string | undefined,
+  secret: Uint8Array | undefined,
+): void {
+  if (prompt === undefined || promptHmac === undefined || secret === undefined) return;
   if (!timingSafeEqual(Buffer.from(hmacSha256(secret, prompt), "hex"), Buffer.from(promptHmac, "hex")))
     throw new AppError("E_USAGE", `prompt: it is not the one that ${name} stands for`);
 }
