@@ -29,9 +29,23 @@ test("a schema is read, none of the flags demands nothing", async () => {
 });
 
 test.each([
+  ["a list", "water(bed, minutes); lamp()"],
+  ["a file of lines", file("calls.txt", "water(bed, minutes)\nlamp()\n")],
+])("calls of %s", async (_, calls) => {
+  const functions = [
+    { name: "water", parameters: ["bed", "minutes"] },
+    { name: "lamp", parameters: [] },
+  ];
+  expect(await readConstraint({ calls })).toEqual({ kind: "calls", functions });
+});
+
+test.each([
   ["a name of no file", { labels: "labels.text" }, "E_USAGE"],
   ["an empty line", { labels: file("gap.txt", "a\n\nb") }, "E_USAGE"],
   ["an array of numbers", { labels: "[1, 2]" }, "E_FORMAT"],
+  ["a call without brackets", { calls: "water" }, "E_USAGE"],
+  ["no calls", { calls: ";" }, "E_USAGE"],
+  ["calls beside --no-constraint", { calls: "water()", constraint: false }, "E_USAGE"],
   ["half an array", { labels: '["a"' }, "E_FORMAT"],
   ["bytes that are no text", { labels: file("bytes", "\u0000,\u0001") }, "E_USAGE"],
   ["a schema that is not there", { schema: join(folder, "none.json") }, "E_NOT_FOUND"],

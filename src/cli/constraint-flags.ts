@@ -1,27 +1,33 @@
-/** @file `--labels`, `--schema`, `--no-constraint`, `--abstain`: what answers must be. */
+/** @file `--labels`, `--schema`, `--calls`, `--no-constraint`, `--abstain`: what answers must be. */
 import { stat } from "node:fs/promises";
 import { Option } from "commander";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
-import { type ConstraintSpec, constraintLimits, labelsSpec, schemaSpec } from "../constraint/spec.ts";
+import { parseSignature } from "../constraint/calls.ts";
+import { type ConstraintSpec, callsSpec, constraintLimits, labelsSpec, schemaSpec } from "../constraint/spec.ts";
 import { plural } from "./format.ts";
 import { decimal, readTextFile } from "./options.ts";
 
 export type ConstraintFlags = {
   readonly labels?: string;
   readonly schema?: string;
+  readonly calls?: string;
   /** False with `--no-constraint`. */
   readonly constraint?: boolean;
 };
 
-/** `--labels`, `--schema`. */
+/** `--labels`, `--schema`, `--calls`. */
 export const formOptions = (): Option[] => [
   new Option(
     "--labels <list>",
     "answer with one of these: separated by commas, or a file with one a line or a JSON array of them",
-  ).conflicts("schema"),
-  new Option("--schema <file>", "answer with JSON of this JSON schema"),
+  ).conflicts(["schema", "calls"]),
+  new Option("--schema <file>", "answer with JSON of this JSON schema").conflicts("calls"),
+  new Option(
+    "--calls <list>",
+    'answer with a call of one of these functions, as in "water(bed, minutes); open(side)", or a file with one a line',
+  ),
 ];
 
 /** The same and `--no-constraint`. `none` says what is then not kept. */
@@ -35,9 +41,10 @@ export const abstainOption = () =>
  * @throws E_USAGE, E_CONFIG, E_LIMIT, E_FORMAT, E_NOT_FOUND
  */
 export async function readConstraint(flags: ConstraintFlags): Promise<ConstraintSpec | false | undefined> {
-  const { labels, schema, constraint = true } = flags;
-  if (!constraint && (labels !== undefined || schema !== undefined))
-    throw new AppError("E_USAGE", "expected one of --labels, --schema and --no-constraint, found two");
+  const { labels, schema, calls, constraint = true } = flags;
+  if (!constraint && [labels, schema, calls].some((given) => given !== undefined))
+    throw new AppError("E_USAGE", "expected one of --labels, --schema, --calls and --no-constraint, found two");
+  if (calls !== undefined) return callsSpec(await readSignatures(calls));
   if (schema !== undefined) {
     const text = await readTextFile(schema);
     return schemaSpec(parseJson(text, { what: schema, maxBytes: constraintLimits.schemaBytes, uniqueKeys: true }));
@@ -49,11 +56,35 @@ export async function readConstraint(flags: ConstraintFlags): Promise<Constraint
 /** One line for people: how many labels, and the first of them. */
 export function describeSpec(spec: ConstraintSpec): string {
   if (spec.kind === "schema") return "a JSON schema";
+  if (spec.kind === "calls")
+    return `${plural(spec.functions.length, "function")}: ${spec.functions
+      .slice(0, maxShown)
+      .map(({ name }) => name)
+      .join(", ")}${spec.functions.length > maxShown ? ", …" : ""}`;
   const shown = spec.labels.slice(0, maxShown).map((label) => (/[,;]/.test(label) ? JSON.stringify(label) : label));
   return `${plural(spec.labels.length, "label")}: ${shown.join(", ")}${spec.labels.length > maxShown ? ", …" : ""}`;
 }
 
 const maxShown = 20;
+
+/** Of a file, where there is one of that name, else of the flag itself. */
+async function readSignatures(given: string) {
+  const isFile = await stat(given).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  const text = isFile ? await readTextFile(given) : given;
+  const listed = text.split(/[;\n]/u).filter((part) => part.trim() !== "");
+  return listed.map((part) => {
+    const parsed = parseSignature(part);
+    if (parsed === undefined)
+      throw new AppError(
+        "E_USAGE",
+        `--calls: expected functions as name(parameter, parameter), found ${JSON.stringify(part.trim().slice(0, 100))}`,
+      );
+    return parsed;
+  });
+}
 
 /** Of a file, where there is one of that name, else of the flag itself. */
 async function readLabels(given: string): Promise<string[]> {

@@ -16,7 +16,7 @@ export function specializeWarnings(
     warnings.push(
       "the prompt does not seem to be English; generators are trained on English prompts, and may not read it",
     );
-  if (constraint?.kind === "schema") compileConstraint(tokenizer, layout, constraint);
+  if (constraint !== undefined && constraint.kind !== "labels") compileConstraint(tokenizer, layout, constraint);
   if (constraint?.kind !== "labels") return warnings;
   if (labelTrie(tokenizer, answerFrame(tokenizer, layout), constraint.labels).sharesFirstToken)
     warnings.push(

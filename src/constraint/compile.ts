@@ -7,9 +7,8 @@ import { answerFrame } from "./answer-frame.ts";
 import { automatonOf } from "./automaton.ts";
 import type { CompiledConstraint } from "./compiled.ts";
 import { sequence, text } from "./grammar.ts";
-import { schemaGrammar } from "./json-schema.ts";
 import { labelTrie } from "./labels.ts";
-import type { ConstraintSpec } from "./spec.ts";
+import { answerGrammar, type ConstraintSpec } from "./spec.ts";
 import { concatenated, tokenBytes } from "./token-bytes.ts";
 
 export type { CompiledConstraint } from "./compiled.ts";
@@ -27,24 +26,27 @@ const compilers: { [Kind in ConstraintSpec["kind"]]: Compile<Kind> } = {
     const { next, labelOf, bytes } = labelTrie(tokenizer, frame, labels);
     return { next, labelOf, stopIds: frame.endId === undefined ? [] : [frame.endId], bytes: () => bytes };
   },
-  schema(shared, { schema }) {
-    const { encode, endId } = answerFrame(shared.tokenizer, shared.layout);
-    if (endId === undefined)
-      throw new AppError("E_CONFIG", "JSON schema: expected a layout with a token that ends an answer, found none");
-    shared.vocabulary ??= sortVocabulary(tokenBytes(shared.tokenizer));
-    const { tokens } = shared.vocabulary;
-    const lead = leadOf(new TextDecoder().decode(concatenated(encode("{}").map((id) => tokens[id]))));
-    const grammar = sequence(text(lead), schemaGrammar(schema));
-    return { ...tokensOf(automatonOf(grammar), shared.vocabulary, endId), stopIds: [endId] };
-  },
+  schema: grammarOf,
+  calls: grammarOf,
 };
+
+function grammarOf(shared: Shared, spec: ConstraintSpec): CompiledConstraint {
+  const { encode, endId } = answerFrame(shared.tokenizer, shared.layout);
+  if (endId === undefined)
+    throw new AppError("E_CONFIG", "constraint: expected a layout with a token that ends an answer, found none");
+  shared.vocabulary ??= sortVocabulary(tokenBytes(shared.tokenizer));
+  const { tokens } = shared.vocabulary;
+  const lead = leadOf(new TextDecoder().decode(concatenated(encode("{}").map((id) => tokens[id]))));
+  const grammar = sequence(text(lead), answerGrammar(spec));
+  return { ...tokensOf(automatonOf(grammar), shared.vocabulary, endId), stopIds: [endId] };
+}
 
 /** What a layout and its tokenizer write in front of an answer. */
 function leadOf(written: string): string {
   if (!written.endsWith("{}"))
     throw new AppError(
       "E_CONFIG",
-      `JSON schema: expected a layout that writes answers as they are, found ${JSON.stringify(written)} for {}`,
+      `constraint: expected a layout that writes answers as they are, found ${JSON.stringify(written)} for {}`,
     );
   return written.slice(0, -2);
 }

@@ -13,7 +13,7 @@ import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
 import { compileConstraint } from "./compile.ts";
 import { gbnf } from "./gbnf.ts";
-import { type ConstraintSpec, labelsSpec, schemaSpec } from "./spec.ts";
+import { type ConstraintSpec, callsSpec, labelsSpec, schemaSpec } from "./spec.ts";
 
 let tokenizer: Tokenizer;
 /** Tokens with which texts come to an end. */
@@ -93,6 +93,32 @@ test("answers of 400 random schemas fit them, as another validator sees it", asy
     expectValid(schema, text);
   }
   expect(finished).toBeGreaterThan(300);
+});
+
+test("answers under 100 random lists of functions call one of them, with its own parameters", async () => {
+  let finished = 0;
+  for (let i = 0; i < 100; i++) {
+    const rng = createRng(`functions ${i}`);
+    const names = rng.shuffle(["set", "set_all", "get", "a.b", "日", "x-y", "$f"]).slice(0, 1 + rng.int(7));
+    const functions = names.map((name) => ({
+      name,
+      parameters: rng.shuffle(["a", "ab", "to", "état"]).slice(rng.int(5)),
+    }));
+    const { text, finish } = await answer(callsSpec(functions), `call ${i}`, i % 2 === 1);
+    if (finish === "length") continue;
+    finished++;
+    const [, name, given] = /^(.+?)\((.*)\)$/su.exec(text)!;
+    const { parameters } = functions.find((one) => one.name === name)!;
+    let rest = given!;
+    for (let count = 0; rest !== ""; count++) {
+      const [whole, key, value] = /^(.+?)=("(?:[^"\\]|\\.)*")(?:, |$)/su.exec(rest)!;
+      expect(parameters).toContain(key);
+      expect(typeof JSON.parse(value!)).toBe("string");
+      expect(count).toBeLessThan(parameters.length);
+      rest = rest.slice(whole.length);
+    }
+  }
+  expect(finished).toBeGreaterThan(60);
 });
 
 test("2,000 damaged schemas are kept by an answer, or refused", async () => {

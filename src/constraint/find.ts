@@ -7,6 +7,7 @@
  */
 import { AppError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
+import { findCalls } from "./find-calls.ts";
 import { bulletedList, inlineList, type List } from "./find-list.ts";
 import { findSchema } from "./find-schema.ts";
 import { constraintLimits, type FoundConstraint, labelsSpec } from "./spec.ts";
@@ -103,7 +104,7 @@ const form = /\{\s*"([^"\n]{1,40})"\s*:\s*(?:<[^<>\n]{0,40}>|[A-Z][A-Z_ ]{0,40}|
 export function findConstraint(prompt: string): FoundConstraint | undefined {
   if (prompt.length > maxPrompt) return undefined;
   try {
-    return findSchema(prompt) ?? findLabels(prompt);
+    return findSchema(prompt) ?? findCalls(prompt) ?? findLabels(prompt);
   } catch (error) {
     if (error instanceof AppError) return undefined; // a list or a schema that cannot be kept
     throw error;

@@ -1,12 +1,11 @@
 /** @file A grammar in llama.cpp's notation, GBNF. */
 
-import { type CodePoints, choice, type Grammar, text } from "./grammar.ts";
-import { schemaGrammar } from "./json-schema.ts";
-import type { ConstraintSpec } from "./spec.ts";
+import type { CodePoints, Grammar } from "./grammar.ts";
+import { answerGrammar, type ConstraintSpec } from "./spec.ts";
 
 /** The answers of a constraint, the rule `root`. Repeated parts become rules of their own. */
 export function gbnf(spec: ConstraintSpec): string {
-  const grammar = spec.kind === "labels" ? choice(...spec.labels.map(text)) : schemaGrammar(spec.schema);
+  const grammar = answerGrammar(spec);
   const uses = countUses(grammar);
   const rules: string[] = [];
   const names = new Map<Grammar, string>();

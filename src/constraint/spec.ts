@@ -1,14 +1,17 @@
-/** @file What an answer must be: one of a closed list of labels, or JSON of a schema. Text, so it fits any tokenizer. */
+/** @file What an answer must be: one of a closed list of labels, JSON of a schema, or a call of a function. Text, so it fits any tokenizer. */
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import type { JsonValue } from "../base/json.ts";
 import { utf8Length } from "../base/utf8.ts";
 import { automatonOf } from "./automaton.ts";
+import { callsGrammar, type FunctionSignature, requireSignatures } from "./calls.ts";
+import { choice, type Grammar, text } from "./grammar.ts";
 import { schemaGrammar } from "./json-schema.ts";
 
 export type ConstraintSpec =
   | { readonly kind: "labels"; readonly labels: readonly string[] }
-  | { readonly kind: "schema"; readonly schema: JsonValue };
+  | { readonly kind: "schema"; readonly schema: JsonValue }
+  | { readonly kind: "calls"; readonly functions: readonly FunctionSignature[] };
 
 /** A constraint that a prompt states. */
 export type FoundConstraint = {
@@ -29,12 +32,17 @@ export const constraintLimits = {
 export const ConstraintSection = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("labels"), labels: z.array(z.string()) }),
   z.strictObject({ kind: z.literal("schema"), schema: z.json() }),
+  z.strictObject({
+    kind: z.literal("calls"),
+    functions: z.array(z.strictObject({ name: z.string(), parameters: z.array(z.string()) })),
+  }),
 ]);
 
 /** What a file says, checked as what a user gives is. Throws E_FORMAT, E_LIMIT. */
 export function requireSpec(section: z.infer<typeof ConstraintSection>, file: string): ConstraintSpec {
   try {
     if (section.kind === "labels") return labelsSpec(section.labels);
+    if (section.kind === "calls") return callsSpec(section.functions);
     requireSize(section.schema);
     schemaGrammar(section.schema);
     return section;
@@ -49,6 +57,13 @@ export function schemaSpec(schema: JsonValue): ConstraintSpec {
   requireSize(schema);
   automatonOf(schemaGrammar(schema));
   return { kind: "schema", schema };
+}
+
+/** A call of one of these functions. Throws E_USAGE for names that are none or stand twice, E_LIMIT for too many. */
+export function callsSpec(functions: readonly FunctionSignature[]): ConstraintSpec {
+  requireSignatures(functions);
+  automatonOf(callsGrammar(functions));
+  return { kind: "calls", functions };
 }
 
 /**
@@ -83,9 +98,34 @@ export function labelsSpec(given: readonly string[]): ConstraintSpec {
   return { kind: "labels", labels };
 }
 
-/** A JSON schema of the answers. Of labels one of strings: the answers themselves have no quotes. */
-export const answerSchema = (spec: ConstraintSpec): JsonValue =>
-  spec.kind === "schema" ? spec.schema : { type: "string", enum: [...spec.labels] };
+type Forms<Result> = { readonly [K in ConstraintSpec["kind"]]: (spec: Extract<ConstraintSpec, { kind: K }>) => Result };
+
+const schemas: Forms<JsonValue> = {
+  schema: ({ schema }) => schema,
+  labels: ({ labels }) => ({ type: "string", enum: [...labels] }),
+  calls: ({ functions }) => ({ type: "string", pattern: `^(?:${functions.map(callPattern).join("|")})$` }),
+};
+
+const grammars: Forms<Grammar> = {
+  schema: ({ schema }) => schemaGrammar(schema),
+  labels: ({ labels }) => choice(...labels.map(text)),
+  calls: ({ functions }) => callsGrammar(functions),
+};
+
+/** A JSON schema of the answers. Of labels and calls one of strings: the answers themselves have no quotes. */
+export const answerSchema = (spec: ConstraintSpec): JsonValue => schemas[spec.kind](spec as never);
+
+/** The texts that are answers. */
+export const answerGrammar = (spec: ConstraintSpec): Grammar => grammars[spec.kind](spec as never);
+
+const escapedName = (name: string): string => name.replace(/[$.-]/g, "\\$&");
+
+/** As an expression of JSON schemas, what `callsGrammar` says. */
+function callPattern({ name, parameters }: FunctionSignature): string {
+  const one = `(?:${parameters.map(escapedName).join("|")})="(?:[^"\\\\\\x00-\\x1f]|\\\\.)*"`;
+  const given = parameters.length === 0 ? "" : `(?:${one}(?:, ${one}){0,${parameters.length - 1}})?`;
+  return `${escapedName(name)}\\(${given}\\)`;
+}
 
 function requireSize(schema: JsonValue): void {
   if (utf8Length(JSON.stringify(schema)) > constraintLimits.schemaBytes)

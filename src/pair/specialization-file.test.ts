@@ -77,6 +77,12 @@ describe("the constraint of a specialisation", () => {
     ["of a label twice", { kind: "labels", labels: ["a", "a"] }, "E_FORMAT"],
     ["of too many labels", { kind: "labels", labels: Array.from({ length: 10_001 }, (_, i) => `${i}`) }, "E_LIMIT"],
     ["of a schema that cannot be kept", { kind: "schema", schema: { not: {} } }, "E_FORMAT"],
+    ["of a call of what is no name", { kind: "calls", functions: [{ name: "a b", parameters: [] }] }, "E_FORMAT"],
+    [
+      "of too many parameters",
+      { kind: "calls", functions: [{ name: "a", parameters: Array.from({ length: 31 }, (_, i) => `p${i}`) }] },
+      "E_LIMIT",
+    ],
     ["of a large schema", { kind: "schema", schema: { const: "x".repeat(2 ** 19) } }, "E_LIMIT"],
   ])("%s is refused", async (_, constraint, code) => {
     const path = join(folder(), "specialization.json");

@@ -97,5 +97,7 @@ export function PromptPanel({ api, prompt, onPrompt, selected, onSelect }: Promp
 function constraintOf({ content: { constraint } }: Selected): string {
   if (constraint === undefined) return "Answers are free text.";
   if (constraint.kind === "labels") return `Answers are one of: ${constraint.labels.join(", ")}.`;
+  if (constraint.kind === "calls")
+    return `Answers call one of: ${constraint.functions.map(({ name, parameters }) => `${name}(${parameters.join(", ")})`).join("; ")}.`;
   return `Answers are JSON of this schema: ${JSON.stringify(constraint.schema)}`;
 }

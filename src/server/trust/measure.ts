@@ -237,6 +237,7 @@ export function asAnswer(text: string, constraint: ConstraintSpec | undefined): 
     );
     return constraint.labels.includes(text) ? text : meant.length === 1 ? meant[0] : undefined;
   }
+  if (constraint.kind === "calls") return text.trim();
   const body = /^```(?:json)?\s*([\s\S]*?)\s*```$/.exec(text)?.[1] ?? text;
   try {
     return JSON.stringify(JSON.parse(body));
@@ -246,4 +247,4 @@ export function asAnswer(text: string, constraint: ConstraintSpec | undefined): 
 }
 
 const scorerOf = (constraint: ConstraintSpec | undefined): ScorerName =>
-  constraint === undefined ? "normalized" : constraint.kind === "labels" ? "exact" : "json-equal";
+  constraint === undefined ? "normalized" : constraint.kind === "schema" ? "json-equal" : "exact";

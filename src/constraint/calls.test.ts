@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { accepts } from "../../test/support/accepts.ts";
+import type { JsonValue } from "../base/json.ts";
+import { automatonOf } from "./automaton.ts";
+import { callsGrammar, parseSignature } from "./calls.ts";
+import { findConstraint } from "./find.ts";
+import { gbnf } from "./gbnf.ts";
+import { answerSchema, callsSpec } from "./spec.ts";
+
+const functions = [
+  { name: "water", parameters: ["bed", "minutes"] },
+  { name: "lamp.off", parameters: [] },
+];
+
+const calls = [
+  ['water(bed="2", minutes="10")', true],
+  ['water(minutes="10", bed="2")', true],
+  ["water()", true],
+  ['water(bed="say \\"hi\\", b=1")', true],
+  ["lamp.off()", true],
+  ['water(bed="2"', false],
+  ["water(bed=2)", false],
+  ['water(hours="2")', false],
+  ['lamp.off(bed="2")', false],
+  ["lampXoff()", false],
+  ['water(bed="1", bed="2", bed="3")', false],
+  ['water(bed="1") lamp.off()', false],
+] as const;
+
+test.each(calls)("%s is a call: %s, for the grammar and for the schema's expression", (text, isCall) => {
+  expect(accepts(automatonOf(callsGrammar(functions)), text)).toBe(isCall);
+  const { pattern } = answerSchema(callsSpec(functions)) as { pattern: string } & JsonValue;
+  expect(new RegExp(pattern, "u").test(text)).toBe(isCall);
+});
+
+test("llama.cpp gets the calls as a grammar", () => {
+  expect(gbnf(callsSpec(functions))).toMatch(/^root ::= .*"water\(".*"lamp\.off\("/);
+});
+
+test.each([
+  [[], /found none/],
+  [[{ name: "a b", parameters: [] }], /"a b"/],
+  [
+    [
+      { name: "a", parameters: [] },
+      { name: "a", parameters: ["b"] },
+    ],
+    /a twice/,
+  ],
+  [[{ name: "a", parameters: ["b", "b"] }], /b twice/],
+  [[{ name: "a", parameters: ["b c="] }], /"b c="/],
+  [Array.from({ length: 201 }, (_, i) => ({ name: `f${i}`, parameters: [] })), /at most 200/],
+])("functions that are none are refused: %#", (given, message) => expect(() => callsSpec(given)).toThrow(message));
+
+test.each([
+  ["water(bed, minutes)", { name: "water", parameters: ["bed", "minutes"] }],
+  [" lamp() ", { name: "lamp", parameters: [] }],
+  ["water", undefined],
+  ["water(bed", undefined],
+])("the signature %j", (text, wanted) => expect(parseSignature(text)).toEqual(wanted));
+
+test.each([
+  [
+    'You run a pool. Turn the wish into a function call. The functions are: heat(degrees), light(color, area). Write only the call, for example heat(degrees="24").',
+    [
+      { name: "heat", parameters: ["degrees"] },
+      { name: "light", parameters: ["color", "area"] },
+    ],
+  ],
+  [
+    'Answer every message with one call.\nFunctions:\n- BookRoom(day, guests): Book a room\n- Cancel(id)\nAnswer with one call like name(key="value").',
+    [
+      { name: "BookRoom", parameters: ["day", "guests"] },
+      { name: "Cancel", parameters: ["id"] },
+    ],
+  ],
+])("functions are found in: %s", (prompt, wanted) => {
+  expect(findConstraint(prompt)?.spec).toEqual({ kind: "calls", functions: wanted });
+});
+
+test.each([
+  "The functions are: heat(degrees), light(color). Turn the wish into a function call.",
+  'The functions are: heat(degrees), light(color). Call one, as in heat(degrees="24"); if none fits, say sorry.',
+  'The functions are: heat(degrees), light(color). Explain what the call heat(degrees="24") does.',
+  'The functions are: heat(degrees), light(color). Write one or more calls, as in heat(degrees="24").',
+])("no functions are found in: %s", (prompt) => expect(findConstraint(prompt)).toBeUndefined());
