@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
 import { compileConstraint } from "../../src/constraint/compile.ts";
 import { gbnf } from "../../src/constraint/gbnf.ts";
-import { labelsSpec, schemaSpec } from "../../src/constraint/spec.ts";
+import { callsSpec, labelsSpec, schemaSpec } from "../../src/constraint/spec.ts";
 import { createDecoder } from "../../src/decode/decoder.ts";
 import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import { saveGgufModel } from "../../src/models/gguf/save.ts";
@@ -33,18 +33,22 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test("it reads the grammars of labels with any characters and of 100 random schemas", async () => {
+  test("it reads the grammars of labels and calls with any characters and of 100 random schemas", async () => {
     const labels = labelsSpec(["a", 'say "hi"', "back\\slash", "日本", "שלום", "👩‍👧", "[x]^-", "</s>"]);
     const schemas = Array.from({ length: 100 }, (_, i) => schemaSpec(randomSchema(createRng(`schema ${i}`))));
-    for (const spec of [labels, ...schemas]) await llama.createGrammar({ grammar: gbnf(spec) });
+    const calls = callsSpec([
+      { name: "water", parameters: ["bed", "a.b", "état"] },
+      { name: "$lamp-off", parameters: [] },
+    ]);
+    for (const spec of [labels, calls, ...schemas]) await llama.createGrammar({ grammar: gbnf(spec) });
   });
 
-  test("under the grammar of a JSON schema it answers as our runtime does", async () => {
+  test("under the grammars of a JSON schema and of calls it answers as our runtime does", async () => {
     const { tokenizer, layout, edge } = pair;
     const path = join(folder, "edge.gguf");
     const about = await ggufTokenizer(join(pairFolder, "tokenizer"), edge.config);
     await saveGgufModel(path, edge, { type: "F32", about });
-    const spec = schemaSpec({
+    const schema = schemaSpec({
       type: "object",
       properties: {
         intent: { enum: ["bill_due", "balance", "transfer"] },
@@ -54,7 +58,10 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
       },
       required: ["intent", "amount", "urgent"],
     });
-    const { next, stopIds } = compileConstraint(tokenizer, layout, spec);
+    const calls = callsSpec([
+      { name: "transfer", parameters: ["amount", "to"] },
+      { name: "balance", parameters: [] },
+    ]);
     await using decoder = await createDecoder(edge, { threads: 1 });
     await using theirs = await openLlamaCpp(llama, path);
     const inputs = [
@@ -65,11 +72,16 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
       "pay it now",
       "日本",
     ];
-    for (const input of inputs) {
+    for (const [spec, input] of [schema, calls].flatMap((spec) => inputs.map((input) => [spec, input] as const))) {
+      const { next, stopIds } = compileConstraint(tokenizer, layout, spec);
       const prompt = encodeInput(tokenizer, layout, input);
       const { ids, finish } = await decoder.generate(prompt, { constraint: next, stopIds, maxTokens: 80 });
-      expect(finish).toBe("stop");
-      const answer = await theirs.greedy(prompt, { maxTokens: ids.length + 1, ends: stopIds, grammar: gbnf(spec) });
+      if (spec === schema) expect(finish).toBe("stop"); // a string of a call has no bound
+      const answer = await theirs.greedy(prompt, {
+        maxTokens: finish === "stop" ? ids.length + 1 : ids.length,
+        ends: stopIds,
+        grammar: gbnf(spec),
+      });
       expect(tokenizer.decode(answer), input).toBe(tokenizer.decode(ids));
     }
   });
