@@ -10,7 +10,7 @@ import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-m
 import type { CompileOptions, Feeds } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor } from "../runtime/tensor.ts";
 import type { StepChange } from "./cached-model.ts";
-import { type CacheEntry, cacheEntries, decoderGraph, inputsRead } from "./graph.ts";
+import { type CacheEntry, cacheEntries, decoderGraph, inputsRead, nearNames } from "./graph.ts";
 import { lastRows } from "./key-value-cache.ts";
 
 /** What one row of a step reads. */
@@ -164,6 +164,8 @@ export async function createBatchModel(
         rows: intTensor([rows.length], rows),
         last: intTensor([batch], last),
         total: intTensor([], [total]),
+        [nearNames.last]: intTensor([batch], last),
+        [nearNames.total]: intTensor([], [total]),
       },
       into,
     );

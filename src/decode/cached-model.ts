@@ -5,8 +5,8 @@ import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-m
 import type { Parts } from "../nn/parts.ts";
 import type { CompileOptions, Feeds, WeightSource } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
-import { decoderGraph } from "./graph.ts";
-import { keepInputs, lastInputs, withRoom } from "./key-value-cache.ts";
+import { decoderGraph, nearNames } from "./graph.ts";
+import { canGoBack, keepInputs, lastInputs, restarted, withRoom } from "./key-value-cache.ts";
 import { behindPrefix, type Prefix, prefixCache, requirePrefix } from "./prefix.ts";
 
 export type CachedModelOptions = Pick<CompileOptions, "threads" | "device"> & {
@@ -29,7 +29,10 @@ export type StepChange = {
 export type CachedModel = AsyncDisposable & {
   /** Behind the prefix, where there is one. */
   readonly capacity: number;
-  /** Makes `ids` the sequence fed so far: what the cache shares with them is kept, unless `reuse` is off. Returns how many are held. */
+  /**
+   * Makes `ids` the sequence fed so far: what the cache shares with them is kept, unless `reuse` is off. Returns how many are held: none where
+   * that lies further back than layers with a window remember.
+   */
   rewind(ids: readonly number[], options: { readonly reuse: boolean }): number;
   /** Feeds tokens behind those held. Returns the last one's logits (vocab), valid until the next call. */
   feed(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
@@ -46,7 +49,8 @@ const pieceLength = 512;
  *
  * The cache lives in the caller's memory and is both fed and written into: GroupQueryAttention sees past and present at one address and
  * adds the new keys and values in place. It takes a batch of one where many tokens follow a cache that is not empty. Where a session keeps
- * that memory on its device, it is made for all positions at once: growing it would need it back.
+ * that memory on its device, it is made for all positions at once: growing it would need it back. Elsewhere layers with a window, and those
+ * that convolve, hold little more than they still read.
  * @throws E_LIMIT where `capacity` does not fit the context
  */
 export async function createCachedModel(
@@ -68,6 +72,7 @@ export async function createCachedModel(
   const oneRow = zeros("f32", [1, config.vocab]);
   const held: number[] = [];
   const feedsOf = createStepFeeds(behindPrefix(prefix) - before);
+  const forgets = prefix === undefined && !session.keepsState;
 
   async function run(ids: readonly number[], allRows: boolean): Promise<Float32Array> {
     requireTokens(ids, config.vocab);
@@ -75,11 +80,11 @@ export async function createCachedModel(
       throw new AppError("E_LIMIT", `cache: expected at most ${room} tokens, found ${held.length + ids.length}`);
     const positions = session.keepsState ? capacity : before + held.length + ids.length;
     const first = before + held.length;
-    cache = withRoom(cache, config, { positions, held: first });
-    const { past, present } = cache;
+    cache = withRoom(cache, config, { positions, held: first, forgets });
+    const { past, present, near } = cache;
     const into = allRows && ids.length > 1 ? present : { ...present, logits: oneRow };
     const results = await session.run(
-      { ...past, ...lastInputs(cache, config, first), ...change?.feeds, ...feedsOf(ids, first, allRows) },
+      { ...past, ...lastInputs(cache, config, first), ...change?.feeds, ...feedsOf(ids, first, near.from, allRows) },
       into,
     );
     keepInputs(cache, config, first, results);
@@ -96,6 +101,10 @@ export async function createCachedModel(
     rewind(ids, { reuse }) {
       let shared = 0;
       if (reuse) while (shared < held.length && shared < ids.length && held[shared] === ids[shared]) shared++;
+      if (cache !== undefined && !canGoBack(cache, config, before + shared)) {
+        cache = restarted(cache);
+        shared = 0;
+      }
       held.length = shared;
       return shared;
     },
@@ -118,7 +127,12 @@ function requireTokens(ids: readonly number[], vocab: number): void {
 }
 
 /** What a step reads beside the cache: tokens behind `held` others, and which rows' logits are wanted. */
-type StepFeeds = (ids: readonly number[], held: number, allRows: boolean) => Readonly<Record<string, Tensor>>;
+type StepFeeds = (
+  ids: readonly number[],
+  held: number,
+  nearFrom: number,
+  allRows: boolean,
+) => Readonly<Record<string, Tensor>>;
 
 /**
  * The small inputs of steps, of which those of one token are kept and overwritten: valid until the next call.
@@ -127,17 +141,20 @@ type StepFeeds = (ids: readonly number[], held: number, allRows: boolean) => Rea
 function createStepFeeds(shift: number): StepFeeds {
   const last = intTensor([1], [0]);
   const total = intTensor([], [0]);
+  const [nearLast, nearTotal] = [intTensor([1], [0]), intTensor([], [0])];
+  const ends = { last, total, [nearNames.last]: nearLast, [nearNames.total]: nearTotal };
   const single = {
     tokens: intTensor([1, 1], [0]),
     positions: intTensor([1, 1], [0]),
     rows: intTensor([1], [0]),
-    last,
-    total,
+    ...ends,
   };
-  return (ids, held, allRows) => {
+  return (ids, held, nearFrom, allRows) => {
     const end = held + ids.length;
     last.data[0] = BigInt(end - 1);
     total.data[0] = BigInt(end);
+    nearLast.data[0] = BigInt(end - 1 - nearFrom);
+    nearTotal.data[0] = BigInt(end - nearFrom);
     if (ids.length === 1) {
       single.tokens.data[0] = BigInt(ids[0]!);
       single.positions.data[0] = BigInt(held + shift);
@@ -145,7 +162,7 @@ function createStepFeeds(shift: number): StepFeeds {
     }
     const shape = [1, ids.length];
     const rows = allRows ? countFrom(0, [ids.length]) : intTensor([1], [ids.length - 1]);
-    return { tokens: intTensor(shape, ids), positions: countFrom(held + shift, shape), rows, last, total };
+    return { tokens: intTensor(shape, ids), positions: countFrom(held + shift, shape), rows, ...ends };
   };
 }
 

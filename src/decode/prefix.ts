@@ -5,7 +5,7 @@ import type { ModelConfig } from "../models/config.ts";
 import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-model.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
-import { cacheNames, decoderGraph } from "./graph.ts";
+import { cacheNames, decoderGraph, nearNames } from "./graph.ts";
 import { type KeyValueCache, withRoom } from "./key-value-cache.ts";
 
 export type Prefix = {
@@ -40,14 +40,16 @@ export async function readPrefix(
     ...options,
   });
   const { past, present } = withRoom(undefined, config, { positions, held: 0 });
+  const ends = { last: intTensor([1], [positions - 1]), total: intTensor([], [positions]) };
   const numbers = {
     positions: intTensor(
       [1, positions],
       Array.from({ length: positions }, (_, i) => i),
     ),
     rows: intTensor([1], [positions - 1]),
-    last: intTensor([1], [positions - 1]),
-    total: intTensor([], [positions]),
+    ...ends,
+    [nearNames.last]: ends.last,
+    [nearNames.total]: ends.total,
   };
   const results = await session.run(
     { ...past, ...feeds, ...numbers },

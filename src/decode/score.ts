@@ -21,7 +21,8 @@ export async function score(
   const scores = continuations.map(([id]) => (id === undefined ? 0 : first[id]! - firstTotal));
   for (const [i, ids] of continuations.entries()) {
     if (ids.length < 2) continue;
-    model.rewind(promptIds, { reuse: true });
+    const held = model.rewind(promptIds, { reuse: true });
+    if (held < promptIds.length) await model.feed(promptIds.slice(held));
     const logits = await model.feedAll(ids.slice(0, -1));
     for (let t = 1; t < ids.length; t++) {
       const row = logits.subarray((t - 1) * vocab, t * vocab);

@@ -45,11 +45,11 @@ export function onnxDecoder(model: Omit<FrozenModel, "weights">): {
     const { pastK, pastV } = onnxCacheNames(layer);
     return state === undefined ? { k: input(pastK, held), v: input(pastV, held) } : { inputs: state.inputs };
   });
-  const cache = {
-    past,
+  const ends = {
     last: sub(cast(sum(cast(mask, "f32"), [1]), "i64"), constant(1, [], "i64")),
     total: cast(size(["total_sequence_length"]), "i64"),
   };
+  const cache = { past, ...ends, near: ends };
   const { hidden, present } = forwardCached(config, parts, embed(config, parts, ids), positions, cache);
   const outputs: Record<string, Node> = { logits: logits(config, parts, hidden) };
   const outputShapes: Record<string, Shape> = {};

@@ -14,7 +14,10 @@ export function readingCounter({ model, change, prefix }: Reading): (tokens: num
   const known = new Map<number, number>();
   return (tokens) => {
     const flops =
-      known.get(tokens) ?? count(new Map(Object.entries({ batch: 1, time: tokens, rows: 1, room: tokens + before })));
+      known.get(tokens) ??
+      count(
+        new Map(Object.entries({ batch: 1, time: tokens, rows: 1, room: tokens + before, near_room: tokens + before })),
+      );
     known.set(tokens, flops);
     return flops;
   };

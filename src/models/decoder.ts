@@ -131,6 +131,8 @@ export type Cache = {
   readonly last: Node;
   /** () i64: the number of valid positions after this step. */
   readonly total: Node;
+  /** The same for layers that see a window, whose cache may hold the last positions alone. */
+  readonly near: { readonly last: Node; readonly total: Node };
 };
 
 /**
@@ -145,11 +147,13 @@ export function forwardCached(config: ModelConfig, parts: Parts, embedded: Node,
     const past = cache.past[layer]!;
     if ("inputs" in past) throw new Error("internal: a layer that attends has no keys");
     const { k: pastK, v: pastV } = past;
-    const attended = cachedAttention([turn(layer, q), turn(layer, k), v, pastK, pastV, cache.last, cache.total], {
+    const window = config.windows[layer] ?? 0;
+    const { last, total } = window > 0 ? cache.near : cache;
+    const attended = cachedAttention([turn(layer, q), turn(layer, k), v, pastK, pastV, last, total], {
       heads,
       kvHeads,
       scale: attentionScale(config),
-      window: config.windows[layer] ?? 0,
+      window,
       cap: config.attentionCap,
     });
     present[layer] = { k: attended.presentK, v: attended.presentV };
