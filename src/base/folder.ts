@@ -30,7 +30,8 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-const isFolder = (path: string): Promise<boolean> =>
+/** Whether there is a folder at a path. */
+export const isFolder = (path: string): Promise<boolean> =>
   stat(path).then(
     (found) => found.isDirectory(),
     () => false,

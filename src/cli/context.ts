@@ -25,6 +25,8 @@ export type CliContext = {
   readonly referenceKey?: string | undefined;
   /** Of another service that reads prompts. */
   readonly cloudKey?: string | undefined;
+  /** Of a server of another tool, for `deploy`. */
+  readonly deployKey?: string | undefined;
   /** What a user named a model by, to where it lies: a folder, a GGUF file, or an id of the hub. */
   readonly resolveModel: ResolveModel;
 };
@@ -53,6 +55,7 @@ export function nodeContext({ env = process.env as Environment } = {}): CliConte
     debug: env["LORAGEN_DEBUG"] === "1",
     store: env["LORAGEN_HOME"] || join(env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "loragen"),
     cloudKey: env["LORAGEN_CLOUD_KEY"] || undefined,
+    deployKey: env["LORAGEN_DEPLOY_KEY"] || undefined,
     referenceKey: env["LORAGEN_REFERENCE_KEY"] || undefined,
     resolveModel: hubResolver(hubSettings(env, homedir()), { stderr, isTerminal, now }),
   };

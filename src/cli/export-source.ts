@@ -15,8 +15,8 @@ import { openModel } from "../models/model-file.ts";
 import { peftBaseOf, untieHead, wholeOverCodes } from "../models/peft-base.ts";
 import { assembleLora, maxScale } from "../pair/merge.ts";
 import { PairFile, pairFileName } from "../pair/pair.ts";
-import { loadPair } from "../pair/pair-file.ts";
-import { encodeSpecialization, readSpecialization } from "../pair/specialization-file.ts";
+import { loadPair, type Pair } from "../pair/pair-file.ts";
+import { encodeSpecialization, readSpecialization, type Specialization } from "../pair/specialization-file.ts";
 import type { CliContext } from "./context.ts";
 import { type ExpertFlags, openExpertSource } from "./expert-source.ts";
 import { formatBytes, formatMs, formatShare } from "./format.ts";
@@ -76,21 +76,28 @@ export async function openSource(
       `${command}: --base goes with --adapter or --expert; a specialisation belongs to its pair`,
     );
   const pair = await loadPair(flags.pair, { resolveModel, keepBlocks: false });
-  const specialization = await readSpecialization(path, pair);
-  return {
-    base: pair.edge,
-    adapter: assembleLora(pair, specialization),
-    constraint: specialization.constraint,
-    kind: "specialization",
-    adapterSha256: sha256(encodeSpecialization(specialization)),
-    name: `${pair.name} specialised`,
-    baseName: flags.baseName ?? (await edgeId(flags.pair)) ?? pair.edge.directory,
-    tokenizerDirectory: pair.tokenizerPath,
-  };
+  const baseName = flags.baseName ?? (await edgeId(flags.pair));
+  return specializationSource(pair, await readSpecialization(path, pair), baseName);
 }
 
+/** A specialisation of a pair that was opened with `keepBlocks: false`. Throws E_MISMATCH. */
+export const specializationSource = (
+  pair: Pair,
+  specialization: Specialization,
+  baseName: string | undefined,
+): ExportSource => ({
+  base: pair.edge,
+  adapter: assembleLora(pair, specialization),
+  constraint: specialization.constraint,
+  kind: "specialization",
+  adapterSha256: sha256(encodeSpecialization(specialization)),
+  name: `${pair.name} specialised`,
+  baseName: baseName ?? pair.edge.directory,
+  tokenizerDirectory: pair.tokenizerPath,
+});
+
 /** The edge model's id on the hub, where the pair names it by one, without its revision. */
-async function edgeId(pair: string): Promise<string | undefined> {
+export async function edgeId(pair: string): Promise<string | undefined> {
   const { edge } = await readJsonFile(join(pair, pairFileName), PairFile);
   return edge.includes("/") ? edge.replace(/@.*$/, "") : undefined;
 }

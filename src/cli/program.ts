@@ -8,6 +8,7 @@ import { addCertify } from "./commands/certify.ts";
 import { addChat } from "./commands/chat.ts";
 import { addCombine } from "./commands/combine.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addDeploy } from "./commands/deploy.ts";
 import { addEval } from "./commands/eval.ts";
 import { addExport } from "./commands/export.ts";
 import { addInspect } from "./commands/inspect.ts";
@@ -38,6 +39,7 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addWhy,
   addInspect,
   addExport,
+  addDeploy,
   addMerge,
   addUnmerge,
   addCombine,

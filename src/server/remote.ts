@@ -29,10 +29,17 @@ export function requireAddress(what: string, url: string): string {
  * Sends JSON, and returns the answer's text.
  * @throws E_USAGE with the other's reason where it refuses the question, E_BUSY where it has too much to do, else E_RUNTIME
  */
-export async function postTo(
+export const postTo = (options: RemoteOptions, path: string, body: object, signal?: AbortSignal): Promise<string> =>
+  askOther(options, path, { method: "POST", body: JSON.stringify(body) }, signal);
+
+/** Asks for what is there. Throws as `postTo`. */
+export const getFrom = (options: RemoteOptions, path: string, signal?: AbortSignal): Promise<string> =>
+  askOther(options, path, { method: "GET" }, signal);
+
+async function askOther(
   { what, url, key, fetch = globalThis.fetch }: RemoteOptions,
   path: string,
-  body: object,
+  request: { readonly method: string; readonly body?: string },
   signal?: AbortSignal,
 ): Promise<string> {
   const failed = (why: string, cause?: unknown) =>
@@ -44,7 +51,7 @@ export async function postTo(
     ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
   };
   const stop = signal === undefined ? late : AbortSignal.any([signal, late]);
-  const options = { method: "POST", headers, body: JSON.stringify(body), redirect: "error", signal: stop } as const;
+  const options = { ...request, headers, redirect: "error", signal: stop } as const;
   const response = await fetch(`${url}${path}`, options).catch((error: unknown) => {
     throw failed(why(), error);
   });
