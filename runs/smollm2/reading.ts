@@ -1,0 +1,75 @@
+/**
+ * @file Whether a generator reads its prompts, before it answers well: the loss of validation answers under their own prompt, under another
+ * of the same group (mostly over the same inputs), and under one from far away, by family:
+ *   npx tsx runs/smollm2/reading.ts [GENERATOR = runs/smollm2/results/generator-so-far] [CONFIG = runs/smollm2/config/generator.json]
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readJsonFile } from "../../src/base/json-file.ts";
+import { createRng } from "../../src/base/rng.ts";
+import { type Episode, readEpisodes, writeEpisodes } from "../../src/data/episode.ts";
+import { compile } from "../../src/runtime/node.ts";
+import { floats } from "../../src/runtime/tensor.ts";
+import { GeneratorRun, generator } from "../../src/train/recipes/generator.ts";
+import { buildEvaluation, stepNames } from "../../src/train/step.ts";
+import { groupSize } from "./episodes.ts";
+
+const [start = "runs/smollm2/results/generator-so-far", configPath = "runs/smollm2/config/generator.json"] =
+  process.argv.slice(2);
+const config = await readJsonFile(configPath, GeneratorRun);
+const episodes = await readEpisodes(config.episodes!.validation);
+const { batch } = config;
+
+/** The episode whose prompt stands in for the one at `i`. */
+const prompts: Readonly<Record<string, (i: number) => Episode>> = {
+  own: (i) => episodes[i]!,
+  sibling: (i) => {
+    const others = Array.from(
+      { length: groupSize - 1 },
+      (_, k) => episodes[i - (i % groupSize) + ((i + k + 1) % groupSize)]!,
+    );
+    return others.find(({ prompt }) => prompt !== episodes[i]!.prompt) ?? others[0]!;
+  },
+  far: (i) => episodes[(i + episodes.length / 2) % episodes.length]!,
+};
+
+/** Batches of one family each, the last of them filled up from its beginning; under each kind of prompt. */
+const families = new Map<string, number[]>();
+for (const [i, { family }] of episodes.entries()) families.set(family, [...(families.get(family) ?? []), i]);
+const batches = [...families].flatMap(([family, members]) =>
+  Array.from({ length: Math.ceil(members.length / batch) }, (_, b) => ({
+    family,
+    members: Array.from({ length: batch }, (_, k) => members[(b * batch + k) % members.length]!),
+  })),
+);
+const kinds = Object.keys(prompts);
+const folder = await mkdtemp(join(tmpdir(), "reading-"));
+const path = join(folder, "episodes.jsonl");
+await writeEpisodes(
+  path,
+  batches.flatMap(({ members }) =>
+    kinds.flatMap((kind) => members.map((i) => ({ ...episodes[i]!, prompt: prompts[kind]!(i).prompt }))),
+  ),
+);
+const run = { ...config, start, episodes: { train: path, validation: path } };
+const job = await generator.open(run, run);
+await rm(folder, { recursive: true });
+const state = await job.start();
+await using session = await compile(buildEvaluation(job.evaluation!), { weights: job.weights, spin: false });
+const sums = new Map<string, { n: number; losses: number[] }>();
+for (const [b, { family }] of batches.entries()) {
+  const sum = sums.get(family) ?? { n: 0, losses: kinds.map(() => 0) };
+  sums.set(family, sum);
+  sum.n++;
+  for (const k of kinds.keys()) {
+    const feeds = await job.validation({ rng: createRng("reading"), step: 0, index: b * kinds.length + k, state });
+    const outputs = await session.run({ ...state, ...feeds });
+    sum.losses[k]! += floats(outputs[stepNames.metric("answerLoss")]!)[0]!;
+  }
+}
+console.log(["family", "prompts", ...kinds].join("\t"));
+for (const [family, members] of families) {
+  const { n, losses } = sums.get(family)!;
+  console.log([family, members.length, ...losses.map((loss) => (loss / n).toFixed(2))].join("\t"));
+}
