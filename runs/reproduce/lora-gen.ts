@@ -1,5 +1,6 @@
 /** @file The manifest's items of LoRA-Gen. */
 import { fewshotSdPage, table2Page, table6Page } from "./pages/accuracy.ts";
+import { alpacaAbstractionPage } from "./pages/alpaca-abstraction.ts";
 import { figure2Page, figure3Page } from "./pages/figures.ts";
 import { gpt4toolsContextPage } from "./pages/gpt4tools-context.ts";
 import { headlinesPage } from "./pages/headlines.ts";
@@ -267,11 +268,12 @@ export const loraGen = {
     takes: "500 steps",
   },
   "alpaca-abstraction": {
-    kind: "waits",
+    kind: "page",
     shows: "instructions abstracted to (system prompt, input, output); 37,658 samples",
     source: "S2 A.2, A.4",
-    needs: `the rule-based recipe, and ${needs("GS")}. The original is out: Alpaca is non-commercial, the rewriting needs GPT-4 and no copy was found`,
-    takes: "0.2 h",
+    takes: "1 minute",
+    lacks: `a generator trained with and without them (${needs("GS")}). The original is out: Alpaca is non-commercial, the rewriting needs GPT-4 and no copy was found`,
+    make: alpacaAbstractionPage,
   },
   "prompt-kinds": {
     kind: "waits",
