@@ -12,6 +12,7 @@ import { addDeploy } from "./commands/deploy.ts";
 import { addEval } from "./commands/eval.ts";
 import { addExport } from "./commands/export.ts";
 import { addInspect } from "./commands/inspect.ts";
+import { addLeakCheck } from "./commands/leak-check.ts";
 import { addMerge } from "./commands/merge.ts";
 import { addPlot } from "./commands/plot.ts";
 import { addQuantize } from "./commands/quantize.ts";
@@ -37,6 +38,7 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addStore,
   addCertify,
   addWhy,
+  addLeakCheck,
   addInspect,
   addExport,
   addDeploy,
