@@ -17,6 +17,8 @@ npm run reproduce -- --list
   --data DIR      data sets (default ../shared/data)
   --model FILE    the edge model (default ../shared/weights, SmolLM2-135M-Instruct in Q4_1)
   --pair DIR      cloud, edge and generator, for LoRA-Gen's rows
+  --train FILE    the generator's run of which ablations train their own, each with other keys and equal steps (default
+                  runs/smollm2/config/generator.json); what was trained lies in --work, and goes on from there
   --methods LIST  methods asked beside a page's own, such as lora:FOLDER or loramoe:FILE
   --out DIR       where pages are written (default ${resultsFolder})
   --work DIR      logs, from which a page that was stopped goes on (default work/reproduce)
@@ -36,6 +38,7 @@ const { values, positionals } = parseArgs({
       default: join(root, "../shared/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf"),
     },
     pair: { type: "string" },
+    train: { type: "string", default: join(root, "runs/smollm2/config/generator.json") },
     methods: { type: "string", default: "" },
     out: { type: "string", default: join(root, resultsFolder) },
     work: { type: "string", default: join(root, "work/reproduce") },
@@ -65,6 +68,7 @@ async function main(): Promise<void> {
     data: values.data,
     model: values.model,
     pair: values.pair,
+    train: values.train,
     methods: values.methods === "" ? [] : values.methods.split(","),
     work: values.work,
     signal: interrupt.signal,

@@ -24,8 +24,12 @@ export async function reproduce(id: Id, context: Context, folder: string): Promi
   const { id: own, row } = resolved(id);
   if (row.kind === "out") return { kind: "out", because: row.because };
   if (row.kind === "test") return { kind: "test", files: row.files, titled: row.titled };
-  if (row.kind === "waits") throw new AppError("E_DATA", `${id}: not run yet: needs ${row.needs}`);
-  const { text, pictures = {} } = await row.make(context);
+  const { train } = context;
+  if (row.kind === "waits" || (row.kind === "trains" && train === undefined))
+    throw new AppError("E_DATA", `${id}: not run yet: needs ${row.needs}`);
+  const { text, pictures = {} } = await (row.kind === "trains"
+    ? row.make({ ...context, train: train! })
+    : row.make(context));
   await mkdir(folder, { recursive: true });
   for (const [name, svg] of Object.entries(pictures)) await writeFileAtomic(join(folder, name), svg);
   const path = join(folder, `${own}.md`);
@@ -33,13 +37,15 @@ export async function reproduce(id: Id, context: Context, folder: string): Promi
   return { kind: "page", path };
 }
 
-function pageOf(id: Id, { shows, source }: Row, text: string, { budget, model, pair, methods }: Context): string {
+function pageOf(id: Id, { kind, shows, source }: Row, text: string, context: Context): string {
+  const { budget, model, pair, methods } = context;
   const flags = [
     `--budget ${budget}`,
+    ...(kind === "trains" ? ["--train FILE"] : []),
     ...(pair === undefined ? [] : ["--pair FOLDER"]),
     ...(methods.length === 0 ? [] : [`--methods ${methods.join(",")}`]),
   ];
-  const head = `Source: ${source}. Made by \`npm run reproduce -- ${id} ${flags.join(" ")}\`, edge model: ${pair === undefined ? basename(model) : "the pair's"}.`;
+  const head = `Source: ${source}. Made by \`npm run reproduce -- ${id} ${flags.join(" ")}\`, edge model: ${kind === "trains" ? "that of the run" : pair === undefined ? basename(model) : "the pair's"}.`;
   return wrapped(`# ${id}: ${shows}\n\n${head}\n\n${text}\n`);
 }
 
@@ -65,6 +71,10 @@ const states: {
     cell: ({ files }) => `test: ${files.map((file) => `\`${file}\``).join(", ")}`,
     takes: () => "a test",
   },
+  trains: {
+    cell: ({ needs }, id, hasPage) => (hasPage ? `[page](${id}.md)` : `not run yet: trains ${needs}`),
+    takes: ({ needs, takes }) => `trains ${needs}; ${takes}`,
+  },
   waits: { cell: ({ needs }) => `not run yet: needs ${needs}`, takes: ({ takes }) => `not run yet; ${takes}` },
   out: { cell: ({ because }) => `out, because ${because}`, takes: () => "out" },
   alias: {
@@ -87,7 +97,8 @@ export function indexPage(folder: string): string {
     "",
     "Every table, figure and demand of the documents, and what `npm run reproduce -- ID` does for it today. Edge model, where",
     "nothing else is said: SmolLM2-135M-Instruct (GGUF, Q4_1). Logs lie in `work/reproduce` and hold rows of the data sets,",
-    "so they are not committed.",
+    "so they are not committed. Where a row trains, that comes first: generators of one run (`--train FILE`) with other keys",
+    "and equal steps. What was stopped goes on with the same command.",
     "",
     words(["id", "what it shows", "source", "state"], lines),
     "",

@@ -1,4 +1,4 @@
-/** @file An item of the manifest: a page that is made, tests that are run, what waits for a training, what is out, or another name. */
+/** @file An item of the manifest: a page that is made, tests that are run, what trains first, what waits for a training, what is out, or another name. */
 
 /** How much is asked: a first look, the manifest's protocol on two cores, everything. */
 export const BUDGETS = ["minutes", "hours", "full"] as const;
@@ -12,6 +12,8 @@ export type Context = {
   readonly model: string;
   /** Cloud, edge and generator: what LoRA-Gen's rows need. */
   readonly pair?: string | undefined;
+  /** A generator's run, as JSON, of which ablations train their own: each with other keys, all with equal steps. */
+  readonly train?: string | undefined;
   /** Names of methods that are asked beside a page's own, such as `loramoe:FILE` once it is trained. */
   readonly methods: readonly string[];
   /** Folder of logs: a page that was stopped goes on from them. They hold rows of the data, and are never committed. */
@@ -55,6 +57,13 @@ export type Row =
       /** What has to be trained or written first. */
       readonly needs: string;
       readonly takes: string;
+    })
+  | (Common & {
+      readonly kind: "trains";
+      /** What is trained first, where it is not there yet. */
+      readonly needs: string;
+      readonly takes: string;
+      readonly make: (context: Context & { readonly train: string }) => Promise<Page>;
     })
   | (Common & { readonly kind: "out"; readonly because: string })
   | (Common & { readonly kind: "alias"; readonly of: string });

@@ -1,0 +1,91 @@
+/** @file A table whose generators are not trained yet trains them: stopped in between it goes on, to the same page. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { writeBenchmarkData } from "../../test/support/benchmark-data.ts";
+import { writeTinyPair } from "../../test/support/tiny-pair.ts";
+import { writeRunInputs } from "../../test/support/training-runs.ts";
+import { reproduce } from "./reproduce.ts";
+import type { Context } from "./row.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "ablations-"));
+const at = (name: string) => join(folder, name);
+beforeAll(async () => {
+  writeBenchmarkData(at("data"));
+  await writeTinyPair(at("pair"));
+  await writeRunInputs(at("inputs"));
+  writeFileSync(
+    at("run.json"),
+    JSON.stringify({
+      kind: "generator",
+      output: at("never"),
+      seed: 5,
+      steps: 3000,
+      batch: 2,
+      rowTokens: 40,
+      cloud: at("pair/cloud"),
+      edge: at("pair/edge"),
+      tokenizer: at("pair/tokenizer"),
+      generator: { experts: 3, rank: 2, alpha: 2, cloudRank: 2, poolScope: "layer" },
+      optimizer: { learningRate: 0.01, warmupSteps: 1 },
+      tasks: { files: [at("inputs/tasks.jsonl")], queriesPerPrompt: 1, maxShots: 2 },
+      validateEvery: 4,
+      validationBatches: 1,
+      checkpointEvery: 2,
+      logEvery: 1,
+    }),
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const context = (changes: Partial<Context> = {}): Context => ({
+  budget: "minutes",
+  data: at("data"),
+  model: at("none"),
+  methods: [],
+  work: at("work"),
+  train: at("run.json"),
+  tell: () => undefined,
+  ...changes,
+});
+
+test("direct and indirect generators are trained, asked and compared; stopped while the second one trains, they come to the same page", async () => {
+  const stop = new AbortController();
+  const tell = (text: string) => {
+    if (/^generation-pool.*: [3-8] of 8 steps$/.test(text)) stop.abort();
+  };
+  const stopped = { work: at("stopped") };
+  const first = reproduce("table8", context({ ...stopped, tell, signal: stop.signal }), at("pages"));
+  await expect(first).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+  expect(existsSync(at("pages"))).toBe(false);
+  const generators = () =>
+    readdirSync(at("stopped/runs")).filter((name) => existsSync(at(`stopped/runs/${name}/generator`)));
+  expect(generators()).toEqual(["generation-direct-8-1"]);
+  const told: string[] = [];
+  const again = await reproduce("table8", context({ ...stopped, tell: (text) => void told.push(text) }), at("pages"));
+  expect(generators()).toEqual(["generation-direct-8-1", "generation-pool-8-1"]);
+  expect(told.some((text) => text.startsWith("generation-direct, seed"))).toBe(false); // not trained again
+  const whole = await reproduce("table8", context(), at("whole"));
+  const textOf = (outcome: typeof again) => readFileSync((outcome as { path: string }).path, "utf8");
+  expect(textOf(again)).toBe(textOf(whole));
+  expect(textOf(again)).toMatch(/\| direct +\|.*\| indirect +\|.*seen there.*The paper's rows.*72\.1/s);
+  // The direct one has no pool: the run's keys of it are left out.
+  const keys = JSON.parse(readFileSync(at("work/runs/generation-direct-8-1.json"), "utf8")) as { generator: object };
+  expect(keys.generator).toEqual({ rank: 2, alpha: 2, cloudRank: 2, generation: "direct" });
+
+  writeFileSync(at("other.json"), readFileSync(at("run.json"), "utf8").replace('"batch":2', '"batch":3'));
+  await expect(reproduce("table8", context({ train: at("other.json") }), at("pages"))).rejects.toMatchObject({
+    code: "E_MISMATCH",
+    message: expect.stringContaining("another configuration") as unknown,
+  });
+});
+
+test("the run of something else than a generator is refused before anything is trained", async () => {
+  writeFileSync(at("lora.json"), JSON.stringify({ kind: "lora", cloud: "a", edge: "b" }));
+  const refused = reproduce("table4", context({ train: at("lora.json"), work: at("lora") }), at("pages"));
+  await expect(refused).rejects.toMatchObject({
+    code: "E_CONFIG",
+    message: expect.stringContaining("kind") as unknown,
+  });
+});

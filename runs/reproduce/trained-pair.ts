@@ -1,0 +1,105 @@
+/** @file A pair whose generator is trained where it is not yet: a run's configuration with other keys, which goes on where it was stopped. */
+import { existsSync } from "node:fs";
+import { mkdir, readFile, symlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { writeFileAtomic } from "../../src/base/atomic-file.ts";
+import { AppError } from "../../src/base/errors.ts";
+import { readJsonFile } from "../../src/base/json-file.ts";
+import { GeneratorConfig } from "../../src/generator/config.ts";
+import { unusedKeys } from "../../src/generator/unused-keys.ts";
+import { pairFileName } from "../../src/pair/pair.ts";
+import { writePairFile } from "../../src/pair/pair-file.ts";
+import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
+import { runTraining } from "../../src/train/run.ts";
+import type { Context } from "./row.ts";
+
+/** What is read of a generator's run; all of it is trained with. */
+const Run = z.looseObject({
+  kind: z.literal("generator"),
+  cloud: z.string().min(1),
+  edge: z.string().min(1),
+  tokenizer: z.string().min(1).optional(),
+  cloudTokenizer: z.string().min(1).optional(),
+  layout: PromptLayout.default(SPECIAL_TOKEN_LAYOUT),
+  cloudLayout: PromptLayout.optional(),
+  generator: z.looseObject({}).prefault({}),
+});
+type Run = z.infer<typeof Run>;
+
+export type Variant = {
+  /** Names its folder. */
+  readonly name: string;
+  /** In place of those of the run. */
+  readonly generator: Partial<z.input<typeof GeneratorConfig>>;
+  readonly steps: number;
+  readonly seed: number;
+};
+
+/**
+ * The folder of the pair.
+ * @throws E_INTERRUPTED where it was stopped; E_MISMATCH where it was begun with another configuration; and as `runTraining`
+ */
+export async function trainedPair(variant: Variant, runPath: string, context: Context): Promise<string> {
+  const { name, steps, seed } = variant;
+  const { work, signal = new AbortController().signal, tell } = context;
+  const run = await readJsonFile(runPath, Run, { code: "E_CONFIG" });
+  const output = join(work, "runs", `${name}-${steps}-${seed}`);
+  const text = `${JSON.stringify({ ...run, output, steps, seed, generator: keysOf(run, variant) }, undefined, 2)}\n`;
+  const config = `${output}.json`;
+  await mkdir(join(work, "runs"), { recursive: true });
+  if (existsSync(config) && existsSync(output) && (await readFile(config, "utf8")) !== text)
+    throw new AppError(
+      "E_MISMATCH",
+      `${config}: was begun with another configuration: choose another --work, or delete it`,
+    );
+  if (!existsSync(join(output, "generator"))) {
+    await writeFileAtomic(config, text);
+    const { interrupted } = await runTraining(config, {
+      log: { info: tell, warn: tell },
+      progress: (total) => ({
+        update: (done) => tell(`${name}, seed ${seed}: ${done} of ${total} steps`),
+        note: tell,
+        finish: () => undefined,
+      }),
+      now: () => performance.now(),
+      signal,
+      resume: true,
+    });
+    if (interrupted) throw new AppError("E_INTERRUPTED", `${output}: stopped; the same command goes on from there`);
+  }
+  return pairOf(join(work, "pairs", `${name}-${steps}-${seed}`), run, output);
+}
+
+/** Those of the run and of the variant, but for keys that mean nothing beside it. */
+function keysOf({ generator }: Run, variant: Variant): Record<string, unknown> {
+  const keys: Record<string, unknown> = { ...generator, ...variant.generator };
+  const parsed = GeneratorConfig.safeParse(keys);
+  const idle = parsed.success ? unusedKeys(parsed.data).map(({ key }) => key) : [];
+  return Object.fromEntries(Object.entries(keys).filter(([key]) => !idle.includes(key)));
+}
+
+/** `pair.json` beside links to what it names. */
+async function pairOf(folder: string, run: Run, output: string): Promise<string> {
+  if (existsSync(join(folder, pairFileName))) return folder;
+  await mkdir(folder, { recursive: true });
+  const link = async (name: string, target: string): Promise<string> => {
+    const own = target.endsWith(".gguf") ? `${name}.gguf` : name;
+    if (!existsSync(join(folder, own))) await symlink(resolve(target), join(folder, own));
+    return own;
+  };
+  const edge = await link("edge", run.edge);
+  const cloud = run.cloud === run.edge ? edge : await link("cloud", run.cloud);
+  const { tokenizer, cloudTokenizer, layout, cloudLayout } = run;
+  await writePairFile(folder, {
+    name: "ablation",
+    edge,
+    cloud,
+    generator: await link("generator", join(output, "generator")),
+    layout,
+    ...(tokenizer === undefined ? {} : { tokenizer: await link("tokenizer", tokenizer) }),
+    ...(cloudTokenizer === undefined ? {} : { cloudTokenizer: await link("cloud-tokenizer", cloudTokenizer) }),
+    ...(cloudLayout === undefined ? {} : { cloudLayout }),
+  });
+  return folder;
+}
