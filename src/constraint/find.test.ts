@@ -46,6 +46,7 @@ test.each([
     'You grade alarms. Write "A1" when people are in danger, "A2" when things may break, and "A3" when it is a test. Write the code only.',
     ["A1", "A2", "A3"],
   ],
+  ["Sort the parcels. Teams: north, south, sea.\nReply with the team's name.", ["north", "south", "sea"]],
   ['Read the mail. Answer "spam" if it sells something, "ham" for all else.', ["spam", "ham"]],
 ])("labels are found in: %s", (prompt, labels) => {
   expect(findConstraint(prompt)?.spec).toEqual({ kind: "labels", labels });
@@ -55,6 +56,11 @@ test.each([
   'Write "A1" when people are in danger, "A2" when things may break. Write a short reason too.',
   'Say "Hello" when the user greets you, "Goodbye" when he leaves, and answer his questions in between.',
   'Answer "yes" if it is urgent.',
+  'Write "colour" when the reader is British, "color" when he is American.',
+  'Use "Mr" for men and "Ms" for women, only in letters.',
+  'You are a tutor. Say "Great" when the answer is right, "Hm" when it is wrong, then help.',
+  "You help on a farm. Groups: sheep, cows, pigs. Tell the user what they eat.",
+  "You sell pizza. The types are: margherita, funghi. Answer questions about them.",
   'Explain when to write "who" for a subject, "whom" for an object.',
 ])("no labels are found in: %s", (prompt) => expect(findConstraint(prompt)).toBeUndefined());
 

@@ -20,13 +20,15 @@ const maxShown = 60;
 const answer = "(?:answers?|reply|respond|output|outputs|return|say|print|give)";
 const pick = `(?:${answer}|pick|choose|choosing|select|use|assign|tag|label|name|classify|categori[sz]e|sort|decide|identify|detect|mark)`;
 const kind =
-  "(?:labels?|categor(?:y|ies)|class(?:es)?|intents?|tags?|topics?|options?|choices?|values?|words?|names?|answers?|folders?|departments?|levels?|queues?|teams?|codes?|routes?|groups?|types?|priorit(?:y|ies)|status(?:es)?)";
+  "(?:labels?|categor(?:y|ies)|class(?:es)?|intents?|tags?|topics?|options?|choices?|values?|words?|names?|answers?|folders?|departments?|levels?)";
+/** What labels are called where the prompt also asks for one of them by that name. */
+const named = "(?:queues?|teams?|codes?|routes?|groups?|types?|priorit(?:y|ies)|status(?:es)?)";
 const count = "(?:exactly|only|just|always|strictly)";
 /** One sentence goes on: no end of it, no colon, no new line. */
 const same = (most: number) => `[^.:;?!\\n]{0,${most}}?`;
 
 /** Each ends where a list must begin; `or` says that it must be joined by "or". */
-const cues: readonly { readonly pattern: RegExp; readonly or?: true }[] = [
+const cues: readonly { readonly pattern: RegExp; readonly or?: true; readonly asked?: true }[] = [
   // Choose one of these intents for every request: …; answer with one of: …; the component must be one of …
   {
     pattern: new RegExp(
@@ -55,6 +57,14 @@ const cues: readonly { readonly pattern: RegExp; readonly or?: true }[] = [
       `(?<=^|[.!?]\\s+|\\n\\s*)(?:the )?(?:possible |allowed |valid |available |permitted )?${kind}(?::| are:?)\\s*`,
       "giu",
     ),
+  },
+  // The queues are: … Answer with the queue's name
+  {
+    pattern: new RegExp(
+      `(?<=^|[.!?]\\s+|\\n\\s*)(?:the )?(?:possible |allowed |valid |available |permitted )?${named}(?::| are:?)\\s*`,
+      "giu",
+    ),
+    asked: true,
   },
   // Classify the text as …; label the comment as …
   {
@@ -152,13 +162,18 @@ const keyedLabels = (key: string, labels: readonly string[]): JsonValue => ({
 /** Write "A" when …, "B" if … and "C" for …: each label in quotes, with its case. */
 const labelCase = /"([^"\n]{1,40})"\s+(?:when|if|for|where)\b[^".\n]{1,200}/u;
 const cases = new RegExp(
-  `(?<=^|[.!?:]\\s+|\\n\\s*)(?:answer|reply|respond|output|return|say|write|use)(?: with)?\\s+((?:${labelCase.source.replace("(", "(?:")}){2,20})`,
+  `(?<=^|[.!?:]\\s+|\\n\\s*)(?:answer|reply|respond|output|return|say|write)(?: with)?\\s+((?:${labelCase.source.replace("(", "(?:")}){2,20})`,
   "giu",
 );
 
 const goesOn = /\b(?:and|then|but|or) (?:answer|reply|respond|output|say|write|explain|ask|add|help|give|use)\b/iu;
 
+/** That nothing but one of them is said. */
+const isClosed =
+  /\b(?:only|alone|nothing else|no other|exactly one|one word)\b|\b(?:all|everything|anything) else\b|\ball other\b|\botherwise\b/iu;
+
 function labelsByCase(prompt: string): Found[] {
+  if (!isClosed.test(prompt)) return [];
   return [...prompt.matchAll(cases)].flatMap((match) => {
     const body = match[1]!;
     if (goesOn.test(body)) return [];
@@ -168,8 +183,15 @@ function labelsByCase(prompt: string): Found[] {
   });
 }
 
+/** That the answer is one of what the list calls by such a name. */
+const asksForNamed = new RegExp(
+  `\\b(?:${answer}|write|pick|choose|name|select|assign)\\b(?: (?:with|only|just|one|of|the|a|its|right|best|matching|name|number))*(?: \\w+'s)? ${named}\\b`,
+  "iu",
+);
+
 /** The lists that stand behind a cue, unless it is a denial ("do not answer yes or no"). */
-function listsBehind(prompt: string, { pattern, or }: (typeof cues)[number]): Found[] {
+function listsBehind(prompt: string, { pattern, or, asked }: (typeof cues)[number]): Found[] {
+  if (asked && !asksForNamed.test(prompt)) return [];
   return [...prompt.matchAll(pattern)].flatMap((match) => {
     const from = match.index + match[0].length;
     if (/\b(?:not|n't|never)\s+$/iu.test(prompt.slice(Math.max(0, match.index - 12), match.index))) return [];
