@@ -46,7 +46,7 @@ const allowed: Record<string, readonly string[]> = {
   eval: ["methods", "data", ...answering, ...underModels],
   train: ["eval", "data", "optim", "hub", ...answering, ...underModels],
   export: [...answering, "lora", "svf", "text", "files", "runtime", "onnx", "graph", "base"],
-  server: ["dispatch", "eval", ...answering, "text", "runtime", "graph", "base"],
+  server: ["dispatch", "export", "eval", ...answering, "text", "runtime", "graph", "base"],
   cli: [
     ...["server", "export", "eval", "methods", "dispatch", "train", "data", "optim", "hub", "onnx"],
     ...answering,

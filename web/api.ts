@@ -90,6 +90,15 @@ export function createApi(key: string) {
       (await ask<{ content: Content }>(at(`${name}@${version}`))).content,
     diff: (name: string, from: number, to: number) =>
       ask<Diff>(at(`${name}@${from}`, `/diff?against=${encodeURIComponent(`${name}@${to}`)}`)),
+    /** The archive of an export, with the name it is saved by. */
+    async download(
+      name: string,
+      version: number,
+      format: "peft" | "gguf" | "onnx",
+    ): Promise<{ blob: Blob; file: string }> {
+      const response = await send(at(`${name}@${version}`, `/export?format=${format}`));
+      return { blob: await response.blob(), file: `${name}-${version}-${format}.tar` };
+    },
     why: (name: string, version: number, prompt: string) => ask<Why>(at(`${name}@${version}`, "/why"), { prompt }),
     rollback: (name: string, version: number) => ask<Version>(at(name, "/rollback"), { version }),
     certify: (name: string, body: object) => ask<CertificateState>(at(name, "/certificate"), body),

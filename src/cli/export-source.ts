@@ -2,21 +2,21 @@
 import { join } from "node:path";
 import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
-import { sha256 } from "../base/hash.ts";
 import { sha256File } from "../base/hash-file.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import type { ExportStep, WeightType } from "../export/format.ts";
 import type { ExportResult, ExportSource } from "../export/run-export.ts";
 import { arrivalWarning } from "../export/share-arrived.ts";
+import { specializationSource } from "../export/specialization-source.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
 import { readPeftChange } from "../lora/peft-change.ts";
 import { peftFiles } from "../lora/peft-config.ts";
 import { openModel } from "../models/model-file.ts";
 import { peftBaseOf, untieHead, wholeOverCodes } from "../models/peft-base.ts";
-import { assembleLora, maxScale } from "../pair/merge.ts";
+import { maxScale } from "../pair/merge.ts";
 import { PairFile, pairFileName } from "../pair/pair.ts";
-import { loadPair, type Pair } from "../pair/pair-file.ts";
-import { encodeSpecialization, readSpecialization, type Specialization } from "../pair/specialization-file.ts";
+import { loadPair } from "../pair/pair-file.ts";
+import { readSpecialization } from "../pair/specialization-file.ts";
 import type { CliContext } from "./context.ts";
 import { type ExpertFlags, openExpertSource } from "./expert-source.ts";
 import { formatBytes, formatMs, formatShare } from "./format.ts";
@@ -77,24 +77,8 @@ export async function openSource(
     );
   const pair = await loadPair(flags.pair, { resolveModel, keepBlocks: false });
   const baseName = flags.baseName ?? (await edgeId(flags.pair));
-  return specializationSource(pair, await readSpecialization(path, pair), baseName);
+  return specializationSource(pair, await readSpecialization(path, pair), baseName ?? pair.edge.directory);
 }
-
-/** A specialisation of a pair that was opened with `keepBlocks: false`. Throws E_MISMATCH. */
-export const specializationSource = (
-  pair: Pair,
-  specialization: Specialization,
-  baseName: string | undefined,
-): ExportSource => ({
-  base: pair.edge,
-  adapter: assembleLora(pair, specialization),
-  constraint: specialization.constraint,
-  kind: "specialization",
-  adapterSha256: sha256(encodeSpecialization(specialization)),
-  name: `${pair.name} specialised`,
-  baseName: baseName ?? pair.edge.directory,
-  tokenizerDirectory: pair.tokenizerPath,
-});
 
 /** The edge model's id on the hub, where the pair names it by one, without its revision. */
 export async function edgeId(pair: string): Promise<string | undefined> {

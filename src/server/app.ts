@@ -10,6 +10,7 @@ import { requireOwnPage } from "./origin.ts";
 import { assetResponse } from "./playground-file.ts";
 import { chat, complete, embed } from "./routes/ask.ts";
 import * as certificates from "./routes/certificates.ts";
+import { download } from "./routes/downloads.ts";
 import * as names from "./routes/specializations.ts";
 import * as why from "./routes/why.ts";
 import type { Env, RouteContext, Services } from "./services.ts";
@@ -74,6 +75,7 @@ export const routes: readonly Route[] = [
     scope: "write",
     run: (c, s) => certificates.remove(c, s, nameOf(c)),
   },
+  { method: "get", path: "/v1/specializations/:name/export", scope: "read", run: (c, s) => download(c, s, nameOf(c)) },
   { method: "get", path: "/v1/specializations/:name/why", scope: "read", run: (c, s) => why.show(c, s, nameOf(c)) },
   { method: "post", path: "/v1/specializations/:name/why", scope: "write", run: (c, s) => why.ablate(c, s, nameOf(c)) },
   { method: "post", path: "/v1/aliases", scope: "write", run: names.alias },

@@ -1,11 +1,13 @@
 /** @file A whole service of one pair: its engine, its store, and the app over both. */
 import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
 import { AppError } from "../base/errors.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { createSpecializer, type Specializer } from "../pair/specialize.ts";
 import { createConstraintCache } from "./api/constraints.ts";
 import { createApp } from "./app.ts";
+import { createDownloads } from "./downloads.ts";
 import { createEngine, type Engine, type EngineOptions } from "./engine/engine.ts";
 import { createKeys, type KeyFile, noKeys } from "./keys.ts";
 import { createMetrics } from "./metrics.ts";
@@ -32,6 +34,10 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   readonly cloud?: SpecializePrompt | undefined;
   /** Whether the pair's cloud model may answer in the place of specialisations that are found wanting; its weights are opened for that. */
   readonly cloudAnswers?: boolean | undefined;
+  /** What exports call the edge model, such as its id on the hub; the pair's name unless told otherwise. */
+  readonly edgeName?: string | undefined;
+  /** Where exports are made before they are taken away; the system's own folder for temporary files. */
+  readonly temporary?: string | undefined;
   /** The page that browsers are shown. */
   readonly playground?: Playground | undefined;
   /** A stronger model that certificates are held against. */
@@ -71,6 +77,8 @@ export async function createService(
   const cloud = options.cloud === undefined && "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
   const edge: Side = { engine, texts: pair, constraints: createConstraintCache(pair) };
   const answering = options.cloudAnswers ? cloudSide(requireCloud(pair), { ...options, now }) : undefined;
+  const { edgeName: baseName = pair.name, temporary: folder = tmpdir() } = options;
+  const downloads = "tokenizerPath" in pair ? createDownloads(pair, { baseName, folder, date }) : undefined;
   const models = createModels(pair, store, base);
   const certifications = createCertifications((error) =>
     log({
@@ -92,6 +100,7 @@ export async function createService(
     refine: refineWith(pair, options.threads),
     store,
     models,
+    downloads,
     certifications,
     reference: options.reference,
     specialize: options.cloud ?? cloud?.specialize,
@@ -115,7 +124,7 @@ export async function createService(
   }
   async function close(): Promise<void> {
     isEnding = true;
-    await certifications.close();
+    await Promise.all([certifications.close(), downloads?.close()]);
     await engine.close();
     await answering?.close();
     await cloud?.close();

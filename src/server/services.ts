@@ -4,6 +4,7 @@ import type { ConstraintSpec } from "../constraint/spec.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import type { Specialization } from "../pair/specialization.ts";
 import type { TruncateMode } from "../text/truncate-prompt.ts";
+import type { Downloads } from "./downloads.ts";
 import type { Caller, Keys } from "./keys.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Models } from "./models.ts";
@@ -36,6 +37,8 @@ export type Services = {
   readonly models: Models;
   /** The cloud pass; undefined where there is no cloud model. */
   readonly specialize: SpecializePrompt | undefined;
+  /** Exports to take away; undefined: none. */
+  readonly downloads: Downloads | undefined;
   readonly certifications: Certifications;
   /** A stronger model that certificates are held against; undefined: none. */
   readonly reference: ReferenceModel | undefined;

@@ -1,4 +1,5 @@
 /** @file The playground in headless Chromium, by what a user does: a prompt is specialised, asked, measured, taken back. */
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -82,6 +83,16 @@ test.skipIf(noChromium)("which sentence moved the gates is shown", async () => {
     "Say what the customer wants.",
     "The labels are: billing, delivery, refund.",
   ]);
+});
+
+test.skipIf(noChromium)("it is taken away as a PEFT adapter", async () => {
+  const download = page.waitForEvent("download");
+  await page.click("#download-peft");
+  const taken = await download;
+  expect(taken.suggestedFilename()).toBe("triage-1-peft.tar");
+  const path = join(folder, "taken.tar");
+  await taken.saveAs(path);
+  expect(execFileSync("tar", ["-tf", path], { encoding: "utf8" })).toContain("adapter_model.safetensors\n");
 });
 
 test.skipIf(noChromium)("one question is answered by all three as the service answers them", async () => {

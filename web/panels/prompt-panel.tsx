@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { Api } from "../api.ts";
 import { messageOf, type Selected } from "../state.ts";
+import { Downloads } from "./downloads.tsx";
 import { GatesMap } from "./gates-map.tsx";
 import { WhyPart } from "./why.tsx";
 
@@ -81,13 +82,7 @@ export function PromptPanel({ api, prompt, onPrompt, selected, onSelect }: Promp
           <p id="constraint">{constraintOf(selected)}</p>
           <GatesMap gates={selected.content.gates} experts={selected.content.experts} />
           <WhyPart key={`${selected.name}@${selected.version}`} api={api} prompt={prompt} selected={selected} />
-          <a
-            id="download"
-            download={`${selected.name}-${selected.version}.json`}
-            href={`data:application/json,${encodeURIComponent(JSON.stringify(selected.content))}`}
-          >
-            Download its numbers (JSON)
-          </a>
+          <Downloads key={`${selected.name}@${selected.version}`} api={api} selected={selected} />
         </div>
       )}
     </section>

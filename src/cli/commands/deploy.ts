@@ -1,21 +1,20 @@
 /** @file `loragen deploy`: a specialisation of the store on a server of another tool, verified by asking both. */
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { AppError } from "../../base/errors.ts";
 import { isFolder } from "../../base/folder.ts";
 import { exportFormats } from "../../export/formats.ts";
 import { runExport } from "../../export/run-export.ts";
+import { specializationSource } from "../../export/specialization-source.ts";
 import { loadPair } from "../../pair/pair-file.ts";
-import { parseSpecialization, type Specialization } from "../../pair/specialization.ts";
 import { requireAddress } from "../../server/remote.ts";
 import { openStore } from "../../server/store/store.ts";
-import { answeringRung } from "../../server/trust/certificate.ts";
+import { answeringContent } from "../../server/trust/answering-content.ts";
 import type { CliContext } from "../context.ts";
 import { llamaCpp } from "../deploy/llama-cpp.ts";
 import type { Target } from "../deploy/target.ts";
 import { probes, verify } from "../deploy/verify.ts";
 import { vllm } from "../deploy/vllm.ts";
-import { baseNameOption, edgeId, specializationSource, timedExport } from "../export-source.ts";
+import { baseNameOption, edgeId, timedExport } from "../export-source.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required, threadsOption } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
@@ -83,11 +82,11 @@ async function run(context: CliContext, reference: string, url: string, flags: F
   const store = await openStore(storeFolder(context, flags.store));
   const { name, version, object } = await store.resolve(flags.tenant, reference);
   const certificate = await store.certificate(flags.tenant, object);
-  const content = answering(reference, await store.read(object), certificate);
+  const content = answeringContent(reference, await store.read(object), certificate);
   const { resolveModel } = context;
   const pair = await loadPair(flags.pair, { resolveModel, keepBlocks: false, warn: warnOn(context) });
   const baseName = flags.baseName ?? (await edgeId(flags.pair));
-  const source = specializationSource(pair, content, baseName);
+  const source = specializationSource(pair, content, baseName ?? pair.edge.directory);
   const folder = `${name}-${source.adapterSha256.slice(0, 16)}-${target.format}`; // its content is its name
   if (!(await isFolder(join(out, folder))))
     await timedExport(context, (onStep) =>
@@ -112,19 +111,4 @@ async function run(context: CliContext, reference: string, url: string, flags: F
   } finally {
     await trial.close().catch(() => undefined); // the first error is the one to tell
   }
-}
-
-/** The gates that answer for a name. Throws E_USAGE where its certificate says that gates alone do not. */
-function answering(
-  reference: string,
-  content: Specialization,
-  certificate: Parameters<typeof answeringRung>[0] | undefined,
-): Specialization {
-  const rung = certificate === undefined ? "specialized" : answeringRung(certificate);
-  if (rung === "specialized") return content;
-  if (rung === "refined") return parseSpecialization(certificate!.refined!, `${reference}: refined`);
-  throw new AppError(
-    "E_USAGE",
-    `${reference}: is answered by the rung ${rung}, as its certificate says, which needs a prompt that no adapter carries`,
-  );
 }

@@ -14,6 +14,7 @@ import { createService } from "../../server/service.ts";
 import { requireName } from "../../server/store/names.ts";
 import { openStore } from "../../server/store/store.ts";
 import type { CliContext } from "../context.ts";
+import { edgeId } from "../export-source.ts";
 import { interruptible } from "../interruptible.ts";
 import {
   type ExactFlag,
@@ -133,6 +134,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       adapters,
       cloud: flags.cloud === undefined ? undefined : remoteCloud(pair, { url: flags.cloud, key: context.cloudKey }),
       cloudAnswers: flags.cloudAnswers,
+      edgeName: await edgeId(flags.pair),
       playground: flags.playground ? await readPlayground(join(packageRoot(), "dist", "web")) : undefined,
       reference: readReference(context, flags),
       secret: await promptSecret(context),

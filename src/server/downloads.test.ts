@@ -1,0 +1,81 @@
+/** @file Exports over HTTP: whole archives, one at a time, nothing left behind. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openTinyPair } from "../../test/support/tiny-pair.ts";
+import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
+import { exportFormats } from "../export/formats.ts";
+import { runExport } from "../export/run-export.ts";
+import { specializationSource } from "../export/specialization-source.ts";
+import type { Pair } from "../pair/pair-file.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "downloads-"));
+const temporary = join(folder, "temporary");
+let pair: Pair;
+let service: TinyService;
+beforeAll(async () => {
+  mkdirSync(temporary);
+  pair = await openTinyPair();
+  service = await openTinyService(pair, { temporary, edgeName: "me/edge" });
+  await service.ask("/v1/specializations", { name: "triage", prompt: "Answer billing, delivery or refund." });
+});
+afterAll(() => service.close());
+const download = (format: string) => service.ask(`/v1/specializations/triage/export?format=${format}`);
+
+test.each(["peft", "gguf", "onnx"] as const)(
+  "%s: the archive holds, byte for byte, what an export writes",
+  async (format) => {
+    const response = await download(format);
+    expect([response.status, response.headers.get("content-disposition")]).toEqual([
+      200,
+      `attachment; filename="triage-1-${format}.tar"`,
+    ]);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    expect(response.headers.get("content-length")).toBe(String(bytes.length));
+    const archive = join(folder, `${format}.tar`);
+    const taken = join(folder, `${format}-taken`);
+    writeFileSync(archive, bytes);
+    mkdirSync(taken);
+    execFileSync("tar", ["-xf", archive, "-C", taken]);
+    const out = join(folder, `${format}-wanted`);
+    const content = await service.store.read((await service.store.resolve("main", "triage")).object);
+    const { files } = await runExport(exportFormats[format], {
+      ...specializationSource(pair, content, "me/edge"),
+      scale: 1,
+      out,
+    });
+    expect(files.length).toBeGreaterThan(1); // the constraint too
+    for (const { name } of files)
+      expect(readFileSync(join(taken, name)).equals(readFileSync(join(out, name)))).toBe(true);
+    expect(readdirSync(temporary)).toEqual([]);
+  },
+);
+
+test("one is made at a time; one that is not read on leaves nothing, and the next is made", async () => {
+  const first = await download("peft");
+  expect((await download("peft")).status).toBe(429);
+  const reader = first.body!.getReader();
+  await reader.read();
+  expect(readdirSync(temporary)).toHaveLength(1);
+  await reader.cancel();
+  expect(readdirSync(temporary)).toEqual([]);
+  await (await download("peft")).arrayBuffer();
+});
+
+test.each([
+  ["an unknown format", "zip", 400],
+  ["a format that is not offered", "merged", 400],
+])("%s is refused", async (_, format, status) => {
+  expect((await download(format)).status).toBe(status);
+});
+
+test("at the end of the service nothing is left of one that was not read", async () => {
+  const other = await openTinyService(pair, { temporary });
+  await other.ask("/v1/specializations", { name: "triage", prompt: "Be brief." });
+  const response = await other.ask("/v1/specializations/triage/export?format=peft");
+  await other.close();
+  expect(readdirSync(temporary)).toEqual([]);
+  await expect(response.arrayBuffer()).rejects.toThrow("ended before it was read");
+});
