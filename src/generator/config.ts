@@ -47,8 +47,11 @@ export const GeneratorConfig = z
      * numbers a layer, n for A and n for B.
      */
     compose: z.enum(["delta", "factors", "factorsApart"]).default("delta"),
-    /** Gates over a pool (LoRA-Gen), or LoRA weights straight from the meta tokens (the "direct" ablation, Table 8). */
-    generation: z.enum(["pool", "direct"]).default("pool"),
+    /**
+     * Gates over a pool of LoRAs (LoRA-Gen), LoRA weights straight from the meta tokens (the "direct" ablation, Table 8), or gates over factors
+     * of the `rank` largest singular values of each map (Transformer²): W + Σ G·U(Σ⊙(z − 1))Vᵀ.
+     */
+    generation: z.enum(["pool", "direct", "svf"]).default("pool"),
     /** One pool for all layers, or one per layer. */
     poolScope: z.enum(["shared", "layer"]).default("shared"),
     routerScope: z.enum(["shared", "layer"]).default("shared"),
@@ -110,7 +113,7 @@ export const GeneratorConfig = z
     },
   )
   .transform(({ auxForm, ...config }) => {
-    const poolPerLayer = config.generation === "pool" && config.poolScope === "layer";
+    const poolPerLayer = config.generation === "svf" || (config.generation === "pool" && config.poolScope === "layer");
     return { ...config, auxForm: auxForm ?? (poolPerLayer ? ("perLayer" as const) : ("batch" as const)) };
   });
 

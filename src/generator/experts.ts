@@ -1,5 +1,5 @@
 /** @file The expert pool on the edge model: unmerged and per sample while training. */
-import { add, gather, matmul, reshape, scale as scaleBy, slice } from "../graph/build.ts";
+import { add, constant, gather, matmul, mul, reshape, scale as scaleBy, slice, sub } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import { linearName, linearSize, ownMaps } from "../models/parameters.ts";
 import { rankGates, withMixedFactors, withMixture } from "../nn/lora.ts";
@@ -7,7 +7,7 @@ import { type Linear, type Parts, wrapLinear } from "../nn/parts.ts";
 import { type ExpertTarget, type GeneratorConfig, gateSets } from "./config.ts";
 import { directStates } from "./direct.ts";
 import { type AdapterInput, wholeInput } from "./dropout.ts";
-import { type PairShape, parameterNames } from "./parameters.ts";
+import { generatorFrozen, type PairShape, parameterNames } from "./parameters.ts";
 
 type Place = { readonly layer: number; readonly target: ExpertTarget };
 
@@ -74,6 +74,36 @@ export function withExperts({
         ? withMixture(linear, stack, perRank[at.layer]!)
         : withMixedFactors(linear, stack, factorGates(shape.generator, rows[at.layer]!), scale);
     return (x) => adapt(() => plain(x))(reads(name, x));
+  });
+}
+
+/**
+ * Edge parts whose adapted maps scale their largest singular values by a gated mixture of factors, another one for every row:
+ * y = W x + U (Σ ⊙ Σ_j G_j (z_j − 1)) Vᵀ x. Gates are (p, L, n).
+ */
+export function withFactors({
+  shape,
+  frozen,
+  parameters,
+  gates,
+  promptOf,
+  reads = wholeInput,
+}: Adapting & { readonly gates: Node }): Parts {
+  const { rank } = shape.generator;
+  const rows = Array.from({ length: shape.edge.layers }, (_, layer) => layerRows(gates, layer, promptOf));
+  const adapted = places(shape);
+  const sizes = generatorFrozen(shape);
+  return wrapLinear(frozen, (name, plain): Linear => {
+    const at = adapted.get(name);
+    if (at === undefined) return plain;
+    const [u, v] = (["u", "v"] as const).map((side) => {
+      const tensor = parameterNames.svd(at.layer, at.target, side);
+      return frozen.weight(tensor, sizes.get(tensor)!.shape);
+    }) as [Node, Node];
+    const changes = sub(parameters(parameterNames.factors(at.layer, at.target), []), constant(1));
+    const row = rows[at.layer]!;
+    const mixed = reshape(matmul(row, changes), [row.shape[0]!, 1, rank]);
+    return (x) => add(plain(x), matmul(mul(matmul(reads(name, x), v, { transB: true }), mixed), u));
   });
 }
 

@@ -1,9 +1,9 @@
-/** @file What a generator makes of meta tokens: gates over a pool of experts (LoRA-Gen), or LoRA weights (its ablation, Table 8). One typed table. */
+/** @file What a generator makes of meta tokens: gates over LoRAs (LoRA-Gen) or over factors of singular values, or LoRA weights (Table 8). One typed table. */
 import type { Node } from "../graph/types.ts";
 import type { Parts } from "../nn/parts.ts";
 import { type GeneratorConfig, gateSets } from "./config.ts";
 import { directStates } from "./direct.ts";
-import { type Adapting, withDirectLora, withExperts } from "./experts.ts";
+import { type Adapting, withDirectLora, withExperts, withFactors } from "./experts.ts";
 import { generatorBuffers, logitCount, type PairShape, routerWidth } from "./parameters.ts";
 import { type Routing, route } from "./router.ts";
 import type { RouterMode } from "./router-norm.ts";
@@ -26,26 +26,33 @@ type Generation = {
   };
 };
 
-export const generations: { readonly [G in GeneratorConfig["generation"]]: Generation } = {
-  pool: {
-    areGates: true,
-    count: ({ generator }) => logitCount(generator),
-    most: ({ generator }) =>
-      generator.strategy === "dense" || generator.strategy === "linear"
-        ? logitCount(generator)
-        : generator.topK * gateSets(generator),
-    describe: (count) => `${count} gates`,
-    numbers(shape, parameters, hidden) {
-      const buffers = Object.fromEntries(
-        [...generatorBuffers(shape)].map(([name, info]) => [name, parameters(name, info.shape)]),
-      );
-      return route(shape, parameters, hidden, { training: false, buffers }).gates;
-    },
-    adapt({ hidden, mode, ...adapting }) {
-      const routing = route(adapting.shape, adapting.parameters, hidden, mode);
-      return { parts: withExperts({ ...adapting, gates: routing.gates }), routing };
-    },
+/** What both kinds of gates have in common. */
+const gates = {
+  areGates: true,
+  count: ({ generator }) => logitCount(generator),
+  most: ({ generator }) =>
+    generator.strategy === "dense" || generator.strategy === "linear"
+      ? logitCount(generator)
+      : generator.topK * gateSets(generator),
+  describe: (count) => `${count} gates`,
+  numbers(shape, parameters, hidden) {
+    const buffers = Object.fromEntries(
+      [...generatorBuffers(shape)].map(([name, info]) => [name, parameters(name, info.shape)]),
+    );
+    return route(shape, parameters, hidden, { training: false, buffers }).gates;
   },
+} as const satisfies Omit<Generation, "adapt">;
+
+const routed =
+  (withGates: typeof withExperts): Generation["adapt"] =>
+  ({ hidden, mode, ...adapting }) => {
+    const routing = route(adapting.shape, adapting.parameters, hidden, mode);
+    return { parts: withGates({ ...adapting, gates: routing.gates }), routing };
+  };
+
+export const generations: { readonly [G in GeneratorConfig["generation"]]: Generation } = {
+  pool: { ...gates, adapt: routed(withExperts) },
+  svf: { ...gates, adapt: routed(withFactors) },
   direct: {
     areGates: false,
     count: routerWidth,

@@ -1,4 +1,5 @@
 /** @file Every tensor a generator trains, with its shape and its start (`initialB`: B is zero or small). */
+import { AppError } from "../base/errors.ts";
 import type { Rng } from "../base/rng.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { linearSize, normNames, ownMaps, parameterShapes, requireMaps } from "../models/parameters.ts";
@@ -10,7 +11,7 @@ export type PairShape = {
   readonly generator: GeneratorConfig;
 };
 
-type Start = "zero" | "one" | "small" | "kaiming" | "embedding";
+type Start = "zero" | "one" | "nearOne" | "small" | "kaiming" | "embedding";
 export type ParameterInfo = { readonly shape: readonly number[]; readonly start: Start };
 
 /** Gains and biases, whatever their rank: no weight decay. */
@@ -20,6 +21,15 @@ export const isGainOrBias = (name: string): boolean => /(\.bias|^router\.norm\.w
 export function requireTargets({ cloud, edge, generator }: PairShape): void {
   requireMaps(cloud, generator.cloudTargets);
   requireMaps(edge, generator.targets);
+  if (generator.generation !== "svf") return;
+  for (const target of generator.targets) {
+    const { inputs, outputs } = linearSize(edge, target);
+    if (generator.rank > Math.min(inputs, outputs))
+      throw new AppError(
+        "E_CONFIG",
+        `generator.rank: expected at most the ${Math.min(inputs, outputs)} singular values of "${target}", found ${generator.rank}`,
+      );
+  }
 }
 
 export const routerWidth = ({ cloud, generator }: PairShape): number =>
@@ -52,6 +62,10 @@ export const parameterNames = {
   expert: (pool: number, target: ExpertTarget, side: "A" | "B") => `experts.${pool}.${expertTargets[target]}.${side}`,
   direct: (target: ExpertTarget, side: "A" | "B", part: "weight" | "bias") =>
     `direct.${expertTargets[target]}.${side}.${part}`,
+  /** Of every expert, for each singular value of a map: (n, r). */
+  factors: (layer: number, target: ExpertTarget) => `factors.${layer}.${expertTargets[target]}.z`,
+  /** The map's largest singular values, frozen: Uᵀ times them (r, out), Vᵀ (r, in). */
+  svd: (layer: number, target: ExpertTarget, side: "u" | "v") => `svd.${layer}.${expertTargets[target]}.${side}`,
 } as const;
 
 /** Gains and biases of the cloud's norms that are trained: all on the way to what the router reads. */
@@ -117,7 +131,36 @@ const ownTensors: { readonly [G in GeneratorConfig["generation"]]: OwnTensors } 
     hasLogits: true,
   },
   direct: { scopes: () => 1, behindRouter: putGenerators, hasLogits: false },
+  svf: {
+    scopes: ({ generator, edge }) => scopeCount(generator.routerScope, edge.layers),
+    behindRouter(shape, put) {
+      putLogits(shape, put);
+      putFactors(shape, put);
+    },
+    hasLogits: true,
+  },
 };
+
+/** Factors of singular values, from 1 on: the base model. */
+function putFactors({ generator, edge }: PairShape, put: Put): void {
+  const start = generator.initialB === "zero" ? "one" : "nearOne";
+  for (let layer = 0; layer < edge.layers; layer++)
+    for (const target of ownMaps(edge, layer, generator.targets))
+      put(parameterNames.factors(layer, target), [generator.experts, generator.rank], start);
+}
+
+/** What a generator holds of its edge model: singular values and vectors of the maps that it scales, none elsewhere. */
+export function generatorFrozen({ generator, edge }: PairShape): Map<string, Pick<ParameterInfo, "shape">> {
+  const found = new Map<string, Pick<ParameterInfo, "shape">>();
+  if (generator.generation !== "svf") return found;
+  for (let layer = 0; layer < edge.layers; layer++)
+    for (const target of ownMaps(edge, layer, generator.targets)) {
+      const { inputs, outputs } = linearSize(edge, target);
+      found.set(parameterNames.svd(layer, target, "u"), { shape: [generator.rank, outputs] });
+      found.set(parameterNames.svd(layer, target, "v"), { shape: [generator.rank, inputs] });
+    }
+  return found;
+}
 
 /** The second map of the router, and its norm. */
 function putLogits(shape: PairShape, put: Put): void {
@@ -182,6 +225,7 @@ export function initialValues(parameters: ReadonlyMap<string, ParameterInfo>, rn
   const starts: Record<Start, (out: Float32Array, inputs: number, stream: Rng) => Float32Array> = {
     zero: (out) => out,
     one: (out) => out.fill(1),
+    nearOne: (out, _, stream) => stream.fillNormal(out, 1e-3).map((value) => 1 + value),
     small: (out, _, stream) => stream.fillNormal(out, 1e-3),
     kaiming: (out, inputs, stream) => stream.fillUniform(out, 1 / Math.sqrt(inputs)),
     embedding: (out, _, stream) => stream.fillNormal(out, 0.02),

@@ -42,7 +42,7 @@ export function routerHiddenStates(config: GeneratorConfig, parameters: Parts["w
 export const takesGumbelNoise = (
   { generation, strategy, gumbelNoise }: GeneratorConfig,
   { training }: Pick<RouterMode, "training">,
-): boolean => generation === "pool" && strategy === "gumbel" && (training || gumbelNoise === "always");
+): boolean => generation !== "direct" && strategy === "gumbel" && (training || gumbelNoise === "always");
 
 /** Gates from the meta tokens' hidden states (p, L, d). */
 export function route(

@@ -19,6 +19,9 @@ const poolKeys = [
   "auxCoefficient",
 ] as const satisfies readonly (keyof GeneratorConfig)[];
 
+/** What belongs to LoRAs: factors of singular values have neither an order of mixing nor a scale, and each map has its own. */
+const loraKeys = ["alpha", "compose", "poolScope"] as const satisfies readonly (keyof GeneratorConfig)[];
+
 /** What belongs to probabilities, of which K are kept: signed coefficients are all in use. */
 const softmaxKeys = [
   "topK",
@@ -34,9 +37,11 @@ const softmaxKeys = [
 export function unusedKeys(config: GeneratorConfig): { readonly key: string; readonly beside: string }[] {
   const idle = (keys: readonly (keyof GeneratorConfig)[], beside: string) =>
     keys.filter((key) => config[key] !== defaultGenerator[key]).map((key) => ({ key, beside }));
+  const softmax = () => (config.strategy === "linear" ? idle(softmaxKeys, "strategy is linear") : []);
   const byGeneration: { readonly [G in GeneratorConfig["generation"]]: () => ReturnType<typeof idle> } = {
     direct: () => idle(poolKeys, "generation is direct"),
-    pool: () => (config.strategy === "linear" ? idle(softmaxKeys, "strategy is linear") : []),
+    pool: softmax,
+    svf: () => [...idle(loraKeys, "generation is svf"), ...softmax()],
   };
   return byGeneration[config.generation]();
 }

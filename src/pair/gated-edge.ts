@@ -22,10 +22,16 @@ const promptOfName = "prompt_of";
 
 /** Throws E_CONFIG for a generator without a pool. */
 export function requirePool({ shape }: EdgePair): void {
-  if (shape.generator.generation !== "pool")
+  const { generation } = shape.generator;
+  if (generation === "direct")
     throw new AppError(
       "E_CONFIG",
       "a direct generator makes LoRA weights, not gates: it has no specialisations to swap",
+    );
+  if (generation !== "pool")
+    throw new AppError(
+      "E_CONFIG",
+      "factors of singular values are merged into the weights: such a generator has no specialisations to swap",
     );
 }
 

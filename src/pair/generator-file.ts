@@ -7,7 +7,13 @@ import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { openSafetensors, readTensor, type SafetensorsFile } from "../files/safetensors.ts";
 import { type TensorToWrite, writeSafetensors } from "../files/safetensors-write.ts";
 import type { GeneratorConfig } from "../generator/config.ts";
-import { generatorBuffers, generatorParameters, isGainOrBias, type PairShape } from "../generator/parameters.ts";
+import {
+  generatorBuffers,
+  generatorFrozen,
+  generatorParameters,
+  isGainOrBias,
+  type PairShape,
+} from "../generator/parameters.ts";
 import {
   type Generator,
   GeneratorFile,
@@ -73,6 +79,8 @@ export type GeneratorDtype = "F32" | "F16" | "I8";
 export type WriteGeneratorOptions = {
   readonly dtype?: GeneratorDtype;
   readonly trainedOver?: TrainedOver | undefined;
+  /** Of `generatorFrozen`. */
+  readonly frozen?: ReadonlyMap<string, Float32Array> | undefined;
 };
 
 /** Writes a generator. fp16 halves what is shipped, int8 halves it again; running statistics stay fp32, in int8 gains and biases too. */
@@ -83,9 +91,13 @@ export async function writeGenerator(
   buffers: ReadonlyMap<string, Float32Array>,
   options: WriteGeneratorOptions = {},
 ): Promise<void> {
-  const named = (infos: ReturnType<typeof generatorParameters>, values: ReadonlyMap<string, Float32Array>) =>
+  const named = (infos: ReturnType<typeof generatorFrozen>, values: ReadonlyMap<string, Float32Array>) =>
     [...infos].map(([name, { shape }]) => ({ name, shape, data: values.get(name)! }));
-  const tensors = [...named(generatorParameters(shape), parameters), ...named(generatorBuffers(shape), buffers)];
+  const tensors = [
+    ...named(generatorParameters(shape), parameters),
+    ...named(generatorBuffers(shape), buffers),
+    ...named(generatorFrozen(shape), options.frozen ?? new Map()),
+  ];
   await writeLooseGenerator(directory, { ...options, config: shape.generator, tensors }, options.dtype);
 }
 

@@ -4,7 +4,7 @@ import { AppError } from "../base/errors.ts";
 import { Sha256 } from "../base/sha256.ts";
 import type { TensorInfo } from "../files/safetensors-header.ts";
 import { GeneratorConfig } from "../generator/config.ts";
-import { generatorBuffers, generatorParameters, type PairShape } from "../generator/parameters.ts";
+import { generatorBuffers, generatorFrozen, generatorParameters, type PairShape } from "../generator/parameters.ts";
 import { requireFloats } from "../models/safetensors-weight.ts";
 
 /** The frozen models a generator was trained over, by the hashes of their weights. */
@@ -67,7 +67,7 @@ export const generatorTensors = (
   tensors: ReadonlyMap<string, TensorInfo>,
   shape: PairShape,
 ): StoredTensor[] =>
-  [...generatorParameters(shape), ...generatorBuffers(shape)].map(([name, { shape }]) =>
+  [...generatorParameters(shape), ...generatorBuffers(shape), ...generatorFrozen(shape)].map(([name, { shape }]) =>
     storedTensor(path, tensors, name, shape),
   );
 

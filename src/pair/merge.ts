@@ -119,6 +119,22 @@ const mixFactors: Assemble = (pair, target, layer, gates, scale) => {
   return mixed;
 };
 
+/** U (Σ ⊙ Σ_j G_j (z_j − 1)) Vᵀ, of rank r. */
+const scaleFactors: Assemble = (pair, target, layer, gates, scale) => {
+  const { generator, edge } = pair.shape;
+  const { inputs, outputs } = linearSize(edge, target);
+  const { rank } = generator;
+  const tensor = (name: string) => pair.generator.tensors.get(name)!;
+  const z = tensor(parameterNames.factors(layer, target));
+  const u = tensor(parameterNames.svd(layer, target, "u"));
+  const b = new Float32Array(u.length);
+  for (let r = 0; r < rank; r++) {
+    const factor = scale * gates.reduce((sum, gate, expert) => sum + gate * (z[expert * rank + r]! - 1), 0);
+    for (let i = r * outputs; i < (r + 1) * outputs; i++) b[i] = factor * u[i]!;
+  }
+  return { rank, inputs, outputs, a: tensor(parameterNames.svd(layer, target, "v")), b };
+};
+
 /**
  * W̃ = W + B·A for every adapted weight (LoRA-Gen eq. 1); all other weights stay where they are.
  * @throws E_CONFIG for a quantised edge model, and as `assembleLora`
@@ -148,4 +164,5 @@ export async function merge(
 const assemblers: { readonly [G in GeneratorConfig["generation"]]: (config: GeneratorConfig) => Assemble } = {
   pool: ({ compose }) => (compose === "delta" ? stackExperts : mixFactors),
   direct: () => directLora,
+  svf: () => scaleFactors,
 };

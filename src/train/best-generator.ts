@@ -22,6 +22,8 @@ export async function readBestGenerator(
   const config = await readJsonFile(runFolder(run).config, TrainConfig);
   if (config.kind !== "generator")
     throw new AppError("E_USAGE", `${run}: expected the run of a generator, found that of a ${config.kind}`);
+  if (config.generator.generation === "svf")
+    throw new AppError("E_USAGE", `${run}: a generator over singular values is whole where its run ended, not before`);
   const path = await latestCheckpoint(runFolder(run).best);
   if (path === undefined)
     throw new AppError("E_NOT_FOUND", `${run}: expected weights that were validated, found none yet`);

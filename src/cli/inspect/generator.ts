@@ -58,8 +58,12 @@ export async function summarizeGenerator(directory: string): Promise<GeneratorSu
 
 export function generatorFacts({ config, parts, bytes, dtypes, sha256 }: GeneratorSummary): [string, string][] {
   const pool = config.poolScope === "shared" ? "one pool for all layers" : "a pool per layer";
+  const kind =
+    config.generation === "svf"
+      ? `${config.experts} of factors of the ${config.rank} largest singular values of ${config.targets.join(", ")}`
+      : `${config.experts} of rank ${config.rank} on ${config.targets.join(", ")}; ${pool}`;
   return [
-    ["experts", `${config.experts} of rank ${config.rank} on ${config.targets.join(", ")}; ${pool}`],
+    ["experts", kind],
     ["gates", describeGates(config)],
     ...(config.cloudLayers === null
       ? []

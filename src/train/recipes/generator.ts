@@ -5,7 +5,6 @@ import { createRng, type Rng } from "../../base/rng.ts";
 import { cloudFeeds, cloudInputNames } from "../../generator/cloud.ts";
 import { GeneratorConfig } from "../../generator/config.ts";
 import { dropoutFeeds } from "../../generator/dropout.ts";
-import { generations } from "../../generator/generations.ts";
 import { gumbelFeeds } from "../../generator/gumbel.ts";
 import { joinPrompts } from "../../generator/join-prompts.ts";
 import {
@@ -31,8 +30,9 @@ import { loadTokenizer, tokenizerWithin } from "../../text/tokenizer-file.ts";
 import { requireContext } from "../batch.ts";
 import { common, path, promptFree, refinePromptFree, Weights } from "../config.ts";
 import { drawGroups, edgeFeeds } from "../edge-batch.ts";
+import { frozenFactors } from "../frozen-factors.ts";
 import { edgePrefix, generatorSpec, promptOfName, targetOf } from "../generator-step.ts";
-import type { Job } from "../job.ts";
+import type { Job, Opening } from "../job.ts";
 import { openingOf } from "../open-frozen.ts";
 import { buffersOf, parametersOf, type TrainingState } from "../state.ts";
 import { stepNames } from "../step.ts";
@@ -77,7 +77,7 @@ export const generator: Recipe<GeneratorRun> = {
   open,
 };
 
-async function open(config: GeneratorRun): Promise<Job> {
+async function open(config: GeneratorRun, _named: GeneratorRun, opening: Opening = {}): Promise<Job> {
   const [wholeCloud, edge] = await openTwo(
     { path: config.cloud, ...openingOf(config.weights.cloud) },
     { path: config.edge, ...openingOf(config.weights.edge) },
@@ -92,6 +92,7 @@ async function open(config: GeneratorRun): Promise<Job> {
   const cloudTokenizer = cloudTokenizerPath === tokenizerPath ? tokenizer : await loadTokenizer(cloudTokenizerPath);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   requireEmbeddings(config.cloud, cloud.config, cloudTokenizer);
+  const frozen = await frozenFactors(shape, edge, opening);
   const source = await openTaskSource(config, tokenizer, config.layout, {
     tokenizer: cloudTokenizer,
     layout: config.cloudLayout ?? config.layout,
@@ -112,6 +113,7 @@ async function open(config: GeneratorRun): Promise<Job> {
     weights: await mappedOrHeld({
       ...(isOneModel ? {} : frozenSources(cloud, "cloud.")),
       ...frozenSources(edge, "edge."),
+      ...Object.fromEntries([...frozen].map(([name, data]) => [`edge.${name}`, { kind: "data" as const, data }])),
     }),
     prepack: isCoded(cloud) || isCoded(edge),
     warnings: costlyPool(config),
@@ -129,6 +131,7 @@ async function open(config: GeneratorRun): Promise<Job> {
     save: (state) =>
       writeGenerator(join(config.output, "generator"), shape, parametersOf(state), buffersOf(state), {
         trainedOver: { cloud: cloud.sha256, edge: edge.sha256 },
+        frozen,
       }),
   };
 }
@@ -138,7 +141,7 @@ const servedRanks = 128;
 
 function costlyPool({ generator: { generation, experts, rank } }: GeneratorRun): string[] {
   const ranks = experts * rank;
-  if (!generations[generation].areGates || ranks <= servedRanks) return [];
+  if (generation !== "pool" || ranks <= servedRanks) return [];
   return [
     `generator: ${experts} experts of rank ${rank} put ${ranks} ranks beside every adapted map where specialisations are swapped unmerged; each ${servedRanks} add about a quarter to a layer's products`,
   ];
