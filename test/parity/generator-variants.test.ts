@@ -1,7 +1,8 @@
 /** @file Every variant of the generator, and of what it is taught, compiles and trains. */
 import { expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
-import { defaultGenerator, expertTargets, type GeneratorConfig } from "../../src/generator/config.ts";
+import { defaultGenerator, type GeneratorConfig } from "../../src/generator/config.ts";
+import { linearMaps } from "../../src/models/parameters.ts";
 import type { Target } from "../../src/train/generator-step.ts";
 import { createTrainer } from "../../src/train/trainer.ts";
 import { tinyGenerator } from "../support/tiny-generator.ts";
@@ -14,9 +15,7 @@ const variants: Record<string, Variant> = {
   "more experts, all kept": { generator: { experts: 6, topK: 6 } },
   "one kept, with its own probability": { generator: { topK: 1, renormalize: false } },
   "another rank and alpha": { generator: { rank: 3, alpha: 1 } },
-  "experts on every linear map": {
-    generator: { targets: Object.keys(expertTargets) as (keyof typeof expertTargets)[] },
-  },
+  "experts on every linear map": { generator: { targets: [...linearMaps(tinyGenerator().pair.edge)] } },
   "factors mixed": { generator: { compose: "factors" } },
   "factors mixed apart": { generator: { compose: "factorsApart" } },
   "factors mixed apart, balance of places": { generator: { compose: "factorsApart", auxForm: "switch" } },
