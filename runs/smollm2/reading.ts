@@ -59,6 +59,7 @@ const state = await job.start();
 await using session = await compile(buildEvaluation(job.evaluation!), { weights: job.weights, spin: false });
 const sums = new Map<string, { n: number; losses: number[] }>();
 for (const [b, { family }] of batches.entries()) {
+  console.error(`${b + 1} of ${batches.length} batches`);
   const sum = sums.get(family) ?? { n: 0, losses: kinds.map(() => 0) };
   sums.set(family, sum);
   sum.n++;
