@@ -5,9 +5,9 @@
  */
 import { copyFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { withNewFolder } from "../../src/export/new-folder.ts";
 import { readJsonFile, writeJsonFile } from "../../src/base/json-file.ts";
 import { readDemoScenarios } from "../../src/cli/demo-scenarios.ts";
+import { withNewFolder } from "../../src/export/new-folder.ts";
 import { writeLooseGenerator } from "../../src/pair/generator-file.ts";
 import { writePairFile } from "../../src/pair/pair-file.ts";
 import { readBestGenerator } from "../../src/train/best-generator.ts";

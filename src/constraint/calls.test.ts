@@ -10,6 +10,7 @@ import { answerSchema, callsSpec } from "./spec.ts";
 const functions = [
   { name: "water", parameters: ["bed", "minutes"] },
   { name: "lamp.off", parameters: [] },
+  { name: "get-weather", parameters: ["in-city"] },
 ];
 
 const calls = [
@@ -18,6 +19,7 @@ const calls = [
   ["water()", true],
   ['water(bed="say \\"hi\\", b=1")', true],
   ["lamp.off()", true],
+  ['get-weather(in-city="Oslo")', true],
   ['water(bed="2"', false],
   ["water(bed=2)", false],
   ['water(hours="2")', false],
@@ -82,5 +84,10 @@ test.each([
   "The functions are: heat(degrees), light(color). Turn the wish into a function call.",
   'The functions are: heat(degrees), light(color). Call one, as in heat(degrees="24"); if none fits, say sorry.',
   'The functions are: heat(degrees), light(color). Explain what the call heat(degrees="24") does.',
+  'Answer with one call. Functions: water(bed), light(on) or stop(). Example: water(bed="2")',
+  'Answer with one call like f(a="b").\nFunctions:\n- water(bed): waters a bed.\n  Only at night.\n- light(on)',
+  'Answer with one call like f(a="b").\nFunctions:\n- water(bed) waters a bed\n- light(on) lights it',
+  'The functions are: heat(degrees), light(color). Turn every wish into one call like heat(degrees="2"). If the user greets you, greet back.',
+  'The functions are: heat(degrees), light(color). Answer questions; when the user wants something done, reply with a call like heat(degrees="2").',
   'The functions are: heat(degrees), light(color). Write one or more calls, as in heat(degrees="24").',
 ])("no functions are found in: %s", (prompt) => expect(findConstraint(prompt)).toBeUndefined());

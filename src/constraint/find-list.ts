@@ -67,8 +67,12 @@ function plainItems(text: string, from: number): List | undefined {
   );
   const list = body!.replace(/(?:,? and)? nothing else\s*$| only\s*$| exactly as written\s*$/iu, "");
   const separator = [";", "|", ","].find((mark) => list.includes(mark));
-  const isSlashed = separator === undefined && /^\s*\S+?(?:\/\S+?)+\s*$/u.test(list);
-  const isBoth = separator === undefined && / are:?\s*$/iu.test(text.slice(0, from)); // the answers are A and B
+  const isSlashed = separator === undefined && /^\s*[^\s/]+(?:\/[^\s/]+)+\s*$/u.test(list);
+  const isBoth =
+    separator === undefined &&
+    /\b(?:possible|allowed|valid|permitted|only) \w{1,30} are:?\s{0,4}$/iu.test(
+      text.slice(Math.max(0, from - 80), from),
+    ); // the answers are A and B
   const unmarked = () => list.split(isSlashed ? "/" : isBoth ? / or | and /iu : / or /iu);
   const parts = separator === undefined ? unmarked() : list.split(separator);
   const last = parts.at(-1)!;

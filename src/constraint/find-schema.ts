@@ -68,7 +68,7 @@ const isSchema = (value: JsonValue): boolean =>
 
 /** That a key may be left out, or hold something else than in the example. */
 const isLoose =
-  /\b(?:optional(?:ly)?|omit|leave (?:out|it)|left out|skip|null|if (?:any|there|it|they|the|not)|missing|may|might|mentioned|only those|list of|array|several|objects)\b/iu;
+  /\b(?:optional(?:ly)?|omit|leave (?:out|it)|left out|skip|null|if (?:any|there|it|they|the|not)|missing|may|might|mentioned|only those|list|array|several|objects|empty|unknown|each|every|per|more|comes?|given|input|not)\b/iu;
 
 /** An object of texts that shows the form, all of its keys named in the prompt as well: with the keys "a" and "b", as in {"a": "x", "b": "y"}. */
 function exampleObject(blocks: readonly Block[], rest: string): JsonValue | undefined {
@@ -82,7 +82,7 @@ function exampleObject(blocks: readonly Block[], rest: string): JsonValue | unde
   if (named.some(([, key]) => !keys.includes(key!))) return undefined; // keys that the example lacks
   return {
     type: "object",
-    properties: Object.fromEntries(keys.map((key) => [key, { type: "string", minLength: 1 }])),
+    properties: Object.fromEntries(keys.map((key) => [key, { type: "string" }])),
     required: keys,
     additionalProperties: false,
   };

@@ -26,7 +26,7 @@ test("in 60 prompts that close the set it is found, whole and in order", () => {
 
 test.each([
   "You read reviews. The possible answers are Positive and Negative; give just the label.",
-  "Read the review. The labels are Positive and Negative.",
+  "Read the review. The allowed labels are Positive and Negative.",
   "Possible answers: Positive; Negative; give nothing else.",
 ])("what to do with a list is none of its items: %s", (prompt) => {
   expect(findConstraint(prompt)?.spec).toEqual({ kind: "labels", labels: ["Positive", "Negative"] });
@@ -59,6 +59,14 @@ test.each([
   'Write "colour" when the reader is British, "color" when he is American.',
   'Use "Mr" for men and "Ms" for women, only in letters.',
   'You are a tutor. Say "Great" when the answer is right, "Hm" when it is wrong, then help.',
+  'You are a receptionist. Answer only questions about the hotel. Say "Good morning" if it is before noon, "Good evening" if it is late.',
+  'Use one word at a time. Say "Well done" when the sum is right, "Try again" if it is wrong. Help them with sums.',
+  "Give the group facts about the place. Groups: adults, children.",
+  "Select the right team, open a ticket and tell the user its number. Teams: north, south.",
+  "Return status codes as a server would, with a body. Codes: 200, 404, 500.",
+  "The names are Anna and Ben.",
+  "The classes are warrior and mage. Go on with the tale.",
+  "The options are red and blue. Help the customer choose.",
   "You help on a farm. Groups: sheep, cows, pigs. Tell the user what they eat.",
   "You sell pizza. The types are: margherita, funghi. Answer questions about them.",
   'Explain when to write "who" for a subject, "whom" for an object.',
@@ -71,7 +79,7 @@ test("an example of an answer in JSON, all its keys named beside it, is the form
     kind: "schema",
     schema: {
       type: "object",
-      properties: { room: { type: "string", minLength: 1 }, day: { type: "string", minLength: 1 } },
+      properties: { room: { type: "string" }, day: { type: "string" } },
       required: ["room", "day"],
       additionalProperties: false,
     },
@@ -81,7 +89,25 @@ test("an example of an answer in JSON, all its keys named beside it, is the form
 test.each([
   'Reply with JSON, with the keys "room" and "day" if they are mentioned, as in {"room": "2b", "day": "Monday"}.',
   'Reply with JSON, with the keys "room", "day" and "hour", as in {"room": "2b", "day": "Monday"}.',
+  'Answer questions about bookings, which come as JSON with the keys "room" and "day", as in {"room": "2b", "day": "Monday"}.',
+  'Reply with JSON, with the keys "room" and "day", as in {"room": "2b", "day": "Monday"}. Leave "day" empty when unknown.',
+  'Reply with JSON, one line for each guest, with the keys "room" and "day", as in {"room": "2b", "day": "Monday"}.',
   'Reply with JSON such as {"room": "2b", "day": "Monday"}.',
   'Reply with JSON, with the keys "room" and "seats", as in {"room": "2b", "seats": 4}.',
   'Given {"room": "2b", "day": "Monday"}, reply with JSON of the next day. The keys of the input are "room" and "day"; others may follow.',
 ])("no form of JSON is found in: %s", (prompt) => expect(findConstraint(prompt)).toBeUndefined());
+
+test.each([
+  ["a.", 16_000],
+  ["one ", 8000],
+  [" ", 32_000],
+  ["\n", 32_000],
+  ["f(a)\n ", 5000],
+  ["a/", 16_000],
+  ['Write "a" when ', 2000],
+  ["Labels: a", 3000],
+  ["{", 32_000],
+])("a prompt of %j, %i times, is searched", (text, times) => {
+  const around = [`Labels: ${text.repeat(times)} please`, `Functions: f(a)\n${text.repeat(times)}`];
+  for (const prompt of [text.repeat(times), ...around.map((long) => long.slice(0, 2 ** 15))]) findConstraint(prompt);
+});

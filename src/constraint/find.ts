@@ -13,7 +13,7 @@ import { findSchema } from "./find-schema.ts";
 import { constraintLimits, type FoundConstraint, labelsSpec } from "./spec.ts";
 
 /** Longest prompt that is searched, in characters. */
-const maxPrompt = 2 ** 20;
+const maxPrompt = 2 ** 15;
 /** How much of a prompt `because` shows. */
 const maxShown = 60;
 
@@ -54,14 +54,14 @@ const cues: readonly { readonly pattern: RegExp; readonly or?: true; readonly as
   // Possible labels: …; Categories: …; The intents are …
   {
     pattern: new RegExp(
-      `(?<=^|[.!?]\\s+|\\n\\s*)(?:the )?(?:possible |allowed |valid |available |permitted )?${kind}(?::| are:?)\\s*`,
+      `(?<=^|[.!?]\\s{1,4}|\\n\\s{0,8})(?:the )?(?:possible |allowed |valid |available |permitted )?${kind}(?::| are:?)\\s*`,
       "giu",
     ),
   },
   // The queues are: … Answer with the queue's name
   {
     pattern: new RegExp(
-      `(?<=^|[.!?]\\s+|\\n\\s*)(?:the )?(?:possible |allowed |valid |available |permitted )?${named}(?::| are:?)\\s*`,
+      `(?<=^|[.!?]\\s{1,4}|\\n\\s{0,8})(?:the )?(?:possible |allowed |valid |available |permitted )?${named}(?::| are:?)\\s*`,
       "giu",
     ),
     asked: true,
@@ -82,7 +82,7 @@ const cues: readonly { readonly pattern: RegExp; readonly or?: true; readonly as
   // Answer yes or no; reply with "yes" or "no"; return either a or b
   {
     pattern: new RegExp(
-      `(?<=^\\s*|[.!?:]\\s+|\\n\\s*|\\b(?:and|please|always|must|should) )(?:answer|reply|respond|output|return|say)\\b(?: ${count})?(?: with)?(?: ${count})?(?: either)?\\s+`,
+      `(?<=^\\s{0,8}|[.!?:]\\s{1,4}|\\n\\s{0,8}|\\b(?:and|please|always|must|should) )(?:answer|reply|respond|output|return|say)\\b(?: ${count})?(?: with)?(?: ${count})?(?: either)?\\s+`,
       "giu",
     ),
     or: true,
@@ -162,30 +162,30 @@ const keyedLabels = (key: string, labels: readonly string[]): JsonValue => ({
 /** Write "A" when …, "B" if … and "C" for …: each label in quotes, with its case. */
 const labelCase = /"([^"\n]{1,40})"\s+(?:when|if|for|where)\b[^".\n]{1,200}/u;
 const cases = new RegExp(
-  `(?<=^|[.!?:]\\s+|\\n\\s*)(?:answer|reply|respond|output|return|say|write)(?: with)?\\s+((?:${labelCase.source.replace("(", "(?:")}){2,20})`,
+  `(?<=^|[.!?:]\\s{1,4}|\\n\\s{0,8})(?:answer|reply|respond|output|return|say|write)(?: with)?\\s{1,4}((?:${labelCase.source.replace("(", "(?:")}){2,20})`,
   "giu",
 );
 
 const goesOn = /\b(?:and|then|but|or) (?:answer|reply|respond|output|say|write|explain|ask|add|help|give|use)\b/iu;
 
-/** That nothing but one of them is said. */
+/** That nothing but one of them is said: in the sentence of the cases, or in the next. */
 const isClosed =
-  /\b(?:only|alone|nothing else|no other|exactly one|one word)\b|\b(?:all|everything|anything) else\b|\ball other\b|\botherwise\b/iu;
+  /\b(?:nothing else|no other (?:text|words?)|(?:code|label|word|letter|answer|name|number)s?,? (?:only|alone)|(?:only|just) (?:the|this|that|one|a)(?: \w{1,20})? (?:code|label|word|letter|name|number))\b|\b(?:all|everything|anything) else\b|\ball other\b/iu;
+const nextSentence = /^[^.!?\n]{0,80}[.!?\n]?\s{0,4}[^.!?\n]{0,120}/u;
 
 function labelsByCase(prompt: string): Found[] {
-  if (!isClosed.test(prompt)) return [];
   return [...prompt.matchAll(cases)].flatMap((match) => {
     const body = match[1]!;
-    if (goesOn.test(body)) return [];
+    const end = match.index + match[0].length;
+    if (goesOn.test(body) || !isClosed.test(body + nextSentence.exec(prompt.slice(end, end + 300))![0])) return [];
     const items = [...body.matchAll(new RegExp(labelCase, "gu"))].map((one) => one[1]!);
-    const from = match.index + match[0].length - body.length;
-    return [{ items, from, end: from + body.length, hasOr: true, because: match[0].slice(0, maxShown) }];
+    return [{ items, from: end - body.length, end, hasOr: true, because: match[0].slice(0, maxShown) }];
   });
 }
 
 /** That the answer is one of what the list calls by such a name. */
 const asksForNamed = new RegExp(
-  `\\b(?:${answer}|write|pick|choose|name|select|assign)\\b(?: (?:with|only|just|one|of|the|a|its|right|best|matching|name|number))*(?: \\w+'s)? ${named}\\b`,
+  `\\b(?:${answer}|write|pick|choose|name|select|assign)\\b(?: (?:with|only|just|one|of|the|a|its|right|best|matching|name|number)){0,8} ${named}(?:'s (?:name|number))?(?: (?:only|alone|and nothing else))?(?=\\s{0,4}(?:[.!\\n]|$))`,
   "iu",
 );
 

@@ -118,7 +118,7 @@ export const answerSchema = (spec: ConstraintSpec): JsonValue => schemas[spec.ki
 /** The texts that are answers. */
 export const answerGrammar = (spec: ConstraintSpec): Grammar => grammars[spec.kind](spec as never);
 
-const escapedName = (name: string): string => name.replace(/[$.-]/g, "\\$&");
+const escapedName = (name: string): string => name.replace(/[$.]/g, "\\$&");
 
 /** As an expression of JSON schemas, what `callsGrammar` says. */
 function callPattern({ name, parameters }: FunctionSignature): string {
