@@ -18,6 +18,10 @@ test.each([
     ["a role, then a task", "You are a pirate captain.", "Your crew has spotted a ship, what do you do?"],
   ],
   [
+    "Imagine you are Dr. Watson. Describe the room of J. Moriarty.",
+    ["a role, then a task", "Imagine you are Dr. Watson.", "Describe the room of J. Moriarty."],
+  ],
+  [
     "Translate the sentence into French: Where is the station?",
     ["behind a colon", "Translate the sentence into French.", "Where is the station?"],
   ],

@@ -32,7 +32,7 @@ const article =
  */
 export const rules: Readonly<Record<string, Rule>> = {
   "behind a colon": (text) => {
-    const found = /^(.{12,200}?[a-z)]):\s+["“]?([^\n"”]{3,})["”]?\s*$/u.exec(text);
+    const found = /^(.{12,200}?[a-z)]):\s{1,4}["“]?([^\n"”]{3,1200})["”]?$/u.exec(text);
     return found === null ? undefined : { prompt: `${found[1]!.trim()}.`, input: found[2]!.trim() };
   },
   "in quotes": (text) => {
@@ -45,8 +45,9 @@ export const rules: Readonly<Record<string, Rule>> = {
     };
   },
   "a role, then a task": (text) => {
-    const found = /^(.{10,300}?[.!])\s+(.{10,})$/su.exec(text);
-    return found === null || !persona.test(found[1]!) ? undefined : { prompt: found[1]!, input: found[2]!.trim() };
+    if (!persona.test(text)) return undefined;
+    const found = /^(.{10,300}?(?<!\b(?:Dr|Mr|Mrs|Ms|St|Prof|Jr|Sr|[A-Z]))[.!])\s{1,4}(.{10,})$/su.exec(text);
+    return found === null ? undefined : { prompt: found[1]!, input: found[2]!.trim() };
   },
   "a text about something": (text) => {
     const found = /^([^.?!,]{6,60}?)\s+(about|on|for|regarding)\s+([^.?!]{3,120})[.?!]?$/iu.exec(text);
@@ -92,6 +93,7 @@ const isLong = (texts: Readonly<Record<keyof typeof limits, string>>): boolean =
 function cutOf(instruction: string, input: string): (Cut & { readonly rule: string }) | undefined {
   if (instruction === "") return undefined;
   if (input !== "") return { prompt: instruction, input, rule: "an input of its own" };
+  if (instruction.length > limits.prompt + limits.input) return undefined;
   for (const [rule, cut] of Object.entries(rules)) {
     const found = cut(instruction);
     if (found !== undefined) return { ...found, rule };

@@ -140,3 +140,11 @@ test("values are determined by seed and name, whatever else there is", () => {
   expect(values({}, 1)).not.toEqual(values({}, 2));
   expect(Math.max(...values({}, 1).map(Math.abs))).toBeLessThanOrEqual(1 / Math.sqrt(16));
 });
+
+test("factors of singular values are gains: pulled to 0 they would take the base model away", () => {
+  const factors = [...generatorParameters(shapeOf({ generation: "svf" })).keys()].filter((name) =>
+    name.startsWith("factors."),
+  );
+  expect(factors.length).toBeGreaterThan(0);
+  expect(factors.every(isGainOrBias)).toBe(true);
+});

@@ -14,8 +14,9 @@ export type PairShape = {
 type Start = "zero" | "one" | "nearOne" | "small" | "kaiming" | "embedding";
 export type ParameterInfo = { readonly shape: readonly number[]; readonly start: Start };
 
-/** Gains and biases, whatever their rank: no weight decay. */
-export const isGainOrBias = (name: string): boolean => /(\.bias|^router\.norm\.weight|^cloud\.norms\..*)$/.test(name);
+/** Gains and biases, factors of singular values among them, whatever their rank: neither decayed nor rounded to 8 bits. */
+export const isGainOrBias = (name: string): boolean =>
+  /(\.bias|^router\.norm\.weight|^cloud\.norms\..*|^factors\..*\.z)$/.test(name);
 
 /** Throws E_CONFIG where the generator adapts a linear map that its cloud or edge model does not have. */
 export function requireTargets({ cloud, edge, generator }: PairShape): void {
