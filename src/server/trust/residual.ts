@@ -7,7 +7,7 @@ const verbatim: readonly RegExp[] = [
   /["“”„«»`]/u,
   /https?:\/\/|\S@\S|\b\w+\.\w{2,}\//u,
   /[{}<>[\]]/u,
-  /\w_\w|\b\p{Ll}+\p{Lu}/u,
+  /\w_\w|\p{Ll}\p{Lu}/u,
   /\b\p{Lu}{2,}\b/u,
   /[\p{Ll}\p{N},;:]\s+\p{Lu}\p{Ll}+/u, // a name: a capital letter inside a sentence
 ];
