@@ -67,3 +67,44 @@ test("what a sequence gets stays its own while the next step of the round is com
   ]);
   await batcher.close();
 });
+
+test("a sequence that takes a slot while a step waits for its turn does not count in that step", async () => {
+  const vocab = 2;
+  const seen: number[][] = [];
+  const answer = (rows: number) => Promise.resolve(new Float32Array(rows * vocab));
+  const model: BatchModel = {
+    room: 8,
+    makeRoom: () => undefined,
+    prefill: (rows) => answer(rows.length),
+    extend: () => answer(1),
+    decode(rows, held) {
+      seen.push([...held]);
+      return answer(rows.length);
+    },
+    move: () => undefined,
+    save: (_, positions) => ({ positions, values: [] }),
+    load: () => undefined,
+    close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  let meanwhile: () => void = () => undefined;
+  const inTurn = async <T>(step: () => Promise<T>): Promise<T> => {
+    await undefined;
+    meanwhile();
+    return step();
+  };
+  const batcher = createBatcher(model, { slots: 2, capacity: 8, vocab, inTurn });
+  const start = () => batcher.start({ gates: new Float32Array(0), positions: 4 });
+  const [stays, parked] = [start(), start()];
+  await Promise.all([stays.feed([0]), parked.feed([0, 1])]);
+  await new Promise((done) => setImmediate(done)); // the round ends
+  parked.park();
+  let isBack = false;
+  meanwhile = () => {
+    if (!isBack) parked.unpark();
+    isBack = true;
+  };
+  await stays.feed([1]);
+  expect([isBack, seen]).toEqual([true, [[1]]]);
+  await batcher.close();
+});

@@ -198,7 +198,7 @@ export function createBatcher(
       if (later !== undefined) await step([later], "extend", ([row]) => model.extend(row!));
       prepare();
       const single = ready().filter((sequence) => sequence.held > 0 && nextPiece(sequence) === 1);
-      await step(single, "decode", (rows) => model.decode(rows, heldBySlot()));
+      await step(single, "decode", (rows, held) => model.decode(rows, held));
     }
   }
 
@@ -219,16 +219,17 @@ export function createBatcher(
   async function step(
     sequences: readonly Ready[],
     kind: "prefill" | "extend" | "decode",
-    run: (rows: readonly Row[]) => Promise<Float32Array>,
+    run: (rows: readonly Row[], held: readonly number[]) => Promise<Float32Array>,
   ): Promise<void> {
     if (sequences.length === 0) return;
     const rows = sequences.map((sequence): Row => {
       const { slot, held, gates, waiting } = sequence;
       return { slot, held, gates, ids: waiting.ids.slice(waiting.read, waiting.read + nextPiece(sequence)) };
     });
+    const held = heldBySlot(); // now: one that takes a slot before its turn comes may hold more than there is room for
     let logits: Float32Array;
     try {
-      logits = await inTurn(() => run(rows));
+      logits = await inTurn(() => run(rows, held));
     } catch (error) {
       for (const sequence of sequences) {
         sequence.waiting.reject(error);
