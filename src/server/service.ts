@@ -16,6 +16,7 @@ import type { Playground } from "./playground-file.ts";
 import type { LogLine, SpecializePrompt } from "./services.ts";
 import { cloudSide, type Side } from "./sides.ts";
 import type { Store } from "./store/store.ts";
+import { answeringGates } from "./trust/answering-content.ts";
 import { createCertifications } from "./trust/certifications.ts";
 import type { ReferenceModel } from "./trust/reference.ts";
 import { refineWith } from "./trust/refine.ts";
@@ -120,7 +121,8 @@ export async function createService(
   async function pin(tenant: string, name: string): Promise<void> {
     const { object } = await store.resolve(tenant, name);
     const { specialized } = await models.find(tenant, name);
-    if (specialized?.gates !== undefined) await engine.pin(specialized.gates, await store.read(object));
+    const { gates: pinned } = answeringGates(name, await store.read(object), await store.certificate(tenant, object));
+    if (specialized?.gates !== undefined && pinned !== undefined) await engine.pin(specialized.gates, pinned);
   }
   async function close(): Promise<void> {
     isEnding = true;

@@ -178,6 +178,8 @@ describe("the ladder", () => {
     const after = await answers("refined");
     expect(after.every(({ rung }) => rung === "refined")).toBe(true);
     expect(after.map(({ text }) => text)).not.toEqual(before.map(({ text }) => text));
+    await service.pin("main", "refined"); // weights of its own: of the gates that answer
+    expect(await answers("refined")).toEqual(after);
     await remove("refined");
     expect(await answers("refined")).toEqual(before);
   });
