@@ -14,7 +14,7 @@ import { cloudSide } from "../../server/sides.ts";
 import { openStore } from "../../server/store/store.ts";
 import { type Certificate, parties } from "../../server/trust/certificate.ts";
 import { certifyLimits, type Measured } from "../../server/trust/certify.ts";
-import { checkMeasurement, measure } from "../../server/trust/measure.ts";
+import { checkMeasurement, drawInputs, measure } from "../../server/trust/measure.ts";
 import { refineWith } from "../../server/trust/refine.ts";
 import type { CliContext } from "../context.ts";
 import { percent, plural } from "../format.ts";
@@ -145,7 +145,7 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
   const progress = createProgress({
     stream,
     isTerminal: context.isTerminal.stderr,
-    total: inputs.length,
+    total: drawInputs(measurement).measured.length,
     label: "certify",
     now,
   });

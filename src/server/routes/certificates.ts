@@ -4,7 +4,7 @@ import { CertificateRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
 import type { RouteContext, Services } from "../services.ts";
 import type { Certificate } from "../trust/certificate.ts";
-import { checkMeasurement, measure } from "../trust/measure.ts";
+import { checkMeasurement, drawInputs, measure } from "../trust/measure.ts";
 import { promptAsMade } from "../trust/prompt-as-made.ts";
 
 /** Begins to measure, in the background. */
@@ -21,7 +21,8 @@ export async function begin(c: RouteContext, services: Services, name: string): 
   const prompt = promptAsMade(options.prompt, promptExamples);
   const measurement = { ...options, prompt, content, object: found.object, inputs, reference, tenant };
   checkMeasurement(name, measurement, { secret });
-  const state = certifications.begin(tenant, found.object, inputs.length, async (onProgress, signal) => {
+  const total = drawInputs(measurement).measured.length;
+  const state = certifications.begin(tenant, found.object, total, async (onProgress, signal) => {
     const asking = { edge, pair, cloud, refine, secret, date, turn, onAnswer: metrics.certified };
     const certificate = await measure(measurement, asking, { onProgress, signal });
     await store.certify(tenant, certificate);

@@ -251,6 +251,9 @@ test.each([
   ["another prompt", { inputs, prompt: "Say something else." }, "not the one"],
   ["a fallback without a threshold", { inputs, prompt, fallback: true }, "threshold"],
   ["gates to refine without a threshold", { inputs, prompt, refine: 4 }, "threshold"],
+  ["too few inputs for a verdict", { inputs: inputs.slice(0, 3), prompt, threshold: 1 }, "at least 20"],
+  ["too few beside those set aside", { inputs, prompt, threshold: 1, refine: 4 }, "beside 4 to refine"],
+  ["too few that differ", { inputs: [...inputs, ...inputs], prompt, threshold: 1, refine: 4 }, "found 16"],
   ["an example that is no label", { examples: [{ input: "x", output: "nothing" }] }, "one of the labels"],
   ["a scorer that there is not", { inputs, prompt, scorer: "best" }, "scorer"],
 ])("%s: refused with the reason", async (_, body, why) => {
@@ -259,14 +262,16 @@ test.each([
 });
 
 test("what fails while it is measured is told, and another try is taken", async () => {
-  expect((await post({ inputs: inputs.slice(0, 3), prompt, threshold: 1 })).status).toBe(202);
+  await service.ask("/v1/specializations", { name: "other", prompt, options: { labels: ["yes", "no"] } });
+  expect((await post({ inputs, prompt }, "other")).status).toBe(202); // the reference names no label of these
   let found: Record<string, unknown>;
   do {
     await new Promise((done) => setImmediate(done));
-    found = await json(service.ask("/v1/specializations/triage/certificate"));
+    found = await json(service.ask("/v1/specializations/other/certificate"));
   } while (found["status"] === "running");
-  expect(found).toMatchObject({ status: "failed", error: { code: "E_USAGE" } });
-  expect((await certified({ inputs, prompt })).inputs).toBe(inputs.length);
+  expect(found).toMatchObject({ status: "failed", error: { code: "E_DATA" } });
+  const examples = inputs.map((input) => ({ input, output: "yes" }));
+  expect((await certified({ examples }, "other")).inputs).toBe(inputs.length);
 });
 
 test("one that is under way is called off; of a tenant one is measured at a time", async () => {

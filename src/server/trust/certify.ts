@@ -76,11 +76,7 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
       "E_USAGE",
       "certificate: expected examples with their answers, a reference model, or the prompt; found inputs alone",
     );
-  if (threshold !== undefined && inputs.length < certifyLimits.leastForThreshold)
-    throw new AppError(
-      "E_USAGE",
-      `threshold: expected at least ${certifyLimits.leastForThreshold} inputs for a verdict, found ${inputs.length}`,
-    );
+  if (threshold !== undefined) requireVerdict(inputs.length);
   const asked: Party[] = compared.filter((party) => party !== "prompted" || isPrompted);
   const all: (Row | undefined)[] = [];
   let done = 0;
@@ -130,6 +126,15 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
     ...(threshold === undefined ? {} : { threshold, rung: lowestRung(found, threshold) }),
     ...(Object.keys(notTried).length === 0 ? {} : { notTried }),
   };
+}
+
+/** Throws E_USAGE where so many inputs are too few for a verdict. */
+export function requireVerdict(inputs: number, beside = ""): void {
+  if (inputs < certifyLimits.leastForThreshold)
+    throw new AppError(
+      "E_USAGE",
+      `threshold: expected at least ${certifyLimits.leastForThreshold} inputs for a verdict${beside}, found ${inputs}`,
+    );
 }
 
 /** Asks rung after rung until one scores the threshold; those asked are added to `asked`. Returns why others could not be. */
@@ -204,7 +209,7 @@ async function rowOf(
 }
 
 /** undefined where an input is too long for the model. */
-const fitting = (work: () => Promise<Told>): Promise<Told | undefined> =>
+export const fitting = <T>(work: () => Promise<T>): Promise<T | undefined> =>
   work().catch((error: unknown) => {
     if (error instanceof AppError && (error.code === "E_LIMIT" || error.code === "E_PROMPT")) return undefined;
     throw error;

@@ -13,7 +13,7 @@ import type { Example } from "../../text/prompt.ts";
 import type { CloudSide, Side } from "../sides.ts";
 import { type Asking, askParty, type Source, shuffledGates } from "./ask-party.ts";
 import type { Certificate, Party, Reference, Rung } from "./certificate.ts";
-import { certify, certifyLimits, type Measured } from "./certify.ts";
+import { certify, certifyLimits, fitting, type Measured, requireVerdict } from "./certify.ts";
 import type { ReferenceModel } from "./reference.ts";
 import type { RefineGates } from "./refine.ts";
 import { residualPrompt } from "./residual.ts";
@@ -47,13 +47,27 @@ export type MeasuringWith = {
   readonly date: () => Date;
 } & Pick<Asking, "turn" | "onAnswer">;
 
+/**
+ * Inputs that gates are refined on, and those that are measured. Where some are set aside, each input counts once, so that none is among both.
+ */
+export function drawInputs({ inputs, refine = 0, object }: Pick<Measurement, "inputs" | "refine" | "object">): {
+  readonly fitted: readonly Measured[];
+  readonly measured: readonly Measured[];
+} {
+  if (refine === 0) return { fitted: [], measured: inputs };
+  const first = new Map<string, Measured>();
+  for (const each of inputs) if (!first.has(each.input)) first.set(each.input, each);
+  const drawn = createRng(`certificate refine ${object}`).shuffle([...first.values()]);
+  return { fitted: drawn.slice(0, refine), measured: drawn.slice(refine) };
+}
+
 /** Longest answer of a question that is measured. */
 const maxTokens = 128;
 
 /** Throws E_USAGE for what does not fit together, before anything is asked. */
 export function checkMeasurement(
   name: string,
-  { content, inputs, prompt, threshold, reference, refine = 0, fallback = false }: Measurement,
+  { content, object, inputs, prompt, threshold, reference, refine = 0, fallback = false }: Measurement,
   { secret }: Pick<MeasuringWith, "secret">,
 ): void {
   if (refine > 0 && (threshold === undefined || refine < certifyLimits.refineLeast))
@@ -61,6 +75,10 @@ export function checkMeasurement(
       "E_USAGE",
       `refine: expected a threshold, and ${certifyLimits.refineLeast} inputs or more to refine gates on`,
     );
+  if (threshold !== undefined) {
+    const beside = refine === 0 ? "" : ` beside ${refine} to refine gates on, each input counted once`;
+    requireVerdict(drawInputs({ inputs, refine, object }).measured.length, beside);
+  }
   if (fallback && (prompt === undefined || threshold === undefined))
     throw new AppError("E_USAGE", "fallback: expected the prompt and a threshold beside it");
   if (fallback && reference === undefined && inputs.some(({ target }) => target === undefined))
@@ -102,8 +120,7 @@ export async function measure(
   const model = isLabelled || prompt === undefined ? undefined : reference;
   const refer =
     model && (async (input: string) => asAnswer(await model.ask(prompt!, input, signal), content.constraint));
-  const drawn = refine === 0 ? inputs : createRng(`certificate refine ${object}`).shuffle([...inputs]);
-  const [fitted, measuredInputs] = [drawn.slice(0, refine), drawn.slice(refine)];
+  const { fitted, measured: measuredInputs } = drawInputs({ inputs, refine, object });
   const scoredBy = scorer ?? scorerOf(content.constraint);
   const gates = gateValues(pair, content);
   const sources = new Map<Party, Source>([
@@ -116,8 +133,11 @@ export async function measure(
   let refined: Specialization | undefined;
   let residual: string | undefined;
 
+  /** None where the input is too long to be asked, or nothing can be made of the answer. */
   async function targetOf({ input, target }: Measured): Promise<Example[]> {
-    const found = target ?? (refer === undefined ? (await ask("prompted", input)).text : await refer(input));
+    const found =
+      target ??
+      (refer === undefined ? (await fitting(() => ask("prompted", input)))?.text : await fitting(() => refer(input)));
     return found === undefined || found === "" ? [] : [{ input, target: found }];
   }
 
@@ -201,7 +221,7 @@ export async function measure(
 }
 
 /** Why gates cannot be refined, rather than a fault. */
-const isReason: ReadonlySet<string> = new Set(["E_DATA", "E_CONFIG", "E_LIMIT"]);
+const isReason: ReadonlySet<string> = new Set(["E_DATA", "E_CONFIG", "E_LIMIT", "E_PROMPT"]);
 
 const kept = ({
   refined,
