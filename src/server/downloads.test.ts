@@ -1,15 +1,16 @@
-/** @file Exports over HTTP: whole archives, one at a time, nothing left behind. */
+/** @file Exports over HTTP: whole archives, one of a tenant at a time, nothing left behind. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
 import { exportFormats } from "../export/formats.ts";
 import { runExport } from "../export/run-export.ts";
 import { specializationSource } from "../export/specialization-source.ts";
 import type { Pair } from "../pair/pair-file.ts";
+import { createDownloads, type DownloadOptions } from "./downloads.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "downloads-"));
 const temporary = join(folder, "temporary");
@@ -53,7 +54,7 @@ test.each(["peft", "gguf", "onnx"] as const)(
   },
 );
 
-test("one is made at a time; one that is not read on leaves nothing, and the next is made", async () => {
+test("of a tenant one is made at a time; one that is not read on leaves nothing, and the next is made", async () => {
   const first = await download("peft");
   expect((await download("peft")).status).toBe(429);
   const reader = first.body!.getReader();
@@ -78,4 +79,35 @@ test("at the end of the service nothing is left of one that was not read", async
   await other.close();
   expect(readdirSync(temporary)).toEqual([]);
   await expect(response.arrayBuffer()).rejects.toThrow("ended before it was read");
+});
+
+describe("limits", () => {
+  const open = (limits: DownloadOptions["limits"]) =>
+    createDownloads(pair, { baseName: "me/edge", folder: temporary, date: () => new Date(0), limits });
+  const content = async () => service.store.read((await service.store.resolve("main", "triage")).object);
+  const { signal } = new AbortController();
+
+  test("tenants do not wait for each other, up to a number of all", async () => {
+    const downloads = open({ running: 2 });
+    const of = async (tenant: string) => downloads.open(tenant, await content(), "peft", signal);
+    const taken = [await of("one"), await of("two")];
+    await expect(of("one")).rejects.toThrow("another one of yours");
+    await expect(of("three")).rejects.toThrow("2 are being made");
+    await Promise.all(taken.map(({ body }) => body.cancel()));
+    await (await of("three")).body.cancel();
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  test.each(["peft", "onnx"] as const)("%s: one that is too large is refused before it is written", async (format) => {
+    const downloads = open({ bytes: 1000 });
+    const made = downloads.open("main", await content(), format, signal);
+    expect(readdirSync(temporary)).toEqual([]);
+    await expect(made).rejects.toMatchObject({ code: "E_LIMIT" });
+  });
+
+  test("one that is not made in time is refused, and leaves nothing", async () => {
+    const downloads = open({ ms: 1 });
+    await expect(downloads.open("main", await content(), "peft", signal)).rejects.toMatchObject({ code: "E_DEADLINE" });
+    expect(readdirSync(temporary)).toEqual([]);
+  });
 });

@@ -6,7 +6,7 @@ import { readChunks } from "../base/read-file.ts";
 import { tarBytes, tarEnd, tarHeader, tarPadding } from "../base/tar.ts";
 import { exportFormats } from "../export/formats.ts";
 import type { WrittenFile } from "../export/new-folder.ts";
-import { runExport } from "../export/run-export.ts";
+import { type ExportSource, runExport } from "../export/run-export.ts";
 import { specializationSource } from "../export/specialization-source.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import type { Specialization } from "../pair/specialization.ts";
@@ -14,17 +14,21 @@ import type { Specialization } from "../pair/specialization.ts";
 export const downloadFormats = ["peft", "gguf", "onnx"] as const;
 export type DownloadFormat = (typeof downloadFormats)[number];
 
-/** `running`: exports hold merged weights in memory. `idleMs`: a client that takes nothing for so long has gone. */
-export const downloadLimits = { running: 1, bytes: 4 * 2 ** 30, idleMs: 60_000 } as const;
+/**
+ * `running`: of all tenants; each makes one at a time, for exports hold merged weights in memory. `idleMs`: a client that takes nothing for
+ * so long has gone. `ms`: from the request to the archive's last byte.
+ */
+export const downloadLimits = { running: 2, bytes: 4 * 2 ** 30, idleMs: 60_000, ms: 600_000 } as const;
 
 export type Download = { readonly bytes: number; readonly body: ReadableStream<Uint8Array> };
 
 export type Downloads = {
   /**
    * Exports, verifies, and opens the archive. Its folder is gone when it was read, or was not read on.
-   * @throws E_BUSY while another one is made or read; E_LIMIT for one that is too large; E_INTERRUPTED; and as `runExport`
+   * @throws E_BUSY while the tenant's last one, or too many others, are made or read; E_LIMIT, before anything is written, for one that is too
+   * large; E_DEADLINE; E_INTERRUPTED; and as `runExport`
    */
-  open(specialization: Specialization, format: DownloadFormat, signal: AbortSignal): Promise<Download>;
+  open(tenant: string, specialization: Specialization, format: DownloadFormat, signal: AbortSignal): Promise<Download>;
   /** Ends those under way. */
   close(): Promise<void>;
 };
@@ -35,39 +39,58 @@ export type DownloadOptions = {
   /** Where the temporary folders are made. */
   readonly folder: string;
   readonly date: () => Date;
+  readonly limits?: { readonly [L in keyof typeof downloadLimits]?: number };
 };
 
-export function createDownloads(pair: Pair, { baseName, folder, date }: DownloadOptions): Downloads {
+export function createDownloads(pair: Pair, { baseName, folder, date, limits: given }: DownloadOptions): Downloads {
+  const limits = { ...downloadLimits, ...given };
   const ending = new AbortController();
-  const running = new Set<Promise<void>>();
+  /** By tenant. */
+  const running = new Map<string, Promise<void>>();
 
-  async function open(specialization: Specialization, format: DownloadFormat, given: AbortSignal): Promise<Download> {
-    if (running.size >= downloadLimits.running || ending.signal.aborted)
-      throw new AppError("E_BUSY", "export: another one is being made: ask again later");
+  async function open(
+    tenant: string,
+    specialization: Specialization,
+    format: DownloadFormat,
+    asked: AbortSignal,
+  ): Promise<Download> {
+    if (running.has(tenant))
+      throw new AppError("E_BUSY", "export: another one of yours is being made or read: ask again later");
+    if (running.size >= limits.running || ending.signal.aborted)
+      throw new AppError("E_BUSY", `export: ${running.size} are being made or read: ask again later`);
     let done: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => {
       done = resolve;
     });
-    running.add(ended);
-    const signal = AbortSignal.any([given, ending.signal]);
+    running.set(tenant, ended);
+    const late = AbortSignal.timeout(limits.ms);
+    const signal = AbortSignal.any([asked, ending.signal, late]);
     let temporary: string | undefined;
     const remove = async (): Promise<void> => {
       if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
-      running.delete(ended);
+      running.delete(tenant);
       done();
     };
+    const requireSize = (bytes: number): void => {
+      if (bytes > limits.bytes)
+        throw new AppError("E_LIMIT", `export: expected at most ${limits.bytes} bytes, found ${bytes}`);
+    };
     try {
+      const source = specializationSource(pair, specialization, baseName);
+      requireSize(leastBytes(pair, source, format));
       temporary = await mkdtemp(join(folder, "loragen-export-"));
       const out = join(temporary, format);
-      const source = specializationSource(pair, specialization, baseName);
       const { files } = await runExport(exportFormats[format], { ...source, scale: 1, out, signal });
       const bytes = tarBytes(files.map((file) => file.bytes));
-      if (bytes > downloadLimits.bytes)
-        throw new AppError("E_LIMIT", `export: expected at most ${downloadLimits.bytes} bytes, found ${bytes}`);
-      const body = streamed(archive(out, files, Math.floor(date().getTime() / 1000)), remove, signal);
+      requireSize(bytes);
+      if (late.aborted) throw new AppError("E_INTERRUPTED", "export: too late");
+      const parts = archive(out, files, Math.floor(date().getTime() / 1000));
+      const body = streamed(parts, { after: remove, signal, idleMs: limits.idleMs });
       return { bytes, body };
     } catch (error) {
       await remove();
+      if (late.aborted && error instanceof AppError && error.code === "E_INTERRUPTED")
+        throw new AppError("E_DEADLINE", `export: not made in ${limits.ms} ms`);
       throw error;
     }
   }
@@ -76,9 +99,17 @@ export function createDownloads(pair: Pair, { baseName, folder, date }: Download
     open,
     async close() {
       ending.abort();
-      await Promise.all(running);
+      await Promise.all(running.values());
     },
   };
+}
+
+/** Of the weights alone, 4 bytes each: an ONNX model has all of them, an adapter its own. */
+function leastBytes({ edge }: Pair, { adapter }: ExportSource, format: DownloadFormat): number {
+  if (format === "onnx") return 4 * edge.parameterCount;
+  let numbers = 0;
+  for (const { a, b } of adapter.values()) numbers += a.length + b.length;
+  return 4 * numbers;
 }
 
 async function* archive(folder: string, files: readonly WrittenFile[], at: number): AsyncGenerator<Uint8Array, void> {
@@ -93,8 +124,7 @@ async function* archive(folder: string, files: readonly WrittenFile[], at: numbe
 /** Read as it is asked for; `after` is called once, however it ends. */
 function streamed(
   parts: AsyncGenerator<Uint8Array, void>,
-  after: () => Promise<void>,
-  signal: AbortSignal,
+  { after, signal, idleMs }: { after: () => Promise<void>; signal: AbortSignal; idleMs: number },
 ): ReadableStream<Uint8Array> {
   let isOver = false;
   let idle: NodeJS.Timeout | undefined;
@@ -114,7 +144,7 @@ function streamed(
         void end();
       };
       signal.addEventListener("abort", stop, { once: true });
-      idle = setTimeout(stop, downloadLimits.idleMs);
+      idle = setTimeout(stop, idleMs);
     },
     async pull(controller) {
       idle?.refresh();

@@ -13,7 +13,7 @@ export async function download(c: RouteContext, { store, downloads }: Services, 
   const { name, version, object } = await store.resolve(tenant, reference);
   const own = await store.read(object);
   const content = answeringContent(reference, own, await store.certificate(tenant, object));
-  const { bytes, body } = await downloads.open(content, format as DownloadFormat, c.req.raw.signal);
+  const { bytes, body } = await downloads.open(tenant, content, format as DownloadFormat, c.req.raw.signal);
   return new Response(body, {
     headers: {
       "content-type": "application/x-tar",
