@@ -31,7 +31,7 @@ export function addLeakCheck(program: Command, context: CliContext): void {
     .description("Plants canaries in prompts, and trains an attacker to read them from the gates.");
   const options = [
     new Option("--prompts <n>", "prompts that are specialised")
-      .argParser(wholeNumber(40, 100_000))
+      .argParser(wholeNumber(40, leakLimits.mostPrompts))
       .default(leakLimits.prompts),
     new Option("--seed <n>", "of prompts and attacker").argParser(wholeNumber(0)).default(1),
     ...pairOptions(),

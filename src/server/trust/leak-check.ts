@@ -54,7 +54,8 @@ export type LeakReport = {
   readonly canAttack: boolean;
 };
 
-export const leakLimits = { prompts: 600, control: 0.8, p: 0.01 } as const;
+/** `mostPrompts`: the attacker works with as many numbers as their square. */
+export const leakLimits = { prompts: 600, mostPrompts: 5000, control: 0.8, p: 0.01 } as const;
 
 /** @param gates of each prompt, (prompts, L·n) */
 export function leakReport(
