@@ -102,3 +102,12 @@ test("llama.cpp's server loads at its start: the command is told, then it is ask
   expect((await deploy("llama.cpp", out, "--apply")).status).toBe(0);
   expect(await (await fetch(`${server.url}/lora-adapters`)).json()).toEqual([{ id: 0, path, scale: 1 }]);
 });
+
+test("too few inputs that tell it from the base model verify nothing: none is published", async () => {
+  server = await vllmServer(pair);
+  const { status, stderr } = await deploy("vllm", join(folder, "few"), "--input", "where is my parcel?", "hello");
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/E_USAGE.*at least 3 inputs.*of 2/)]);
+  expect(server.asked.filter((call) => call.includes('"lora_name":"triage"'))).toEqual([]);
+  const [completion] = server.asked.filter((call) => call.startsWith("POST /v1/completions"));
+  expect(completion).toContain('"top_p":1,"repetition_penalty":1');
+});

@@ -44,7 +44,7 @@ LORAGEN_DEPLOY_KEY is the server's key.
 
 Examples:
   $ loragen deploy triage --to vllm http://gpu:8000 --out /shared/adapters --server-path /adapters
-  $ loragen deploy triage@2 --to llama.cpp http://localhost:8081 --out adapters --input "where is my parcel?"`;
+  $ loragen deploy triage@2 --to llama.cpp http://localhost:8081 --out adapters --input "where is my parcel?" "cancel it" "hello"`;
 
 export function addDeploy(program: Command, context: CliContext): void {
   const command = program

@@ -6,8 +6,11 @@ import type { EdgePair } from "../../pair/pair.ts";
 import type { Specialization } from "../../pair/specialization.ts";
 import { encodeInput } from "../../text/prompt.ts";
 
-/** Tokens of each answer; the least share of answers that must be the same, for servers round otherwise. */
-export const verifyLimits = { tokens: 16, leastShare: 0.8 } as const;
+/**
+ * Tokens of each answer; the least share of answers that must be the same, for servers round otherwise; the least inputs that tell
+ * specialisation and base model apart.
+ */
+export const verifyLimits = { tokens: 16, leastShare: 0.8, leastTelling: 3 } as const;
 
 export const probes = [
   "where is my parcel?",
@@ -29,7 +32,7 @@ export type Verified = {
   readonly asBase: number;
 };
 
-/** @throws E_DATA where no input tells specialisation and base model apart; E_MISMATCH where the server does not answer as it should */
+/** @throws E_USAGE where less than three inputs tell specialisation and base model apart; E_MISMATCH where the server does not answer as it should */
 export async function verify(
   pair: EdgePair,
   specialization: Specialization,
@@ -52,15 +55,15 @@ export async function verify(
     if (found === wanted) same++;
     if (found === plain) asBase++;
   }
-  if (asked === 0)
-    throw new AppError(
-      "E_DATA",
-      "deploy: specialisation and base model answer all inputs alike, so that nothing can be verified: expected --input with texts of your task",
-    );
   if (same < verifyLimits.leastShare * asked)
     throw new AppError(
       "E_MISMATCH",
       `deploy: expected the server to answer ${asked} inputs as the specialisation does, found ${same} the same and ${asBase} as the base model answers them`,
+    );
+  if (asked < verifyLimits.leastTelling)
+    throw new AppError(
+      "E_USAGE",
+      `deploy: expected at least ${verifyLimits.leastTelling} inputs that specialisation and base model answer differently, found ${asked} of ${inputs.length}: give --input more texts of your task`,
     );
   return { asked, same, asBase };
 }

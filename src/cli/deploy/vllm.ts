@@ -1,4 +1,5 @@
 /** @file vLLM: adapters are loaded while it runs, each a model name. */
+import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { checkSchema, parseJson } from "../../base/json.ts";
@@ -21,13 +22,19 @@ export const vllm: Target = {
       const listed = json(await getFrom(remote, "/v1/models", signal));
       return checkSchema(listed, Models, { what: remote.what }).data.map(({ id }) => id);
     };
-    const trial = `${name}.trial`;
-    if ((await names()).includes(trial)) await unload(trial); // of an attempt that was killed
+    const trial = `${name}.trial-${randomBytes(4).toString("hex")}`; // two that deploy at once do not meet
     await load(trial);
     return {
       use: `"model": ${JSON.stringify(name)}`,
       async ask(ids, maxTokens) {
-        const body = { model: trial, prompt: ids, max_tokens: maxTokens, temperature: 0 };
+        const body = {
+          model: trial,
+          prompt: ids,
+          max_tokens: maxTokens,
+          temperature: 0,
+          top_p: 1,
+          repetition_penalty: 1,
+        };
         const answer = json(await postTo(remote, "/v1/completions", body, signal));
         return checkSchema(answer, Completion, { what: remote.what }).choices[0]!.text;
       },
