@@ -13,6 +13,7 @@ import { createService } from "../service.ts";
 import { askParty, type Source } from "./ask-party.ts";
 import type { Certificate, Party } from "./certificate.ts";
 import { certifyLimits } from "./certify.ts";
+import { drawInputs, measure } from "./measure.ts";
 import { referenceModel } from "./reference.ts";
 
 const prompt = "Say what the customer wants.";
@@ -178,9 +179,15 @@ describe("the ladder", () => {
     const after = await answers("refined");
     expect(after.every(({ rung }) => rung === "refined")).toBe(true);
     expect(after.map(({ text }) => text)).not.toEqual(before.map(({ text }) => text));
+    const why = () => json(service.ask("/v1/specializations/refined/why"));
+    const shown = await why();
+    expect(shown["answers"]).toBe("refined");
     await service.pin("main", "refined"); // weights of its own: of the gates that answer
     expect(await answers("refined")).toEqual(after);
     await remove("refined");
+    const own = await why();
+    expect(own).toMatchObject({ answers: "specialized" });
+    expect(own["layers"]).not.toEqual(shown["layers"]);
     expect(await answers("refined")).toEqual(before);
   });
 
@@ -243,6 +250,42 @@ describe("the ladder", () => {
     );
     expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("--cloud-answers")]);
   });
+});
+
+test("what is too long to be asked is left out of what gates are refined on", async () => {
+  await service.ask("/v1/specializations", { name: "long", prompt: "Say a letter.", options: { labels } });
+  const { object } = await service.store.resolve("main", "long");
+  const content = await service.store.read(object);
+  const tooLong = Array.from({ length: 20 }, (_, i) => ({ input: `${i} ${"again ".repeat(2000)}` }));
+  const mixed = [...inputs.map((input) => ({ input })), ...tooLong];
+  const measurement = {
+    content,
+    object,
+    inputs: mixed,
+    prompt: "Say a letter.",
+    threshold: 1,
+    refine: 20,
+    tenant: "main",
+  };
+  const { fitted } = drawInputs(measurement);
+  expect(fitted.some(({ input }) => input.length > 1000)).toBe(true);
+  const [{ side: edge }] = [...sourcesOf().values()] as [Source];
+  let learnt: string[] = [];
+  const told: [number, number][] = [];
+  const found = await measure(
+    measurement,
+    {
+      ...{ edge, pair, secret: undefined, date: () => new Date(0) },
+      refine: async (_, examples) => {
+        learnt = examples.map(({ input }) => input);
+        return undefined;
+      },
+    },
+    { onProgress: (done, total) => told.push([done, total]) },
+  );
+  expect(learnt).toEqual(fitted.map(({ input }) => input).filter((input) => input.length < 1000));
+  expect(found.refinedOn).toBe(20);
+  expect(told.at(-1)).toEqual([20, 20]);
 });
 
 test.each([
