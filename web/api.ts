@@ -1,6 +1,6 @@
 /** @file The service's HTTP API, as the playground asks it. */
 import type { ConstraintSpec } from "../src/constraint/spec.ts";
-import type { Certificate } from "../src/server/trust/certificate.ts";
+import type { Certificate, Rung } from "../src/server/trust/certificate.ts";
 import type { Nearest, SentenceEffect } from "../src/server/trust/why.ts";
 
 export type Version = { readonly version: number; readonly object: string; readonly at: string };
@@ -32,7 +32,12 @@ export type Diff = {
   readonly similarity: number | null;
   readonly samePrompt: boolean | null;
 };
-export type Why = { readonly nearest: readonly Nearest[]; readonly sentences: readonly SentenceEffect[] };
+export type Why = {
+  /** Who answers for the name. */
+  readonly answers: Rung;
+  readonly nearest: readonly Nearest[];
+  readonly sentences: readonly SentenceEffect[];
+};
 export type CertificateState =
   | { readonly status: "running"; readonly done: number; readonly total: number; readonly certificate?: Certificate }
   | { readonly status: "failed"; readonly error: { readonly message: string }; readonly certificate?: Certificate }

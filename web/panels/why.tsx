@@ -30,6 +30,11 @@ export function WhyPart({ api, prompt, selected: { name, version } }: WhyProps) 
       {error && <p class="error">{error}</p>}
       {why && (
         <>
+          {why.answers !== "specialized" && (
+            <p>
+              Its certificate says who answers: {why.answers}. Sentences tell of the gates that the prompt predicts.
+            </p>
+          )}
           <ol id="sentences">
             {why.sentences.map(({ text, distance, moved: [most] }) => (
               <li key={text}>

@@ -3,6 +3,8 @@ import { type Command, Option } from "commander";
 import { loadPair } from "../../pair/pair-file.ts";
 import { createSpecializer } from "../../pair/specialize.ts";
 import { openStore } from "../../server/store/store.ts";
+import { answeringGates } from "../../server/trust/answering-content.ts";
+import type { Rung } from "../../server/trust/certificate.ts";
 import { requirePromptOf } from "../../server/trust/measure.ts";
 import {
   gatesByLayer,
@@ -66,28 +68,41 @@ async function run(context: CliContext, reference: string, flags: Flags, signal:
   const store = await openStore(storeFolder(context, flags.store));
   const { name, version, object } = await store.resolve(flags.tenant, reference);
   const content = await store.read(object);
-  const nearest = await nearestNames(store, flags.tenant, object, content);
+  const certificate = await store.certificate(flags.tenant, object);
+  const { rung: answers, gates = content } = answeringGates(reference, content, certificate);
+  const nearest = await nearestNames(store, flags.tenant, object, gates);
   const prompt = await readPrompt(context, flags);
   requirePromptOf(reference, content, prompt, await promptSecret(context));
   const sentences = prompt === undefined ? undefined : await effects(context, flags, prompt, content.truncated, signal);
   const told = {
     name,
     version,
-    layers: gatesByLayer(content),
+    answers,
+    layers: gatesByLayer(gates),
     nearest,
     ...(sentences === undefined ? {} : { sentences }),
   };
   printResult(context, flags, told, () =>
     [
       context.colors.bold(`${name}@${version}`),
+      ...answeredBy[answers],
       "",
-      ...heatMap(content.gates, context.colors),
+      ...heatMap(gates.gates, context.colors),
       "",
       describeNearest(nearest),
       ...(sentences === undefined ? [] : ["", describeSentences(sentences)]),
     ].join("\n"),
   );
 }
+
+/** Said where other gates answer than those that the prompt predicts, or none. Sentences always tell of the predicted ones. */
+const answeredBy: { readonly [R in Rung]: readonly string[] } = {
+  specialized: [],
+  refined: ["answered by refined gates, which are shown"],
+  residual: ["answered by the gates that are shown, behind sentences of the prompt"],
+  prompted: ["answered by the edge model with the prompt: the gates that are shown do not answer"],
+  cloud: ["answered by the cloud model with the prompt: the gates that are shown do not answer"],
+};
 
 async function effects(
   context: CliContext,

@@ -1,20 +1,21 @@
-/** @file Why a name's gates are as they are. */
+/** @file Why the gates that answer for a name are as they are. */
 import { AppError } from "../../base/errors.ts";
 import { WhyRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
 import type { RouteContext, Services } from "../services.ts";
+import { answeringGates } from "../trust/answering-content.ts";
 import { requirePromptOf } from "../trust/measure.ts";
 import { promptAsMade } from "../trust/prompt-as-made.ts";
 import { gatesByLayer, nearestNames, sentenceEffects } from "../trust/why.ts";
 
-/** What the gates themselves say. */
+/** What the gates themselves say, and who answers. */
 export async function show(c: RouteContext, services: Services, name: string): Promise<Response> {
   return c.json((await known(c, services, name)).told);
 }
 
-/** The same, and what each sentence of the prompt moved: the cloud model reads it once for each. */
+/** The same, and what each sentence of the prompt moved in the predicted gates: the cloud model reads it once for each, in a request's time. */
 export async function ablate(c: RouteContext, services: Services, name: string): Promise<Response> {
-  const { specialize, secret } = services;
+  const { specialize, secret, requestMs } = services;
   const { prompt, promptExamples } = await readBody(c, WhyRequest);
   const { told, content } = await known(c, services, name);
   const text = promptAsMade(prompt, promptExamples);
@@ -23,7 +24,8 @@ export async function ablate(c: RouteContext, services: Services, name: string):
   requirePromptOf(name, content, text, secret);
   if (specialize === undefined) throw new AppError("E_USAGE", "why: there is no cloud model here");
   const { turn } = c.var.caller;
-  const { signal } = c.req.raw;
+  const late = AbortSignal.timeout(requestMs);
+  const signal = AbortSignal.any([c.req.raw.signal, late]);
   const options = {
     secret: undefined,
     constraint: undefined,
@@ -36,7 +38,10 @@ export async function ablate(c: RouteContext, services: Services, name: string):
       return specialize(part, options);
     },
     signal,
-  );
+  ).catch((error: unknown) => {
+    if (!late.aborted || c.req.raw.signal.aborted) throw error;
+    throw new AppError("E_DEADLINE", `why: not all sentences were left out in ${requestMs} ms`);
+  });
   return c.json({ ...told, sentences });
 }
 
@@ -44,6 +49,7 @@ async function known(c: RouteContext, { store }: Services, name: string) {
   const { tenant } = c.var.caller;
   const { name: own, version, object } = await store.resolve(tenant, name);
   const content = await store.read(object);
-  const nearest = await nearestNames(store, tenant, object, content);
-  return { content, told: { name: own, version, layers: gatesByLayer(content), nearest } };
+  const { rung: answers, gates = content } = answeringGates(name, content, await store.certificate(tenant, object));
+  const nearest = await nearestNames(store, tenant, object, gates);
+  return { content, told: { name: own, version, answers, layers: gatesByLayer(gates), nearest } };
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTinyPair, specializationOf } from "../../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../../test/support/tiny-service.ts";
 import type { Pair } from "../../pair/pair-file.ts";
-import { gatesByLayer, promptParts, type SentenceEffect, sentenceEffects } from "./why.ts";
+import { gatesByLayer, promptParts, type SentenceEffect, sentenceEffects, whyLimits } from "./why.ts";
 
 /** Gates of one layer: how often each of three words is in a prompt. */
 const counting = async (prompt: string) => ({
@@ -27,7 +27,7 @@ test("of one sentence nothing can be left out; an interruption ends the work", a
 test("many sentences are put together, none is lost", () => {
   const prompt = Array.from({ length: 101 }, (_, i) => `Sentence ${i}. `).join("");
   const parts = promptParts(prompt);
-  expect([parts.length, parts.join(""), parts.includes("")]).toEqual([32, prompt, false]);
+  expect([parts.length, parts.join(""), parts.includes("")]).toEqual([whyLimits.sentences, prompt, false]);
 });
 
 test("gates are told by layer, the strongest first", () => {
@@ -76,6 +76,17 @@ test("over HTTP: the gates of a name, those of the tenant's own that are likest,
     "Say what the customer wants.",
   ]);
   expect(sentences[0]!.distance).toBeGreaterThan(0);
+});
+
+test("what is not read in time is told", async () => {
+  await using hurried = await openTinyService(pair, { requestMs: 0 });
+  await hurried.store.put(
+    "main",
+    "triage",
+    await service.store.read((await service.store.resolve("main", "triage")).object),
+  );
+  const response = await hurried.ask(path, { prompt });
+  expect([response.status, await response.text()]).toEqual([504, expect.stringContaining("not all sentences")]);
 });
 
 test.each([

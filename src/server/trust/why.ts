@@ -6,7 +6,7 @@ import { splitSentences } from "../../text/sentences.ts";
 import type { Store } from "../store/store.ts";
 
 /** `sentences`: parts of a prompt that are left out one at a time; more are put together. `shown`: experts of a layer, gates of a sentence. */
-export const whyLimits = { sentences: 32, nearest: 5, shown: 4 } as const;
+export const whyLimits = { sentences: 16, nearest: 5, shown: 4 } as const;
 
 export type LayerGates = {
   readonly layer: number;
