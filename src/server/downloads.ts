@@ -39,7 +39,7 @@ export type DownloadOptions = {
   /** Where the temporary folders are made. */
   readonly folder: string;
   readonly date: () => Date;
-  readonly limits?: { readonly [L in keyof typeof downloadLimits]?: number };
+  readonly limits?: { readonly [L in keyof typeof downloadLimits]?: number } | undefined;
 };
 
 export function createDownloads(pair: Pair, { baseName, folder, date, limits: given }: DownloadOptions): Downloads {
@@ -63,10 +63,12 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
       done = resolve;
     });
     running.set(tenant, ended);
-    const late = AbortSignal.timeout(limits.ms);
-    const signal = AbortSignal.any([asked, ending.signal, late]);
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), limits.ms);
+    const signal = AbortSignal.any([asked, ending.signal, late.signal]);
     let temporary: string | undefined;
     const remove = async (): Promise<void> => {
+      clearTimeout(timer);
       if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
       running.delete(tenant);
       done();
@@ -83,13 +85,13 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
       const { files } = await runExport(exportFormats[format], { ...source, scale: 1, out, signal });
       const bytes = tarBytes(files.map((file) => file.bytes));
       requireSize(bytes);
-      if (late.aborted) throw new AppError("E_INTERRUPTED", "export: too late");
+      if (late.signal.aborted) throw new AppError("E_INTERRUPTED", "export: too late");
       const parts = archive(out, files, Math.floor(date().getTime() / 1000));
       const body = streamed(parts, { after: remove, signal, idleMs: limits.idleMs });
       return { bytes, body };
     } catch (error) {
       await remove();
-      if (late.aborted && error instanceof AppError && error.code === "E_INTERRUPTED")
+      if (late.signal.aborted && error instanceof AppError && error.code === "E_INTERRUPTED")
         throw new AppError("E_DEADLINE", `export: not made in ${limits.ms} ms`);
       throw error;
     }
