@@ -1,4 +1,7 @@
-/** @file 2,000 damaged GGUF models of each kind and 2,000 GGUF adapters: each opens with all its weights, or is refused. */
+/**
+ * @file Damaged GGUF models of each kind and GGUF adapters: each opens with all its weights, or is refused. 2,000 of Llama and of adapters;
+ * of every other kind 500, and 2,000 with LORAGEN_FUZZ=whole.
+ */
 import { mkdtempSync, readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +25,8 @@ async function sound(path: string): Promise<readonly [Uint8Array, number]> {
   const { tensors } = await openGguf(path);
   return [new Uint8Array(readFileSync(path)), Math.min(...[...tensors.values()].map(({ offset }) => offset))];
 }
+
+const countOf = (name: string) => (name === "Llama" || process.env["LORAGEN_FUZZ"] === "whole" ? 2000 : 500);
 
 /** All outcomes so far. */
 const seen = new Set<string>();
@@ -55,12 +60,13 @@ test.each([
     },
   ],
   ["LFM 2", { modelType: "lfm2", layers: 3, convolution: { width: 3, layers: [true, false, true] } }],
-] as const)("2,000 mutated models of %s open soundly or are refused", async (name, kind) => {
+] as const)("mutated models of %s open soundly or are refused", async (name, kind) => {
   const path = join(mkdtempSync(join(tmpdir(), "fuzz-")), "model.gguf");
   await saveGgufModel(path, randomLlama({ ...tiny, ...kind }), { type: "F32" });
   const [original, headerBytes] = await sound(path);
   const { outcomes, reasons } = await fuzz({
     seed: `gguf ${name}`,
+    count: countOf(name),
     damage: damageFile(path, original, mutateGguf(headerBytes)),
     read: async () => {
       const { config, weights } = await openModel(path);
@@ -75,10 +81,10 @@ test.each([
       }
     },
   });
-  expect(outcomes["read"]).toBeGreaterThan(100);
-  expect(outcomes["E_FORMAT"]).toBeGreaterThan(300);
+  expect(outcomes["read"]).toBeGreaterThan(0.05 * countOf(name));
+  expect(outcomes["E_FORMAT"]).toBeGreaterThan(0.15 * countOf(name));
   expect(outcomes["E_LIMIT"]).toBeGreaterThan(0);
-  expect(reasons).toBeGreaterThan(25);
+  expect(reasons).toBeGreaterThan(countOf(name) === 2000 ? 25 : 20);
   for (const code of Object.keys(outcomes)) seen.add(code);
 });
 
