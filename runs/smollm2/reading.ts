@@ -57,20 +57,17 @@ const job = await generator.open(run, run);
 await rm(folder, { recursive: true });
 const state = await job.start();
 await using session = await compile(buildEvaluation(job.evaluation!), { weights: job.weights, spin: false });
-const sums = new Map<string, { n: number; losses: number[] }>();
+console.log(["family", "prompts", ...kinds].join("\t"));
+let losses = kinds.map(() => 0);
 for (const [b, { family }] of batches.entries()) {
-  console.error(`${b + 1} of ${batches.length} batches`);
-  const sum = sums.get(family) ?? { n: 0, losses: kinds.map(() => 0) };
-  sums.set(family, sum);
-  sum.n++;
   for (const k of kinds.keys()) {
     const feeds = await job.validation({ rng: createRng("reading"), step: 0, index: b * kinds.length + k, state });
     const outputs = await session.run({ ...state, ...feeds });
-    sum.losses[k]! += floats(outputs[stepNames.metric("answerLoss")]!)[0]!;
+    losses[k]! += floats(outputs[stepNames.metric("answerLoss")]!)[0]!;
   }
-}
-console.log(["family", "prompts", ...kinds].join("\t"));
-for (const [family, members] of families) {
-  const { n, losses } = sums.get(family)!;
-  console.log([family, members.length, ...losses.map((loss) => (loss / n).toFixed(2))].join("\t"));
+  if (batches[b + 1]?.family === family) continue;
+  const prompts = families.get(family)!.length;
+  const means = losses.map((loss) => loss / Math.ceil(prompts / batch));
+  console.log([family, prompts, ...means.map((mean) => mean.toFixed(2))].join("\t"));
+  losses = kinds.map(() => 0);
 }
