@@ -20,14 +20,10 @@ export function createMask(vocab: number): Mask {
 }
 
 /** log p(id) among the allowed tokens, at a temperature. */
-export function logShare(
-  logits: Float32Array,
-  allowed: ArrayLike<number>,
-  { id, temperature }: { readonly id: number; readonly temperature: number },
-): number {
+export function logShare(logits: Float32Array, allowed: ArrayLike<number>, id: number): number {
   let top = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < allowed.length; i++) top = Math.max(top, logits[allowed[i]!]!);
   let total = 0;
-  for (let i = 0; i < allowed.length; i++) total += Math.exp((logits[allowed[i]!]! - top) / temperature);
-  return (logits[id]! - top) / temperature - Math.log(total);
+  for (let i = 0; i < allowed.length; i++) total += Math.exp(logits[allowed[i]!]! - top);
+  return logits[id]! - top - Math.log(total);
 }

@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { createTextStream } from "../text/text-stream.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
 import type { CachedModel } from "./cached-model.ts";
+import { requireTemperature, scaleConfidence } from "./confidence.ts";
 import { type Constraint, createMask, logShare } from "./constraint.ts";
 import { createSampler, type Sampling } from "./sampling.ts";
 import { createStopFilter } from "./stop-strings.ts";
@@ -47,7 +48,7 @@ export type Generated = {
   readonly inputTokens: number;
   /** How many tokens were generated, a stop token among them. */
   readonly outputTokens: number;
-  /** Π p(token | tokens before it) among what the constraint allowed, the end token included, where it was asked for. */
+  /** Π p(token | tokens before it) among what the constraint allowed, the end token included, at the temperature asked for. */
   readonly confidence?: number;
   /** "length": `maxTokens` or the cache's capacity was reached. */
   readonly finish: "stop" | "length" | "aborted";
@@ -133,8 +134,7 @@ type Picker = {
 /** A sampler over what is allowed, and how sure it was. */
 function createPicker(vocab: number, options: GenerateOptions): Picker {
   const { constraint, confidenceTemperature: temperature } = options;
-  if (temperature !== undefined && !(temperature > 0 && temperature < Infinity))
-    throw new AppError("E_USAGE", `confidenceTemperature: expected a number above 0, found ${temperature}`);
+  if (temperature !== undefined) requireTemperature(temperature, "confidenceTemperature");
   const sample = createSampler(vocab, options);
   const mask = constraint === undefined ? undefined : createMask(vocab);
   let logProbability = 0;
@@ -142,10 +142,13 @@ function createPicker(vocab: number, options: GenerateOptions): Picker {
     next(logits, allowed) {
       if (allowed === undefined || mask === undefined) return sample(logits);
       const id = sample(mask(logits, allowed));
-      if (temperature !== undefined) logProbability += logShare(logits, allowed, { id, temperature });
+      if (temperature !== undefined) logProbability += logShare(logits, allowed, id);
       return id;
     },
-    confidence: () => (temperature === undefined || mask === undefined ? {} : { confidence: Math.exp(logProbability) }),
+    confidence: () =>
+      temperature === undefined || mask === undefined
+        ? {}
+        : { confidence: scaleConfidence(Math.exp(logProbability), temperature) },
   };
 }
 

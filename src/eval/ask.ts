@@ -30,6 +30,8 @@ export type Answered = {
   readonly finish: "choice" | "stop" | "length";
   /** Of each choice. Where it ends an answer its end token is included: a choice that begins another one is no likelier for being shorter. */
   readonly logLikelihoods?: readonly number[];
+  /** Of the label that was written, where a constraint allowed labels alone. */
+  readonly confidence?: number;
   /** Of the target, its end token included, where it was read in one pass. */
   readonly targetLogLikelihood?: number;
 };
@@ -197,17 +199,25 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
     const writer = await decoder();
     if (said.length >= maxTokens || prompt.length + said.length > writer.capacity)
       return { answer: textOf(said), finish: "length" };
-    const { ids, finish } = await writer.generate([...prompt, ...said], {
+    const { ids, finish, confidence } = await writer.generate([...prompt, ...said], {
       maxTokens: maxTokens - said.length,
       ...underConstraint(constraint),
     });
-    return { answer: textOf([...said, ...ids]), finish: finish === "stop" ? "stop" : "length" };
+    return {
+      answer: textOf([...said, ...ids]),
+      finish: finish === "stop" ? "stop" : "length",
+      ...(confidence === undefined ? {} : { confidence }),
+    };
   }
 
   const underConstraint = (constraint: CompiledConstraint | undefined) =>
     constraint === undefined
       ? { stopIds }
-      : { stopIds: [...stopIds, ...constraint.stopIds], constraint: constraint.next };
+      : {
+          stopIds: [...stopIds, ...constraint.stopIds],
+          constraint: constraint.next,
+          ...(constraint.labelOf === undefined ? {} : { confidenceTemperature: 1 }),
+        };
 
   async function timeOne(query: Query, { maxTokens, constraint }: AskOptions): Promise<number> {
     const from = now();

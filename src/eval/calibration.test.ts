@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { createRng } from "../base/rng.ts";
+import { scaleConfidence } from "../decode/confidence.ts";
 import {
   type Choice,
   calibrationOf,
@@ -52,6 +53,19 @@ test.each([0.5, 1, 3])(
     if (sharpness !== 1) expect(error(1)).toBeGreaterThan(0.08);
   },
 );
+
+test("the probability of a label that was written gets the temperature under which it says how often it is right", () => {
+  const rng = createRng(5);
+  const answers = Array.from({ length: 4000 }, () => {
+    const honest = 0.3 + 0.7 * rng.next();
+    return { confidence: scaleConfidence(honest, 1 / 3), right: rng.next() < honest }; // three times too sure
+  });
+  const temperature = fitTemperature(answers)!;
+  expect(Math.abs(temperature / 3 - 1)).toBeLessThan(0.1);
+  const error = (at: number) => calibrationOf(answers.map((answer) => judge(answer, at)))!.error;
+  expect(error(1)).toBeGreaterThan(0.1);
+  expect(error(temperature)).toBeLessThan(0.03);
+});
 
 test("a temperature stays within its bounds where every answer is right, or wrong, and without choices there is none", () => {
   const choice = (target: number): Choice => ({ logLikelihoods: [0, -1], target });

@@ -1,9 +1,10 @@
 /** @file Whether a probability means what it says: calibration error, accuracy by coverage, and one temperature that mends it. */
 import { groupBy } from "../base/group-by.ts";
+import { scaleConfidence } from "../decode/confidence.ts";
 import type { LogLine } from "./log.ts";
 import { mean } from "./statistics.ts";
 
-/** A question that was answered by choosing from a list. */
+/** A question that was answered by the likelihoods of a list. */
 export type Choice = {
   /** Log-likelihood of every choice, in nats. */
   readonly logLikelihoods: readonly number[];
@@ -24,6 +25,9 @@ export type Calibration = {
   readonly accuracyAt: readonly { readonly coverage: number; readonly accuracy: number }[];
 };
 
+/** What tells of a question how sure the model was: every choice's likelihood, or the probability of the label that it wrote. */
+type Told = Choice | Judged;
+
 /** Bins of the calibration error, of equal width as in Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3. */
 const BINS = 15;
 const coverages = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1];
@@ -31,9 +35,10 @@ const coverages = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1];
 /** Temperatures that a fit may give. */
 const temperatures = { least: 0.05, most: 20 };
 
-/** The questions of a log that name choices, their likelihoods and a target among them. */
-export const choicesOf = (lines: readonly LogLine[]): Choice[] =>
-  lines.flatMap(({ choices, logLikelihoods, target }) => {
+/** The questions of a log whose answer was written as one of given labels, or chosen by likelihoods with the target among them. */
+const toldIn = (lines: readonly LogLine[]): Told[] =>
+  lines.flatMap(({ choices, logLikelihoods, target, confidence, scorer, scores }): Told[] => {
+    if (confidence !== undefined) return [{ confidence, right: scores[scorer]!.score === 1 }];
     const at = choices?.indexOf(target) ?? -1;
     return at < 0 || logLikelihoods === undefined || !logLikelihoods.every(Number.isFinite)
       ? []
@@ -48,8 +53,10 @@ export function probabilities(logLikelihoods: readonly number[], temperature: nu
   return weights.map((weight) => weight / sum);
 }
 
-/** The likeliest choice, the first among equals, with its probability. */
-export function judge({ logLikelihoods, target }: Choice, temperature: number): Judged {
+/** The likeliest choice, the first among equals, with its probability; or the label written, whose probability is scaled. */
+export function judge(told: Told, temperature: number): Judged {
+  if ("right" in told) return { right: told.right, confidence: scaleConfidence(told.confidence, temperature) };
+  const { logLikelihoods, target } = told;
   const all = probabilities(logLikelihoods, temperature);
   const confidence = Math.max(...all);
   return { confidence, right: all.indexOf(confidence) === target };
@@ -66,7 +73,7 @@ export function calibrationOf(answers: readonly Judged[]): Calibration | undefin
   const gaps = [...bins.values()].map(
     (members) => (members.length / answers.length) * Math.abs(accuracyOf(members) - confidenceOf(members)),
   );
-  const surest = [...answers].sort((a, b) => b.confidence - a.confidence);
+  const bySureness = [...answers].sort((a, b) => b.confidence - a.confidence);
   return {
     n: answers.length,
     accuracy: accuracyOf(answers),
@@ -74,7 +81,7 @@ export function calibrationOf(answers: readonly Judged[]): Calibration | undefin
     error: gaps.reduce((a, b) => a + b, 0),
     accuracyAt: coverages.map((coverage) => ({
       coverage,
-      accuracy: accuracyOf(surest.slice(0, Math.max(1, Math.round(coverage * surest.length)))),
+      accuracy: accuracyOf(bySureness.slice(0, Math.max(1, Math.round(coverage * bySureness.length)))),
     })),
   };
 }
@@ -82,18 +89,27 @@ export function calibrationOf(answers: readonly Judged[]): Calibration | undefin
 const accuracyOf = (answers: readonly Judged[]): number => mean(answers.map(({ right }) => Number(right)));
 const confidenceOf = (answers: readonly Judged[]): number => mean(answers.map(({ confidence }) => confidence));
 
-/** Mean of −ln p(target), in nats. */
-export const negativeLogLikelihood = (choices: readonly Choice[], temperature: number): number =>
-  mean(choices.map(({ logLikelihoods, target }) => -Math.log(probabilities(logLikelihoods, temperature)[target]!)));
+/** No label's probability is so near 0 or 1 that a single answer decides the fit. */
+const surest = 1e-6;
+
+/** Mean of −ln p in nats: p(target), or for a label written how probable it was that it is right, or wrong, as it was. */
+export const negativeLogLikelihood = (told: readonly Told[], temperature: number): number =>
+  mean(
+    told.map((one) => {
+      if (!("right" in one)) return -Math.log(probabilities(one.logLikelihoods, temperature)[one.target]!);
+      const confidence = scaleConfidence(Math.min(1 - surest, Math.max(surest, one.confidence)), temperature);
+      return -Math.log(one.right ? confidence : 1 - confidence);
+    }),
+  );
 
 /**
- * The temperature under which the targets are likeliest (Guo et al. 2017, §4.2), between 0.05 and 20; undefined without choices. Their
+ * The temperature under which the targets are likeliest (Guo et al. 2017, §4.2), between 0.05 and 20; undefined without questions. Their
  * order stays, so accuracy does too. In the inverse temperature the loss is convex: a golden-section search finds its minimum.
  */
-export function fitTemperature(choices: readonly Choice[]): number | undefined {
-  if (choices.length === 0) return undefined;
+export function fitTemperature(told: readonly Told[]): number | undefined {
+  if (told.length === 0) return undefined;
   const shrink = (Math.sqrt(5) - 1) / 2;
-  const loss = (inverse: number): number => negativeLogLikelihood(choices, 1 / inverse);
+  const loss = (inverse: number): number => negativeLogLikelihood(told, 1 / inverse);
   let [low, high] = [1 / temperatures.most, 1 / temperatures.least];
   while (high - low > 1e-4) {
     const [left, right] = [high - shrink * (high - low), low + shrink * (high - low)];
@@ -111,16 +127,16 @@ export type CalibrationReport = {
 };
 export type CalibrationPair = { readonly plain: Calibration; readonly fitted?: Calibration };
 
-/** Calibration of all that chose from a list. Temperatures come from `fitOn`, which should hold none of the same questions. */
+/** Calibration of all that chose a label. Temperatures come from `fitOn`, which should hold none of the same questions. */
 export function calibrationReport(lines: readonly LogLine[], fitOn: readonly LogLine[]): CalibrationReport {
   const fitted = [...groupBy(fitOn, ({ method }) => method)].flatMap(([method, members]) => {
-    const temperature = fitTemperature(choicesOf(members));
+    const temperature = fitTemperature(toldIn(members));
     return temperature === undefined ? [] : [[method, temperature] as const];
   });
   const found = Object.fromEntries(fitted);
   const ofMethod = (method: string, members: readonly LogLine[]) => {
-    const choices = choicesOf(members);
-    const at = (temperature: number) => calibrationOf(choices.map((choice) => judge(choice, temperature)));
+    const told = toldIn(members);
+    const at = (temperature: number) => calibrationOf(told.map((one) => judge(one, temperature)));
     const plain = at(1);
     if (plain === undefined) return [];
     const temperature = found[method];

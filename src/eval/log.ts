@@ -40,6 +40,8 @@ export const LogLine = z.looseObject({
   finish: z.enum(["choice", "stop", "length", "failed"]),
   /** Of the choices, in their order. */
   logLikelihoods: z.exactOptional(z.array(z.number())),
+  /** The model's probability of a label that it wrote under a constraint, at temperature 1. */
+  confidence: z.exactOptional(z.number().min(0).max(1)),
   /** The scorer that counts; `scores` may have others beside it. */
   scorer: z.string(),
   scores: z.record(z.string(), Score),

@@ -6,7 +6,7 @@ import { choicesOf, type EvalSample, type EvalTask } from "../data/eval-task.ts"
 import { withControls } from "../methods/controls.ts";
 import type { Subject } from "../methods/method.ts";
 import type { NamedMethod } from "../methods/table.ts";
-import { type ScorerName, scorersOf } from "./scorers/table.ts";
+import { choosingScorers, type ScorerName, scorersOf } from "./scorers/table.ts";
 
 export type Selection = {
   /** Only tasks whose name matches. Prompts of controls are drawn before, from all tasks. */
@@ -18,6 +18,8 @@ export type Selection = {
    * within the limit and the prompts of controls. Without seeds the first samples and examples are taken.
    */
   readonly seeds?: readonly number[] | undefined;
+  /** Has answers written that are else chosen from a task's list; plain text is still continued by its choices. */
+  readonly written?: boolean | undefined;
   /** What the written answers of a task must be, by every method alike. Without it each method answers as it does. */
   readonly constraint?: ((task: EvalTask) => ConstraintSpec | undefined) | undefined;
 };
@@ -31,7 +33,10 @@ export type PlannedTask = {
 };
 
 /** Throws E_DATA where nothing is left, and for an unknown scorer; E_USAGE for a constraint that no task can use. */
-export function selectTasks(tasks: readonly EvalTask[], { only, limit, seeds, constraint }: Selection): PlannedTask[] {
+export function selectTasks(
+  tasks: readonly EvalTask[],
+  { only, limit, seeds, written = false, constraint }: Selection,
+): PlannedTask[] {
   const variants =
     seeds === undefined
       ? tasks
@@ -42,7 +47,8 @@ export function selectTasks(tasks: readonly EvalTask[], { only, limit, seeds, co
         );
   const selected = withControls(variants).filter(({ name }) => only === undefined || only.test(name));
   if (selected.length === 0) throw new AppError("E_DATA", "evaluation: expected at least one task, found none");
-  const planned = selected.map((task) => {
+  const planned = selected.map((chosen) => {
+    const task = written && chosen.layout === undefined ? withoutChoices(chosen, scorersOf(chosen)) : chosen;
     const demanded = isWritten(task) ? constraint?.(task) : undefined;
     const samples = drawSamples(task, limit, seeds);
     return { task, samples, scorers: scorersOf(task), ...(demanded === undefined ? {} : { constraint: demanded }) };
@@ -54,6 +60,16 @@ export function selectTasks(tasks: readonly EvalTask[], { only, limit, seeds, co
 
 /** Whether some answers are written: others are chosen from a list of their own. */
 const isWritten = (task: EvalTask): boolean => task.samples.some((sample) => choicesOf(task, sample) === undefined);
+
+/** The same questions, for written answers; scored as such where only a choice could be scored. */
+function withoutChoices(
+  { labels: _, scorer: __, scorers: ___, ...task }: EvalTask,
+  names: readonly ScorerName[],
+): EvalTask {
+  const samples = task.samples.map(({ choices: _, ...sample }) => sample);
+  const scorers = names.filter((name) => !choosingScorers.has(name));
+  return { ...task, samples, ...(scorers.length === 0 ? {} : { scorers }) };
+}
 
 const reseeded = (task: EvalTask, seed: number): EvalTask => ({
   ...task,

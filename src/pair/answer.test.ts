@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
 import { schemaSpec } from "../constraint/spec.ts";
+import { scaleConfidence } from "../decode/confidence.ts";
 import { encodeInput } from "../text/prompt.ts";
 import { answer, createAnswerer } from "./answer.ts";
 import { merge } from "./merge.ts";
@@ -106,6 +107,16 @@ describe("answers that must be one of a list of labels", () => {
     expect(unsure.confidence).toBeCloseTo(sure.confidence!, 5);
     expect(unsure.label).toBeUndefined();
     expect(streamed).toEqual(["none"]);
+  });
+
+  test("the confidence has the temperature that was fitted for the pair, unless told otherwise", async () => {
+    const confidenceOf = async (confidenceTemperature: number | undefined, options = {}) => {
+      await using answerer = await createAnswerer({ ...pair, confidenceTemperature }, { constraint, threads: 1 });
+      return (await answerer.answer("where is my parcel", options)).confidence!;
+    };
+    const plain = await confidenceOf(undefined);
+    expect(await confidenceOf(2)).toBeCloseTo(scaleConfidence(plain, 2), 5);
+    expect(await confidenceOf(2, { confidenceTemperature: 1 })).toBeCloseTo(plain, 5);
   });
 
   test("an answer cut off is no label, and abstaining needs labels", async () => {

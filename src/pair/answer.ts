@@ -76,7 +76,8 @@ export async function createAnswerer(pair: EdgePair, options: AnswererOptions = 
       ids = encodeConversation(tokenizer, layout, { prompt, history: history.slice(from), input });
     const { onText, ...rest } = options;
     const streamed = abstain === undefined && onText !== undefined ? { onText } : {};
-    const restricted = constraint && restrict(constraint, model, rest);
+    const restricted =
+      constraint && restrict(constraint, model, { confidenceTemperature: pair.confidenceTemperature, ...rest });
     const generated = await decoder.generate(ids, { ...rest, ...restricted, ...streamed, tokenizer });
     const answered = { ...generated, text: generated.text ?? "", ...labelled(generated, constraint, abstain) };
     if (abstain !== undefined) onText?.(answered.text);

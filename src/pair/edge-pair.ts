@@ -66,6 +66,7 @@ export async function loadEdgePair(read: ReadFile): Promise<EdgePair> {
     tokenizer,
     layout: file.layout,
     shape,
+    confidenceTemperature: file.confidenceTemperature,
   };
 }
 

@@ -71,7 +71,7 @@ export async function loadPair(
   const shape = { cloud: cloud.config, edge: edge.config, generator: config };
   const generator = await readGenerator(generatorFolder, shape);
   for (const message of foreignModels(generator, { cloud, edge })) warn?.(`${directory}: ${message}`);
-  const { name, layout, cloudLayout = layout } = file;
+  const { name, layout, cloudLayout = layout, confidenceTemperature } = file;
   return {
     directory,
     name,
@@ -84,6 +84,7 @@ export async function loadPair(
     cloudTokenizer,
     cloudLayout,
     shape,
+    confidenceTemperature,
   };
 }
 
@@ -125,6 +126,16 @@ async function locateTokenizers(
   const edge = file.tokenizer === undefined ? (isThere ? usual : models.edge) : join(directory, file.tokenizer);
   if (file.cloudTokenizer !== undefined) return { edge, cloud: join(directory, file.cloudTokenizer) };
   return { edge, cloud: (await tokenizerWithin(models.cloud)) ?? edge };
+}
+
+/**
+ * Keeps a temperature for the confidence of labels in a pair, from 0.05 to 20. Throws E_NOT_FOUND or E_FORMAT for what is no pair, E_USAGE
+ * for another temperature; the pair is then unchanged.
+ */
+export async function setConfidenceTemperature(directory: string, confidenceTemperature: number): Promise<void> {
+  await requirePairFolder(directory);
+  const { format: _, ...file } = await readJsonFile(join(directory, pairFileName), PairFile);
+  await writePairFile(directory, { ...file, confidenceTemperature });
 }
 
 /** Writes `pair.json`. */

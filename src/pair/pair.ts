@@ -35,6 +35,8 @@ export const PairFile = z.strictObject({
   /** The cloud model's own, where it reads prompts differently from the edge model; left out, what a GGUF file has of its own. */
   cloudTokenizer: Folder.optional(),
   cloudLayout: PromptLayout.optional(),
+  /** Of the confidence of labels, fitted on tasks held out from training; left out, 1. */
+  confidenceTemperature: z.number().min(0.05).max(20).optional(),
 });
 export type PairFile = z.input<typeof PairFile>;
 
@@ -46,6 +48,8 @@ export type EdgePair = {
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
   readonly shape: PairShape;
+  /** Of the confidence of labels, where one was fitted. */
+  readonly confidenceTemperature?: number | undefined;
 };
 
 /** Throws E_MISMATCH where a model lacks embeddings for its tokenizer's tokens. */

@@ -9,13 +9,16 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
 import { isTemporaryName } from "../../src/base/temporary-name.ts";
+import { bundle } from "../support/bundle.ts";
 import { configureGenerator, configureLanguageModel, runSteps, writeRunInputs } from "../support/training-runs.ts";
 
-const script = (name: string) => join(import.meta.dirname, "../support", name);
-const node = (name: string, ...args: (string | number)[]) => ["--import", "tsx", script(name), ...args.map(String)];
+const names = ["train", "peak-memory", "open-close"] as const;
+const scripts = new Map<string, string>();
+const node = (name: (typeof names)[number], ...args: (string | number)[]) => [scripts.get(name)!, ...args.map(String)];
 
 let root: string;
 beforeAll(async () => {
+  for (const name of names) scripts.set(name, await bundle(name));
   root = mkdtempSync(join(tmpdir(), "training-"));
   await writeRunInputs(root);
 });
@@ -46,7 +49,7 @@ const whole = new Map<Kind, Promise<string>>();
 function uninterrupted(kind: Kind): Promise<string> {
   const train = async () => {
     const output = join(root, `whole-${kind}`);
-    await promisify(execFile)(process.execPath, node("train.ts", configure(kind, output)));
+    await promisify(execFile)(process.execPath, node("train", configure(kind, output)));
     return output;
   };
   const running = whole.get(kind) ?? train();
@@ -56,7 +59,7 @@ function uninterrupted(kind: Kind): Promise<string> {
 
 /** Trains until the process kills itself at the given moment. Returns the signal that ended it. */
 async function trainAndKill(config: string, step: number, turns: number): Promise<string | null> {
-  const args = node("train.ts", config, step, turns);
+  const args = node("train", config, step, turns);
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
   const [, signal] = (await once(child, "exit")) as [number | null, string | null];
   return signal;
@@ -77,7 +80,7 @@ describe("SIGKILL", () => {
         expect(await trainAndKill(config, step, turns), `step ${step}, ${turns} turns`).toBe("SIGKILL");
       }
       expect(existsSync(resultOf(kind, output))).toBe(false); // it had not come to its end
-      await promisify(execFile)(process.execPath, node("train.ts", config));
+      await promisify(execFile)(process.execPath, node("train", config));
       expect(sha256(resultOf(kind, output))).toBe(sha256(resultOf(kind, expected)));
       expect(sha256(lastCheckpointOf(output))).toBe(sha256(lastCheckpointOf(expected)));
       expect(logOf(output)).toEqual(logOf(expected));
@@ -92,7 +95,7 @@ describe.skipIf(process.platform === "win32")("a disk that takes no more", () =>
     const output = join(root, "full");
     const config = configure("model", output);
     const command = `ulimit -f 40; exec "$0" "$@"`; // 20 or 40 kB: a log line fits, a checkpoint does not
-    const limited = promisify(execFile)("sh", ["-c", command, process.execPath, ...node("train.ts", config)]);
+    const limited = promisify(execFile)("sh", ["-c", command, process.execPath, ...node("train", config)]);
     await expect(limited).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringMatching(
@@ -102,14 +105,14 @@ describe.skipIf(process.platform === "win32")("a disk that takes no more", () =>
     const files = readdirSync(output, { recursive: true, encoding: "utf8" });
     expect(files.filter((name) => isTemporaryName(name.replace(/.*\//, "")))).toEqual([]);
     expect(files.filter((name) => name.endsWith(".safetensors"))).toEqual([]);
-    await promisify(execFile)(process.execPath, node("train.ts", config));
+    await promisify(execFile)(process.execPath, node("train", config));
     expect(sha256(resultOf("model", output))).toBe(sha256(resultOf("model", expected)));
   });
 });
 
 describe("memory", () => {
   const measure = async (work: string): Promise<{ loss: number; grown: number }> => {
-    const { stdout } = await promisify(execFile)(process.execPath, node("peak-memory.ts", work));
+    const { stdout } = await promisify(execFile)(process.execPath, node("peak-memory", work));
     return JSON.parse(stdout) as { loss: number; grown: number };
   };
 
@@ -126,7 +129,7 @@ describe("memory", () => {
   });
 
   test.each(["trainer", "decoder"])("a %s that is closed gives its memory back", async (what) => {
-    const args = ["--expose-gc", ...node("open-close.ts", what)];
+    const args = ["--expose-gc", ...node("open-close", what)];
     const resident = JSON.parse((await promisify(execFile)(process.execPath, args)).stdout) as number[];
     // One opening takes more than 33 MB of weights; what the first ones leave is pools that the later ones use.
     const [early, late] = [Math.max(...resident.slice(0, 4)), Math.min(...resident.slice(-4))];

@@ -12,6 +12,7 @@ import type { LeftOut } from "../../eval/plan.ts";
 import type { EvalReport } from "../../eval/report.ts";
 import { openModel, saveModel } from "../../models/model-file.ts";
 import { parameterShapes } from "../../models/parameters.ts";
+import { loadPair } from "../../pair/pair-file.ts";
 import { readWeight } from "../../runtime/read-weight.ts";
 import { runCli } from "../program.ts";
 
@@ -219,6 +220,36 @@ test("report --calibration holds confidence against accuracy, with a temperature
   expect(table.stdout).toMatch(/^tasks +base +2 /m);
   const alone = await run("report", log, "--fit-on", log);
   expect(alone).toMatchObject({ status: 1, stderr: expect.stringContaining("expected --calibration") as string });
+});
+
+test("--written has labels written, free or as the prompt demands; their temperature is fitted and kept in the pair", async () => {
+  const labels = { systemPrompt: "Answer with one of these labels: yes, no.", labels: ["yes", "no"] };
+  const samples = ["yes", "no", "no", "yes"].map((target, i) => ({ input: `is ${i} open`, target }));
+  const path = writeTask("labels", { ...labels, samples });
+  const written = ["--written", "--timed", "0", "--methods", "base,specialized"];
+  const log = (name: string) => join(folder, `written-${name}.jsonl`);
+  await evaluate(path, "--log", log("free"), ...written);
+  await evaluate(path, "--log", log("kept"), "--find-constraint", ...written);
+  const linesOf = (name: string): LogLine[] =>
+    readFileSync(log(name), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as LogLine);
+  for (const { scorer, finish, choices, confidence } of linesOf("free"))
+    expect([scorer, finish === "choice", choices, confidence]).toEqual(["exact", false, undefined, undefined]);
+  for (const { answer, confidence } of linesOf("kept")) {
+    expect(["yes", "no"]).toContain(answer);
+    expect(confidence).toBeGreaterThanOrEqual(0.5); // the likelier of two
+  }
+  const own = join(folder, "tempered");
+  await writeTinyPair(own);
+  const fit = ["--calibration", "--fit-on", log("kept"), "--set-temperature", own];
+  const { stdout } = await run("report", log("kept"), "--json", ...fit);
+  const { confidenceTemperature } = await loadPair(own);
+  expect(confidenceTemperature).toBe((JSON.parse(stdout) as CalibrationReport).temperatures["specialized"]);
+  expect(confidenceTemperature).toBeGreaterThan(0);
+  const free = await run("report", log("free"), "--calibration", "--fit-on", log("free"), "--set-temperature", own);
+  expect(free).toMatchObject({ status: 1, stderr: expect.stringContaining("expected labels chosen") as string });
 });
 
 test("--check refuses tasks whose answers the prompt does not say, all at once, and asks nothing", async () => {

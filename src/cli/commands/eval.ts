@@ -47,6 +47,7 @@ type Flags = PairFlags &
     readonly timed: number;
     readonly log?: string;
     readonly logPrompts?: boolean;
+    readonly written?: boolean;
     readonly against?: string;
   };
 
@@ -76,7 +77,7 @@ Examples:
   $ loragen eval --suite suite.jsonl --log answers.jsonl --only "^clinc" --limit 20
   $ loragen eval --suite suite.jsonl --model qwen2.5-0.5b-instruct.gguf --methods prompted,prompted-5shot
   $ loragen eval --suite arc-e piqa --data data --model qwen2.5-0.5b-instruct.gguf --methods base,prompted-5shot
-  $ loragen eval --suite suite.jsonl --find-constraint --log constrained.jsonl
+  $ loragen eval --suite suite.jsonl --written --find-constraint --log constrained.jsonl
   $ loragen report answers.jsonl --against prompted`;
 
 const parseList = (text: string): string[] => text.split(",").map((name) => name.trim());
@@ -117,7 +118,7 @@ export function addEval(program: Command, context: CliContext): void {
     .option("--log <file>", "write each answer as it comes, as JSON lines; go on where it ends")
     .option("--log-prompts", "keep prompts, and all that a model read, in the log; else their hashes alone")
     .option("--against <method>", "hold every method against this one");
-  const forms = [...formOptions(), findConstraintOption(), allowCodeOption()];
+  const forms = [writtenOption(), ...formOptions(), findConstraintOption(), allowCodeOption()];
   for (const option of [modelOption(), ...forms, ...pairOptions(), exactOption(), jsonOption()])
     command.addOption(option);
   command
@@ -134,6 +135,9 @@ const sampleCount = (text: string): number => (text === "all" ? Number.MAX_SAFE_
 const modelOption = () =>
   new Option("--model <dir|file|id>", "a model alone instead of a pair, by its own chat template").conflicts("pair");
 
+const writtenOption = () =>
+  new Option("--written", "have answers written that are else chosen from a task's labels by likelihood");
+
 const findConstraintOption = () =>
   new Option("--find-constraint", "answer as each task's prompt demands, where `specialize` would find that").conflicts(
     ["labels", "schema"],
@@ -148,7 +152,21 @@ async function constraintOf(flags: Flags): Promise<Selection["constraint"]> {
 
 async function evalCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const names = required(flags.suite, "eval", "--suite FILE…");
-  const { pair, model, methods: wanted, threads, device, only, limit, seeds, timed, log, logPrompts, against } = flags;
+  const {
+    pair,
+    model,
+    methods: wanted,
+    threads,
+    device,
+    only,
+    limit,
+    seeds,
+    timed,
+    log,
+    logPrompts,
+    written,
+    against,
+  } = flags;
   const { taskFiles, tasks } = await openSuites(names, { pair, data: flags.data, items: limit, seeds });
   const constraint = await constraintOf(flags);
   const runCode = await codeRunnerOf(context, flags);
@@ -169,6 +187,7 @@ async function evalCommand(context: CliContext, flags: Flags, signal: AbortSigna
       only,
       limit,
       seeds,
+      written,
       constraint,
       runCode,
       against,

@@ -1,12 +1,13 @@
 /** @file `loragen report`: logs of evaluations to tables, scored anew. */
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
-import { calibrationReport } from "../../eval/calibration.ts";
+import { type CalibrationReport, calibrationReport } from "../../eval/calibration.ts";
 import { costsOf } from "../../eval/costs.ts";
 import type { LogLine } from "../../eval/log.ts";
 import { readLogs } from "../../eval/log-file.ts";
 import { summarize } from "../../eval/report.ts";
 import { parseScorers, rescored, type ScorerName } from "../../eval/scorers/table.ts";
+import { setConfidenceTemperature } from "../../pair/pair-file.ts";
 import { type AllowCodeFlag, allowCodeOption, codeRunnerOf } from "../allow-code.ts";
 import { describeCalibration } from "../calibration-report.ts";
 import type { CliContext } from "../context.ts";
@@ -26,6 +27,7 @@ type Flags = JsonFlag &
     readonly calibration?: boolean;
     readonly costs?: boolean;
     readonly fitOn?: readonly string[];
+    readonly setTemperature?: string;
   };
 
 const examples = `
@@ -34,7 +36,8 @@ Examples:
   $ loragen report specialised.jsonl encoder.jsonl --against prompted --markdown
   $ loragen report answers.jsonl --scorer normalized
   $ loragen report answers.jsonl --costs --against prompted-5shot
-  $ loragen report test.jsonl --calibration --fit-on validation.jsonl`;
+  $ loragen report test.jsonl --calibration --fit-on validation.jsonl
+  $ loragen report validation.jsonl --calibration --fit-on validation.jsonl --set-temperature my-pair`;
 
 export function addReport(program: Command, context: CliContext): void {
   program
@@ -56,6 +59,7 @@ export function addReport(program: Command, context: CliContext): void {
     .option("--calibration", "whether the probabilities of chosen labels mean what they say, instead of the scores")
     .option("--costs", "what each method needs and costs, instead of the scores; --against: prompted")
     .option("--fit-on <logs...>", "with --calibration: fit a temperature for each method on these logs")
+    .option("--set-temperature <pair>", "with --fit-on: let this pair answer with the temperature of `specialized`")
     .option("--markdown", "tables in Markdown")
     .addOption(allowCodeOption())
     .addOption(jsonOption())
@@ -64,12 +68,15 @@ export function addReport(program: Command, context: CliContext): void {
 }
 
 async function reportCommand(context: CliContext, logs: readonly string[], flags: Flags): Promise<void> {
-  const { against, scorer, seed, markdown = false, fitOn = [] } = flags;
+  const { against, scorer, seed, markdown = false, fitOn = [], setTemperature } = flags;
+  if (setTemperature !== undefined && (!flags.calibration || fitOn.length === 0))
+    throw new AppError("E_USAGE", "report: expected --calibration and --fit-on with --set-temperature");
   const runCode = await codeRunnerOf(context, flags);
   const lines: LogLine[] = [];
   for (const line of await readLogs(logs)) lines.push(await rescored(line, scorer, runCode));
   if (flags.calibration) {
     const calibration = calibrationReport(lines, await readLogs(fitOn));
+    if (setTemperature !== undefined) await keepTemperature(setTemperature, calibration);
     return printResult(context, flags, calibration, () =>
       describeCalibration(calibration, markdown ? markdownTable : formatTable),
     );
@@ -83,4 +90,11 @@ async function reportCommand(context: CliContext, logs: readonly string[], flags
   printResult(context, flags, report, () =>
     markdown ? describeReport(report, context.colors, markdownTable) : describeReport(report, context.colors),
   );
+}
+
+async function keepTemperature(pair: string, { temperatures }: CalibrationReport): Promise<void> {
+  const { specialized } = temperatures;
+  if (specialized === undefined)
+    throw new AppError("E_DATA", "--set-temperature: expected labels chosen by `specialized` in the logs of --fit-on");
+  await setConfidenceTemperature(pair, specialized);
 }

@@ -50,7 +50,7 @@ export type OnPiece = (text: string, logprobs: readonly ChosenLogprob[]) => void
  */
 export async function answer(
   engine: Engine,
-  { tokenizer, edge }: Pick<EdgePair, "tokenizer" | "edge">,
+  { tokenizer, edge, confidenceTemperature = 1 }: Pick<EdgePair, "tokenizer" | "edge" | "confidenceTemperature">,
   question: Question,
   onPiece?: OnPiece,
 ): Promise<Answered> {
@@ -78,7 +78,7 @@ export async function answer(
     ...(constraint === undefined
       ? {}
       : { constraint: constraint.next, stopIds: [...edge.config.eosIds, ...constraint.stopIds] }),
-    ...(isLabel ? { confidenceTemperature: 1 } : {}),
+    ...(isLabel ? { confidenceTemperature } : {}),
     ...(top === undefined
       ? {}
       : {
