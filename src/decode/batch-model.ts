@@ -11,7 +11,8 @@ import type { CompileOptions, Feeds } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor } from "../runtime/tensor.ts";
 import type { StepChange } from "./cached-model.ts";
 import { type CacheEntry, cacheEntries, decoderGraph, inputsRead, nearNames } from "./graph.ts";
-import { lastRows } from "./key-value-cache.ts";
+import { inSteps, lastRows } from "./key-value-cache.ts";
+import { slotLayout } from "./slots.ts";
 
 /** What one row of a step reads. */
 export type Row = {
@@ -23,7 +24,7 @@ export type Row = {
   readonly gates: Float32Array;
 };
 
-/** What is kept of the first positions of a sequence: of each entry of the cache (heads, positions, width). */
+/** What is kept of the first positions of a sequence: of each entry of the cache (heads, those that `slotLayout` keeps, width). */
 export type SavedPositions = { readonly positions: number; readonly values: readonly Float32Array[] };
 
 export type BatchModel = AsyncDisposable & {
@@ -33,12 +34,13 @@ export type BatchModel = AsyncDisposable & {
   makeRoom(positions: number, held: readonly number[]): void;
   /** Reads whole sequences from their first token. Returns the logits behind each row's last token, (rows, vocab), valid until the next step. */
   prefill(rows: readonly Row[]): Promise<Float32Array>;
-  /** Reads several tokens behind one sequence. */
+  /** Reads several tokens behind one sequence, at most `pieceTokens`. */
   extend(row: Row): Promise<Float32Array>;
   /** Reads one token of each sequence. Rows are given by ascending slot; slots between them are computed too, and left as they were. */
   decode(rows: readonly Row[], held: readonly number[]): Promise<Float32Array>;
   /** What a slot holds becomes what another holds. */
   move(from: number, to: number, held: number): void;
+  /** What the slot holds of so many first positions; of layers with a window, and convolutions, as long as it still has them. */
   save(slot: number, positions: number): SavedPositions;
   load(slot: number, saved: SavedPositions): void;
   close(): Promise<void>;
@@ -62,21 +64,29 @@ export type BatchModelOptions = Pick<CompileOptions, "threads"> & {
  * what a row becomes is the same, bit for bit, whatever else is computed beside it.
  */
 const leastRows = 2;
-const roomStep = 64;
 
 const slotSize = ({ heads, width }: CacheEntry, positions: number): number => heads * positions * width;
 
-type Block = { readonly data: Float32Array; readonly room: number };
+/** Positions of one sequence, the first of them at `from`: (heads, room, width). */
+type Block = { readonly data: Float32Array; readonly room: number; readonly from: number };
 
-/** What a slot holds of an entry. */
-const blockOf = (entry: CacheEntry, data: Float32Array, slot: number, room: number): Block => ({
-  data: data.subarray(slot * slotSize(entry, room), (slot + 1) * slotSize(entry, room)),
-  room,
-});
+function blockAt(
+  entry: CacheEntry,
+  data: Float32Array,
+  row: number,
+  { room, from }: { readonly room: number; readonly from: number },
+): Block {
+  const size = slotSize(entry, room);
+  return { data: data.subarray(row * size, (row + 1) * size), room, from };
+}
 
-function copyPositions({ heads, width }: CacheEntry, from: Block, to: Block, count: number): void {
+/** Copies what a block holds up to position `held`, as much of it as begins where the other one does; both may be the same memory. */
+function copyPositions({ heads, width }: CacheEntry, from: Block, to: Block, held: number): void {
+  const first = to.from - from.from;
+  const count = Math.min(held - to.from, from.room - first, to.room);
+  if (count <= 0) return;
   for (let head = 0; head < heads; head++) {
-    const start = head * from.room * width;
+    const start = (head * from.room + first) * width;
     to.data.set(from.data.subarray(start, start + count * width), head * to.room * width);
   }
 }
@@ -93,64 +103,89 @@ export async function createBatchModel(
     ...options,
   });
   const entries = cacheEntries(config);
+  const layout = slotLayout(config);
   /** One slot more than asked for: the row that is computed beside a single one. */
   const allSlots = slots + 1;
   let room = 0;
+  /** By slot: how many positions were held when it was last put in order, which says where its entries begin. */
+  const inOrder: number[] = new Array<number>(allSlots).fill(0);
   let bank: Float32Array[] = entries.map(() => new Float32Array(0));
   let staging: Float32Array[] = entries.map(() => new Float32Array(0));
   let logits = new Float32Array(0);
 
+  const fromOf = ({ reach }: CacheEntry, from: number): number => (reach === undefined ? 0 : from);
+  const nearFrom = (slot: number): number => layout.nearFrom(inOrder[slot]!);
+
+  /** What a slot holds of an entry. */
+  const blockOf = (entry: CacheEntry, data: Float32Array, slot: number, slotRoom = room): Block =>
+    blockAt(entry, data, slot, { room: layout.roomOf(entry, slotRoom), from: fromOf(entry, nearFrom(slot)) });
+
   function makeRoom(positions: number, held: readonly number[]): void {
-    const wanted = Math.ceil(positions / roomStep) * roomStep;
+    const wanted = inSteps(positions);
     if (room >= wanted && room <= 4 * wanted) return;
     const before = room;
     room = wanted;
     bank = bank.map((old, i) => {
       const entry = entries[i]!;
-      const grown = new Float32Array(allSlots * slotSize(entry, wanted));
+      const size = allSlots * slotSize(entry, layout.roomOf(entry, wanted));
+      if (old.length === size) return old;
+      const grown = new Float32Array(size);
       held.forEach((count, slot) => {
-        copyPositions(entry, blockOf(entry, old, slot, before), blockOf(entry, grown, slot, wanted), count);
+        copyPositions(entry, blockOf(entry, old, slot, before), blockOf(entry, grown, slot), count);
       });
       return grown;
     });
   }
 
-  /** What convolutions read last before the new tokens of each row, (b, width − 1, hidden). */
-  function inputsBefore(entry: CacheEntry, buffer: Float32Array, step: Step, positions: number): Tensor<"f32"> {
-    const count = inputsRead(config);
-    const rows = new Float32Array(step.batch * count * hidden);
-    step.held.forEach((held, row) => {
-      const { data } = blockOf(entry, buffer, row, positions);
-      rows.set(lastRows(data, hidden, { held, count }), row * count * hidden);
+  /** Lets a slot forget what is no longer read behind the positions it holds: so there is room for the next ones. */
+  function putInOrder(slot: number, held: number): void {
+    if (held > 0 && held <= inOrder[slot]!) return;
+    const before = entries.map((entry, i) => blockOf(entry, bank[i]!, slot));
+    inOrder[slot] = held;
+    entries.forEach((entry, i) => {
+      const to = blockOf(entry, bank[i]!, slot);
+      if (to.from > before[i]!.from) copyPositions(entry, before[i]!, to, held);
     });
-    return tensor("f32", [step.batch, count, hidden], rows);
   }
 
-  function keepInputs(
-    entry: CacheEntry,
-    buffer: Float32Array,
-    step: Step,
-    positions: number,
-    found: Float32Array,
-  ): void {
-    step.held.forEach((held, row) => {
-      const { data } = blockOf(entry, buffer, row, positions);
-      const count = Math.min(step.time, positions - held); // of padding, what has room
-      const from = row * step.time * hidden;
-      data.set(found.subarray(from, from + count * hidden), held * hidden);
+  /** What convolutions read last before the new tokens of each row, (b, width − 1, hidden). */
+  function inputsBefore(blocks: readonly Block[], { batch, held }: Step): Tensor<"f32"> {
+    const count = inputsRead(config);
+    const rows = new Float32Array(batch * count * hidden);
+    blocks.forEach(({ data, from }, row) => {
+      rows.set(lastRows(data, hidden, { held: held[row]! - from, count }), row * count * hidden);
+    });
+    return tensor("f32", [batch, count, hidden], rows);
+  }
+
+  function keepInputs(blocks: readonly Block[], { time, held }: Step, found: Float32Array): void {
+    blocks.forEach(({ data, room, from }, row) => {
+      const first = held[row]! - from;
+      const count = Math.min(time, room - first); // of padding, what has room
+      const start = row * time * hidden;
+      data.set(found.subarray(start, start + count * hidden), first * hidden);
     });
   }
 
   /** Runs one step over rows whose keys and values lie one after the other in `buffers`. */
-  async function run(step: Step, buffers: readonly Float32Array[], positions: number): Promise<Float32Array> {
-    const { batch, time, tokens, places, rows, last, total, gates } = step;
+  async function run(
+    step: Step,
+    buffers: readonly Float32Array[],
+    roomOf: (entry: CacheEntry) => number,
+  ): Promise<Float32Array> {
+    const { batch, time, tokens, places, rows, last, total, near, gates } = step;
     const fed: Record<string, Tensor> = {};
     const into: Record<string, Tensor> = {};
+    const blocksOf = (entry: CacheEntry, i: number): Block[] =>
+      near.from.map((from, row) =>
+        blockAt(entry, buffers[i]!, row, { room: roomOf(entry), from: fromOf(entry, from) }),
+      );
     entries.forEach((entry, i) => {
       const { past, present, heads, width, isInPlace } = entry;
+      const positions = roomOf(entry);
       const buffer = buffers[i]!.subarray(0, batch * slotSize(entry, positions));
       if (isInPlace) fed[past] = into[present] = tensor("f32", [batch, heads, positions, width], buffer);
-      else fed[past] = inputsBefore(entry, buffer, step, positions);
+      else fed[past] = inputsBefore(blocksOf(entry, i), step);
     });
     if (logits.length < rows.length * vocab) logits = new Float32Array(rows.length * vocab);
     const result = logits.subarray(0, rows.length * vocab);
@@ -164,13 +199,16 @@ export async function createBatchModel(
         rows: intTensor([rows.length], rows),
         last: intTensor([batch], last),
         total: intTensor([], [total]),
-        [nearNames.last]: intTensor([batch], last),
-        [nearNames.total]: intTensor([], [total]),
+        [nearNames.last]: intTensor(
+          [batch],
+          last.map((at, row) => at - near.from[row]!),
+        ),
+        [nearNames.total]: intTensor([], [near.total]),
       },
       into,
     );
     entries.forEach((entry, i) => {
-      if (!entry.isInPlace) keepInputs(entry, buffers[i]!, step, positions, floats(results[entry.present]));
+      if (!entry.isInPlace) keepInputs(blocksOf(entry, i), step, floats(results[entry.present]));
     });
     return result;
   }
@@ -178,7 +216,9 @@ export async function createBatchModel(
   const gateSize = gating === undefined ? 0 : gating.shape[0] * gating.shape[1];
   const blank: Row = { slot: 0, held: 0, ids: [0], gates: new Float32Array(gateSize) };
 
-  function stepOf(rows: readonly Row[], wanted: readonly number[], time: number): Step {
+  /** @param from where each row's entries with a reach begin */
+  function stepOf(rows: readonly Row[], wanted: readonly number[], time: number, from: readonly number[]): Step {
+    const ends = rows.map(({ held, ids }) => held + ids.length);
     const gates = new Float32Array(rows.length * gateSize);
     if (gateSize > 0)
       rows.forEach((row, i) => {
@@ -191,8 +231,9 @@ export async function createBatchModel(
       places: rows.flatMap(({ held }) => Array.from({ length: time }, (_, t) => held + t)),
       rows: wanted.map((row) => row * time + rows[row]!.ids.length - 1),
       held: rows.map(({ held }) => held),
-      last: rows.map(({ held, ids }) => held + ids.length - 1),
-      total: Math.max(...rows.map(({ held, ids }) => held + ids.length)),
+      last: ends.map((end) => end - 1),
+      total: Math.max(...ends),
+      near: { from, total: Math.max(...ends.map((end, row) => end - from[row]!)) },
       gates,
     };
   }
@@ -207,19 +248,26 @@ export async function createBatchModel(
       return buffer.length < size ? new Float32Array(size) : buffer;
     });
     const all = rows.map((_, i) => i);
-    const found = await run({ ...stepOf(rows, atLeastRows(all), time), total: time }, staging, time);
-    entries.forEach((entry, i) => {
-      rows.forEach(({ slot, ids }, row) => {
-        const to = blockOf(entry, bank[i]!, slot, room);
-        copyPositions(entry, blockOf(entry, staging[i]!, row, time), to, ids.length);
+    const from = all.map(() => 0);
+    const step = stepOf(rows, atLeastRows(all), time, from);
+    const found = await run({ ...step, total: time, near: { from, total: time } }, staging, () => time);
+    rows.forEach(({ slot, ids }, row) => {
+      inOrder[slot] = ids.length;
+      entries.forEach((entry, i) => {
+        const read = blockAt(entry, staging[i]!, row, { room: time, from: 0 });
+        copyPositions(entry, read, blockOf(entry, bank[i]!, slot), ids.length);
       });
     });
     return found;
   }
 
+  const roomNow = (entry: CacheEntry): number => layout.roomOf(entry, room);
+
   function extend(row: Row): Promise<Float32Array> {
-    const own = bank.map((buffer, i) => blockOf(entries[i]!, buffer, row.slot, room).data);
-    return run(stepOf([row], [0, 0], row.ids.length), own, room);
+    const { slot, held, ids } = row;
+    putInOrder(slot, held);
+    const own = bank.map((buffer, i) => blockOf(entries[i]!, buffer, slot).data);
+    return run(stepOf([row], [0, 0], ids.length, [nearFrom(slot)]), own, roomNow);
   }
 
   function decode(rows: readonly Row[], held: readonly number[]): Promise<Float32Array> {
@@ -227,7 +275,18 @@ export async function createBatchModel(
     const count = Math.max(leastRows, rows.at(-1)!.slot + 1);
     const beside = (slot: number): Row => ({ ...blank, held: Math.min(held[slot] ?? 0, config.context - 1) });
     const all = Array.from({ length: count }, (_, slot) => bySlot.get(slot) ?? beside(slot));
-    return run(stepOf(all, atLeastRows(rows.map(({ slot }) => slot)), 1), bank, room);
+    for (const [slot, row] of all.entries()) putInOrder(slot, row.held);
+    const wanted = atLeastRows(rows.map(({ slot }) => slot));
+    return run(
+      stepOf(
+        all,
+        wanted,
+        1,
+        all.map((_, slot) => nearFrom(slot)),
+      ),
+      bank,
+      roomNow,
+    );
   }
 
   return {
@@ -239,23 +298,26 @@ export async function createBatchModel(
     extend,
     decode,
     move(from, to, held) {
+      inOrder[to] = inOrder[from]!;
       entries.forEach((entry, i) => {
-        copyPositions(entry, blockOf(entry, bank[i]!, from, room), blockOf(entry, bank[i]!, to, room), held);
+        copyPositions(entry, blockOf(entry, bank[i]!, from), blockOf(entry, bank[i]!, to), held);
       });
     },
     save(slot, positions) {
       const values = bank.map((buffer, i) => {
         const entry = entries[i]!;
-        const kept = new Float32Array(slotSize(entry, positions));
-        copyPositions(entry, blockOf(entry, buffer, slot, room), { data: kept, room: positions }, positions);
+        const from = fromOf(entry, layout.nearFrom(positions));
+        const kept = new Float32Array(slotSize(entry, positions - from));
+        copyPositions(entry, blockOf(entry, buffer, slot), { data: kept, room: positions - from, from }, positions);
         return kept;
       });
       return { positions, values };
     },
     load(slot, { positions, values }) {
+      inOrder[slot] = positions;
       values.forEach((kept, i) => {
-        const entry = entries[i]!;
-        copyPositions(entry, { data: kept, room: positions }, blockOf(entry, bank[i]!, slot, room), positions);
+        const to = blockOf(entries[i]!, bank[i]!, slot);
+        copyPositions(entries[i]!, { data: kept, room: positions - to.from, from: to.from }, to, positions);
       });
     },
     close: () => session.close(),
@@ -273,5 +335,7 @@ type Step = {
   readonly held: readonly number[];
   readonly last: readonly number[];
   readonly total: number;
+  /** Of entries with a reach: where those of each row begin, and the total counted from there. */
+  readonly near: { readonly from: readonly number[]; readonly total: number };
   readonly gates: Float32Array;
 };

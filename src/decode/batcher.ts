@@ -7,9 +7,7 @@
 import { AppError } from "../base/errors.ts";
 import type { BatchModel, Row, SavedPositions } from "./batch-model.ts";
 import type { SequenceModel } from "./generate.ts";
-
-/** Prompts are read in pieces of so many tokens, so that others need not wait long; prompts that are read together have as many. */
-export const pieceTokens = 256;
+import { pieceTokens } from "./slots.ts";
 
 /** The beginning of a prompt that is worth keeping. */
 export type KeptPrefix = {
@@ -80,7 +78,7 @@ type Ready = Open & { waiting: Waiting };
 
 const isReady = (sequence: Open): sequence is Ready => sequence.waiting !== undefined;
 
-/** How many tokens of a sequence are read next: up to the end of a piece, of the kept prefix, or of what is there. */
+/** How many tokens of a sequence are read next: up to the end of a piece (others need not wait long), of the kept prefix, or of what is there. */
 function nextPiece({ held, waiting, prefix }: Ready): number {
   const kept = prefix?.tokens ?? 0;
   const from = held < kept ? 0 : kept;

@@ -72,7 +72,7 @@ export async function createCachedModel(
   const oneRow = zeros("f32", [1, config.vocab]);
   const held: number[] = [];
   const feedsOf = createStepFeeds(behindPrefix(prefix) - before);
-  const forgets = prefix === undefined && !session.keepsState;
+  const forgets = !session.keepsState;
 
   async function run(ids: readonly number[], allRows: boolean): Promise<Float32Array> {
     requireTokens(ids, config.vocab);
@@ -102,7 +102,7 @@ export async function createCachedModel(
       let shared = 0;
       if (reuse) while (shared < held.length && shared < ids.length && held[shared] === ids[shared]) shared++;
       if (cache !== undefined && !canGoBack(cache, config, before + shared)) {
-        cache = restarted(cache);
+        cache = prefix === undefined ? restarted(cache) : prefixCache(prefix, config, before);
         shared = 0;
       }
       held.length = shared;

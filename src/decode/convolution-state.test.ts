@@ -6,7 +6,6 @@ import type { Model } from "../models/model.ts";
 import { type BatchModel, createBatchModel } from "./batch-model.ts";
 import { createCachedModel } from "./cached-model.ts";
 import { createDecoder } from "./decoder.ts";
-import { readPrefix } from "./prefix.ts";
 
 const noGates = new Float32Array(0);
 let model: Model;
@@ -80,11 +79,4 @@ test("sequences of 1, 2 and 19 tokens read together decode as each does alone; o
   batch.load(2, saved);
   const rest = await batch.extend({ slot: 2, held: 3, ids: more, gates: noGates });
   await check(rest.slice(), 0, [...prompts[1]!.slice(0, 3), ...more]);
-});
-
-test("a prefix of keys and values is refused: layers that convolve have none", async () => {
-  await expect(readPrefix(model, { tokens: [1, 2] })).rejects.toMatchObject({
-    code: "E_ARCHITECTURE",
-    message: expect.stringContaining("lfm2 with layers that convolve") as unknown,
-  });
 });

@@ -17,7 +17,8 @@ export const cacheNames = (layer: number) =>
   }) as const;
 
 /** The same of a layer that convolves. */
-const inputNames = (layer: number) => ({ past: `past.${layer}.inputs`, present: `present.${layer}.inputs` }) as const;
+export const inputNames = (layer: number) =>
+  ({ past: `past.${layer}.inputs`, present: `present.${layer}.inputs` }) as const;
 
 /** What is kept of every position: (heads, positions, width). */
 export type CacheEntry = {

@@ -20,15 +20,15 @@ export type KeyValueCache = {
 type Near = { readonly from: number; readonly room: number };
 
 /** Rooms are multiples of this many positions. */
-const roomStep = 64;
+export const roomStep = 64;
 
 /** How many positions a sequence can always go back without being read anew; as many are read before old ones are forgotten again. */
 export const goingBack = 256;
 
-const inSteps = (positions: number): number => Math.ceil(positions / roomStep) * roomStep;
+export const inSteps = (positions: number): number => Math.ceil(positions / roomStep) * roomStep;
 
 /** How many positions before the next one are still read where not all are; undefined: all are everywhere. */
-function reachOf(config: ModelConfig): number | undefined {
+export function reachOf(config: ModelConfig): number | undefined {
   if (config.windows.length === 0 && config.convolution === undefined) return undefined;
   const reaches = cacheEntries(config).flatMap(({ reach }) => reach ?? []);
   return reaches.length === 0 ? undefined : Math.max(...reaches);

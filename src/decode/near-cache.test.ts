@@ -7,6 +7,7 @@ import type { ModelConfig } from "../models/config.ts";
 import { type CachedModel, createCachedModel } from "./cached-model.ts";
 import { createDecoder } from "./decoder.ts";
 import { goingBack, type KeyValueCache, withRoom } from "./key-value-cache.ts";
+import { readPrefix } from "./prefix.ts";
 
 const rng = createRng("near");
 const ids = Array.from({ length: 1200 }, () => rng.int(50));
@@ -49,6 +50,15 @@ describe.each(models)("%s", (_, changes) => {
     await feedTo(cached, 0, 303, 101);
   });
 
+  test("behind a prefix longer than what is kept: the same logits, and again from the prefix on", async () => {
+    const prefix = await readPrefix(model, { tokens: ids.slice(0, 300) }, { threads: 1 });
+    await using cached = await createCachedModel(model, { threads: 1, prefix });
+    await feedTo(cached, 300, 900, 150);
+    await feedTo(cached, 900, 903, 1);
+    expect(cached.rewind(ids.slice(300, 310), { reuse: true })).toBe(0);
+    await feedTo(cached, 300, 309, 3);
+  });
+
   test("continuations longer than what is remembered are scored as by themselves", async () => {
     await using decoder = await createDecoder(model, { threads: 1 });
     const answers = [ids.slice(300, 900), ids.slice(500, 503)];
@@ -58,11 +68,11 @@ describe.each(models)("%s", (_, changes) => {
   });
 });
 
-/** Bytes of a cache that reads so many positions, sixteen at a time. */
+/** Bytes of a cache that reads so many positions, 256 at a time. */
 function bytesOf(config: ModelConfig, positions: number, forgets: boolean): number {
   let cache: KeyValueCache | undefined;
-  for (let held = 0; held < positions; held += 16)
-    cache = withRoom(cache, config, { positions: held + 16, held, forgets });
+  for (let held = 0; held < positions; held += 256)
+    cache = withRoom(cache, config, { positions: held + 256, held, forgets });
   const tensors = [...Object.values(cache!.past), ...Object.values(cache!.inputs)];
   return tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
 }

@@ -1,27 +1,36 @@
-/** @file What stands in front of the tokens: keys and values of positions that no token of the sequence takes. */
+/** @file What stands in front of the tokens: keys and values, and what convolutions read last, of positions that no token of the sequence takes. */
 import { compile } from "#runtime";
 import { AppError } from "../base/errors.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-model.ts";
+import { convolves } from "../models/parameters.ts";
 import type { CompileOptions } from "../runtime/session.ts";
-import { intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
-import { cacheNames, decoderGraph, nearNames } from "./graph.ts";
-import { type KeyValueCache, withRoom } from "./key-value-cache.ts";
+import { floats, intTensor, type Tensor, tensor, zeros } from "../runtime/tensor.ts";
+import { cacheNames, decoderGraph, inputNames, inputsRead, nearNames } from "./graph.ts";
+import { type KeyValueCache, lastInputs, lastRows, withRoom } from "./key-value-cache.ts";
 
 export type Prefix = {
   readonly positions: number;
   /** Where the first token behind it stands; left out, at `positions`. Later, where it was read behind something that is no longer there. */
   readonly next?: number;
-  /** Per layer, as attention reads them (keys with their positions turned in): (kvHeads, positions, headDim). */
-  readonly layers: readonly { readonly k: Float32Array; readonly v: Float32Array }[];
+  readonly layers: readonly PrefixLayer[];
 };
+
+export type PrefixLayer =
+  /** As attention reads them (keys with their positions turned in): (kvHeads, positions, headDim). */
+  | { readonly k: Float32Array; readonly v: Float32Array }
+  /** What a convolution reads of the last positions, as many as it still reads: (prefixInputs, hidden). Before the first position are zeros. */
+  | { readonly inputs: Float32Array };
+
+/** How many positions of a prefix convolutions read behind it. */
+export const prefixInputs = (config: ModelConfig, positions: number): number => Math.min(positions, inputsRead(config));
 
 /** Tokens, or embeddings (positions, hidden) as the model's table has them: of no token, where they were learnt. */
 export type PrefixSource = { readonly tokens: readonly number[] } | { readonly embeddings: Float32Array };
 
 /**
- * The keys and values of a prefix, computed once.
- * @throws E_ARCHITECTURE as `requireKeys`; E_LIMIT for none, or more than the context; E_SHAPE for embeddings of another width; E_NAN where they are not finite
+ * What a prefix is in each layer, computed once.
+ * @throws E_LIMIT for none, or more than the context; E_SHAPE for embeddings of another width; E_NAN where they are not finite
  */
 export async function readPrefix(
   model: FrozenModel,
@@ -29,7 +38,6 @@ export async function readPrefix(
   options: Pick<CompileOptions, "threads" | "device"> = {},
 ): Promise<Prefix> {
   const { config } = model;
-  requireKeys(config, "prefix");
   const { positions, feeds } =
     "tokens" in source ? tokenFeeds(source.tokens, config) : embeddingFeeds(source.embeddings, config);
   if (positions < 1 || positions > config.context)
@@ -39,7 +47,8 @@ export async function readPrefix(
     weights: frozenSources(model),
     ...options,
   });
-  const { past, present } = withRoom(undefined, config, { positions, held: 0 });
+  const cache = withRoom(undefined, config, { positions, held: 0 });
+  const { past, present } = cache;
   const ends = { last: intTensor([1], [positions - 1]), total: intTensor([], [positions]) };
   const numbers = {
     positions: intTensor(
@@ -52,10 +61,16 @@ export async function readPrefix(
     [nearNames.total]: ends.total,
   };
   const results = await session.run(
-    { ...past, ...feeds, ...numbers },
+    { ...past, ...lastInputs(cache, config, 0), ...feeds, ...numbers },
     { ...present, logits: zeros("f32", [1, config.vocab]) },
   );
-  const layers = Array.from({ length: config.layers }, (_, layer) => {
+  const layers = Array.from({ length: config.layers }, (_, layer): PrefixLayer => {
+    if (convolves(config, layer)) {
+      const read = floats(results[inputNames(layer).present]);
+      return {
+        inputs: lastRows(read, config.hidden, { held: positions, count: prefixInputs(config, positions) }),
+      };
+    }
     const { presentK, presentV } = cacheNames(layer);
     return { k: firstPositions(results[presentK]!, positions), v: firstPositions(results[presentV]!, positions) };
   });
@@ -96,21 +111,15 @@ function firstPositions({ data, shape }: Tensor, positions: number): Float32Arra
 /** The position of the first token behind a prefix. */
 export const behindPrefix = (prefix: Prefix | undefined): number => prefix?.next ?? prefix?.positions ?? 0;
 
-/** Throws E_ARCHITECTURE for a model with layers that convolve: what stands in front is more than keys and values there. */
-export function requireKeys({ convolution, modelType }: ModelConfig, what: string): void {
-  if (convolution?.layers.includes(true))
-    throw new AppError(
-      "E_ARCHITECTURE",
-      `${what}: expected a model whose layers all have keys and values, found ${modelType} with layers that convolve`,
-    );
-}
-
-/** Throws E_SHAPE for a prefix of another model, E_ARCHITECTURE as `requireKeys`, E_LIMIT where it leaves no room. */
+/** Throws E_SHAPE for a prefix of another model, E_LIMIT where it leaves no room. */
 export function requirePrefix(prefix: Prefix, config: ModelConfig, capacity: number): void {
-  requireKeys(config, "prefix");
   const { positions, layers } = prefix;
   const size = config.kvHeads * positions * config.headDim;
-  if (layers.length !== config.layers || layers.some(({ k, v }) => k.length !== size || v.length !== size))
+  const fits = (layer: PrefixLayer, i: number): boolean =>
+    convolves(config, i)
+      ? "inputs" in layer && layer.inputs.length === prefixInputs(config, positions) * config.hidden
+      : "k" in layer && layer.k.length === size && layer.v.length === size;
+  if (layers.length !== config.layers || !layers.every(fits))
     throw new AppError("E_SHAPE", `prefix: expected ${config.layers} layers of ${size} keys and values, found others`);
   const next = behindPrefix(prefix);
   if (next < positions || next >= capacity)
@@ -124,16 +133,21 @@ export function requirePrefix(prefix: Prefix, config: ModelConfig, capacity: num
 export function prefixCache({ positions, layers }: Prefix, config: ModelConfig, room: number): KeyValueCache {
   const cache = withRoom(undefined, config, { positions: room, held: 0 });
   const { kvHeads, headDim } = config;
-  for (const [layer, { k, v }] of layers.entries()) {
+  for (const [layer, values] of layers.entries()) {
+    if ("inputs" in values) {
+      const { length } = values.inputs;
+      cache.inputs[inputNames(layer).past]!.data.set(values.inputs, positions * config.hidden - length);
+      continue;
+    }
     const { pastK, pastV } = cacheNames(layer);
-    for (const [name, values] of [
-      [pastK, k],
-      [pastV, v],
+    for (const [name, kept] of [
+      [pastK, values.k],
+      [pastV, values.v],
     ] as const) {
       const { data, shape } = cache.past[name]!;
       for (let head = 0; head < kvHeads; head++)
         (data as Float32Array).set(
-          values.subarray(head * positions * headDim, (head + 1) * positions * headDim),
+          kept.subarray(head * positions * headDim, (head + 1) * positions * headDim),
           head * shape[2]! * headDim,
         );
     }

@@ -11,7 +11,7 @@ import { saveGgufModel } from "../models/gguf/save.ts";
 import { openModel } from "../models/model-file.ts";
 import { storedDtype } from "../models/save-merged.ts";
 import type { ExportFormat } from "./format.ts";
-import { ggufTokenizer } from "./gguf-tokenizer.ts";
+import { ggufName, ggufTokenizer } from "./gguf-tokenizer.ts";
 import { checkTokens } from "./gguf-tokens.ts";
 import { reloadAdapter } from "./reload.ts";
 
@@ -47,7 +47,7 @@ export const ggufAdapter: ExportFormat = {
     const baseType = (await storedDtype(base)) === "F16" ? "F16" : "F32"; // as exact as the base model is
     await saveGgufModel(join(directory, ggufBaseFile), base, {
       type: baseType,
-      about: about.set("general.name", { type: "string", value: baseName }),
+      about: about.set("general.name", { type: "string", value: await ggufName(baseName, tokenizerDirectory) }),
     });
   },
   checkTokens: async ({ directory, tokenizerDirectory, withBase }) =>

@@ -9,7 +9,7 @@ import { type GgufModelType, ggufStoredType, saveGgufModel } from "../models/ggu
 import { openModel } from "../models/model-file.ts";
 import { mergeRecordKey } from "../models/save-merged.ts";
 import type { ExportFormat, WeightType } from "./format.ts";
-import { ggufTokenizer } from "./gguf-tokenizer.ts";
+import { ggufName, ggufTokenizer } from "./gguf-tokenizer.ts";
 import { checkTokens } from "./gguf-tokens.ts";
 import { reloadModel } from "./reload.ts";
 
@@ -32,7 +32,7 @@ export const ggufMerged: ExportFormat = {
   },
   async write({ directory, merged, type, name, record, tokenizerDirectory }) {
     const about = new Map<string, GgufField>([
-      ["general.name", { type: "string", value: name }],
+      ["general.name", { type: "string", value: await ggufName(name, tokenizerDirectory) }],
       [mergeRecordKey.gguf, { type: "string", value: JSON.stringify(record) }],
       ...(await ggufTokenizer(tokenizerDirectory, merged.config)),
     ]);

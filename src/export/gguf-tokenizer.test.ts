@@ -4,14 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { byteLevelFields } from "../../test/support/gguf-metadata.ts";
-import { missingLlamaCpp } from "../../test/support/llama-cpp.ts";
+import { missingLlamaCpp, openLlamaCpp, startLlamaCpp } from "../../test/support/llama-cpp.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { writeSentencePieceTokenizer, writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
 import { writeGguf } from "../files/gguf/write.ts";
 import { saveGgufModel } from "../models/gguf/save.ts";
 import { WORD_PATTERN } from "../text/bpe-train.ts";
 import { preTokenizers } from "../text/gguf-pre-tokenizer.ts";
-import { ggufTokenizer } from "./gguf-tokenizer.ts";
+import { loadTokenizer } from "../text/tokenizer-file.ts";
+import { ggufName, ggufTokenizer } from "./gguf-tokenizer.ts";
 import { checkTokens } from "./gguf-tokens.ts";
 import { hardTexts } from "./hard-texts.ts";
 
@@ -125,6 +126,58 @@ test.each([
     const by = missingLlamaCpp() === undefined ? "llama.cpp" : "our reading of the file";
     expect(await checkTokens(path, folder)).toEqual({ texts: hardTexts.length, by });
     expect(await checkTokens(path, path)).toBeUndefined();
+  },
+);
+
+const text = (value: string) => ({ type: "string", value }) as const;
+
+test.skipIf(missingLlamaCpp() !== undefined)(
+  "a model named phi3 whose vocabulary is not Phi 3's gets a name that llama.cpp loads; by its own name it does not",
+  async () => {
+    writeSmallTokenizer(folder);
+    const path = join(folder, "written.gguf");
+    const about = await ggufTokenizer(folder, tinyModel.config);
+    const name = await ggufName("my-Phi3 and phi-3", folder);
+    expect([name, await ggufName("my-phi4", folder)]).toEqual(["my-Phi 3 and phi 3", "my-phi4"]);
+    await saveGgufModel(path, tinyModel, { type: "F32", about: about.set("general.name", text(name)) });
+    expect(await checkTokens(path, folder)).toMatchObject({ by: "llama.cpp" });
+    await saveGgufModel(path, tinyModel, { type: "F32", about: about.set("general.name", text("my-phi3")) });
+    await expect(checkTokens(path, folder)).rejects.toThrow();
+  },
+);
+
+test.skipIf(missingLlamaCpp() !== undefined)(
+  "tokens that take in the white space behind them, as Phi 3's do, go on doing so in llama.cpp and in our reading of the file",
+  async () => {
+    writeSentencePieceTokenizer(folder);
+    change(jsonPath, ({ added_tokens: added, model }) => {
+      const tokens = added as { id: number; content: string; rstrip?: boolean }[];
+      for (const content of ["<|endoftext|>", "<|user|>"]) {
+        const id = Object.keys(model["vocab"] as object).length;
+        (model["vocab"] as Record<string, number>)[content] = id;
+        tokens.push({ ...tokens[0]!, id, content });
+      }
+      for (const token of tokens) token.rstrip = !["<unk>", "<s>", "<|endoftext|>"].includes(token.content);
+    });
+    const name = await ggufName("mine", folder);
+    expect([name, await ggufName(name, folder)]).toEqual(["mine (phi-3)", name]);
+    const path = join(folder, "written.gguf");
+    const about = await ggufTokenizer(folder, tinyModel.config);
+    await saveGgufModel(path, tinyModel, { type: "F32", about: about.set("general.name", text(name)) });
+    expect(await ggufName("mine", path)).toBe("mine (phi-3)");
+    const [ours, read] = [await loadTokenizer(folder), await loadTokenizer(path)];
+    const llama = await startLlamaCpp();
+    await using theirs = await openLlamaCpp(llama, path);
+    for (const [asked, same] of [
+      ["<|user|>\n the hat</s>  and", "<|user|>the hat</s>and"],
+      ["<s> the<|endoftext|> an <|user|> <|user|>", "<s> the<|endoftext|> an <|user|><|user|>"],
+    ] as const) {
+      const parsed = { parseSpecial: true };
+      const wanted = ours.encode(same, parsed);
+      expect(ours.encode(asked, parsed), asked).toEqual(wanted);
+      expect([read.encode(asked, parsed), theirs.tokenize(asked, true)], asked).toEqual([wanted, wanted]);
+    }
+    await llama.dispose();
   },
 );
 

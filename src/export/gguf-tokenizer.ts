@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { type GgufField, openGguf } from "../files/gguf/read.ts";
 import type { ModelConfig } from "../models/config.ts";
 import { WORD_PATTERN } from "../text/bpe-train.ts";
+import { nameAsPhi3 } from "../text/gguf-phi3.ts";
 import { type PreName, type PreTokenizer, preNames, preTokenizers } from "../text/gguf-pre-tokenizer.ts";
 import { ggufTokenTypes as kinds } from "../text/gguf-tokenizer.ts";
 import { createTokenizer, isGguf, readTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
@@ -54,6 +55,14 @@ export async function ggufTokenizer(
   const template = source.template ?? (typeof listed === "string" ? listed : undefined);
   if (template !== undefined) fields.set("tokenizer.chat_template", { type: "string", value: template });
   return fields;
+}
+
+/** A model's name in a GGUF file, by which llama.cpp tokenises as the tokenizer of a directory, or of another GGUF file, does. */
+export async function ggufName(name: string, tokenizerDirectory: string): Promise<string> {
+  const { json, name: where } = await readTokenizer(tokenizerDirectory);
+  const { model, added_tokens: added } = checkTokenizerJson(json, where);
+  const inVocabulary = (token: string): boolean => !Array.isArray(model.vocab) && Object.hasOwn(model.vocab, token);
+  return nameAsPhi3(name, (token) => inVocabulary(token) || added.some(({ content }) => content === token), added);
 }
 
 /** The tokenizer of another GGUF file, as it is there. */

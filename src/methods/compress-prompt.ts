@@ -8,6 +8,7 @@ import { simplify } from "../graph/simplify.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-model.ts";
 import type { Learned } from "../models/learned-file.ts";
+import { convolves } from "../models/parameters.ts";
 import { floats } from "../runtime/tensor.ts";
 import {
   type CompressorSettings,
@@ -51,7 +52,9 @@ export async function compressPrompt(
   });
   const outputs = await session.run(feeds);
   const of = (name: string) => Float32Array.from(floats(outputs[name]));
-  const layers = Array.from({ length: config.layers }, (_, i) => ({ k: of(`k.${i}`), v: of(`v.${i}`) }));
+  const layers = Array.from({ length: config.layers }, (_, i) =>
+    convolves(config, i) ? { inputs: of(`inputs.${i}`) } : { k: of(`k.${i}`), v: of(`v.${i}`) },
+  );
   const sizes = Object.values(feeds)
     .filter(({ shape }) => shape.length === 2)
     .map(({ shape }, i) => [`context_${i}`, shape[1]!] as const);
@@ -67,13 +70,7 @@ function compressorGraph(model: FrozenModel, settings: CompressorSettings): Grap
   const keys = compress(config, settings, parts, nodes[learnedTokens]!, segmentInputs(settings));
   return simplify({
     outputs: Object.fromEntries(
-      keys.flatMap(
-        ({ k, v }, i) =>
-          [
-            [`k.${i}`, k],
-            [`v.${i}`, v],
-          ] as const,
-      ),
+      keys.flatMap((layer, i) => Object.entries(layer).map(([part, values]) => [`${part}.${i}`, values] as const)),
     ),
   });
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { quietContext } from "../../test/support/toy-training.ts";
-import { configureBehind, writeRunInputs, writeSureModel } from "../../test/support/training-runs.ts";
+import { configureBehind, writeEdge, writeRunInputs, writeSureModel } from "../../test/support/training-runs.ts";
 import { createRng } from "../base/rng.ts";
 import type { EvalTask } from "../data/eval-task.ts";
 import { createDecoder } from "../decode/decoder.ts";
@@ -39,13 +39,25 @@ import { type NamedMethod, parseMethods } from "./table.ts";
 
 let root: string;
 let subject: Subject;
+/** LFM 2: its first layer convolves. */
+let convolving: Subject;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "compressed-"));
   await writeRunInputs(root);
-  const model = await openModel(join(root, "edge"));
   const tokenizer = await loadTokenizer(join(root, "tokenizer"));
-  subject = { name: "edge", sha256: model.sha256, model, stored: model, tokenizer, layout };
+  const opened = async (name: string): Promise<Subject> => {
+    const model = await openModel(join(root, name));
+    return { name, sha256: model.sha256, model, stored: model, tokenizer, layout };
+  };
+  await writeEdge(join(root, "convolving"), {
+    vocab: tokenizer.vocabSize,
+    modelType: "lfm2",
+    convolution: { width: 3, layers: [true, false] },
+  });
+  [subject, convolving] = [await opened("edge"), await opened("convolving")];
 });
+const subjects = { edge: () => subject, convolving: () => convolving } as const;
+type SubjectName = keyof typeof subjects;
 afterAll(() => rmSync(root, { recursive: true }));
 
 const task: EvalTask = {
@@ -60,7 +72,7 @@ const task: EvalTask = {
     choices: [[...word].join(" "), word.toUpperCase(), "3"],
   })),
 };
-const prepare = (name: string) => parseMethods([name])[0]!.prepare(subject, task, { threads: 1 });
+const prepare = (name: string, of = subject) => parseMethods([name])[0]!.prepare(of, task, { threads: 1 });
 
 const openJob = (path: string): Promise<Job> =>
   openRun(TrainConfig.parse(JSON.parse(readFileSync(path, "utf8"))), async (name) => name);
@@ -89,7 +101,10 @@ async function lossesOf(
   return losses;
 }
 
-test("a prompt's own keys and values as prefix give the prompted answers", async () => {
+test.each<[string, SubjectName]>([
+  ["a prompt's own keys and values", "edge"],
+  ["what convolutions read of it too", "convolving"],
+])("%s as prefix give the prompted answers", async (_, name) => {
   const own: NamedMethod = {
     name: "own-prefix",
     summary: "",
@@ -105,7 +120,7 @@ test("a prompt's own keys and values as prefix give the prompted answers", async
     },
   };
   const written = { ...task, name: "written", samples: task.samples.map(({ input, target }) => ({ input, target })) };
-  const { lines } = await evaluate(subject, [task, written], {
+  const { lines } = await evaluate(subjects[name](), [task, written], {
     methods: ["prompted", own],
     threads: 1,
     timedQueries: 0,
@@ -119,33 +134,40 @@ test("a prompt's own keys and values as prefix give the prompted answers", async
   found!.forEach((value, i) => void expect(Math.abs(value - wanted![i]!)).toBeLessThan(1e-4));
 });
 
-test("prefix tuning begins with a text's keys and values, learns, and its method answers with what was learnt", async () => {
-  const output = join(root, "prefix");
-  const path = configureBehind(root, output, "prefix", {
-    steps: 12,
-    checkpointEvery: 12,
-    validateEvery: 12,
-    optimizer: { learningRate: 0.1, warmupSteps: 1 },
-    prefix: { positions: 4, text: "the cat and the dog" },
-  });
-  const { job, values } = await trained(path, output);
-  const { model, prefix, cost } = await prepare(`prefix:${output}`);
-  expect([prefix!.positions, cost.bytes]).toEqual([4, 4 * 2 * 2 * 2 * 4 * 8]);
-  const { tokenizer } = subject;
-  const [{ input, target }] = task.samples as [EvalTask["samples"][number]];
-  const [asked, answer] = [encodeInput(tokenizer, layout, input), encodeTarget(tokenizer, layout, target)];
-  const row = { ids: [...asked, ...answer], answers: [[asked.length, asked.length + answer.length] as const] };
-  const start = new Map(Object.entries(await job.start()).map(([name, { data }]) => [name.slice(2), data]));
-  const batch = await job.validation({ rng: createRng("some"), step: 0, index: 0, state: {} });
-  const [before, after, own] = (await lossesOf(job, [
-    [start, batch],
-    [values, batch],
-    [values, rowFeeds(edgePrefix, [row], tokenizer.padId)],
-  ])) as [number, number, number];
-  expect(after).toBeLessThan(before - 0.1);
-  await using decoder = await createDecoder(model, { threads: 1, prefix });
-  expect(-(await decoder.score(asked, [answer]))[0]! / answer.length).toBeCloseTo(own, 4);
-});
+test.each<[SubjectName, number]>([
+  ["edge", 4 * (2 * 2 * 2 * 4 * 8)],
+  ["convolving", 4 * (2 * 2 * 4 * 8 + 2 * 32)],
+])(
+  "prefix tuning begins with what a text leaves, learns, and its method answers with what was learnt: %s",
+  async (edge, bytes) => {
+    const output = join(root, `prefix-${edge}`);
+    const path = configureBehind(root, output, "prefix", {
+      edge: join(root, edge),
+      steps: 12,
+      checkpointEvery: 12,
+      validateEvery: 12,
+      optimizer: { learningRate: 0.1, warmupSteps: 1 },
+      prefix: { positions: 4, text: "the cat and the dog" },
+    });
+    const { job, values } = await trained(path, output);
+    const { model, prefix, cost } = await prepare(`prefix:${output}`, subjects[edge]());
+    expect([prefix!.positions, cost.bytes]).toEqual([4, bytes]);
+    const { tokenizer } = subject;
+    const [{ input, target }] = task.samples as [EvalTask["samples"][number]];
+    const [asked, answer] = [encodeInput(tokenizer, layout, input), encodeTarget(tokenizer, layout, target)];
+    const row = { ids: [...asked, ...answer], answers: [[asked.length, asked.length + answer.length] as const] };
+    const start = new Map(Object.entries(await job.start()).map(([name, { data }]) => [name.slice(2), data]));
+    const batch = await job.validation({ rng: createRng("some"), step: 0, index: 0, state: {} });
+    const [before, after, own] = (await lossesOf(job, [
+      [start, batch],
+      [values, batch],
+      [values, rowFeeds(edgePrefix, [row], tokenizer.padId)],
+    ])) as [number, number, number];
+    expect(after).toBeLessThan(before - 0.1);
+    await using decoder = await createDecoder(model, { threads: 1, prefix });
+    expect(-(await decoder.score(asked, [answer]))[0]! / answer.length).toBeCloseTo(own, 4);
+  },
+);
 
 /** Values of a compressor that was not trained, none of them zero. */
 function randomValues(shapes: ParameterShapes, seed: string): Map<string, Float32Array> {
@@ -154,20 +176,22 @@ function randomValues(shapes: ParameterShapes, seed: string): Map<string, Float3
   return new Map([...shapes].map(([name, shape]) => [name, rng.split(name).fillNormal(draw(shape), 0.3)]));
 }
 
-test.each<[CompressorForm, object]>([
-  ["gist", {}],
-  ["autocompressor", { segments: 2 }],
-  ["icae", { targets: ["q", "v"] }],
-  ["500xcompressor", { targets: ["q", "v"] }],
-])("%s: the method answers as its training's graph says, which has gradients", async (form, changes) => {
-  const output = join(root, form);
+test.each<[CompressorForm, SubjectName, object]>([
+  ["gist", "edge", {}],
+  ["autocompressor", "edge", { segments: 2 }],
+  ["icae", "edge", { targets: ["q", "v"] }],
+  ["500xcompressor", "edge", { targets: ["q", "v"] }],
+  ["gist", "convolving", { tokens: 1 }], // fewer than convolutions reach
+  ["autocompressor", "convolving", { segments: 2 }],
+])("%s: the method answers as its training's graph says, which has gradients (%s)", async (form, edge, changes) => {
+  const output = join(root, `${form}-${edge}`);
   const settings = CompressorSettings.parse({ form, tokens: 2, rank: 2, alpha: 4, ...changes });
-  const path = configureBehind(root, output, "compressor", { compressor: settings });
+  const path = configureBehind(root, output, "compressor", { edge: join(root, edge), compressor: settings });
   const job = await openJob(path);
   const shapes = job.spec.parameters;
   expect(Object.keys(buildStep(job.spec).outputs)).toContain(`next/p/${learnedTokens}`);
   const values = randomValues(shapes, form);
-  const { tokenizer, stored } = subject;
+  const { tokenizer, stored } = subjects[edge]();
   await writeLearned(
     join(output, "learned.safetensors"),
     { modelSha256: stored!.sha256, settings, tensors: values },
@@ -180,10 +204,10 @@ test.each<[CompressorForm, object]>([
   const row = { ids: [...asked, ...answer], answers: [[asked.length, asked.length + answer.length] as const] };
   const read = contextFeeds(settings, [encodeCloudPrompt(tokenizer, layout, prompt)], tokenizer.padId);
   const [loss] = await lossesOf(job, [[values, { ...rowFeeds(edgePrefix, [row], tokenizer.padId), ...read }]]);
-  const { model, change, prefix, behind, cost } = await prepare(`${form}:${output}`);
+  const { model, change, prefix, behind, cost } = await prepare(`${form}:${output}`, subjects[edge]());
   await using decoder = await createDecoder(model, { threads: 1, ...(change === undefined ? {} : { change }), prefix });
   expect(-(await decoder.score(asked, [answer]))[0]! / answer.length).toBeCloseTo(loss!, 4);
-  expect([behind, prefix!.positions]).toEqual([prompt, form === "autocompressor" ? 4 : 2]);
+  expect([behind, prefix!.positions]).toEqual([prompt, settings.tokens * settings.segments]);
   expect(cost.flops).toBeGreaterThan(1e5);
 });
 

@@ -25,7 +25,9 @@ export const compressed = (form: CompressorForm, path: string): Method => ({
     });
     const ids = encodeCloudPrompt(tokenizer, layout, systemPrompt);
     const { prefix, flops } = await compressPrompt(model, learned, ids, tokenizer.padId, how);
-    const prefixBytes = prefix.layers.reduce((sum, { k, v }) => sum + k.byteLength + v.byteLength, 0);
+    const prefixBytes = prefix.layers
+      .flatMap((layer) => Object.values(layer) as Float32Array[])
+      .reduce((sum, { byteLength }) => sum + byteLength, 0);
     return {
       model,
       prefix,

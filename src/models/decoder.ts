@@ -19,7 +19,6 @@ import {
   causalMask,
   defaultPositions,
   joinHeads,
-  type KeysValues,
   segmentMask,
   splitHeads,
   windowMask,
@@ -75,8 +74,8 @@ export type View = {
   readonly mask: (window: number) => Node;
   /** Whether a row may have more tokens than the context has positions. */
   readonly hasLongRows?: boolean;
-  /** Per layer: what all tokens see in front of them. */
-  readonly prefix?: readonly KeysValues[] | undefined;
+  /** Per layer: what all tokens see in front of them, for rows of their own or the same for all (b = 1). */
+  readonly prefix?: readonly LayerCache[] | undefined;
 };
 
 /** The same for any positions and any visibility. */
@@ -88,13 +87,16 @@ export function forwardView(config: ModelConfig, parts: Parts, embedded: Node, v
 export const forwardLayers = (config: ModelConfig, parts: Parts, embedded: Node, view: View): Node[] =>
   throughLayers(config, parts, embedded, view).outputs;
 
-/** The last hidden states (b, t, d), and every layer's keys and values (b, kvHeads, t, headDim), positions in the keys. */
+/**
+ * The last hidden states (b, t, d), and what every layer's tokens leave to those behind them: keys and values (b, kvHeads, t, headDim),
+ * positions in the keys; of one that convolves what it reads of them (b, t, hidden).
+ */
 export function forwardKeys(
   config: ModelConfig,
   parts: Parts,
   embedded: Node,
   view: View,
-): { readonly hidden: Node; readonly keys: readonly KeysValues[] } {
+): { readonly hidden: Node; readonly keys: readonly LayerCache[] } {
   const { outputs, keys } = throughLayers(config, parts, embedded, view);
   return { hidden: finalNorm(config, parts, outputs.at(-1)!), keys };
 }
@@ -109,21 +111,35 @@ function throughLayers(config: ModelConfig, parts: Parts, embedded: Node, view: 
     return mask;
   };
   const [batch, time] = embedded.shape as [Dim, Dim, Dim];
-  const before = convolution && seenBefore(maskOf(0), batch, time, convolution.width - 1);
-  const keys: KeysValues[] = [];
+  const seen = convolution && seenBefore(maskOf(0), batch, time, convolution.width - 1);
+  const keys: LayerCache[] = [];
   const attendLayer: Attend = (layer, q, k, v) => {
     const mask = maskOf(config.windows[layer] ?? 0);
     const own = { k: turn(layer, k, kvHeads), v: splitHeads(v, kvHeads) };
     keys[layer] = own;
-    const options = { scale: attentionScale(config), cap, prefix: view.prefix?.[layer] };
+    const prefix = view.prefix?.[layer];
+    if (prefix !== undefined && "inputs" in prefix) throw new Error("internal: a layer that attends has no keys");
+    const options = { scale: attentionScale(config), cap, prefix };
     return joinHeads(attend(turn(layer, q, heads), own.k, own.v, mask, options));
   };
+  const before = (layer: number): Before => {
+    const past = view.prefix?.[layer];
+    if (past !== undefined && !("inputs" in past)) throw new Error("internal: a layer that convolves has no inputs");
+    return (inputs) => {
+      keys[layer] = { inputs };
+      return seen!(past?.inputs)(inputs);
+    };
+  };
   const start = positioned(config, parts, embedded, view.positions);
-  return { outputs: layers(config, parts, start, attendLayer, () => before!), keys };
+  return { outputs: layers(config, parts, start, attendLayer, before), keys };
 }
 
 /** Of a layer: keys and values (b, kvHeads, capacity, d); of one that convolves what it read last (b, width − 1, hidden), zeros before the first. */
 export type LayerCache = { readonly k: Node; readonly v: Node } | { readonly inputs: Node };
+
+/** Another node in each one's place. */
+export const mapLayer = (layer: LayerCache, f: (node: Node) => Node): LayerCache =>
+  "inputs" in layer ? { inputs: f(layer.inputs) } : { k: f(layer.k), v: f(layer.v) };
 
 export type Cache = {
   readonly past: readonly LayerCache[];

@@ -1,4 +1,4 @@
-/** @file Reading in two passes, the second behind the keys and values of the first, is reading at once: values and gradients. */
+/** @file Reading in two passes, the second behind what the first left (keys, values, what convolutions read), is reading at once: values and gradients. */
 import { expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
@@ -7,9 +7,17 @@ import { grad } from "../graph/grad.ts";
 import { denseParts, frozenWeights } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import { floats, floatTensor } from "../runtime/tensor.ts";
+import type { ModelConfig } from "./config.ts";
 import { forward, forwardKeys, forwardView, viewOf } from "./decoder.ts";
 
-test.each([{ attentionCap: 0 }, { attentionCap: 3 }])("with %j", async (changes) => {
+const convolving = { modelType: "lfm2", layers: 3 } as const;
+
+test.each<Partial<ModelConfig>>([
+  { attentionCap: 0 },
+  { attentionCap: 3 },
+  { ...convolving, convolution: { width: 3, layers: [true, false, true] } },
+  { ...convolving, convolution: { width: 6, layers: [true, false, true] } }, // reads further back than there is anything
+])("with %j", async (changes) => {
   const { config, weights } = randomLlama({ kvHeads: 2, ...changes });
   const parts = denseParts(frozenWeights());
   const [rows, before, behind] = [2, 3, 4];

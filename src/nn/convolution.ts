@@ -1,6 +1,7 @@
 /** @file Gated short convolutions over the tokens that a token sees, in the form that has a gradient. */
 import {
   add,
+  broadcast,
   cast,
   constant,
   flattenRows,
@@ -40,8 +41,9 @@ export function gatedConvolution(mapped: Node, taps: Node, before: Before): Node
 /**
  * The `count` tokens that each token sees last before itself, wherever in its row they lie.
  * @param mask what tokens see, (t, t) or (b, 1, t, t): 0 where one sees another, −1e9 where not
+ * @returns given `past` (b or 1, n, d), values that all tokens of a row have in front of those they see, the last one nearest
  */
-export function seenBefore(mask: Node, batch: Dim, time: Dim, count: number): Before {
+export function seenBefore(mask: Node, batch: Dim, time: Dim, count: number): (past?: Node) => Before {
   const rows = mask.shape.length === 2 ? 1 : batch;
   const steps = cast(iota(time), "f32");
   const key = reshape(steps, [1, 1, time]);
@@ -53,15 +55,29 @@ export function seenBefore(mask: Node, batch: Dim, time: Dim, count: number): Be
     bound = max(where(less(key, bound), seen, none), [2], { keepDims: true });
     found.push(bound);
   }
-  const starts = mul(cast(reshape(iota(batch), [batch, 1, 1]), "f32"), size([time]));
   const zero = constant(0);
-  return (x) =>
-    found.map((at) => {
-      const isThere = less(constant(-0.5), at);
-      const index = cast(add(where(isThere, at, zero), starts), "i64");
-      const values = gather(flattenRows(x), reshape(index, [batch, time]));
-      return where(isThere, values, zero);
+  const row = cast(reshape(iota(batch), [batch, 1, 1]), "f32");
+  /** Values at places (b, t, 1) of each row, otherwise where a place is negative. */
+  const valuesAt = (values: Node, at: Node, starts: Node, otherwise: Node): Node => {
+    const isThere = less(constant(-0.5), at);
+    const index = cast(add(where(isThere, at, zero), starts), "i64");
+    return where(isThere, gather(flattenRows(values), reshape(index, [batch, time])), otherwise);
+  };
+  return (past) => (x) => {
+    let seenCount: Node = zero;
+    return found.map((at, back) => {
+      const missing = past === undefined ? zero : inPast(past, add(constant(-1 - back), seenCount));
+      seenCount = add(seenCount, where(less(constant(-0.5), at), constant(1), zero));
+      return valuesAt(x, at, mul(row, size([time])), missing);
     });
+  };
+
+  /** @param at −1: the last of the past; broadcasts with (b, t, 1) */
+  function inPast(past: Node, at: Node): Node {
+    const [rows, count] = past.shape as [Dim, number, number];
+    const places = broadcast(add(constant(count), at), [batch, time, 1]);
+    return valuesAt(past, places, mul(row, constant(rows === 1 ? 0 : count)), zero);
+  }
 }
 
 /** The same where tokens go on behind others. @param past (b, n, d): what was read last before the first token, the last one behind the others */

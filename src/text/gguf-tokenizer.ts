@@ -1,6 +1,7 @@
 /** @file The tokenizer in a GGUF file's metadata as the `tokenizer.json` and `tokenizer_config.json` that say the same. */
 import { AppError } from "../base/errors.ts";
 import type { GgufField } from "../files/gguf/read.ts";
+import { stripsAsPhi3 } from "./gguf-phi3.ts";
 import { findPreTokenizer, type PreTokenizer, preNames } from "./gguf-pre-tokenizer.ts";
 
 /** `llama_token_type`: what a token is, by the numbers of `tokenizer.ggml.token_type`. */
@@ -43,7 +44,9 @@ export function tokenizerOfGguf(metadata: Metadata, what: string): GgufTokenizer
     );
   const kind = kinds[name as keyof typeof kinds](fields, vocabulary, what);
   const named = namedTokens(fields, vocabulary, kind, what);
-  return { json: tokenizerJson(vocabulary, kind, named), config: tokenizerConfig(named, metadata) };
+  const modelName = metadata.get("general.name")?.value;
+  const json = tokenizerJson(vocabulary, kind, named, typeof modelName === "string" ? modelName : "");
+  return { json, config: tokenizerConfig(named, metadata) };
 }
 
 type Fields = ReturnType<typeof fieldsOf>;
@@ -250,13 +253,13 @@ function namedTokens(fields: Fields, { tokens }: Vocabulary, { defaults }: Kind,
   };
 }
 
-function tokenizerJson(vocabulary: Vocabulary, kind: Kind, named: NamedTokens): Json {
+function tokenizerJson(vocabulary: Vocabulary, kind: Kind, named: NamedTokens, modelName: string): Json {
   const { tokens, ids } = vocabulary;
   return {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: addedTokens(vocabulary, named),
+    added_tokens: addedTokens(vocabulary, named, modelName),
     normalizer: kind.normalizer,
     pre_tokenizer: kind.preTokenizer,
     post_processor: around(named, ids),
@@ -277,14 +280,15 @@ function tokenizerJson(vocabulary: Vocabulary, kind: Kind, named: NamedTokens): 
 }
 
 /** Control tokens are special; those of a user are found in any text. */
-function addedTokens({ tokens, typeOf }: Vocabulary, { bos, eos }: NamedTokens): Json[] {
+function addedTokens({ tokens, ids, typeOf }: Vocabulary, { bos, eos }: NamedTokens, name: string): Json[] {
   const { control, unknown, userDefined } = ggufTokenTypes;
   return tokens.flatMap((content, id) => {
     // Some converters gave the tokens around a text no type of their own.
     const isNamed = (content === bos || content === eos) && /^(<.+>|\[.+\])$/s.test(content);
     const special = typeOf(id) === control || typeOf(id) === unknown || isNamed;
     if (!special && typeOf(id) !== userDefined) return [];
-    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }];
+    const rstrip = stripsAsPhi3(name, (token) => ids.has(token), content);
+    return [{ id, content, single_word: false, lstrip: false, rstrip, normalized: false, special }];
   });
 }
 

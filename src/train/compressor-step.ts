@@ -1,6 +1,7 @@
 /** @file Training a soft compressor over a frozen edge model: queries are answered behind what was made of their prompt. */
 import { add, gather, input, reshape } from "../graph/build.ts";
 import type { Dim, Node } from "../graph/types.ts";
+import { mapLayer } from "../models/decoder.ts";
 import { frozenParts } from "../models/frozen-model.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
 import type { Feeds } from "../runtime/session.ts";
@@ -88,7 +89,7 @@ export function compressorSpec({ edge, settings, target, optimizer }: Compressor
       const plain = frozenParts(edge, frozenPrefix);
       const parts = compressorParts(config, settings, plain, parameters);
       const ofPrompts = compress(config, settings, parts, parameters[learnedTokens]!, segmentInputs(settings));
-      const prefix = ofPrompts.map(({ k, v }) => ({ k: gather(k, promptOf), v: gather(v, promptOf) }));
+      const prefix = ofPrompts.map((layer) => mapLayer(layer, (ofPrompt) => gather(ofPrompt, promptOf)));
       const next = gather(input(names.next, ["prompts"], "i64"), promptOf);
       const positions: Node = add(batch.segments.positions, reshape(next, [rows, 1]));
       const behind = { ...batch, segments: { ...batch.segments, positions } };

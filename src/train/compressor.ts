@@ -3,6 +3,7 @@
  * the prompt's place. Gist tokens (Mu et al. 2023), AutoCompressors (Chevalier et al. 2023), ICAE (Ge et al. 2024), 500xCompressor (Li et al. 2024).
  */
 import { z } from "zod";
+import { prefixInputs } from "../decode/prefix.ts";
 import {
   add,
   broadcast,
@@ -13,14 +14,14 @@ import {
   mul,
   reshape,
   scatterAdd,
+  slice,
   sub,
   transpose,
 } from "../graph/build.ts";
 import { mulDims } from "../graph/dims.ts";
 import type { Dim, Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { embed, forwardKeys, viewOf } from "../models/decoder.ts";
-import type { KeysValues } from "../nn/attention.ts";
+import { embed, forwardKeys, type LayerCache, viewOf } from "../models/decoder.ts";
 import { type Parts, wrapLinear } from "../nn/parts.ts";
 import { loraAdaptation, loraParameters } from "./lora-step.ts";
 import type { ParameterShapes } from "./step.ts";
@@ -103,14 +104,14 @@ export type Segment = {
   readonly places: Node;
 };
 
-/** What stands in the prompts' place: (p, kvHeads, positions, headDim) for each layer. */
+/** What stands in the prompts' place: (p, kvHeads, positions, headDim) for each layer; of one that convolves (p, `prefixInputs`, hidden). */
 export function compress(
   config: ModelConfig,
   settings: CompressorSettings,
   { reader, answerer }: CompressorParts,
   learned: Node,
   segments: readonly Segment[],
-): readonly KeysValues[] {
+): readonly LayerCache[] {
   const { tokens: count } = settings;
   const isKeys = compressorForms[settings.form].carries === "keys";
   let states: Node | undefined;
@@ -124,7 +125,11 @@ export function compress(
       prefix: states && keysOf(config, answerer, states),
     });
     if (isKeys)
-      return read.keys.map(({ k, v }) => ({ k: atPlaces(k, segment, count), v: atPlaces(v, segment, count) }));
+      return read.keys.map((layer) =>
+        "inputs" in layer
+          ? { inputs: inputsAtPlaces(layer.inputs, segment, { count, last: prefixInputs(config, count) }) }
+          : { k: atPlaces(layer.k, segment, count), v: atPlaces(layer.v, segment, count) },
+      );
     const [prompts] = segment.tokens.shape as [Dim];
     const own = reshape(gather(flattenRows(read.hidden), segment.places), [prompts, count, config.hidden]);
     states = states === undefined ? own : concat([states, own], 1);
@@ -132,9 +137,13 @@ export function compress(
   return keysOf(config, answerer, states!);
 }
 
-/** Keys and values of states (p, n, d) read as embeddings from position 0 on. */
-const keysOf = (config: ModelConfig, parts: Parts, states: Node): readonly KeysValues[] =>
-  forwardKeys(config, parts, states, viewOf(states)).keys;
+/** What states (p, n, d) are in each layer, read as embeddings from position 0 on. */
+function keysOf(config: ModelConfig, parts: Parts, states: Node): readonly LayerCache[] {
+  const count = states.shape[1] as number;
+  return forwardKeys(config, parts, states, viewOf(states)).keys.map((layer) =>
+    "inputs" in layer ? { inputs: slice(layer.inputs, 1, count - prefixInputs(config, count), count) } : layer,
+  );
+}
 
 /** The embeddings of a segment, the learnt ones in their places: (p, t, d). */
 function withLearned(
@@ -163,6 +172,17 @@ function atPlaces(x: Node, { places }: Segment, count: number): Node {
   const [prompts, heads, , width] = x.shape as [Dim, number, Dim, number];
   const rows = flattenRows(reshape(transpose(x, [0, 2, 1, 3]), [prompts, x.shape[2]!, heads * width]));
   return transpose(reshape(gather(rows, places), [prompts, count, heads, width]), [0, 2, 1, 3]);
+}
+
+/** What a convolution reads (p, t, d) → (p, last, d): of the last of the `count` learnt tokens. */
+function inputsAtPlaces(
+  x: Node,
+  { places }: Segment,
+  { count, last }: { readonly count: number; readonly last: number },
+): Node {
+  const [prompts, , width] = x.shape as [Dim, Dim, number];
+  const at = slice(reshape(places, [prompts, count]), 1, count - last, count);
+  return reshape(gather(flattenRows(x), reshape(at, [mulDims(prompts, last)])), [prompts, last, width]);
 }
 
 /** A prompt in so many parts of about the same length; the last ones are empty where it has fewer tokens. */

@@ -14,10 +14,9 @@ import {
 import { add, flattenRows, gather, input, mean, scale } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { embed, forward, forwardView, logits, viewOf } from "../models/decoder.ts";
+import { embed, forward, forwardView, type LayerCache, logits, viewOf } from "../models/decoder.ts";
 import { frozenParts, type KeptBlocks } from "../models/frozen-model.ts";
 import type { Quantization } from "../models/quantized/layout.ts";
-import type { KeysValues } from "../nn/attention.ts";
 import { klPerRow, meanCrossEntropy } from "../nn/loss.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
@@ -109,7 +108,7 @@ function objective(
 
 /**
  * Of the adapted model, on queries without their prompts; `plain` is the model that teaches where there is distillation.
- * @param prefix what the queries of each row see in front of them, (rows or 1, kvHeads, p, headDim) in each layer
+ * @param prefix what the queries of each row see in front of them, (rows or 1, kvHeads, p, headDim) in each layer, or what it convolves (rows or 1, p, hidden)
  */
 export function answerLoss(
   config: ModelConfig,
@@ -117,7 +116,7 @@ export function answerLoss(
   plain: Parts,
   target: Target,
   { tokens, rows, targets, segments }: RowInputs,
-  prefix?: readonly KeysValues[],
+  prefix?: readonly LayerCache[],
 ): Node {
   const embedded = embed(config, student, tokens);
   const hidden = forwardView(config, student, embedded, { ...viewOf(embedded, segments), prefix });

@@ -34,7 +34,8 @@ export type LlamaCppModel = AsyncDisposable & {
   logits(ids: readonly number[], from: number): Promise<Float32Array[]>;
   /** The likeliest token behind every position from `from` on. */
   likeliest(ids: readonly number[], from: number): Promise<number[]>;
-  tokenize(text: string): number[];
+  /** @param parseSpecial whether special tokens written in the text are these tokens */
+  tokenize(text: string, parseSpecial?: boolean): number[];
   detokenize(ids: readonly number[]): string;
 };
 
@@ -99,7 +100,7 @@ export async function openLlamaCpp(
         return row;
       }),
     likeliest: (ids, from) => evaluate(ids, from, { token: true }, ({ token }) => token as number),
-    tokenize: (text) => [...model.tokenize(text, false)],
+    tokenize: (text, parseSpecial = false) => [...model.tokenize(text, parseSpecial)],
     detokenize: (ids) => model.detokenize(ids as unknown as Token[], true),
     async [Symbol.asyncDispose]() {
       await context.dispose();

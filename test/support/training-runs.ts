@@ -42,10 +42,15 @@ export async function writeRunInputs(root: string): Promise<void> {
     ["cloud", 1],
     ["edge", 2],
   ] as const) {
-    const { config, weights } = randomLlama({ seed, vocab: tokenizer.vocabSize, context: 128, tied: true });
-    const values = (name: string) => (weights[name] as { data: Float32Array }).data;
-    await saveModel(at(part), config, new Map([...parameterShapes(config).keys()].map((name) => [name, values(name)])));
+    await writeEdge(at(part), { seed, vocab: tokenizer.vocabSize });
   }
+}
+
+/** A model of random weights with the context of those runs. */
+export async function writeEdge(directory: string, changes: Parameters<typeof randomLlama>[0]): Promise<void> {
+  const { config, weights } = randomLlama({ context: 128, tied: true, ...changes });
+  const values = (name: string) => (weights[name] as { data: Float32Array }).data;
+  await saveModel(directory, config, new Map([...parameterShapes(config).keys()].map((name) => [name, values(name)])));
 }
 
 /** Of both runs, unless changed. */

@@ -8,7 +8,7 @@ import { sha256 } from "../../base/hash.ts";
 import { createBatchModel, type Gating } from "../../decode/batch-model.ts";
 import { type Batcher, createBatcher, type KeptPrefix, type Sequence } from "../../decode/batcher.ts";
 import { type Generated, type GenerateOptions, generate, type SequenceModel } from "../../decode/generate.ts";
-import { cacheEntries } from "../../decode/graph.ts";
+import { slotLayout } from "../../decode/slots.ts";
 import { gateCount } from "../../generator/generations.ts";
 import type { FrozenModel } from "../../models/frozen-model.ts";
 import { gatedExperts, gatesLength, requirePool } from "../../pair/gated-edge.ts";
@@ -156,7 +156,7 @@ async function engineOver(
     throw new AppError("E_USAGE", `engine slots: expected a whole number from 1, found ${slots}`);
   const threads = options.threads === undefined ? {} : { threads: options.threads };
   const noGates = new Float32Array(gateNumbers);
-  const positionBytes = 4 * cacheEntries(config).reduce((sum, { heads, width }) => sum + heads * width, 0);
+  const { bytesOf, keptBytes } = slotLayout(config);
   const prefixes = createPrefixCache(prefixBytes);
   const queue = createFairQueue<Turn>();
   const running = new Set<Job>();
@@ -208,10 +208,13 @@ async function engineOver(
    * @param isOpen whether it is among them already
    */
   function fits(lane: Batcher, room: number, { isOpen = false, keeps = 0 } = {}): boolean {
-    let positions = 0;
+    let bytes = 0;
     for (const each of new Set([gated, ...pinned.values(), lane]))
-      positions += each === lane ? (each.open + (isOpen ? 0 : 1)) * each.roomWith(room) : each.open * each.roomWith(0);
-    return positions * positionBytes + parkedBytes - keeps <= cacheBytes;
+      bytes +=
+        each === lane
+          ? (each.open + (isOpen ? 0 : 1)) * bytesOf(each.roomWith(room))
+          : each.open * bytesOf(each.roomWith(0));
+    return bytes + parkedBytes - keeps <= cacheBytes;
   }
 
   /** One alone always has room: so that there is an end to every answer. */
@@ -241,7 +244,7 @@ async function engineOver(
   async function widen(job: Job, lane: Batcher, sequence: Sequence, needed: number): Promise<void> {
     const room = Math.min(job.positions, Math.max(needed, sequence.held + roomBeside(sequence.held)));
     const cost = room - sequence.positions;
-    const keeps = sequence.held * positionBytes;
+    const keeps = keptBytes(sequence.held);
     const hasRoom = running.size === 1 || fits(lane, room, { isOpen: true });
     const yields = queue.isOwed(job.tenant) && parkedBytes + keeps <= parkedShare * cacheBytes;
     if (hasRoom && !yields) {

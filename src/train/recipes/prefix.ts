@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { createRng } from "../../base/rng.ts";
-import { readPrefix, requireKeys } from "../../decode/prefix.ts";
+import { readPrefix } from "../../decode/prefix.ts";
 import { initialValues } from "../../generator/parameters.ts";
 import type { Model } from "../../models/model.ts";
 import type { Tokenizer } from "../../text/tokenizer-file.ts";
@@ -51,12 +51,8 @@ async function open(config: PrefixRun): Promise<Job> {
   });
 }
 
-/**
- * Throws E_ARCHITECTURE for a model with layers that see a window, for what stands in front leaves it, which training does not follow; and
- * for one with layers that have no keys and values.
- */
+/** Throws E_ARCHITECTURE for a model with layers that see a window, for what stands in front leaves it, which training does not follow. */
 export function requireWholeView(name: string, { config }: Pick<Model, "config">): void {
-  requireKeys(config, name);
   if (config.windows.some((window) => window > 0))
     throw new AppError("E_ARCHITECTURE", `${name}: expected a model whose layers see all positions, found a window`);
 }
@@ -73,5 +69,5 @@ async function startValues(
   const tokens = tokenizer.encode(text, { addSpecial: true }).slice(0, positions);
   if (tokens.length < positions)
     throw new AppError("E_CONFIG", `prefix.text: expected at least ${positions} tokens, found ${tokens.length}`);
-  return prefixValues(edge.config, await readPrefix(edge, { tokens }, { threads }));
+  return prefixValues(await readPrefix(edge, { tokens }, { threads }));
 }
