@@ -13,7 +13,7 @@ RUN npm ci --ignore-scripts && npm run build
 FROM node:22-bookworm-slim AS packages
 WORKDIR /packages
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts
+RUN npm ci --omit=dev --ignore-scripts && npm install --no-save --ignore-scripts --omit=dev @aws-sdk/client-s3@3
 
 FROM node:22-bookworm-slim
 WORKDIR /loragen

@@ -21,6 +21,10 @@ export type CliContext = {
   readonly debug: boolean;
   /** The user's own folder, where what is theirs alone lies. It may not be there yet. */
   readonly store: string;
+  /** By which prompts are recognised, where several machines share it: 64 hexadecimal digits. The user's own otherwise. */
+  readonly promptSecret?: string | undefined;
+  /** Where buckets are, by the variables that Amazon's programs read. */
+  readonly s3?: { readonly endpoint: string | undefined; readonly region: string | undefined } | undefined;
   /** Of the stronger model that certificates are held against. */
   readonly referenceKey?: string | undefined;
   /** Of another service that reads prompts. */
@@ -54,6 +58,11 @@ export function nodeContext({ env = process.env as Environment } = {}): CliConte
     now,
     debug: env["LORAGEN_DEBUG"] === "1",
     store: env["LORAGEN_HOME"] || join(env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "loragen"),
+    promptSecret: env["LORAGEN_PROMPT_SECRET"] || undefined,
+    s3: {
+      endpoint: env["AWS_ENDPOINT_URL_S3"] || env["AWS_ENDPOINT_URL"] || undefined,
+      region: env["AWS_REGION"] || env["AWS_DEFAULT_REGION"] || undefined,
+    },
     cloudKey: env["LORAGEN_CLOUD_KEY"] || undefined,
     deployKey: env["LORAGEN_DEPLOY_KEY"] || undefined,
     referenceKey: env["LORAGEN_REFERENCE_KEY"] || undefined,

@@ -27,6 +27,15 @@ test("of several that make it at once all have the same", async () => {
   for (const secret of secrets) expect(secret).toEqual(readFileSync(join(store, "prompt-secret")));
 });
 
+test("one that is given for several machines is taken, and none is made", async () => {
+  const { context } = recordingContext();
+  const store = folder();
+  const given = (promptSecret: string) => ({ ...context, store, promptSecret });
+  expect(await promptSecret(given("07".repeat(32)))).toEqual(Buffer.alloc(32, 7));
+  expect(readdirSync(store)).toEqual([]);
+  await expect(promptSecret(given("07"))).rejects.toMatchObject({ code: "E_CONFIG" });
+});
+
 test("a damaged secret is refused; where none can be kept a warning says that the specialisation is anonymous", async () => {
   const store = folder();
   writeFileSync(join(store, "prompt-secret"), "short");

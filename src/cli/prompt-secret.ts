@@ -1,4 +1,7 @@
-/** @file The secret by which a user's specialisations name their prompts: made once, kept in the user's own folder. */
+/**
+ * @file The secret by which a user's specialisations name their prompts: made once, kept in the user's own folder. Machines that share a store
+ * are given the same one.
+ */
 import { randomBytes } from "node:crypto";
 import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,8 +13,14 @@ import { warnOn } from "./output.ts";
 const secretFileName = "prompt-secret";
 const secretBytes = 32;
 
-/** The secret; made where there is none. Undefined, with a warning, where none can be kept. Throws E_FORMAT, E_LIMIT for a damaged one. */
-export async function promptSecret(context: Pick<CliContext, "store" | "stderr">): Promise<Uint8Array | undefined> {
+/**
+ * The secret; made where there is none. Undefined, with a warning, where none can be kept. Throws E_FORMAT, E_LIMIT for a damaged one, E_CONFIG
+ * for a wrong one of the environment.
+ */
+export async function promptSecret(
+  context: Pick<CliContext, "store" | "stderr" | "promptSecret">,
+): Promise<Uint8Array | undefined> {
+  if (context.promptSecret !== undefined) return parseSecret(context.promptSecret);
   const path = join(context.store, secretFileName);
   try {
     return (await readSecret(path)) ?? (await makeSecret(context.store, path));
@@ -22,6 +31,14 @@ export async function promptSecret(context: Pick<CliContext, "store" | "stderr">
     );
     return undefined;
   }
+}
+
+function parseSecret(text: string): Uint8Array {
+  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, "hex");
+  throw new AppError(
+    "E_CONFIG",
+    `LORAGEN_PROMPT_SECRET: expected ${2 * secretBytes} hexadecimal digits, as "openssl rand -hex ${secretBytes}" makes them, found ${text.length} characters`,
+  );
 }
 
 async function readSecret(path: string): Promise<Uint8Array | undefined> {

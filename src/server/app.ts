@@ -30,7 +30,7 @@ export const routes: readonly Route[] = [
     method: "get",
     path: "/readyz",
     scope: undefined,
-    run: (c, { isEnding }) => (isEnding() ? c.json({ status: "ending" }, 503) : c.json({ status: "ready" })),
+    run: ready,
   },
   {
     method: "get",
@@ -83,6 +83,33 @@ export const routes: readonly Route[] = [
   { method: "post", path: "/v1/unload_lora_adapter", scope: "write", run: names.unloadAdapter },
 ];
 export type { Route };
+
+/** How long a store may take to answer before it is told to be out of reach. */
+const storeAnswerMs = 2_000;
+
+/**
+ * Ready, also where the store is out of reach: what is kept is still answered. A balancer that should know better asks with `?store=required`.
+ */
+async function ready(c: RouteContext, { isEnding, store }: Services): Promise<Response> {
+  if (isEnding()) return c.json({ status: "ending" }, 503);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((done) => {
+    timer = setTimeout(() => done(false), storeAnswerMs);
+  });
+  const isReached = await Promise.race([
+    store.check().then(
+      () => true,
+      () => false,
+    ),
+    late,
+  ]);
+  clearTimeout(timer);
+  const isReady = isReached || c.req.query("store") !== "required";
+  return c.json(
+    { status: isReady ? "ready" : "not ready", store: isReached ? "reached" : "out of reach" },
+    isReady ? 200 : 503,
+  );
+}
 
 /** A specialisation file as the body. */
 async function pushed(c: RouteContext, services: Services): Promise<Response> {

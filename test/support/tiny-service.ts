@@ -1,4 +1,4 @@
-/** @file A service of a tiny pair over a store in a folder of its own, asked without a port; and clients of it. */
+/** @file A service of a tiny pair over a store in a folder of its own, or one that is given, asked without a port; and clients of it. */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,8 +17,12 @@ export type TinyService = Service & {
 
 export const testSecret = new Uint8Array(32).fill(7);
 
-export async function openTinyService(pair: Pair | EdgePair, options: ServiceOptions = {}): Promise<TinyService> {
-  const store = await openStore(mkdtempSync(join(tmpdir(), "store-")));
+export async function openTinyService(
+  pair: Pair | EdgePair,
+  options: ServiceOptions = {},
+  shared?: Store,
+): Promise<TinyService> {
+  const store = shared ?? (await openStore(mkdtempSync(join(tmpdir(), "store-"))));
   let ids = 0;
   const service = await createService(pair, store, {
     threads: 1,

@@ -11,7 +11,6 @@ import { loadPair } from "../../pair/pair-file.ts";
 import { createConstraintCache } from "../../server/api/constraints.ts";
 import { createEngine } from "../../server/engine/engine.ts";
 import { cloudSide } from "../../server/sides.ts";
-import { openStore } from "../../server/store/store.ts";
 import { type Certificate, parties } from "../../server/trust/certificate.ts";
 import { certifyLimits, type Measured } from "../../server/trust/certify.ts";
 import { checkMeasurement, drawInputs, measure } from "../../server/trust/measure.ts";
@@ -35,7 +34,7 @@ import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
 import { type ReferenceFlags, readReference, referenceOptions } from "../reference-options.ts";
 import { formatTable } from "../table.ts";
-import { cloudAnswersOption, storeFolder, storeOption } from "./serve.ts";
+import { cloudAnswersOption, openStoreOf, storeOption } from "./serve.ts";
 
 type Flags = JsonFlag &
   ExactFlag &
@@ -122,7 +121,7 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
   const { stderr: stream, now } = context;
   const reference = readReference(context, flags);
   const inputs = await readInputs(flags);
-  const store = await openStore(storeFolder(context, flags.store));
+  const store = await openStoreOf(context, flags.store);
   const found = await store.resolve(tenant, name);
   const content = await store.read(found.object);
   const secret = await promptSecret(context);

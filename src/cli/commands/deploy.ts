@@ -7,7 +7,6 @@ import { runExport } from "../../export/run-export.ts";
 import { specializationSource } from "../../export/specialization-source.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import { requireAddress } from "../../server/remote.ts";
-import { openStore } from "../../server/store/store.ts";
 import { answeringContent } from "../../server/trust/answering-content.ts";
 import type { CliContext } from "../context.ts";
 import { llamaCpp } from "../deploy/llama-cpp.ts";
@@ -18,7 +17,7 @@ import { baseNameOption, edgeId, timedExport } from "../export-source.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required, threadsOption } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
-import { storeFolder, storeOption } from "./serve.ts";
+import { openStoreOf, storeOption } from "./serve.ts";
 
 const targets = { vllm, "llama.cpp": llamaCpp } as const satisfies Record<string, Target>;
 type TargetName = keyof typeof targets;
@@ -79,7 +78,7 @@ async function run(context: CliContext, reference: string, url: string, flags: F
   const target = targets[required(flags.to, "deploy", "--to vllm or llama.cpp")];
   const out = resolve(required(flags.out, "deploy", "--out DIR"));
   const remote = { what: `${target.tool} server`, url: requireAddress("deploy", url), key: context.deployKey };
-  const store = await openStore(storeFolder(context, flags.store));
+  const store = await openStoreOf(context, flags.store);
   const { name, version, object } = await store.resolve(flags.tenant, reference);
   const certificate = await store.certificate(flags.tenant, object);
   const content = answeringContent(reference, await store.read(object), certificate);

@@ -12,7 +12,7 @@ import { remoteCloud } from "../../server/remote-cloud.ts";
 import { listenOn } from "../../server/serve.ts";
 import { createService } from "../../server/service.ts";
 import { requireName } from "../../server/store/names.ts";
-import { openStore } from "../../server/store/store.ts";
+import { openStore, type Store } from "../../server/store/store.ts";
 import type { CliContext } from "../context.ts";
 import { edgeId } from "../export-source.ts";
 import { interruptible } from "../interruptible.ts";
@@ -62,12 +62,19 @@ Examples:
 
 Other machines are let in with keys only:
   $ loragen key --keys keys.json --name shop --scope ask
-  $ loragen serve --host 0.0.0.0 --keys keys.json`;
+  $ loragen serve --host 0.0.0.0 --keys keys.json
+
+Several machines over one store, each with the same LORAGEN_PROMPT_SECRET (openssl rand -hex 32):
+  $ AWS_ENDPOINT_URL_S3=https://s3.example.org loragen serve --store s3://models/production`;
 
 export const storeOption = () =>
-  new Option("--store <dir>", "folder of the specialisations (default: models, in the user's own folder of loragen)");
-export const storeFolder = (context: Pick<CliContext, "store">, given: string | undefined): string =>
-  given ?? join(context.store, "models");
+  new Option(
+    "--store <where>",
+    "where the specialisations are: a folder, or s3://BUCKET/PREFIX (default: models, in the user's own folder of loragen)",
+  );
+/** Throws as `openStore`. */
+export const openStoreOf = (context: Pick<CliContext, "store" | "s3">, given: string | undefined): Promise<Store> =>
+  openStore(given ?? join(context.store, "models"), { s3: context.s3 });
 
 export const cloudAnswersOption = () =>
   new Option("--cloud-answers", "the pair's cloud model may answer where nothing cheaper scores the threshold");
@@ -115,7 +122,9 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
   if (!isLocal(host) && keyPath === undefined)
     throw new AppError("E_USAGE", `serve: ${host} is not this machine alone: expected --keys FILE, found none`);
   const keys = keyPath === undefined ? undefined : await readJsonFile(keyPath, KeyFile, { code: "E_CONFIG" });
-  const store = await openStore(storeFolder(context, flags.store));
+  const store = await openStoreOf(context, flags.store);
+  const secret = await promptSecret(context);
+  if (secret !== undefined) await store.agreeOnSecret(secret);
   const pair = await loadPair(flags.pair, {
     quantize: { edge: quantizationOf(flags) },
     exact: flags.exact,
@@ -137,7 +146,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       edgeName: await edgeId(flags.pair),
       playground: flags.playground ? await readPlayground(join(packageRoot(), "dist", "web")) : undefined,
       reference: readReference(context, flags),
-      secret: await promptSecret(context),
+      secret,
       log: (line) => {
         if (quiet !== true) context.stderr.write(`${JSON.stringify(line)}\n`);
       },

@@ -2,8 +2,9 @@
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
+import { fakeCredentials, fakeS3 } from "../../../test/support/fake-s3.ts";
 import { specializationOf } from "../../../test/support/tiny-pair.ts";
 import { sha256 } from "../../base/hash.ts";
 import { writeSpecialization } from "../../pair/specialization-file.ts";
@@ -41,6 +42,22 @@ test("a specialisation is pushed, listed, compared, rolled back and pulled", asy
   await run("pull", "live", "--out", join(folder, "pulled"));
   const read = (name: string) => readFileSync(join(folder, name, "specialization.json"), "utf8");
   expect(read("pulled")).toBe(read("first"));
+});
+
+test("the same in a bucket, which several machines use", async () => {
+  for (const [name, value] of Object.entries(fakeCredentials)) vi.stubEnv(name, value);
+  await using fake = await fakeS3();
+  const { context, written } = recordingContext();
+  const inBucket = (...args: string[]) =>
+    runCli([...args, "--store", "s3://bucket/models"], { ...context, s3: { ...fake.s3, region: undefined } });
+  for (const name of ["first", "second"]) await inBucket("push", "a", "--specialization", join(folder, name));
+  await inBucket("rollback", "a");
+  await inBucket("pull", "a", "--out", join(folder, "from-bucket"));
+  expect(written.stderr).toBe("");
+  const read = (name: string) => readFileSync(join(folder, name, "specialization.json"), "utf8");
+  expect(read("from-bucket")).toBe(read("first"));
+  expect((await run("list", "--store", "s3://Bucket")).stderr).toContain("expected s3://BUCKET");
+  vi.unstubAllEnvs();
 });
 
 test("what is wrong is said", async () => {

@@ -3,7 +3,7 @@ import { Argument, type Command } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { readSpecialization } from "../../pair/specialization-file.ts";
 import { diffSpecializations } from "../../server/store/diff.ts";
-import { type OwnName, openStore, type Store, type StoredName } from "../../server/store/store.ts";
+import type { OwnName, Store, StoredName } from "../../server/store/store.ts";
 import { describeSpec } from "../constraint-flags.ts";
 import type { CliContext } from "../context.ts";
 import { plural, shortHash } from "../format.ts";
@@ -11,7 +11,7 @@ import { jsonOption, required, wholeNumber } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
 import { formatTable } from "../table.ts";
-import { storeFolder, storeOption } from "./serve.ts";
+import { openStoreOf, storeOption } from "./serve.ts";
 
 type Flags = JsonFlag & { readonly store?: string; readonly tenant: string };
 
@@ -25,7 +25,7 @@ export function addStore(program: Command, context: CliContext): void {
       .option("--tenant <name>", "whose names these are", "main")
       .addOption(jsonOption())
       .addHelpText("after", `\nExamples:\n${examples.map((example) => `  $ loragen ${example}`).join("\n")}`);
-  const open = (flags: Flags): Promise<Store> => openStore(storeFolder(context, flags.store));
+  const open = (flags: Flags): Promise<Store> => openStoreOf(context, flags.store);
 
   add("push", "give a specialisation a name that loragen serve answers to", [
     "push triage --specialization triage",

@@ -2,7 +2,6 @@
 import { type Command, Option } from "commander";
 import { loadPair } from "../../pair/pair-file.ts";
 import { createSpecializer } from "../../pair/specialize.ts";
-import { openStore } from "../../server/store/store.ts";
 import { answeringGates } from "../../server/trust/answering-content.ts";
 import type { Rung } from "../../server/trust/certificate.ts";
 import { requirePromptOf } from "../../server/trust/measure.ts";
@@ -31,7 +30,7 @@ import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
 import { specializeWarnings } from "../specialize-warnings.ts";
 import { formatTable } from "../table.ts";
-import { storeFolder, storeOption } from "./serve.ts";
+import { openStoreOf, storeOption } from "./serve.ts";
 
 type Flags = PairFlags & PromptFlags & JsonFlag & ExactFlag & { readonly store?: string; readonly tenant: string };
 
@@ -65,7 +64,7 @@ export function addWhy(program: Command, context: CliContext): void {
 }
 
 async function run(context: CliContext, reference: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const store = await openStore(storeFolder(context, flags.store));
+  const store = await openStoreOf(context, flags.store);
   const { name, version, object } = await store.resolve(flags.tenant, reference);
   const content = await store.read(object);
   const certificate = await store.certificate(flags.tenant, object);

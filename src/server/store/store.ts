@@ -1,23 +1,22 @@
 /**
- * @file The store of specialisations: a folder. Contents lie under their SHA-256, names point to them.
+ * @file The store of specialisations. Contents lie under their SHA-256, names point to them.
  *
  *     objects/SHA256.json      a specialisation, as `specialize` writes it; never changed
  *     names/TENANT/NAME.json   every version the name ever had, and which one it stands for; or what it is another name of
  *     certificates/TENANT/SHA256.json   how a content answered
+ *     aside/SHA256.json        in a bucket: a content that no name pointed to, kept for a while longer
+ *     secret.json              in a bucket: by which secret its machines recognise prompts
  *
- * Every file appears whole or not at all, contents before the names that point to them. One process at a time writes. Readers need no lock.
+ * Every file appears whole or not at all, contents before the names that point to them. In a folder one process at a time writes. In a
+ * bucket several machines do: a name is changed on the condition that it is still what was read, and read again where it is not. Readers
+ * need no lock.
  */
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { randomInt } from "node:crypto";
 import { z } from "zod";
-import { writeFileAtomic } from "../../base/atomic-file.ts";
+import { atOnce } from "../../base/at-once.ts";
 import { AppError } from "../../base/errors.ts";
-import { ensureFolder } from "../../base/folder.ts";
-import { sha256 } from "../../base/hash.ts";
-import { ioError } from "../../base/io-error.ts";
-import { readJsonFile, writeJsonFile } from "../../base/json-file.ts";
-import { takeLock } from "../../base/lock.ts";
-import { readFileBounded } from "../../base/read-file.ts";
+import { hmacSha256, sha256 } from "../../base/hash.ts";
+import { checkSchema, parseJson } from "../../base/json.ts";
 import { Sha256 } from "../../base/sha256.ts";
 import { decodeUtf8 } from "../../base/utf8.ts";
 import {
@@ -27,7 +26,10 @@ import {
   specializationLimits,
 } from "../../pair/specialization.ts";
 import { Certificate } from "../trust/certificate.ts";
+import type { S3Settings } from "./bucket-client.ts";
 import { parseReference, requireName } from "./names.ts";
+import { openStorage } from "./open-storage.ts";
+import type { Read, Storage, Writer } from "./storage.ts";
 
 const Version = z.strictObject({
   version: z.int().positive(),
@@ -87,87 +89,104 @@ export type Store = {
   uncertify(tenant: string, object: string): Promise<void>;
   /** undefined: it was never measured. Throws E_FORMAT. */
   certificate(tenant: string, object: string): Promise<Certificate | undefined>;
-  /** Removes contents that no name points to, with their certificates. Returns them. */
+  /** Removes contents that no name points to, with their certificates. Returns them. In a bucket none that was written within an hour. */
   collect(): Promise<string[]>;
   verify(): Promise<StoreReport>;
   /** Forgets versions whose content is lost, and names of which nothing is left. Returns what was found. */
   repair(): Promise<StoreReport>;
+  /** Throws E_IO where the store cannot be reached. */
+  check(): Promise<void>;
+  /** In a bucket: the first secret is noted, by a hash. Throws E_MISMATCH for another one. */
+  agreeOnSecret(secret: Uint8Array): Promise<void>;
 };
 
 export type StoreOptions = {
-  /** The time, for `at`. */
+  /** The time, for `at` and for how old a file is. */
   readonly now?: () => Date;
   readonly sleep?: (ms: number) => Promise<void>;
+  /** Of a bucket. */
+  readonly s3?: S3Settings | undefined;
 };
 
 /** `versions`: of one name; so many always fit a name's file. Exported for tests. */
 export const storeLimits = { versions: 10_000 } as const;
-const limits = { nameBytes: 2 ** 22, certificateBytes: 2 ** 22, lockTries: 1000, lockWaitMs: 20 } as const;
-const lockName = "store.lock";
-const isBusy = "the store is being written to by another process";
+/** `swapTries`: of a change that other machines come before, after at most `swapWaitMs` each time; `reads`: at once. */
+const limits = {
+  nameBytes: 2 ** 22,
+  certificateBytes: 2 ** 22,
+  secretBytes: 1000,
+  swapTries: 60,
+  swapWaitMs: 400,
+  reads: 16,
+} as const;
 const ownOf = (found: StoredName): OwnName | undefined => ("versions" in found ? found : undefined);
 
-/** Opens a store; the folder is made if it is not there. Throws E_IO. */
-export async function openStore(
-  folder: string,
-  {
+/**
+ * Opens a store. A folder is made if it is not there; a bucket has to be.
+ * @param where a folder, or `s3://BUCKET/PREFIX`
+ * @throws E_IO where it cannot be reached; E_USAGE, E_CONFIG for what is no bucket
+ */
+export async function openStore(where: string, options: StoreOptions = {}): Promise<Store> {
+  const {
     now = () => new Date(),
     sleep = (ms) =>
       new Promise((done) => {
         setTimeout(done, ms);
       }),
-  }: StoreOptions = {},
-): Promise<Store> {
-  const objects = join(folder, "objects");
-  const names = join(folder, "names");
-  await ensureFolder(objects);
-  await ensureFolder(names);
-  const objectPath = (object: string) => join(objects, `${object}.json`);
+    s3,
+  } = options;
+  return storeIn(await openStorage(where, { s3, sleep }), { now, sleep });
+}
+
+/** A store over what its files lie in. */
+export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOptions, "now" | "sleep">>): Store {
+  const objectPath = (object: string) => `objects/${Sha256.parse(object)}.json`;
+  const asidePath = (object: string) => `aside/${Sha256.parse(object)}.json`;
   const certificatePath = (tenant: string, object: string) =>
-    join(folder, "certificates", requireName(tenant), `${Sha256.parse(object)}.json`);
-  const namePath = (tenant: string, name: string) => join(names, requireName(tenant), `${requireName(name)}.json`);
+    `certificates/${requireName(tenant)}/${Sha256.parse(object)}.json`;
+  const namePath = (tenant: string, name: string) => `names/${requireName(tenant)}/${requireName(name)}.json`;
 
-  let queue: Promise<unknown> = Promise.resolve();
-  /** One writer at a time, in this process and beside others. */
-  function alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = queue.then(async () => {
-      const release = await lock();
-      try {
-        return await work();
-      } finally {
-        await release();
-      }
-    });
-    queue = result.catch(() => undefined);
-    return result;
+  /** Undefined where there is none. Throws E_FORMAT, E_LIMIT, E_IO. */
+  async function readJson<Schema extends z.ZodType>(
+    from: Read,
+    key: string,
+    schema: Schema,
+    maxBytes: number,
+  ): Promise<{ readonly value: z.infer<Schema>; readonly tag: string } | undefined> {
+    const file = await from(key, maxBytes);
+    if (file === undefined) return undefined;
+    const json = parseJson(decodeUtf8(file.bytes, key), { what: key, maxBytes });
+    return { value: checkSchema(json, schema, { what: key }), tag: file.tag };
   }
-  async function lock(): Promise<() => Promise<void>> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await takeLock(join(folder, lockName), () => isBusy);
-      } catch (error) {
-        if (!(error instanceof AppError) || error.message !== isBusy || tries === limits.lockTries) throw error;
-        await sleep(limits.lockWaitMs);
-      }
-    }
-  }
+  const encode = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-  const readName = (path: string) => readJsonFile(path, NameFile, { maxBytes: limits.nameBytes });
+  const find = async (tenant: string, name: string): Promise<StoredName | undefined> =>
+    (await readJson(storage.read, namePath(tenant, name), NameFile, limits.nameBytes))?.value;
 
+  const notFound = (name: string) => new AppError("E_NOT_FOUND", `model ${JSON.stringify(name)}: not found`);
   async function get(tenant: string, name: string): Promise<StoredName> {
-    try {
-      return await readName(namePath(tenant, name));
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== "E_NOT_FOUND") throw error;
-      throw new AppError("E_NOT_FOUND", `model ${JSON.stringify(name)}: not found`);
-    }
+    const found = await find(tenant, name);
+    if (found === undefined) throw notFound(name);
+    return found;
   }
 
-  const find = (tenant: string, name: string): Promise<StoredName | undefined> =>
-    get(tenant, name).catch((error: unknown) => {
-      if (error instanceof AppError && error.code === "E_NOT_FOUND") return undefined;
-      throw error;
-    });
+  /**
+   * Changes what a name is by what it is now. Where another machine was quicker, `decide` is asked again about what that one wrote.
+   * @throws E_BUSY where others are quicker every time
+   */
+  async function changeName<T>(
+    writer: Writer,
+    path: string,
+    decide: (found: StoredName | undefined) => Promise<{ readonly next?: StoredName; readonly result: T }>,
+  ): Promise<T> {
+    for (let tries = 1; tries <= limits.swapTries; tries++) {
+      const found = await readJson(storage.readNow, path, NameFile, limits.nameBytes);
+      const { next, result } = await decide(found?.value);
+      if (next === undefined || (await writer.swap(path, encode(next), found?.tag))) return result;
+      await sleep(randomInt(1 + Math.min(limits.swapWaitMs, 20 * tries)));
+    }
+    throw new AppError("E_BUSY", "this name is being changed by other machines all the time: ask again later");
+  }
 
   function versionOf(own: OwnName, wanted = own.current): Resolved {
     const found = own.versions.find(({ version }) => version === wanted);
@@ -198,148 +217,242 @@ export async function openStore(
   }
 
   async function read(object: string): Promise<Specialization> {
-    const what = `content ${Sha256.parse(object)}`; // not its path: who asks over HTTP need not know where it lies
-    const bytes = await readFileBounded(objectPath(object), specializationLimits.fileBytes).catch((error: unknown) => {
-      if (error instanceof AppError && error.code === "E_NOT_FOUND")
-        throw new AppError("E_NOT_FOUND", `${what}: not found`);
-      throw error;
-    });
-    if (sha256(bytes) !== object)
-      throw new AppError("E_FORMAT", `${what}: expected content of this SHA-256, found ${sha256(bytes)}`);
-    return parseSpecialization(decodeUtf8(bytes, what), what);
+    const what = `content ${Sha256.parse(object)}`;
+    const maxBytes = specializationLimits.fileBytes;
+    const file = (await storage.read(objectPath(object), maxBytes)) ?? (await broughtBack(object));
+    if (file === undefined) throw new AppError("E_NOT_FOUND", `${what}: not found`);
+    if (sha256(file.bytes) !== object)
+      throw new AppError("E_FORMAT", `${what}: expected content of this SHA-256, found ${sha256(file.bytes)}`);
+    return parseSpecialization(decodeUtf8(file.bytes, what), what);
   }
 
-  async function foldersIn(path: string): Promise<string[]> {
-    try {
-      return (await readdir(path)).sort();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw ioError(error, "read", path);
-    }
+  /** A content that was put aside while another machine was about to name it. */
+  async function broughtBack(object: string) {
+    if (storage.graceMs === 0) return undefined;
+    const file = await storage.read(asidePath(object), specializationLimits.fileBytes);
+    if (file !== undefined)
+      await storage.change((writer) => writer.put(objectPath(object), decodeUtf8(file.bytes, asidePath(object))));
+    return file;
   }
-  const jsonIn = async (path: string): Promise<string[]> =>
-    (await foldersIn(path)).filter((file) => /^[^.].*\.json$/.test(file)).map((file) => file.slice(0, -".json".length));
+
+  /** Keys of files with what stands between their last "/" and ".json". */
+  const jsonIn = async (prefix: string) =>
+    (await storage.list(prefix)).flatMap(({ key, changedMs }) => {
+      const [, folder, name] = /^(.*\/)([^/.][^/]*)\.json$/.exec(key) ?? [];
+      return name === undefined || folder === undefined ? [] : [{ key, folder, name, changedMs }];
+    });
 
   async function list(tenant: string, onDamaged?: (name: string) => void): Promise<StoredName[]> {
-    const found = await Promise.all(
-      (await jsonIn(join(names, requireName(tenant)))).map((name) =>
-        find(tenant, name).catch((error: unknown) => {
-          if (!(error instanceof AppError) || error.code === "E_IO") throw error;
-          onDamaged?.(name);
-          return undefined;
-        }),
-      ),
-    );
+    const files = await jsonIn(`names/${requireName(tenant)}/`);
+    const found: (StoredName | undefined)[] = [];
+    await atOnce(files, limits.reads, async ({ name }, at) => {
+      found[at] = await find(tenant, name).catch((error: unknown) => {
+        if (!isDamage(error)) throw error;
+        onDamaged?.(name);
+        return undefined;
+      });
+    });
     return found.filter((name) => name !== undefined);
   }
 
-  async function writeName(tenant: string, file: StoredName): Promise<void> {
-    const path = namePath(tenant, file.name);
-    await ensureFolder(join(names, tenant));
-    await writeJsonFile(path, file);
+  const formatName = "lora-gen name 1" as const;
+  const isAnother = (name: string) => `model ${JSON.stringify(name)}: is another name of a model`;
+
+  async function put(tenant: string, name: string, content: Specialization, key?: string) {
+    const text = encodeSpecialization(content);
+    parseSpecialization(text, "specialization"); // what could not be read again is not stored
+    const object = sha256(text);
+    const path = namePath(tenant, name);
+    return storage.change((writer) => {
+      let isWritten = false;
+      let tried: StoredVersion | undefined;
+      return changeName(writer, path, async (before) => {
+        const own = before && ownOf(before);
+        // A change can have been made although nobody could say so: the answer was lost, and the second attempt is refused.
+        const made = own?.versions.find((each) => tried !== undefined && isSame(each, tried));
+        if (made !== undefined) return { result: { ...made, name, isNew: true } };
+        if (before !== undefined && own === undefined)
+          throw new AppError("E_USAGE", `${isAnother(name)}; remove it first`);
+        const current = own && versionOf(own);
+        if (current?.object === object && current.key === key) return { result: { ...current, isNew: false } };
+        if (own !== undefined && own.versions.length >= storeLimits.versions)
+          throw new AppError(
+            "E_LIMIT",
+            `model ${JSON.stringify(name)}: expected at most ${storeLimits.versions} versions, found ${own.versions.length}; take another name, or remove this one`,
+          );
+        if (!isWritten) await writer.put(objectPath(object), text);
+        isWritten = true;
+        const version = 1 + (own?.versions.at(-1)?.version ?? 0);
+        const added = { version, object, at: now().toISOString(), ...(key === undefined ? {} : { key }) };
+        tried = added;
+        const versions = [...(own?.versions ?? []), added];
+        return {
+          next: { format: formatName, name, current: version, versions },
+          result: { ...added, name, isNew: true },
+        };
+      });
+    });
   }
 
-  const formatName = "lora-gen name 1" as const;
-
-  const put: Store["put"] = (tenant, name, content, key) =>
-    alone(async () => {
-      const text = encodeSpecialization(content);
-      parseSpecialization(text, "specialization"); // what could not be read again is not stored
-      const object = sha256(text);
-      const before = await find(tenant, name);
-      const own = before && ownOf(before);
-      if (before !== undefined && own === undefined)
-        throw new AppError("E_USAGE", `model ${JSON.stringify(name)}: is another name of a model; remove it first`);
-      const current = own && versionOf(own);
-      if (own !== undefined && current?.object === object && current.key === key) return { ...current, isNew: false };
-      requireName(name);
-      if (own !== undefined && own.versions.length >= storeLimits.versions)
-        throw new AppError(
-          "E_LIMIT",
-          `model ${JSON.stringify(name)}: expected at most ${storeLimits.versions} versions, found ${own.versions.length}; take another name, or remove this one`,
-        );
-      await writeFileAtomic(objectPath(object), text);
-      const version = 1 + (own?.versions.at(-1)?.version ?? 0);
-      const added = { version, object, at: now().toISOString(), ...(key === undefined ? {} : { key }) };
-      await writeName(tenant, {
-        format: formatName,
-        name,
-        current: version,
-        versions: [...(own?.versions ?? []), added],
-      });
-      return { ...added, name, isNew: true };
-    });
-
   const rollback: Store["rollback"] = (tenant, name, wanted) =>
-    alone(async () => {
-      const own = ownOf(await get(tenant, name));
-      if (own === undefined)
-        throw new AppError("E_USAGE", `model ${JSON.stringify(name)}: is another name of a model, without versions`);
-      const before = own.versions.filter(({ version }) => version < own.current).at(-1)?.version;
-      const target = versionOf(own, wanted ?? before ?? 0);
-      await writeName(tenant, { ...own, current: target.version });
-      return target;
-    });
+    storage.change((writer) =>
+      changeName(writer, namePath(tenant, name), async (found) => {
+        if (found === undefined) throw notFound(name);
+        const own = ownOf(found);
+        if (own === undefined) throw new AppError("E_USAGE", `${isAnother(name)}, without versions`);
+        const before = own.versions.filter(({ version }) => version < own.current).at(-1)?.version;
+        const target = versionOf(own, wanted ?? before ?? 0);
+        return { next: { ...own, current: target.version }, result: target };
+      }),
+    );
 
   const alias: Store["alias"] = (tenant, name, target) =>
-    alone(async () => {
-      const before = await find(tenant, name);
-      if (before !== undefined && ownOf(before) !== undefined)
-        throw new AppError("E_USAGE", `model ${JSON.stringify(name)}: has versions of its own; remove it first`);
-      const real = ownOf(await get(tenant, parseReference(target).name));
-      if (real === undefined) throw new AppError("E_USAGE", `${target}: expected a model, found another name of one`);
-      versionOf(real, parseReference(target).version);
-      await writeName(tenant, { format: formatName, name, aliasOf: target });
-    });
+    storage.change((writer) =>
+      changeName(writer, namePath(tenant, name), async (before) => {
+        if (before !== undefined && ownOf(before) !== undefined)
+          throw new AppError("E_USAGE", `model ${JSON.stringify(name)}: has versions of its own; remove it first`);
+        const { name: targetName, version } = parseReference(target);
+        const found = await readJson(storage.readNow, namePath(tenant, targetName), NameFile, limits.nameBytes);
+        if (found === undefined) throw notFound(targetName);
+        const real = ownOf(found.value);
+        if (real === undefined) throw new AppError("E_USAGE", `${target}: expected a model, found another name of one`);
+        versionOf(real, version);
+        return { next: { format: formatName, name, aliasOf: target }, result: undefined };
+      }),
+    );
 
   const remove: Store["remove"] = (tenant, name) =>
-    alone(async () => {
-      const gone = ownOf(await get(tenant, name));
-      await rm(namePath(tenant, name), { force: true });
+    storage.change(async (writer) => {
+      const found = await readJson(storage.readNow, namePath(tenant, name), NameFile, limits.nameBytes);
+      if (found === undefined) throw notFound(name);
+      await writer.remove(namePath(tenant, name));
       const left = new Set(
         (await list(tenant)).flatMap((file) => ownOf(file)?.versions.map(({ object }) => object) ?? []),
       );
-      for (const { object } of gone?.versions ?? [])
-        if (!left.has(object)) await rm(certificatePath(tenant, object), { force: true });
+      for (const { object } of ownOf(found.value)?.versions ?? [])
+        if (!left.has(object)) await writer.remove(certificatePath(tenant, object));
     });
 
-  /** Every name there is, and what of them is damaged. */
-  async function survey() {
-    const all: { readonly tenant: string; readonly file: OwnName; readonly lost: readonly number[] }[] = [];
-    const unreadable: { readonly tenant: string; readonly name: string }[] = [];
-    let count = 0;
-    for (const tenant of await foldersIn(names))
-      for (const name of await jsonIn(join(names, tenant))) {
-        count++;
-        try {
-          const own = ownOf(await readName(join(names, tenant, `${name}.json`)));
-          if (own === undefined) continue;
-          const lost: number[] = [];
-          for (const { version, object } of own.versions)
-            await read(object).catch((error: unknown) => {
-              if (!(error instanceof AppError) || error.code === "E_IO") throw error;
-              lost.push(version);
-            });
-          all.push({ tenant, file: own, lost });
-        } catch (error) {
-          if (!(error instanceof AppError) || error.code === "E_IO") throw error;
-          unreadable.push({ tenant, name });
-        }
+  /** Every name there is, of all tenants. */
+  async function allNames() {
+    const files = await jsonIn("names/");
+    const all: { readonly tenant: string; readonly path: string; readonly file: OwnName }[] = [];
+    const unreadable: { readonly path: string; readonly told: string }[] = [];
+    await atOnce(files, limits.reads, async ({ key: path, folder, name }) => {
+      const tenant = folder.slice("names/".length, -1);
+      try {
+        const found = await readJson(storage.readNow, path, NameFile, limits.nameBytes);
+        const own = found && ownOf(found.value);
+        if (own !== undefined) all.push({ tenant, path, file: own });
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        unreadable.push({ path, told: `${tenant}/${name}` });
       }
+    });
+    all.sort((a, b) => (a.path < b.path ? -1 : 1));
     const used = new Set(all.flatMap(({ file }) => file.versions.map(({ object }) => object)));
-    const held = await jsonIn(objects);
+    return { count: files.length, all, unreadable, used };
+  }
+
+  /** Every name, and what of them is damaged. */
+  async function survey() {
+    const held = await jsonIn("objects/");
+    const names = await allNames();
+    const lost = new Set<string>();
+    await atOnce([...names.used], limits.reads, async (object) => {
+      await read(object).catch((error: unknown) => {
+        if (!isDamage(error)) throw error;
+        lost.add(object);
+      });
+    });
     const report: StoreReport = {
-      names: count,
-      versions: all.reduce((sum, { file }) => sum + file.versions.length, 0),
+      names: names.count,
+      versions: names.all.reduce((sum, { file }) => sum + file.versions.length, 0),
       objects: held.length,
       damaged: [
-        ...unreadable.map(({ tenant, name }) => `${tenant}/${name}`),
-        ...all.flatMap(({ tenant, file, lost }) => lost.map((version) => `${tenant}/${file.name}@${version}`)),
+        ...names.unreadable.map(({ told }) => told),
+        ...names.all.flatMap(({ tenant, file }) =>
+          file.versions
+            .filter(({ object }) => lost.has(object))
+            .map(({ version }) => `${tenant}/${file.name}@${version}`),
+        ),
       ],
-      unused: held.filter((object) => !used.has(object)),
+      unused: held.filter(({ name }) => !names.used.has(name)).map(({ name }) => name),
     };
-    return { all, unreadable, report };
+    return { ...names, lost, report };
   }
+
+  const collect: Store["collect"] = () =>
+    storage.change(async (writer) => {
+      // In this order: a content is written before the name that points to it, and a certificate after it.
+      const certificates = await jsonIn("certificates/");
+      const aside = storage.graceMs === 0 ? [] : await jsonIn("aside/");
+      const held = await jsonIn("objects/");
+      const { unreadable, used } = await allNames();
+      if (unreadable.length > 0)
+        throw new AppError(
+          "E_FORMAT",
+          `names that cannot be read may point to anything: repair the store first (${unreadable.map(({ told }) => told).join(", ")})`,
+        );
+      const isLeftAlone = ({ changedMs }: { readonly changedMs: number | undefined }) =>
+        storage.graceMs > 0 && now().getTime() - (changedMs ?? 0) < storage.graceMs;
+      const removed: string[] = [];
+      for (const object of held) {
+        if (used.has(object.name) || isLeftAlone(object)) continue;
+        if (storage.graceMs > 0) await putAside(writer, object.name);
+        await writer.remove(object.key);
+        removed.push(object.name);
+      }
+      for (const object of aside)
+        if (used.has(object.name)) {
+          await broughtBack(object.name);
+          await writer.remove(object.key);
+        } else if (!isLeftAlone(object)) await writer.remove(object.key);
+      const known = new Set([...held, ...aside].map(({ name }) => name));
+      for (const object of removed) if (storage.graceMs === 0) known.delete(object);
+      for (const certificate of certificates)
+        if (!known.has(certificate.name) && !isLeftAlone(certificate)) await writer.remove(certificate.key);
+      return removed;
+    });
+
+  /** Another machine may be about to name it: for as long as such a thing can take it can be brought back. */
+  async function putAside(writer: Writer, object: string): Promise<void> {
+    const file = await storage.readNow(objectPath(object), specializationLimits.fileBytes);
+    if (file !== undefined) await writer.put(asidePath(object), decodeUtf8(file.bytes, objectPath(object)));
+  }
+
+  const repair: Store["repair"] = () =>
+    storage.change(async (writer) => {
+      const { all, unreadable, lost, report } = await survey();
+      for (const { path } of unreadable) await writer.remove(path);
+      for (const { path, file } of all) {
+        if (!file.versions.some(({ object }) => lost.has(object))) continue;
+        const isEmpty = await changeName(writer, path, async (found) => {
+          const own = found && ownOf(found);
+          const versions = own?.versions.filter(({ object }) => !lost.has(object)) ?? [];
+          const last = versions.at(-1);
+          if (own === undefined || last === undefined) return { result: own !== undefined };
+          const current = versions.some(({ version }) => version === own.current) ? own.current : last.version;
+          return { next: { ...own, current, versions }, result: false };
+        });
+        if (isEmpty) await writer.remove(path);
+      }
+      return report;
+    });
+
+  const agreeOnSecret: Store["agreeOnSecret"] = async (secret) => {
+    if (storage.graceMs === 0) return; // a folder is one machine's, and its secret lies beside it
+    const file = { format: "lora-gen secret 1" as const, check: hmacSha256(secret, "the secret of this store") };
+    const found = await storage.change(async (writer) => {
+      await writer.swap(secretPath, encode(file), undefined);
+      return readJson(storage.readNow, secretPath, SecretFile, limits.secretBytes);
+    });
+    if (found !== undefined && found.value.check !== file.check)
+      throw new AppError(
+        "E_MISMATCH",
+        "this machine recognises prompts by another secret than those that use this store already: give all of them the same LORAGEN_PROMPT_SECRET",
+      );
+  };
 
   return {
     list,
@@ -359,51 +472,26 @@ export async function openStore(
       return undefined;
     },
     certify: (tenant, certificate) =>
-      alone(async () => {
+      storage.change(async (writer) => {
         await read(certificate.object);
-        await ensureFolder(join(folder, "certificates", requireName(tenant)));
-        await writeJsonFile(certificatePath(tenant, certificate.object), certificate);
+        await writer.put(certificatePath(tenant, certificate.object), encode(certificate));
       }),
-    uncertify: (tenant, object) => alone(() => rm(certificatePath(tenant, object), { force: true })),
-    async certificate(tenant, object) {
-      try {
-        return await readJsonFile(certificatePath(tenant, object), Certificate, { maxBytes: limits.certificateBytes });
-      } catch (error) {
-        if (error instanceof AppError && error.code === "E_NOT_FOUND") return undefined;
-        throw error;
-      }
-    },
-    collect: () =>
-      alone(async () => {
-        const { unreadable, report } = await survey();
-        if (unreadable.length > 0)
-          throw new AppError(
-            "E_FORMAT",
-            `${folder}: names that cannot be read may point to anything: repair the store first (${report.damaged.join(", ")})`,
-          );
-        for (const object of report.unused) await rm(objectPath(object), { force: true });
-        const held = new Set(await jsonIn(objects));
-        for (const tenant of await foldersIn(join(folder, "certificates")))
-          for (const object of await jsonIn(join(folder, "certificates", tenant)))
-            if (!held.has(object)) await rm(certificatePath(tenant, object), { force: true });
-        return [...report.unused];
-      }),
+    uncertify: (tenant, object) => storage.change((writer) => writer.remove(certificatePath(tenant, object))),
+    certificate: async (tenant, object) =>
+      (await readJson(storage.read, certificatePath(tenant, object), Certificate, limits.certificateBytes))?.value,
+    collect,
     verify: async () => (await survey()).report,
-    repair: () =>
-      alone(async () => {
-        const { all, unreadable, report } = await survey();
-        for (const { tenant, name } of unreadable) await rm(join(names, tenant, `${name}.json`), { force: true });
-        for (const { tenant, file, lost } of all) {
-          if (lost.length === 0) continue;
-          const versions = file.versions.filter(({ version }) => !lost.includes(version));
-          const last = versions.at(-1);
-          if (last === undefined) await rm(namePath(tenant, file.name), { force: true });
-          else {
-            const current = versions.some(({ version }) => version === file.current) ? file.current : last.version;
-            await writeName(tenant, { ...file, current, versions });
-          }
-        }
-        return report;
-      }),
+    repair,
+    check: () => storage.check(),
+    agreeOnSecret,
   };
 }
+
+const secretPath = "secret.json";
+const SecretFile = z.strictObject({ format: z.literal("lora-gen secret 1"), check: Sha256 });
+
+/** A file that is not what it should be; not a storage that did not answer. */
+const isDamage = (error: unknown): boolean => error instanceof AppError && error.code !== "E_IO";
+
+const isSame = (a: StoredVersion, b: StoredVersion): boolean =>
+  a.version === b.version && a.object === b.object && a.at === b.at && a.key === b.key;

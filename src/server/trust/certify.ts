@@ -1,4 +1,5 @@
 /** @file Measures a specialisation on inputs: asks all parties, scores their answers, and says how sure that is. */
+import { atOnce } from "../../base/at-once.ts";
 import { AppError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { requireRunning } from "../../base/interrupt.ts";
@@ -272,22 +273,4 @@ function logSoftmax(logits: Float32Array): Float64Array {
   for (const value of logits) total += Math.exp(value - largest);
   const shift = largest + Math.log(total);
   return Float64Array.from(logits, (value) => value - shift);
-}
-
-/** Works on the items in order, so many at once. The first failure is the result, when all work under way has ended. */
-async function atOnce<T>(items: readonly T[], count: number, work: (item: T, at: number) => Promise<void>) {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    try {
-      while (next < items.length) {
-        const at = next++;
-        await work(items[at]!, at);
-      }
-    } finally {
-      next = items.length;
-    }
-  };
-  const ends = await Promise.allSettled(Array.from({ length: Math.min(count, items.length) }, worker));
-  const failed = ends.find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") throw failed.reason;
 }

@@ -1,0 +1,210 @@
+/**
+ * @file A store's files in a bucket, which several machines write to at once. Whoever changes a file says which content it replaces, and is
+ * refused where that is no longer the one.
+ *
+ * What names point to is asked at every request, so a listing of each folder is kept. It says which files there are and their tags; a file
+ * whose tag is the one of before is not read again. A listing is asked for anew after `renewMs`, beside the requests, and none is believed
+ * that is older than `staleMs`, unless the bucket cannot be reached: then what is known goes on.
+ */
+import { randomUUID } from "node:crypto";
+import { AppError } from "../../base/errors.ts";
+import type { Bucket } from "./bucket-client.ts";
+import type { Read, Storage, StoredFile, Writer } from "./storage.ts";
+
+/**
+ * `graceMs`: longer than any request takes, and than clocks differ: S3 refuses those a quarter of an hour off. `retryMs`: between attempts to
+ * list a bucket that cannot be reached. `patienceMs`: how long a request waits for a listing where an older one is known. `keptBytes`: of
+ * files that names and certificates are in.
+ */
+export const bucketLimits = {
+  renewMs: 1_000,
+  staleMs: 2_000,
+  retryMs: 1_000,
+  patienceMs: 1_000,
+  graceMs: 60 * 60 * 1000,
+  keptBytes: 64 * 2 ** 20,
+} as const;
+
+export type BucketStorageOptions = {
+  /** A clock in milliseconds. */
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+};
+
+type Listing = {
+  /** undefined: it may have changed since, and is read again. */
+  readonly files: Map<string, { readonly tag: string | undefined; readonly changedMs?: number }>;
+  /** When it was asked for. */
+  readonly atMs: number;
+};
+type Folder = {
+  listing?: Listing;
+  asking?: Promise<Listing>;
+  askedMs: number;
+  /** When the last attempt failed; undefined: it did not. */
+  failedMs?: number | undefined;
+  /** What was written here while a listing is under way, which may know it or not. */
+  readonly written: Set<string>;
+};
+
+const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);
+/** Contents are found by their hash and never change: no listing tells anything new of them. */
+const isListed = (key: string): boolean => key.startsWith("names/") || key.startsWith("certificates/");
+
+export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptions): Storage {
+  const folders = new Map<string, Folder>();
+  const kept = new Map<string, StoredFile>();
+  let keptBytes = 0;
+
+  function forget(key: string): void {
+    keptBytes -= kept.get(key)?.bytes.length ?? 0;
+    kept.delete(key);
+  }
+  function keep(key: string, file: StoredFile): void {
+    forget(key);
+    kept.set(key, file);
+    keptBytes += file.bytes.length;
+    for (const oldest of kept.keys()) {
+      if (keptBytes <= bucketLimits.keptBytes) break;
+      forget(oldest);
+    }
+  }
+
+  function folder(name: string): Folder {
+    const known = folders.get(name) ?? { askedMs: Number.NEGATIVE_INFINITY, written: new Set() };
+    folders.set(name, known);
+    return known;
+  }
+
+  /** One listing at a time. */
+  function renew(name: string): Promise<Listing> {
+    const of = folder(name);
+    of.asking ??= ask(name, of).finally(() => {
+      delete of.asking;
+    });
+    return of.asking;
+  }
+  async function ask(name: string, of: Folder): Promise<Listing> {
+    of.askedMs = now();
+    of.written.clear();
+    try {
+      const files: Listing["files"] = new Map((await bucket.list(name)).map(({ key, ...file }) => [key, file]));
+      for (const key of of.written) files.set(key, { tag: undefined });
+      of.listing = { files, atMs: of.askedMs };
+      of.failedMs = undefined;
+      return of.listing;
+    } catch (error) {
+      of.failedMs = now();
+      throw error;
+    }
+  }
+
+  /** The newest that can be had without waiting for a bucket that does not answer. Throws E_IO where none is known. */
+  async function listing(name: string): Promise<Listing> {
+    const of = folder(name);
+    const { listing: known, failedMs } = of;
+    if (known === undefined) return renew(name);
+    const age = now() - known.atMs;
+    if (age < bucketLimits.renewMs) return known;
+    if (failedMs !== undefined && now() - failedMs < bucketLimits.retryMs) return known;
+    const asked = renew(name).catch(() => known);
+    const waited = now() - of.askedMs;
+    if (failedMs !== undefined || age < bucketLimits.staleMs || waited >= bucketLimits.patienceMs) return known;
+    return Promise.race([asked, sleep(bucketLimits.patienceMs - waited).then(() => known)]);
+  }
+
+  const readNow: Read = async (key, maxBytes) => {
+    const file = await bucket.get(key, maxBytes);
+    if (file === undefined) forget(key);
+    else if (isListed(key)) keep(key, file);
+    return file;
+  };
+
+  /** The next reading here asks for it, whatever a listing says: another machine may have written again by now. */
+  function wrote(key: string): void {
+    if (!isListed(key)) return;
+    const of = folder(folderOf(key));
+    of.written.add(key);
+    of.listing?.files.set(key, { tag: undefined });
+  }
+
+  const writer: Writer = {
+    async put(key, content) {
+      await bucket.put(key, content).finally(() => wrote(key));
+    },
+    async swap(key, content, tag) {
+      const condition = tag === undefined ? ({ IfNoneMatch: "*" } as const) : { IfMatch: tag };
+      return (await bucket.put(key, content, condition).finally(() => wrote(key))) !== undefined;
+    },
+    async remove(key) {
+      await bucket.delete(key).finally(() => wrote(key));
+    },
+  };
+
+  let checked: Promise<void> | undefined;
+  /** Once, before the first change: a server that does not know conditions would let two machines write over each other. */
+  function checkConditions(): Promise<void> {
+    checked ??= tryConditions(bucket).catch((error: unknown) => {
+      checked = undefined;
+      throw error;
+    });
+    return checked;
+  }
+
+  let reached: { readonly atMs: number; readonly answer: Promise<void> } | undefined;
+
+  return {
+    async read(key, maxBytes) {
+      if (!isListed(key)) return readNow(key, maxBytes);
+      const { files } = await listing(folderOf(key));
+      const listed = files.get(key);
+      if (listed === undefined) return undefined;
+      const known = kept.get(key);
+      if (known === undefined || known.tag !== listed.tag) {
+        const file = await readNow(key, maxBytes);
+        if (files.get(key) === listed) file === undefined ? files.delete(key) : files.set(key, { tag: file.tag });
+        return file;
+      }
+      kept.delete(key); // what was asked last is the last to go
+      kept.set(key, known);
+      return known;
+    },
+    readNow,
+    async list(prefix) {
+      if (!/^(names|certificates)\/[^/]+\/$/.test(prefix)) return bucket.list(prefix);
+      const { files } = await renew(prefix);
+      return [...files].map(([key, file]) => ({ key, ...file }));
+    },
+    async change(work) {
+      await checkConditions();
+      return work(writer);
+    },
+    graceMs: bucketLimits.graceMs,
+    check() {
+      if (reached === undefined || now() - reached.atMs >= bucketLimits.retryMs) {
+        const answer = bucket.list("names/", 1).then(() => undefined);
+        reached = { atMs: now(), answer };
+      }
+      return reached.answer;
+    },
+  };
+}
+
+/** Writes a small file and tries to write it again on conditions that do not hold. Throws E_IO where it is written all the same. */
+async function tryConditions(bucket: Bucket): Promise<void> {
+  const key = `trial-${randomUUID()}.json`;
+  const other = '"00000000000000000000000000000000"';
+  try {
+    const tag = await bucket.put(key, "{}", { IfNoneMatch: "*" });
+    const again = await bucket.put(key, "[]", { IfNoneMatch: "*" });
+    const overOther = await bucket.put(key, "[]", { IfMatch: other });
+    const over = tag === undefined ? undefined : await bucket.put(key, "[1]", { IfMatch: tag });
+    if (tag === undefined || over === undefined || again !== undefined || overOther !== undefined)
+      throw new AppError(
+        "E_IO",
+        "the store's server does not keep the conditions If-Match and If-None-Match: two machines could write over each other",
+      );
+  } finally {
+    await bucket.delete(key).catch(() => undefined);
+  }
+}

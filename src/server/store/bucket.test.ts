@@ -1,0 +1,197 @@
+/** @file A store in a bucket: several machines over it, and what happens where it does not answer. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type FakeS3, fakeCredentials, fakeS3 } from "../../../test/support/fake-s3.ts";
+import { contentOf, machineClaims, storageClaims } from "../../../test/support/storage-claims.ts";
+import { openBucket } from "./bucket-client.ts";
+import { bucketLimits, bucketStorage } from "./bucket-storage.ts";
+import { openFolder } from "./folder-storage.ts";
+import type { Storage } from "./storage.ts";
+import { openStore, type Store, storeIn } from "./store.ts";
+
+let fake: FakeS3;
+let clockMs: number;
+const sleep = () => new Promise<void>((done) => setImmediate(done));
+const location = "s3://bucket/some/prefix";
+const never = () => new Promise<void>(() => undefined);
+/** Another machine. Its clock is the test's; it waits for a listing, however long that takes. */
+const openStorage = async ({ patience = never } = {}): Promise<Storage> =>
+  bucketStorage(await openBucket(location, fake.s3), { now: () => clockMs, sleep: patience });
+const open = async (options?: Parameters<typeof openStorage>[0]): Promise<Store> =>
+  storeIn(await openStorage(options), { now: () => new Date(), sleep });
+
+beforeEach(async () => {
+  for (const [name, value] of Object.entries(fakeCredentials)) vi.stubEnv(name, value);
+  fake = await fakeS3();
+  clockMs = 0;
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await fake[Symbol.asyncDispose]();
+});
+
+test.each(storageClaims)("in a folder: %s", async (_, check) => {
+  const folder = mkdtempSync(join(tmpdir(), "storage-"));
+  await check(() => openFolder(folder, sleep));
+});
+
+test.each(storageClaims)("in a bucket: %s", async (_, check) => {
+  await check(openStorage);
+});
+
+test.each(machineClaims)("in a bucket: %s", async (_, check) => {
+  await check(
+    () => open(),
+    async (ms) => {
+      clockMs += ms;
+    },
+  );
+});
+
+describe("several machines", () => {
+  test("ask the bucket nothing new within a second, and know a change after two", async () => {
+    const [one, other] = [await open(), await open()];
+    await one.put("main", "a", contentOf(0.25));
+    await other.resolve("main", "a");
+    await one.put("main", "a", contentOf(0.5));
+    const before = fake.asked.length;
+    clockMs = bucketLimits.renewMs - 1;
+    expect((await other.resolve("main", "a")).version).toBe(1);
+    expect(fake.asked.length).toBe(before);
+    clockMs = bucketLimits.staleMs;
+    expect((await other.resolve("main", "a")).version).toBe(2);
+    expect(fake.asked.slice(before)).toEqual(["GET ", "GET some/prefix/names/main/a.json"]);
+  });
+
+  test("come one after the other where one was quicker, and a lost answer makes no second version", async () => {
+    const [one, other] = [await open(), await open()];
+    await one.put("main", "a", contentOf(0.25));
+    await other.put("main", "a", contentOf(0.5));
+    let quicker: Promise<unknown> | undefined;
+    fake.faults.before = (method, key) => {
+      if (method !== "PUT" || !key.endsWith("names/main/a.json") || quicker !== undefined) return;
+      // It was read before this, and is another when the conditional write is looked at.
+      const name = fake.objects.get(key)!;
+      quicker = Promise.resolve();
+      fake.objects.set(key, { ...name, text: name.text.replace('"current": 2', '"current": 1') });
+    };
+    expect((await one.put("main", "a", contentOf(0.75))).version).toBe(3);
+    expect(quicker).toBeDefined();
+    await one.put("main", "b", contentOf(0.25));
+    fake.faults.lostAnswers.add("some/prefix/names/main/b.json");
+    expect(await one.put("main", "b", contentOf(0.5))).toMatchObject({ version: 2, isNew: true });
+    expect((await one.verify()).versions).toBe(5);
+  });
+
+  test("agree on the secret by which prompts are recognised", async () => {
+    const [one, other] = [await open(), await open()];
+    await one.agreeOnSecret(new Uint8Array(32).fill(1));
+    await other.agreeOnSecret(new Uint8Array(32).fill(1));
+    await expect(other.agreeOnSecret(new Uint8Array(32).fill(2))).rejects.toMatchObject({ code: "E_MISMATCH" });
+  });
+
+  test("never lose what another is about to name: contents are left alone for an hour, and can be brought back", async () => {
+    const [one, other] = [await open(), await open()];
+    const { object } = await one.put("main", "a", contentOf(0.25));
+    await one.remove("main", "a");
+    const path = `some/prefix/objects/${object}.json`;
+    expect(await other.collect()).toEqual([]);
+    fake.objects.get(path)!.changed = new Date(Date.now() - bucketLimits.graceMs);
+    // The other machine names it just when it is to be removed.
+    const { text } = fake.objects.get(path)!;
+    const name = { format: "lora-gen name 1", name: "b", current: 1 };
+    const versions = [{ version: 1, object, at: new Date().toISOString() }];
+    fake.faults.before = (method) => {
+      if (method !== "DELETE") return;
+      fake.objects.set(path, { text, changed: new Date() });
+      fake.objects.set("some/prefix/names/main/b.json", {
+        text: JSON.stringify({ ...name, versions }),
+        changed: new Date(),
+      });
+    };
+    expect(await other.collect()).toEqual([object]);
+    fake.faults.before = undefined;
+    expect(fake.objects.has(path)).toBe(false);
+    clockMs = bucketLimits.staleMs;
+    expect((await one.read((await one.resolve("main", "b")).object)).gates[0]![0]).toBe(0.25);
+    expect(fake.objects.has(path)).toBe(true);
+    expect((await one.verify()).damaged).toEqual([]);
+  });
+
+  test("find damage and repair it; what is set aside goes for good an hour later", async () => {
+    const store = await open();
+    for (const gate of [0.25, 0.5]) await store.put("main", "a", contentOf(gate));
+    const gone = await store.put("main", "b", contentOf(0.75));
+    await store.remove("main", "b");
+    const { object } = await store.resolve("main", "a");
+    fake.objects.get(`some/prefix/objects/${object}.json`)!.text = "{}";
+    expect((await store.verify()).damaged).toEqual(["main/a@2"]);
+    await store.repair();
+    expect((await store.resolve("main", "a")).version).toBe(1);
+    const age = () => {
+      for (const each of fake.objects.values()) each.changed = new Date(0);
+    };
+    age();
+    expect((await store.collect()).sort()).toEqual([gone.object, object].sort());
+    age();
+    expect(await store.collect()).toEqual([]);
+    expect([...fake.objects.keys()].filter((key) => /objects|aside/.test(key))).toHaveLength(1);
+  });
+});
+
+describe("a bucket that does not answer", () => {
+  test("leaves what is known; the rest and every write are refused with a code; back, all goes on", async () => {
+    const store = await open();
+    const { object } = await store.put("main", "a", contentOf(0.25));
+    expect(await store.certificate("main", object)).toBeUndefined();
+    await store.resolve("main", "a");
+    const before = [...fake.objects.keys()];
+    fake.faults.isGone = true;
+    clockMs = 60_000;
+    expect((await store.resolve("main", "a")).version).toBe(1);
+    expect(await store.certificate("main", object)).toBeUndefined();
+    const refused = { code: "E_IO", message: expect.not.stringContaining(fake.s3.endpoint.slice(7)) };
+    await expect(store.check()).rejects.toMatchObject(refused);
+    await expect(store.read(object)).rejects.toMatchObject(refused);
+    await expect(store.put("main", "a", contentOf(0.5))).rejects.toMatchObject(refused);
+    await expect(store.resolve("other", "a")).rejects.toMatchObject(refused);
+    fake.faults.isGone = false;
+    expect([...fake.objects.keys()]).toEqual(before);
+    clockMs += bucketLimits.retryMs;
+    await store.check();
+    expect((await store.put("main", "a", contentOf(0.5))).version).toBe(2);
+    expect((await store.resolve("main", "a")).version).toBe(2);
+  });
+
+  test("or is silent is not waited for where an answer is known", async () => {
+    const store = await open({ patience: sleep });
+    await store.put("main", "a", contentOf(0.25));
+    await store.resolve("main", "a");
+    fake.faults.isSilent = true;
+    clockMs = 60_000;
+    expect((await store.resolve("main", "a")).version).toBe(1);
+  });
+
+  test("or does not keep conditions is not written to", async () => {
+    const store = await open();
+    fake.faults.ignoresConditions = true;
+    await expect(store.put("main", "a", contentOf(0.25))).rejects.toMatchObject({
+      code: "E_IO",
+      message: expect.stringContaining("If-None-Match"),
+    });
+    expect(fake.objects.size).toBe(0);
+  });
+
+  test.each(["s3://", "s3://B/x", "s3://bucket/../x", "s3:bucket"])("%s is none", async (where) => {
+    await expect(openStore(where, { s3: fake.s3 })).rejects.toMatchObject({ code: "E_USAGE" });
+  });
+
+  test("or is not there is told at once", async () => {
+    await expect(openStore("s3://nowhere/x", { s3: fake.s3 })).rejects.toMatchObject({
+      code: "E_IO",
+      message: "the store cannot be reached: there is no bucket nowhere",
+    });
+  });
+});
