@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
 import { type Behaviour, splits, type Text, wordings, words } from "./behaviour.ts";
-import { labelSet } from "./label-sets.ts";
+import { bareForm, labelSet } from "./label-sets.ts";
 import { listFunction, lookupTable } from "./lookup.ts";
 import { formed } from "./rules/composed.ts";
 import { drawRule, isHeldOut, ruleTable } from "./rules/index.ts";
@@ -69,6 +69,22 @@ test("every wording names every answer of a closed list, or the parts that a sta
       for (const wording of of[split])
         for (const label of labels!)
           for (const part of parts(label)) expect(wording.toLowerCase(), key).toContain(part.toLowerCase());
+});
+
+test("some sets of training call their intents by other names, all different, and no set of a benchmark does", () => {
+  const intents = ["clinc pin_change", "banking change_pin", "clinc weather", "snips GetWeather"];
+  const sets = (renames: boolean) =>
+    Array.from({ length: 200 }, (_, i) =>
+      labelSet(createRng(`renamed ${i}`), { intents, renames, none: false, names: "spelled", form: bareForm }),
+    );
+  const spelled = (label: string) => label.toLowerCase().replace(/[^a-z]/g, "");
+  const own = new Set(intents.map((key) => spelled(key.slice(key.indexOf(" ") + 1))));
+  const isRenamed = ({ labels }: Behaviour) => labels!.some((label) => !own.has(spelled(label)));
+  expect(sets(false).filter(isRenamed)).toEqual([]);
+  const renamed = sets(true).filter(isRenamed);
+  expect(renamed.length).toBeGreaterThan(50);
+  expect(renamed.length).toBeLessThan(100);
+  for (const { labels } of renamed) expect(new Set(labels!.map(spelled)).size).toBe(intents.length);
 });
 
 test("an answer is one of the labels", () => {

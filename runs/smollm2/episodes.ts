@@ -84,7 +84,7 @@ const overTexts: DrawGroup = (rng, { pool, split }) => {
   const topics = [...domains, ...sample(rng, [...pool.byDomain.keys()], 1)];
   return Array.from({ length: groupSize }, () => {
     const isLabels = rng.next() < 0.42;
-    const behaviour = isLabels ? drawLabelSet(rng, pool, texts) : drawRule(rng, topics);
+    const behaviour = isLabels ? drawLabelSet(rng, pool, texts, { renames: true }) : drawRule(rng, topics);
     return {
       family: isLabels ? "labels" : `rule ${behaviour.group}`,
       descriptions: behaviour.wordings[split],

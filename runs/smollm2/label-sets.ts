@@ -1,6 +1,7 @@
 /** @file Label sets drawn anew for every prompt: which labels, how each is called, in which order, and what is none of them. */
 import type { Rng } from "../../src/base/rng.ts";
 import { type Behaviour, bySplit, type Split, sample, type Text } from "./behaviour.ts";
+import synonyms from "./label-synonyms.json" with { type: "json" };
 import type { TextPool } from "./texts.ts";
 import { inventedWords } from "./vocabulary.ts";
 
@@ -13,6 +14,13 @@ const nameWords = (intent: string): string[] =>
     .filter((word) => word !== "");
 
 const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
+
+/** Other names of an intent, written for it; none for intents that no training prompt has. */
+const synonymsOf = (key: string): readonly string[] => {
+  const at = key.indexOf(" ");
+  const ofSource: Readonly<Record<string, readonly string[]>> = synonyms[key.slice(0, at) as keyof typeof synonyms];
+  return ofSource?.[key.slice(at + 1)] ?? [];
+};
 
 /** Spellings that keep the words. */
 const spellings: readonly ((intent: string) => string)[] = [
@@ -120,12 +128,32 @@ export type LabelSetOptions = {
   readonly intents: readonly string[];
   /** As the data set spells them, in a drawn spelling, or codes that the prompt defines. */
   readonly names?: "own" | "spelled" | "codes";
+  /** Whether some sets call their labels by other names than the data set does; the benchmark's never do. */
+  readonly renames?: boolean;
   /** Whether a further label takes everything else. */
   readonly none?: boolean;
   readonly form?: Form;
   /** What makes a label of a text: its intent, or its area. */
   readonly by?: "intent" | "domain";
 };
+
+/** The share of sets whose labels have other names, and of labels within them. */
+const renamedSets = 0.4;
+const renamedLabels = 0.6;
+
+/** The keys of intents, some with another name in place of their own: no two alike, however they are spelled. */
+function renamed(rng: Rng, keys: readonly string[], allowed: boolean): readonly string[] {
+  if (!allowed || rng.next() >= renamedSets) return keys;
+  const wordsOf = (key: string): string => nameWords(key.slice(key.indexOf(" ") + 1)).join(" ");
+  const taken = new Set(keys.map(wordsOf));
+  return keys.map((key) => {
+    const others = synonymsOf(key).filter((name) => !taken.has(nameWords(name).join(" ")));
+    if (others.length === 0 || rng.next() >= renamedLabels) return key;
+    const name = rng.pick(others);
+    taken.add(nameWords(name).join(" "));
+    return `${key.slice(0, key.indexOf(" "))} ${name}`;
+  });
+}
 
 /** One label set over given intents, its names and its prompt drawn. */
 export function labelSet(rng: Rng, options: LabelSetOptions): LabelSet {
@@ -134,11 +162,12 @@ export function labelSet(rng: Rng, options: LabelSetOptions): LabelSet {
   const order = sample(rng, intents, intents.length);
   const spell = names === "own" ? spellings[0]! : rng.pick(spellings);
   const short = (intent: string) => (by === "domain" ? intent : intent.slice(intent.indexOf(" ") + 1));
+  const called = renamed(rng, order, options.renames === true && by === "intent" && names !== "own");
   const drawn =
     names === "codes"
       ? rng.pick(codes)(rng, order.length)
-      : order.map((intent) => (by === "domain" ? intent : spell(short(intent))));
-  const meanings = order.map((intent) => (by === "domain" ? intent : nameWords(short(intent)).join(" ")));
+      : called.map((name) => (by === "domain" ? name : spell(short(name))));
+  const meanings = called.map((name) => (by === "domain" ? name : nameWords(short(name)).join(" ")));
   const noneName = rng.pick(noneNames);
   const labels = [...drawn, ...(none ? [noneName] : [])];
   const labelOf = new Map(order.map((intent, i) => [intent, drawn[i]!]));
