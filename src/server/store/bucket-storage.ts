@@ -13,13 +13,14 @@ import type { Read, Storage, StoredFile, Writer } from "./storage.ts";
 
 /**
  * `graceMs`: longer than any request takes, and than clocks differ: S3 refuses those a quarter of an hour off. `retryMs`: between attempts to
- * list a bucket that cannot be reached. `patienceMs`: how long a request waits for a listing where an older one is known. `keptBytes`: of
- * files that names and certificates are in.
+ * list a bucket that cannot be reached. `outMs`: for how long after a failed one requests do not wait for the next; longer than it takes.
+ * `patienceMs`: how long a request waits for a listing where an older one is known. `keptBytes`: of files that names and certificates are in.
  */
 export const bucketLimits = {
   renewMs: 1_000,
   staleMs: 2_000,
   retryMs: 1_000,
+  outMs: 10_000,
   patienceMs: 1_000,
   graceMs: 60 * 60 * 1000,
   keptBytes: 64 * 2 ** 20,
@@ -106,10 +107,12 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
     if (known === undefined) return renew(name);
     const age = now() - known.atMs;
     if (age < bucketLimits.renewMs) return known;
-    if (failedMs !== undefined && now() - failedMs < bucketLimits.retryMs) return known;
+    const failedAgo = failedMs === undefined ? Number.POSITIVE_INFINITY : now() - failedMs;
+    if (failedAgo < bucketLimits.retryMs) return known;
     const asked = renew(name).catch(() => known);
     const waited = now() - of.askedMs;
-    if (failedMs !== undefined || age < bucketLimits.staleMs || waited >= bucketLimits.patienceMs) return known;
+    const isOut = failedAgo < bucketLimits.outMs;
+    if (isOut || age < bucketLimits.staleMs || waited >= bucketLimits.patienceMs) return known;
     return Promise.race([asked, sleep(bucketLimits.patienceMs - waited).then(() => known)]);
   }
 

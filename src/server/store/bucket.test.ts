@@ -165,6 +165,19 @@ describe("a bucket that does not answer", () => {
     expect((await store.resolve("main", "a")).version).toBe(2);
   });
 
+  test("once, and was not asked for long, is asked before an answer is given", async () => {
+    const [one, other] = [await open(), await open()];
+    await one.put("main", "a", contentOf(0.25));
+    await other.resolve("main", "a");
+    fake.faults.isGone = true;
+    clockMs = bucketLimits.staleMs;
+    expect((await other.resolve("main", "a")).version).toBe(1);
+    fake.faults.isGone = false;
+    await one.put("main", "a", contentOf(0.5));
+    clockMs += bucketLimits.outMs;
+    expect((await other.resolve("main", "a")).version).toBe(2);
+  });
+
   test("or is silent is not waited for where an answer is known", async () => {
     const store = await open({ patience: sleep });
     await store.put("main", "a", contentOf(0.25));
