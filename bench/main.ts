@@ -7,6 +7,7 @@ import { writeJsonFile } from "../src/base/json-file.ts";
 import { browser } from "./browser.ts";
 import { constraint } from "./constraint.ts";
 import { edge } from "./edge.ts";
+import { longContext } from "./long-context.ts";
 import { published } from "./published.ts";
 import { realSize, realSizeTable } from "./real-size.ts";
 import { serve } from "./serve.ts";
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, Bench>> = {
   swap,
   published,
   constraint,
+  "long-context": longContext,
   serve,
 };
 
