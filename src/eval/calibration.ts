@@ -1,6 +1,8 @@
 /** @file Whether a probability means what it says: calibration error, accuracy by coverage, and one temperature that mends it. */
+import { AppError } from "../base/errors.ts";
 import { groupBy } from "../base/group-by.ts";
 import { scaleConfidence } from "../decode/confidence.ts";
+import { confidenceTemperatures } from "../pair/pair.ts";
 import type { LogLine } from "./log.ts";
 import { mean } from "./statistics.ts";
 
@@ -31,9 +33,6 @@ type Told = Choice | Judged;
 /** Bins of the calibration error, of equal width as in Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3. */
 const BINS = 15;
 const coverages = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1];
-
-/** Temperatures that a fit may give. */
-const temperatures = { least: 0.05, most: 20 };
 
 /** The questions of a log whose answer was written as one of given labels, or chosen by likelihoods with the target among them. */
 const toldIn = (lines: readonly LogLine[]): Told[] =>
@@ -110,13 +109,30 @@ export function fitTemperature(told: readonly Told[]): number | undefined {
   if (told.length === 0) return undefined;
   const shrink = (Math.sqrt(5) - 1) / 2;
   const loss = (inverse: number): number => negativeLogLikelihood(told, 1 / inverse);
-  let [low, high] = [1 / temperatures.most, 1 / temperatures.least];
+  let [low, high] = [1 / confidenceTemperatures.most, 1 / confidenceTemperatures.least];
   while (high - low > 1e-4) {
     const [left, right] = [high - shrink * (high - low), low + shrink * (high - low)];
     if (loss(left) <= loss(right)) high = right;
     else low = left;
   }
   return 2 / (low + high);
+}
+
+/**
+ * The temperature for the confidence that a pair's specialised models answer with: fitted on labels that they wrote.
+ * @throws E_DATA without such answers, and where they are of several models
+ */
+export function fitAnswers(lines: readonly LogLine[]): number {
+  const written = lines.filter(({ method, confidence }) => method === "specialized" && confidence !== undefined);
+  const temperature = fitTemperature(toldIn(written));
+  if (temperature === undefined)
+    throw new AppError(
+      "E_DATA",
+      "temperature: expected labels written by `specialized` under a constraint (eval --written --find-constraint), found none",
+    );
+  const models = new Set(written.map(({ sha256 }) => sha256.model)).size;
+  if (models > 1) throw new AppError("E_DATA", `temperature: expected the answers of one pair, found ${models}`);
+  return temperature;
 }
 
 export type CalibrationReport = {

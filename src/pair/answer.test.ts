@@ -110,13 +110,22 @@ describe("answers that must be one of a list of labels", () => {
   });
 
   test("the confidence has the temperature that was fitted for the pair, unless told otherwise", async () => {
-    const confidenceOf = async (confidenceTemperature: number | undefined, options = {}) => {
-      await using answerer = await createAnswerer({ ...pair, confidenceTemperature }, { constraint, threads: 1 });
+    const confidenceOf = async (
+      confidenceTemperature: number | undefined,
+      options = {},
+      role: object = { specialization },
+    ) => {
+      await using answerer = await createAnswerer(
+        { ...pair, confidenceTemperature },
+        { ...role, constraint, threads: 1 },
+      );
       return (await answerer.answer("where is my parcel", options)).confidence!;
     };
     const plain = await confidenceOf(undefined);
     expect(await confidenceOf(2)).toBeCloseTo(scaleConfidence(plain, 2), 5);
+    expect(await confidenceOf(2, { confidenceTemperature: undefined })).toBeCloseTo(scaleConfidence(plain, 2), 5);
     expect(await confidenceOf(2, { confidenceTemperature: 1 })).toBeCloseTo(plain, 5);
+    expect(await confidenceOf(2, {}, {})).toBeCloseTo(await confidenceOf(undefined, {}, {}), 5); // the base model
   });
 
   test("an answer cut off is no label, and abstaining needs labels", async () => {

@@ -67,6 +67,8 @@ export async function createAnswerer(pair: EdgePair, options: AnswererOptions = 
   const demanded = asked ?? specialization?.constraint;
   const constraint = demanded ? compileConstraint(tokenizer, layout, demanded) : undefined;
   const decoder = await createDecoder(model, decoderOptions);
+  // It was fitted on answers of specialised models: of another role it would say nothing.
+  const fitted = model === pair.edge ? undefined : pair.confidenceTemperature;
 
   async function answer(input: string, { history = [], abstain, ...options }: AnswerOptions = {}): Promise<Answer> {
     requireAbstain(abstain, constraint);
@@ -77,7 +79,8 @@ export async function createAnswerer(pair: EdgePair, options: AnswererOptions = 
     const { onText, ...rest } = options;
     const streamed = abstain === undefined && onText !== undefined ? { onText } : {};
     const restricted =
-      constraint && restrict(constraint, model, { confidenceTemperature: pair.confidenceTemperature, ...rest });
+      constraint &&
+      restrict(constraint, model, { ...rest, confidenceTemperature: rest.confidenceTemperature ?? fitted });
     const generated = await decoder.generate(ids, { ...rest, ...restricted, ...streamed, tokenizer });
     const answered = { ...generated, text: generated.text ?? "", ...labelled(generated, constraint, abstain) };
     if (abstain !== undefined) onText?.(answered.text);

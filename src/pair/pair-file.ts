@@ -13,7 +13,7 @@ import type { PromptLayout } from "../text/prompt.ts";
 import { isGguf, loadTokenizer, type Tokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 import { foreignModels } from "./generator.ts";
 import { readGenerator, readGeneratorConfig } from "./generator-file.ts";
-import { type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair.ts";
+import { confidenceTemperatures, type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair.ts";
 
 export type { PairFile } from "./pair.ts";
 
@@ -135,6 +135,12 @@ async function locateTokenizers(
 export async function setConfidenceTemperature(directory: string, confidenceTemperature: number): Promise<void> {
   await requirePairFolder(directory);
   const { format: _, ...file } = await readJsonFile(join(directory, pairFileName), PairFile);
+  const { least, most } = confidenceTemperatures;
+  if (!(confidenceTemperature >= least && confidenceTemperature <= most))
+    throw new AppError(
+      "E_USAGE",
+      `confidence temperature: expected a number from ${least} to ${most}, found ${confidenceTemperature}`,
+    );
   await writePairFile(directory, { ...file, confidenceTemperature });
 }
 

@@ -23,6 +23,9 @@ const ModelName = z
     "expected the plain name of a folder inside the pair, or owner/name@commit of a model of the hub",
   );
 
+/** Temperatures of the confidence of labels. */
+export const confidenceTemperatures = { least: 0.05, most: 20 } as const;
+
 export const PairFile = z.strictObject({
   format: z.literal("lora-gen pair 1"),
   name: z.string().min(1).max(100),
@@ -36,7 +39,7 @@ export const PairFile = z.strictObject({
   cloudTokenizer: Folder.optional(),
   cloudLayout: PromptLayout.optional(),
   /** Of the confidence of labels, fitted on tasks held out from training; left out, 1. */
-  confidenceTemperature: z.number().min(0.05).max(20).optional(),
+  confidenceTemperature: z.number().min(confidenceTemperatures.least).max(confidenceTemperatures.most).optional(),
 });
 export type PairFile = z.input<typeof PairFile>;
 
@@ -48,7 +51,7 @@ export type EdgePair = {
   readonly tokenizer: Tokenizer;
   readonly layout: PromptLayout;
   readonly shape: PairShape;
-  /** Of the confidence of labels, where one was fitted. */
+  /** Of the confidence of labels that specialised models write, where one was fitted. */
   readonly confidenceTemperature?: number | undefined;
 };
 

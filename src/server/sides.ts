@@ -8,7 +8,7 @@ import { createPlainEngine, type Engine, type EngineOptions } from "./engine/eng
 /** One of them: what computes its answers, how text becomes its tokens, and constraints in these tokens. */
 export type Side = {
   readonly engine: Engine;
-  readonly texts: Pick<EdgePair, "tokenizer" | "layout" | "edge">;
+  readonly texts: Pick<EdgePair, "tokenizer" | "layout" | "edge" | "confidenceTemperature">;
   readonly constraints: ConstraintCache;
 };
 

@@ -249,7 +249,11 @@ test("--written has labels written, free or as the prompt demands; their tempera
   expect(confidenceTemperature).toBe((JSON.parse(stdout) as CalibrationReport).temperatures["specialized"]);
   expect(confidenceTemperature).toBeGreaterThan(0);
   const free = await run("report", log("free"), "--calibration", "--fit-on", log("free"), "--set-temperature", own);
-  expect(free).toMatchObject({ status: 1, stderr: expect.stringContaining("expected labels chosen") as string });
+  expect(free).toMatchObject({ status: 1, stderr: expect.stringContaining("expected labels written") as string });
+  const chosen = join(folder, "written-not.jsonl");
+  await evaluate(path, "--log", chosen, "--timed", "0", "--methods", "specialized");
+  const likely = await run("report", chosen, "--calibration", "--fit-on", chosen, "--set-temperature", own);
+  expect(likely).toMatchObject({ status: 1, stderr: expect.stringContaining("expected labels written") as string });
 });
 
 test("--check refuses tasks whose answers the prompt does not say, all at once, and asks nothing", async () => {

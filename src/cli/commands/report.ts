@@ -1,7 +1,7 @@
 /** @file `loragen report`: logs of evaluations to tables, scored anew. */
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
-import { type CalibrationReport, calibrationReport } from "../../eval/calibration.ts";
+import { calibrationReport, fitAnswers } from "../../eval/calibration.ts";
 import { costsOf } from "../../eval/costs.ts";
 import type { LogLine } from "../../eval/log.ts";
 import { readLogs } from "../../eval/log-file.ts";
@@ -37,7 +37,7 @@ Examples:
   $ loragen report answers.jsonl --scorer normalized
   $ loragen report answers.jsonl --costs --against prompted-5shot
   $ loragen report test.jsonl --calibration --fit-on validation.jsonl
-  $ loragen report validation.jsonl --calibration --fit-on validation.jsonl --set-temperature my-pair`;
+  $ loragen report written.jsonl --calibration --fit-on written.jsonl --set-temperature my-pair`;
 
 export function addReport(program: Command, context: CliContext): void {
   program
@@ -59,7 +59,10 @@ export function addReport(program: Command, context: CliContext): void {
     .option("--calibration", "whether the probabilities of chosen labels mean what they say, instead of the scores")
     .option("--costs", "what each method needs and costs, instead of the scores; --against: prompted")
     .option("--fit-on <logs...>", "with --calibration: fit a temperature for each method on these logs")
-    .option("--set-temperature <pair>", "with --fit-on: let this pair answer with the temperature of `specialized`")
+    .option(
+      "--set-temperature <pair>",
+      "with --fit-on: keep the temperature of labels written by `specialized` in this pair",
+    )
     .option("--markdown", "tables in Markdown")
     .addOption(allowCodeOption())
     .addOption(jsonOption())
@@ -72,11 +75,16 @@ async function reportCommand(context: CliContext, logs: readonly string[], flags
   if (setTemperature !== undefined && (!flags.calibration || fitOn.length === 0))
     throw new AppError("E_USAGE", "report: expected --calibration and --fit-on with --set-temperature");
   const runCode = await codeRunnerOf(context, flags);
-  const lines: LogLine[] = [];
-  for (const line of await readLogs(logs)) lines.push(await rescored(line, scorer, runCode));
+  const read = async (names: readonly string[]) => {
+    const lines: LogLine[] = [];
+    for (const line of await readLogs(names)) lines.push(await rescored(line, scorer, runCode));
+    return lines;
+  };
+  const lines = await read(logs);
   if (flags.calibration) {
-    const calibration = calibrationReport(lines, await readLogs(fitOn));
-    if (setTemperature !== undefined) await keepTemperature(setTemperature, calibration);
+    const known = await read(fitOn);
+    const calibration = calibrationReport(lines, known);
+    if (setTemperature !== undefined) await setConfidenceTemperature(setTemperature, fitAnswers(known));
     return printResult(context, flags, calibration, () =>
       describeCalibration(calibration, markdown ? markdownTable : formatTable),
     );
@@ -90,11 +98,4 @@ async function reportCommand(context: CliContext, logs: readonly string[], flags
   printResult(context, flags, report, () =>
     markdown ? describeReport(report, context.colors, markdownTable) : describeReport(report, context.colors),
   );
-}
-
-async function keepTemperature(pair: string, { temperatures }: CalibrationReport): Promise<void> {
-  const { specialized } = temperatures;
-  if (specialized === undefined)
-    throw new AppError("E_DATA", "--set-temperature: expected labels chosen by `specialized` in the logs of --fit-on");
-  await setConfidenceTemperature(pair, specialized);
 }

@@ -78,7 +78,7 @@ export async function answer(
     ...(constraint === undefined
       ? {}
       : { constraint: constraint.next, stopIds: [...edge.config.eosIds, ...constraint.stopIds] }),
-    ...(isLabel ? { confidenceTemperature } : {}),
+    ...(isLabel ? { confidenceTemperature: model.specialized?.gates === undefined ? 1 : confidenceTemperature } : {}),
     ...(top === undefined
       ? {}
       : {
