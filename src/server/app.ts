@@ -84,8 +84,8 @@ export const routes: readonly Route[] = [
 ];
 export type { Route };
 
-/** How long a store may take to answer before it is told to be out of reach. */
-const storeAnswerMs = 2_000;
+/** How long a store may take to answer before it is told to be out of reach; less than the second after which probes give up. */
+const storeAnswerMs = 500;
 
 /**
  * Ready, also where the store is out of reach: what is kept is still answered. A balancer that should know better asks with `?store=required`.

@@ -60,6 +60,16 @@ test("a name that one machine makes answers on the other; a new version does two
   expect(pieces.join("")).toBe(first.text);
 });
 
+test("where the bucket is silent readyz answers before a probe gives up", async () => {
+  fake.faults.isSilent = true;
+  clockMs += 60_000;
+  const from = performance.now();
+  expect(await ready(other)).toEqual([200, "out of reach"]);
+  expect(performance.now() - from).toBeLessThan(1_000);
+  fake.faults.isSilent = false;
+  clockMs += 60_000;
+});
+
 test("without the bucket what is kept is answered and readyz says so; writes and names nobody asked are refused; back, all goes on", async () => {
   const kept = await answer(other);
   fake.faults.isGone = true;

@@ -26,6 +26,8 @@ export type FakeS3 = AsyncDisposable & {
     readonly lostAnswers: Set<string>;
     /** Conditions are not looked at, as by an old server. */
     ignoresConditions: boolean;
+    /** Every page of a listing says that it goes on with itself. */
+    repeatsPages: boolean;
     /** What happens before a request is looked at: another machine is quicker. */
     before: ((method: string, key: string) => void) | undefined;
   };
@@ -44,6 +46,7 @@ export async function fakeS3(): Promise<FakeS3> {
     isSilent: false,
     lostAnswers: new Set(),
     ignoresConditions: false,
+    repeatsPages: false,
     before: undefined,
   };
   const server = createServer((request, response) => {
@@ -85,6 +88,10 @@ export async function fakeS3(): Promise<FakeS3> {
       response.writeHead(200, { etag: etagOf(text) });
       response.end();
     } else {
+      const { "if-match": same } = request.headers;
+      if (same !== undefined && found === undefined) return fail(response, 404, "NoSuchKey");
+      if (same !== undefined && found !== undefined && same !== etagOf(found.text))
+        return fail(response, 412, "PreconditionFailed");
       objects.delete(key);
       response.writeHead(204);
       response.end();
@@ -101,8 +108,9 @@ export async function fakeS3(): Promise<FakeS3> {
       const { text, changed } = objects.get(key)!;
       return `<Contents><Key>${key}</Key><LastModified>${changed.toISOString()}</LastModified><ETag>${etagOf(text).replaceAll('"', "&quot;")}</ETag></Contents>`;
     });
-    const more =
-      keys.length > page.length
+    const more = faults.repeatsPages
+      ? "<IsTruncated>true</IsTruncated><NextContinuationToken>0</NextContinuationToken>"
+      : keys.length > page.length
         ? `<IsTruncated>true</IsTruncated><NextContinuationToken>${page.at(-1)}</NextContinuationToken>`
         : "<IsTruncated>false</IsTruncated>";
     response.writeHead(200, { "content-type": "application/xml" });

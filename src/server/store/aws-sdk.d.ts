@@ -44,7 +44,7 @@ declare module "@aws-sdk/client-s3" {
     constructor(what: Writing);
   }
   export class DeleteObjectCommand extends Command<unknown> {
-    constructor(at: At);
+    constructor(at: At & { readonly IfMatch?: string });
   }
   export class ListObjectsV2Command extends Command<ListObjectsV2CommandOutput> {
     constructor(what: Listing);

@@ -23,12 +23,17 @@ export type Bucket = {
   get(key: string, maxBytes: number): Promise<StoredFile | undefined>;
   /** Returns the tag; undefined where the condition does not hold. Throws E_IO. */
   put(key: string, content: string, condition?: Condition): Promise<string | undefined>;
-  delete(key: string): Promise<void>;
-  /** @param most of how many files; all of them without it */
+  /**
+   * @param tag only the content with it, where the server knows such a condition
+   * @returns whether nothing is there now
+   */
+  delete(key: string, tag?: string): Promise<boolean>;
+  /** Throws E_LIMIT, E_IO. @param most of how many files; all of them without it */
   list(prefix: string, most?: number): Promise<BucketFile[]>;
 };
 
-const limits = { connectMs: 2_000, answerMs: 10_000, tries: 3 } as const;
+/** `pages`, `files`: of one listing. */
+const limits = { connectMs: 2_000, answerMs: 10_000, tries: 3, pages: 10_000, files: 1_000_000 } as const;
 
 /** Throws E_USAGE for what is no `s3://bucket/prefix`; E_CONFIG where the package is not installed. */
 export async function openBucket(location: string, { endpoint, region }: S3Settings = {}): Promise<Bucket> {
@@ -84,17 +89,25 @@ export async function openBucket(location: string, { endpoint, region }: S3Setti
         throw told(error);
       }
     },
-    async delete(key) {
+    async delete(key, tag) {
+      const remove = (condition: { readonly IfMatch?: string }) =>
+        client.send(new sdk.DeleteObjectCommand({ ...at(key), ...condition }));
       try {
-        await client.send(new sdk.DeleteObjectCommand(at(key)));
+        await remove(tag === undefined ? {} : { IfMatch: tag }).catch((error: unknown) => {
+          if (tag === undefined || statusOf(error) !== 501) throw error;
+          return remove({}); // 501: the server has no such condition
+        });
       } catch (error) {
+        if (tag !== undefined && [409, 412].includes(statusOf(error))) return false;
         if (nameOf(error) !== "NoSuchKey") throw told(error);
       }
+      return true;
     },
     async list(under, most) {
       const files: BucketFile[] = [];
       try {
-        for (let from: string | undefined; ; ) {
+        let from: string | undefined;
+        for (let pages = 1; ; pages++) {
           const page: ListObjectsV2CommandOutput = await client.send(
             new sdk.ListObjectsV2Command({
               Bucket: name,
@@ -105,8 +118,16 @@ export async function openBucket(location: string, { endpoint, region }: S3Setti
           );
           for (const { Key = "", ETag, LastModified } of page.Contents ?? [])
             files.push({ key: Key.slice(prefix.length), tag: ETag, changedMs: LastModified?.getTime() ?? 0 });
-          from = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-          if (from === undefined || files.length >= (most ?? Number.POSITIVE_INFINITY)) return files;
+          const next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+          if (next === undefined || files.length >= (most ?? Number.POSITIVE_INFINITY)) return files;
+          if (next === from)
+            throw new AppError("E_IO", "the store cannot be listed: its server gives the same page again and again");
+          if (pages === limits.pages || files.length > limits.files)
+            throw new AppError(
+              "E_LIMIT",
+              `the store cannot be listed: expected at most ${limits.files} files in ${limits.pages} pages, found more`,
+            );
+          from = next;
         }
       } catch (error) {
         throw told(error);
@@ -115,20 +136,29 @@ export async function openBucket(location: string, { endpoint, region }: S3Setti
   };
 }
 
-/** `s3://bucket/prefix` or `s3://bucket`. Throws E_USAGE. */
+/** `s3://bucket/prefix` or `s3://bucket`. Throws E_USAGE, without what may be a password. */
 function parseLocation(location: string): { readonly name: string; readonly prefix: string } {
-  const [, name, path = ""] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w.\-/]*))?$/.exec(location) ?? [];
+  const [, name, path = ""] = /^[sS]3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w.\-/]*))?$/.exec(location) ?? [];
   const parts = path.split("/").filter((part) => part !== "");
   if (name === undefined || parts.includes(".") || parts.includes(".."))
-    throw new AppError("E_USAGE", `expected s3://BUCKET or s3://BUCKET/PREFIX, found ${JSON.stringify(location)}`);
+    throw new AppError(
+      "E_USAGE",
+      `expected s3://BUCKET or s3://BUCKET/PREFIX, found ${
+        /^s3:[\w.\-/]*$/i.test(location)
+          ? JSON.stringify(location)
+          : 'other characters than letters, digits, ".", "-", "_" and "/"; keys belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
+      }`,
+    );
   return { name, prefix: parts.map((part) => `${part}/`).join("") };
 }
 
 function httpUrl(endpoint: string): string {
-  if (/^https?:\/\//.test(endpoint) && URL.canParse(endpoint)) return endpoint;
+  if (/^https?:\/\/[^@]*$/.test(endpoint) && URL.canParse(endpoint)) return endpoint;
   throw new AppError(
     "E_CONFIG",
-    `AWS_ENDPOINT_URL_S3: expected an address like https://host:9000, found ${JSON.stringify(endpoint)}`,
+    `AWS_ENDPOINT_URL_S3: expected an address like https://host:9000, found ${
+      endpoint.includes("@") ? 'one with "@" in it, as for a user and a password' : JSON.stringify(endpoint)
+    }`,
   );
 }
 

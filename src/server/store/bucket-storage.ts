@@ -8,13 +8,13 @@
  */
 import { randomUUID } from "node:crypto";
 import { AppError } from "../../base/errors.ts";
-import type { Bucket } from "./bucket-client.ts";
+import type { Bucket, Condition } from "./bucket-client.ts";
 import type { Read, Storage, StoredFile, Writer } from "./storage.ts";
 
 /**
  * `graceMs`: longer than any request takes, and than clocks differ: S3 refuses those a quarter of an hour off. `retryMs`: between attempts to
- * list a bucket that cannot be reached. `outMs`: for how long after a failed one requests do not wait for the next; longer than it takes.
- * `patienceMs`: how long a request waits for a listing where an older one is known. `keptBytes`: of files that names and certificates are in.
+ * list a bucket that cannot be reached. `outMs`: for how long after a failed one requests do not wait for the next.
+ * `patienceMs`: how long a request waits for a listing or a file where an older one is known. `keptBytes`: of files that names and certificates are in.
  */
 export const bucketLimits = {
   renewMs: 1_000,
@@ -131,27 +131,49 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
     of.listing?.files.set(key, { tag: undefined });
   }
 
+  /** Returns whether it was written. */
+  async function write(key: string, content: string, condition?: Condition): Promise<boolean> {
+    const tag = await bucket.put(key, content, condition).finally(() => wrote(key));
+    if (tag !== undefined && isListed(key)) keep(key, { bytes: Buffer.from(content), tag });
+    return tag !== undefined;
+  }
+
   const writer: Writer = {
     async put(key, content) {
-      await bucket.put(key, content).finally(() => wrote(key));
+      await write(key, content);
     },
     async swap(key, content, tag) {
       const condition = tag === undefined ? ({ IfNoneMatch: "*" } as const) : { IfMatch: tag };
-      return (await bucket.put(key, content, condition).finally(() => wrote(key))) !== undefined;
+      return write(key, content, condition);
     },
     async remove(key) {
       await bucket.delete(key).finally(() => wrote(key));
+      forget(key);
+    },
+    async removeSame(key, tag) {
+      const isGone = await bucket.delete(key, tag).finally(() => wrote(key));
+      if (isGone) forget(key);
+      return isGone;
     },
   };
 
   let checked: Promise<void> | undefined;
   /** Once, before the first change: a server that does not know conditions would let two machines write over each other. */
   function checkConditions(): Promise<void> {
-    checked ??= tryConditions(bucket).catch((error: unknown) => {
+    checked ??= checkTwice().catch((error: unknown) => {
       checked = undefined;
       throw error;
     });
     return checked;
+  }
+
+  /** A lost answer looks like a condition that was not kept, so a server is refused for what it does twice. */
+  async function checkTwice(): Promise<void> {
+    if ((await keepsConditions(bucket)) || (await keepsConditions(bucket))) return;
+    throw new AppError(
+      "E_IO",
+      "the store's server does not keep the conditions If-Match and If-None-Match: two machines could write over each other",
+    );
   }
 
   let reached: { readonly atMs: number; readonly answer: Promise<void> } | undefined;
@@ -164,9 +186,18 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
       if (listed === undefined) return undefined;
       const known = kept.get(key);
       if (known === undefined || known.tag !== listed.tag) {
-        const file = await readNow(key, maxBytes);
-        if (files.get(key) === listed) file === undefined ? files.delete(key) : files.set(key, { tag: file.tag });
-        return file;
+        const asked = readNow(key, maxBytes).then(
+          (file) => {
+            if (files.get(key) === listed) file === undefined ? files.delete(key) : files.set(key, { tag: file.tag });
+            return file;
+          },
+          (error: unknown) => {
+            if (known !== undefined && error instanceof AppError && error.code === "E_IO") return known;
+            throw error;
+          },
+        );
+        if (known === undefined) return asked;
+        return Promise.race([asked, sleep(bucketLimits.patienceMs).then(() => known)]);
       }
       kept.delete(key); // what was asked last is the last to go
       kept.set(key, known);
@@ -176,7 +207,7 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
     async list(prefix) {
       if (!/^(names|certificates)\/[^/]+\/$/.test(prefix)) return bucket.list(prefix);
       const { files } = await renew(prefix);
-      return [...files].map(([key, file]) => ({ key, ...file }));
+      return [...files].map(([key, file]) => ({ key, ...file })).sort((a, b) => (a.key < b.key ? -1 : 1));
     },
     async change(work) {
       await checkConditions();
@@ -193,8 +224,8 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
   };
 }
 
-/** Writes a small file and tries to write it again on conditions that do not hold. Throws E_IO where it is written all the same. */
-async function tryConditions(bucket: Bucket): Promise<void> {
+/** Writes a small file and tries to write it again on conditions that do not hold. Returns whether that was refused. */
+async function keepsConditions(bucket: Bucket): Promise<boolean> {
   const key = `trial-${randomUUID()}.json`;
   const other = '"00000000000000000000000000000000"';
   try {
@@ -202,11 +233,7 @@ async function tryConditions(bucket: Bucket): Promise<void> {
     const again = await bucket.put(key, "[]", { IfNoneMatch: "*" });
     const overOther = await bucket.put(key, "[]", { IfMatch: other });
     const over = tag === undefined ? undefined : await bucket.put(key, "[1]", { IfMatch: tag });
-    if (tag === undefined || over === undefined || again !== undefined || overOther !== undefined)
-      throw new AppError(
-        "E_IO",
-        "the store's server does not keep the conditions If-Match and If-None-Match: two machines could write over each other",
-      );
+    return tag !== undefined && over !== undefined && again === undefined && overOther === undefined;
   } finally {
     await bucket.delete(key).catch(() => undefined);
   }

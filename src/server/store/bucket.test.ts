@@ -85,6 +85,68 @@ describe("several machines", () => {
     expect((await one.verify()).versions).toBe(5);
   });
 
+  test("roll back and name once where an answer is lost", async () => {
+    const store = await open();
+    for (const gate of [0.25, 0.5, 0.75]) await store.put("main", "a", contentOf(gate));
+    fake.faults.lostAnswers.add("some/prefix/names/main/a.json");
+    expect((await store.rollback("main", "a")).version).toBe(2);
+    expect(JSON.parse(fake.objects.get("some/prefix/names/main/a.json")!.text)).toMatchObject({ current: 2 });
+    await store.put("main", "b", contentOf(0.25));
+    fake.faults.lostAnswers.add("some/prefix/names/main/c.json");
+    // The target goes in the moment in which the answer is lost.
+    fake.faults.before = (method, key) => {
+      if (method === "PUT" && fake.objects.has("some/prefix/names/main/c.json") && key.endsWith("c.json"))
+        fake.objects.delete("some/prefix/names/main/b.json");
+    };
+    await store.alias("main", "c", "b");
+  });
+
+  test("keep a name that another makes while a lost one is repaired, and a content that is stored anew meanwhile", async () => {
+    const [one, other] = [await open(), await open()];
+    await one.put("main", "a", contentOf(0.25));
+    const { object } = await one.put("main", "b", contentOf(0.5));
+    const stored = new Map(fake.objects);
+    const [a, b] = ["a", "b"].map((name) => `some/prefix/names/main/${name}.json`) as [string, string];
+    for (const key of [...fake.objects.keys()]) if (key.includes("objects/")) fake.objects.delete(key);
+    const anew = { version: 2, object, at: new Date().toISOString() };
+    let reads = 0;
+    fake.faults.before = (method, key) => {
+      if (method === "GET" && key === b && ++reads === 2) {
+        const path = `some/prefix/objects/${object}.json`;
+        fake.objects.set(path, stored.get(path)!);
+      }
+      if (method !== "DELETE" || key !== a) return;
+      fake.faults.before = undefined;
+      const path = `some/prefix/objects/${object}.json`;
+      fake.objects.set(path, stored.get(path)!);
+      const name = JSON.parse(fake.objects.get(a)!.text) as { versions: object[] };
+      const text = JSON.stringify({ ...name, current: 2, versions: [...name.versions, anew] });
+      fake.objects.set(a, { text, changed: new Date() });
+    };
+    await other.repair();
+    expect(JSON.parse(fake.objects.get(a)!.text)).toMatchObject({ current: 2, versions: [anew] });
+    expect(fake.objects.has(b)).toBe(true);
+  });
+
+  test("keep what they put aside just now, though it was aside before; other files there are left alone", async () => {
+    const store = await open();
+    const { object } = await store.put("main", "a", contentOf(0.25));
+    await store.remove("main", "a");
+    const aside = `some/prefix/aside/${object}.json`;
+    const old = { text: fake.objects.get(`some/prefix/objects/${object}.json`)!.text, changed: new Date(0) };
+    fake.objects.set(`some/prefix/objects/${object}.json`, { ...old });
+    fake.objects.set(aside, { ...old });
+    const strays = ["objects/notes", "aside/notes", "certificates/main/notes"].map((key) => `some/prefix/${key}.json`);
+    for (const key of strays) fake.objects.set(key, { text: "{}", changed: new Date(0) });
+    expect(await store.collect()).toEqual([object]);
+    expect(fake.objects.has(aside)).toBe(true);
+    expect(strays.filter((key) => fake.objects.has(key))).toEqual(strays);
+    expect((await store.verify()).unused).toEqual([]);
+    fake.objects.get(aside)!.text = "{}";
+    await expect(store.read(object)).rejects.toMatchObject({ code: "E_FORMAT" });
+    expect(fake.objects.has(`some/prefix/objects/${object}.json`)).toBe(false);
+  });
+
   test("agree on the secret by which prompts are recognised", async () => {
     const [one, other] = [await open(), await open()];
     await one.agreeOnSecret(new Uint8Array(32).fill(1));
@@ -165,6 +227,18 @@ describe("a bucket that does not answer", () => {
     expect((await store.resolve("main", "a")).version).toBe(2);
   });
 
+  test("is answered for by what is kept, also of a name that was to be changed", async () => {
+    const store = await open();
+    await store.put("main", "a", contentOf(0.25));
+    await store.resolve("main", "a");
+    await store.put("main", "b", contentOf(0.25));
+    await store.put("main", "a", contentOf(0.5));
+    fake.faults.isGone = true;
+    await expect(store.put("main", "a", contentOf(0.75))).rejects.toMatchObject({ code: "E_IO" });
+    expect((await store.resolve("main", "a")).version).toBe(2);
+    expect((await store.resolve("main", "b")).version).toBe(1);
+  });
+
   test("once, and was not asked for long, is asked before an answer is given", async () => {
     const [one, other] = [await open(), await open()];
     await one.put("main", "a", contentOf(0.25));
@@ -195,6 +269,38 @@ describe("a bucket that does not answer", () => {
       message: expect.stringContaining("If-None-Match"),
     });
     expect(fake.objects.size).toBe(0);
+  });
+
+  test("or loses one answer of the trial is written to", async () => {
+    const store = await open();
+    fake.faults.before = (method, key) => {
+      if (method !== "PUT" || !key.includes("trial-")) return;
+      fake.faults.before = undefined;
+      fake.faults.lostAnswers.add(key);
+    };
+    expect((await store.put("main", "a", contentOf(0.25))).version).toBe(1);
+    expect([...fake.objects.keys()].filter((key) => key.includes("trial-"))).toEqual([]);
+  });
+
+  test("or gives the same page again and again is not listed for ever", async () => {
+    const store = await open();
+    fake.faults.repeatsPages = true;
+    await expect(store.list("main")).rejects.toMatchObject({ code: "E_IO", message: expect.stringContaining("page") });
+  });
+
+  test("is never told of with a password", async () => {
+    const told = async (where: string, endpoint = fake.s3.endpoint) =>
+      openStore(where, { s3: { endpoint } }).catch((error: unknown) => error);
+    for (const error of [
+      await told("s3://me:hunter2@bucket/x"),
+      await told("S3://me:hun/hunter2@bucket"),
+      await told("s3://bucket/x", "http://me:hunter2@127.0.0.1:1"),
+      await told("s3://bucket/x", "me:hunter2@host"),
+    ]) {
+      expect(error).toMatchObject({ code: expect.stringMatching(/^E_(USAGE|CONFIG)$/) });
+      expect(String(error)).not.toMatch(/hun|me:/);
+    }
+    await (await openStore("S3://bucket/x", { s3: fake.s3 })).check();
   });
 
   test.each(["s3://", "s3://B/x", "s3://bucket/../x", "s3:bucket"])("%s is none", async (where) => {

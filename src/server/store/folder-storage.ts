@@ -91,6 +91,10 @@ export async function openFolder(folder: string, sleep: (ms: number) => Promise<
         throw ioError(error, "write", pathOf(key));
       });
     },
+    async removeSame(key) {
+      await writer.remove(key); // nobody else writes meanwhile
+      return true;
+    },
   };
 
   return {

@@ -8,7 +8,7 @@ type Options = { readonly s3: S3Settings | undefined; readonly sleep: (ms: numbe
 
 /** Throws E_USAGE, E_CONFIG for what is no bucket; E_IO where it cannot be reached. */
 export async function openStorage(where: string, { s3, sleep }: Options): Promise<Storage> {
-  if (!where.startsWith("s3:")) return openFolder(where, sleep);
+  if (!/^s3:/i.test(where)) return openFolder(where, sleep);
   const storage = bucketStorage(await openBucket(where, s3), { now: () => performance.now(), sleep });
   await storage.check();
   return storage;

@@ -43,4 +43,9 @@ export type Writer = {
   swap(key: string, content: string, tag: string | undefined): Promise<boolean>;
   /** What is not there is no error. */
   remove(key: string): Promise<void>;
+  /**
+   * The same on the condition that the content is still the one of this tag. A bucket whose server has no such condition removes what is there.
+   * @returns whether nothing is there now
+   */
+  removeSame(key: string, tag: string): Promise<boolean>;
 };

@@ -27,29 +27,23 @@ import {
 } from "../../pair/specialization.ts";
 import { Certificate } from "../trust/certificate.ts";
 import type { S3Settings } from "./bucket-client.ts";
+import { isDamage, isDamaged } from "./damage.ts";
 import { parseReference, requireName } from "./names.ts";
 import { openStorage } from "./open-storage.ts";
 import type { Read, Storage, Writer } from "./storage.ts";
+import {
+  isSame,
+  NameFile,
+  nameFormat,
+  type OwnName,
+  ownOf,
+  type Resolved,
+  type StoredName,
+  type StoredVersion,
+  versionOf,
+} from "./stored-name.ts";
 
-const Version = z.strictObject({
-  version: z.int().positive(),
-  /** The content's hash. */
-  object: Sha256,
-  at: z.iso.datetime(),
-  /** A keyed hash of prompt, pair and options: the same question has this answer. */
-  key: Sha256.optional(),
-});
-const format = z.literal("lora-gen name 1");
-const NameFile = z.union([
-  z.strictObject({ format, name: z.string(), current: z.int().positive(), versions: z.array(Version).min(1) }),
-  z.strictObject({ format, name: z.string(), aliasOf: z.string() }),
-]);
-export type StoredVersion = z.infer<typeof Version>;
-export type StoredName = z.infer<typeof NameFile>;
-/** A name that has versions of its own. */
-export type OwnName = Extract<StoredName, { versions: unknown }>;
-
-export type Resolved = StoredVersion & { readonly name: string };
+export type { OwnName, StoredName };
 
 export type StoreReport = {
   readonly names: number;
@@ -119,7 +113,6 @@ const limits = {
   swapWaitMs: 400,
   reads: 16,
 } as const;
-const ownOf = (found: StoredName): OwnName | undefined => ("versions" in found ? found : undefined);
 
 /**
  * Opens a store. A folder is made if it is not there; a bucket has to be.
@@ -171,28 +164,25 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
   }
 
   /**
-   * Changes what a name is by what it is now. Where another machine was quicker, `decide` is asked again about what that one wrote.
+   * Changes what a name is by what it is now. Where another machine was quicker, `decide` is asked again about what that one wrote. It is
+   * also asked again about what it wrote itself, where the answer was lost and the second attempt is refused.
    * @throws E_BUSY where others are quicker every time
    */
   async function changeName<T>(
     writer: Writer,
     path: string,
-    decide: (found: StoredName | undefined) => Promise<{ readonly next?: StoredName; readonly result: T }>,
+    decide: (found: StoredName | undefined) => Promise<{ readonly next?: StoredName | "nothing"; readonly result: T }>,
   ): Promise<T> {
     for (let tries = 1; tries <= limits.swapTries; tries++) {
       const found = await readJson(storage.readNow, path, NameFile, limits.nameBytes);
       const { next, result } = await decide(found?.value);
-      if (next === undefined || (await writer.swap(path, encode(next), found?.tag))) return result;
+      if (next === undefined) return result;
+      if (next !== "nothing") {
+        if (await writer.swap(path, encode(next), found?.tag)) return result;
+      } else if (found === undefined || (await writer.removeSame(path, found.tag))) return result;
       await sleep(randomInt(1 + Math.min(limits.swapWaitMs, 20 * tries)));
     }
     throw new AppError("E_BUSY", "this name is being changed by other machines all the time: ask again later");
-  }
-
-  function versionOf(own: OwnName, wanted = own.current): Resolved {
-    const found = own.versions.find(({ version }) => version === wanted);
-    if (found === undefined)
-      throw new AppError("E_NOT_FOUND", `model ${JSON.stringify(own.name)}: has no version ${wanted}`);
-    return { ...found, name: own.name };
   }
 
   async function resolve(tenant: string, reference: string): Promise<Resolved> {
@@ -230,7 +220,7 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
   async function broughtBack(object: string) {
     if (storage.graceMs === 0) return undefined;
     const file = await storage.read(asidePath(object), specializationLimits.fileBytes);
-    if (file !== undefined)
+    if (file !== undefined && sha256(file.bytes) === object)
       await storage.change((writer) => writer.put(objectPath(object), decodeUtf8(file.bytes, asidePath(object))));
     return file;
   }
@@ -241,6 +231,10 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
       const [, folder, name] = /^(.*\/)([^/.][^/]*)\.json$/.exec(key) ?? [];
       return name === undefined || folder === undefined ? [] : [{ key, folder, name, changedMs }];
     });
+
+  /** The same of contents; other files in their folder are none of the store's. */
+  const contentsIn = async (prefix: "objects/" | "aside/") =>
+    (await jsonIn(prefix)).filter(({ folder, name }) => folder === prefix && isHash(name));
 
   async function list(tenant: string, onDamaged?: (name: string) => void): Promise<StoredName[]> {
     const files = await jsonIn(`names/${requireName(tenant)}/`);
@@ -255,7 +249,6 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
     return found.filter((name) => name !== undefined);
   }
 
-  const formatName = "lora-gen name 1" as const;
   const isAnother = (name: string) => `model ${JSON.stringify(name)}: is another name of a model`;
 
   async function put(tenant: string, name: string, content: Specialization, key?: string) {
@@ -268,7 +261,6 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
       let tried: StoredVersion | undefined;
       return changeName(writer, path, async (before) => {
         const own = before && ownOf(before);
-        // A change can have been made although nobody could say so: the answer was lost, and the second attempt is refused.
         const made = own?.versions.find((each) => tried !== undefined && isSame(each, tried));
         if (made !== undefined) return { result: { ...made, name, isNew: true } };
         if (before !== undefined && own === undefined)
@@ -287,7 +279,7 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
         tried = added;
         const versions = [...(own?.versions ?? []), added];
         return {
-          next: { format: formatName, name, current: version, versions },
+          next: { format: nameFormat, name, current: version, versions },
           result: { ...added, name, isNew: true },
         };
       });
@@ -295,20 +287,25 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
   }
 
   const rollback: Store["rollback"] = (tenant, name, wanted) =>
-    storage.change((writer) =>
-      changeName(writer, namePath(tenant, name), async (found) => {
+    storage.change((writer) => {
+      let version = wanted;
+      return changeName(writer, namePath(tenant, name), async (found) => {
         if (found === undefined) throw notFound(name);
         const own = ownOf(found);
         if (own === undefined) throw new AppError("E_USAGE", `${isAnother(name)}, without versions`);
         const before = own.versions.filter(({ version }) => version < own.current).at(-1)?.version;
-        const target = versionOf(own, wanted ?? before ?? 0);
-        return { next: { ...own, current: target.version }, result: target };
-      }),
-    );
+        version ??= before ?? 0; // once: what is one version back now is two back where this was made already
+        const target = versionOf(own, version);
+        return own.current === version ? { result: target } : { next: { ...own, current: version }, result: target };
+      });
+    });
 
   const alias: Store["alias"] = (tenant, name, target) =>
-    storage.change((writer) =>
-      changeName(writer, namePath(tenant, name), async (before) => {
+    storage.change((writer) => {
+      let isTried = false;
+      return changeName(writer, namePath(tenant, name), async (before) => {
+        if (isTried && before !== undefined && "aliasOf" in before && before.aliasOf === target)
+          return { result: undefined };
         if (before !== undefined && ownOf(before) !== undefined)
           throw new AppError("E_USAGE", `model ${JSON.stringify(name)}: has versions of its own; remove it first`);
         const { name: targetName, version } = parseReference(target);
@@ -317,9 +314,10 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
         const real = ownOf(found.value);
         if (real === undefined) throw new AppError("E_USAGE", `${target}: expected a model, found another name of one`);
         versionOf(real, version);
-        return { next: { format: formatName, name, aliasOf: target }, result: undefined };
-      }),
-    );
+        isTried = true;
+        return { next: { format: nameFormat, name, aliasOf: target }, result: undefined };
+      });
+    });
 
   const remove: Store["remove"] = (tenant, name) =>
     storage.change(async (writer) => {
@@ -356,14 +354,11 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
 
   /** Every name, and what of them is damaged. */
   async function survey() {
-    const held = await jsonIn("objects/");
+    const held = await contentsIn("objects/");
     const names = await allNames();
     const lost = new Set<string>();
     await atOnce([...names.used], limits.reads, async (object) => {
-      await read(object).catch((error: unknown) => {
-        if (!isDamage(error)) throw error;
-        lost.add(object);
-      });
+      if (await isDamaged(read(object))) lost.add(object);
     });
     const report: StoreReport = {
       names: names.count,
@@ -385,9 +380,9 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
   const collect: Store["collect"] = () =>
     storage.change(async (writer) => {
       // In this order: a content is written before the name that points to it, and a certificate after it.
-      const certificates = await jsonIn("certificates/");
-      const aside = storage.graceMs === 0 ? [] : await jsonIn("aside/");
-      const held = await jsonIn("objects/");
+      const certificates = (await jsonIn("certificates/")).filter(({ name }) => isHash(name));
+      const aside = storage.graceMs === 0 ? [] : await contentsIn("aside/");
+      const held = await contentsIn("objects/");
       const { unreadable, used } = await allNames();
       if (unreadable.length > 0)
         throw new AppError(
@@ -407,7 +402,7 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
         if (used.has(object.name)) {
           await broughtBack(object.name);
           await writer.remove(object.key);
-        } else if (!isLeftAlone(object)) await writer.remove(object.key);
+        } else if (!isLeftAlone(object) && !removed.includes(object.name)) await writer.remove(object.key);
       const known = new Set([...held, ...aside].map(({ name }) => name));
       for (const object of removed) if (storage.graceMs === 0) known.delete(object);
       for (const certificate of certificates)
@@ -424,18 +419,23 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
   const repair: Store["repair"] = () =>
     storage.change(async (writer) => {
       const { all, unreadable, lost, report } = await survey();
-      for (const { path } of unreadable) await writer.remove(path);
+      for (const { path } of unreadable)
+        if (await isDamaged(readJson(storage.readNow, path, NameFile, limits.nameBytes))) await writer.remove(path);
       for (const { path, file } of all) {
         if (!file.versions.some(({ object }) => lost.has(object))) continue;
-        const isEmpty = await changeName(writer, path, async (found) => {
+        await changeName(writer, path, async (found) => {
           const own = found && ownOf(found);
-          const versions = own?.versions.filter(({ object }) => !lost.has(object)) ?? [];
+          if (own === undefined) return { result: undefined };
+          const versions: StoredVersion[] = [];
+          // Asked again: what was lost may have been stored anew since.
+          for (const version of own.versions)
+            if (!lost.has(version.object) || !(await isDamaged(read(version.object)))) versions.push(version);
           const last = versions.at(-1);
-          if (own === undefined || last === undefined) return { result: own !== undefined };
+          if (last === undefined) return { next: "nothing" as const, result: undefined };
+          if (versions.length === own.versions.length) return { result: undefined };
           const current = versions.some(({ version }) => version === own.current) ? own.current : last.version;
-          return { next: { ...own, current, versions }, result: false };
+          return { next: { ...own, current, versions }, result: undefined };
         });
-        if (isEmpty) await writer.remove(path);
       }
       return report;
     });
@@ -490,8 +490,4 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
 const secretPath = "secret.json";
 const SecretFile = z.strictObject({ format: z.literal("lora-gen secret 1"), check: Sha256 });
 
-/** A file that is not what it should be; not a storage that did not answer. */
-const isDamage = (error: unknown): boolean => error instanceof AppError && error.code !== "E_IO";
-
-const isSame = (a: StoredVersion, b: StoredVersion): boolean =>
-  a.version === b.version && a.object === b.object && a.at === b.at && a.key === b.key;
+const isHash = (name: string): boolean => Sha256.safeParse(name).success;
