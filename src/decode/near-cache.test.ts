@@ -1,5 +1,6 @@
 /** @file Layers that do not read all positions hold little more than they read: the same logits, going back, and the memory that it saves. */
 import { beforeAll, describe, expect, test } from "vitest";
+import { nearModels } from "../../test/support/near-models.ts";
 import { distance } from "../../test/support/numeric.ts";
 import { fullLogits, randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
@@ -11,14 +12,8 @@ import { readPrefix } from "./prefix.ts";
 
 const rng = createRng("near");
 const ids = Array.from({ length: 1200 }, () => rng.int(50));
-const shape = { layers: 3, context: 2048, headDim: 8 } as const;
 
-const models: readonly (readonly [string, Partial<ModelConfig>])[] = [
-  ["windows of 20 and of 7", { ...shape, modelType: "mistral", windows: [20, 0, 7] }],
-  ["convolutions", { ...shape, modelType: "lfm2", convolution: { width: 3, layers: [true, false, true] } }],
-];
-
-describe.each(models)("%s", (_, changes) => {
+describe.each(nearModels)("%s", (_, changes) => {
   const model = randomLlama(changes);
   let wanted: readonly Float32Array[];
   beforeAll(async () => {

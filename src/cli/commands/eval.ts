@@ -152,46 +152,23 @@ async function constraintOf(flags: Flags): Promise<Selection["constraint"]> {
 
 async function evalCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const names = required(flags.suite, "eval", "--suite FILE…");
-  const {
-    pair,
-    model,
-    methods: wanted,
-    threads,
-    device,
-    only,
-    limit,
-    seeds,
-    timed,
-    log,
-    logPrompts,
-    written,
-    against,
-  } = flags;
-  const { taskFiles, tasks } = await openSuites(names, { pair, data: flags.data, items: limit, seeds });
+  const { pair, model, data, timed, log, ...asked } = flags;
+  const { taskFiles, tasks } = await openSuites(names, { pair, data, items: flags.limit, seeds: flags.seeds });
   const constraint = await constraintOf(flags);
   const runCode = await codeRunnerOf(context, flags);
   const { stderr: stream, now } = context;
   let progress: ReturnType<typeof createProgress> | undefined;
   try {
     const report = await runEval({
+      ...asked,
       ...(model === undefined ? { pairDirectory: pair } : { modelPath: await context.resolveModel(model) }),
       taskFiles,
       tasks,
       ...(log === undefined ? {} : { log }),
       resolveModel: context.resolveModel,
       warn: warnOn(context),
-      exact: flags.exact,
-      methods: wanted,
-      threads,
-      device,
-      only,
-      limit,
-      seeds,
-      written,
       constraint,
       runCode,
-      against,
-      logPrompts,
       timedQueries: timed,
       now,
       signal,

@@ -1,11 +1,11 @@
 /** @file Slots of layers that see a window, or convolve, keep what is still read: long requests get the answers of a cache of everything. */
 import { beforeAll, describe, expect, test } from "vitest";
+import { nearModels } from "../../../test/support/near-models.ts";
 import { distance } from "../../../test/support/numeric.ts";
 import { randomLlama } from "../../../test/support/random-llama.ts";
 import { createRng } from "../../base/rng.ts";
 import { createDecoder } from "../../decode/decoder.ts";
 import { slotLayout } from "../../decode/slots.ts";
-import type { ModelConfig } from "../../models/config.ts";
 import { createPlainEngine, type Engine, type EngineRequest } from "./engine.ts";
 
 const rng = createRng("slots");
@@ -19,13 +19,7 @@ const requests: readonly EngineRequest[] = [
   { ids: [...shared, ...draw(3)], prefixTokens: 350 },
 ].map((request) => ({ ...request, maxTokens: 70, stopIds: [] }));
 
-const shape = { layers: 3, context: 2048, headDim: 8 } as const;
-const models: readonly (readonly [string, Partial<ModelConfig>])[] = [
-  ["windows of 20 and of 7", { ...shape, modelType: "mistral", windows: [20, 0, 7] }],
-  ["convolutions", { ...shape, modelType: "lfm2", convolution: { width: 3, layers: [true, false, true] } }],
-];
-
-describe.each(models)("%s", (_, changes) => {
+describe.each(nearModels)("%s", (_, changes) => {
   const model = randomLlama(changes);
   /** Of each request the tokens of the answer, and all logits behind one another. */
   let wanted: Awaited<ReturnType<typeof ask>>[];
