@@ -47,9 +47,14 @@ function choose(rng: Rng, pairs: readonly Pair[]): { readonly queries: Pair[]; r
   return { queries, examples: cut.slice(queries.length, queries.length + examplesPerPrompt) };
 }
 
-type Drawn = { readonly family: string; readonly descriptions: readonly string[]; readonly pairs: readonly Pair[] };
+type Drawn = {
+  readonly family: string;
+  readonly descriptions: readonly string[];
+  readonly pairs: readonly Pair[];
+  readonly labels?: readonly string[] | undefined;
+};
 
-function episode(rng: Rng, { long }: Sources, { family, descriptions, pairs }: Drawn): Episode | undefined {
+function episode(rng: Rng, { long }: Sources, { family, descriptions, pairs, labels }: Drawn): Episode | undefined {
   const chosen = choose(rng, pairs);
   if (chosen === undefined) return undefined;
   const wanted: Style = drawStyle(rng);
@@ -58,6 +63,7 @@ function episode(rng: Rng, { long }: Sources, { family, descriptions, pairs }: D
     family,
     prompt: systemPrompt(rng, rng.pick(descriptions), style, chosen.examples, long),
     queries: chosen.queries,
+    ...(labels === undefined ? {} : { labels: [...labels] }),
   };
 }
 
@@ -89,6 +95,7 @@ const overTexts: DrawGroup = (rng, { pool, split }) => {
       family: isLabels ? "labels" : `rule ${behaviour.group}`,
       descriptions: behaviour.wordings[split],
       pairs: pairsOf(texts, behaviour),
+      labels: behaviour.labels,
     };
   });
 };
@@ -103,7 +110,12 @@ const synthetic: DrawGroup = (rng, { split }) => {
   const texts = [...new Set(inputs)].map((text) => ({ text, source: "synthetic", domain: "", intent: "" }));
   return Array.from({ length: groupSize }, () => {
     const behaviour = isTable ? lookupTable(rng, keys) : listFunction(rng);
-    return { family: behaviour.group, descriptions: behaviour.wordings[split], pairs: pairsOf(texts, behaviour) };
+    return {
+      family: behaviour.group,
+      descriptions: behaviour.wordings[split],
+      pairs: pairsOf(texts, behaviour),
+      labels: behaviour.labels,
+    };
   });
 };
 
@@ -127,10 +139,11 @@ const instructed: DrawGroup = (rng, { instructions, pool, split }) =>
     const task = rng.pick(instructions);
     const rows = sample(rng, task.rows[split], 24);
     const first = instruct(rng, task, { renamed: task.labels !== undefined && rng.next() < 0.3 });
-    const under = ({ wordings, answer }: ReturnType<typeof instruct>): Drawn => ({
+    const under = ({ wordings, answer, labels }: ReturnType<typeof instruct>): Drawn => ({
       family: "super-ni",
       descriptions: wordings[split],
       pairs: rows.map(({ input, target }) => ({ input, target: answer(target) })),
+      labels,
     });
     if (task.labels !== undefined && rng.next() < 0.7)
       return [under(first), under(instruct(rng, task, { renamed: true }))];
@@ -144,6 +157,7 @@ const instructed: DrawGroup = (rng, { instructions, pool, split }) =>
       family: `rule ${rule.group}`,
       descriptions: rule.wordings[split],
       pairs: pairsOf(texts, rule),
+      labels: rule.labels,
     };
     return [
       under(first),

@@ -35,3 +35,15 @@ test("blocks follow each other through the file and begin again behind its end",
   );
   expect(families).toEqual(["ab", "cd", "ea"]);
 });
+
+test("an episode may name its labels; a target that is none of them is refused by its place", async () => {
+  const path = join(folder, "labels.jsonl");
+  const closed: Episode = { ...episode("a"), labels: ["yes", "no"] };
+  await writeEpisodes(path, [closed]);
+  expect(await readEpisodes(path)).toEqual([closed]);
+  await writeEpisodes(path, [closed, { ...closed, labels: ["no"] }]);
+  await expect(readEpisodes(path)).rejects.toMatchObject({
+    code: "E_FORMAT",
+    message: expect.stringMatching(/line 2.*queries\.0\.target: expected one of the labels, found "yes"/),
+  });
+});

@@ -6,14 +6,29 @@ import { checkSchema } from "../base/json.ts";
 import { readJsonl } from "../files/jsonl.ts";
 
 const text = z.string().min(1);
+/** Each label is encoded for each prompt. */
+const maxLabels = 1000;
 
-const EpisodeSchema = z.strictObject({
-  /** What the prompt was drawn from. Episodes of one family are counted together in reports. */
-  family: text,
-  /** The whole system prompt, with its examples. */
-  prompt: text,
-  queries: z.array(z.strictObject({ input: text, target: text })).min(1),
-});
+const EpisodeSchema = z
+  .strictObject({
+    /** What the prompt was drawn from. Episodes of one family are counted together in reports. */
+    family: text,
+    /** The whole system prompt, with its examples. */
+    prompt: text,
+    queries: z.array(z.strictObject({ input: text, target: text })).min(1),
+    /** All possible answers, where the prompt gives a closed list of them. */
+    labels: z.exactOptional(z.array(text).min(1).max(maxLabels)),
+  })
+  .superRefine(({ labels, queries }, { addIssue }) => {
+    if (labels === undefined) return;
+    for (const [i, { target }] of queries.entries())
+      if (!labels.includes(target))
+        addIssue({
+          code: "custom",
+          path: ["queries", i, "target"],
+          message: `expected one of the labels, found ${JSON.stringify(target)}`,
+        });
+  });
 
 export type Episode = z.infer<typeof EpisodeSchema>;
 

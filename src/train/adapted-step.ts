@@ -5,8 +5,8 @@ import type { ModelConfig } from "../models/config.ts";
 import { type FrozenModel, frozenParts } from "../models/frozen-model.ts";
 import { type Linear, type Parts, wrapLinear } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
-import { rowInputs, supervisedTokens } from "./batch.ts";
-import { answerLoss, edgePrefix, type Target } from "./generator-step.ts";
+import { rowInputs } from "./batch.ts";
+import { answerLoss, edgePrefix, type Target, weighFor } from "./generator-step.ts";
 import type { StepSpec } from "./step.ts";
 
 /** What is trained. */
@@ -48,13 +48,13 @@ export function adaptedSpec(
   return {
     parameters: new Map([...infos].map(([name, info]) => [name, info.shape])),
     ...(undecayed === undefined ? {} : { undecayed }),
-    weigh: supervisedTokens(edgePrefix),
+    weigh: weighFor(target),
     optimizer,
     maxGradientNorm,
     objective: (parameters) => {
       const batch = rowInputs(edgePrefix);
       const { plain, student } = adaptedParts(edge, adaptation, parameters, batch.tokens);
-      return { loss: answerLoss(edge.config, student, plain, target, batch) };
+      return answerLoss(edge.config, student, plain, target, batch);
     },
   };
 }

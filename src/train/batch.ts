@@ -6,6 +6,9 @@ import type { Segments } from "../models/decoder.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor, intTensor, type Tensor } from "../runtime/tensor.ts";
 
+/** A token that a closed list leaves a choice for: where it stands, and what may stand there, the right one first. */
+export type Choice = { readonly at: number; readonly tokens: readonly number[] };
+
 /**
  * One row of a batch. `answers` are half-open spans of `ids` that are to be predicted; position 0 never is.
  * `starts` are where the sequences begin that were joined in the row, 0 first. `sees` names for each of them an earlier
@@ -16,6 +19,8 @@ export type Row = {
   readonly answers: readonly (readonly [number, number])[];
   readonly starts?: readonly number[];
   readonly sees?: readonly number[];
+  /** Where a closed list leaves a choice for a token of an answer. */
+  readonly choices?: readonly Choice[];
 };
 
 export type RowInputs = {

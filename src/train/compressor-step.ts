@@ -7,7 +7,7 @@ import type { AdamWConfig } from "../optim/adamw.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { intTensor } from "../runtime/tensor.ts";
 import { type FrozenShape, frozenPrefix } from "./adapted-step.ts";
-import { rowInputs, supervisedTokens } from "./batch.ts";
+import { rowInputs } from "./batch.ts";
 import {
   type CompressorSettings,
   compress,
@@ -18,7 +18,7 @@ import {
   learnedTokens,
   type Segment,
 } from "./compressor.ts";
-import { answerLoss, edgePrefix, promptOfName, type Target } from "./generator-step.ts";
+import { answerLoss, edgePrefix, promptOfName, type Target, weighFor } from "./generator-step.ts";
 import type { StepSpec } from "./step.ts";
 
 const names = {
@@ -79,7 +79,7 @@ export function compressorSpec({ edge, settings, target, optimizer }: Compressor
   const { config } = edge;
   return {
     parameters: compressorShapes(config, settings),
-    weigh: supervisedTokens(edgePrefix),
+    weigh: weighFor(target),
     optimizer,
     maxGradientNorm: optimizer.maxGradientNorm,
     objective: (parameters) => {
@@ -93,7 +93,7 @@ export function compressorSpec({ edge, settings, target, optimizer }: Compressor
       const next = gather(input(names.next, ["prompts"], "i64"), promptOf);
       const positions: Node = add(batch.segments.positions, reshape(next, [rows, 1]));
       const behind = { ...batch, segments: { ...batch.segments, positions } };
-      return { loss: answerLoss(config, parts.answerer, plain, target, behind, prefix) };
+      return answerLoss(config, parts.answerer, plain, target, behind, prefix);
     },
   };
 }

@@ -4,6 +4,7 @@ import { mapGroups } from "../models/decomposable.ts";
 import { quantizationNames } from "../models/quantized/layout.ts";
 import { maxThreads } from "../runtime/session.ts";
 import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
+import { isPlain } from "./answer-weights.ts";
 
 export const path = z.string().min(1);
 export const count = z.int().min(1);
@@ -110,6 +111,13 @@ export const answers = {
   lossOn: z.enum(["response", "sequence"]).default("response"),
   /** Share of the loss that is KL to the prompted edge model instead of cross-entropy with the answer. */
   distillShare: z.number().min(0).max(1).default(0),
+  /** What the loss is a mean over: all tokens of answers, or answers, however long they are. */
+  weighBy: z.enum(["tokens", "answers"]).default("tokens"),
+  /**
+   * Of the loss on an answer from a closed list of labels, the share that is the choice among them, as a constraint leaves it. The rest is
+   * on all the label's tokens.
+   */
+  listShare: z.number().min(0).max(1).default(0),
 };
 
 /** The same where adapters of low rank are trained. */
@@ -122,10 +130,17 @@ export const promptFree = {
 export type Answers = z.infer<z.ZodObject<typeof answers>>;
 
 /** Refuses what keys of `answers` cannot mean together. */
-export function refinePromptFree({ distillShare, lossOn, tasks, episodes }: Answers, { addIssue }: z.RefinementCtx) {
+export function refinePromptFree(
+  { distillShare, lossOn, tasks, episodes, ...weighing }: Answers,
+  { addIssue }: z.RefinementCtx,
+) {
   const refuse = (key: string, message: string) => addIssue({ code: "custom", path: [key], message });
   if (distillShare > 0 && lossOn !== "response")
     refuse("lossOn", "expected response where distillShare is above 0: the prompted edge model teaches answers only");
+  if (!isPlain(weighing) && distillShare > 0)
+    refuse("distillShare", "expected 0 where weighBy or listShare weigh answers: a teacher has no part in them");
+  if (!isPlain(weighing) && lossOn !== "response")
+    refuse("lossOn", "expected response where weighBy or listShare weigh answers");
   if ((tasks === undefined) === (episodes === undefined)) refuse("tasks", "expected either tasks or episodes");
 }
 

@@ -1,6 +1,7 @@
 /** @file What the edge model reads of a batch: queries without their prompts, and what a prompted teacher reads beside them. */
 import type { Rng } from "../base/rng.ts";
 import type { Feeds } from "../runtime/session.ts";
+import { isPlain, type Weighing, weightFeeds } from "./answer-weights.ts";
 import { requireContext, rowFeeds } from "./batch.ts";
 import type { Answers, RunConfig } from "./config.ts";
 import { edgePrefix, teacherPrefix } from "./generator-step.ts";
@@ -15,7 +16,7 @@ import {
 } from "./task-batches.ts";
 
 /** The keys that decide a batch: runs that agree in them, in their seed and in what they are trained on, read the same batches. */
-export type EdgeBatch = Pick<RunConfig & Answers, "batch" | "rowTokens" | "lossOn" | "distillShare">;
+export type EdgeBatch = Pick<RunConfig & Answers, "batch" | "rowTokens" | "lossOn" | "distillShare" | keyof Weighing>;
 
 /** Draws a batch of a split. */
 export type DrawSplit = (rng: Rng, place: BatchPlace) => Feeds;
@@ -61,7 +62,8 @@ export function edgeFeeds(
   const { padId } = source.tokenizer;
   const rows = groups.flatMap((group) => joinRows(rowsOf(source, group, lossOn), rowTokens));
   requireContext(rows, context);
-  const feeds = rowFeeds(edgePrefix, rows, padId);
+  const plain = rowFeeds(edgePrefix, rows, padId);
+  const feeds = isPlain(config) ? plain : { ...plain, ...weightFeeds(edgePrefix, rows, config) };
   if (distillShare === 0) return feeds;
   const teacherRows = groups.flatMap((group) => joinRows(promptedRows(source, group), rowTokens));
   requireContext(teacherRows, context);

@@ -35,7 +35,7 @@ export function gatesSpec(edge: FrozenShape, shape: PairShape, optimizer: AdamWC
         gates: reshape(parameters[gatesName]!, [1, ...size]),
         promptOf: input(promptOfName, [`${edgePrefix}_rows`], "i64"),
       });
-      return { loss: answerLoss(edge.config, student, plain, { kind: "answers" }, rowInputs(edgePrefix)) };
+      return answerLoss(edge.config, student, plain, { kind: "answers" }, rowInputs(edgePrefix));
     },
   };
 }

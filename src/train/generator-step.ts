@@ -20,15 +20,25 @@ import type { Quantization } from "../models/quantized/layout.ts";
 import { klPerRow, meanCrossEntropy } from "../nn/loss.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
+import { isPlain, totalWeight, type Weighing, weighedLoss } from "./answer-weights.ts";
 import { type RowInputs, rowInputs, supervisedTokens } from "./batch.ts";
 import type { Objective, StepSpec } from "./step.ts";
 
-/** What the edge is taught: the given answers, or to match the prompted edge model's distribution (KL), or a share of both. */
-export type Target = { readonly kind: "answers" } | { readonly kind: "distill"; readonly share: number };
+/** What the edge is taught: the given answers, all tokens alike or weighed, or to match the prompted edge model's distribution (KL), or a share of both. */
+export type Target =
+  | { readonly kind: "answers" }
+  | { readonly kind: "weighed" }
+  | { readonly kind: "distill"; readonly share: number };
 
-/** What a share of distillation means. */
-export const targetOf = ({ distillShare }: { readonly distillShare: number }): Target =>
-  distillShare > 0 ? { kind: "distill", share: distillShare } : { kind: "answers" };
+/** What a share of distillation and the weights of answers mean. */
+export function targetOf({ distillShare, ...weighing }: Weighing & { readonly distillShare: number }): Target {
+  if (distillShare > 0) return { kind: "distill", share: distillShare };
+  return { kind: isPlain(weighing) ? "answers" : "weighed" };
+}
+
+/** How much a micro-batch counts among those of a step. */
+export const weighFor = ({ kind }: Target): NonNullable<StepSpec["weigh"]> =>
+  (kind === "weighed" ? totalWeight : supervisedTokens)(edgePrefix);
 
 export type GeneratorStepOptions = {
   /** Off: running statistics, no noise. */
@@ -63,7 +73,7 @@ export function generatorSpec(
     parameters: shapesOf(generatorParameters(shape)),
     undecayed: new Set([...generatorParameters(shape).keys()].filter(isGainOrBias)),
     buffers: shapesOf(generatorBuffers(shape)),
-    weigh: supervisedTokens(edgePrefix),
+    weigh: weighFor(target),
     optimizer,
     maxGradientNorm,
     objective: (parameters, buffers) => objective(shape, target, (name) => parameters[name]!, buffers, options),
@@ -97,11 +107,16 @@ function objective(
     mode: { training, buffers },
   });
   const answers = answerLoss(shape.edge, parts, edge, target, batch);
-  if (routing === undefined) return { loss: answers };
+  if (routing === undefined) return answers;
   const balance = balanceLoss(shape.generator, routing);
   return {
-    loss: add(answers, balance),
-    metrics: { answerLoss: answers, balanceLoss: balance, expertLoad: expertLoad(shape.generator, routing) },
+    loss: add(answers.loss, balance),
+    metrics: {
+      answerLoss: answers.loss,
+      ...answers.metrics,
+      balanceLoss: balance,
+      expertLoad: expertLoad(shape.generator, routing),
+    },
     buffers: routing.buffers,
   };
 }
@@ -117,12 +132,13 @@ export function answerLoss(
   target: Target,
   { tokens, rows, targets, segments }: RowInputs,
   prefix?: readonly LayerCache[],
-): Node {
+): Objective {
   const embedded = embed(config, student, tokens);
   const hidden = forwardView(config, student, embedded, { ...viewOf(embedded, segments), prefix });
   const predicted = logits(config, student, gather(flattenRows(hidden), rows));
+  if (target.kind === "weighed") return weighedLoss(edgePrefix, predicted, targets);
   const exact = meanCrossEntropy(predicted, targets);
-  if (target.kind === "answers") return exact;
+  if (target.kind === "answers") return { loss: exact };
   const prompted = rowInputs(teacherPrefix, answersDim); // the same answers in the same order, behind the prompt
   const teacher = logits(
     config,
@@ -132,5 +148,5 @@ export function answerLoss(
       prompted.rows,
     ),
   );
-  return add(scale(exact, 1 - target.share), scale(mean(klPerRow(teacher, predicted)), target.share));
+  return { loss: add(scale(exact, 1 - target.share), scale(mean(klPerRow(teacher, predicted)), target.share)) };
 }

@@ -8,8 +8,8 @@ import { frozenParts } from "../models/frozen-model.ts";
 import { convolves } from "../models/parameters.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
 import { type FrozenShape, frozenPrefix } from "./adapted-step.ts";
-import { rowInputs, supervisedTokens } from "./batch.ts";
-import { answerLoss, edgePrefix, type Target } from "./generator-step.ts";
+import { rowInputs } from "./batch.ts";
+import { answerLoss, edgePrefix, type Target, weighFor } from "./generator-step.ts";
 import type { ParameterShapes, StepSpec } from "./step.ts";
 
 type Names = { readonly k: string; readonly v: string } | { readonly inputs: string };
@@ -50,7 +50,7 @@ export function prefixSpec({ edge, positions, target, optimizer }: PrefixStep): 
   const { config } = edge;
   return {
     parameters: prefixShapes(config, positions),
-    weigh: supervisedTokens(edgePrefix),
+    weigh: weighFor(target),
     optimizer,
     maxGradientNorm: optimizer.maxGradientNorm,
     objective: (parameters) => {
@@ -63,7 +63,7 @@ export function prefixSpec({ edge, positions, target, optimizer }: PrefixStep): 
       );
       const behind = add(batch.segments.positions, constant(positions, [], "i64"));
       const segments = { ...batch.segments, positions: behind };
-      return { loss: answerLoss(config, plain, plain, target, { ...batch, segments }, prefix) };
+      return answerLoss(config, plain, plain, target, { ...batch, segments }, prefix);
     },
   };
 }

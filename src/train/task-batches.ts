@@ -4,7 +4,7 @@ import type { Rng } from "../base/rng.ts";
 import { episodeBlock, readEpisodes } from "../data/episode.ts";
 import { readTaskFamilies } from "../data/family-file.ts";
 import { type Group, sampleGroup } from "../data/mixture.ts";
-import type { TaskFamily } from "../data/task.ts";
+import type { Sample, TaskFamily } from "../data/task.ts";
 import { cachedTokenizer } from "../text/cached-tokenizer.ts";
 import {
   encodeBehindPrompt,
@@ -16,13 +16,16 @@ import {
   type PromptLayout,
 } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
-import type { Row } from "./batch.ts";
+import { choicesAmong } from "./answer-weights.ts";
+import type { Choice, Row } from "./batch.ts";
 import type { EpisodesConfig, TasksConfig } from "./config.ts";
 
 /** A prompt and the queries it is asked. */
 export type Questions = Pick<Group, "prompt" | "queries"> & {
   /** The kind of task, where it is known. */
   readonly kind?: string | undefined;
+  /** All possible answers, where the task has a closed list of them. */
+  readonly labels?: readonly string[] | undefined;
 };
 
 /** Which batch is drawn: its split, and its number among all batches of that split, micro-batches counted one by one. */
@@ -87,7 +90,7 @@ async function drawFromTasks(config: TasksConfig, tokenizer: Tokenizer): Promise
   return (rng, { split }, count) =>
     Array.from({ length: count }, () => {
       const group = sampleGroup(families, rng, { ...options, split });
-      return { ...group, kind: group.task.kind };
+      return { ...group, kind: group.task.kind, labels: group.task.labels };
     });
 }
 
@@ -143,54 +146,66 @@ export function joinRows(rows: readonly Row[], capacity: number): Row[] {
     answers: (readonly [number, number])[];
     starts: number[];
     sees: number[];
+    choices: Choice[];
   }[] = [];
-  for (const { ids, answers, starts = [0], sees = starts.map((_, i) => i) } of rows) {
+  for (const { ids, answers, starts = [0], sees = starts.map((_, i) => i), choices = [] } of rows) {
     const last = joined.at(-1);
     const fits = last !== undefined && last.ids.length + ids.length <= capacity;
-    const into = fits ? last : { ids: [], answers: [], starts: [], sees: [] };
+    const into = fits ? last : { ids: [], answers: [], starts: [], sees: [], choices: [] };
     if (!fits) joined.push(into);
     const offset = into.ids.length;
     const before = into.starts.length;
     into.starts.push(...starts.map((start) => offset + start));
     into.sees.push(...sees.map((seen) => before + seen));
     into.ids.push(...ids);
+    into.choices.push(...choices.map(({ at, tokens }) => ({ at: offset + at, tokens })));
     into.answers.push(...answers.map(([from, to]) => [offset + from, offset + to] as const));
   }
   return joined;
 }
 
 /** The rows of an edge model that sees no prompt, one per query. */
-export function unpromptedRows(
-  { tokenizer, layout }: TaskSource,
-  { queries }: Questions,
-  lossOn: "response" | "sequence",
-): Row[] {
-  return queries.map(({ input, target }) =>
-    answered(encodeInput(tokenizer, layout, input), encodeTarget(tokenizer, layout, target), lossOn),
-  );
+export function unpromptedRows(source: TaskSource, questions: Questions, lossOn: "response" | "sequence"): Row[] {
+  const { tokenizer, layout } = source;
+  return answeredRows(source, questions, lossOn, ({ input }) => encodeInput(tokenizer, layout, input));
 }
 
 /** The rows of an edge model that sees something else in the place of the prompt: what follows it, one row per query. */
-export function behindRows(
-  { tokenizer, layout }: TaskSource,
-  { prompt, queries }: Questions,
-  lossOn: "response" | "sequence",
-): Row[] {
-  return queries.map(({ input, target }) =>
-    answered(encodeBehindPrompt(tokenizer, layout, { prompt, input }), encodeTarget(tokenizer, layout, target), lossOn),
+export function behindRows(source: TaskSource, questions: Questions, lossOn: "response" | "sequence"): Row[] {
+  const { tokenizer, layout } = source;
+  const { prompt } = questions;
+  return answeredRows(source, questions, lossOn, ({ input }) =>
+    encodeBehindPrompt(tokenizer, layout, { prompt, input }),
   );
 }
 
 /** The same queries behind their prompt: what a prompted teacher reads. */
-export function promptedRows({ tokenizer, layout }: TaskSource, { prompt, queries }: Questions): Row[] {
-  return queries.map(({ input, target }) =>
-    answered(encodePrompted(tokenizer, layout, { prompt, input }), encodeTarget(tokenizer, layout, target), "response"),
+export function promptedRows(source: TaskSource, questions: Questions): Row[] {
+  const { tokenizer, layout } = source;
+  const { prompt } = questions;
+  return answeredRows(source, questions, "response", ({ input }) =>
+    encodePrompted(tokenizer, layout, { prompt, input }),
   );
 }
 
-function answered(head: readonly number[], answer: readonly number[], lossOn: "response" | "sequence"): Row {
-  const ids = [...head, ...answer];
-  return { ids, answers: [[lossOn === "response" ? head.length : 1, ids.length]] };
+/** A row for each query: what `head` makes of it, then its answer. */
+function answeredRows(
+  { tokenizer, layout }: TaskSource,
+  { queries, labels = [] }: Questions,
+  lossOn: "response" | "sequence",
+  head: (query: Sample) => readonly number[],
+): Row[] {
+  const closed = labels.map((label) => encodeTarget(tokenizer, layout, label));
+  return queries.map((query) => {
+    const before = head(query);
+    const answer = encodeTarget(tokenizer, layout, query.target);
+    const ids = [...before, ...answer];
+    return {
+      ids,
+      answers: [[lossOn === "response" ? before.length : 1, ids.length]],
+      choices: choicesAmong(answer, closed).map(({ at, tokens }) => ({ at: before.length + at, tokens })),
+    };
+  });
 }
 
 /** The cloud's tokens: prompt and one meta token per edge layer. */

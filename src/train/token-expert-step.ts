@@ -13,8 +13,8 @@ import type { AdamWConfig } from "../optim/adamw.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { type FrozenShape, frozenPrefix } from "./adapted-step.ts";
-import { realTokens, rowInputs, supervisedTokens } from "./batch.ts";
-import { answerLoss, edgePrefix, type Target } from "./generator-step.ts";
+import { realTokens, rowInputs } from "./batch.ts";
+import { answerLoss, edgePrefix, type Target, weighFor } from "./generator-step.ts";
 import type { StepSpec } from "./step.ts";
 import type { Questions } from "./task-batches.ts";
 
@@ -52,7 +52,7 @@ export type TokenExpertStep = {
 export function tokenExpertSpec({ edge, settings, balance, target, optimizer }: TokenExpertStep): StepSpec {
   return {
     parameters: tokenExpertShapes(edge.config, settings),
-    weigh: supervisedTokens(edgePrefix),
+    weigh: weighFor(target),
     optimizer,
     maxGradientNorm: optimizer.maxGradientNorm,
     objective: (parameters) => {
@@ -63,8 +63,8 @@ export function tokenExpertSpec({ edge, settings, balance, target, optimizer }: 
       const real = input(realName, [...batch.tokens.shape, 1]);
       const even = balances[settings.form](routings, real, settings);
       return {
-        loss: add(answers, scale(even, balance.coefficient)),
-        metrics: { answerLoss: answers, balanceLoss: even },
+        loss: add(answers.loss, scale(even, balance.coefficient)),
+        metrics: { answerLoss: answers.loss, ...answers.metrics, balanceLoss: even },
       };
     },
   };

@@ -103,3 +103,24 @@ test("over a quantised model it trains as well; targets that the model lacks and
   await expect(train("no-target", { lora: { targets: [] } })).rejects.toMatchObject({ code: "E_CONFIG" });
   await expect(train("cloud", { cloud: edge() })).rejects.toMatchObject({ code: "E_CONFIG" });
 });
+
+test("weighed answers are trained on as well, in micro-batches too; with a teacher or whole sequences they are refused", async () => {
+  const weighed = { steps: 30, distillShare: 0, weighBy: "answers", listShare: 0.9, accumulate: 2 };
+  const path = configureLora(root, join(root, "weighed"), weighed);
+  const config = LoraRun.parse(read(path));
+  const job = await lora.open(config, config);
+  await using trainer = await createTrainer(job.spec, {
+    evaluation: job.evaluation!,
+    weights: job.weights,
+    state: await job.start(),
+    threads: 1,
+  });
+  const batch = await job.validation({ rng: createRng("weighed"), step: 0, index: 0, state: trainer.state() });
+  const before = await trainer.evaluate(batch);
+  const { best } = await runTraining(path, quietContext());
+  expect(best.value).toBeLessThan(before["loss"]![0]! - 0.3);
+  for (const changes of [{ distillShare: 0.5 }, { lossOn: "sequence" }]) {
+    const refused = configureLora(root, join(root, "refused"), { ...weighed, ...changes });
+    await expect(runTraining(refused, quietContext())).rejects.toMatchObject({ code: "E_CONFIG" });
+  }
+});
