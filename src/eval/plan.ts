@@ -18,8 +18,8 @@ export type Selection = {
    * within the limit and the prompts of controls. Without seeds the first samples and examples are taken.
    */
   readonly seeds?: readonly number[] | undefined;
-  /** Has answers written that are else chosen from a task's list; plain text is still continued by its choices. */
-  readonly written?: boolean | undefined;
+  /** Which tasks have answers written that are else chosen from a list; plain text is still continued by its choices. */
+  readonly written?: ((task: EvalTask) => boolean) | undefined;
   /** What the written answers of a task must be, by every method alike. Without it each method answers as it does. */
   readonly constraint?: ((task: EvalTask) => ConstraintSpec | undefined) | undefined;
 };
@@ -35,7 +35,7 @@ export type PlannedTask = {
 /** Throws E_DATA where nothing is left, and for an unknown scorer; E_USAGE for a constraint that no task can use. */
 export function selectTasks(
   tasks: readonly EvalTask[],
-  { only, limit, seeds, written = false, constraint }: Selection,
+  { only, limit, seeds, written, constraint }: Selection,
 ): PlannedTask[] {
   const variants =
     seeds === undefined
@@ -48,8 +48,8 @@ export function selectTasks(
   const selected = withControls(variants).filter(({ name }) => only === undefined || only.test(name));
   if (selected.length === 0) throw new AppError("E_DATA", "evaluation: expected at least one task, found none");
   const planned = selected.map((chosen) => {
-    const task = written && chosen.layout === undefined ? withoutChoices(chosen, scorersOf(chosen)) : chosen;
-    const demanded = isWritten(task) ? constraint?.(task) : undefined;
+    const task = written?.(chosen) && chosen.layout === undefined ? withoutChoices(chosen, scorersOf(chosen)) : chosen;
+    const demanded = isWritten(task) ? constraint?.(chosen) : undefined;
     const samples = drawSamples(task, limit, seeds);
     return { task, samples, scorers: scorersOf(task), ...(demanded === undefined ? {} : { constraint: demanded }) };
   });

@@ -256,6 +256,28 @@ test("--written has labels written, free or as the prompt demands; their tempera
   expect(likely).toMatchObject({ status: 1, stderr: expect.stringContaining("expected labels written") as string });
 });
 
+test("--among-labels has a task's labels written among themselves, other tasks as they are, and asks for the same constraint again", async () => {
+  const labels = ["left", "right", "straight on"];
+  const closed = writeTask("closed", {
+    systemPrompt: "Where to?", // names no label: nothing could be found in it
+    labels,
+    samples: labels.map((target) => ({ input: `go ${target}`, target })),
+  });
+  const suite = [closed, writeTask("open")];
+  const log = join(folder, "among.jsonl");
+  const asked = ["--among-labels", "--timed", "0", "--methods", "base,specialized", "--log", log];
+  await evaluate(suite[0]!, suite[1]!, ...asked);
+  const lines = linesOf(log);
+  for (const { task, answer, confidence, finish } of lines) {
+    expect(finish === "choice").toBe(task === "open"); // each of its samples has choices of its own
+    expect(confidence !== undefined).toBe(task === "closed");
+    if (task === "closed") expect(labels).toContain(answer);
+  }
+  expect(new Set(lines.map(({ task }) => task))).toEqual(new Set(["closed", "open"]));
+  const { status, stderr } = await run("eval", "--suite", ...suite, "--pair", pair, "--written", "--log", log);
+  expect([status, stderr]).toEqual([1, expect.stringContaining("asked under another constraint")]);
+});
+
 test("--check refuses tasks whose answers the prompt does not say, all at once, and asks nothing", async () => {
   const choices = { samples: [{ input: "x", target: "up" }], labels: ["up", "down"] };
   const files = [writeTask("fine"), writeTask("blind", choices), writeTask("odd", { scorer: "exakt" })];

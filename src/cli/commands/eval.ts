@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { createProgress } from "../../base/progress.ts";
 import { findConstraint } from "../../constraint/find.ts";
+import { labelsSpec } from "../../constraint/spec.ts";
 import { underivable } from "../../data/check-task.ts";
 import type { EvalTask } from "../../data/eval-task.ts";
 import { readTaskFiles } from "../../data/task-file.ts";
@@ -48,6 +49,7 @@ type Flags = PairFlags &
     readonly log?: string;
     readonly logPrompts?: boolean;
     readonly written?: boolean;
+    readonly amongLabels?: boolean;
     readonly against?: string;
   };
 
@@ -78,6 +80,7 @@ Examples:
   $ loragen eval --suite suite.jsonl --model qwen2.5-0.5b-instruct.gguf --methods prompted,prompted-5shot
   $ loragen eval --suite arc-e piqa --data data --model qwen2.5-0.5b-instruct.gguf --methods base,prompted-5shot
   $ loragen eval --suite suite.jsonl --written --find-constraint --log constrained.jsonl
+  $ loragen eval --suite suite.jsonl --among-labels --methods base,specialized
   $ loragen report answers.jsonl --against prompted`;
 
 const parseList = (text: string): string[] => text.split(",").map((name) => name.trim());
@@ -118,7 +121,7 @@ export function addEval(program: Command, context: CliContext): void {
     .option("--log <file>", "write each answer as it comes, as JSON lines; go on where it ends")
     .option("--log-prompts", "keep prompts, and all that a model read, in the log; else their hashes alone")
     .option("--against <method>", "hold every method against this one");
-  const forms = [writtenOption(), ...formOptions(), findConstraintOption(), allowCodeOption()];
+  const forms = [writtenOption(), amongLabelsOption(), ...formOptions(), findConstraintOption(), allowCodeOption()];
   for (const option of [modelOption(), ...forms, ...pairOptions(), exactOption(), jsonOption()])
     command.addOption(option);
   command
@@ -138,6 +141,12 @@ const modelOption = () =>
 const writtenOption = () =>
   new Option("--written", "have answers written that are else chosen from a task's labels by likelihood");
 
+const amongLabelsOption = () =>
+  new Option(
+    "--among-labels",
+    "have a task's labels written token by token among themselves, as `run --labels` does, instead of chosen by likelihood",
+  ).conflicts(["labels", "schema", "calls"]);
+
 const findConstraintOption = () =>
   new Option("--find-constraint", "answer as each task's prompt demands, where `specialize` would find that").conflicts(
     ["labels", "schema"],
@@ -147,12 +156,15 @@ const findConstraintOption = () =>
 async function constraintOf(flags: Flags): Promise<Selection["constraint"]> {
   const given = await readConstraint(flags);
   if (given) return () => given;
-  return flags.findConstraint ? ({ systemPrompt }) => findConstraint(systemPrompt)?.spec : undefined;
+  const { amongLabels, findConstraint: isFound } = flags;
+  if (!amongLabels && !isFound) return undefined;
+  return ({ labels, systemPrompt }) =>
+    amongLabels && labels !== undefined ? labelsSpec(labels) : isFound ? findConstraint(systemPrompt)?.spec : undefined;
 }
 
 async function evalCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const names = required(flags.suite, "eval", "--suite FILE…");
-  const { pair, model, data, timed, log, ...asked } = flags;
+  const { pair, model, data, timed, log, written, amongLabels, ...asked } = flags;
   const { taskFiles, tasks } = await openSuites(names, { pair, data, items: flags.limit, seeds: flags.seeds });
   const constraint = await constraintOf(flags);
   const runCode = await codeRunnerOf(context, flags);
@@ -168,6 +180,7 @@ async function evalCommand(context: CliContext, flags: Flags, signal: AbortSigna
       resolveModel: context.resolveModel,
       warn: warnOn(context),
       constraint,
+      written: ({ labels }) => written === true || (amongLabels === true && labels !== undefined),
       runCode,
       timedQueries: timed,
       now,
