@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
 import { findPeft } from "../lora/find-peft.ts";
+import { type Ia3Factors, readIa3Factors } from "../lora/ia3-format.ts";
 import type { Adapter } from "../lora/low-rank.ts";
 import { readPeftChange } from "../lora/peft-change.ts";
+import { readPeftConfig, readPeftKind } from "../lora/peft-config.ts";
 import type { CacheOptions } from "../models/apply-expert.ts";
 import { fusedWeights } from "../models/checkpoint.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
@@ -14,6 +16,7 @@ import { peftBaseOf } from "../models/peft-base.ts";
 import { type Expert, requireModel } from "../svf/expert.ts";
 import { expertFile, readExpert } from "../svf/expert-file.ts";
 import { otherSkill } from "./first-pass.ts";
+import { ia3Pool } from "./ia3-pool.ts";
 import { loraPool } from "./lora-pool.ts";
 import type { SkillPool } from "./skill-pool.ts";
 import { type Named, svfPool } from "./svf-pool.ts";
@@ -29,43 +32,85 @@ export type SkilledModel = {
   readonly stored?: Model;
 };
 
-type Found = Named<{ readonly svf: Expert } | { readonly lora: string }>;
+/** A skill that is read, or the folder of one that needs the model to be read. */
+type Skill =
+  | { readonly kind: "svf"; readonly expert: Expert }
+  | { readonly kind: "lora"; readonly folder: string }
+  | { readonly kind: "ia3"; readonly folder: string };
+type Found = Named<Skill>;
+
+const describeKind: Readonly<Record<Skill["kind"], string>> = {
+  svf: "factors of singular values",
+  lora: "a LoRA adapter",
+  ia3: "an IA³ adapter",
+};
 
 /**
- * Opens all skills of a folder: of Transformer², or LoRA adapters in PEFT's format.
- * @throws E_NOT_FOUND where there is none; E_MISMATCH for one of another model, naming both hashes, and for skills of both kinds; E_LIMIT;
- * and what reading them throws
+ * Opens all skills of a folder: of Transformer², or LoRA or IA³ adapters in PEFT's format.
+ * @throws E_NOT_FOUND where there is none; E_MISMATCH for one of another model, naming both hashes, for skills of different kinds, and for
+ * one that cannot be mixed; E_LIMIT; and what reading them throws
  */
 export async function openSkillPool(folder: string, subject: SkilledModel, cache?: CacheOptions): Promise<SkillPool> {
   const found = await findSkills(folder);
-  const isClassifier = ({ name }: { readonly name: string }) => name === classifierName;
-  const experts = found.flatMap(({ name, skill }) => ("svf" in skill ? [{ name, skill: skill.svf }] : []));
-  const folders = found.flatMap(({ name, skill }) => ("lora" in skill ? [{ name, skill: skill.lora }] : []));
-  if (experts.length > 0 && folders.length > 0)
+  const [first] = found;
+  const odd = found.find(({ skill }) => skill.kind !== first!.skill.kind);
+  if (odd !== undefined)
     throw new AppError(
       "E_MISMATCH",
-      `${folder}: expected skills of one kind, found factors of singular values (${experts[0]!.name}) and LoRA adapters (${folders[0]!.name})`,
+      `${folder}: expected skills of one kind, found ${describeKind[first!.skill.kind]} (${first!.name}) and ${describeKind[odd.skill.kind]} (${odd.name})`,
     );
   if (found.every(isClassifier))
     throw new AppError(
       "E_NOT_FOUND",
       `${folder}: expected skills: NAME.safetensors, or a run's output NAME/; found none`,
     );
-  if (experts.length > 0) {
-    const { stored, model } = subject;
+  return openers[first!.skill.kind](folder, found as never, subject, cache);
+}
+
+const isClassifier = ({ name }: { readonly name: string }) => name === classifierName;
+
+/** The skills that are mixed, and the one that names them. */
+const apart = <T>(skills: readonly Named<T>[]) => ({
+  others: skills.filter((skill) => !isClassifier(skill)),
+  classifier: skills.find(isClassifier)?.skill,
+});
+
+const openers: {
+  readonly [K in Skill["kind"]]: (
+    folder: string,
+    found: readonly Named<Extract<Skill, { kind: K }>>[],
+    subject: SkilledModel,
+    cache: CacheOptions | undefined,
+  ) => Promise<SkillPool>;
+} = {
+  async svf(folder, found, { stored, model }, cache) {
     if (stored === undefined || stored.weights !== model.weights)
       throw new AppError("E_MISMATCH", `${folder}: skills need the model as it was opened, not one that was changed`);
-    for (const { name, skill } of experts) requireModel(skill, stored.sha256, join(folder, name));
-    const others = experts.filter((skill) => !isClassifier(skill));
-    return svfPool(stored, others, experts.find(isClassifier)?.skill, cache);
-  }
-  const adapters: Named<Adapter>[] = [];
-  for (const { name, skill } of folders) adapters.push({ name, skill: await readPlainLora(skill, subject.model) });
-  const others = adapters.filter((adapter) => !isClassifier(adapter));
-  const { config } = subject.model;
-  const base = { baseName: subject.stored?.directory ?? "base model", fused: fusedWeights(config) };
-  return loraPool(config.layers, others, adapters.find(isClassifier)?.skill, base);
-}
+    for (const { name, skill } of found) requireModel(skill.expert, stored.sha256, join(folder, name));
+    const { others, classifier } = apart(found.map(({ name, skill }) => ({ name, skill: skill.expert })));
+    return svfPool(stored, others, classifier, cache);
+  },
+  async lora(_, found, subject) {
+    const adapters: Named<Adapter>[] = [];
+    for (const { name, skill } of found)
+      adapters.push({ name, skill: await readPlainLora(skill.folder, subject.model) });
+    const { others, classifier } = apart(adapters);
+    return loraPool(subject.model.config.layers, others, classifier, baseOf(subject));
+  },
+  async ia3(_, found, subject) {
+    const base = peftBaseOf(subject.model);
+    const adapters: Named<ReadonlyMap<string, Ia3Factors>>[] = [];
+    for (const { name, skill } of found) adapters.push({ name, skill: await readIa3Factors(skill.folder, base) });
+    const { others, classifier } = apart(adapters);
+    return ia3Pool(subject.model.config.layers, others, classifier, baseOf(subject));
+  },
+};
+
+/** What a mixture is written for. */
+const baseOf = ({ stored, model }: SkilledModel) => ({
+  baseName: stored?.directory ?? "base model",
+  fused: fusedWeights(model.config),
+});
 
 /** All LoRA adapters of a folder by name. Throws E_MISMATCH for one of another kind, and as `openSkillPool`. */
 export async function openLoras(folder: string, model: FrozenModel): Promise<Named<Adapter>[]> {
@@ -73,9 +118,12 @@ export async function openLoras(folder: string, model: FrozenModel): Promise<Nam
   if (found.length === 0) throw new AppError("E_NOT_FOUND", `${folder}: expected LoRA adapters in NAME/, found none`);
   const adapters: Named<Adapter>[] = [];
   for (const { name, skill } of found) {
-    if (!("lora" in skill))
-      throw new AppError("E_MISMATCH", `${folder}: expected LoRA adapters, found a skill of Transformer² (${name})`);
-    adapters.push({ name, skill: await readPlainLora(skill.lora, model) });
+    if (skill.kind !== "lora")
+      throw new AppError(
+        "E_MISMATCH",
+        `${folder}: expected LoRA adapters, found ${describeKind[skill.kind]} (${name})`,
+      );
+    adapters.push({ name, skill: await readPlainLora(skill.folder, model) });
   }
   return adapters;
 }
@@ -109,13 +157,19 @@ async function openSkill(path: string): Promise<Found["skill"] | undefined> {
     throw error;
   };
   const file = await expertFile(path).catch(isMissing);
-  if (file !== undefined) return { svf: await readExpert(file) };
-  const lora = await findPeft(path).catch(isMissing);
-  return lora === undefined ? undefined : { lora };
+  if (file !== undefined) return { kind: "svf", expert: await readExpert(file) };
+  const folder = await findPeft(path).catch(isMissing);
+  if (folder === undefined) return undefined;
+  return { kind: (await readPeftKind(folder)) === "IA3" ? "ia3" : "lora", folder };
 }
 
 /** Throws E_MISMATCH for an adapter that is more than changes of low rank: those add up, others do not. */
 async function readPlainLora(folder: string, model: FrozenModel): Promise<Adapter> {
+  if ((await readPeftConfig(folder)).use_dora === true)
+    throw new AppError(
+      "E_MISMATCH",
+      `${folder}: expected a LoRA, found DoRA, which is not mixed: it divides each row by the length of a sum, so that a mixture is no DoRA`,
+    );
   const { adapter, whole } = await readPeftChange(folder, peftBaseOf(model));
   if (whole.size > 0)
     throw new AppError(

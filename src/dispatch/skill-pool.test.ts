@@ -8,14 +8,15 @@ import { talkativeModel, smallTokenizer as tokenizer } from "../../test/support/
 import { createRng } from "../base/rng.ts";
 import type { StepChange } from "../decode/cached-model.ts";
 import { createDecoder } from "../decode/decoder.ts";
+import { type Ia3Factors, writeIa3 } from "../lora/ia3-format.ts";
 import { readPeftChange } from "../lora/peft-change.ts";
 import { writePeft } from "../lora/peft-format.ts";
-import { applyAdapter } from "../models/apply-adapter.ts";
 import { applyExpert } from "../models/apply-expert.ts";
 import { svfMaps } from "../models/decomposable.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Model } from "../models/model.ts";
-import { peftBaseOf } from "../models/peft-base.ts";
+import { linearName, linearSize } from "../models/parameters.ts";
+import { applyPeftChange, peftBaseOf } from "../models/peft-base.ts";
 import { combineExperts, type Expert } from "../svf/expert.ts";
 import { readExpert, writeExpert } from "../svf/expert-file.ts";
 import { type Example, encodeInput, SPECIAL_TOKEN_LAYOUT as layout } from "../text/prompt.ts";
@@ -37,14 +38,34 @@ function skill(seed: string, renormalize: boolean, rank = 32): Expert {
   return { modelSha256: stored.sha256, scales, renormalize, madeBy: {} };
 }
 
+/** Of keys, values and the feed-forward block, as the paper; "two" leaves keys alone. */
+function ia3(name: string): Map<string, Ia3Factors> {
+  const rng = createRng(`ia3 ${name}`);
+  const targets = [
+    ["k", "outputs"],
+    ["v", "outputs"],
+    ["down", "inputs"],
+  ] as const;
+  return new Map(
+    [0, 1].flatMap((layer) =>
+      targets.slice(name === "two" ? 1 : 0).map(([target, side]) => {
+        const size = linearSize(stored.config, target)[side];
+        const values = Float32Array.from({ length: size }, () => 3 * rng.next());
+        return [`${linearName(stored.config, layer, target)}.weight`, { side, values }] as const;
+      }),
+    ),
+  );
+}
+
 beforeAll(async () => {
   stored = await storedModel(at("model"), talkativeModel(1));
   for (const name of names) {
     await writeExpert(at(`free/${name}.safetensors`), skill(name, false));
     await writeExpert(at(`bounded/${name}/expert.safetensors`), skill(name, true));
     await writePeft(at(`lora/${name}`), randomAdapter(stored.config, { seed: name }), { baseName: "base" });
+    await writeIa3(at(`ia3/${name}`), ia3(name), { baseName: "base" });
   }
-  for (const kind of ["free", "bounded", "lora"])
+  for (const kind of ["free", "bounded", "lora", "ia3"])
     pools[kind] = await openSkillPool(at(kind), { model: stored, stored });
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -67,7 +88,13 @@ const shares = [
   [0.2, 0, 0.5],
 ];
 
-describe.each(["free", "bounded", "lora"])("a pool of %s skills", (kind) => {
+/** The model with a skill, or a saved mixture, merged. */
+const merged = async (kind: string, path: string): Promise<FrozenModel> =>
+  kind === "lora" || kind === "ia3"
+    ? applyPeftChange(stored, await readPeftChange(path, peftBaseOf(stored)))
+    : applyExpert(stored, await readExpert(path));
+
+describe.each(["free", "bounded", "lora", "ia3"])("a pool of %s skills", (kind) => {
   test("mixes them beside the weights as the skill that it saves does merged; no share is the base model", async () => {
     const pool = pools[kind]!;
     expect([pool.names, pool.layers]).toEqual([names, 2]);
@@ -79,19 +106,12 @@ describe.each(["free", "bounded", "lora"])("a pool of %s skills", (kind) => {
     expect(Math.abs(mixed[0]! - base[0]!)).toBeGreaterThan(0.1);
     const saved = at(`saved-${kind}`);
     await pool.save(saved, shares, { by: "test" });
-    const merged =
-      kind === "lora"
-        ? await applyAdapter(stored, (await readPeftChange(saved, peftBaseOf(stored))).adapter)
-        : await applyExpert(stored, await readExpert(saved));
-    expectClose(mixed, await likelihoods(merged));
+    expectClose(mixed, await likelihoods(await merged(kind, saved)));
   });
 
   test("has each skill whole", async () => {
     const change = whole(pools[kind]!, "two");
-    const alone =
-      kind === "lora"
-        ? await applyAdapter(stored, randomAdapter(stored.config, { seed: "two" }))
-        : await applyExpert(stored, skill("two", kind === "bounded"));
+    const alone = await merged(kind, at(kind === "free" ? "free/two.safetensors" : `${kind}/two`));
     expectClose(await likelihoods(stored, change), await likelihoods(alone));
     expect(() => whole(pools[kind]!, "four")).toThrow(expect.objectContaining({ code: "E_USAGE" }));
   });
@@ -174,6 +194,22 @@ describe("a folder is refused", () => {
     await writeExpert(at("both/a.safetensors"), skill("a", false));
     await writePeft(at("both/b"), randomAdapter(stored.config), { baseName: "base" });
     await expect(open("both")).rejects.toMatchObject({ code: "E_MISMATCH" });
+    await writeIa3(at("both-peft/a"), ia3("a"), { baseName: "base" });
+    await writePeft(at("both-peft/b"), randomAdapter(stored.config), { baseName: "base" });
+    await expect(open("both-peft")).rejects.toThrow(/IA³ adapter \(a\) and a LoRA adapter \(b\)/);
+  });
+
+  test("with a DoRA, or with IA³ adapters that scale both sides of one map: their mixture is none of the kind", async () => {
+    const plain = randomAdapter(stored.config);
+    const magnitudes = new Map([...plain].map(([name, { outputs }]) => [name, new Float32Array(outputs).fill(1)]));
+    await writePeft(at("dora/a"), plain, { baseName: "base", magnitudes });
+    await expect(open("dora")).rejects.toThrow(/found DoRA/);
+    const name = `${linearName(stored.config, 0, "k")}.weight`;
+    for (const side of ["inputs", "outputs"] as const) {
+      const values = new Float32Array(linearSize(stored.config, "k")[side]).fill(2);
+      await writeIa3(at(`sides/${side}`), new Map([[name, { side, values }]]), { baseName: "base" });
+    }
+    await expect(open("sides")).rejects.toMatchObject({ code: "E_MISMATCH" });
   });
 
   test("with a skill of another model, naming both hashes; or with one that is called like the base model", async () => {

@@ -14,7 +14,7 @@ export type Shares = readonly (readonly number[])[];
 export type Steered = { readonly change: StepChange; readonly steer: (shares: Shares) => void };
 
 export type SkillPool = {
-  readonly kind: "svf" | "lora";
+  readonly kind: "svf" | "lora" | "ia3";
   /** Of the skills that are mixed, the one that dispatches left out. */
   readonly names: readonly string[];
   readonly layers: number;
@@ -57,6 +57,8 @@ export function layerOf(weight: string): number {
 export type SteeredMap = {
   /** What a skill adds or replaces, given what steers it: a vector of `size` numbers. */
   readonly wrap: (plain: Linear, steering: Node) => Linear;
+  /** What becomes of the map's bias, where it has one; without it the bias stays. */
+  readonly wrapBias?: (plain: Node, steering: Node) => Node;
   readonly size: number;
   /** What the vector is for a layer's shares. */
   readonly steer: (values: Float32Array, shares: readonly number[]) => void;
@@ -74,11 +76,18 @@ export function steeredMaps(
     feeds[name] = zeros("f32", [size]);
     nodes.set(weight, input(name, [size]));
   }
-  const wrap: StepChange["wrap"] = (parts) =>
-    wrapLinear(parts, (name, plain) => {
+  const wrap: StepChange["wrap"] = (parts) => ({
+    ...wrapLinear(parts, (name, plain) => {
       const map = maps.get(`${name}.weight`);
       return map === undefined ? plain : map.wrap(plain, nodes.get(`${name}.weight`)!);
-    });
+    }),
+    weight(name, shape) {
+      const plain = parts.weight(name, shape);
+      const weight = name.replace(/\.bias$/, ".weight");
+      const wrapBias = weight === name ? undefined : maps.get(weight)?.wrapBias;
+      return wrapBias === undefined ? plain : wrapBias(plain, nodes.get(weight)!);
+    },
+  });
   const steer = (shares: Shares): void => {
     for (const [weight, map] of maps) map.steer(feeds[`skills.${weight}`]!.data, shares[layerOf(weight)]!);
   };

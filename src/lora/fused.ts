@@ -30,7 +30,7 @@ export function joinedBase(base: PeftBase): PeftBase {
   const { fused = new Map() as Fused, shapes, valuesOf, isSame } = base;
   if (fused.size === 0) return base;
   return {
-    shapes: joinedShapes(shapes, fused),
+    shapes: joinedShapes({ shapes, fused }),
     async valuesOf(name) {
       const parts = fused.get(name);
       if (parts === undefined) return valuesOf(name);
@@ -45,7 +45,9 @@ export function joinedBase(base: PeftBase): PeftBase {
   };
 }
 
-function joinedShapes(shapes: PeftBase["shapes"], fused: Fused): Map<string, readonly number[]> {
+/** The shapes of the files' tensors. */
+export function joinedShapes({ shapes, fused = new Map() }: Pick<PeftBase, "shapes" | "fused">): PeftBase["shapes"] {
+  if (fused.size === 0) return shapes;
   const wholes = new Map([...fused].flatMap(([whole, parts]) => parts.map(({ name }) => [name, whole] as const)));
   const found = new Map<string, readonly number[]>();
   for (const [name, shape] of shapes) {
@@ -68,7 +70,7 @@ export function joinValues(values: readonly Float32Array[]): Float32Array {
 }
 
 /** The values of a tensor by our weights. */
-function split(name: string, values: Float32Array, fused: Fused): [string, Float32Array][] {
+export function split(name: string, values: Float32Array, fused: Fused): [string, Float32Array][] {
   const parts = fused.get(name);
   if (parts === undefined) return [[name, values]];
   const width = values.length / parts.reduce((sum, { rows }) => sum + rows, 0);

@@ -5,7 +5,7 @@ import { ensureFolder } from "../base/folder.ts";
 import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import { openSafetensors, readTensor } from "../files/safetensors.ts";
 import { writeSafetensors } from "../files/safetensors-write.ts";
-import { joinedBase, type PeftBase, type PeftChange, splitChange } from "./fused.ts";
+import { type Fused, joinedBase, joinedShapes, type PeftBase, type PeftChange, split, splitChange } from "./fused.ts";
 import { requireFinite } from "./low-rank.ts";
 import { refuseMismatches } from "./mismatch.ts";
 import { peftFiles, peftLimits } from "./peft-config.ts";
@@ -38,44 +38,69 @@ export const readIa3Config = (directory: string): Promise<z.infer<typeof Ia3Conf
   });
 
 /**
- * Reads such an adapter as the weights that it leaves: rows, or columns, of each map times its factors.
- * @throws E_NOT_FOUND, E_FORMAT, E_LIMIT; E_MISMATCH listing every tensor that does not fit; E_NAN naming one; and as `base` does
+ * Reads the factors of such an adapter, by names of weights as the base model's files have them.
+ * @throws E_NOT_FOUND, E_FORMAT, E_LIMIT; E_MISMATCH listing every tensor that does not fit; E_NAN naming one
  */
-export async function readIa3Change(directory: string, base: PeftBase): Promise<PeftChange> {
+export async function readIa3Factors(
+  directory: string,
+  base: Pick<PeftBase, "shapes" | "fused">,
+): Promise<Map<string, Ia3Factors>> {
   await readIa3Config(directory);
   const file = await openSafetensors(join(directory, peftFiles.weights));
-  const stored = joinedBase(base);
-  const found: { readonly module: string; readonly tensor: string; readonly side: Ia3Factors["side"] }[] = [];
+  const shapes = joinedShapes(base);
+  const found = new Map<string, { readonly tensor: string; readonly side: Ia3Factors["side"] }>();
   const problems: string[] = file.tensors.size === 0 ? ["it has no tensors"] : [];
   for (const { name, shape } of file.tensors.values()) {
     const module =
       name.startsWith(prefix) && name.endsWith(suffix) ? name.slice(prefix.length, -suffix.length) : undefined;
-    const weight = module === undefined ? undefined : stored.shapes.get(`${module}.weight`);
+    const weight = `${module}.weight`;
+    const size = module === undefined ? undefined : shapes.get(weight);
     if (module === undefined) problems.push(`${name}: no part of IA³: expected "${prefix}….ia3_l"`);
-    else if (weight?.length !== 2) problems.push(`${name}: the base model has no linear map ${module}`);
+    else if (size?.length !== 2) problems.push(`${name}: the base model has no linear map ${module}`);
     else {
-      const [outputs, inputs] = weight as [number, number];
-      if (String(shape) === `${outputs},1`) found.push({ module, tensor: name, side: "outputs" });
-      else if (String(shape) === `1,${inputs}`) found.push({ module, tensor: name, side: "inputs" });
+      const [outputs, inputs] = size as [number, number];
+      if (String(shape) === `${outputs},1`) found.set(weight, { tensor: name, side: "outputs" });
+      else if (String(shape) === `1,${inputs}`) found.set(weight, { tensor: name, side: "inputs" });
       else problems.push(`${name}: expected [${outputs},1] or [1,${inputs}], found [${shape}]`);
     }
   }
   refuseMismatches(directory, problems);
-  const whole = new Map<string, Float32Array>();
-  for (const { module, tensor, side } of found) {
+  const factors = new Map<string, Ia3Factors>();
+  for (const [weight, { tensor, side }] of found) {
     const values = await readTensor(file, tensor);
     requireFinite(values, () => tensor);
-    const weight = `${module}.weight`;
-    whole.set(weight, scaled(await stored.valuesOf(weight), { side, values }));
-    const bias = `${module}.bias`;
-    if (side === "outputs" && stored.shapes.has(bias))
+    factors.set(weight, { side, values });
+  }
+  return factors;
+}
+
+/**
+ * Reads such an adapter as the weights that it leaves: rows, or columns, of each map times its factors. A map's bias is scaled with its rows.
+ * Throws as `readIa3Factors` and as `base` does.
+ */
+export async function readIa3Change(directory: string, base: PeftBase): Promise<PeftChange> {
+  const stored = joinedBase(base);
+  const whole = new Map<string, Float32Array>();
+  for (const [weight, factors] of await readIa3Factors(directory, base)) {
+    whole.set(weight, scaled(await stored.valuesOf(weight), factors));
+    const bias = weight.replace(/\.weight$/, ".bias");
+    if (factors.side === "outputs" && stored.shapes.has(bias))
       whole.set(
         bias,
-        (await stored.valuesOf(bias)).map((value, i) => value * values[i]!),
+        (await stored.valuesOf(bias)).map((value, i) => value * factors.values[i]!),
       );
   }
   return splitChange({ adapter: new Map(), whole, untiesHead: false }, base.fused);
 }
+
+/** Factors of the files' tensors, for our weights. */
+export const splitFactors = (factors: ReadonlyMap<string, Ia3Factors>, fused: Fused = new Map()) =>
+  new Map(
+    [...factors].flatMap(([name, { side, values }]): [string, Ia3Factors][] => {
+      if (side === "outputs") return split(name, values, fused).map(([part, own]) => [part, { side, values: own }]);
+      return (fused.get(name) ?? [{ name }]).map((part) => [part.name, { side, values }]); // read by all parts
+    }),
+  );
 
 /** @param weight (out, in) */
 function scaled(weight: Float32Array, { side, values }: Ia3Factors): Float32Array {

@@ -3,9 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { createCachedModel } from "../../src/decode/cached-model.ts";
+import { ia3Pool } from "../../src/dispatch/ia3-pool.ts";
+import { whole } from "../../src/dispatch/skill-pool.ts";
 import { openSafetensors, readTensor } from "../../src/files/safetensors.ts";
 import { weight } from "../../src/graph/build.ts";
-import { type Ia3Factors, readIa3Change, writeIa3 } from "../../src/lora/ia3-format.ts";
+import { type Ia3Factors, readIa3Change, readIa3Factors, writeIa3 } from "../../src/lora/ia3-format.ts";
 import { readPeftChange } from "../../src/lora/peft-change.ts";
 import type { FrozenModel } from "../../src/models/frozen-model.ts";
 import { openModel } from "../../src/models/model-file.ts";
@@ -66,6 +69,15 @@ test.each([
   const wanted = await readTensor(ia3Expected, `logits.${kind}`);
   expect(gap(await logitsOf(await applyPeftChange(base, change)), wanted)).toBeLessThan(1e-4);
   expect(gap(await logitsOf(base), wanted)).toBeGreaterThan(0.5);
+});
+
+test("IA³ as a skill of a pool, beside weights with biases, gives PEFT's logits within 1e-4", async () => {
+  const base = await openBase("qwen2");
+  const skill = await readIa3Factors(join(fixtures, "peft-ia3/qwen2"), peftBaseOf(base));
+  const pool = ia3Pool(base.config.layers, [{ name: "one", skill }], undefined, { baseName: "base" });
+  await using model = await createCachedModel(base, { threads: 1, change: whole(pool, "one") });
+  const found = [...(await model.feedAll(ids.map(Number)))];
+  expect(gap(found, await readTensor(ia3Expected, "logits.qwen2"))).toBeLessThan(1e-4);
 });
 
 test("IA³ and DoRA in training are what PEFT makes of them within 1e-4", async () => {
