@@ -9,7 +9,7 @@ import { createRng } from "../base/rng.ts";
 import type { StepChange } from "../decode/cached-model.ts";
 import { gateCount } from "../generator/generations.ts";
 import { frozenSources } from "../models/frozen-model.ts";
-import { gatedExperts, requirePool } from "../pair/gated-edge.ts";
+import { gatedExperts, poolSources, requirePool } from "../pair/gated-edge.ts";
 import { maxGate } from "../pair/packed-gates.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import { requireSamePair, type Specialization } from "../pair/specialization.ts";
@@ -218,18 +218,14 @@ const ways: {
     return 0;
   },
   async learnt(pair, start, { fit, tryOut }, { steps, learningRate, seed, threads, device, signal }) {
-    const { edge, shape, generator, tokenizer, layout } = pair;
+    const { edge, shape, tokenizer, layout } = pair;
     const rows = fit.map(({ input, target }): Row => {
       const question = encodeInput(tokenizer, layout, input);
       const ids = [...question, ...encodeTarget(tokenizer, layout, target)];
       return { ids, answers: [[question.length, ids.length]] };
     });
     requireContext(rows, edge.config.context);
-    const experts = [...generator.tensors].filter(([name]) => name.startsWith("experts."));
-    const weights = await mappedOrHeld({
-      ...frozenSources(edge, frozenPrefix),
-      ...Object.fromEntries(experts.map(([name, data]) => [`generator.${name}`, { kind: "data" as const, data }])),
-    });
+    const weights = await mappedOrHeld({ ...frozenSources(edge, frozenPrefix), ...poolSources(pair, frozenPrefix) });
     const width = start.length / shape.edge.layers;
     const state = { [stepNames.parameter(gatesName)]: floatTensor([shape.edge.layers, width], start.slice()) };
     await using trainer = await createTrainer(gatesSpec(edge, shape, adam), { weights, state, threads, device });

@@ -15,6 +15,8 @@ type Generation = {
   readonly count: (shape: PairShape) => number;
   /** How many of them may differ from 0. */
   readonly most: (shape: PairShape) => number;
+  /** The edge model adapted by gates (p, L, count) that are given; absent where the numbers are no gates. */
+  readonly withGates?: typeof withExperts;
   /** "12 gates" */
   readonly describe: (count: number) => string;
   /** The numbers of a specialisation from the meta tokens' hidden states (1, L, d): (1, L, count). */
@@ -43,16 +45,17 @@ const gates = {
   },
 } as const satisfies Omit<Generation, "adapt">;
 
-const routed =
-  (withGates: typeof withExperts): Generation["adapt"] =>
-  ({ hidden, mode, ...adapting }) => {
+const routed = (withGates: typeof withExperts): Pick<Generation, "withGates" | "adapt"> => ({
+  withGates,
+  adapt({ hidden, mode, ...adapting }) {
     const routing = route(adapting.shape, adapting.parameters, hidden, mode);
     return { parts: withGates({ ...adapting, gates: routing.gates }), routing };
-  };
+  },
+});
 
 export const generations: { readonly [G in GeneratorConfig["generation"]]: Generation } = {
-  pool: { ...gates, adapt: routed(withExperts) },
-  svf: { ...gates, adapt: routed(withFactors) },
+  pool: { ...gates, ...routed(withExperts) },
+  svf: { ...gates, ...routed(withFactors) },
   direct: {
     areGates: false,
     count: routerWidth,

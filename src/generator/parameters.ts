@@ -151,7 +151,10 @@ function putFactors({ generator, edge }: PairShape, put: Put): void {
 }
 
 /** What a generator holds of its edge model: singular values and vectors of the maps that it scales, none elsewhere. */
-export function generatorFrozen({ generator, edge }: PairShape): Map<string, Pick<ParameterInfo, "shape">> {
+export function generatorFrozen({
+  generator,
+  edge,
+}: Omit<PairShape, "cloud">): Map<string, Pick<ParameterInfo, "shape">> {
   const found = new Map<string, Pick<ParameterInfo, "shape">>();
   if (generator.generation !== "svf") return found;
   for (let layer = 0; layer < edge.layers; layer++)

@@ -2,15 +2,15 @@
  * @file The edge model of a pair with its gates as an input: every row of a batch by a specialisation of its own.
  *
  * Nothing is merged. Every adapted map computes y = W x + Σ_j G_j·(α/r)·B_j A_j x over the whole pool (LoRA-Gen eq. 6), as in training:
- * n·r ranks beside each product instead of none, for a specialisation that is changed by writing L·n numbers.
+ * n·r ranks beside each product instead of none, for a specialisation that is changed by writing L·n numbers. Over singular values it is
+ * y = W x + U (Σ ⊙ Σ_j G_j (z_j − 1)) Vᵀ x, r ranks beside each product.
  */
 import { AppError } from "../base/errors.ts";
 import type { StepChange } from "../decode/cached-model.ts";
-import { withExperts } from "../generator/experts.ts";
-import { gateCount } from "../generator/generations.ts";
-import { generatorParameters } from "../generator/parameters.ts";
+import { gateCount, generations } from "../generator/generations.ts";
+import { generatorParameters, type PairShape } from "../generator/parameters.ts";
 import { input } from "../graph/build.ts";
-import { frozenWeights } from "../nn/parts.ts";
+import { frozenWeights, type Parts } from "../nn/parts.ts";
 import type { Feeds, WeightSource } from "../runtime/session.ts";
 import { intTensor, type Tensor } from "../runtime/tensor.ts";
 import { type MergeOptions, requireScale } from "./merge.ts";
@@ -20,19 +20,34 @@ import { requireSamePair, type Specialization } from "./specialization.ts";
 const gatesName = "gates";
 const promptOfName = "prompt_of";
 
-/** Throws E_CONFIG for a generator without a pool. */
-export function requirePool({ shape }: EdgePair): void {
-  const { generation } = shape.generator;
-  if (generation === "direct")
+/** How gates adapt the edge model. Throws E_CONFIG for a generator without a pool. */
+export function requirePool({
+  shape,
+}: Pick<EdgePair, "shape">): NonNullable<(typeof generations)["pool"]["withGates"]> {
+  const { withGates } = generations[shape.generator.generation];
+  if (withGates === undefined)
     throw new AppError(
       "E_CONFIG",
       "a direct generator makes LoRA weights, not gates: it has no specialisations to swap",
     );
-  if (generation !== "pool")
-    throw new AppError(
-      "E_CONFIG",
-      "factors of singular values are merged into the weights: such a generator has no specialisations to swap",
-    );
+  return withGates;
+}
+
+/** What `poolParameters` reads of a generator, and beside the edge model's weights the singular vectors that its pool scales. */
+export function poolSources({ generator }: Pick<EdgePair, "generator">, edgePrefix = ""): Record<string, WeightSource> {
+  const sources: Record<string, WeightSource> = {};
+  for (const [name, data] of generator.tensors) {
+    if (/^(experts|factors)\./.test(name)) sources[`generator.${name}`] = { kind: "data", data };
+    if (name.startsWith("svd.")) sources[edgePrefix + name] = { kind: "data", data };
+  }
+  return sources;
+}
+
+/** A pool's tensors as frozen weights of a graph. */
+export function poolParameters(shape: PairShape): Parts["weight"] {
+  const infos = generatorParameters(shape);
+  const frozen = frozenWeights();
+  return (name) => frozen(`generator.${name}`, infos.get(name)!.shape);
 }
 
 /** How many numbers a specialisation is: L·n, or L·2n where A and B have gates of their own. */
@@ -61,32 +76,30 @@ export function gateValues(
 }
 
 /**
- * The expert pool beside the linear maps it adapts: `change` is what the graph becomes, `feeds` what every step reads.
+ * The pool beside the linear maps it adapts: `change` is what the graph becomes, `feeds` what every step reads. Throws as `requirePool`.
  * @param rows of the batch: any number, or 1 where all of them have the same gates
  */
 export function gatedExperts(
-  { shape, generator }: EdgePair,
+  pair: EdgePair,
   rows: "batch" | 1 = "batch",
 ): {
   readonly change: Pick<StepChange, "wrap" | "weights">;
   /** @param gates of each row of the batch, one after the other: (batch, L, n) */
   readonly feeds: (gates: Tensor<"f32">) => Feeds;
 } {
-  const parameters = generatorParameters(shape);
-  const frozen = frozenWeights();
-  const weights: Record<string, WeightSource> = {};
-  for (const [name, data] of generator.tensors)
-    if (name.startsWith("experts.")) weights[`generator.${name}`] = { kind: "data", data };
+  const { shape } = pair;
+  const adapt = requirePool(pair);
+  const parameters = poolParameters(shape);
   const wrap: StepChange["wrap"] = (parts) =>
-    withExperts({
+    adapt({
       shape,
       frozen: parts,
-      parameters: (name) => frozen(`generator.${name}`, parameters.get(name)!.shape),
+      parameters,
       gates: input(gatesName, ["prompts", shape.edge.layers, gateCount(shape)]),
       promptOf: input(promptOfName, [rows], "i64"),
     });
   return {
-    change: { wrap, weights },
+    change: { wrap, weights: poolSources(pair) },
     feeds: (gates) => {
       const batch = gates.shape[0]!;
       return {

@@ -47,6 +47,7 @@ test.each<Partial<GeneratorConfig>>([
   { poolScope: "layer", targets: ["q", "k", "v", "o", "gate", "up", "down"] },
   { compose: "factors" },
   { compose: "factorsApart" },
+  { generation: "svf" },
 ])("%o: every swap scores as a fresh merge does, and the way back is exact", async (generator) => {
   const pair = await openTinyPair({ generator });
   const { first, second } = twoOf(pair);
@@ -71,14 +72,15 @@ test.each<Partial<GeneratorConfig>>([
   expect(await scoresOf(decoder)).toEqual(base);
 });
 
-test.each([
-  ["delta", 0.5],
-  ["delta", -0.5],
-  ["factors", 0.5],
-  ["factorsApart", 0.5],
-  ["factorsApart", -0.5],
-] as const)("%s: a strength of %d is that of a merge", async (compose, scale) => {
-  const pair = await openTinyPair({ generator: { compose } });
+test.each<[Partial<GeneratorConfig>, number]>([
+  [{}, 0.5],
+  [{}, -0.5],
+  [{ compose: "factors" }, 0.5],
+  [{ compose: "factorsApart" }, 0.5],
+  [{ compose: "factorsApart" }, -0.5],
+  [{ generation: "svf" }, -0.5],
+])("%o: a strength of %d is that of a merge", async (generator, scale) => {
+  const pair = await openTinyPair({ generator });
   const { first } = twoOf(pair);
   await using decoder = await createSwappableDecoder(pair, { threads });
   await decoder.swap(first, { scale });

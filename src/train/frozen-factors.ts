@@ -1,5 +1,6 @@
 /** @file What a generator over singular values reads of its edge model beside the weights: its decomposition, made where it is not there yet. */
-import { generatorFrozen, type PairShape, parameterNames } from "../generator/parameters.ts";
+import type { GeneratorConfig } from "../generator/config.ts";
+import { generatorFrozen, parameterNames } from "../generator/parameters.ts";
 import { svdFolder, svdSource } from "../models/decomposable.ts";
 import type { Model } from "../models/model.ts";
 import { linearName, linearSize, ownMaps } from "../models/parameters.ts";
@@ -9,13 +10,13 @@ import type { Opening } from "./job.ts";
 
 /** The values of `generatorFrozen`, none for generators of LoRAs. Throws E_CONFIG for a model whose weights are codes; and as `openBasis`. */
 export async function frozenFactors(
-  shape: PairShape,
+  generator: GeneratorConfig,
   edge: Model,
-  { signal, onPreparing }: Opening,
+  { signal, onPreparing }: Opening = {},
 ): Promise<ReadonlyMap<string, Float32Array>> {
-  const { rank, targets } = shape.generator;
+  const { rank, targets } = generator;
   const values = new Map<string, Float32Array>();
-  if (generatorFrozen(shape).size === 0) return values;
+  if (generatorFrozen({ generator, edge: edge.config }).size === 0) return values;
   const places = Array.from({ length: edge.config.layers }, (_, layer) =>
     ownMaps(edge.config, layer, targets).map((target) => {
       const weight = `${linearName(edge.config, layer, target)}.weight`;

@@ -1,11 +1,10 @@
 /** @file Gates over a frozen pool of experts as what is trained: one specialisation, from labelled examples. */
-import { withExperts } from "../generator/experts.ts";
 import { gateCount } from "../generator/generations.ts";
-import { generatorParameters, type PairShape } from "../generator/parameters.ts";
+import type { PairShape } from "../generator/parameters.ts";
 import { input, reshape } from "../graph/build.ts";
 import { frozenParts } from "../models/frozen-model.ts";
-import { frozenWeights } from "../nn/parts.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
+import { poolParameters, requirePool } from "../pair/gated-edge.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { intTensor } from "../runtime/tensor.ts";
 import { type FrozenShape, frozenPrefix } from "./adapted-step.ts";
@@ -15,10 +14,10 @@ import type { StepSpec } from "./step.ts";
 
 export const gatesName = "gates";
 
-/** Cross-entropy of answers by gates (L, n), or (L, 2n). Frozen weights are named `edge.…` and `generator.…`. */
+/** Cross-entropy of answers by gates (L, n), or (L, 2n). Frozen weights are named `edge.…` and as `poolSources` has them. Throws E_CONFIG. */
 export function gatesSpec(edge: FrozenShape, shape: PairShape, optimizer: AdamWConfig): StepSpec {
   const size = [shape.edge.layers, gateCount(shape)] as const;
-  const infos = generatorParameters(shape);
+  const adapt = requirePool({ shape });
   return {
     parameters: new Map([[gatesName, size]]),
     undecayed: new Set([gatesName]),
@@ -26,12 +25,11 @@ export function gatesSpec(edge: FrozenShape, shape: PairShape, optimizer: AdamWC
     optimizer,
     maxGradientNorm: 1,
     objective: (parameters) => {
-      const frozen = frozenWeights();
       const plain = frozenParts(edge, frozenPrefix);
-      const student = withExperts({
+      const student = adapt({
         shape,
         frozen: plain,
-        parameters: (name) => frozen(`generator.${name}`, infos.get(name)!.shape),
+        parameters: poolParameters(shape),
         gates: reshape(parameters[gatesName]!, [1, ...size]),
         promptOf: input(promptOfName, [`${edgePrefix}_rows`], "i64"),
       });

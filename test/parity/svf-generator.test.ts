@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLogger } from "../../src/base/log.ts";
+import { createDecoder } from "../../src/decode/decoder.ts";
+import { specializeFromExamples, splitExamples } from "../../src/dispatch/gates.ts";
 import type { ExpertTarget } from "../../src/generator/config.ts";
 import { withFactors } from "../../src/generator/experts.ts";
 import { generatorParameters, parameterNames } from "../../src/generator/parameters.ts";
@@ -12,15 +14,17 @@ import { applyExpert } from "../../src/models/apply-expert.ts";
 import { embed, forward, logits } from "../../src/models/decoder.ts";
 import { openModel } from "../../src/models/model-file.ts";
 import { denseParts, frozenWeights } from "../../src/nn/parts.ts";
-import { requirePool } from "../../src/pair/gated-edge.ts";
+import { readGenerator, writeLooseGenerator } from "../../src/pair/generator-file.ts";
 import { merge } from "../../src/pair/merge.ts";
 import { loadPair, type Pair } from "../../src/pair/pair-file.ts";
 import { createSpecializer } from "../../src/pair/specialize.ts";
+import { createSwappableDecoder } from "../../src/pair/swap.ts";
 import { compile } from "../../src/runtime/node.ts";
 import { readWeight } from "../../src/runtime/read-weight.ts";
 import type { WeightSource } from "../../src/runtime/session.ts";
 import { floats, floatTensor, intTensor } from "../../src/runtime/tensor.ts";
 import { combineExperts, type Expert } from "../../src/svf/expert.ts";
+import { readBestGenerator } from "../../src/train/best-generator.ts";
 import { runTraining } from "../../src/train/run.ts";
 import { distance } from "../support/numeric.ts";
 import { createFullModel } from "../support/reference-model.ts";
@@ -149,8 +153,39 @@ test("merged weights give the logits of the factors beside the weights, as in tr
   expect(distance(found, floats(results["rows"]))).toBeLessThan(1e-5);
 });
 
-test("what belongs to LoRAs, more factors than singular values, and swapping without merging are refused", async () => {
-  expect(() => requirePool(pair)).toThrow("factors of singular values are merged into the weights");
+test("swapped in unmerged it scores as merged does, within 1e-5; gates are learnt from examples too", async () => {
+  await using specializer = await createSpecializer(pair, { threads: 1 });
+  const specialization = await specializer.specialize("please spell");
+  const [ids, answers] = [
+    [20, 57, 94, 131, 168],
+    [[20, 21], [300]],
+  ];
+  await using swapped = await createSwappableDecoder(pair, { threads: 1 });
+  await swapped.swap(specialization);
+  await using merged = await createDecoder(await merge(pair, specialization), { threads: 1 });
+  const found = await swapped.score(ids, answers);
+  expect(distance(found, await merged.score(ids, answers))).toBeLessThan(1e-5);
+  const examples = ["cat", "dog"].map((input) => ({ input, target: "the bird" }));
+  const options = { way: "learnt", steps: 4, threads: 1 } as const;
+  const learnt = await specializeFromExamples(pair, specialization, splitExamples(examples), options);
+  expect(learnt.tried.map(({ at }) => at)).toEqual([0, 1, 2, 3, 4]);
+  expect(learnt.tried.at(-1)!.heldOut).not.toEqual(learnt.tried[0]!.heldOut);
+});
+
+test("the best weights so far make the generator that a finished run writes, singular vectors and all", async () => {
+  const { step, ...best } = await readBestGenerator(at("run"), async (path) => path);
+  expect(step).toBeGreaterThan(0);
+  await writeLooseGenerator(at("best"), best);
+  const read = await readGenerator(at("best"), pair.shape);
+  expect([...read.tensors.keys()]).toEqual([...pair.generator.tensors.keys()]);
+  for (const [name, values] of read.tensors) {
+    const ended = pair.generator.tensors.get(name)!;
+    if (name.startsWith("svd.")) expect(values, name).toEqual(ended);
+  }
+  expect(read.trainedOver).toEqual(pair.generator.trainedOver);
+});
+
+test("what belongs to LoRAs, and more factors than singular values are refused", async () => {
   await expect(train("alpha", { alpha: 8 })).rejects.toMatchObject({
     code: "E_CONFIG",
     message: expect.stringContaining("no effect where generation is svf") as unknown,

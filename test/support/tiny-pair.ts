@@ -8,6 +8,7 @@ import { version } from "../../src/base/version.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
 import {
   generatorBuffers,
+  generatorFrozen,
   generatorParameters,
   initialValues,
   type PairShape,
@@ -68,9 +69,24 @@ export async function writeTinyPair(
   for (const [name, values] of parameters) {
     if (/\.(lora_B|B)$/.test(name)) rng.split(name).fillNormal(values, 1);
     if (/^router\.f\d\.weight$/.test(name)) rng.split(name).fillNormal(values, 1);
+    if (/^factors\./.test(name)) rng.split(name).fillNormal(values, 1);
   }
+  // Where singular values are scaled, any vectors do: nothing here asks for orthogonal ones.
+  const frozen = new Map(
+    [...generatorFrozen(shape)].map(
+      ([
+        name,
+        {
+          shape: [rows, width],
+        },
+      ]) => {
+        const deviation = name.endsWith(".u") ? 1 : 1 / Math.sqrt(width!);
+        return [name, rng.split(name).fillNormal(new Float32Array(rows! * width!), deviation)] as const;
+      },
+    ),
+  );
   const buffers = initialValues(generatorBuffers(shape), rng.split("buffers"));
-  await writeGenerator(join(directory, "generator"), shape, parameters, buffers);
+  await writeGenerator(join(directory, "generator"), shape, parameters, buffers, { frozen });
   await mkdir(join(directory, "tokenizer"), { recursive: true });
   for (const name of ["tokenizer.json", "tokenizer_config.json"])
     await copyFile(join(shippedTokenizer, name), join(directory, "tokenizer", name));

@@ -22,15 +22,15 @@ beforeAll(async () => {
 const open = (options: EngineOptions = {}, of = pair): Promise<Engine> => createEngine(of, { threads: 1, ...options });
 
 /** Two random gates in every layer. */
-function randomSpecialization(rng: Rng): Specialization {
-  const { layers } = pair.shape.edge;
+function randomSpecialization(rng: Rng, of = pair): Specialization {
+  const { layers } = of.shape.edge;
   const gates = Array.from({ length: layers }, () => {
     const row = [0, 0, 0, 0];
     row[rng.int(4)]! += rng.next();
     row[rng.int(4)]! += rng.next();
     return row;
   });
-  return specializationOf(pair, gates);
+  return specializationOf(of, gates);
 }
 
 type Asked = { readonly request: EngineRequest; readonly seed?: number };
@@ -119,20 +119,21 @@ describe("whatever shares the batch", () => {
     expect(others((await together(swapped)).traces, await mixedAlone())).toEqual([2, 6]);
   });
 
-  test("answers are those of a decoder of the merged model", async () => {
+  test.each(["pool", "svf"] as const)("answers are those of a decoder of the merged model (%s)", async (generation) => {
     const rng = createRng("merged");
-    const requests = Array.from({ length: 6 }, () => ({
-      specialization: randomSpecialization(rng),
+    const of = generation === "pool" ? pair : await openTinyPair({ generator: { generation } });
+    const requests = Array.from({ length: generation === "pool" ? 6 : 3 }, () => ({
+      specialization: randomSpecialization(rng, of),
       ids: Array.from({ length: 2 + rng.int(30) }, () => rng.int(200)),
     }));
-    await using engine = await open();
+    await using engine = await open({}, of);
     const found = await Promise.all(
       requests.map(({ specialization, ids }) =>
-        engine.ask({ ids, gates: gateValues(pair, specialization), maxTokens: 8, stopIds: [] }),
+        engine.ask({ ids, gates: gateValues(of, specialization), maxTokens: 8, stopIds: [] }),
       ),
     );
     for (const [i, { specialization, ids }] of requests.entries()) {
-      await using decoder = await createDecoder(await specializedEdge(pair, specialization), { threads: 1 });
+      await using decoder = await createDecoder(await specializedEdge(of, specialization), { threads: 1 });
       expect(found[i]!.ids).toEqual((await decoder.generate(ids, { maxTokens: 8, stopIds: [] })).ids);
     }
   });

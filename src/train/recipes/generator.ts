@@ -92,7 +92,7 @@ async function open(config: GeneratorRun, _named: GeneratorRun, opening: Opening
   const cloudTokenizer = cloudTokenizerPath === tokenizerPath ? tokenizer : await loadTokenizer(cloudTokenizerPath);
   requireEmbeddings(config.edge, edge.config, tokenizer);
   requireEmbeddings(config.cloud, cloud.config, cloudTokenizer);
-  const frozen = await frozenFactors(shape, edge, opening);
+  const frozen = await frozenFactors(config.generator, edge, opening);
   const source = await openTaskSource(config, tokenizer, config.layout, {
     tokenizer: cloudTokenizer,
     layout: config.cloudLayout ?? config.layout,
@@ -140,8 +140,8 @@ async function open(config: GeneratorRun, _named: GeneratorRun, opening: Opening
 const servedRanks = 128;
 
 function costlyPool({ generator: { generation, experts, rank } }: GeneratorRun): string[] {
-  const ranks = experts * rank;
-  if (generation !== "pool" || ranks <= servedRanks) return [];
+  const ranks = generation === "svf" ? rank : experts * rank;
+  if (generation === "direct" || ranks <= servedRanks) return [];
   return [
     `generator: ${experts} experts of rank ${rank} put ${ranks} ranks beside every adapted map where specialisations are swapped unmerged; each ${servedRanks} add about a quarter to a layer's products`,
   ];
