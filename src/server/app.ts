@@ -8,7 +8,7 @@ import type { Scope } from "./keys.ts";
 import { openApi } from "./open-api.ts";
 import { requireOwnPage } from "./origin.ts";
 import { assetResponse } from "./playground-file.ts";
-import { chat, complete, embed } from "./routes/ask.ts";
+import { chat, chatWithCloud, complete, embed } from "./routes/ask.ts";
 import * as certificates from "./routes/certificates.ts";
 import { download } from "./routes/downloads.ts";
 import * as names from "./routes/specializations.ts";
@@ -44,6 +44,7 @@ export const routes: readonly Route[] = [
   { method: "post", path: "/v1/chat/completions", scope: "ask", run: chat },
   { method: "post", path: "/v1/completions", scope: "ask", run: complete },
   { method: "post", path: "/v1/embeddings", scope: "ask", run: embed },
+  { method: "post", path: "/v1/cloud/chat/completions", scope: "write", run: chatWithCloud },
   { method: "post", path: "/v1/gates", scope: "write", run: names.gates },
   { method: "post", path: "/v1/specializations", scope: "write", run: names.make },
   { method: "get", path: "/v1/specializations", scope: "read", run: names.list },

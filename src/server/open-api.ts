@@ -5,6 +5,7 @@ import {
   AliasRequest,
   CertificateRequest,
   ChatRequest,
+  CloudRequest,
   CompletionRequest,
   GatesRequest,
   LoadAdapterRequest,
@@ -20,6 +21,7 @@ type Described = { readonly method: string; readonly path: string; readonly scop
 const bodies: Readonly<Record<string, { readonly name: string; readonly schema: z.ZodType }>> = {
   "post /v1/chat/completions": { name: "ChatRequest", schema: ChatRequest },
   "post /v1/completions": { name: "CompletionRequest", schema: CompletionRequest },
+  "post /v1/cloud/chat/completions": { name: "CloudRequest", schema: CloudRequest },
   "post /v1/gates": { name: "GatesRequest", schema: GatesRequest },
   "post /v1/specializations": { name: "SpecializationRequest", schema: SpecializationRequest },
   "post /v1/specializations/:name/rollback": { name: "RollbackRequest", schema: RollbackRequest },

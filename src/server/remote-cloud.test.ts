@@ -1,28 +1,41 @@
 /** @file Two services of one pair: one has the cloud model, the other asks it. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import type OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService, testSecret } from "../../test/support/tiny-service.ts";
 import { hmacSha256 } from "../base/hash.ts";
-import { remoteLimits } from "./remote.ts";
+import type { Pair } from "../pair/pair-file.ts";
+import { type RemoteOptions, remoteLimits } from "./remote.ts";
+import { remoteAnswers } from "./remote-answers.ts";
 import { remoteCloud } from "./remote-cloud.ts";
+import type { LogLine } from "./services.ts";
+import type { CloudQuestion } from "./sides.ts";
+import type { Certificate } from "./trust/certificate.ts";
 
 const prompt = "Say what the customer wants. The labels are: billing, delivery, refund.";
 
+let pair: Pair;
 let far: TinyService;
 let near: TinyService;
+let isAway = false;
 const sent: string[] = [];
+const lines: LogLine[] = [];
+const log = (line: LogLine) => lines.push(line);
 beforeAll(async () => {
-  far = await openTinyService(await openTinyPair(), { secret: new Uint8Array(32).fill(9) });
-  const { cloud: _, ...edge } = await openTinyPair();
-  const cloud = remoteCloud(edge, {
+  pair = await openTinyPair();
+  far = await openTinyService(pair, { secret: new Uint8Array(32).fill(9), cloudAnswers: true, log });
+  const { cloud: _, ...edge } = pair;
+  const elsewhere: Omit<RemoteOptions, "what"> = {
     url: "http://far/",
     key: "k",
     fetch: async (input, init) => {
+      if (isAway) throw new TypeError("fetch failed");
       sent.push(`${new Headers(init!.headers).get("authorization")} ${String(init!.body)}`);
       return far.fetch(new Request(input as string, init));
     },
-  });
-  near = await openTinyService(edge, { cloud });
+  };
+  const cloudAnswers = remoteAnswers(edge, elsewhere);
+  near = await openTinyService(edge, { cloud: remoteCloud(edge, elsewhere), cloudAnswers, log });
 });
 afterAll(async () => {
   await near.close();
@@ -51,13 +64,13 @@ test("gates alone are given to whoever may make specialisations, and nothing is 
 });
 
 test.each([
-  ["an error", async () => new Response("", { status: 500 }), "E_RUNTIME", "found 500"],
+  ["an error", async () => new Response("", { status: 500 }), "E_IO", "found 500"],
   ["too much to do", async () => new Response("", { status: 429 }), "E_BUSY", "again later"],
   ["something else", async () => new Response("{}"), "E_FORMAT", "cloud"],
-  ["too much", async () => new Response(new Uint8Array(remoteLimits.answerBytes + 1)), "E_RUNTIME", "found more"],
-  ["nothing", async () => Promise.reject(new TypeError("fetch failed")), "E_RUNTIME", "cannot be reached"],
+  ["too much", async () => new Response(new Uint8Array(remoteLimits.answerBytes + 1)), "E_IO", "found more"],
+  ["nothing", async () => Promise.reject(new TypeError("fetch failed")), "E_IO", "cannot be reached"],
 ])("a host that answers with %s", async (_, fetch, code, message) => {
-  const ask = remoteCloud(await openTinyPair(), { url: "http://far", fetch });
+  const ask = remoteCloud(pair, { url: "http://far", fetch });
   const asked = ask(prompt, { secret: undefined, constraint: undefined, truncate: undefined });
   await expect(asked).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
 });
@@ -69,4 +82,101 @@ test("a host with another pair is found out", async () => {
   });
   const asked = ask(prompt, { secret: undefined, constraint: undefined, truncate: undefined });
   await expect(asked).rejects.toMatchObject({ code: "E_MISMATCH" });
+});
+
+describe("the ladder's highest rung", () => {
+  const labels = [..."abcdefghijklmnopqrstuvwxyz0123456789"];
+  const user = (content: string) => ({ role: "user", content });
+  const inputs = ["pay my bill", "where is my parcel", "hello", "my money"].flatMap((text) =>
+    Array.from({ length: 5 }, (_, i) => `${text}${"!".repeat(i)}`),
+  );
+  const certificatePath = "/v1/specializations/hard/certificate";
+
+  /** What the host with the cloud model answers for itself. */
+  async function farAnswer(input: string, more: object = {}) {
+    const messages = [{ role: "system", content: prompt }, user(input)];
+    const body = { model: "cloud", messages, constraint: { kind: "labels", labels }, max_tokens: 128, ...more };
+    const response = await far.ask("/v1/cloud/chat/completions", body);
+    return (await response.json()) as OpenAI.ChatCompletion;
+  }
+  async function certified(examples: readonly object[]): Promise<Certificate> {
+    const body = { examples, prompt, threshold: 1, fallback: true };
+    expect((await near.ask(certificatePath, body)).status).toBe(202);
+    for (;;) {
+      const found = (await (await near.ask(certificatePath)).json()) as { status: string; certificate: Certificate };
+      if (found.status !== "running") return found.certificate;
+      await new Promise((done) => setImmediate(done));
+    }
+  }
+
+  test("is tried and answers on the host with the cloud model, whole and streamed, and no log has the prompt", async () => {
+    await near.ask("/v1/specializations", { name: "hard", prompt, options: { labels } });
+    const wanted = await Promise.all(inputs.map((input) => farAnswer(input, { logprobs: true, top_logprobs: 2 })));
+    const textOf = ({ choices }: OpenAI.ChatCompletion) => choices[0]!.message.content!;
+    const examples = inputs.map((input, i) => ({ input, output: textOf(wanted[i]!) }));
+    isAway = true;
+    const without = await certified(examples);
+    expect(without).toMatchObject({ rung: null, notTried: { cloud: "cloud: cannot be reached" } });
+    isAway = false;
+    expect(await certified(examples)).toMatchObject({ rung: "cloud", answers: "cloud" });
+    const openai = near.openai();
+    const body = { model: "hard", messages: [{ role: "user" as const, content: inputs[0]! }], logprobs: true };
+    const { data, response } = await openai.chat.completions.create({ ...body, top_logprobs: 2 }).withResponse();
+    expect(response.headers.get("x-loragen-rung")).toBe("cloud");
+    expect([data.model, data.choices, data.usage]).toEqual(["hard@1", wanted[0]!.choices, wanted[0]!.usage]);
+    let [text, asked] = ["", 0];
+    const options = { stream: true, stream_options: { include_usage: true } } as const;
+    for await (const { choices, usage } of await openai.chat.completions.create({ ...body, ...options })) {
+      text += choices[0]?.delta.content ?? "";
+      asked = usage?.prompt_tokens ?? asked;
+    }
+    expect([text, asked]).toEqual([textOf(wanted[0]!), wanted[0]!.usage!.prompt_tokens]);
+    expect(lines.filter(({ route }) => route.includes("/cloud/")).length).toBeGreaterThan(inputs.length);
+    expect(JSON.stringify(lines)).not.toContain("customer wants");
+    expect(sent.every((each) => each.startsWith("Bearer k "))).toBe(true);
+  });
+
+  test("is refused with a code while that host is away, and answers again after it", async () => {
+    isAway = true;
+    const refused = await near.ask("/v1/chat/completions", { model: "hard", messages: [user("hello")] });
+    expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: "E_IO" } }]);
+    isAway = false;
+    const long = user("word ".repeat(600));
+    const tooLong = await near.ask("/v1/chat/completions", { model: "hard", messages: [long], stream: true });
+    expect([tooLong.status, await tooLong.json()]).toMatchObject([400, { error: { code: "E_LIMIT" } }]);
+    expect((await near.ask("/v1/chat/completions", { model: "hard", messages: [user("hello")] })).status).toBe(200);
+  });
+
+  test("is not given where a host was not told to", async () => {
+    const body = { model: "cloud", messages: [user("x")] };
+    await using closed = await openTinyService(pair);
+    expect((await closed.ask("/v1/cloud/chat/completions", body)).status).toBe(404);
+  });
+
+  const question: CloudQuestion = {
+    conversation: { prompt, history: [{ input: "hi", output: "ho" }], input: "hello" },
+    constraint: undefined,
+    ...{ sampled: {}, maxTokens: 4, logprobs: undefined, tenant: "main", deadline: undefined, signal: undefined },
+  };
+  const never: typeof fetch = (_, init) =>
+    new Promise((_done, fail) => {
+      const stop = () => fail(new Error("stopped"));
+      if (init!.signal!.aborted) stop();
+      init!.signal!.addEventListener("abort", stop);
+    });
+  const half = `data: ${JSON.stringify({ system_fingerprint: "x", choices: [] })}\n\n`;
+  test.each<[string, typeof fetch, Partial<CloudQuestion>, string]>([
+    ["says nothing in time", never, { deadline: 5 }, "E_DEADLINE"],
+    ["is asked by one who goes away", never, { signal: AbortSignal.abort() }, "E_INTERRUPTED"],
+    ["has too much to do", async () => new Response("", { status: 429 }), {}, "E_BUSY"],
+    ["has another pair", async () => new Response(half), {}, "E_MISMATCH"],
+    ["does not end", async () => new Response("data: "), {}, "E_IO"],
+    ["fails halfway", async () => new Response('data: {"error": {"code": "E_NAN"}}\n\n'), {}, "E_IO"],
+    ["says something else", async () => new Response("data: {}\n\n"), {}, "E_FORMAT"],
+    ["does not know the address", async () => new Response("", { status: 404 }), {}, "E_IO"],
+  ])("of a host that %s ends in a code, without the prompt", async (_, fetch, more, code) => {
+    const { answer } = remoteAnswers(pair, { url: "http://far", fetch, now: () => 0 });
+    const asked = answer({ ...question, ...more }, () => undefined);
+    await expect(asked).rejects.toMatchObject({ code, message: expect.not.stringContaining("customer") });
+  });
 });

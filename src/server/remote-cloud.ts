@@ -7,7 +7,7 @@ import type { SpecializePrompt } from "./services.ts";
 
 /**
  * Asks another service's `/v1/gates`.
- * @throws E_USAGE for what is no http address; when asked E_RUNTIME, E_BUSY, E_FORMAT, or E_MISMATCH where the other has another pair
+ * @throws E_USAGE for what is no http address; when asked as `postTo`, E_FORMAT, or E_MISMATCH where the other has another pair
  */
 export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">): SpecializePrompt {
   const remote = { ...options, what: "cloud", url: requireAddress("cloud", options.url) };

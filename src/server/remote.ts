@@ -1,6 +1,6 @@
 /** @file Another service, asked over HTTP: bounded in size and time, and what goes wrong is told with its name. */
 import { z } from "zod";
-import { AppError } from "../base/errors.ts";
+import { AppError, type ErrorCode } from "../base/errors.ts";
 
 export type RemoteOptions = {
   /** For messages: "reference qwen3". */
@@ -8,6 +8,8 @@ export type RemoteOptions = {
   readonly url: string;
   readonly key?: string | undefined;
   readonly fetch?: typeof globalThis.fetch | undefined;
+  /** How long an answer may take; `remoteLimits.answerMs` where nothing else is said. */
+  readonly answerMs?: number | undefined;
 };
 
 export const remoteLimits = { answerBytes: 2 ** 24, answerMs: 120_000, reasonChars: 500 } as const;
@@ -27,25 +29,63 @@ export function requireAddress(what: string, url: string): string {
 
 /**
  * Sends JSON, and returns the answer's text.
- * @throws E_USAGE with the other's reason where it refuses the question, E_BUSY where it has too much to do, else E_RUNTIME
+ * @throws E_USAGE (E_LIMIT, E_PROMPT where it says so) with the other's reason where it refuses the question, E_BUSY where it has too much to
+ * do, E_DEADLINE, E_INTERRUPTED, else E_IO
  */
-export const postTo = (options: RemoteOptions, path: string, body: object, signal?: AbortSignal): Promise<string> =>
-  askOther(options, path, { method: "POST", body: JSON.stringify(body) }, signal);
+export const postTo = async (
+  options: RemoteOptions,
+  path: string,
+  body: object,
+  signal?: AbortSignal,
+): Promise<string> => whole(await askOther(options, path, posted(body), signal));
 
 /** Asks for what is there. Throws as `postTo`. */
-export const getFrom = (options: RemoteOptions, path: string, signal?: AbortSignal): Promise<string> =>
-  askOther(options, path, { method: "GET" }, signal);
+export const getFrom = async (options: RemoteOptions, path: string, signal?: AbortSignal): Promise<string> =>
+  whole(await askOther(options, path, { method: "GET" }, signal));
 
+/** Sends JSON, and gives the data of each server-sent event of the answer as it comes, up to `[DONE]`. Throws as `postTo`. */
+export async function* eventsFrom(
+  options: RemoteOptions,
+  path: string,
+  body: object,
+  signal?: AbortSignal,
+): AsyncGenerator<string, void> {
+  let rest = "";
+  for await (const piece of await askOther(options, path, posted(body), signal)) {
+    rest += piece;
+    for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
+      const data = rest.slice(0, end).replace(/^data: /, "");
+      rest = rest.slice(end + 2);
+      if (data === "[DONE]") return;
+      yield data;
+    }
+  }
+  throw new AppError("E_IO", `${options.what}: its answer ended before its end`);
+}
+
+const posted = (body: object) => ({ method: "POST", body: JSON.stringify(body) });
+
+async function whole(pieces: AsyncIterable<string>): Promise<string> {
+  let text = "";
+  for await (const piece of pieces) text += piece;
+  return text;
+}
+
+/** The answer's text, piece by piece. */
 async function askOther(
-  { what, url, key, fetch = globalThis.fetch }: RemoteOptions,
+  { what, url, key, fetch = globalThis.fetch, answerMs = remoteLimits.answerMs }: RemoteOptions,
   path: string,
   request: { readonly method: string; readonly body?: string },
   signal?: AbortSignal,
-): Promise<string> {
-  const failed = (why: string, cause?: unknown) =>
-    new AppError("E_RUNTIME", `${what}: ${why}`, { ...(cause === undefined ? {} : { cause }) });
-  const late = AbortSignal.timeout(remoteLimits.answerMs);
-  const why = () => (signal?.aborted ? "interrupted" : late.aborted ? "no answer in time" : "cannot be reached");
+): Promise<AsyncIterable<string>> {
+  const failed = (why: string) => new AppError("E_IO", `${what}: ${why}`);
+  const late = AbortSignal.timeout(Math.max(0, Math.ceil(answerMs)));
+  const broken = (cause: unknown): AppError => {
+    if (cause instanceof AppError) return cause;
+    if (signal?.aborted) return new AppError("E_INTERRUPTED", `${what}: interrupted`, { cause });
+    if (late.aborted) return new AppError("E_DEADLINE", `${what}: no answer in time`, { cause });
+    return new AppError("E_IO", `${what}: cannot be reached`, { cause });
+  };
   const headers = {
     "content-type": "application/json",
     ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
@@ -53,37 +93,49 @@ async function askOther(
   const stop = signal === undefined ? late : AbortSignal.any([signal, late]);
   const options = { ...request, headers, redirect: "error", signal: stop } as const;
   const response = await fetch(`${url}${path}`, options).catch((error: unknown) => {
-    throw failed(why(), error);
+    throw broken(error);
   });
-  const read = () =>
-    boundedText(response, failed).catch((error: unknown) => {
-      throw error instanceof AppError ? error : failed(why(), error);
-    });
-  if (response.ok) return read();
-  if (response.status === 400) throw new AppError("E_USAGE", `${what}: ${reasonOf(await read())}`);
+  const pieces = boundedText(response, failed, broken);
+  if (response.ok) return pieces;
+  if (response.status === 400) {
+    const { code, reason } = refusalOf(await whole(pieces));
+    throw new AppError(code, `${what}: ${reason}`);
+  }
   await response.body?.cancel();
   if (response.status === 429) throw new AppError("E_BUSY", `${what}: it has too much to do: ask again later`);
   throw failed(`expected status 200, found ${response.status}`);
 }
 
-async function boundedText({ body }: Response, failed: (why: string) => AppError): Promise<string> {
-  const parts: Uint8Array[] = [];
+async function* boundedText(
+  { body }: Response,
+  failed: (why: string) => AppError,
+  broken: (cause: unknown) => AppError,
+): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder();
   let bytes = 0;
-  for await (const part of body ?? []) {
-    bytes += part.byteLength;
-    if (bytes > remoteLimits.answerBytes)
-      throw failed(`expected an answer of at most ${remoteLimits.answerBytes} bytes, found more`);
-    parts.push(part);
+  try {
+    for await (const part of body ?? []) {
+      bytes += part.byteLength;
+      if (bytes > remoteLimits.answerBytes)
+        throw failed(`expected an answer of at most ${remoteLimits.answerBytes} bytes, found more`);
+      yield decoder.decode(part, { stream: true });
+    }
+  } catch (error) {
+    throw broken(error);
   }
-  return Buffer.concat(parts).toString("utf8");
 }
 
+const Refusal = z.object({ error: z.object({ message: z.string(), code: z.unknown() }) });
+/** Codes that say what was wrong with a question, whoever says so. */
+const telling = ["E_LIMIT", "E_PROMPT"] as const;
+
 /** What the other says was wrong with the question. */
-function reasonOf(text: string): string {
-  const Told = z.object({ error: z.object({ message: z.string() }) });
+function refusalOf(text: string): { readonly code: ErrorCode; readonly reason: string } {
   try {
-    return Told.parse(JSON.parse(text)).error.message.slice(0, remoteLimits.reasonChars);
+    const { message, code } = Refusal.parse(JSON.parse(text)).error;
+    const reason = message.slice(0, remoteLimits.reasonChars);
+    return { code: telling.find((known) => known === code) ?? "E_USAGE", reason };
   } catch {
-    return "it refused the question";
+    return { code: "E_USAGE", reason: "it refused the question" };
   }
 }

@@ -14,7 +14,7 @@ import { createMetrics } from "./metrics.ts";
 import { createModels } from "./models.ts";
 import type { Playground } from "./playground-file.ts";
 import type { LogLine, SpecializePrompt } from "./services.ts";
-import { cloudSide, type Side } from "./sides.ts";
+import { type CloudSide, cloudSide, type Side } from "./sides.ts";
 import type { Store } from "./store/store.ts";
 import { answeringGates } from "./trust/answering-content.ts";
 import { createCertifications } from "./trust/certifications.ts";
@@ -33,8 +33,11 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   readonly log?: (line: LogLine) => void;
   /** Reads prompts in the place of this pair's cloud model. */
   readonly cloud?: SpecializePrompt | undefined;
-  /** Whether the pair's cloud model may answer in the place of specialisations that are found wanting; its weights are opened for that. */
-  readonly cloudAnswers?: boolean | undefined;
+  /**
+   * Whether the pair's cloud model may answer in the place of specialisations that are found wanting: its weights are opened for that, unless
+   * it is one on another host.
+   */
+  readonly cloudAnswers?: boolean | CloudSide | undefined;
   /** What exports call the edge model, such as its id on the hub; the pair's name unless told otherwise. */
   readonly edgeName?: string | undefined;
   /** Where exports are made before they are taken away; the system's own folder for temporary files. */
@@ -77,7 +80,9 @@ export async function createService(
   const engine = await createEngine(pair, { ...options, now });
   const cloud = options.cloud === undefined && "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
   const edge: Side = { engine, texts: pair, constraints: createConstraintCache(pair) };
-  const answering = options.cloudAnswers ? cloudSide(requireCloud(pair), { ...options, now }) : undefined;
+  const { cloudAnswers = false } = options;
+  const answering =
+    cloudAnswers === true ? cloudSide(requireCloud(pair), { ...options, now }) : cloudAnswers || undefined;
   const { edgeName: baseName = pair.name, temporary: folder = tmpdir() } = options;
   const downloads = "tokenizerPath" in pair ? createDownloads(pair, { baseName, folder, date }) : undefined;
   const models = createModels(pair, store, base);

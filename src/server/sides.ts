@@ -1,38 +1,57 @@
 /** @file The models that answer: the edge model with its gates and, where it is to answer too, the cloud model as it is. */
-
+import type { ConstraintSpec } from "../constraint/spec.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import type { Pair } from "../pair/pair-file.ts";
+import { type Answered, answer, type OnPiece, type Question } from "./api/answers.ts";
 import { type ConstraintCache, createConstraintCache } from "./api/constraints.ts";
+import { type Conversation, encodeRead } from "./api/conversation.ts";
 import { createPlainEngine, type Engine, type EngineOptions } from "./engine/engine.ts";
 
-/** One of them: what computes its answers, how text becomes its tokens, and constraints in these tokens. */
+/** What computes answers, how text becomes its tokens, and constraints in these tokens. */
 export type Side = {
   readonly engine: Engine;
   readonly texts: Pick<EdgePair, "tokenizer" | "layout" | "edge" | "confidenceTemperature">;
   readonly constraints: ConstraintCache;
 };
 
-/** Opened when it is first asked. */
-export type CloudSide = { readonly open: () => Promise<Side>; readonly close: () => Promise<void> };
+export type CloudQuestion = Pick<Question, "sampled" | "maxTokens" | "logprobs" | "tenant" | "deadline" | "signal"> & {
+  readonly conversation: Conversation;
+  readonly constraint: ConstraintSpec | undefined;
+};
 
+/** The cloud model as it is: on this machine, or on another host. */
+export type CloudSide = {
+  /** Throws as `answer`; on another host as `postTo` too. */
+  answer(question: CloudQuestion, onPiece?: OnPiece): Promise<Answered>;
+  close(): Promise<void>;
+};
+
+/** Opened when it is first asked. */
 export function cloudSide(
   { cloud, cloudTokenizer: tokenizer, cloudLayout: layout }: Pick<Pair, "cloud" | "cloudTokenizer" | "cloudLayout">,
   options: EngineOptions,
 ): CloudSide {
-  let opened: Promise<Side> | undefined;
-  const open = async (): Promise<Side> => ({
-    engine: await createPlainEngine(cloud, options),
-    texts: { tokenizer, layout, edge: cloud },
-    constraints: createConstraintCache({ tokenizer, layout }),
-  });
+  const texts = { tokenizer, layout, edge: cloud };
+  const constraints = createConstraintCache(texts);
+  let opened: Promise<Engine> | undefined;
+  const open = (): Promise<Engine> => {
+    opened ??= createPlainEngine(cloud, options).catch((error: unknown) => {
+      opened = undefined; // it is tried again by the next question
+      throw error;
+    });
+    return opened;
+  };
   return {
-    open() {
-      opened ??= open().catch((error: unknown) => {
-        opened = undefined; // it is tried again by the next question
-        throw error;
-      });
-      return opened;
+    async answer({ conversation, constraint, ...asked }, onPiece) {
+      const engine = await open();
+      const question = {
+        ...asked,
+        ...encodeRead(texts, conversation),
+        model: { id: "cloud" },
+        constraint: constraint && constraints.compile(constraint),
+      };
+      return answer(engine, texts, question, onPiece);
     },
-    close: async () => (await opened)?.engine.close(),
+    close: async () => (await opened)?.close(),
   };
 }

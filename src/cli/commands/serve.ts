@@ -8,6 +8,7 @@ import { takeLock } from "../../base/lock.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import { KeyFile, newKey, type Scope, scopes } from "../../server/keys.ts";
 import { readPlayground } from "../../server/playground-file.ts";
+import { remoteAnswers } from "../../server/remote-answers.ts";
 import { remoteCloud } from "../../server/remote-cloud.ts";
 import { listenOn } from "../../server/serve.ts";
 import { createService } from "../../server/service.ts";
@@ -100,7 +101,7 @@ export function addServe(program: Command, context: CliContext): void {
     new Option("--adapters <dir>", "folder from which /v1/load_lora_adapter may read"),
     new Option(
       "--cloud <url>",
-      "another loragen serve of the same pair, which reads the prompts: the cloud model is not run here; LORAGEN_CLOUD_KEY is the key there",
+      "another loragen serve of the same pair, which reads the prompts, and with --cloud-answers answers too: the cloud model is not run here; LORAGEN_CLOUD_KEY is the key there",
     ),
     cloudAnswersOption(),
     ...referenceOptions(),
@@ -131,6 +132,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
     resolveModel: context.resolveModel,
     warn: warnOn(context),
   });
+  const elsewhere = flags.cloud === undefined ? undefined : { url: flags.cloud, key: context.cloudKey };
   await interruptible(context, async (signal) => {
     const ended = new Promise<void>((done) => {
       signal.addEventListener("abort", () => done(), { once: true });
@@ -141,8 +143,8 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       keys,
       hosts: [...new Set(["localhost", "127.0.0.1", "[::1]", host])],
       adapters,
-      cloud: flags.cloud === undefined ? undefined : remoteCloud(pair, { url: flags.cloud, key: context.cloudKey }),
-      cloudAnswers: flags.cloudAnswers,
+      cloud: elsewhere && remoteCloud(pair, elsewhere),
+      cloudAnswers: flags.cloudAnswers && elsewhere ? remoteAnswers(pair, elsewhere) : flags.cloudAnswers,
       edgeName: await edgeId(flags.pair),
       playground: flags.playground ? await readPlayground(join(packageRoot(), "dist", "web")) : undefined,
       reference: readReference(context, flags),

@@ -21,7 +21,7 @@ export type Question = {
   readonly logprobs: number | undefined;
   readonly tenant: string;
   readonly deadline: number | undefined;
-  readonly signal: AbortSignal;
+  readonly signal: AbortSignal | undefined;
 };
 
 export type Usage = {
@@ -39,6 +39,8 @@ export type Answered = {
   /** Of labels: how sure the model is of its choice. */
   readonly confidence: number | undefined;
   readonly usage: Usage;
+  /** From the first token that was read to the last one. */
+  readonly ms: number;
 };
 
 /** Called with what is certain of the answer so far. */
@@ -106,6 +108,7 @@ export async function answer(
       total_tokens: generated.inputTokens + generated.outputTokens,
       tokens_saved: question.tokensSaved,
     },
+    ms: generated.ms.prefill + generated.ms.decode,
   };
 }
 

@@ -15,7 +15,10 @@ export type Demand = {
 type Tool = NonNullable<ChatRequest["tools"]>[number];
 
 /** Throws E_CONFIG for a schema that cannot be kept, E_USAGE for what contradicts itself. */
-export function demandOf(request: ChatRequest, own: ConstraintSpec | undefined): Demand {
+export function demandOf(
+  request: Pick<ChatRequest, "response_format" | "tools" | "tool_choice">,
+  own: ConstraintSpec | undefined,
+): Demand {
   const { response_format: format, tools, tool_choice: choice } = request;
   if (format?.type === "json_object")
     throw new AppError(

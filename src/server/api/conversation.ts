@@ -49,21 +49,30 @@ export type Encoded = {
   readonly tokensSaved: number;
 };
 
+type Texts = Pick<EdgePair, "tokenizer" | "layout">;
+
 /**
- * The tokens of a conversation. A specialised model reads no prompt: where one is sent, it must be the one that it stands for.
+ * What a model is to read of a conversation, its own prompt in front where it has one. A specialised model reads no prompt: where one is sent, it must be the one that it stands for.
  * @throws E_USAGE where it is another one, or nobody can tell
  */
-export function encodeFor(
-  { tokenizer, layout }: Pick<EdgePair, "tokenizer" | "layout">,
+export function readBy(
   { id, specialized }: ServedModel,
   conversation: Conversation,
   secret: Uint8Array | undefined,
+): Conversation {
+  if (specialized === undefined) return conversation;
+  if (conversation.prompt !== undefined) requireOwnPrompt(id, conversation.prompt, specialized, secret);
+  return { ...conversation, prompt: specialized.prompt };
+}
+
+/** The tokens of what a model reads. Throws E_PROMPT. */
+export function encodeRead(
+  { tokenizer, layout }: Texts,
+  conversation: Conversation,
+  { specialized }: Pick<ServedModel, "specialized"> = {},
 ): Encoded {
-  const { history, input } = conversation;
-  if (specialized !== undefined && conversation.prompt !== undefined)
-    requireOwnPrompt(id, conversation.prompt, specialized, secret);
-  const prompt = specialized === undefined ? conversation.prompt : specialized.prompt;
-  const ids = encodeConversation(tokenizer, layout, { prompt, history, input });
+  const { prompt } = conversation;
+  const ids = encodeConversation(tokenizer, layout, conversation);
   if (prompt === undefined) return { ids, prefixTokens: 0, tokensSaved: specialized?.promptTokens ?? 0 };
   const head = encodeCloudPrompt(tokenizer, layout, prompt);
   let prefixTokens = 0;

@@ -1,5 +1,6 @@
 /** @file What may be asked over HTTP: OpenAI's requests, as far as they are understood here. The same schemas make the OpenAPI document. */
 import { z } from "zod";
+import { ConstraintSection } from "../../constraint/spec.ts";
 import { SCORERS } from "../../eval/scorers/table.ts";
 import { certifyLimits } from "../trust/certify.ts";
 
@@ -83,6 +84,16 @@ export const ChatRequest = z.object({
     .nullish(),
 });
 export type ChatRequest = z.infer<typeof ChatRequest>;
+
+export const cloudModelName = "cloud";
+/** Of another host, whose names have prompts and constraints of their own. */
+export const CloudRequest = ChatRequest.omit({ constraint_of: true }).extend({
+  model: z.literal(cloudModelName),
+  constraint: ConstraintSection.nullish().describe(
+    "the form that the answer keeps, as a specialisation's file says it",
+  ),
+});
+export type CloudRequest = z.infer<typeof CloudRequest>;
 
 export const CompletionRequest = z.object({
   ...sampling,

@@ -1,15 +1,17 @@
-/** @file Asking: `/v1/chat/completions` and `/v1/completions`. */
+/** @file Asking: `/v1/chat/completions`, the same of the cloud model, and `/v1/completions`. */
 import { AppError } from "../../base/errors.ts";
+import { requireSpec } from "../../constraint/spec.ts";
 import { type Answered, answer, type OnPiece, type Question } from "../api/answers.ts";
-import { demandOf } from "../api/constraints.ts";
-import { encodeFor, readMessages } from "../api/conversation.ts";
+import { type Demand, demandOf } from "../api/constraints.ts";
+import { encodeRead, readBy, readMessages } from "../api/conversation.ts";
 import type { ChosenLogprob } from "../api/log-probabilities.ts";
-import { ChatRequest, CompletionRequest } from "../api/schemas.ts";
+import { ChatRequest, CloudRequest, CompletionRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
 import { eventStream } from "../event-stream.ts";
+import { fingerprintOf } from "../fingerprint.ts";
 import type { ServedModel } from "../models.ts";
 import type { RouteContext, Services } from "../services.ts";
-import type { Side } from "../sides.ts";
+import type { CloudQuestion, CloudSide } from "../sides.ts";
 
 type Body = Pick<ChatRequest, "stream" | "stream_options">;
 type Finish = Answered["finish"] | "tool_calls";
@@ -27,21 +29,47 @@ type Form = {
   readonly object: { readonly whole: string; readonly piece: string };
 };
 
+/** Asks whoever answers. */
+type Ask = (signal: AbortSignal, onPiece?: OnPiece) => Promise<Answered>;
+
 export async function chat(c: RouteContext, services: Services): Promise<Response> {
+  const { models, edge, secret } = services;
   const body = await readBody(c, ChatRequest);
-  const model = await services.models.find(c.var.caller.tenant, body.model);
-  const like = body.constraint_of ? await services.models.find(c.var.caller.tenant, body.constraint_of) : model;
-  const { spec, isCall } = demandOf(body, like.specialized?.constraint);
-  const side = await sideOf(services, model);
-  const encoded = encodeFor(side.texts, model, readMessages(body.messages), services.secret);
-  const question = questionOf(c, services, model, {
-    ...encoded,
-    constraint: spec && side.constraints.compile(spec),
-    sampled: body,
-    maxTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
-    logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
-  });
-  return respond(c, services, side, question, body, chatForm(isCall, `call_${services.newId()}`));
+  const model = await models.find(c.var.caller.tenant, body.model);
+  const like = body.constraint_of ? await models.find(c.var.caller.tenant, body.constraint_of) : model;
+  const { spec: constraint, isCall } = demandOf(body, like.specialized?.constraint);
+  const conversation = readBy(model, readMessages(body.messages), secret);
+  const asked = { ...chatted(body), ...askedBy(c, services) };
+  const ask =
+    model.specialized?.rung === "cloud"
+      ? byCloud(cloudFor(services, model.id), { ...asked, conversation, constraint })
+      : byEdge(services, {
+          ...asked,
+          ...encodeRead(edge.texts, conversation, model),
+          model,
+          constraint: constraint && edge.constraints.compile(constraint),
+        });
+  return respond(c, services, model, ask, body, chatForm(isCall, `call_${services.newId()}`));
+}
+
+/** The pair's cloud model as it is, for hosts that have none: behind the prompt that a name of theirs stands for. */
+export async function chatWithCloud(c: RouteContext, services: Services): Promise<Response> {
+  const body = await readBody(c, CloudRequest);
+  const { cloud } = services;
+  if (cloud === undefined)
+    throw new AppError("E_NOT_FOUND", "cloud: that model does not answer here; start the service with --cloud-answers");
+  const { spec: constraint, isCall } = cloudDemand(body);
+  const conversation = readMessages(body.messages);
+  const ask = byCloud(cloud, { ...chatted(body), ...askedBy(c, services), conversation, constraint });
+  return respond(c, services, { id: body.model }, ask, body, chatForm(isCall, `call_${services.newId()}`));
+}
+
+function cloudDemand({ constraint, ...body }: CloudRequest): Demand {
+  const demand = demandOf(body, undefined);
+  if (!constraint) return demand;
+  if (demand.spec !== undefined)
+    throw new AppError("E_USAGE", "constraint: expected none beside response_format or tools");
+  return { spec: requireSpec(constraint, "body"), isCall: false };
 }
 
 export async function complete(c: RouteContext, services: Services): Promise<Response> {
@@ -53,7 +81,9 @@ export async function complete(c: RouteContext, services: Services): Promise<Res
       `model: ${model.id} answers by its prompt, as its certificate says, and a text to continue has no place for one; ask for a chat`,
     );
   const text = typeof body.prompt === "string" ? body.prompt : body.prompt[0]!;
-  const question = questionOf(c, services, model, {
+  const ask = byEdge(services, {
+    ...askedBy(c, services),
+    model,
     ids: services.edge.texts.tokenizer.encode(text, { addSpecial: true }),
     prefixTokens: 0,
     tokensSaved: model.specialized?.promptTokens ?? 0,
@@ -62,7 +92,7 @@ export async function complete(c: RouteContext, services: Services): Promise<Res
     maxTokens: body.max_tokens ?? 16,
     logprobs: body.logprobs ?? undefined,
   });
-  return respond(c, services, services.edge, question, body, completionForm);
+  return respond(c, services, model, ask, body, completionForm);
 }
 
 export function embed(): never {
@@ -72,48 +102,55 @@ export function embed(): never {
   );
 }
 
-/** The model that computes the answer. Throws E_USAGE where it does not answer here any more. */
-async function sideOf({ edge, cloud }: Services, { id, specialized }: ServedModel): Promise<Side> {
-  if (specialized?.rung !== "cloud") return edge;
-  if (cloud === undefined)
-    throw new AppError(
-      "E_USAGE",
-      `model: ${id} is answered by the cloud model, as its certificate says, and that does not answer here; start the service with --cloud-answers, or forget the certificate`,
-    );
-  return cloud.open();
+/** Throws E_USAGE where the cloud model does not answer here any more. */
+function cloudFor({ cloud }: Services, id: string): CloudSide {
+  if (cloud !== undefined) return cloud;
+  throw new AppError(
+    "E_USAGE",
+    `model: ${id} is answered by the cloud model, as its certificate says, and that does not answer here; start the service with --cloud-answers, or forget the certificate`,
+  );
 }
 
-type Asked = Omit<Question, "model" | "tenant" | "deadline" | "signal">;
+const byEdge =
+  ({ edge: { engine, texts } }: Services, question: Omit<Question, "signal">): Ask =>
+  (signal, onPiece) =>
+    answer(engine, texts, { ...question, signal }, onPiece);
 
-function questionOf(c: RouteContext, services: Services, model: ServedModel, asked: Asked): Question {
-  return {
-    ...asked,
-    model,
-    tenant: c.var.caller.tenant,
-    deadline: services.now() + services.requestMs,
-    signal: c.req.raw.signal,
-  };
-}
+const byCloud =
+  (cloud: CloudSide, question: Omit<CloudQuestion, "signal">): Ask =>
+  (signal, onPiece) =>
+    cloud.answer({ ...question, signal }, onPiece);
+
+const chatted = (body: Omit<ChatRequest, "model">): Pick<Question, "sampled" | "maxTokens" | "logprobs"> => ({
+  sampled: body,
+  maxTokens: body.max_completion_tokens ?? body.max_tokens ?? undefined,
+  logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
+});
+
+const askedBy = (c: RouteContext, { now, requestMs }: Services): Pick<Question, "tenant" | "deadline"> => ({
+  tenant: c.var.caller.tenant,
+  deadline: now() + requestMs,
+});
 
 async function respond(
   c: RouteContext,
   services: Services,
-  { engine, texts }: Side,
-  asked: Question,
+  { id: model, specialized }: ServedModel,
+  ask: Ask,
   { stream, stream_options: options }: Body,
   form: Form,
 ): Promise<Response> {
   const { pair, metrics, newId, date } = services;
   const gone = new AbortController();
-  const question = { ...asked, signal: AbortSignal.any([asked.signal, gone.signal]) };
+  const signal = AbortSignal.any([c.req.raw.signal, gone.signal]);
   const head = {
     id: newId(),
     created: Math.floor(date().getTime() / 1000),
-    model: asked.model.id,
-    system_fingerprint: `fp_${pair.edge.sha256.slice(0, 6)}${pair.generator.sha256.slice(0, 6)}`,
+    model,
+    system_fingerprint: fingerprintOf(pair),
   };
-  c.var.about.model = asked.model.id;
-  const rung = asked.model.specialized?.rung;
+  c.var.about.model = model;
+  const rung = specialized?.rung;
   if (rung !== undefined && rung !== "specialized") c.var.about.rung = rung;
   const count = ({ usage }: Answered): void => {
     metrics.tokens(usage);
@@ -121,7 +158,7 @@ async function respond(
     c.var.about.completionTokens = usage.completion_tokens;
   };
   if (!stream) {
-    const answered = await answer(engine, texts, question);
+    const answered = await ask(signal);
     count(answered);
     return c.json({ ...head, object: form.object.whole, choices: [form.whole(answered)], usage: answered.usage });
   }
@@ -141,7 +178,7 @@ async function respond(
           open();
           chunk([piece(text, logprobs)]);
         });
-      const answered = await answer(engine, texts, question, onPiece);
+      const answered = await ask(signal, onPiece);
       count(answered);
       open();
       if (form.rest !== undefined) chunk([form.rest(answered)]);

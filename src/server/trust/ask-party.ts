@@ -2,19 +2,20 @@
 import { createRng } from "../../base/rng.ts";
 import type { ConstraintSpec } from "../../constraint/spec.ts";
 import type { Usage } from "../api/answers.ts";
-import { encodeFor } from "../api/conversation.ts";
+import { encodeRead } from "../api/conversation.ts";
 import type { Gates } from "../engine/engine.ts";
-import type { Side } from "../sides.ts";
+import type { CloudSide, Side } from "../sides.ts";
 import type { Party } from "./certificate.ts";
 import type { Told } from "./certify.ts";
 
-/** What a party answers by. */
-export type Source = {
+/** What a party answers by; the prompt stands in front of every input. */
+export type Source = EdgeSource | CloudSource;
+export type EdgeSource = {
   readonly side: Side;
   readonly gates?: Gates | undefined;
-  /** In front of every input. */
   readonly prompt?: string | undefined;
 };
+type CloudSource = { readonly cloud: CloudSide; readonly prompt: string };
 
 export type Asking = {
   readonly sources: ReadonlyMap<Party, Source>;
@@ -28,11 +29,29 @@ export type Asking = {
 };
 
 export function askParty({ sources, constraint: spec, tenant, maxTokens, signal, turn, onAnswer }: Asking) {
+  async function askCloud({ cloud, prompt }: CloudSource, input: string): Promise<Told> {
+    await turn?.(signal);
+    const { text, finish, usage, ms } = await cloud.answer({
+      conversation: { prompt, history: [], input },
+      constraint: spec,
+      sampled: {},
+      maxTokens,
+      logprobs: undefined,
+      tenant,
+      deadline: undefined,
+      signal,
+    });
+    onAnswer?.(usage);
+    return { text, finish, inputTokens: usage.prompt_tokens, ms };
+  }
+
   return async (party: Party, input: string): Promise<Told> => {
-    const { side, gates, prompt } = sources.get(party)!;
+    const source = sources.get(party)!;
+    if ("cloud" in source) return askCloud(source, input);
+    const { side, gates, prompt } = source;
     const { engine, texts, constraints } = side;
     const constraint = spec && constraints.compile(spec);
-    const { ids, prefixTokens } = encodeFor(texts, { id: party }, { prompt, history: [], input }, undefined);
+    const { ids, prefixTokens } = encodeRead(texts, { prompt, history: [], input });
     await turn?.(signal);
     let first: Float32Array | undefined;
     let isFirst = true;

@@ -10,7 +10,7 @@ import { createConstraintCache } from "../api/constraints.ts";
 import { createPlainEngine } from "../engine/engine.ts";
 import { remoteLimits } from "../remote.ts";
 import { createService } from "../service.ts";
-import { askParty, type Source } from "./ask-party.ts";
+import { askParty, type EdgeSource, type Source } from "./ask-party.ts";
 import type { Certificate, Party } from "./certificate.ts";
 import { certifyLimits } from "./certify.ts";
 import { drawInputs, measure } from "./measure.ts";
@@ -195,7 +195,7 @@ describe("the ladder", () => {
     await make("facts", facts);
     const { object } = await service.store.resolve("main", "facts");
     const content = await service.store.read(object);
-    const [{ side }] = [...sourcesOf().values()] as [Source];
+    const [{ side }] = [...sourcesOf().values()] as [EdgeSource];
     const sources = new Map<Party, Source>([
       ["residual", { side, gates: gateValues(pair, content), prompt: residual }],
     ]);
@@ -269,7 +269,7 @@ test("what is too long to be asked is left out of what gates are refined on", as
   };
   const { fitted } = drawInputs(measurement);
   expect(fitted.some(({ input }) => input.length > 1000)).toBe(true);
-  const [{ side: edge }] = [...sourcesOf().values()] as [Source];
+  const [{ side: edge }] = [...sourcesOf().values()] as [EdgeSource];
   let learnt: string[] = [];
   const told: [number, number][] = [];
   const found = await measure(

@@ -154,19 +154,32 @@ async function climbed(
         notTried[rung] = why;
         continue;
       }
-      await atOnce(rows, certifyLimits.atOnce, async (row) => {
+      const failure = await atOnce(rows, certifyLimits.atOnce, async (row) => {
         requireRunning(signal, "certificate: interrupted");
         const told = await fitting(() => ask(rung, row.input));
         row.scores[rung] = await scoreOf(told, row.target, scorer);
         row.inputTokens[rung] = told?.inputTokens ?? 0;
         row.isFailed ||= told === undefined;
-      });
+      }).then(
+        () => undefined,
+        (error: unknown) => {
+          if (rung === "cloud" && error instanceof AppError && isElsewhere.has(error.code)) return error.message;
+          throw error;
+        },
+      );
+      if (failure !== undefined) {
+        notTried[rung] = failure;
+        continue;
+      }
       asked.push(rung);
     }
     if (mean(rows.map(({ scores }) => scores[rung]!)) >= threshold) break;
   }
   return notTried;
 }
+
+/** Of a cloud model on another host: what was measured without it is worth keeping. */
+const isElsewhere: ReadonlySet<string> = new Set(["E_IO", "E_BUSY", "E_DEADLINE", "E_MISMATCH", "E_FORMAT"]);
 
 /** What an answer scores; 0 where the input did not fit. */
 async function scoreOf(told: Told | undefined, target: string, scorer: ScorerName): Promise<number> {

@@ -172,14 +172,15 @@ export async function measure(
       residual = prompt && residualPrompt(prompt);
       if (prompt === undefined) return "the prompt was not given";
       if (residual === undefined) return "the prompt has no sentences that must stay beside others that need not";
-      sources.set("residual", { side: edge, gates: sources.get("refined")?.gates ?? gates, prompt: residual });
+      const found = refined === undefined ? gates : gateValues(pair, refined);
+      sources.set("residual", { side: edge, gates: found, prompt: residual });
       return undefined;
     },
     prompted: async () => "the prompt was not given",
     async cloud() {
       if (prompt === undefined) return "the prompt was not given";
       if (cloud === undefined) return "the cloud model does not answer here";
-      sources.set("cloud", { side: await cloud.open(), prompt });
+      sources.set("cloud", { cloud, prompt });
       return undefined;
     },
   };

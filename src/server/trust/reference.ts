@@ -5,7 +5,7 @@ import { postTo, type RemoteOptions, remoteLimits, requireAddress } from "../rem
 
 export type ReferenceModel = {
   readonly model: string;
-  /** Throws E_RUNTIME where it does not answer, E_FORMAT where its answer is of another form. */
+  /** Throws as `postTo` where it does not answer, E_FORMAT where its answer is of another form. */
   ask(prompt: string, input: string, signal?: AbortSignal): Promise<string>;
 };
 
