@@ -70,10 +70,11 @@ export class ApiError extends Error {}
 export function createApi(key: string) {
   const headers = { "content-type": "application/json", ...(key === "" ? {} : { authorization: `Bearer ${key}` }) };
 
-  async function send(path: string, body?: object): Promise<Response> {
+  async function send(path: string, body?: object, method = body === undefined ? "GET" : "POST"): Promise<Response> {
     const response = await fetch(path, {
       headers,
-      ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }).catch(() => {
       throw new ApiError("The service cannot be reached.");
     });
@@ -108,6 +109,8 @@ export function createApi(key: string) {
     rollback: (name: string, version: number) => ask<Version>(at(name, "/rollback"), { version }),
     certify: (name: string, body: object) => ask<CertificateState>(at(name, "/certificate"), body),
     certificate: (name: string) => ask<CertificateState>(at(name, "/certificate")),
+    /** From now on the specialisation itself answers again. */
+    uncertify: async (name: string): Promise<void> => void (await send(at(name, "/certificate"), undefined, "DELETE")),
 
     /** Streams an answer; `onText` gets all of it that is there. */
     async answer({ model, prompt, input, constraintOf }: Question, onText: (text: string) => void): Promise<Answer> {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
 import { sha256 } from "../base/hash.ts";
+import { scaleConfidence } from "../decode/confidence.ts";
 import { createAnswerer } from "../pair/answer.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { specializationLimits } from "../pair/specialization.ts";
@@ -130,6 +131,26 @@ describe("the openai package", () => {
     let text = "";
     for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
     expect(text).toBe(choices[0]!.message.content);
+  });
+
+  test("gets the probability at the temperature that was fitted for the pair's specialised models, the base model's as it is", async () => {
+    await using fitted = await openTinyService({ ...pair, confidenceTemperature: 2 }, {}, service.store);
+    const messages = [user("pay my bill")];
+    const confidences = async (asked: TinyService) => {
+      const found = [];
+      for (const body of [{ model: "labels" }, { model: "tiny-0", constraint_of: "labels" }])
+        for (const stream of [false, true]) {
+          const text = await (await asked.ask("/v1/chat/completions", { ...body, messages, stream })).text();
+          found.push(Number(/"confidence":([\d.e-]+)/.exec(text)?.[1]));
+        }
+      return found;
+    };
+    const [plain, streamed, base] = await confidences(service);
+    expect(streamed).toBeCloseTo(plain!, 5);
+    const scaled = scaleConfidence(plain!, 2);
+    expect(Math.abs(scaled - plain!)).toBeGreaterThan(0.001); // else this test could not fail
+    const found = await confidences(fitted);
+    for (const [i, wanted] of [scaled, scaled, base!, base!].entries()) expect(found[i]).toBeCloseTo(wanted, 5);
   });
 
   test("gets JSON of the schema it asks for", async () => {

@@ -10,6 +10,7 @@ import { readPlayground } from "../../src/server/playground-file.ts";
 import { type Listening, listenOn } from "../../src/server/serve.ts";
 import { createService, type Service } from "../../src/server/service.ts";
 import { openStore } from "../../src/server/store/store.ts";
+import type { Certificate, Rung } from "../../src/server/trust/certificate.ts";
 import { launchBrowser, noChromium, openPage } from "../support/browser-page.ts";
 import { root } from "../support/loragen.ts";
 import { openTinyPair } from "../support/tiny-pair.ts";
@@ -121,6 +122,41 @@ test.skipIf(noChromium)("labelled examples give a certificate", async () => {
   await page.waitForSelector("#certificate[data-rung=specialized]");
   expect(await page.textContent("#certificate")).toContain("20 inputs");
 });
+
+test.skipIf(noChromium)(
+  "by keyboard gates are refined on a few examples, and each rung says what became of it",
+  async () => {
+    const texts = Array.from({ length: 26 }, (_, i) => `${input}${"?".repeat(i)}`);
+    const own = await Promise.all(texts.map((content) => answerOf("triage", [{ role: "user", content }])));
+    const other = own.map((answer) => (answer === "refund" ? "billing" : "refund")); // what it never answers
+    await page.fill("#examples", texts.map((text, i) => `${text} => ${other[i]}`).join("\n"));
+    await page.focus("#threshold");
+    await page.keyboard.press("Control+A");
+    await page.keyboard.type("0.9");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("6");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Space");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#rungs");
+    const shown = await fetch(`${listening.url}/v1/specializations/triage/certificate`);
+    const { certificate } = (await shown.json()) as { certificate: Certificate };
+    expect(certificate).toMatchObject({ refinedOn: 6, inputs: 20 });
+    const rung = (name: Rung) => page.textContent(`#rungs [data-rung=${name}]`);
+    expect(await rung("specialized")).toContain("scores 0 %, less than 90 %");
+    const taken = await page
+      .locator("#rungs [aria-current]")
+      .evaluateAll((all) => all.map((each) => each.dataset.rung));
+    expect(taken).toEqual(certificate.rung ? [certificate.rung] : []);
+    if (certificate.rung) expect(await rung(certificate.rung)).toContain("it answers for this name");
+    for (const [name, why] of Object.entries(certificate.notTried ?? {}))
+      expect(await rung(name as Rung)).toContain(`not tried: ${why}`);
+    await page.click("#forget");
+    await page.waitForSelector("#rungs", { state: "detached" });
+    expect((await fetch(shown.url)).status).toBe(404);
+  },
+);
 
 test.skipIf(noChromium)("versions are compared, and one goes back to the first", async () => {
   await page.fill("#prompt", "Shout.");

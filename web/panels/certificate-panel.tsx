@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { Certificate } from "../../src/server/trust/certificate.ts";
 import type { Api } from "../api.ts";
 import { messageOf, type Selected } from "../state.ts";
+import { Ladder } from "./ladder.tsx";
 
 const pollMs = 1000;
 const parties = ["specialized", "refined", "residual", "prompted", "cloud", "base", "control"] as const;
@@ -16,13 +17,15 @@ export type CertificatePanelProps = {
 export function CertificatePanel({ api, prompt, selected }: CertificatePanelProps) {
   const [text, setText] = useState("");
   const [threshold, setThreshold] = useState("");
+  const [refine, setRefine] = useState("");
+  const [isFallback, setFallback] = useState(false);
   const [progress, setProgress] = useState<string>();
   const [error, setError] = useState<string>();
-  const [certificate, setCertificate] = useState<Certificate>();
+  const [known, setKnown] = useState<{ readonly model: string; readonly certificate: Certificate }>();
 
   async function measure({ name, version }: Selected): Promise<void> {
     setError(undefined);
-    setCertificate(undefined);
+    setKnown(undefined);
     setProgress("begins …");
     const model = `${name}@${version}`;
     try {
@@ -30,15 +33,21 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
         examples: examplesOf(text),
         prompt,
         ...(threshold === "" ? {} : { threshold: Number(threshold) }),
+        ...(refine === "" ? {} : { refine: Number(refine) }),
+        ...(isFallback ? { fallback: true } : {}),
       });
       for (;;) {
         const state = await api.certificate(model);
         if (state.status === "failed") throw new Error(state.error.message);
         if (state.status === "done") {
-          setCertificate(state.certificate);
+          setKnown({ model, certificate: state.certificate });
           break;
         }
-        setProgress(`${state.done} of ${state.total} inputs`);
+        setProgress(
+          state.done < state.total
+            ? `${state.done} of ${state.total} inputs`
+            : "all inputs; rungs of the ladder are tried …",
+        );
         await new Promise((done) => setTimeout(done, pollMs));
       }
     } catch (failure) {
@@ -47,6 +56,17 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
     setProgress(undefined);
   }
 
+  async function forget(model: string): Promise<void> {
+    setError(undefined);
+    try {
+      await api.uncertify(model);
+      setKnown(undefined);
+    } catch (failure) {
+      setError(messageOf(failure));
+    }
+  }
+
+  const needsThreshold = refine !== "" || isFallback;
   return (
     <section aria-labelledby="certificate-title">
       <h2 id="certificate-title">Certificate</h2>
@@ -74,9 +94,31 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
             min="0"
             max="1"
             step="0.01"
+            required={needsThreshold}
             value={threshold}
             onInput={(event) => setThreshold(event.currentTarget.value)}
           />
+        </label>
+        <label>
+          Few examples to refine gates on, 4 to 500: so many of those above are then not measured
+          <input
+            id="refine"
+            type="number"
+            min="4"
+            max="500"
+            step="1"
+            value={refine}
+            onInput={(event) => setRefine(event.currentTarget.value)}
+          />
+        </label>
+        <label class="choice">
+          <input
+            id="fallback"
+            type="checkbox"
+            checked={isFallback}
+            onChange={(event) => setFallback(event.currentTarget.checked)}
+          />
+          The cheapest that scores the least answers for the name; what it needs of the prompt is kept
         </label>
         <button id="measure" type="submit" disabled={selected === undefined || progress !== undefined}>
           Measure
@@ -85,17 +127,21 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
       <div aria-live="polite">
         {progress && <p>{progress}</p>}
         {error && <p class="error">{error}</p>}
-        {certificate && <CertificateTable certificate={certificate} />}
+        {known && (
+          <>
+            <CertificateTable certificate={known.certificate} />
+            <button id="forget" type="button" class="quiet" onClick={() => void forget(known.model)}>
+              Forget this certificate
+            </button>
+          </>
+        )}
       </div>
     </section>
   );
 }
 
-function CertificateTable({
-  certificate: { parties: found, inputs, rung, threshold },
-}: {
-  readonly certificate: Certificate;
-}) {
+function CertificateTable({ certificate }: { readonly certificate: Certificate }) {
+  const { parties: found, inputs, refinedOn, rung, threshold } = certificate;
   const share = (value: number): string => (100 * value).toFixed(0);
   return (
     <div id="certificate" data-rung={rung ?? "none"}>
@@ -127,13 +173,14 @@ function CertificateTable({
         </tbody>
       </table>
       <p>
-        {inputs} inputs.{" "}
+        {inputs} inputs{refinedOn === undefined ? "" : `, and ${refinedOn} that gates could be refined on`}.{" "}
         {threshold === undefined
           ? ""
           : rung
             ? `The cheapest that scores the least: ${rung}.`
             : "None scores the least."}
       </p>
+      <Ladder certificate={certificate} />
     </div>
   );
 }

@@ -1,0 +1,38 @@
+/** @file The rungs of the ladder: which one scores the least that was asked for, which one answers, and why not the others. */
+import type { Certificate, Rung } from "../../src/server/trust/certificate.ts";
+
+const rungs: readonly { readonly rung: Rung; readonly what: string }[] = [
+  { rung: "specialized", what: "the gates that the prompt predicts" },
+  { rung: "refined", what: "gates refined on examples" },
+  { rung: "residual", what: "gates, and sentences of the prompt" },
+  { rung: "prompted", what: "the edge model with the whole prompt" },
+  { rung: "cloud", what: "the cloud model with the whole prompt" },
+];
+
+export function Ladder({ certificate }: { readonly certificate: Certificate }) {
+  const { threshold, rung: found } = certificate;
+  if (threshold === undefined) return null;
+  return (
+    <>
+      <h3>Rungs, the cheapest first</h3>
+      <ol id="rungs">
+        {rungs.map(({ rung, what }) => (
+          <li key={rung} data-rung={rung} aria-current={rung === found ? "true" : undefined}>
+            <b>{rung}</b> ({what}): {whyOf(rung, certificate, threshold)}
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+function whyOf(rung: Rung, { parties, notTried, rung: found, answers }: Certificate, threshold: number): string {
+  const share = (value: number): string => `${Number((100 * value).toFixed(1))} %`;
+  const score = parties[rung]?.score.mean;
+  if (score === undefined) return notTried?.[rung] === undefined ? "not needed" : `not tried: ${notTried[rung]}`;
+  if (rung === found)
+    return `scores ${share(score)}, the cheapest that scores ${share(threshold)}${
+      rung === (answers ?? "specialized") ? "; it answers for this name" : "; it was not told to answer"
+    }`;
+  return score < threshold ? `scores ${share(score)}, less than ${share(threshold)}` : `scores ${share(score)} too`;
+}
