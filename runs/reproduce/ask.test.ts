@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { LogLine } from "../../src/eval/log.ts";
-import { accuracies, accuracyTable } from "./ask.ts";
+import { accuracies, accuracyTable, drawsTable } from "./ask.ts";
 
 const answers = (method: string, task: string, scores: readonly number[], seed = 1): LogLine[] =>
   scores.map((score, sample) => ({
@@ -42,4 +42,28 @@ test("the same items under more seeds are no more items, and their standard erro
   const [thrice] = accuracies([1, 2, 3].flatMap((seed) => answers("base", "a", half, seed)));
   expect(thrice!.tasks[0]!.error).toBeCloseTo(once!.tasks[0]!.error, 12);
   expect(thrice!.tasks[0]!.n).toBe(4);
+});
+
+test("spread over draws is that of each method by its name, in whatever order a draw asked them; a draw that lacks leaves cells empty", () => {
+  const text = drawsTable(
+    [
+      ...answers("base", "t", [1, 1, 1, 1], 1),
+      ...answers("other", "t", half, 1),
+      ...answers("late", "t", half, 2),
+      ...answers("other", "t", [0, 0, 0, 0], 2),
+      ...answers("base", "t", [1, 1, 1, 0], 2),
+    ],
+    [1, 2],
+  );
+  const cells = text.split("\n").map((line) =>
+    line
+      .split("|")
+      .map((cell) => cell.trim())
+      .slice(1, -1),
+  );
+  expect(cells.filter((row) => /base|other|late/.test(row[0]!))).toEqual([
+    ["base", "100.0", "75.0", "87.5", "0.1768"],
+    ["other", "50.0", "0.0", "25.0", "0.3536"],
+    ["late", "–", "50.0", "–", "–"],
+  ]);
 });

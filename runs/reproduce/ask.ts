@@ -69,9 +69,10 @@ type TaskAccuracy = {
   readonly error: number;
 };
 
+const scoreOf = ({ scores, scorer }: LogLine): number => scores[scorer]!.score;
+
 /** Of each method, over all seeds, in the tasks' order. */
 export function accuracies(lines: readonly LogLine[]): Accuracy[] {
-  const scoreOf = ({ scores, scorer }: LogLine) => scores[scorer]!.score;
   return [...groupBy(lines, ({ method }) => method)].map(([method, own]) => ({
     method,
     tasks: [...groupBy(own, ({ task }) => task)].map(([task, members]) => {
@@ -125,4 +126,22 @@ export function accuracyTable(rows: readonly Accuracy[]): string {
       return [method, ...shown, ...means];
     }),
   );
+}
+
+/**
+ * Of each method the accuracy in percent with each draw's examples, then their mean and the standard deviation of the shares over draws; these
+ * where the method was asked with every draw.
+ */
+export function drawsTable(lines: readonly LogLine[], seeds: readonly number[]): string {
+  const rows = [...groupBy(lines, ({ method }) => method)].map(([method, own]) => {
+    const byDraw = groupBy(own, ({ seed }) => seed);
+    const draws = seeds.map((seed) => byDraw.get(seed)?.map(scoreOf));
+    const cells = draws.map((scores) => (scores === undefined ? noCell : number(100 * mean(scores))));
+    const shares = draws.flatMap((scores) => (scores === undefined ? [] : [mean(scores)]));
+    if (shares.length < seeds.length) return [method, ...cells, noCell, noCell];
+    const average = mean(shares);
+    const deviation = Math.sqrt(shares.reduce((sum, share) => sum + (share - average) ** 2, 0) / (shares.length - 1));
+    return [method, ...cells, number(100 * average), number(deviation, 4)];
+  });
+  return table(["method", ...seeds.map((seed) => `draw ${seed}`), "mean", "deviation"], rows);
 }

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -53,7 +55,15 @@ test("another name leads to a row, and a row that is tests names files that are 
   }
 });
 
-test("a page that was stopped is not written; asked again it goes on from its log, to the same page", async () => {
+/** Makes a page in a process of its own, which kills itself at the Nth time that it says how far it is. Returns the signal it died of. */
+async function makeAndDie(id: string, { tell: _, ...of }: Context, into: string, told: number): Promise<string | null> {
+  const args = ["--import", "tsx", join(root, "test/support/reproduce-page.ts"), JSON.stringify(of), id, into];
+  const child = spawn(process.execPath, [...args, String(told)], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  const [, signal] = (await once(child, "exit")) as [number | null, string | null];
+  return signal;
+}
+
+test("a page that was stopped, then killed, is not written; asked again it goes on from its log, to the same page", async () => {
   const stop = new AbortController();
   let told = 0;
   const stopped = context({
@@ -64,20 +74,22 @@ test("a page that was stopped is not written; asked again it goes on from its lo
     },
   });
   await expect(reproduce("fewshot-sd", stopped, at("pages"))).rejects.toMatchObject({ code: "E_INTERRUPTED" });
-  expect(existsSync(at("pages"))).toBe(false);
   const linesOf = (work: string) =>
     readFileSync(join(at(work), "fewshot-sd.jsonl"), "utf8")
       .trimEnd()
       .split("\n").length;
-  expect(linesOf("stopped")).toBeGreaterThan(20);
   const before = linesOf("stopped");
+  expect(before).toBeGreaterThan(20);
+  expect(await makeAndDie("fewshot-sd", context({ work: at("stopped") }), at("pages"), 60)).toBe("SIGKILL");
+  expect(existsSync(at("pages"))).toBe(false);
+  expect(linesOf("stopped")).toBeGreaterThan(before);
+  expect(linesOf("stopped")).toBeLessThan(200);
   const once = await reproduce("fewshot-sd", context({ work: at("stopped") }), at("pages"));
   const whole = await reproduce("fewshot-sd", context({ work: at("whole") }), at("whole-pages"));
   const textOf = (outcome: typeof once) => readFileSync((outcome as { path: string }).path, "utf8");
   expect(textOf(once)).toBe(textOf(whole));
   expect(textOf(once)).toMatch(/^# fewshot-sd: .*\| specialized-5shot +\|/s);
   expect([linesOf("stopped"), linesOf("whole")]).toEqual([200, 200]); // two methods, five draws, 20 items: none asked twice
-  expect(before).toBeLessThan(200);
 });
 
 test("what waits says for what, what is out says why, and tests are named", async () => {

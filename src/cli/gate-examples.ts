@@ -87,7 +87,17 @@ export async function findGates(
   });
 }
 
-const names: Readonly<Record<GateWay, string>> = { searched: "generation", learnt: "step" };
+const names = { searched: "generation", learnt: "step" } as const satisfies Readonly<Record<GateWay, string>>;
+
+/** What is kept of it for `loragen plot`. */
+export const historyOfGates = ({ way, tried, heldOut }: FromExamples) => ({
+  of: "gates" as const,
+  by: way,
+  counts: names[way],
+  examples: heldOut,
+  beside: { "predicted gates": tried[0]!.heldOut.accuracy },
+  points: tried.map(({ at, heldOut: { accuracy } }) => ({ at, accuracy })),
+});
 
 /** Lines for people. */
 export function describeFound({

@@ -1,43 +1,10 @@
-/** @file A training run as a picture: loss, learning rate, expert load and speed over the steps, one SVG. */
-import { LineChart, type LineSeriesOption } from "echarts/charts";
-import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
-import { type EChartsCoreOption, init, use } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
-import type { RunLog } from "./run-log.ts";
-
-type Points = readonly (readonly [step: number, value: number])[];
-type Line = {
-  readonly name: string;
-  readonly points: Points;
-  readonly dots?: boolean;
-  readonly color?: string;
-  readonly faint?: boolean;
-};
-type Panel = {
-  readonly title: string;
-  readonly lines: readonly Line[];
-  readonly height: number;
-  readonly fromZero?: boolean;
-};
-
-const layout = { width: 960, left: 72, right: 28, top: 56, panelGap: 76 } as const;
-/** More lines than this are not named. */
-const maxNamed = 16;
-const palette = ["#2a6099", "#d1495b", "#3c8d5a", "#e39b3b", "#7b5ea7", "#2b9c9c", "#a65e2e", "#6c757d"] as const;
+/** @file A training run as a picture: loss, what rewards say, learning rate, expert load and speed over the steps. */
+import { type Panel, type Points, renderChart } from "./chart.ts";
+import type { RewardMetric, RewardMetrics, RunLog } from "./run-log.ts";
 
 /** A self-contained SVG document. */
-export function renderRunChart(log: RunLog, { title }: { readonly title: string }): string {
-  use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
-  const panels = panelsOf(log);
-  const height = layout.top + panels.reduce((sum, panel) => sum + panel.height + layout.panelGap, 0);
-  const chart = init(null, null, { renderer: "svg", ssr: true, width: layout.width, height });
-  try {
-    chart.setOption(chartOption(panels, title, lastStep(log)));
-    return chart.renderToSVGString();
-  } finally {
-    chart.dispose();
-  }
-}
+export const renderRunChart = (log: RunLog, { title }: { readonly title: string }): string =>
+  renderChart(panelsOf(log), { title, lastStep: lastStep(log) });
 
 /** What is drawn, from top to bottom. */
 export function panelsOf({ training, validation }: RunLog): Panel[] {
@@ -64,6 +31,24 @@ export function panelsOf({ training, validation }: RunLog): Panel[] {
         },
       ],
     },
+    ...rewardPanels.flatMap(({ key, title, smoothed = false }): Panel[] => {
+      const points = pointsOf(training, key);
+      const validated = pointsOf(validation, key);
+      if (points.length + validated.length === 0) return [];
+      const lines = smoothed
+        ? [
+            { name: "training", points, color: "#9db7d5", faint: true },
+            { name: "training, smoothed", points: smooth(points), color: "#2a6099" },
+          ]
+        : [{ name: "training", points, color: "#2a6099" }];
+      return [
+        {
+          title,
+          height: 150,
+          lines: [...lines, { name: "validation", points: validated, dots: true, color: "#d1495b" }],
+        },
+      ];
+    }),
     {
       title: "Learning rate",
       height: 110,
@@ -96,52 +81,13 @@ function smooth(points: Points): Points {
   });
 }
 
-function chartOption(panels: readonly Panel[], title: string, lastStep: number): EChartsCoreOption {
-  let top: number = layout.top;
-  const tops = panels.map(({ height }) => {
-    const at = top + 36;
-    top += height + layout.panelGap;
-    return at;
-  });
-  const series = panels.flatMap(({ lines }, panel): LineSeriesOption[] =>
-    lines.map(({ name, points, dots = false, color, faint = false }, i) => ({
-      type: "line",
-      name,
-      xAxisIndex: panel,
-      yAxisIndex: panel,
-      data: points.map(([step, value]) => [step, value]),
-      showSymbol: dots,
-      symbolSize: 6,
-      sampling: "lttb", // more points than pixels are thinned out
-      lineStyle: { width: faint ? 1 : 1.6 },
-      itemStyle: { color: color ?? palette[i % palette.length]! },
-    })),
-  );
-  return {
-    animation: false,
-    backgroundColor: "#ffffff",
-    title: [
-      { text: title, left: layout.left, top: 14, textStyle: { fontSize: 17 } },
-      ...panels.map(({ title: text }, i) => ({
-        text,
-        left: layout.left,
-        top: tops[i]! - 30,
-        textStyle: { fontSize: 13, fontWeight: "normal" },
-      })),
-    ],
-    legend: panels
-      .map(({ lines }, i) => ({ lines, top: tops[i]! - 30 }))
-      .filter(({ lines }) => lines.length > 1 && lines.length <= maxNamed)
-      .map(({ lines, top }) => ({
-        data: lines.map(({ name }) => name),
-        top,
-        right: layout.right,
-        itemWidth: 14,
-        textStyle: { fontSize: 11 },
-      })),
-    grid: panels.map(({ height }, i) => ({ top: tops[i], height, left: layout.left, right: layout.right })),
-    xAxis: panels.map((_, i) => ({ type: "value", gridIndex: i, min: 0, max: lastStep, splitLine: { show: false } })),
-    yAxis: panels.map(({ fromZero = false }, i) => ({ type: "value", gridIndex: i, scale: !fromZero })),
-    series,
-  };
-}
+/** What a run by rewards logs beside its loss. */
+const rewardPanels: readonly { readonly key: RewardMetric; readonly title: string; readonly smoothed?: boolean }[] = [
+  { key: "reward", title: "Reward", smoothed: true },
+  { key: "solved", title: "Share solved", smoothed: true },
+  { key: "kl", title: "Divergence from the base model, a token" },
+  { key: "length", title: "Tokens an answer" },
+];
+
+const pointsOf = (entries: readonly (RewardMetrics & { readonly step: number })[], key: RewardMetric): Points =>
+  entries.flatMap((entry) => (entry[key] === undefined ? [] : [[entry.step, entry[key]] as const]));

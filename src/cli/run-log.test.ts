@@ -60,6 +60,29 @@ test("the chart has a panel for expert load only where there are experts, and is
   expect(svg).not.toMatch(/<script|href="http|<image/);
 });
 
+test("a run by rewards has its learning curves: reward, share solved, divergence and length", async () => {
+  const rewards = { reward: -0.5, solved: 0.25, kl: 0.01, length: 6 };
+  const validated = JSON.stringify({ step: 20, validation: { loss: 1, ...rewards, reward: 0.5 } });
+  await write(step(10, 3, rewards), step(20, 2, rewards), validated, "");
+  const log = await readRunLog(run);
+  const panels = panelsOf(log);
+  expect(panels.map(({ title }) => title)).toEqual([
+    "Loss",
+    "Reward",
+    "Share solved",
+    "Divergence from the base model, a token",
+    "Tokens an answer",
+    "Learning rate",
+    "Tokens per second",
+  ]);
+  expect(panels[1]!.lines.map(({ points }) => points.at(-1))).toEqual([
+    [20, -0.5],
+    [20, -0.5],
+    [20, 0.5],
+  ]);
+  expect(bestValidation(log)).toMatchObject({ step: 20, reward: 0.5 });
+});
+
 test("the smoothed loss is the mean of its neighbours, without lag", async () => {
   await write(...Array.from({ length: 240 }, (_, i) => step(i + 1, i)), "");
   const [, smoothed] = panelsOf(await readRunLog(run))[0]!.lines;

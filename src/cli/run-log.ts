@@ -7,7 +7,11 @@ import { checkSchema, parseJson } from "../base/json.ts";
 import { readFileBounded } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
 
-export type TrainingPoint = {
+/** What a run by rewards logs: mean reward, share solved, divergence a token, tokens an answer. */
+export type RewardMetric = "reward" | "solved" | "kl" | "length";
+export type RewardMetrics = { readonly [M in RewardMetric]?: number | undefined };
+
+export type TrainingPoint = RewardMetrics & {
   readonly step: number;
   readonly loss: number;
   readonly learningRate: number;
@@ -20,13 +24,21 @@ export type TrainingPoint = {
 export type RunLog = {
   readonly path: string;
   readonly training: readonly TrainingPoint[];
-  readonly validation: readonly { readonly step: number; readonly loss: number }[];
+  readonly validation: readonly (RewardMetrics & { readonly step: number; readonly loss: number })[];
 };
 
 const maxBytes = 512 * 2 ** 20;
 
 const step = z.int().min(0);
-const Validation = z.looseObject({ step, validation: z.looseObject({ loss: z.number() }) });
+const rewards = {
+  reward: z.number().optional(),
+  solved: z.number().optional(),
+  kl: z.number().optional(),
+  length: z.number().optional(),
+};
+const rewardsOf = ({ reward, solved, kl, length }: RewardMetrics): RewardMetrics =>
+  reward === undefined ? {} : { reward, solved, kl, length };
+const Validation = z.looseObject({ step, validation: z.looseObject({ loss: z.number(), ...rewards }) });
 const Training = z.looseObject({
   step,
   loss: z.number(),
@@ -34,6 +46,7 @@ const Training = z.looseObject({
   tokensPerSecond: z.number(),
   memoryMb: z.number(),
   expertLoad: z.array(z.number().min(0)).optional(),
+  ...rewards,
 });
 
 /** Where a run keeps its log. */
@@ -58,7 +71,7 @@ export async function readRunLog(run: string): Promise<RunLog> {
     const value = parseJson(line, { what });
     if (typeof value === "object" && value !== null && "validation" in value) {
       const entry = checkSchema(value, Validation, { what });
-      validation.push({ step: entry.step, loss: entry.validation.loss });
+      validation.push({ step: entry.step, loss: entry.validation.loss, ...rewardsOf(entry.validation) });
     } else training.push(toPoint(checkSchema(value, Training, { what })));
   });
   if (training.length === 0) throw new AppError("E_DATA", `${path}: expected steps, found none yet`);
@@ -75,7 +88,7 @@ export function bestValidation({ validation }: RunLog): RunLog["validation"][num
 
 function toPoint({ expertLoad, ...entry }: z.infer<typeof Training>): TrainingPoint {
   const { loss, learningRate, tokensPerSecond, memoryMb } = entry;
-  const point = { step: entry.step, loss, learningRate, tokensPerSecond, memoryMb };
+  const point = { step: entry.step, loss, learningRate, tokensPerSecond, memoryMb, ...rewardsOf(entry) };
   if (expertLoad === undefined) return point;
   const total = expertLoad.reduce((sum, load) => sum + load, 0);
   return { ...point, expertShares: expertLoad.map((load) => (total > 0 ? load / total : 0)) };

@@ -17,9 +17,12 @@ export const dispatchPrompt = (names: readonly string[]): string =>
 
 const boxed = /\\boxed\{([^}]*)\}/;
 
-/** The skill that an answer names, in the paper's \boxed{…} or alone; anything else is `otherSkill`. */
-export function parseSkill(answer: string, names: readonly string[]): string {
-  const said = (boxed.exec(answer)?.[1] ?? answer).trim().replace(/^["'`*]+|["'`*.!]+$/g, "");
+/**
+ * The skill that an answer names, in the paper's \boxed{…} or alone; anything else is `otherSkill`. Where an answer was cut off, only what is
+ * in a box counts: the rest might have gone on.
+ */
+export function parseSkill(answer: string, names: readonly string[], { isCut = false } = {}): string {
+  const said = (boxed.exec(answer)?.[1] ?? (isCut ? "" : answer)).trim().replace(/^["'`*]+|["'`*.!]+$/g, "");
   return names.find((name) => name.toLowerCase() === said.trim().toLowerCase()) ?? otherSkill;
 }
 
@@ -87,7 +90,7 @@ export function createFirstPass(
     if (ids.length + maxTokens > model.config.context) return { skill: otherSkill, said: "", inputTokens: 0 };
     const { text = "", finish } = await opened.generate(ids, { maxTokens, tokenizer, signal });
     requireRunning(signal);
-    const skill = finish === "stop" ? parseSkill(text, names) : otherSkill;
+    const skill = parseSkill(text, names, { isCut: finish !== "stop" });
     return { skill, said: text, inputTokens: ids.length };
   }
 

@@ -40,6 +40,12 @@ test.each([
   expect(parseSkill(said, ["math", "code"])).toBe(skill);
 });
 
+test("of an answer that was cut off a name in a box counts, and nothing else", () => {
+  const parse = (said: string) => parseSkill(said, ["math", "code"], { isCut: true });
+  expect(parse("\\boxed{code} because the question")).toBe("code");
+  expect([parse("math"), parse("\\boxed{mat"), parse("\\boxed{cooking} is")]).toEqual(["other", "other", "other"]);
+});
+
 test("a first pass asks once for each question, forgets the one asked for longest ago, and says what it took", async () => {
   let ms = 0;
   const now = () => ms++;

@@ -71,6 +71,8 @@ test("experts of two models, or renormalised and not, do not combine; weights mu
   const other = expert({ w: [1] }, { modelSha256: "b".repeat(64) });
   expect(() => combineExperts([a, other], [1, 1])).toThrow(/a{64}.*b{64}/);
   expect(() => combineExperts([a, { ...a, renormalize: true }], [1, 1])).toThrow(/both/);
+  const [short, long] = [[1], [1, 0.5]].map((w) => ({ ...expert({ w }), renormalize: true }));
+  expect(() => combineExperts([short!, long!], [1, 0])).toThrow(/w: renormalised .* found 1 and 2/);
   expect(() => combineExperts([a, a], [1])).toThrow(expect.objectContaining({ code: "E_USAGE" }));
   expect(() => requireModel(a, "c".repeat(64), "skill")).toThrow(/skill: .*a{64}.*c{64}/);
 });

@@ -52,7 +52,8 @@ export type CombineOptions = {
 
 /**
  * One expert out of several. Where an expert says nothing of a singular value its factor is 1.
- * @throws E_MISMATCH for experts of different models, and where some are renormalised and some are not; E_USAGE for a wrong number of weights
+ * @throws E_MISMATCH for experts of different models, where some are renormalised and some are not, and for renormalised ones of different
+ * numbers of factors; E_USAGE for a wrong number of weights
  */
 export function combineExperts(
   experts: readonly Expert[],
@@ -76,6 +77,12 @@ export function combineExperts(
     if (shares.length !== experts.length || !shares.every(Number.isFinite))
       throw new AppError("E_USAGE", `mixture: expected ${experts.length} finite numbers, found [${shares}]`);
     const parts = experts.map((expert) => expert.scales.get(weight));
+    const [length, ...others] = new Set(parts.flatMap((part) => part?.length ?? []));
+    if (first.renormalize && others.length > 0)
+      throw new AppError(
+        "E_MISMATCH",
+        `experts: ${weight}: renormalised factors mix where there are equally many, found ${length} and ${others.join(", ")}: each is relative to the mean of its own`,
+      );
     const z = new Float32Array(Math.max(...parts.map((part) => part?.length ?? 0)));
     for (let i = 0; i < z.length; i++) {
       const start = of === "changes" ? 1 : 0;

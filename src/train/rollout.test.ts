@@ -51,6 +51,16 @@ test("answers that are sampled together are those that are sampled one by one, a
     }
 });
 
+test("an answer ends with the very token that ended it, where a model has several that do", async () => {
+  const second = tokenizer.encode("a")[0]!;
+  const config = { ...model.config, eosIds: [...model.config.eosIds, second] };
+  const several = createPolicy({ ...model, config }, adaptation, {}, tokenizer, 1);
+  const options = { answers: 2, temperature: 0.5, maxTokens: 12, scorer: "exact", rng } as const;
+  const ends = (await several.sample(state, questions, options)).flat().map(({ ids }) => ids.at(-1)!);
+  await several.close();
+  expect(ends).toContain(second);
+});
+
 test("what cannot be read fails for all, and the next question is answered", async () => {
   const options = { answers: 1, temperature: 0, maxTokens: 4, scorer: "exact", rng } as const;
   const strange = { ids: [model.config.vocab], sample: { input: "", target: "" } };

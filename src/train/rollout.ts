@@ -84,10 +84,10 @@ export function createPolicy(
   async function answer({ ids, sample }: Question, { maxTokens, scorer, ...options }: Asking): Promise<Sampled> {
     const sequence = (await opened!).start({ gates: new Float32Array(), positions: ids.length + maxTokens });
     try {
-      const said = await generate(sequence, ids, defaults, { ...options, maxTokens, tokenizer });
-      // The token that stopped it is part of what was decided; which of several it was does not matter to a model that has one.
-      const stop = said.finish === "stop" ? eosIds.slice(0, 1) : [];
-      return { ids: [...said.ids, ...stop], reward: rewardOf(scorer, sample, said.text!, said.finish) };
+      const chosen: number[] = []; // the token that stopped it is part of what was decided
+      const onToken = ({ id }: { readonly id: number }) => void chosen.push(id);
+      const said = await generate(sequence, ids, defaults, { ...options, maxTokens, tokenizer, onToken });
+      return { ids: chosen, reward: rewardOf(scorer, sample, said.text!, said.finish) };
     } finally {
       sequence.close();
     }

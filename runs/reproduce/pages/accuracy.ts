@@ -2,8 +2,8 @@
 
 import { groupBy } from "../../../src/base/group-by.ts";
 import type { LogLine } from "../../../src/eval/log.ts";
-import { mean } from "../../../src/eval/statistics.ts";
-import { type Accuracy, accuracies, accuracyTable, ask, differenceTable } from "../ask.ts";
+import { itemsOf, mean } from "../../../src/eval/statistics.ts";
+import { accuracies, accuracyTable, ask, differenceTable, drawsTable } from "../ask.ts";
 import { number, paragraphs, signed, table } from "../markdown.ts";
 import { paperTasks, table2, table6 } from "../paper.ts";
 import type { Budget, Context, Page } from "../row.ts";
@@ -104,19 +104,12 @@ export async function fewshotSdPage(context: Context): Promise<Page> {
     },
     context,
   );
-  const byDraw = (draw: number): Accuracy[] => accuracies(lines.filter(({ seed }) => seed === draw));
-  const draws = seeds.map(byDraw);
-  const rows = draws[0]!.map(({ method }, i) => {
-    const shares = draws.map((draw) => draw[i]!.tasks[0]!.share);
-    const average = mean(shares);
-    const deviation = Math.sqrt(shares.reduce((sum, share) => sum + (share - average) ** 2, 0) / (shares.length - 1));
-    return [method, ...shares.map((share) => number(100 * share)), number(100 * average), number(deviation, 4)];
-  });
+  const items = itemsOf(lines.map(({ input }) => input)).length;
   return {
     text: paragraphs(
-      `ARC-Challenge, the same ${draws[0]![0]!.tasks[0]!.n} items with five draws of five examples. Accuracy in %, then mean and standard deviation over draws, as a share. The paper: 0.0146.`,
-      table(["method", ...seeds.map((seed) => `draw ${seed}`), "mean", "deviation"], rows),
-      `A share of right answers over so many items has a standard error of its own, about ${signed(Math.sqrt((0.25 * 0.75) / draws[0]![0]!.tasks[0]!.n), 3)} at 25 %: as the items are the same in each draw, the deviation is of the examples alone.`,
+      `ARC-Challenge, the same ${items} items with five draws of five examples. Accuracy in %, then mean and standard deviation over draws, as a share. The paper: 0.0146.`,
+      drawsTable(lines, seeds),
+      `A share of right answers over so many items has a standard error of its own, about ${signed(Math.sqrt((0.25 * 0.75) / items), 3)} at 25 %: as the items are the same in each draw, the deviation is of the examples alone.`,
       ...notRun(context, "the generator of the paper's configuration"),
     ),
   };

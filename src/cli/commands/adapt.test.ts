@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -71,6 +71,11 @@ test("examples find a mixture, which is drawn, answers, and is kept as one skill
   const [shares, moved] = written.stdout.split("how far factors are from their mean");
   expect(shares).toMatch(/shares of its skills.*\n.*\nlayer 0 /);
   expect(moved).toMatch(/layer 1 /);
+  const drawn = recordingContext();
+  expect(await runCli(["plot", at("mixed")], drawn.context)).toBe(0);
+  expect(drawn.written.stdout).toMatch(/mixed: shares of skills by cem, best \d+\.\d % at generation \d/);
+  const svg = readFileSync(at("mixed/chart.svg"), "utf8");
+  for (const name of ["tall", "wide", "base model", "best of the generation"]) expect(svg).toContain(name);
   expect((await adaptJson(...args)).error?.code).toBe("E_USAGE"); // something lies there now
   expect(await adaptJson(...args.slice(0, -4))).toMatchObject({ error: { code: "E_USAGE" } });
   const again = await adaptJson(...args.filter((arg) => arg !== "--out" && arg !== at("mixed")));

@@ -35,6 +35,7 @@ import {
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { printable } from "../printable.ts";
+import { writeSearchHistory } from "../search-history.ts";
 
 type Flags = PairFlags &
   PromptFlags &
@@ -60,7 +61,7 @@ const examples = `
 A folder of skills has NAME.safetensors or a run's output NAME/ for each: all of Transformer², all LoRA or all IA³ adapters.
 Without --examples a first pass names the skill of each question: the base model does, or with --by classifier the skill "${classifierName}".
 Every other answer than a name means the base model. Skills of Transformer² on a GGUF file of fewer bits need --exact.
-With --examples (JSON lines of "input" and "target") a search finds once how much of each skill there is to be; --out keeps that as one skill.
+With --examples (JSON lines of "input" and "target") a search finds once how much of each skill there is to be; --out keeps that as one skill, with the search's history, which loragen plot draws.
 
 Examples:
   $ loragen adapt --skills runs/skills --model SmolLM2-135M --input "what is 12 + 30" --input "is it raining"
@@ -148,6 +149,7 @@ async function adaptCommand(context: CliContext, flags: Flags, signal: AbortSign
         : await withNewFolder(out, async (folder) => {
             const mixed = await find();
             await pool.save(folder, mixed.shares, madeBy(flags, pool, mixed));
+            if (mixed.history.length > 0) await writeSearchHistory(folder, historyOf(flags, pool, mixed));
             return mixed;
           });
   const change = flags.by === "classifier" ? pool.classifier : undefined;
@@ -284,6 +286,20 @@ function costOf(answers: readonly TwoPassAnswer[], found: Searched | undefined) 
 
 const describeCost = ({ questions, ms, share }: ReturnType<typeof costOf>): string =>
   `${plural(questions, "question")}: choosing took ${formatMs(ms.choosing)}, ${formatMs(ms.choosingPerQuestion ?? 0)} a question, ${formatShare(share)} of all`;
+
+const historyOf = ({ search: by }: Flags, { names }: SkillPool, found: Searched) => ({
+  of: "shares of skills" as const,
+  by,
+  counts: "generation" as const,
+  examples: found.examples,
+  skills: [...names],
+  beside: { "base model": found.base.accuracy, "an equal share of each": found.uniform.accuracy },
+  points: found.history.map(({ generation, shares, ...point }) => ({
+    at: generation + 1,
+    ...point,
+    shares: [...shares],
+  })),
+});
 
 const round = (share: number): number => Number(share.toFixed(4));
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { recordingContext } from "../../../test/support/cli-context.ts";
 import { writeTinyPair } from "../../../test/support/tiny-pair.ts";
 import { readSpecialization } from "../../pair/specialization-file.ts";
 import { runCli } from "../program.ts";
+import { readSearchHistory } from "../search-history.ts";
 
 const root = mkdtempSync(join(tmpdir(), "specialize-command-"));
 const at = (name: string) => join(root, name);
@@ -37,12 +38,30 @@ test.each(["searched", "learnt"])(
       expect(stdout).toMatch(/3 examples to fit, asked \d+ times/);
       expect(stderr).toMatch(/^(generation|step) 0: \d+\.\d % of the examples set aside$/m);
     }
+    const history = await readSearchHistory(at(way));
+    expect(history).toMatchObject({ of: "gates", by: way, examples: 1 });
+    expect(history.points[0]!.at).toBe(0);
+    const drawn = recordingContext();
+    expect(await runCli(["plot", at(way), "--out", at(`${way}.svg`)], drawn.context)).toBe(0);
+    expect(readFileSync(at(`${way}.svg`), "utf8")).toContain("predicted gates");
     const { found } = await readSpecialization(at(way));
     const { context, written } = recordingContext();
     await runCli(["inspect", at(way)], context);
     expect(written.stdout).toContain(found === undefined ? "predicted from the prompt" : `${way} from 4 examples`);
   },
 );
+
+test("the history of a search goes when what it found is replaced; a file of that name that is none stays", async () => {
+  const args = ["--prompt", "Answer yes or no.", "--out", at("replaced")];
+  await specialize(...quick, ...args);
+  expect(existsSync(at("replaced/search.json"))).toBe(true);
+  await specialize(...args);
+  expect(existsSync(at("replaced/search.json"))).toBe(false);
+  writeFileSync(at("replaced/search.json"), "mine");
+  const { status, stderr } = await specialize(...quick, ...args);
+  expect([status, readFileSync(at("replaced/search.json"), "utf8")]).toEqual([0, "mine"]);
+  expect(stderr).toContain("this one's is not kept");
+});
 
 test.each([
   ["examples without targets", "blank.jsonl", [], "E_FORMAT"],

@@ -1,4 +1,5 @@
 /** @file `loragen specialize`: a system prompt to a specialisation file. */
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { findConstraint } from "../../constraint/find.ts";
 import type { FromExamples } from "../../dispatch/gates.ts";
@@ -16,6 +17,7 @@ import {
   type ExampleFlags,
   exampleOptions,
   findGates,
+  historyOfGates,
   readSplitExamples,
   type SplitExamples,
 } from "../gate-examples.ts";
@@ -38,6 +40,7 @@ import {
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
+import { replaceSearchHistory, searchHistoryName } from "../search-history.ts";
 import { specializeWarnings } from "../specialize-warnings.ts";
 import type { Colors } from "../terminal.ts";
 
@@ -152,6 +155,11 @@ async function specializeCommand(context: CliContext, flags: Flags, signal?: Abo
   assembleLora(pair, specialization);
   const assembled = context.now();
   const { file, bytes, constraintBytes } = await replaceSpecialization(context, out, specialization);
+  const isKept = await replaceSearchHistory(out, search && historyOfGates(search));
+  if (search !== undefined && !isKept)
+    warnOn(context)(
+      `${join(out, searchHistoryName)}: no history of a search, and left as it is: this one's is not kept`,
+    );
   const ms = { load: loaded - from, cloud: predicted.ms?.cloud ?? routed - loaded, assemble: assembled - found };
   const result = {
     gates,
