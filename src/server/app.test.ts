@@ -5,13 +5,11 @@ import type OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
-import { sha256 } from "../base/hash.ts";
 import { scaleConfidence } from "../decode/confidence.ts";
 import { createAnswerer } from "../pair/answer.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { specializationLimits } from "../pair/specialization.ts";
 import { maxBodyBytes } from "./body.ts";
-import type { LogLine } from "./services.ts";
 
 const prompt = "Say what the customer wants.";
 const user = (content: string) => ({ role: "user" as const, content });
@@ -19,10 +17,9 @@ const user = (content: string) => ({ role: "user" as const, content });
 let pair: Pair;
 let service: TinyService;
 let openai: OpenAI;
-const lines: LogLine[] = [];
 beforeAll(async () => {
   pair = await openTinyPair();
-  service = await openTinyService(pair, { log: (line) => lines.push(line) });
+  service = await openTinyService(pair);
   openai = service.openai();
   await service.ask("/v1/specializations", { name: "triage", prompt });
   await service.ask("/v1/specializations", {
@@ -366,85 +363,6 @@ describe("names", () => {
   });
 });
 
-describe("what a service has to say of itself", () => {
-  test("it is healthy and ready, and counts what it did", async () => {
-    expect((await service.ask("/healthz")).status).toBe(200);
-    expect((await service.ask("/readyz")).status).toBe(200);
-    const text = await (await service.ask("/metrics")).text();
-    expect(text).toMatch(/^loragen_requests_total\{route="\/v1\/chat\/completions",status="200"\} [1-9]/m);
-    expect(text).toMatch(/^loragen_tokens_total\{kind="saved"\} [1-9]/m);
-    for (const line of text.trim().split("\n"))
-      expect(line).toMatch(/^(# (HELP|TYPE) |loragen_\w+(\{[^}]*\})? [\d.e-]+$)/);
-  });
-
-  test("its document names every route and the schema of every body", async () => {
-    const document = (await (await service.ask("/openapi.json")).json()) as {
-      paths: Record<string, Record<string, { requestBody?: { content: object } }>>;
-      components: { schemas: Record<string, { properties?: object }> };
-    };
-    expect(Object.keys(document.paths)).toContain("/v1/specializations/{name}/rollback");
-    expect(Object.keys(document.components.schemas["ChatRequest"]!.properties!)).toContain("messages");
-  });
-
-  test("its log has a line for every request, and nothing that was asked or answered", async () => {
-    const from = lines.length;
-    const secretWord = "xylophone";
-    const answer = (await chat({ messages: [user(`the word is ${secretWord}`)] })).choices[0]!.message.content!;
-    await chat({ model: "tiny-0", messages: [{ role: "system", content: secretWord }, user(secretWord)] });
-    expect(lines.length).toBe(from + 2);
-    const text = JSON.stringify(lines.slice(from));
-    expect(text).not.toContain(secretWord);
-    expect(text).not.toContain(answer);
-    expect(lines[from]).toMatchObject({ route: "/v1/chat/completions", status: 200, model: "triage@1" });
-  });
-});
-
-describe("keys", () => {
-  const hashOf = (key: string) => sha256(key);
-  const file = {
-    format: "lora-gen keys 1" as const,
-    keys: [
-      { name: "a", sha256: hashOf("key-a"), tenant: "a", scopes: ["ask" as const, "read" as const, "write" as const] },
-      { name: "b", sha256: hashOf("key-b"), tenant: "b", scopes: ["ask" as const, "read" as const] },
-      { name: "slow", sha256: hashOf("key-slow"), tenant: "a", scopes: ["read" as const], requestsPerMinute: 2 },
-    ],
-  };
-
-  test("without one nothing is told, a scope is needed, and tenants do not see each other's models", async () => {
-    let time = 0;
-    await using guarded = await openTinyService(pair, { keys: file, now: () => time });
-    const as = (key: string | undefined, path: string, body?: unknown) =>
-      guarded.ask(path, body, key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } });
-    expect((await as(undefined, "/v1/models")).status).toBe(401);
-    expect((await as("wrong", "/v1/models")).status).toBe(401);
-    expect((await as(undefined, "/healthz")).status).toBe(200);
-    expect((await as("key-a", "/metrics")).status).toBe(403);
-    expect((await as("key-b", "/v1/specializations", { name: "mine", prompt })).status).toBe(403);
-    expect((await as("key-a", "/v1/specializations", { name: "mine", prompt })).status).toBe(201);
-    const listed = async (key: string) =>
-      ((await (await as(key, "/v1/models")).json()) as { data: { id: string }[] }).data.map(({ id }) => id);
-    expect([await listed("key-a"), await listed("key-b")]).toEqual([["tiny-0", "mine"], ["tiny-0"]]);
-    const question = { model: "mine", messages: [user("x")], max_tokens: 1 };
-    expect((await as("key-b", "/v1/chat/completions", question)).status).toBe(404);
-    expect((await guarded.openai("key-a").chat.completions.create(question)).choices).toHaveLength(1);
-    const statuses = [];
-    for (let i = 0; i < 3; i++) statuses.push((await as("key-slow", "/v1/models")).status);
-    time = 30_000;
-    statuses.push((await as("key-slow", "/v1/models")).status);
-    expect(statuses).toEqual([200, 200, 429, 200]);
-  });
-});
-
-test("where no key is asked for, pages of other sites and other names of this machine are turned away", async () => {
-  await using local = await openTinyService(pair, { hosts: ["localhost"] });
-  const status = async (headers: Record<string, string>) =>
-    (await local.ask("/v1/models", undefined, { headers })).status;
-  expect(await status({ host: "localhost:8080" })).toBe(200);
-  expect(await status({ host: "localhost:8080", origin: "http://localhost:8080" })).toBe(200);
-  expect(await status({ host: "localhost:8080", origin: "https://example.org" })).toBe(403);
-  expect(await status({ host: "rebound.example.org:8080" })).toBe(403);
-});
-
 describe("bodies that make no sense", () => {
   const deep = "[".repeat(10_000);
   test.each([
@@ -496,16 +414,4 @@ test("a client that goes away leaves no request behind", async () => {
   controller.abort();
   await chat({ max_tokens: 200 });
   expect(service.engine.state()).toMatchObject({ running: 0, waiting: 0 });
-});
-
-test("a service that is ending says so, refuses what is new and answers what is old", async () => {
-  const ending = await openTinyService(pair);
-  const question = { model: "tiny-0", messages: [user("pay my bill")], max_tokens: 20 };
-  const old = ending.ask("/v1/chat/completions", question);
-  while (ending.engine.state().running === 0) await new Promise((done) => setImmediate(done));
-  const closed = ending.close();
-  expect((await ending.ask("/readyz")).status).toBe(503);
-  expect((await ending.ask("/v1/chat/completions", question)).status).toBe(429);
-  expect((await old).status).toBe(200);
-  await closed;
 });
