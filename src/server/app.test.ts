@@ -400,7 +400,13 @@ describe("bodies that make no sense", () => {
 
   test("an address that is not there, and a method that it has not", async () => {
     expect((await service.ask("/v1/nothing")).status).toBe(404);
-    expect((await service.ask("/v1/models", {})).status).toBe(405);
+    for (const [path, allowed] of [
+      ["/v1/models", "GET"],
+      ["/v1/specializations/triage", "GET, PUT, DELETE"],
+    ] as const) {
+      const refused = await service.ask(path, {});
+      expect([refused.status, refused.headers.get("allow")]).toEqual([405, allowed]);
+    }
   });
 });
 

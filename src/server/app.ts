@@ -136,31 +136,36 @@ export function createApp(services: Services): Hono<Env> {
       }
       response.headers.set("x-request-id", c.var.requestId);
       if (c.var.about.rung !== undefined) response.headers.set("x-loragen-rung", c.var.about.rung);
-      const ms = now() - from;
       const { status } = response;
-      metrics.request(path, status, ms / 1000);
-      log({
-        at: date().toISOString(),
-        level: status >= 500 ? "error" : "info",
-        request: c.var.requestId,
-        method: c.req.method,
-        route: path,
-        status,
-        ms: Math.round(ms),
-        ...(c.var.caller === undefined ? {} : { tenant: c.var.caller.tenant }),
-        ...c.var.about,
-      });
+      const tell = (wrong: unknown): void => {
+        const ms = now() - from;
+        const isFault = wrong !== undefined && noted(c, wrong).status >= 500;
+        metrics.request(path, status, ms / 1000);
+        log({
+          at: date().toISOString(),
+          level: status >= 500 || isFault ? "error" : "info",
+          request: c.var.requestId,
+          method: c.req.method,
+          route: path,
+          status,
+          ms: Math.round(ms),
+          ...(c.var.caller === undefined ? {} : { tenant: c.var.caller.tenant }),
+          ...c.var.about,
+        });
+      };
+      if (c.var.ended === undefined) tell(undefined);
+      else void c.var.ended.then(tell);
       return response;
     });
   for (const [path, asset] of services.playground ?? []) app.get(path, () => assetResponse(asset));
   app.notFound((c) => {
-    const known = routes.filter(({ path }) => path === c.req.path).map(({ method }) => method.toUpperCase());
+    const known = addresses.filter(({ at }) => at.test(c.req.path)).map(({ method }) => method.toUpperCase());
     const message =
       known.length === 0
         ? `${c.req.path.slice(0, 200)}: no such address; /openapi.json lists them`
         : `${c.req.path}: expected ${known.join(" or ")}, found ${c.req.method}`;
     const error = { message, type: "not_found_error", param: null, code: "E_NOT_FOUND" };
-    return c.json({ error }, known.length === 0 ? 404 : 405);
+    return known.length === 0 ? c.json({ error }, 404) : c.json({ error }, 405, { allow: known.join(", ") });
   });
   app.onError((error, c) => {
     const { status, body } = tellError(error);
@@ -169,10 +174,22 @@ export function createApp(services: Services): Hono<Env> {
   return app;
 }
 
-function failed(c: RouteContext, error: unknown): Response {
-  const { status, body } = tellError(error);
-  c.var.about.code = body.error.code;
+/** Each route's method, and what its addresses look like. */
+const addresses = routes.map(({ method, path }) => ({
+  method,
+  at: new RegExp(`^${path.replaceAll(".", "\\.").replace(/:\w+/g, "[^/]+")}$`),
+}));
+
+/** What a caller is told of an error; the log is told of it too. */
+function noted(c: RouteContext, error: unknown): ReturnType<typeof tellError> {
+  const told = tellError(error);
+  c.var.about.code = told.body.error.code;
   if (!(error instanceof AppError)) c.var.about.error = error instanceof Error ? String(error.stack) : String(error);
+  return told;
+}
+
+function failed(c: RouteContext, error: unknown): Response {
+  const { status, body } = noted(c, error);
   const headers: Record<string, string> = status === 429 ? { "retry-after": "1" } : {};
   return c.json(body, status, headers);
 }

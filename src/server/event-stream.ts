@@ -4,12 +4,15 @@ import { tellError } from "./errors.ts";
 /** Sends one event. */
 export type Send = (data: unknown) => void;
 
+/** `ended` resolves when nothing more is sent, with what went wrong after the first event. */
+export type EventStream = { readonly response: Response; readonly ended: Promise<unknown> };
+
 /**
  * Runs `work` and sends what it sends. What goes wrong before the first event is thrown, so that the status can say it; what goes wrong
  * later is an event of its own.
  * @param onCancel called where the client goes away
  */
-export async function eventStream(work: (send: Send) => Promise<void>, onCancel: () => void): Promise<Response> {
+export async function eventStream(work: (send: Send) => Promise<void>, onCancel: () => void): Promise<EventStream> {
   const encoder = new TextEncoder();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   const body = new ReadableStream<Uint8Array>({
@@ -22,6 +25,11 @@ export async function eventStream(work: (send: Send) => Promise<void>, onCancel:
     },
   });
   const write = (text: string): void => controller?.enqueue(encoder.encode(`data: ${text}\n\n`));
+  let wrong: unknown;
+  let end: (wrong: unknown) => void = () => undefined;
+  const ended = new Promise<unknown>((done) => {
+    end = done;
+  });
   await new Promise<void>((begun, failed) => {
     let hasBegun = false;
     const send: Send = (data) => {
@@ -32,6 +40,7 @@ export async function eventStream(work: (send: Send) => Promise<void>, onCancel:
     work(send)
       .catch((error: unknown) => {
         if (!hasBegun) throw error;
+        wrong = error;
         write(JSON.stringify(tellError(error).body));
       })
       .then(() => {
@@ -39,9 +48,11 @@ export async function eventStream(work: (send: Send) => Promise<void>, onCancel:
         controller?.close();
         begun();
       })
-      .catch(failed);
+      .catch(failed)
+      .finally(() => end(wrong));
   });
-  return new Response(body, {
+  const response = new Response(body, {
     headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
   });
+  return { response, ended };
 }

@@ -79,7 +79,7 @@ export function createKeys(
 
   return {
     admit(authorization, scope) {
-      const [, given] = /^Bearer ([\x21-\x7e]{1,512})$/.exec(authorization ?? "") ?? [];
+      const [, given] = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? "") ?? [];
       if (given === undefined)
         throw new AppError("E_DENIED", 'key: expected a header "Authorization: Bearer KEY", found none');
       const hash = Buffer.from(sha256(given), "hex");

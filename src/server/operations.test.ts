@@ -3,6 +3,7 @@ import type OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
+import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import type { LogLine } from "./services.ts";
@@ -59,6 +60,33 @@ describe("what a service has to say of itself", () => {
   });
 });
 
+test("an answer in pieces is logged and counted at its end: how long it took, its tokens, and what went wrong on the way", async () => {
+  let time = 0;
+  const told: LogLine[] = [];
+  const log = (line: LogLine) => told.push(line);
+  await using clocked = await openTinyService(pair, { now: () => time, requestMs: 1000, log });
+  const body = { model: "tiny-0", messages: [user("pay my bill")], max_tokens: 40, stream: true };
+  for (const late of [500, 1500]) {
+    const reader = (await clocked.ask("/v1/chat/completions", body)).body!.getReader();
+    await reader.read();
+    time += late;
+    while (!(await reader.read()).done);
+  }
+  while (told.length < 2) await new Promise((done) => setImmediate(done));
+  expect(told[0]).toMatchObject({ status: 200, level: "info", ms: 500, completionTokens: 40 });
+  expect(told[1]).toMatchObject({ status: 200, level: "error", ms: 1500, code: "E_DEADLINE" });
+  expect(await (await clocked.ask("/metrics")).text()).toContain("loragen_request_seconds_sum 2\n");
+});
+
+test("a damaged file of the store is the service's fault, not the caller's", async () => {
+  const damaged = async () => {
+    throw new AppError("E_FORMAT", "content x: expected content of this SHA-256, found another");
+  };
+  await using broken = await openTinyService(pair, {}, { ...service.store, read: damaged });
+  const response = await broken.ask("/v1/chat/completions", { model: "triage", messages: [user("x")] });
+  expect([response.status, await response.json()]).toMatchObject([500, { error: { code: "E_DATA" } }]);
+});
+
 describe("keys", () => {
   const hashOf = (key: string) => sha256(key);
   const file = {
@@ -78,6 +106,8 @@ describe("keys", () => {
     expect((await as(undefined, "/v1/models")).status).toBe(401);
     expect((await as("wrong", "/v1/models")).status).toBe(401);
     expect((await as(undefined, "/healthz")).status).toBe(200);
+    const lower = { headers: { authorization: "bearer key-a" } }; // the scheme's case means nothing
+    expect((await guarded.ask("/v1/models", undefined, lower)).status).toBe(200);
     expect((await as("key-a", "/metrics")).status).toBe(403);
     expect((await as("key-b", "/v1/specializations", { name: "mine", prompt })).status).toBe(403);
     expect((await as("key-a", "/v1/specializations", { name: "mine", prompt })).status).toBe(201);

@@ -15,6 +15,7 @@ import { createModels } from "./models.ts";
 import type { Playground } from "./playground-file.ts";
 import type { LogLine, SpecializePrompt } from "./services.ts";
 import { type CloudSide, cloudSide, type Side } from "./sides.ts";
+import { servedStore } from "./store/served-store.ts";
 import type { Store } from "./store/store.ts";
 import { answeringGates } from "./trust/answering-content.ts";
 import { createCertifications } from "./trust/certifications.ts";
@@ -71,9 +72,10 @@ const defaultRequestMs = 120_000;
 /** Throws as `createEngine`. */
 export async function createService(
   pair: Pair | EdgePair,
-  store: Store,
+  given: Store,
   options: ServiceOptions = {},
 ): Promise<Service> {
+  const store = servedStore(given);
   const { secret, keys, log = () => undefined, requestMs = defaultRequestMs, adapters } = options;
   const { now = () => performance.now(), date = () => new Date(), newId = randomUUID } = options;
   const base = options.baseName ?? baseNameOf(pair.name);

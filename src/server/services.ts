@@ -87,6 +87,8 @@ export type Env = {
   Variables: {
     caller: Caller;
     requestId: string;
+    /** Of an answer in pieces: resolves at its end, with what went wrong on the way. */
+    ended?: Promise<unknown>;
     about: {
       model?: string;
       rung?: Rung;

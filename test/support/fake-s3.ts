@@ -26,6 +26,8 @@ export type FakeS3 = AsyncDisposable & {
     readonly lostAnswers: Set<string>;
     /** Conditions are not looked at, as by an old server. */
     ignoresConditions: boolean;
+    /** Requests with conditions that are not known at all. */
+    readonly unknown: Set<"PUT" | "DELETE">;
     /** Every page of a listing says that it goes on with itself. */
     repeatsPages: boolean;
     /** What happens before a request is looked at: another machine is quicker. */
@@ -46,6 +48,7 @@ export async function fakeS3(): Promise<FakeS3> {
     isSilent: false,
     lostAnswers: new Set(),
     ignoresConditions: false,
+    unknown: new Set(),
     repeatsPages: false,
     before: undefined,
   };
@@ -68,6 +71,8 @@ export async function fakeS3(): Promise<FakeS3> {
     asked.push(`${method} ${key}`);
     if (!request.headers.authorization?.startsWith("AWS4-HMAC-SHA256 ")) return fail(response, 403, "AccessDenied");
     if (name !== bucket) return fail(response, 404, "NoSuchBucket");
+    const isConditional = (request.headers["if-match"] ?? request.headers["if-none-match"]) !== undefined;
+    if (isConditional && faults.unknown.has(method as "PUT")) return fail(response, 501, "NotImplemented");
     const found = objects.get(key);
     if (method === "GET" && key === "") return list(url.searchParams, response);
     if (method === "GET") {

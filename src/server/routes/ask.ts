@@ -162,7 +162,7 @@ async function respond(
     count(answered);
     return c.json({ ...head, object: form.object.whole, choices: [form.whole(answered)], usage: answered.usage });
   }
-  return eventStream(
+  const { response, ended } = await eventStream(
     async (send) => {
       const chunk = (choices: readonly object[], more: object = {}) =>
         send({ ...head, object: form.object.piece, choices, ...more });
@@ -187,6 +187,8 @@ async function respond(
     },
     () => gone.abort(),
   );
+  c.set("ended", ended);
+  return response;
 }
 
 function chatForm(isCall: boolean, callId: string): Form {

@@ -32,11 +32,20 @@ export type Bucket = {
   list(prefix: string, most?: number): Promise<BucketFile[]>;
 };
 
+/** What is wrong with a server that does not look at conditions. */
+export const noConditions =
+  "the store's server does not keep the conditions If-Match and If-None-Match: two machines could write over each other";
+
 /** `pages`, `files`: of one listing. */
-const limits = { connectMs: 2_000, answerMs: 10_000, tries: 3, pages: 10_000, files: 1_000_000 } as const;
+const bucketClientLimits = { connectMs: 2_000, answerMs: 10_000, tries: 3, pages: 10_000, files: 1_000_000 } as const;
 
 /** Throws E_USAGE for what is no `s3://bucket/prefix`; E_CONFIG where the package is not installed. */
-export async function openBucket(location: string, { endpoint, region }: S3Settings = {}): Promise<Bucket> {
+export async function openBucket(
+  location: string,
+  { endpoint, region }: S3Settings = {},
+  given: { readonly [L in keyof typeof bucketClientLimits]?: number } = {},
+): Promise<Bucket> {
+  const limits = { ...bucketClientLimits, ...given };
   const { name, prefix } = parseLocation(location);
   const sdk = await import("@aws-sdk/client-s3").catch((error: unknown) => {
     throw new AppError(
@@ -86,6 +95,8 @@ export async function openBucket(location: string, { endpoint, region }: S3Setti
         // 409: another conditional request is under way; NoSuchKey: what should be replaced is gone.
         const isOther = [409, 412].includes(statusOf(error)) || nameOf(error) === "NoSuchKey";
         if (condition !== undefined && isOther) return undefined;
+        if (condition !== undefined && statusOf(error) === 501)
+          throw new AppError("E_IO", noConditions, { cause: error });
         throw told(error);
       }
     },
@@ -119,14 +130,15 @@ export async function openBucket(location: string, { endpoint, region }: S3Setti
           for (const { Key = "", ETag, LastModified } of page.Contents ?? [])
             files.push({ key: Key.slice(prefix.length), tag: ETag, changedMs: LastModified?.getTime() ?? 0 });
           const next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-          if (next === undefined || files.length >= (most ?? Number.POSITIVE_INFINITY)) return files;
-          if (next === from)
-            throw new AppError("E_IO", "the store cannot be listed: its server gives the same page again and again");
-          if (pages === limits.pages || files.length > limits.files)
+          const isLast = next === undefined || files.length >= (most ?? Number.POSITIVE_INFINITY);
+          if (files.length > limits.files || (!isLast && pages === limits.pages))
             throw new AppError(
               "E_LIMIT",
               `the store cannot be listed: expected at most ${limits.files} files in ${limits.pages} pages, found more`,
             );
+          if (isLast) return files;
+          if (next === from)
+            throw new AppError("E_IO", "the store cannot be listed: its server gives the same page again and again");
           from = next;
         }
       } catch (error) {

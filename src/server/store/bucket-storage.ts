@@ -8,7 +8,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { AppError } from "../../base/errors.ts";
-import type { Bucket, Condition } from "./bucket-client.ts";
+import { type Bucket, type Condition, noConditions } from "./bucket-client.ts";
 import type { Read, Storage, StoredFile, Writer } from "./storage.ts";
 
 /**
@@ -170,10 +170,7 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
   /** A lost answer looks like a condition that was not kept, so a server is refused for what it does twice. */
   async function checkTwice(): Promise<void> {
     if ((await keepsConditions(bucket)) || (await keepsConditions(bucket))) return;
-    throw new AppError(
-      "E_IO",
-      "the store's server does not keep the conditions If-Match and If-None-Match: two machines could write over each other",
-    );
+    throw new AppError("E_IO", noConditions);
   }
 
   let reached: { readonly atMs: number; readonly answer: Promise<void> } | undefined;
@@ -224,9 +221,9 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
   };
 }
 
-/** Writes a small file and tries to write it again on conditions that do not hold. Returns whether that was refused. */
+/** Writes a small file and tries to write it again on conditions that do not hold. Returns whether that was refused. A process that ends meanwhile leaves it behind. */
 async function keepsConditions(bucket: Bucket): Promise<boolean> {
-  const key = `trial-${randomUUID()}.json`;
+  const key = `trials/${randomUUID()}.json`;
   const other = '"00000000000000000000000000000000"';
   try {
     const tag = await bucket.put(key, "{}", { IfNoneMatch: "*" });

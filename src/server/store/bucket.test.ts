@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type FakeS3, fakeCredentials, fakeS3 } from "../../../test/support/fake-s3.ts";
 import { contentOf, machineClaims, storageClaims } from "../../../test/support/storage-claims.ts";
-import { openBucket } from "./bucket-client.ts";
+import { AppError } from "../../base/errors.ts";
+import { type Bucket, openBucket } from "./bucket-client.ts";
 import { bucketLimits, bucketStorage } from "./bucket-storage.ts";
 import { openFolder } from "./folder-storage.ts";
 import type { Storage } from "./storage.ts";
@@ -132,19 +133,107 @@ describe("several machines", () => {
     const store = await open();
     const { object } = await store.put("main", "a", contentOf(0.25));
     await store.remove("main", "a");
-    const aside = `some/prefix/aside/${object}.json`;
+    const aside = `some/prefix/aside/${object}-before.json`;
     const old = { text: fake.objects.get(`some/prefix/objects/${object}.json`)!.text, changed: new Date(0) };
     fake.objects.set(`some/prefix/objects/${object}.json`, { ...old });
     fake.objects.set(aside, { ...old });
     const strays = ["objects/notes", "aside/notes", "certificates/main/notes"].map((key) => `some/prefix/${key}.json`);
     for (const key of strays) fake.objects.set(key, { text: "{}", changed: new Date(0) });
     expect(await store.collect()).toEqual([object]);
-    expect(fake.objects.has(aside)).toBe(true);
+    const copies = [...fake.objects.keys()].filter((key) => key.startsWith(`some/prefix/aside/${object}`));
+    expect([copies.length, copies.includes(aside)]).toEqual([1, false]);
     expect(strays.filter((key) => fake.objects.has(key))).toEqual(strays);
     expect((await store.verify()).unused).toEqual([]);
-    fake.objects.get(aside)!.text = "{}";
+    fake.objects.get(copies[0]!)!.text = "{}";
     await expect(store.read(object)).rejects.toMatchObject({ code: "E_FORMAT" });
     expect(fake.objects.has(`some/prefix/objects/${object}.json`)).toBe(false);
+  });
+
+  /** A content that no name has, kept and aside, both for long; and a machine. */
+  async function unnamed() {
+    const bucket = await openBucket(location, fake.s3);
+    const machine = (over: Bucket) =>
+      storeIn(bucketStorage(over, { now: () => clockMs, sleep: never }), { now: () => new Date(), sleep });
+    const store = machine(bucket);
+    const make = async () => {
+      const { object } = await store.put("main", "a", contentOf(0.25));
+      await store.remove("main", "a");
+      for (const each of fake.objects.values()) each.changed = new Date(0);
+      return object;
+    };
+    await make();
+    await store.collect();
+    return { bucket, machine, store, object: await make() };
+  }
+
+  test("collect at once: one that looked before does not remove what another puts aside", async () => {
+    const { bucket, machine, store, object } = await unnamed();
+    let isFirst = true;
+    const slow = machine({
+      ...bucket,
+      async list(prefix, most) {
+        const found = await bucket.list(prefix, most);
+        if (prefix === "aside/" && isFirst) {
+          isFirst = false;
+          expect(await store.collect()).toEqual([object]);
+        }
+        return found;
+      },
+    });
+    await slow.collect();
+    expect((await store.read(object)).gates[0]![0]).toBe(0.25); // as one that was about to name it may need it
+  });
+
+  test("collect at once: a content that is named and brought back by one is not lost where the other goes on to remove it", async () => {
+    const { bucket, machine, store, object } = await unnamed();
+    let isFirst = true;
+    const slow = machine({
+      ...bucket,
+      async delete(key, tag) {
+        if (key.startsWith("objects/") && isFirst) {
+          isFirst = false;
+          await store.put("main", "b", contentOf(0.25));
+          await store.collect();
+        }
+        return bucket.delete(key, tag);
+      },
+    });
+    await slow.collect();
+    expect((await store.verify()).damaged).toEqual([]);
+    expect((await store.read(object)).gates[0]![0]).toBe(0.25);
+  });
+
+  test("sweep a trial that one left behind when it was killed, an hour later", async () => {
+    const store = await open();
+    await store.put("main", "a", contentOf(0.25));
+    const [fresh, old] = ["fresh", "old"].map((name) => `some/prefix/trials/${name}.json`) as [string, string];
+    fake.objects.set(fresh, { text: "{}", changed: new Date() });
+    fake.objects.set(old, { text: "{}", changed: new Date(0) });
+    await store.collect();
+    expect([fresh, old].map((key) => fake.objects.has(key))).toEqual([true, false]);
+  });
+
+  test("ask five times before a first change whether conditions are kept, and three times for a change", async () => {
+    const store = await open();
+    await store.put("main", "a", contentOf(0.25));
+    expect(fake.asked.length).toBe(5 + 3);
+    await store.put("main", "a", contentOf(0.5));
+    expect(fake.asked.length).toBe(5 + 3 + 3);
+  });
+
+  test("wait longer and longer where others are quicker every time, never beyond a limit, and then say so", async () => {
+    const waits: number[] = [];
+    const store = storeIn(await openStorage(), { now: () => new Date(), sleep: async (ms) => void waits.push(ms) });
+    await store.put("main", "a", contentOf(0.25));
+    let others = 0;
+    fake.faults.before = (method, key) => {
+      const name = fake.objects.get(key);
+      if (method === "PUT" && key.endsWith("names/main/a.json")) name!.text += " ".repeat(++others % 2 ? 1 : 2);
+    };
+    await expect(store.put("main", "a", contentOf(0.5))).rejects.toMatchObject({ code: "E_BUSY" });
+    expect(waits).toHaveLength(60);
+    expect(waits.every((ms, i) => ms >= 0 && ms <= Math.min(400, 20 * (i + 1)))).toBe(true);
+    expect(Math.max(...waits.slice(20))).toBeGreaterThan(100); // of 40 draws up to 400
   });
 
   test("agree on the secret by which prompts are recognised", async () => {
@@ -274,12 +363,53 @@ describe("a bucket that does not answer", () => {
   test("or loses one answer of the trial is written to", async () => {
     const store = await open();
     fake.faults.before = (method, key) => {
-      if (method !== "PUT" || !key.includes("trial-")) return;
+      if (method !== "PUT" || !key.includes("trials/")) return;
       fake.faults.before = undefined;
       fake.faults.lostAnswers.add(key);
     };
     expect((await store.put("main", "a", contentOf(0.25))).version).toBe(1);
-    expect([...fake.objects.keys()].filter((key) => key.includes("trial-"))).toEqual([]);
+    expect([...fake.objects.keys()].filter((key) => key.includes("trials/"))).toEqual([]);
+  });
+
+  test("or knows no conditional removal is asked for a plain one; one that knows no conditional write is not written to", async () => {
+    const [store, other] = [await open(), await open()];
+    const { object } = await store.put("main", "a", contentOf(0.25));
+    fake.faults.unknown.add("DELETE");
+    fake.objects.delete(`some/prefix/objects/${object}.json`);
+    await store.repair();
+    expect(fake.objects.size).toBe(0);
+    fake.faults.unknown.add("PUT");
+    const refused = { code: "E_IO", message: expect.stringContaining("If-None-Match") };
+    await expect(other.put("main", "a", contentOf(0.25))).rejects.toMatchObject(refused);
+    expect(fake.objects.size).toBe(0);
+  });
+
+  test.each([{ pages: 2 }, { files: 6 }])("or has more files than %j is not listed to the end", async (most) => {
+    for (let i = 0; i < 7; i++) fake.objects.set(`some/prefix/objects/${i}.json`, { text: "{}", changed: new Date(0) });
+    const bucket = await openBucket(location, fake.s3, most);
+    await expect(bucket.list("objects/")).rejects.toMatchObject({ code: "E_LIMIT" });
+    expect(await (await openBucket(location, fake.s3, { pages: 3, files: 7 })).list("objects/")).toHaveLength(7);
+  });
+
+  test("is not asked again for a listing within a second after it failed", async () => {
+    const bucket = await openBucket(location, fake.s3);
+    let asked = 0;
+    let isGone = false;
+    const list: Bucket["list"] = async (...given) => {
+      asked++;
+      if (isGone) throw new AppError("E_IO", "gone");
+      return bucket.list(...given);
+    };
+    const storage = bucketStorage({ ...bucket, list }, { now: () => clockMs, sleep: never });
+    await storage.read("names/main/a.json", 1000);
+    isGone = true;
+    const asks: number[] = [];
+    for (clockMs = bucketLimits.renewMs; clockMs <= 3 * bucketLimits.renewMs; clockMs += bucketLimits.retryMs / 4) {
+      await storage.read("names/main/a.json", 1000);
+      await sleep(); // what was asked beside the request has failed
+      asks.push(asked);
+    }
+    expect(asks).toEqual([2, 2, 2, 2, 3, 3, 3, 3, 4]);
   });
 
   test("or gives the same page again and again is not listed for ever", async () => {

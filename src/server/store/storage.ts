@@ -20,7 +20,7 @@ export type Storage = {
   read: Read;
   /** The same as it is now. */
   readNow: Read;
-  /** The files whose key begins so, in alphabetical order. @param prefix up to a "/" and with it */
+  /** The files whose key begins so, in alphabetical order. @param prefix up to a "/" and with it; in a bucket any */
   list(prefix: string): Promise<readonly ListedFile[]>;
   /** The one way to write. In a folder one change is made at a time, whichever process makes it. */
   change<T>(work: (writer: Writer) => Promise<T>): Promise<T>;

@@ -164,6 +164,8 @@ test("a certificate belongs to a tenant and a content, and goes with it", async 
   expect(await store.certificate("main", object)).toEqual(certificate); // another name of the tenant has it
   await store.remove("main", "b");
   expect(await store.certificate("main", object)).toBeUndefined(); // at once, for it may hold a prompt
+  await expect(store.certify("main", certificate)).rejects.toMatchObject({ code: "E_NOT_FOUND" }); // measured meanwhile
+  expect(await store.certificate("main", object)).toBeUndefined();
 });
 
 test("a name takes no more versions than its file can hold", async () => {

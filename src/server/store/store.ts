@@ -4,14 +4,15 @@
  *     objects/SHA256.json      a specialisation, as `specialize` writes it; never changed
  *     names/TENANT/NAME.json   every version the name ever had, and which one it stands for; or what it is another name of
  *     certificates/TENANT/SHA256.json   how a content answered
- *     aside/SHA256.json        in a bucket: a content that no name pointed to, kept for a while longer
+ *     aside/SHA256-….json      in a bucket: a content that no name pointed to, kept for a while longer
+ *     trials/….json            in a bucket: by which a machine sees that the server keeps conditions; it removes it at once
  *     secret.json              in a bucket: by which secret its machines recognise prompts
  *
  * Every file appears whole or not at all, contents before the names that point to them. In a folder one process at a time writes. In a
  * bucket several machines do: a name is changed on the condition that it is still what was read, and read again where it is not. Readers
  * need no lock.
  */
-import { randomInt } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import { z } from "zod";
 import { atOnce } from "../../base/at-once.ts";
 import { AppError } from "../../base/errors.ts";
@@ -30,7 +31,7 @@ import type { S3Settings } from "./bucket-client.ts";
 import { isDamage, isDamaged } from "./damage.ts";
 import { parseReference, requireName } from "./names.ts";
 import { openStorage } from "./open-storage.ts";
-import type { Read, Storage, Writer } from "./storage.ts";
+import type { Read, Storage, StoredFile, Writer } from "./storage.ts";
 import {
   isSame,
   NameFile,
@@ -78,7 +79,7 @@ export type Store = {
   alias(tenant: string, name: string, target: string): Promise<void>;
   /** With the certificates of contents that none of the tenant's names has any more. */
   remove(tenant: string, name: string): Promise<void>;
-  /** Keeps how a content answered, in the place of what was known of it. Throws E_NOT_FOUND where the content is gone. */
+  /** Keeps how a content answered, in the place of what was known of it. Throws E_NOT_FOUND where it is gone, or no name of the tenant has it. */
   certify(tenant: string, certificate: Certificate): Promise<void>;
   uncertify(tenant: string, object: string): Promise<void>;
   /** undefined: it was never measured. Throws E_FORMAT. */
@@ -134,7 +135,7 @@ export async function openStore(where: string, options: StoreOptions = {}): Prom
 /** A store over what its files lie in. */
 export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOptions, "now" | "sleep">>): Store {
   const objectPath = (object: string) => `objects/${Sha256.parse(object)}.json`;
-  const asidePath = (object: string) => `aside/${Sha256.parse(object)}.json`;
+  const asidePrefix = (object: string) => `aside/${Sha256.parse(object)}`;
   const certificatePath = (tenant: string, object: string) =>
     `certificates/${requireName(tenant)}/${Sha256.parse(object)}.json`;
   const namePath = (tenant: string, name: string) => `names/${requireName(tenant)}/${requireName(name)}.json`;
@@ -219,10 +220,17 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
   /** A content that was put aside while another machine was about to name it. */
   async function broughtBack(object: string) {
     if (storage.graceMs === 0) return undefined;
-    const file = await storage.read(asidePath(object), specializationLimits.fileBytes);
-    if (file !== undefined && sha256(file.bytes) === object)
-      await storage.change((writer) => writer.put(objectPath(object), decodeUtf8(file.bytes, asidePath(object))));
-    return file;
+    let damaged: StoredFile | undefined;
+    for (const { key } of await storage.list(asidePrefix(object))) {
+      const file = await storage.read(key, specializationLimits.fileBytes);
+      if (file === undefined) continue;
+      if (sha256(file.bytes) === object) {
+        await storage.change((writer) => writer.put(objectPath(object), decodeUtf8(file.bytes, key)));
+        return file;
+      }
+      damaged = file;
+    }
+    return damaged;
   }
 
   /** Keys of files with what stands between their last "/" and ".json". */
@@ -233,8 +241,15 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
     });
 
   /** The same of contents; other files in their folder are none of the store's. */
-  const contentsIn = async (prefix: "objects/" | "aside/") =>
-    (await jsonIn(prefix)).filter(({ folder, name }) => folder === prefix && isHash(name));
+  const contents = async () =>
+    (await jsonIn("objects/")).filter(({ folder, name }) => folder === "objects/" && isHash(name));
+
+  /** The same of contents put aside, with their hash as the name. */
+  const contentsAside = async () =>
+    (await jsonIn("aside/")).flatMap(({ folder, name, ...file }) => {
+      const [, object] = /^([0-9a-f]{64})(?:-.*)?$/.exec(name) ?? [];
+      return folder === "aside/" && object !== undefined ? [{ ...file, name: object }] : [];
+    });
 
   async function list(tenant: string, onDamaged?: (name: string) => void): Promise<StoredName[]> {
     const files = await jsonIn(`names/${requireName(tenant)}/`);
@@ -354,7 +369,7 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
 
   /** Every name, and what of them is damaged. */
   async function survey() {
-    const held = await contentsIn("objects/");
+    const held = await contents();
     const names = await allNames();
     const lost = new Set<string>();
     await atOnce([...names.used], limits.reads, async (object) => {
@@ -381,28 +396,30 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
     storage.change(async (writer) => {
       // In this order: a content is written before the name that points to it, and a certificate after it.
       const certificates = (await jsonIn("certificates/")).filter(({ name }) => isHash(name));
-      const aside = storage.graceMs === 0 ? [] : await contentsIn("aside/");
-      const held = await contentsIn("objects/");
+      const aside = storage.graceMs === 0 ? [] : await contentsAside();
+      const held = await contents();
       const { unreadable, used } = await allNames();
       if (unreadable.length > 0)
         throw new AppError(
           "E_FORMAT",
           `names that cannot be read may point to anything: repair the store first (${unreadable.map(({ told }) => told).join(", ")})`,
         );
-      const isLeftAlone = ({ changedMs }: { readonly changedMs: number | undefined }) =>
+      const isLeftAlone = ({ changedMs }: { readonly changedMs?: number | undefined }) =>
         storage.graceMs > 0 && now().getTime() - (changedMs ?? 0) < storage.graceMs;
       const removed: string[] = [];
       for (const object of held) {
         if (used.has(object.name) || isLeftAlone(object)) continue;
-        if (storage.graceMs > 0) await putAside(writer, object.name);
+        if (storage.graceMs > 0 && !(await putAside(writer, object.name))) continue;
         await writer.remove(object.key);
         removed.push(object.name);
       }
-      for (const object of aside)
-        if (used.has(object.name)) {
-          await broughtBack(object.name);
-          await writer.remove(object.key);
-        } else if (!isLeftAlone(object) && !removed.includes(object.name)) await writer.remove(object.key);
+      for (const object of aside) {
+        if (isLeftAlone(object)) continue; // whoever reads it brings it back
+        if (used.has(object.name)) await broughtBack(object.name);
+        await writer.remove(object.key);
+      }
+      const trials = storage.graceMs === 0 ? [] : await storage.list("trials/");
+      for (const trial of trials) if (!isLeftAlone(trial)) await writer.remove(trial.key);
       const known = new Set([...held, ...aside].map(({ name }) => name));
       for (const object of removed) if (storage.graceMs === 0) known.delete(object);
       for (const certificate of certificates)
@@ -410,10 +427,16 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
       return removed;
     });
 
-  /** Another machine may be about to name it: for as long as such a thing can take it can be brought back. */
-  async function putAside(writer: Writer, object: string): Promise<void> {
+  /**
+   * Another machine may be about to name it: for as long as such a thing can take it can be brought back. Each copy has a key of its own:
+   * machines that collect at the same time do not remove each other's.
+   * @returns whether it was there
+   */
+  async function putAside(writer: Writer, object: string): Promise<boolean> {
     const file = await storage.readNow(objectPath(object), specializationLimits.fileBytes);
-    if (file !== undefined) await writer.put(asidePath(object), decodeUtf8(file.bytes, objectPath(object)));
+    if (file === undefined) return false;
+    await writer.put(`${asidePrefix(object)}-${randomUUID()}.json`, decodeUtf8(file.bytes, objectPath(object)));
+    return true;
   }
 
   const repair: Store["repair"] = () =>
@@ -473,8 +496,15 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
     },
     certify: (tenant, certificate) =>
       storage.change(async (writer) => {
-        await read(certificate.object);
-        await writer.put(certificatePath(tenant, certificate.object), encode(certificate));
+        const { object } = certificate;
+        const path = certificatePath(tenant, object);
+        await read(object);
+        await writer.put(path, encode(certificate));
+        // Looked at after the write: a name that is being removed takes its certificates with it, which may hold a prompt.
+        if ((await list(tenant)).some((file) => ownOf(file)?.versions.some((version) => version.object === object)))
+          return;
+        await writer.remove(path);
+        throw new AppError("E_NOT_FOUND", `content ${object}: no name has it any more, so it has no certificate`);
       }),
     uncertify: (tenant, object) => storage.change((writer) => writer.remove(certificatePath(tenant, object))),
     certificate: async (tenant, object) =>
