@@ -12,7 +12,7 @@
  * bucket several machines do: a name is changed on the condition that it is still what was read, and read again where it is not. Readers
  * need no lock.
  */
-import { randomInt, randomUUID } from "node:crypto";
+import { randomInt } from "node:crypto";
 import { z } from "zod";
 import { atOnce } from "../../base/at-once.ts";
 import { AppError } from "../../base/errors.ts";
@@ -28,10 +28,12 @@ import {
 } from "../../pair/specialization.ts";
 import { Certificate } from "../trust/certificate.ts";
 import type { S3Settings } from "./bucket-client.ts";
+import { contentsAsideOf } from "./contents-aside.ts";
 import { isDamage, isDamaged } from "./damage.ts";
+import { isHash, jsonFiles, objectPath } from "./files.ts";
 import { parseReference, requireName } from "./names.ts";
 import { openStorage } from "./open-storage.ts";
-import type { Read, Storage, StoredFile, Writer } from "./storage.ts";
+import type { Read, Storage, Writer } from "./storage.ts";
 import {
   isSame,
   NameFile,
@@ -134,8 +136,7 @@ export async function openStore(where: string, options: StoreOptions = {}): Prom
 
 /** A store over what its files lie in. */
 export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOptions, "now" | "sleep">>): Store {
-  const objectPath = (object: string) => `objects/${Sha256.parse(object)}.json`;
-  const asidePrefix = (object: string) => `aside/${Sha256.parse(object)}`;
+  const contentsAside = contentsAsideOf(storage);
   const certificatePath = (tenant: string, object: string) =>
     `certificates/${requireName(tenant)}/${Sha256.parse(object)}.json`;
   const namePath = (tenant: string, name: string) => `names/${requireName(tenant)}/${requireName(name)}.json`;
@@ -210,46 +211,18 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
   async function read(object: string): Promise<Specialization> {
     const what = `content ${Sha256.parse(object)}`;
     const maxBytes = specializationLimits.fileBytes;
-    const file = (await storage.read(objectPath(object), maxBytes)) ?? (await broughtBack(object));
+    const file = (await storage.read(objectPath(object), maxBytes)) ?? (await contentsAside.bringBack(object));
     if (file === undefined) throw new AppError("E_NOT_FOUND", `${what}: not found`);
     if (sha256(file.bytes) !== object)
       throw new AppError("E_FORMAT", `${what}: expected content of this SHA-256, found ${sha256(file.bytes)}`);
     return parseSpecialization(decodeUtf8(file.bytes, what), what);
   }
 
-  /** A content that was put aside while another machine was about to name it. */
-  async function broughtBack(object: string) {
-    if (storage.graceMs === 0) return undefined;
-    let damaged: StoredFile | undefined;
-    for (const { key } of await storage.list(asidePrefix(object))) {
-      const file = await storage.read(key, specializationLimits.fileBytes);
-      if (file === undefined) continue;
-      if (sha256(file.bytes) === object) {
-        await storage.change((writer) => writer.put(objectPath(object), decodeUtf8(file.bytes, key)));
-        return file;
-      }
-      damaged = file;
-    }
-    return damaged;
-  }
+  const jsonIn = (prefix: string) => jsonFiles(storage, prefix);
 
-  /** Keys of files with what stands between their last "/" and ".json". */
-  const jsonIn = async (prefix: string) =>
-    (await storage.list(prefix)).flatMap(({ key, changedMs }) => {
-      const [, folder, name] = /^(.*\/)([^/.][^/]*)\.json$/.exec(key) ?? [];
-      return name === undefined || folder === undefined ? [] : [{ key, folder, name, changedMs }];
-    });
-
-  /** The same of contents; other files in their folder are none of the store's. */
+  /** Other files in their folder are none of the store's. */
   const contents = async () =>
     (await jsonIn("objects/")).filter(({ folder, name }) => folder === "objects/" && isHash(name));
-
-  /** The same of contents put aside, with their hash as the name. */
-  const contentsAside = async () =>
-    (await jsonIn("aside/")).flatMap(({ folder, name, ...file }) => {
-      const [, object] = /^([0-9a-f]{64})(?:-.*)?$/.exec(name) ?? [];
-      return folder === "aside/" && object !== undefined ? [{ ...file, name: object }] : [];
-    });
 
   async function list(tenant: string, onDamaged?: (name: string) => void): Promise<StoredName[]> {
     const files = await jsonIn(`names/${requireName(tenant)}/`);
@@ -396,7 +369,7 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
     storage.change(async (writer) => {
       // In this order: a content is written before the name that points to it, and a certificate after it.
       const certificates = (await jsonIn("certificates/")).filter(({ name }) => isHash(name));
-      const aside = storage.graceMs === 0 ? [] : await contentsAside();
+      const aside = storage.graceMs === 0 ? [] : await contentsAside.list();
       const held = await contents();
       const { unreadable, used } = await allNames();
       if (unreadable.length > 0)
@@ -409,13 +382,13 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
       const removed: string[] = [];
       for (const object of held) {
         if (used.has(object.name) || isLeftAlone(object)) continue;
-        if (storage.graceMs > 0 && !(await putAside(writer, object.name))) continue;
+        if (storage.graceMs > 0 && !(await contentsAside.put(writer, object.name))) continue;
         await writer.remove(object.key);
         removed.push(object.name);
       }
       for (const object of aside) {
         if (isLeftAlone(object)) continue; // whoever reads it brings it back
-        if (used.has(object.name)) await broughtBack(object.name);
+        if (used.has(object.name)) await contentsAside.bringBack(object.name);
         await writer.remove(object.key);
       }
       const trials = storage.graceMs === 0 ? [] : await storage.list("trials/");
@@ -426,18 +399,6 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
         if (!known.has(certificate.name) && !isLeftAlone(certificate)) await writer.remove(certificate.key);
       return removed;
     });
-
-  /**
-   * Another machine may be about to name it: for as long as such a thing can take it can be brought back. Each copy has a key of its own:
-   * machines that collect at the same time do not remove each other's.
-   * @returns whether it was there
-   */
-  async function putAside(writer: Writer, object: string): Promise<boolean> {
-    const file = await storage.readNow(objectPath(object), specializationLimits.fileBytes);
-    if (file === undefined) return false;
-    await writer.put(`${asidePrefix(object)}-${randomUUID()}.json`, decodeUtf8(file.bytes, objectPath(object)));
-    return true;
-  }
 
   const repair: Store["repair"] = () =>
     storage.change(async (writer) => {
@@ -519,5 +480,3 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
 
 const secretPath = "secret.json";
 const SecretFile = z.strictObject({ format: z.literal("lora-gen secret 1"), check: Sha256 });
-
-const isHash = (name: string): boolean => Sha256.safeParse(name).success;
