@@ -37,7 +37,7 @@ export function searchPanels({ of, examples, skills = [], beside, points, counts
             title: "What mixtures are compared by: the share that is right, and between equals their likelihood",
             height: 180,
             lines: [
-              { name: "best of the generation", points: best },
+              { name: "best", points: best },
               { name: "mean", points: mean },
             ],
           },

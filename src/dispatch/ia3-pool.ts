@@ -63,7 +63,11 @@ function requireOneSide(skills: readonly Named<Ia3>[]): void {
 }
 
 /** A map's factors of these skills: where a skill says nothing of it, they are 1. */
-const mixed = (parts: readonly (Float32Array | undefined)[], shares: readonly number[], size: number): Float32Array =>
+export const mixedFactors = (
+  parts: readonly (Float32Array | undefined)[],
+  shares: readonly number[],
+  size: number,
+): Float32Array =>
   Float32Array.from({ length: size }, (_, i) =>
     parts.reduce((sum, part, k) => sum + shares[k]! * ((part?.[i] ?? 1) - 1), 1),
   );
@@ -79,7 +83,7 @@ function steering(skills: readonly Ia3[], layers: number): Steered {
   for (const { weight, side, size, parts } of maps(skills))
     found.set(weight, {
       size,
-      steer: (values, shares) => values.set(mixed(parts, shares, size)),
+      steer: (values, shares) => values.set(mixedFactors(parts, shares, size)),
       ...(side === "inputs"
         ? { wrap: (plain, factors) => (x) => plain(mul(x, factors)) }
         : { wrap: (plain, factors) => (x) => mul(plain(x), factors), wrapBias: mul }),
@@ -93,6 +97,6 @@ const mixture = (skills: readonly Ia3[], shares: Shares): Map<string, Ia3Factors
   new Map(
     [...maps(skills)].map(({ weight, side, size, parts }) => [
       weight,
-      { side, values: mixed(parts, shares[layerOf(weight)]!, size) },
+      { side, values: mixedFactors(parts, shares[layerOf(weight)]!, size) },
     ]),
   );

@@ -34,7 +34,7 @@ const bytesOf = (adapter: Adapter): number =>
 /** The adapters' changes of one weight, one behind the other: `of` says whose each row is. */
 type Joined = LowRank & { readonly of: readonly number[] };
 
-function joined(adapters: readonly Adapter[]): Map<string, Joined> {
+export function joined(adapters: readonly Adapter[]): Map<string, Joined> {
   const names = new Set(adapters.flatMap((adapter) => [...adapter.keys()]));
   return new Map(
     [...names].map((name) => {
@@ -68,7 +68,7 @@ function steering(adapters: readonly Adapter[]): Steered {
 }
 
 /** One adapter out of several, its rank the sum of theirs. */
-function mixture(adapters: readonly Adapter[], shares: Shares): Map<string, LowRank> {
+export function mixture(adapters: readonly Adapter[], shares: Shares): Map<string, LowRank> {
   return new Map(
     [...joined(adapters)].map(([weight, { of, ...change }]) => {
       const b = change.b.map((value, i) => value * shares[layerOf(weight)]![of[Math.floor(i / change.outputs)]!]!);

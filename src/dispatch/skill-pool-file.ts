@@ -6,7 +6,7 @@ import { ioError } from "../base/io-error.ts";
 import { findPeft } from "../lora/find-peft.ts";
 import { type Ia3Factors, readIa3Factors } from "../lora/ia3-format.ts";
 import type { Adapter } from "../lora/low-rank.ts";
-import { readPeftChange } from "../lora/peft-change.ts";
+import { type DoraChange, readDora, readPeftChange } from "../lora/peft-change.ts";
 import { readPeftConfig, readPeftKind } from "../lora/peft-config.ts";
 import type { CacheOptions } from "../models/apply-expert.ts";
 import { fusedWeights } from "../models/checkpoint.ts";
@@ -15,6 +15,7 @@ import type { Model } from "../models/model.ts";
 import { peftBaseOf } from "../models/peft-base.ts";
 import { type Expert, requireModel } from "../svf/expert.ts";
 import { expertFile, readExpert } from "../svf/expert-file.ts";
+import { doraPool } from "./dora-pool.ts";
 import { otherSkill } from "./first-pass.ts";
 import { ia3Pool } from "./ia3-pool.ts";
 import { loraPool } from "./lora-pool.ts";
@@ -36,17 +37,19 @@ export type SkilledModel = {
 type Skill =
   | { readonly kind: "svf"; readonly expert: Expert }
   | { readonly kind: "lora"; readonly folder: string }
+  | { readonly kind: "dora"; readonly folder: string }
   | { readonly kind: "ia3"; readonly folder: string };
 type Found = Named<Skill>;
 
 const describeKind: Readonly<Record<Skill["kind"], string>> = {
   svf: "factors of singular values",
   lora: "a LoRA adapter",
+  dora: "a DoRA adapter",
   ia3: "an IA³ adapter",
 };
 
 /**
- * Opens all skills of a folder: of Transformer², or LoRA or IA³ adapters in PEFT's format.
+ * Opens all skills of a folder: of Transformer², or LoRA, DoRA or IA³ adapters in PEFT's format.
  * @throws E_NOT_FOUND where there is none; E_MISMATCH for one of another model, naming both hashes, for skills of different kinds, and for
  * one that cannot be mixed; E_LIMIT; and what reading them throws
  */
@@ -96,6 +99,13 @@ const openers: {
       adapters.push({ name, skill: await readPlainLora(skill.folder, subject.model) });
     const { others, classifier } = apart(adapters);
     return loraPool(subject.model.config.layers, others, classifier, baseOf(subject));
+  },
+  async dora(_, found, subject) {
+    const base = peftBaseOf(subject.model);
+    const adapters: Named<ReadonlyMap<string, DoraChange>>[] = [];
+    for (const { name, skill } of found) adapters.push({ name, skill: await readDora(skill.folder, base) });
+    const { others, classifier } = apart(adapters);
+    return doraPool(subject.model.config.layers, others, classifier, { ...baseOf(subject), valuesOf: base.valuesOf });
   },
   async ia3(_, found, subject) {
     const base = peftBaseOf(subject.model);
@@ -160,16 +170,12 @@ async function openSkill(path: string): Promise<Found["skill"] | undefined> {
   if (file !== undefined) return { kind: "svf", expert: await readExpert(file) };
   const folder = await findPeft(path).catch(isMissing);
   if (folder === undefined) return undefined;
-  return { kind: (await readPeftKind(folder)) === "IA3" ? "ia3" : "lora", folder };
+  if ((await readPeftKind(folder)) === "IA3") return { kind: "ia3", folder };
+  return { kind: (await readPeftConfig(folder)).use_dora === true ? "dora" : "lora", folder };
 }
 
 /** Throws E_MISMATCH for an adapter that is more than changes of low rank: those add up, others do not. */
 async function readPlainLora(folder: string, model: FrozenModel): Promise<Adapter> {
-  if ((await readPeftConfig(folder)).use_dora === true)
-    throw new AppError(
-      "E_MISMATCH",
-      `${folder}: expected a LoRA, found DoRA, which is not mixed: it divides each row by the length of a sum, so that a mixture is no DoRA`,
-    );
   const { adapter, whole } = await readPeftChange(folder, peftBaseOf(model));
   if (whole.size > 0)
     throw new AppError(

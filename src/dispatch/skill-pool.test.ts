@@ -57,6 +57,17 @@ function ia3(name: string): Map<string, Ia3Factors> {
   );
 }
 
+/** Lengths of rows, of which some turn around. */
+function magnitudesOf(adapter: ReadonlyMap<string, { readonly outputs: number }>, seed: string) {
+  const rng = createRng(`dora ${seed}`);
+  return new Map(
+    [...adapter].map(([weight, { outputs }]) => [
+      weight,
+      Float32Array.from({ length: outputs }, () => 4 * rng.next() - 0.5),
+    ]),
+  );
+}
+
 beforeAll(async () => {
   stored = await storedModel(at("model"), talkativeModel(1));
   for (const name of names) {
@@ -64,8 +75,11 @@ beforeAll(async () => {
     await writeExpert(at(`bounded/${name}/expert.safetensors`), skill(name, true));
     await writePeft(at(`lora/${name}`), randomAdapter(stored.config, { seed: name }), { baseName: "base" });
     await writeIa3(at(`ia3/${name}`), ia3(name), { baseName: "base" });
+    const targets = name === "two" ? (["v", "down"] as const) : (["q", "v", "down"] as const);
+    const plain = randomAdapter(stored.config, { seed: name, targets });
+    await writePeft(at(`dora/${name}`), plain, { baseName: "base", magnitudes: magnitudesOf(plain, name) });
   }
-  for (const kind of ["free", "bounded", "lora", "ia3"])
+  for (const kind of ["free", "bounded", "lora", "dora", "ia3"])
     pools[kind] = await openSkillPool(at(kind), { model: stored, stored });
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -90,11 +104,11 @@ const shares = [
 
 /** The model with a skill, or a saved mixture, merged. */
 const merged = async (kind: string, path: string): Promise<FrozenModel> =>
-  kind === "lora" || kind === "ia3"
+  ["lora", "dora", "ia3"].includes(kind)
     ? applyPeftChange(stored, await readPeftChange(path, peftBaseOf(stored)))
     : applyExpert(stored, await readExpert(path));
 
-describe.each(["free", "bounded", "lora", "ia3"])("a pool of %s skills", (kind) => {
+describe.each(["free", "bounded", "lora", "dora", "ia3"])("a pool of %s skills", (kind) => {
   test("mixes them beside the weights as the skill that it saves does merged; no share is the base model", async () => {
     const pool = pools[kind]!;
     expect([pool.names, pool.layers]).toEqual([names, 2]);
@@ -199,11 +213,7 @@ describe("a folder is refused", () => {
     await expect(open("both-peft")).rejects.toThrow(/IA³ adapter \(a\) and a LoRA adapter \(b\)/);
   });
 
-  test("with a DoRA, or with IA³ adapters that scale both sides of one map: their mixture is none of the kind", async () => {
-    const plain = randomAdapter(stored.config);
-    const magnitudes = new Map([...plain].map(([name, { outputs }]) => [name, new Float32Array(outputs).fill(1)]));
-    await writePeft(at("dora/a"), plain, { baseName: "base", magnitudes });
-    await expect(open("dora")).rejects.toThrow(/found DoRA/);
+  test("with IA³ adapters that scale both sides of one map: their mixture is none", async () => {
     const name = `${linearName(stored.config, 0, "k")}.weight`;
     for (const side of ["inputs", "outputs"] as const) {
       const values = new Float32Array(linearSize(stored.config, "k")[side]).fill(2);

@@ -14,7 +14,7 @@ export type Shares = readonly (readonly number[])[];
 export type Steered = { readonly change: StepChange; readonly steer: (shares: Shares) => void };
 
 export type SkillPool = {
-  readonly kind: "svf" | "lora" | "ia3";
+  readonly kind: "svf" | "lora" | "dora" | "ia3";
   /** Of the skills that are mixed, the one that dispatches left out. */
   readonly names: readonly string[];
   readonly layers: number;

@@ -30,6 +30,53 @@ export async function readPeftChange(directory: string, base: PeftBase): Promise
   return splitChange(await compute(plan, file, stored), base.fused);
 }
 
+/** What DoRA adds to a weight: (D − 1) W + D B A, with D = m / ‖W + B A‖ of each row. */
+export type DoraChange = {
+  /** D B A. */
+  readonly change: LowRank;
+  /** D (out). */
+  readonly rows: Float32Array;
+};
+
+/**
+ * Reads a DoRA as what it adds, by names of weights.
+ * @throws E_MISMATCH where it is more than a DoRA of linear maps, or the base model's files hold several maps in one; and as `readPeftChange`
+ */
+export async function readDora(directory: string, base: PeftBase): Promise<Map<string, DoraChange>> {
+  const where = join(directory, peftFiles.config);
+  const config = await readPeftConfig(directory);
+  requireApplicable(where, config);
+  const file = await openSafetensors(join(directory, peftFiles.weights));
+  const { problems, tensors, targets, adapted } = planChange(where, config, groupTensors(file), base.shapes);
+  const more = [...tensors.whole.keys(), ...tensors.rows.keys(), ...(base.fused ?? new Map()).keys()];
+  more.push(...adapted.filter((module) => !base.shapes.has(`${module}.weight`))); // a head that is the embedding
+  for (const [module, { bias, baseWeight, baseBias }] of tensors.modules)
+    if ((bias ?? baseWeight ?? baseBias) !== undefined) more.push(module);
+  refuseMismatches(directory, [...problems, ...more.map((name) => `${name}: more than the DoRA of one linear map`)]);
+  const found = new Map<string, DoraChange>();
+  for (const module of adapted) {
+    const name = `${module}.weight`;
+    const [outputs, inputs] = base.shapes.get(name) as [number, number];
+    const tensorsOf = tensors.modules.get(module)!;
+    const read = (info: TensorInfo) => readFinite(file, info);
+    const sizes = { rank: targets.rankOf(module), factor: targets.factorOf(module), inputs, outputs };
+    const change = await lowRank(tensorsOf, sizes, read);
+    const lengths = rowLengths(await base.valuesOf(name), change);
+    const rows = (await read(tensorsOf.magnitude!)).map((magnitude, i) => magnitude / lengths[i]!);
+    requireFinite(rows, () => `${name}, changed`);
+    found.set(name, { rows, change: { ...change, b: change.b.map((value, i) => value * rows[i % outputs]!) } });
+  }
+  return found;
+}
+
+/** The lengths (out) of the rows of W + B A. */
+export function rowLengths(weight: Float32Array, change: LowRank): Float32Array {
+  const sum = addProduct(weight, change, undefined);
+  return Float32Array.from({ length: change.outputs }, (_, row) =>
+    Math.sqrt(sum.subarray(row * change.inputs, (row + 1) * change.inputs).reduce((all, x) => all + x * x, 0)),
+  );
+}
+
 type Plan = {
   readonly config: AdapterConfig;
   readonly tensors: PeftTensors;

@@ -77,6 +77,16 @@ test("experts of two models, or renormalised and not, do not combine; weights mu
   expect(() => requireModel(a, "c".repeat(64), "skill")).toThrow(/skill: .*a{64}.*c{64}/);
 });
 
+test("renormalised factors, of which only ratios count, are refused where a strength would hang on their size", () => {
+  const [z, twice] = [
+    [0.25, 0.5],
+    [0.5, 1],
+  ].map((w) => ({ ...expert({ w }), renormalize: true }));
+  for (const one of [z!, twice!])
+    expect(() => scaleExpert(one, 0.5)).toThrow(expect.objectContaining({ code: "E_USAGE" }));
+  expect(factorsOf(combineExperts([z!, twice!], [0.5, 0.5], { of: "changes" }))).toEqual({ w: [0.375, 0.75] });
+});
+
 test("renormalised factors keep the sum of the singular values, and a common factor changes none of them", () => {
   const s = Float32Array.of(4, 2, 1);
   const z = Float32Array.of(0.5, 1, 2);

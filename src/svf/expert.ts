@@ -45,7 +45,7 @@ export type Mixture = readonly number[] | ((weight: string) => readonly number[]
 export type CombineOptions = {
   /**
    * `factors`: z = Σ α_k z_k, as in the paper; the weights should sum to about 1. `changes`: z = 1 + Σ α_k (z_k − 1), which is the base
-   * model where all weights are 0. Where they sum to 1 both are the same.
+   * model where all weights are 0. Where they sum to 1 both are the same; renormalised factors need that.
    */
   readonly of?: "factors" | "changes";
 };
@@ -53,7 +53,7 @@ export type CombineOptions = {
 /**
  * One expert out of several. Where an expert says nothing of a singular value its factor is 1.
  * @throws E_MISMATCH for experts of different models, where some are renormalised and some are not, and for renormalised ones of different
- * numbers of factors; E_USAGE for a wrong number of weights
+ * numbers of factors; E_USAGE for a wrong number of weights, and for changes of renormalised experts whose weights do not sum to 1
  */
 export function combineExperts(
   experts: readonly Expert[],
@@ -76,6 +76,12 @@ export function combineExperts(
     const shares = typeof mixture === "function" ? mixture(weight) : mixture;
     if (shares.length !== experts.length || !shares.every(Number.isFinite))
       throw new AppError("E_USAGE", `mixture: expected ${experts.length} finite numbers, found [${shares}]`);
+    const total = shares.reduce((sum, share) => sum + share, 0);
+    if (first.renormalize && of === "changes" && Math.abs(total - 1) > 1e-6)
+      throw new AppError(
+        "E_USAGE",
+        `mixture: expected weights that sum to 1, found ${total}: of renormalised factors only the ratios count, so that there is no half of them; merge or export with a scale`,
+      );
     const parts = experts.map((expert) => expert.scales.get(weight));
     const [length, ...others] = new Set(parts.flatMap((part) => part?.length ?? []));
     if (first.renormalize && others.length > 0)
@@ -93,7 +99,7 @@ export function combineExperts(
   return { ...first, scales, madeBy: { combined: `${experts.length} experts` } };
 }
 
-/** The same skill at another strength: z = 1 + strength (z − 1). */
+/** The same skill at another strength: z = 1 + strength (z − 1). Throws E_USAGE for renormalised factors. */
 export const scaleExpert = (expert: Expert, strength: number): Expert =>
   strength === 1 ? expert : { ...combineExperts([expert], [strength], { of: "changes" }), madeBy: expert.madeBy };
 

@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { createCachedModel } from "../../src/decode/cached-model.ts";
+import { doraPool } from "../../src/dispatch/dora-pool.ts";
 import { ia3Pool } from "../../src/dispatch/ia3-pool.ts";
-import { whole } from "../../src/dispatch/skill-pool.ts";
+import { type SkillPool, whole } from "../../src/dispatch/skill-pool.ts";
 import { openSafetensors, readTensor } from "../../src/files/safetensors.ts";
 import { weight } from "../../src/graph/build.ts";
 import { type Ia3Factors, readIa3Change, readIa3Factors, writeIa3 } from "../../src/lora/ia3-format.ts";
-import { readPeftChange } from "../../src/lora/peft-change.ts";
+import { readDora, readPeftChange } from "../../src/lora/peft-change.ts";
 import type { FrozenModel } from "../../src/models/frozen-model.ts";
 import { openModel } from "../../src/models/model-file.ts";
 import { applyPeftChange, peftBaseOf } from "../../src/models/peft-base.ts";
@@ -71,13 +72,29 @@ test.each([
   expect(gap(await logitsOf(base), wanted)).toBeGreaterThan(0.5);
 });
 
-test("IA³ as a skill of a pool, beside weights with biases, gives PEFT's logits within 1e-4", async () => {
-  const base = await openBase("qwen2");
-  const skill = await readIa3Factors(join(fixtures, "peft-ia3/qwen2"), peftBaseOf(base));
-  const pool = ia3Pool(base.config.layers, [{ name: "one", skill }], undefined, { baseName: "base" });
+/** The logits of a model with the only skill of a pool beside its weights. */
+async function skilled(base: FrozenModel, pool: SkillPool): Promise<number[]> {
   await using model = await createCachedModel(base, { threads: 1, change: whole(pool, "one") });
-  const found = [...(await model.feedAll(ids.map(Number)))];
-  expect(gap(found, await readTensor(ia3Expected, "logits.qwen2"))).toBeLessThan(1e-4);
+  return [...(await model.feedAll(ids.map(Number)))];
+}
+
+test("IA³ as a skill of a pool, beside weights with biases, gives PEFT's logits within 1e-4; so does DoRA", async () => {
+  const qwen = await openBase("qwen2");
+  const ia3 = await readIa3Factors(join(fixtures, "peft-ia3/qwen2"), peftBaseOf(qwen));
+  const ofIa3 = ia3Pool(qwen.config.layers, [{ name: "one", skill: ia3 }], undefined, { baseName: "base" });
+  expect(gap(await skilled(qwen, ofIa3), await readTensor(ia3Expected, "logits.qwen2"))).toBeLessThan(1e-4);
+  const llama = await openBase("llama");
+  const { valuesOf, ...base } = peftBaseOf(llama);
+  const dora = await readDora(join(fixtures, "peft-kinds/dora"), { ...base, valuesOf });
+  const skills = [{ name: "one", skill: dora }];
+  const ofDora = doraPool(llama.config.layers, skills, undefined, { baseName: "base", valuesOf });
+  expect(gap(await skilled(llama, ofDora), await readTensor(loraExpected, "logits.dora"))).toBeLessThan(1e-4);
+});
+
+test("a DoRA that is more than that of linear maps with weights of their own is no skill", async () => {
+  const base = await openBase("llama");
+  const refused = readDora(join(fixtures, "peft-kinds/head-dora"), peftBaseOf(base));
+  await expect(refused).rejects.toMatchObject({ code: "E_MISMATCH" });
 });
 
 test("IA³ and DoRA in training are what PEFT makes of them within 1e-4", async () => {

@@ -75,7 +75,7 @@ test("examples find a mixture, which is drawn, answers, and is kept as one skill
   expect(await runCli(["plot", at("mixed")], drawn.context)).toBe(0);
   expect(drawn.written.stdout).toMatch(/mixed: shares of skills by cem, best \d+\.\d % at generation \d/);
   const svg = readFileSync(at("mixed/chart.svg"), "utf8");
-  for (const name of ["tall", "wide", "base model", "best of the generation"]) expect(svg).toContain(name);
+  for (const name of ["tall", "wide", "base model", "an equal share of each"]) expect(svg).toContain(name);
   expect((await adaptJson(...args)).error?.code).toBe("E_USAGE"); // something lies there now
   expect(await adaptJson(...args.slice(0, -4))).toMatchObject({ error: { code: "E_USAGE" } });
   const again = await adaptJson(...args.filter((arg) => arg !== "--out" && arg !== at("mixed")));

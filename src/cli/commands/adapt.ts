@@ -58,7 +58,7 @@ type Flags = PairFlags &
   };
 
 const examples = `
-A folder of skills has NAME.safetensors or a run's output NAME/ for each: all of Transformer², all LoRA or all IA³ adapters.
+A folder of skills has NAME.safetensors or a run's output NAME/ for each: all of Transformer², or all LoRA, all DoRA or all IA³ adapters.
 Without --examples a first pass names the skill of each question: the base model does, or with --by classifier the skill "${classifierName}".
 Every other answer than a name means the base model. Skills of Transformer² on a GGUF file of fewer bits need --exact.
 With --examples (JSON lines of "input" and "target") a search finds once how much of each skill there is to be; --out keeps that as one skill, with the search's history, which loragen plot draws.
