@@ -398,6 +398,28 @@ describe("bodies that make no sense", () => {
     expect(pulled).toBeLessThan(limit / 2 ** 18 + 20);
   });
 
+  test("a text that cannot fit the model is refused before it becomes tokens", async () => {
+    let most = 0;
+    const encode: typeof pair.tokenizer.encode = (text, options) => {
+      most = Math.max(most, text.length);
+      return pair.tokenizer.encode(text, options);
+    };
+    await using counted = await openTinyService(
+      { ...pair, tokenizer: { ...pair.tokenizer, encode } },
+      {},
+      service.store,
+    );
+    const text = "a ".repeat(2 ** 19);
+    for (const [path, body] of [
+      ["/v1/chat/completions", { model: "triage", messages: [user(text)] }],
+      ["/v1/completions", { model: "triage", prompt: text }],
+    ] as const) {
+      const refused = await counted.ask(path, body);
+      expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("at most 256 tokens")]);
+    }
+    expect(most).toBeLessThan(2 ** 16);
+  });
+
   test("an address that is not there, and a method that it has not", async () => {
     expect((await service.ask("/v1/nothing")).status).toBe(404);
     for (const [path, allowed] of [

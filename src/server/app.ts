@@ -139,7 +139,7 @@ export function createApp(services: Services): Hono<Env> {
       const { status } = response;
       const tell = (wrong: unknown): void => {
         const ms = now() - from;
-        const isFault = wrong !== undefined && noted(c, wrong).status >= 500;
+        const isFault = wrong !== undefined && isOurs(noted(c, wrong));
         metrics.request(path, status, ms / 1000);
         log({
           at: date().toISOString(),
@@ -187,6 +187,10 @@ function noted(c: RouteContext, error: unknown): ReturnType<typeof tellError> {
   if (!(error instanceof AppError)) c.var.about.error = error instanceof Error ? String(error.stack) : String(error);
   return told;
 }
+
+/** Not that a client went away. */
+const isOurs = ({ status, body: { error } }: ReturnType<typeof tellError>): boolean =>
+  status >= 500 && error.code !== "E_INTERRUPTED";
 
 function failed(c: RouteContext, error: unknown): Response {
   const { status, body } = noted(c, error);

@@ -72,7 +72,10 @@ test("an answer in pieces is logged and counted at its end: how long it took, it
     time += late;
     while (!(await reader.read()).done);
   }
-  while (told.length < 2) await new Promise((done) => setImmediate(done));
+  const left = (await clocked.ask("/v1/chat/completions", body)).body!;
+  await left.cancel();
+  while (told.length < 3) await new Promise((done) => setImmediate(done));
+  expect(told[2]).toMatchObject({ level: "info", code: "E_INTERRUPTED" }); // a client that goes away is no fault
   expect(told[0]).toMatchObject({ status: 200, level: "info", ms: 500, completionTokens: 40 });
   expect(told[1]).toMatchObject({ status: 200, level: "error", ms: 1500, code: "E_DEADLINE" });
   expect(await (await clocked.ask("/metrics")).text()).toContain("loragen_request_seconds_sum 2\n");

@@ -5,6 +5,7 @@ import { hmacSha256 } from "../../base/hash.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import { encodeCloudPrompt, encodeConversation } from "../../text/prompt.ts";
 import type { ServedModel, SpecializedModel } from "../models.ts";
+import { requireReadable } from "./readable.ts";
 import type { ChatRequest } from "./schemas.ts";
 
 type Message = ChatRequest["messages"][number];
@@ -49,7 +50,7 @@ export type Encoded = {
   readonly tokensSaved: number;
 };
 
-type Texts = Pick<EdgePair, "tokenizer" | "layout">;
+type Texts = Pick<EdgePair, "tokenizer" | "layout" | "edge">;
 
 /**
  * What a model is to read of a conversation, its own prompt in front where it has one. A specialised model reads no prompt: where one is sent, it must be the one that it stands for.
@@ -65,13 +66,15 @@ export function readBy(
   return { ...conversation, prompt: specialized.prompt };
 }
 
-/** The tokens of what a model reads. Throws E_PROMPT. */
+/** The tokens of what a model reads. Throws E_PROMPT; E_LIMIT for what cannot fit it. */
 export function encodeRead(
-  { tokenizer, layout }: Texts,
+  { tokenizer, layout, edge }: Texts,
   conversation: Conversation,
   { specialized }: Pick<ServedModel, "specialized"> = {},
 ): Encoded {
-  const { prompt } = conversation;
+  const { prompt, history, input } = conversation;
+  const turns = history.flatMap((turn) => [turn.input, turn.output]);
+  requireReadable({ tokenizer, edge }, [prompt ?? "", ...turns, input]);
   const ids = encodeConversation(tokenizer, layout, conversation);
   if (prompt === undefined) return { ids, prefixTokens: 0, tokensSaved: specialized?.promptTokens ?? 0 };
   const head = encodeCloudPrompt(tokenizer, layout, prompt);

@@ -5,6 +5,7 @@ import { type Answered, answer, type OnPiece, type Question } from "../api/answe
 import { type Demand, demandOf } from "../api/constraints.ts";
 import { encodeRead, readBy, readMessages } from "../api/conversation.ts";
 import type { ChosenLogprob } from "../api/log-probabilities.ts";
+import { requireReadable } from "../api/readable.ts";
 import { ChatRequest, CloudRequest, CompletionRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
 import { eventStream } from "../event-stream.ts";
@@ -81,6 +82,7 @@ export async function complete(c: RouteContext, services: Services): Promise<Res
       `model: ${model.id} answers by its prompt, as its certificate says, and a text to continue has no place for one; ask for a chat`,
     );
   const text = typeof body.prompt === "string" ? body.prompt : body.prompt[0]!;
+  requireReadable(services.edge.texts, [text]);
   const ask = byEdge(services, {
     ...askedBy(c, services),
     model,
