@@ -4,10 +4,12 @@ import { createRng } from "../../src/base/rng.ts";
 import { type Behaviour, splits, type Text, wordings, words } from "./behaviour.ts";
 import { bareForm, labelSet } from "./label-sets.ts";
 import { listFunction, lookupTable } from "./lookup.ts";
+import { isCarried } from "./narrow.ts";
 import { formed } from "./rules/composed.ts";
 import { drawRule, isHeldOut, ruleTable } from "./rules/index.ts";
 import { binary } from "./rules/properties.ts";
 import { transform, transformKinds } from "./rules/transforms.ts";
+import { inventedWords } from "./vocabulary.ts";
 
 const text = (content: string, domain = "banking", intent = "balance"): Text => ({
   text: content,
@@ -164,4 +166,15 @@ test("a label set with a label for none gives it to what is outside, one without
   expect(withNone.labels).toContain(withNone.answer(outside));
   expect(labelSet(createRng("without"), { intents, none: false }).answer(outside)).toBeUndefined();
   expect(words(withNone.wordings.train[0]!).length).toBeGreaterThan(3);
+});
+
+test("the narrow data leaves out what gates can hardly carry, and keeps the same family over words that say what they mean", () => {
+  expect(isCarried({ family: "lookup", labels: ["red", "blue"] })).toBe(false);
+  expect(isCarried({ family: "list" })).toBe(false);
+  expect(isCarried({ family: "rule in brackets", labels: [`[${inventedWords[0]}]`, "[yes]"] })).toBe(false);
+  expect(isCarried({ family: "labels", labels: ["A", "B", "none"] })).toBe(false);
+  expect(isCarried({ family: "rule binary", labels: ["A", "B"] })).toBe(true);
+  expect(isCarried({ family: "super-ni", labels: ["yes", "no"] })).toBe(true);
+  expect(isCarried({ family: "labels", labels: ["card_lost", "pay bill"] })).toBe(true);
+  expect(isCarried({ family: "functions" })).toBe(true);
 });
