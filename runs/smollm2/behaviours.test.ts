@@ -4,7 +4,7 @@ import { createRng } from "../../src/base/rng.ts";
 import { type Behaviour, splits, type Text, wordings, words } from "./behaviour.ts";
 import { bareForm, labelSet } from "./label-sets.ts";
 import { listFunction, lookupTable } from "./lookup.ts";
-import { isCarried } from "./narrow.ts";
+import { isCarried, rulesFirst } from "./narrow.ts";
 import { formed } from "./rules/composed.ts";
 import { drawRule, isHeldOut, ruleTable } from "./rules/index.ts";
 import { binary } from "./rules/properties.ts";
@@ -177,4 +177,13 @@ test("the narrow data leaves out what gates can hardly carry, and keeps the same
   expect(isCarried({ family: "super-ni", labels: ["yes", "no"] })).toBe(true);
   expect(isCarried({ family: "labels", labels: ["card_lost", "pay bill"] })).toBe(true);
   expect(isCarried({ family: "functions" })).toBe(true);
+});
+
+test("rules first: every rule of one kind, none over others, and a third of the rest", () => {
+  const families = ["rule transform", "labels", "rule chain", "labels", "rule fixed", "labels", "super-ni"];
+  expect(rulesFirst(families.map((family) => ({ family }))).map(({ family }) => family)).toEqual([
+    "rule transform",
+    "rule fixed",
+    "labels",
+  ]);
 });

@@ -1,8 +1,10 @@
 /**
- * @file The training data without the prompts whose answers gates can hardly carry:
+ * @file Two narrower mixtures of the training data, for the stretches of a training that begin with what is learnt first:
  *   npx tsx runs/smollm2/narrow.ts [DATA = work/smollm2/data]
- * reads train.jsonl and writes train-narrow.jsonl: no invented words as labels, no codes for concepts, no tables, no functions over lists.
- * What such a label means is known to the prompt alone, and gates hold a hundred bits.
+ * reads train.jsonl and writes
+ *   train-narrow.jsonl  without the prompts whose answers gates can hardly carry: no invented words as labels, no codes for concepts, no
+ *                       tables, no functions over lists. What such a label means only the prompt knows, and gates hold a hundred bits
+ *   train-rules.jsonl   of these two thirds rules, none of them made of several rules, and every third prompt of all else
  */
 import { join } from "node:path";
 import { type Episode, readEpisodes, writeEpisodes } from "../../src/data/episode.ts";
@@ -30,10 +32,27 @@ export function isCarried({ family, labels = [] }: Pick<Episode, "family" | "lab
   return !ofConcepts.has(family) || labels.length === 0 || labels.filter(isCode).length < labels.length / 2;
 }
 
+/** Rules over other rules, in turn or by cases. */
+const composed = new Set(["rule chain", "rule branched"]);
+const keptOfOthers = 3;
+
+/** Rules of one kind, and every third prompt of each family that is none. */
+export function rulesFirst<E extends Pick<Episode, "family">>(episodes: readonly E[]): E[] {
+  const seen = new Map<string, number>();
+  return episodes.filter(({ family }) => {
+    const count = (seen.get(family) ?? 0) + 1;
+    seen.set(family, count);
+    return family.startsWith("rule ") ? !composed.has(family) : count % keptOfOthers === 0;
+  });
+}
+
 if (process.argv[1] === import.meta.filename) {
   const [data = "work/smollm2/data"] = process.argv.slice(2);
   const all = await readEpisodes(join(data, "train.jsonl"));
-  const kept = all.filter(isCarried);
-  await writeEpisodes(join(data, "train-narrow.jsonl"), kept);
-  console.log(`${kept.length} of ${all.length} prompts kept`);
+  const narrow = all.filter(isCarried);
+  const mixtures = { "train-narrow": narrow, "train-rules": rulesFirst(narrow) };
+  for (const [name, kept] of Object.entries(mixtures)) {
+    await writeEpisodes(join(data, `${name}.jsonl`), kept);
+    console.log(`${name}: ${kept.length} of ${all.length} prompts`);
+  }
 }
