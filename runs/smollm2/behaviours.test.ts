@@ -171,8 +171,17 @@ test("a label set with a label for none gives it to what is outside, one without
 test("the narrow data leaves out what gates can hardly carry, and keeps the same family over words that say what they mean", () => {
   expect(isCarried({ family: "lookup", labels: ["red", "blue"] })).toBe(false);
   expect(isCarried({ family: "list" })).toBe(false);
-  expect(isCarried({ family: "rule in brackets", labels: [`[${inventedWords[0]}]`, "[yes]"] })).toBe(false);
-  expect(isCarried({ family: "labels", labels: ["A", "B", "none"] })).toBe(false);
+  expect(isCarried({ family: "rule in brackets", labels: inventedWords.slice(0, 2).map((word) => `[${word}]`) })).toBe(
+    false,
+  );
+  for (const written of [
+    (name: string) => name,
+    (name: string) => `{"intent": "${name}"}`,
+    (name: string) => `go("${name}")`,
+  ])
+    expect(isCarried({ family: "labels", labels: ["A", "B", "none"].map(written) })).toBe(false);
+  expect(isCarried({ family: "labels", labels: ["Label: L1", "Label: L2"] })).toBe(false);
+  expect(isCarried({ family: "rule binary", labels: ["red", "blue"] })).toBe(true); // "red" is among the invented words
   expect(isCarried({ family: "rule binary", labels: ["A", "B"] })).toBe(true);
   expect(isCarried({ family: "super-ni", labels: ["yes", "no"] })).toBe(true);
   expect(isCarried({ family: "labels", labels: ["card_lost", "pay bill"] })).toBe(true);

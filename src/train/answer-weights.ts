@@ -110,7 +110,7 @@ export const totalWeight =
 
 /**
  * The weighed mean of −log p(answer). logits (n, v), targets (n) i64. Reports `tokenLoss`, the plain mean over tokens, and `choiceLoss`, the
- * mean of −log p(label | list) in nats over answers from lists.
+ * mean of −log p(label | list) in nats over answers from lists; 0 for a batch without them.
  */
 export function weighedLoss(prefix: string, logits: Node, targets: Node): Objective {
   const [rows, vocabulary] = logits.shape as [Dim, number];

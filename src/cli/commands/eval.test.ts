@@ -263,19 +263,23 @@ test("--among-labels has a task's labels written among themselves, other tasks a
     labels,
     samples: labels.map((target) => ({ input: `go ${target}`, target })),
   });
-  const suite = [closed, writeTask("open")];
+  const own = { labels: ["a", "b"], samples: [{ input: "which", target: "c", choices: ["c", "d"] }] };
+  const suite = [closed, writeTask("open", own)]; // the choices of a sample come before the labels
   const log = join(folder, "among.jsonl");
   const asked = ["--among-labels", "--timed", "0", "--methods", "base,specialized", "--log", log];
-  await evaluate(suite[0]!, suite[1]!, ...asked);
+  await evaluate(closed, suite[1]!, ...asked);
   const lines = linesOf(log);
   for (const { task, answer, confidence, finish } of lines) {
-    expect(finish === "choice").toBe(task === "open"); // each of its samples has choices of its own
+    expect(finish === "choice").toBe(task === "open");
     expect(confidence !== undefined).toBe(task === "closed");
     if (task === "closed") expect(labels).toContain(answer);
   }
   expect(new Set(lines.map(({ task }) => task))).toEqual(new Set(["closed", "open"]));
   const { status, stderr } = await run("eval", "--suite", ...suite, "--pair", pair, "--written", "--log", log);
   expect([status, stderr]).toEqual([1, expect.stringContaining("asked under another constraint")]);
+  const odd = { labels: ["a\nb", "c"], samples: [{ input: "which", target: "c" }] };
+  const refused = await run("eval", "--pair", pair, "--suite", writeTask("odd", odd), "--among-labels");
+  expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('task "odd": labels')]);
 });
 
 test("--check refuses tasks whose answers the prompt does not say, all at once, and asks nothing", async () => {

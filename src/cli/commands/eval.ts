@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { createProgress } from "../../base/progress.ts";
 import { findConstraint } from "../../constraint/find.ts";
-import { labelsSpec } from "../../constraint/spec.ts";
+import { type ConstraintSpec, labelsSpec } from "../../constraint/spec.ts";
 import { underivable } from "../../data/check-task.ts";
 import type { EvalTask } from "../../data/eval-task.ts";
 import { readTaskFiles } from "../../data/task-file.ts";
@@ -158,8 +158,21 @@ async function constraintOf(flags: Flags): Promise<Selection["constraint"]> {
   if (given) return () => given;
   const { amongLabels, findConstraint: isFound } = flags;
   if (!amongLabels && !isFound) return undefined;
-  return ({ labels, systemPrompt }) =>
-    amongLabels && labels !== undefined ? labelsSpec(labels) : isFound ? findConstraint(systemPrompt)?.spec : undefined;
+  return (task) =>
+    amongLabels && hasOneList(task) ? ownLabels(task) : isFound ? findConstraint(task.systemPrompt)?.spec : undefined;
+}
+
+/** Whether all samples are answered by the task's labels: a sample's own choices come before them. */
+const hasOneList = ({ labels, samples }: EvalTask): boolean =>
+  labels !== undefined && samples.every(({ choices }) => choices === undefined);
+
+/** Throws E_USAGE, naming the task, for labels that no constraint takes. */
+function ownLabels({ name, labels }: EvalTask): ConstraintSpec {
+  try {
+    return labelsSpec(labels!);
+  } catch (error) {
+    throw new AppError("E_USAGE", `--among-labels: task "${name}": ${(error as Error).message}`);
+  }
 }
 
 async function evalCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
@@ -180,7 +193,7 @@ async function evalCommand(context: CliContext, flags: Flags, signal: AbortSigna
       resolveModel: context.resolveModel,
       warn: warnOn(context),
       constraint,
-      written: ({ labels }) => written === true || (amongLabels === true && labels !== undefined),
+      written: (task) => written === true || (amongLabels === true && hasOneList(task)),
       runCode,
       timedQueries: timed,
       now,
