@@ -8,7 +8,7 @@ import type { Conversation } from "./api/conversation.ts";
 import type { ChosenLogprob } from "./api/log-probabilities.ts";
 import { type CloudRequest, cloudModelName } from "./api/schemas.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { eventsFrom, postTo, type RemoteOptions, remoteLimits, requireAddress } from "./remote.ts";
+import { eventsFrom, postTo, type RemoteOptions, readAnswer, remoteLimits, requireAddress } from "./remote.ts";
 import type { CloudQuestion, CloudSide } from "./sides.ts";
 
 const path = "/v1/cloud/chat/completions";
@@ -37,7 +37,7 @@ type RemoteAnswersOptions = Omit<RemoteOptions, "what" | "answerMs"> & { readonl
 
 /**
  * Asks another service's cloud model.
- * @throws E_USAGE for what is no http address; when asked as `postTo`, E_FORMAT, E_MISMATCH where the other has another pair
+ * @throws E_USAGE for what is no http address; when asked as `postTo`, E_IO too where the other has another pair
  */
 export function remoteAnswers(
   pair: EdgePair,
@@ -47,12 +47,14 @@ export function remoteAnswers(
   const remote = { ...options, what, url: requireAddress(what, options.url) };
 
   function read<Schema extends z.ZodType>(text: string, schema: Schema): z.infer<Schema> {
-    return checkSchema(parseJson(text, { what, maxBytes: remoteLimits.answerBytes }), schema, { what });
+    return readAnswer(() =>
+      checkSchema(parseJson(text, { what, maxBytes: remoteLimits.answerBytes }), schema, { what }),
+    );
   }
   function requireSamePair(found: string): void {
     const wanted = fingerprintOf(pair);
     if (found !== wanted)
-      throw new AppError("E_MISMATCH", `${what}: expected a host of the same pair (${wanted}), found ${found}`);
+      throw new AppError("E_IO", `${what}: expected a host of the same pair (${wanted}), found ${found}`);
   }
 
   async function whole(with_: RemoteOptions, body: CloudRequest, signal: AbortSignal | undefined) {
@@ -70,7 +72,7 @@ export function remoteAnswers(
     let usage: z.infer<typeof Usage> | undefined;
     const logprobs: ChosenLogprob[] = [];
     for await (const event of eventsFrom(with_, path, asked, signal)) {
-      const failed = Failed.safeParse(parseJson(event, { what, maxBytes: remoteLimits.answerBytes }));
+      const failed = Failed.safeParse(read(event, z.unknown()));
       if (failed.success) throw new AppError("E_IO", `${what}: its answer ended with ${failed.data.error.code}`);
       const piece = read(event, Piece);
       requireSamePair(piece.system_fingerprint);
@@ -85,7 +87,7 @@ export function remoteAnswers(
       if (added !== "" || chosen.length > 0) onPiece(added, chosen);
     }
     if (finish === undefined || usage === undefined)
-      throw new AppError("E_FORMAT", `${what}: expected an answer with its end and its usage, found none`);
+      throw new AppError("E_IO", `${what}: expected an answer with its end and its usage, found none`);
     return { text, finish, logprobs: body.logprobs ? logprobs : undefined, confidence, usage };
   }
 

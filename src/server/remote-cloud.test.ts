@@ -18,6 +18,8 @@ let pair: Pair;
 let far: TinyService;
 let near: TinyService;
 let isAway = false;
+/** What the far host answers in the place of its own answer. */
+let instead: string | undefined;
 const sent: string[] = [];
 const lines: LogLine[] = [];
 const log = (line: LogLine) => lines.push(line);
@@ -30,6 +32,7 @@ beforeAll(async () => {
     key: "k",
     fetch: async (input, init) => {
       if (isAway) throw new TypeError("fetch failed");
+      if (instead !== undefined) return new Response(instead);
       sent.push(`${new Headers(init!.headers).get("authorization")} ${String(init!.body)}`);
       return far.fetch(new Request(input as string, init));
     },
@@ -54,6 +57,13 @@ test("the gates are those of the host with the cloud model; secret and constrain
   expect(sent).toEqual([`Bearer k ${JSON.stringify({ prompt })}`]);
 });
 
+test("an answer that cannot be read is told as that host's fault, not the caller's", async () => {
+  instead = "{}";
+  const refused = await near.ask("/v1/specializations", { name: "unread", prompt: "Say yes or no." });
+  instead = undefined;
+  expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: "E_IO" } }]);
+});
+
 test("gates alone are given to whoever may make specialisations, and nothing is kept", async () => {
   const before = (await far.store.verify()).objects;
   const response = await far.ask("/v1/gates", { prompt });
@@ -66,7 +76,7 @@ test("gates alone are given to whoever may make specialisations, and nothing is 
 test.each([
   ["an error", async () => new Response("", { status: 500 }), "E_IO", "found 500"],
   ["too much to do", async () => new Response("", { status: 429 }), "E_BUSY", "again later"],
-  ["something else", async () => new Response("{}"), "E_FORMAT", "cloud"],
+  ["something else", async () => new Response("{}"), "E_IO", "cloud"],
   ["too much", async () => new Response(new Uint8Array(remoteLimits.answerBytes + 1)), "E_IO", "found more"],
   ["nothing", async () => Promise.reject(new TypeError("fetch failed")), "E_IO", "cannot be reached"],
 ])("a host that answers with %s", async (_, fetch, code, message) => {
@@ -81,7 +91,7 @@ test("a host with another pair is found out", async () => {
     fetch: async (input, init) => far.fetch(new Request(input as string, init)),
   });
   const asked = ask(prompt, { secret: undefined, constraint: undefined, truncate: undefined });
-  await expect(asked).rejects.toMatchObject({ code: "E_MISMATCH" });
+  await expect(asked).rejects.toMatchObject({ code: "E_IO", cause: { code: "E_MISMATCH" } });
 });
 
 describe("the ladder's highest rung", () => {
@@ -169,10 +179,10 @@ describe("the ladder's highest rung", () => {
     ["says nothing in time", never, { deadline: 5 }, "E_DEADLINE"],
     ["is asked by one who goes away", never, { signal: AbortSignal.abort() }, "E_INTERRUPTED"],
     ["has too much to do", async () => new Response("", { status: 429 }), {}, "E_BUSY"],
-    ["has another pair", async () => new Response(half), {}, "E_MISMATCH"],
+    ["has another pair", async () => new Response(half), {}, "E_IO"],
     ["does not end", async () => new Response("data: "), {}, "E_IO"],
     ["fails halfway", async () => new Response('data: {"error": {"code": "E_NAN"}}\n\n'), {}, "E_IO"],
-    ["says something else", async () => new Response("data: {}\n\n"), {}, "E_FORMAT"],
+    ["says something else", async () => new Response("data: {}\n\n"), {}, "E_IO"],
     ["does not know the address", async () => new Response("", { status: 404 }), {}, "E_IO"],
   ])("of a host that %s ends in a code, without the prompt", async (_, fetch, more, code) => {
     const { answer } = remoteAnswers(pair, { url: "http://far", fetch, now: () => 0 });

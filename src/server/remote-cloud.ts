@@ -2,19 +2,22 @@
 import { hmacSha256 } from "../base/hash.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import { parseSpecialization, requireSamePair } from "../pair/specialization.ts";
-import { postTo, type RemoteOptions, requireAddress } from "./remote.ts";
+import { postTo, type RemoteOptions, readAnswer, requireAddress } from "./remote.ts";
 import type { SpecializePrompt } from "./services.ts";
 
 /**
  * Asks another service's `/v1/gates`.
- * @throws E_USAGE for what is no http address; when asked as `postTo`, E_FORMAT, or E_MISMATCH where the other has another pair
+ * @throws E_USAGE for what is no http address; when asked as `postTo`, E_IO too where the other has another pair
  */
 export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">): SpecializePrompt {
   const remote = { ...options, what: "cloud", url: requireAddress("cloud", options.url) };
   return async (prompt, { secret, constraint, truncate }) => {
     const text = await postTo(remote, "/v1/gates", { prompt, ...(truncate === undefined ? {} : { truncate }) });
-    const { promptHmac: _, constraint: __, ...gates } = parseSpecialization(text, "cloud");
-    requireSamePair("cloud", gates, pair);
+    const { promptHmac: _, constraint: __, ...gates } = readAnswer(() => {
+      const made = parseSpecialization(text, "cloud");
+      requireSamePair("cloud", made, pair);
+      return made;
+    });
     return {
       ...gates,
       ...(secret === undefined ? {} : { promptHmac: hmacSha256(secret, prompt) }),

@@ -63,6 +63,19 @@ export async function* eventsFrom(
   throw new AppError("E_IO", `${options.what}: its answer ended before its end`);
 }
 
+/**
+ * Reads what the other has answered. An answer that is none, or of another pair, is that host's fault and not the caller's.
+ * @throws E_IO
+ */
+export function readAnswer<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    throw new AppError("E_IO", error.message, { cause: error });
+  }
+}
+
 const posted = (body: object) => ({ method: "POST", body: JSON.stringify(body) });
 
 async function whole(pieces: AsyncIterable<string>): Promise<string> {
