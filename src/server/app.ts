@@ -127,23 +127,27 @@ export function createApp(services: Services): Hono<Env> {
       c.set("requestId", newId());
       c.set("about", {});
       let response: Response;
+      let thrown: unknown;
       try {
         if (pages !== undefined) requireOwnPage((name) => c.req.header(name), pages.hosts);
         if (scope !== undefined) c.set("caller", keys.admit(c.req.header("authorization"), scope));
         response = await run(c, services);
       } catch (error) {
+        thrown = error;
         response = failed(c, error);
       }
       response.headers.set("x-request-id", c.var.requestId);
       if (c.var.about.rung !== undefined) response.headers.set("x-loragen-rung", c.var.about.rung);
-      const { status } = response;
       const tell = (wrong: unknown): void => {
         const ms = now() - from;
-        const isFault = wrong !== undefined && isOurs(noted(c, wrong));
+        const told = wrong === undefined ? undefined : noted(c, wrong);
+        const hasLeft = told !== undefined && isInterrupted(told);
+        const status = hasLeft && response.status >= 500 ? clientLeft : response.status;
+        const isFault = told === undefined ? status >= 500 : told.status >= 500 && !hasLeft;
         metrics.request(path, status, ms / 1000);
         log({
           at: date().toISOString(),
-          level: status >= 500 || isFault ? "error" : "info",
+          level: isFault ? "error" : "info",
           request: c.var.requestId,
           method: c.req.method,
           route: path,
@@ -153,7 +157,7 @@ export function createApp(services: Services): Hono<Env> {
           ...c.var.about,
         });
       };
-      if (c.var.ended === undefined) tell(undefined);
+      if (c.var.ended === undefined) tell(thrown);
       else void c.var.ended.then(tell);
       return response;
     });
@@ -188,9 +192,11 @@ function noted(c: RouteContext, error: unknown): ReturnType<typeof tellError> {
   return told;
 }
 
-/** Not that a client went away. */
-const isOurs = ({ status, body: { error } }: ReturnType<typeof tellError>): boolean =>
-  status >= 500 && error.code !== "E_INTERRUPTED";
+/** What is counted where a client went away before it had any of its answer; nobody is told. */
+const clientLeft = 499;
+
+/** The client went away. */
+const isInterrupted = ({ body: { error } }: ReturnType<typeof tellError>): boolean => error.code === "E_INTERRUPTED";
 
 function failed(c: RouteContext, error: unknown): Response {
   const { status, body } = noted(c, error);

@@ -81,6 +81,18 @@ test("an answer in pieces is logged and counted at its end: how long it took, it
   expect(await (await clocked.ask("/metrics")).text()).toContain("loragen_request_seconds_sum 2\n");
 });
 
+test("a client that goes away before its answer begins is no fault: it is logged and counted as 499", async () => {
+  const from = lines.length;
+  const leave = { method: "POST", signal: AbortSignal.abort() };
+  for (const stream of [false, true]) {
+    const body = JSON.stringify({ model: "tiny-0", messages: [user("pay my bill")], stream });
+    await service.ask("/v1/chat/completions", undefined, { ...leave, body });
+  }
+  const left = { status: 499, level: "info", code: "E_INTERRUPTED" };
+  expect(lines.slice(from)).toMatchObject([left, left]);
+  expect(await (await service.ask("/metrics")).text()).not.toContain('status="503"');
+});
+
 test("a damaged file of the store is the service's fault, not the caller's", async () => {
   const damaged = async () => {
     throw new AppError("E_FORMAT", "content x: expected content of this SHA-256, found another");
