@@ -10,6 +10,7 @@ import { type CloudRequest, cloudModelName } from "./api/schemas.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { eventsFrom, postTo, type RemoteOptions, readAnswer, remoteLimits, requireAddress } from "./remote.ts";
 import type { CloudQuestion, CloudSide } from "./sides.ts";
+import { createUnderWay } from "./under-way.ts";
 
 const path = "/v1/cloud/chat/completions";
 
@@ -45,6 +46,7 @@ export function remoteAnswers(
 ): CloudSide {
   const what = "cloud";
   const remote = { ...options, what, url: requireAddress(what, options.url) };
+  const underWay = createUnderWay(remoteLimits.questions);
 
   function read<Schema extends z.ZodType>(text: string, schema: Schema): z.infer<Schema> {
     return readAnswer(() =>
@@ -98,9 +100,9 @@ export function remoteAnswers(
       const answerMs = Math.min(remoteLimits.answerMs, deadline === undefined ? Infinity : deadline - from);
       const body = bodyOf(question);
       const asked = { ...remote, answerMs };
-      const { usage, ...answered } = await (onPiece === undefined
-        ? whole(asked, body, signal)
-        : streamed(asked, body, onPiece, signal));
+      const { usage, ...answered } = await underWay.run(question.tenant, () =>
+        onPiece === undefined ? whole(asked, body, signal) : streamed(asked, body, onPiece, signal),
+      );
       const { prompt_tokens, completion_tokens } = usage;
       const total_tokens = prompt_tokens + completion_tokens;
       return {
@@ -109,7 +111,7 @@ export function remoteAnswers(
         ms: now() - from,
       };
     },
-    close: async () => undefined,
+    close: () => underWay.close(),
   };
 }
 

@@ -174,6 +174,18 @@ describe("the ladder's highest rung", () => {
       if (init!.signal!.aborted) stop();
       init!.signal!.addEventListener("abort", stop);
     });
+  test("is asked so much at once and no more, and no more at the end, which waits for what is under way", async () => {
+    const { answer, close } = remoteAnswers(pair, { url: "http://far", fetch: never });
+    const leave = new AbortController();
+    const asked = { ...question, signal: leave.signal };
+    const running = Array.from({ length: remoteLimits.questions.ofTenant }, () => answer(asked));
+    await expect(answer(question)).rejects.toMatchObject({ code: "E_BUSY" });
+    const closed = close();
+    await expect(answer({ ...question, tenant: "other" })).rejects.toMatchObject({ code: "E_BUSY" });
+    leave.abort();
+    await closed;
+    expect((await Promise.allSettled(running)).every(({ status }) => status === "rejected")).toBe(true);
+  });
   const half = `data: ${JSON.stringify({ system_fingerprint: "x", choices: [] })}\n\n`;
   test.each<[string, typeof fetch, Partial<CloudQuestion>, string]>([
     ["says nothing in time", never, { deadline: 5 }, "E_DEADLINE"],

@@ -12,7 +12,13 @@ export type RemoteOptions = {
   readonly answerMs?: number | undefined;
 };
 
-export const remoteLimits = { answerBytes: 2 ** 24, answerMs: 120_000, reasonChars: 500 } as const;
+/** `questions`: with the other host at once, of all tenants, and of one. */
+export const remoteLimits = {
+  answerBytes: 2 ** 24,
+  answerMs: 120_000,
+  reasonChars: 500,
+  questions: { all: 1024, ofTenant: 256 },
+} as const;
 
 /** Throws E_USAGE for what is no http address, and for one with a password in it. */
 export function requireAddress(what: string, url: string): string {

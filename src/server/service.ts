@@ -134,8 +134,7 @@ export async function createService(
   async function close(): Promise<void> {
     isEnding = true;
     await Promise.all([certifications.close(), downloads?.close()]);
-    await engine.close();
-    await answering?.close();
+    await Promise.all([engine.close(), answering?.close()]);
     await cloud?.close();
   }
   return { fetch: (request) => app.fetch(request), engine, base, pin, close, [Symbol.asyncDispose]: close };
