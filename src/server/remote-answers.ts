@@ -94,6 +94,7 @@ export function remoteAnswers(
   }
 
   return {
+    isRemote: true,
     async answer(question, onPiece) {
       const { deadline, signal } = question;
       const from = now();

@@ -157,8 +157,10 @@ describe("the ladder's highest rung", () => {
     expect((await near.ask("/v1/chat/completions", { model: "hard", messages: [user("hello")] })).status).toBe(200);
   });
 
-  test("is not given where a host was not told to", async () => {
+  test("is not given where a host was not told to, nor passed on to a third host", async () => {
     const body = { model: "cloud", messages: [user("x")] };
+    const before = sent.length;
+    expect([(await near.ask("/v1/cloud/chat/completions", body)).status, sent.length]).toEqual([404, before]);
     await using closed = await openTinyService(pair);
     expect((await closed.ask("/v1/cloud/chat/completions", body)).status).toBe(404);
   });

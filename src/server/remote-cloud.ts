@@ -13,7 +13,11 @@ export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">
   const remote = { ...options, what: "cloud", url: requireAddress("cloud", options.url) };
   return async (prompt, { secret, constraint, truncate }) => {
     const text = await postTo(remote, "/v1/gates", { prompt, ...(truncate === undefined ? {} : { truncate }) });
-    const { promptHmac: _, constraint: __, ...gates } = readAnswer(() => {
+    const {
+      promptHmac: _,
+      constraint: __,
+      ...gates
+    } = readAnswer(() => {
       const made = parseSpecialization(text, "cloud");
       requireSamePair("cloud", made, pair);
       return made;

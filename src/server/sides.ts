@@ -21,6 +21,8 @@ export type CloudQuestion = Pick<Question, "sampled" | "maxTokens" | "logprobs" 
 
 /** The cloud model as it is: on this machine, or on another host. */
 export type CloudSide = {
+  /** On another host. */
+  readonly isRemote: boolean;
   /** Throws as `answer`; on another host as `postTo` too. */
   answer(question: CloudQuestion, onPiece?: OnPiece): Promise<Answered>;
   close(): Promise<void>;
@@ -42,6 +44,7 @@ export function cloudSide(
     return opened;
   };
   return {
+    isRemote: false,
     async answer({ conversation, constraint, ...asked }, onPiece) {
       const engine = await open();
       const question = {

@@ -59,6 +59,11 @@ export async function chatWithCloud(c: RouteContext, services: Services): Promis
   const { cloud } = services;
   if (cloud === undefined)
     throw new AppError("E_NOT_FOUND", "cloud: that model does not answer here; start the service with --cloud-answers");
+  if (cloud.isRemote)
+    throw new AppError(
+      "E_NOT_FOUND",
+      "cloud: that model is on another host; ask that one, so that no question goes in circles",
+    );
   const { spec: constraint, isCall } = cloudDemand(body);
   const conversation = readMessages(body.messages);
   const ask = byCloud(cloud, { ...chatted(body), ...askedBy(c, services), conversation, constraint });
