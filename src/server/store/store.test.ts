@@ -117,6 +117,10 @@ describe("looking after it", () => {
     const damaged: string[] = [];
     const listed = await store.list("main", (name) => damaged.push(name));
     expect([listed.map(({ name }) => name), damaged]).toEqual([["a"], ["b"]]);
+    const { put, rollback, alias, remove } = store;
+    const changes = [put("main", "b", contentOf(0.5)), rollback("main", "b"), alias("main", "b", "a")];
+    const told = { status: "rejected", reason: { code: "E_DATA" } };
+    expect(await Promise.allSettled([...changes, remove("main", "b")])).toMatchObject([told, told, told, told]);
     await expect(store.collect()).rejects.toMatchObject({ code: "E_FORMAT" });
     expect((await store.verify()).damaged).toEqual(["main/b"]);
     await store.repair();

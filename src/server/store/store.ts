@@ -29,7 +29,7 @@ import {
 import { Certificate } from "../trust/certificate.ts";
 import type { S3Settings } from "./bucket-client.ts";
 import { contentsAsideOf } from "./contents-aside.ts";
-import { isDamage, isDamaged } from "./damage.ts";
+import { isDamage, isDamaged, tellDamage } from "./damage.ts";
 import { isHash, jsonFiles, objectPath } from "./files.ts";
 import { parseReference, requireName } from "./names.ts";
 import { openStorage } from "./open-storage.ts";
@@ -58,6 +58,7 @@ export type StoreReport = {
   readonly unused: readonly string[];
 };
 
+/** Where the file of a name is damaged, whatever needs it throws E_DATA. */
 export type Store = {
   /** Names in alphabetical order. A file that cannot be read is left out, and told of. */
   list(tenant: string, onDamaged?: (name: string) => void): Promise<StoredName[]>;
@@ -84,7 +85,7 @@ export type Store = {
   /** Keeps how a content answered, in the place of what was known of it. Throws E_NOT_FOUND where it is gone, or no name of the tenant has it. */
   certify(tenant: string, certificate: Certificate): Promise<void>;
   uncertify(tenant: string, object: string): Promise<void>;
-  /** undefined: it was never measured. Throws E_FORMAT. */
+  /** undefined: it was never measured. Throws E_DATA. */
   certificate(tenant: string, object: string): Promise<Certificate | undefined>;
   /** Removes contents that no name points to, with their certificates. Returns them. In a bucket none that was written within an hour. */
   collect(): Promise<string[]>;
@@ -141,8 +142,11 @@ export function storeIn(storage: Storage, { now, sleep }: Required<Pick<StoreOpt
     `certificates/${requireName(tenant)}/${Sha256.parse(object)}.json`;
   const namePath = (tenant: string, name: string) => `names/${requireName(tenant)}/${requireName(name)}.json`;
 
-  /** Undefined where there is none. Throws E_FORMAT, E_LIMIT, E_IO. */
-  async function readJson<Schema extends z.ZodType>(
+  /** Undefined where there is none. Throws E_DATA where it is damaged, E_IO. */
+  const readJson = <Schema extends z.ZodType>(from: Read, key: string, schema: Schema, maxBytes: number) =>
+    tellDamage(parsedJson(from, key, schema, maxBytes));
+
+  async function parsedJson<Schema extends z.ZodType>(
     from: Read,
     key: string,
     schema: Schema,
