@@ -43,25 +43,52 @@ export type TaskSource = {
 /** What short texts encode to is kept: the long ones are prompts with fresh examples. */
 const cacheLimits = { length: 6000, entries: 500_000 };
 
-/** Opens what a run is trained on: task files, from which prompts are drawn, or episodes, which were drawn before. */
+export type TaskSourceConfig = {
+  readonly tasks?: TasksConfig | undefined;
+  readonly episodes?: EpisodesConfig | undefined;
+  /** Above 0, some of them must have labels. */
+  readonly listShare?: number;
+};
+
+/**
+ * Opens what a run is trained on: task files, from which prompts are drawn, or episodes, which were drawn before. Throws E_CONFIG where
+ * answers from lists are to be weighed and there are no lists.
+ */
 export async function openTaskSource(
-  { tasks, episodes }: { readonly tasks?: TasksConfig | undefined; readonly episodes?: EpisodesConfig | undefined },
+  { tasks, episodes, listShare = 0 }: TaskSourceConfig,
   tokenizer: Tokenizer,
   layout: PromptLayout,
   cloud: TaskSource["cloud"] = { tokenizer, layout },
 ): Promise<TaskSource> {
   const cached = cachedTokenizer(tokenizer, cacheLimits);
-  const draw = tasks === undefined ? await drawFromEpisodes(episodes!) : await drawFromTasks(tasks, cached);
+  const requireLists: RequireLists = (all) => {
+    if (listShare > 0 && all.every(({ labels }) => labels === undefined))
+      throw new AppError("E_CONFIG", "listShare: expected tasks or episodes with labels, found none");
+  };
+  const draw =
+    tasks === undefined
+      ? await drawFromEpisodes(episodes!, requireLists)
+      : await drawFromTasks(tasks, cached, requireLists);
   return { draw, tokenizer: cached, layout, cloud };
 }
 
-async function drawFromEpisodes({ train, validation }: EpisodesConfig): Promise<TaskSource["draw"]> {
+type RequireLists = (all: readonly { readonly labels?: readonly string[] | undefined }[]) => void;
+
+async function drawFromEpisodes(
+  { train, validation }: EpisodesConfig,
+  requireLists: RequireLists,
+): Promise<TaskSource["draw"]> {
   const episodes = { train: await readEpisodes(train), validation: await readEpisodes(validation) };
+  requireLists(episodes.train);
   return (_, { split, index }, count) => episodeBlock(episodes[split], index, count);
 }
 
 /** Reads the task files of a configuration and resolves the weight of every task. */
-async function drawFromTasks(config: TasksConfig, tokenizer: Tokenizer): Promise<TaskSource["draw"]> {
+async function drawFromTasks(
+  config: TasksConfig,
+  tokenizer: Tokenizer,
+  requireLists: RequireLists,
+): Promise<TaskSource["draw"]> {
   const { limits, queriesPerPrompt, shotProbability, shotsOnlyProbability, minShots, maxShots, dropWords, weights } =
     config;
   const files = config.files.map((file) => (typeof file === "string" ? { path: file, weight: 1 } : file));
@@ -75,6 +102,7 @@ async function drawFromTasks(config: TasksConfig, tokenizer: Tokenizer): Promise
       families.push(family);
     }
   }
+  requireLists(families);
   const weight = ({ name, kind }: TaskFamily) => fileWeights.get(name)! * (weights[name] ?? weights[kind] ?? 1);
   const options = {
     tokenizer,

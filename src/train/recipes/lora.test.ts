@@ -1,5 +1,5 @@
 /** @file A prompt-free LoRA: what it learns is what its PEFT folder says, on the batches of a generator's run. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -105,7 +105,15 @@ test("over a quantised model it trains as well; targets that the model lacks and
 });
 
 test("weighed answers are trained on as well, in micro-batches too; with a teacher or whole sequences they are refused", async () => {
-  const weighed = { steps: 30, distillShare: 0, weighBy: "answers", listShare: 0.9, accumulate: 2 };
+  const episodes = (name: string, lists: object) => {
+    const path = join(root, name);
+    const queries = ["band", "banana"].map((input) => ({ input, target: input === "band" ? "an a" : "an b" }));
+    const line = JSON.stringify({ family: "a", prompt: "Say which.", queries, ...lists });
+    writeFileSync(path, `${line}\n${line}\n`);
+    return { tasks: undefined, episodes: { train: path, validation: path } };
+  };
+  const listed = episodes("listed.jsonl", { labels: ["an a", "an b", "an c"] });
+  const weighed = { ...listed, steps: 60, distillShare: 0, weighBy: "answers", listShare: 0.9, accumulate: 2 };
   const path = configureLora(root, join(root, "weighed"), weighed);
   const config = LoraRun.parse(read(path));
   const job = await lora.open(config, config);
@@ -118,8 +126,9 @@ test("weighed answers are trained on as well, in micro-batches too; with a teach
   const batch = await job.validation({ rng: createRng("weighed"), step: 0, index: 0, state: trainer.state() });
   const before = await trainer.evaluate(batch);
   const { best } = await runTraining(path, quietContext());
+  expect(before["choiceLoss"]![0]).toBeGreaterThan(0.5); // log 3 where all are alike
   expect(best.value).toBeLessThan(before["loss"]![0]! - 0.3);
-  for (const changes of [{ distillShare: 0.5 }, { lossOn: "sequence" }]) {
+  for (const changes of [{ distillShare: 0.5 }, { lossOn: "sequence" }, episodes("unlisted.jsonl", {})]) {
     const refused = configureLora(root, join(root, "refused"), { ...weighed, ...changes });
     await expect(runTraining(refused, quietContext())).rejects.toMatchObject({ code: "E_CONFIG" });
   }
