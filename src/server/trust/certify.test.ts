@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { AppError } from "../../base/errors.ts";
 import { createRng } from "../../base/rng.ts";
 import { labelsSpec, schemaSpec } from "../../constraint/spec.ts";
@@ -94,6 +94,46 @@ test("the ladder is climbed from the cheapest rung on, no further than the first
   expect(higher.parties.refined).toBeUndefined();
   const none = await certify(inputs, { ...options, ask, climb: async () => "cannot", threshold: 0.99 });
   expect([none.rung, Object.keys(none.notTried!)]).toEqual([null, ["refined", "residual", "cloud"]]);
+});
+
+describe("of a cloud model that does not answer everything", () => {
+  const { ask } = answersBelow({ specialized: 10, prompted: 10, base: 1, control: 1, cloud: 40 });
+  const climb = async (rung: Rung) => (rung === "cloud" ? undefined : "cannot");
+  const asking = (cloud: (input: string) => void) =>
+    certify(inputs, {
+      ...{ ...options, climb, threshold: 0.9, busyMs: [0, 0] },
+      ask: async (party, input) => {
+        if (party === "cloud") cloud(input);
+        return ask(party, input);
+      },
+    });
+
+  test.each(["E_IO", "E_USAGE"] as const)("%s halfway leaves nothing of it in the certificate", async (code) => {
+    const found = await asking((input) => {
+      if (input === "0") throw new AppError("E_LIMIT", "too long");
+      if (input === "30") throw new AppError(code, "cloud: no");
+    });
+    expect(found).toMatchObject({ rung: null, failed: 0, notTried: { cloud: "cloud: no" } });
+    expect(found.parties.cloud).toBeUndefined();
+  });
+
+  test("a question is asked again while there is too much to do, and given up in the end", async () => {
+    let refused = 0;
+    const busy = (most: number) => (input: string) => {
+      if (input === "7" && refused++ < most) throw new AppError("E_BUSY", "ask again");
+    };
+    expect(await asking(busy(2))).toMatchObject({ rung: "cloud", failed: 0 });
+    refused = 0;
+    expect(await asking(busy(3))).toMatchObject({ rung: null, notTried: { cloud: "ask again" } });
+  });
+
+  test("one that fails when it is timed has its score and no time", async () => {
+    let asked = 0;
+    const found = await asking(() => {
+      if (++asked > inputs.length) throw new AppError("E_IO", "gone");
+    });
+    expect([found.rung, found.parties.cloud?.score.mean, found.parties.cloud?.ms]).toEqual(["cloud", 1, null]);
+  });
 });
 
 test.each([0, certifyLimits.inputs + 1])("%d inputs are refused", async (count) => {

@@ -1,4 +1,5 @@
 /** @file Measures a specialisation on inputs: asks all parties, scores their answers, and says how sure that is. */
+import { setTimeout as after } from "node:timers/promises";
 import { atOnce } from "../../base/at-once.ts";
 import { AppError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
@@ -34,6 +35,8 @@ export type CertifyOptions = {
   readonly threshold?: number | undefined;
   /** Makes what a rung answers by that was not asked yet. Called from the cheapest on, while none scores the threshold. Returns why it cannot. */
   readonly climb?: ((rung: Rung) => Promise<string | undefined>) | undefined;
+  /** Pauses before the cloud model is asked again where it has too much to do, in milliseconds; else `certifyLimits.busyMs`. */
+  readonly busyMs?: readonly number[] | undefined;
   readonly rng: Rng;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -48,6 +51,7 @@ export const certifyLimits = {
   resamplesAtOnce: 50,
   refineLeast: 4,
   refineMost: 500,
+  busyMs: [500, 2000, 8000],
 } as const;
 
 type Result = Pick<
@@ -143,8 +147,9 @@ async function climbed(
   rows: readonly Row[],
   asked: Party[],
   threshold: number,
-  { ask, climb, scorer, signal }: CertifyOptions,
+  options: CertifyOptions,
 ): Promise<Partial<Record<Rung, string>>> {
+  const { climb } = options;
   const notTried: Partial<Record<Rung, string>> = {};
   for (const rung of rungs) {
     if (!asked.includes(rung)) {
@@ -154,23 +159,17 @@ async function climbed(
         notTried[rung] = why;
         continue;
       }
-      const failure = await atOnce(rows, certifyLimits.atOnce, async (row) => {
-        requireRunning(signal, "certificate: interrupted");
-        const told = await fitting(() => ask(rung, row.input));
-        row.scores[rung] = await scoreOf(told, row.target, scorer);
-        row.inputTokens[rung] = told?.inputTokens ?? 0;
-        row.isFailed ||= told === undefined;
-      }).then(
-        () => undefined,
-        (error: unknown) => {
-          if (rung === "cloud" && error instanceof AppError && isElsewhere.has(error.code)) return error.message;
-          throw error;
-        },
-      );
-      if (failure !== undefined) {
-        notTried[rung] = failure;
+      const answers = await answersOf(rung, rows, options);
+      if (typeof answers === "string") {
+        notTried[rung] = answers;
         continue;
       }
+      rows.forEach((row, i) => {
+        const { score, inputTokens } = answers[i]!;
+        row.scores[rung] = score;
+        row.inputTokens[rung] = inputTokens ?? 0;
+        row.isFailed ||= inputTokens === undefined;
+      });
       asked.push(rung);
     }
     if (mean(rows.map(({ scores }) => scores[rung]!)) >= threshold) break;
@@ -178,8 +177,44 @@ async function climbed(
   return notTried;
 }
 
-/** Of a cloud model on another host: what was measured without it is worth keeping. */
-const isElsewhere: ReadonlySet<string> = new Set(["E_IO", "E_BUSY", "E_DEADLINE", "E_MISMATCH", "E_FORMAT"]);
+/** What a rung scores on each row, without tokens where the input did not fit; or why the cloud model did not answer all of them. */
+async function answersOf(rung: Rung, rows: readonly Row[], { ask, scorer, busyMs, signal }: CertifyOptions) {
+  const found: { readonly score: number; readonly inputTokens: number | undefined }[] = [];
+  try {
+    await atOnce(rows, certifyLimits.atOnce, async ({ input, target }, at) => {
+      requireRunning(signal, "certificate: interrupted");
+      const told = await fitting(() => patiently(() => ask(rung, input), rung === "cloud" ? busyMs : [], signal));
+      found[at] = { score: await scoreOf(told, target, scorer), inputTokens: told?.inputTokens };
+    });
+  } catch (error) {
+    if (isOfCloud(rung, error)) return error.message;
+    throw error;
+  }
+  return found;
+}
+
+/** Asks again after each pause where there is too much to do. */
+async function patiently(
+  ask: () => Promise<Told>,
+  pausesMs: readonly number[] = certifyLimits.busyMs,
+  signal?: AbortSignal,
+): Promise<Told> {
+  for (const ms of pausesMs) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== "E_BUSY") throw error;
+    }
+    await after(ms, undefined, signal && { signal }).catch(() => undefined);
+    requireRunning(signal, "certificate: interrupted");
+  }
+  return ask();
+}
+
+/** Of a cloud model on another host, which may refuse a question too: what was measured without it is worth keeping. */
+const ofCloud: ReadonlySet<string> = new Set(["E_IO", "E_BUSY", "E_DEADLINE", "E_MISMATCH", "E_FORMAT", "E_USAGE"]);
+const isOfCloud = (party: Party, error: unknown): error is AppError =>
+  party === "cloud" && error instanceof AppError && ofCloud.has(error.code);
 
 /** What an answer scores; 0 where the input did not fit. */
 async function scoreOf(told: Told | undefined, target: string, scorer: ScorerName): Promise<number> {
@@ -251,7 +286,7 @@ async function resampled(columns: readonly (readonly number[])[], rng: Rng) {
   };
 }
 
-/** Milliseconds of the first inputs, asked one after the other: the median of each party. */
+/** Milliseconds of the first inputs, asked one after the other: the median of each party, none of a cloud model that fails by then. */
 async function timed(
   inputs: readonly Measured[],
   asked: readonly Party[],
@@ -262,7 +297,10 @@ async function timed(
     const times: number[] = [];
     for (const { input } of inputs.slice(0, certifyLimits.timed)) {
       requireRunning(signal, "certificate: interrupted");
-      const answer = await fitting(() => ask(party, input));
+      const answer = await fitting(() => ask(party, input)).catch((error: unknown) => {
+        if (isOfCloud(party, error)) return undefined;
+        throw error;
+      });
       if (answer !== undefined) times.push(answer.ms);
     }
     times.sort((a, b) => a - b);
