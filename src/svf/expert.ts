@@ -80,7 +80,7 @@ export function combineExperts(
     if (first.renormalize && of === "changes" && Math.abs(total - 1) > 1e-6)
       throw new AppError(
         "E_USAGE",
-        `mixture: expected weights that sum to 1, found ${total}: of renormalised factors only the ratios count, so that there is no half of them; merge or export with a scale`,
+        `mixture: expected weights that sum to 1, found ${total}: of renormalised factors only the ratios count, so that there is no half of them`,
       );
     const parts = experts.map((expert) => expert.scales.get(weight));
     const [length, ...others] = new Set(parts.flatMap((part) => part?.length ?? []));
