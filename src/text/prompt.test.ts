@@ -94,6 +94,14 @@ describe("a prompt for a bounded context", () => {
     expect(() => fitted(full().length - 1)).toThrow(code("E_PROMPT"));
   });
 
+  test("that cannot fit, whatever its tokens, is refused before it becomes tokens", () => {
+    const never = { ...tokenizer, encode: () => expect.unreachable("it was read") };
+    const long = "word ".repeat(200_000);
+    expect(() => fitPrompt(never, SPECIAL_TOKEN_LAYOUT, long, { maxTokens: 50 })).toThrow(
+      expect.objectContaining({ code: "E_PROMPT", message: expect.stringContaining("1000000 characters") as unknown }),
+    );
+  });
+
   test("loses middle examples first, keeping the description, the first and the last", () => {
     const { ids, droppedExamples, droppedTokens } = fitted(full().length - 20, true);
     expect(ids.length).toBeLessThanOrEqual(full().length - 20);

@@ -1,5 +1,6 @@
 /** @file A prompt longer than the cloud model's context: refused with the count, or shortened on request. */
 import { AppError } from "../base/errors.ts";
+import { longestToken } from "./longest-token.ts";
 import { checkPrompt, cloudHead, type PromptLayout } from "./prompt.ts";
 import type { Tokenizer } from "./tokenizer-file.ts";
 
@@ -21,7 +22,7 @@ export type TruncateMode = (typeof truncateModes)[number];
 
 /**
  * The cloud model's tokens for a prompt in at most `maxTokens` (the context without the room for meta tokens).
- * A longer prompt is E_PROMPT with both counts. With `truncate` "middle" or true, examples are dropped from the middle on
+ * A longer prompt is E_PROMPT with both counts; one that cannot fit, with its characters, before it is read. With `truncate` "middle" or true, examples are dropped from the middle on
  * until the first and the last are left, and if that is not enough, tokens from the middle, so that head and tail stay;
  * with "left", the prompt's last tokens are kept.
  */
@@ -36,14 +37,18 @@ export function fitPrompt(
   const room = maxTokens - head.length;
   if (room < 1)
     throw new AppError("E_PROMPT", `system prompt: expected room for a prompt, found a context of ${maxTokens} tokens`);
+  const refuse = (found: string): never => {
+    throw new AppError(
+      "E_PROMPT",
+      `system prompt: expected at most ${maxTokens} tokens, found ${found}; --truncate shortens it`,
+    );
+  };
+  if (!truncate && prompt.length > room * longestToken(tokenizer))
+    refuse(`${prompt.length} characters, which are more`); // no time is spent on its tokens
   const whole = tokenizer.encode(prompt);
   const tokens = head.length + whole.length;
   if (whole.length <= room) return { ids: [...head, ...whole], tokens, droppedExamples: 0, droppedTokens: 0 };
-  if (!truncate)
-    throw new AppError(
-      "E_PROMPT",
-      `system prompt: expected at most ${maxTokens} tokens, found ${tokens}; --truncate shortens it`,
-    );
+  if (!truncate) refuse(`${tokens}`);
   if (truncate === "left")
     return { ids: [...head, ...whole.slice(-room)], tokens, droppedExamples: 0, droppedTokens: whole.length - room };
   const { body, droppedExamples } = dropExamples(tokenizer, prompt, { whole, room });

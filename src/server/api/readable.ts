@@ -1,19 +1,7 @@
 /** @file Texts that cannot fit a model are refused before they become tokens: reading megabytes would keep everybody else waiting. */
 import { AppError } from "../../base/errors.ts";
 import type { EdgePair } from "../../pair/pair.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
-
-const longest = new WeakMap<Tokenizer, number>();
-
-/** Characters of the longest token of a vocabulary. */
-function longestToken(tokenizer: Tokenizer): number {
-  const known = longest.get(tokenizer);
-  if (known !== undefined) return known;
-  let found = 1;
-  for (let id = 0; id < tokenizer.vocabSize; id++) found = Math.max(found, tokenizer.tokenText(id)?.length ?? 0);
-  longest.set(tokenizer, found);
-  return found;
-}
+import { longestToken } from "../../text/longest-token.ts";
 
 /** Throws E_LIMIT for texts that are longer than the longest tokens that the context has room for. */
 export function requireReadable(
