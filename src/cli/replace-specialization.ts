@@ -12,14 +12,17 @@ import { shortHash } from "./format.ts";
 
 /**
  * Writes `specialization.json` into a folder; where that replaces one of another prompt, a line on stderr names it.
+ * @param clear takes away what is only of the earlier one: after all checks, before anything is written
  * @throws E_USAGE where a file of that name is there that is none
  */
 export async function replaceSpecialization(
   { stderr }: Pick<CliContext, "stderr">,
   directory: string,
   specialization: Specialization,
+  clear?: () => Promise<void>,
 ): ReturnType<typeof writeSpecialization> {
   const before = await describePrevious(join(directory, specializationFileName), specialization);
+  await clear?.();
   const written = await writeSpecialization(directory, specialization);
   if (before !== undefined) stderr.write(`replaced ${written.file}, ${before}\n`);
   return written;

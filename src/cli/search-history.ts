@@ -49,19 +49,20 @@ export const writeSearchHistory = (directory: string, history: Omit<SearchHistor
   writeJsonFile(join(directory, searchHistoryName), { format: "lora-gen search 1", ...history });
 
 /**
- * Puts a history in the place of an earlier one, or takes that away: it is not of what lies there now. A file of that name that is none stays.
- * @returns whether the history is there
+ * Looks at the place of a history before what it is of is replaced. Only an earlier one of the same kind gives way; any other file of that name
+ * stays.
+ * @returns what takes the earlier one away; undefined where there is no place
+ * @throws E_IO where it cannot be read
  */
-export async function replaceSearchHistory(
+export async function placeForHistory(
   directory: string,
-  history: Omit<SearchHistory, "format"> | undefined,
-): Promise<boolean> {
-  const before = await readSearchHistory(directory).catch((error: unknown) => {
-    if (error instanceof AppError && error.code !== "E_IO") return error;
-    throw error;
-  });
-  if (before instanceof AppError && before.code !== "E_NOT_FOUND") return false;
-  if (history !== undefined) await writeSearchHistory(directory, history);
-  else await rm(join(directory, searchHistoryName), { force: true });
-  return history !== undefined;
+  of: SearchHistory["of"],
+): Promise<(() => Promise<void>) | undefined> {
+  try {
+    if ((await readSearchHistory(directory)).of !== of) return undefined;
+    return () => rm(join(directory, searchHistoryName), { force: true });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === "E_IO") throw error;
+    return error.code === "E_NOT_FOUND" ? async () => undefined : undefined;
+  }
 }

@@ -44,7 +44,7 @@ async function plotCommand(context: CliContext, run: string, flags: Flags): Prom
     throw new AppError("E_USAGE", `--out: expected a name that ends in .svg or .html, found ${file}`);
   const { title, svg, ...told } = await ((await hasSearch(run)) ? drawSearch(run) : drawRun(run));
   const text = wrap(svg.replace(/<\/svg>\s*$/, `${mark}</svg>`), title);
-  if (flags.out !== undefined) await requireChartOrNothing(file);
+  await requireChartOrNothing(file);
   await writeFileAtomic(file, text);
   const bytes = Buffer.byteLength(text);
   const result = { file, bytes, ...told };
@@ -87,7 +87,10 @@ async function requireChartOrNothing(file: string): Promise<void> {
     if (error instanceof AppError && error.code === "E_NOT_FOUND") return;
     throw error;
   }
-  throw new AppError("E_USAGE", `--out: ${file} is no chart that loragen plot drew: expected one, or no file there`);
+  throw new AppError(
+    "E_USAGE",
+    `${file} is no chart that loragen plot drew: expected one, or no file there; --out takes another place`,
+  );
 }
 
 /** By the ending of the file's name. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -6,7 +6,7 @@ import { recordingContext } from "../../../test/support/cli-context.ts";
 import { writeTinyPair } from "../../../test/support/tiny-pair.ts";
 import { readSpecialization } from "../../pair/specialization-file.ts";
 import { runCli } from "../program.ts";
-import { readSearchHistory } from "../search-history.ts";
+import { readSearchHistory, writeSearchHistory } from "../search-history.ts";
 
 const root = mkdtempSync(join(tmpdir(), "specialize-command-"));
 const at = (name: string) => join(root, name);
@@ -61,6 +61,32 @@ test("the history of a search goes when what it found is replaced; a file of tha
   const { status, stderr } = await specialize(...quick, ...args);
   expect([status, readFileSync(at("replaced/search.json"), "utf8")]).toEqual([0, "mine"]);
   expect(stderr).toContain("this one's is not kept");
+});
+
+test("the history of a mixture of skills stays, and one that cannot be read leaves the specialisation as it was", async () => {
+  mkdirSync(at("mixed"));
+  const points = [{ at: 0, accuracy: 1 }];
+  const mixed = { of: "shares of skills", by: "cem", counts: "generation", examples: 1, beside: {}, points } as const;
+  await writeSearchHistory(at("mixed"), mixed);
+  const args = ["--prompt", "Answer yes or no.", "--out", at("mixed")];
+  expect((await specialize(...args)).status).toBe(0);
+  expect(await readSearchHistory(at("mixed"))).toMatchObject(mixed);
+  const before = readFileSync(at("mixed/specialization.json"), "utf8");
+  rmSync(at("mixed/search.json"));
+  symlinkSync(at("mixed/search.json"), at("mixed/search.json")); // a link to itself
+  const { status, stderr } = await specialize("--prompt", "Be brief.", "--out", at("mixed"));
+  expect([status, stderr]).toEqual([1, expect.stringContaining("search.json")]);
+  expect(readFileSync(at("mixed/specialization.json"), "utf8")).toBe(before);
+});
+
+test("a picture that is no chart is not drawn over, wherever it lies", async () => {
+  writeFileSync(at("learnt/chart.svg"), "mine");
+  const { context, written } = recordingContext();
+  expect([await runCli(["plot", at("learnt")], context), written.stderr]).toEqual([
+    1,
+    expect.stringContaining("chart.svg"),
+  ]);
+  expect(readFileSync(at("learnt/chart.svg"), "utf8")).toBe("mine");
 });
 
 test.each([

@@ -40,7 +40,7 @@ import {
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
-import { replaceSearchHistory, searchHistoryName } from "../search-history.ts";
+import { placeForHistory, searchHistoryName, writeSearchHistory } from "../search-history.ts";
 import { specializeWarnings } from "../specialize-warnings.ts";
 import type { Colors } from "../terminal.ts";
 
@@ -154,11 +154,12 @@ async function specializeCommand(context: CliContext, flags: Flags, signal?: Abo
   const found = context.now();
   assembleLora(pair, specialization);
   const assembled = context.now();
-  const { file, bytes, constraintBytes } = await replaceSpecialization(context, out, specialization);
-  const isKept = await replaceSearchHistory(out, search && historyOfGates(search));
-  if (search !== undefined && !isKept)
+  const clear = await placeForHistory(out, "gates");
+  const { file, bytes, constraintBytes } = await replaceSpecialization(context, out, specialization, clear);
+  if (search !== undefined && clear !== undefined) await writeSearchHistory(out, historyOfGates(search));
+  else if (search !== undefined)
     warnOn(context)(
-      `${join(out, searchHistoryName)}: no history of a search, and left as it is: this one's is not kept`,
+      `${join(out, searchHistoryName)}: not the history of a search for gates, and left as it is: this one's is not kept`,
     );
   const ms = { load: loaded - from, cloud: predicted.ms?.cloud ?? routed - loaded, assemble: assembled - found };
   const result = {
