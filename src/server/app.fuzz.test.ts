@@ -173,6 +173,7 @@ test("every one has a status below 500, or an event that says what went wrong", 
   const rng = createRng("requests");
   const found: string[] = [];
   const statuses = new Map<number, number>();
+  let chats = 0;
   for (let i = 0; i < 2000; i++) {
     const [method, seed, body] = rng.pick(seeds);
     const path = rng.next() < (body === undefined ? 0.9 : 0.1) ? mutatedPath(seed, rng) : seed;
@@ -181,6 +182,7 @@ test("every one has a status below 500, or an event that says what went wrong", 
     const response = await service.ask(path, sent, { method, ...(sent === undefined ? {} : { body: sent }) });
     const answer = await response.text();
     statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
+    if (response.status === 200 && path.endsWith("/chat/completions")) chats++;
     if (response.status >= 500)
       found.push(`${response.status} ${method} ${path} ${sent?.slice(0, 300)} ${answer.slice(0, 300)}`);
     if (response.status >= 400 && !answer.includes('"message"'))
@@ -188,8 +190,10 @@ test("every one has a status below 500, or an event that says what went wrong", 
   }
   expect(found).toEqual([]);
   expect([...statuses.keys()].sort()).toEqual(expect.arrayContaining([200, 400, 404]));
-  expect(statuses.get(200)).toBeGreaterThan(100);
+  expect(chats).toBeGreaterThan(12);
   const isBusy = () => service.engine.state().running + service.engine.state().waiting > 0;
-  while (isBusy()) await new Promise((done) => setImmediate(done)); // the last certificate ends
+  const latest = Date.now() + 60_000;
+  while (isBusy() && Date.now() < latest) await new Promise((done) => setImmediate(done)); // the last certificate ends
+  expect(isBusy()).toBe(false);
   expect((await service.store.verify()).damaged).toEqual([]);
 });
