@@ -44,7 +44,7 @@ async function plotCommand(context: CliContext, run: string, flags: Flags): Prom
     throw new AppError("E_USAGE", `--out: expected a name that ends in .svg or .html, found ${file}`);
   const { title, svg, ...told } = await ((await hasSearch(run)) ? drawSearch(run) : drawRun(run));
   const text = wrap(svg.replace(/<\/svg>\s*$/, `${mark}</svg>`), title);
-  await requireChartOrNothing(file);
+  await requireChartOrNothing(file, flags.out === undefined ? "" : "--out: ");
   await writeFileAtomic(file, text);
   const bytes = Buffer.byteLength(text);
   const result = { file, bytes, ...told };
@@ -80,7 +80,7 @@ const mark = "<!-- drawn by loragen plot -->";
 const maxChartBytes = 256 * 2 ** 20;
 
 /** Throws E_USAGE where a file is there that is no chart. */
-async function requireChartOrNothing(file: string): Promise<void> {
+async function requireChartOrNothing(file: string, flag: string): Promise<void> {
   try {
     if (Buffer.from(await readFileBounded(file, maxChartBytes)).includes(mark)) return;
   } catch (error) {
@@ -89,7 +89,7 @@ async function requireChartOrNothing(file: string): Promise<void> {
   }
   throw new AppError(
     "E_USAGE",
-    `${file} is no chart that loragen plot drew: expected one, or no file there; --out takes another place`,
+    `${flag}${file} is no chart that loragen plot drew: expected one, or no file there; --out takes another place`,
   );
 }
 
