@@ -55,7 +55,7 @@ export function remoteAnswers(
   }
   function requireSamePair(found: string): void {
     const wanted = fingerprintOf(pair);
-    if (found !== wanted)
+    if (!found.startsWith(wanted))
       throw new AppError("E_IO", `${what}: expected a host of the same pair (${wanted}), found ${found}`);
   }
 

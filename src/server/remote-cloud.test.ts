@@ -170,6 +170,17 @@ describe("the ladder's highest rung", () => {
     constraint: undefined,
     ...{ sampled: {}, maxTokens: 4, logprobs: undefined, tenant: "main", deadline: undefined, signal: undefined },
   };
+  test("is refused by a host with another cloud model than the generator was trained over", async () => {
+    const { cloud, ...edge } = pair;
+    const over = (sha256: string) => {
+      const generator = { ...edge.generator, trainedOver: { cloud: sha256, edge: edge.edge.sha256 } };
+      const fetch: RemoteOptions["fetch"] = async (input, init) => far.fetch(new Request(input as string, init));
+      return remoteAnswers({ ...edge, generator }, { url: "http://far", fetch, key: "k" }).answer(question);
+    };
+    expect((await over(cloud.sha256)).usage.completion_tokens).toBeGreaterThan(0);
+    await expect(over("0".repeat(64))).rejects.toThrow("expected a host of the same pair");
+  });
+
   const never: typeof fetch = (_, init) =>
     new Promise((_done, fail) => {
       const stop = () => fail(new Error("stopped"));

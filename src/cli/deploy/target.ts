@@ -27,6 +27,6 @@ export type Target = {
   readonly format: ExportFormatName;
   /** The file or folder of the export that the server loads. */
   readonly file: string;
-  /** Loads the adapter to be tried. Throws E_NOT_FOUND with what to do where that takes a start of the server; E_USAGE, E_RUNTIME. */
+  /** Loads the adapter to be tried. Throws E_NOT_FOUND with what to do where that takes a start of the server; E_USAGE, E_IO. */
   load(remote: RemoteOptions, adapter: Adapter, signal?: AbortSignal): Promise<Trial>;
 };

@@ -39,7 +39,7 @@ export type Answered = {
   /** Of labels: how sure the model is of its choice. */
   readonly confidence: number | undefined;
   readonly usage: Usage;
-  /** From the first token that was read to the last one. */
+  /** From the first token that was read to the last one; of an answer from another host the whole round trip, with its waiting there. */
   readonly ms: number;
 };
 
