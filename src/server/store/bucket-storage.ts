@@ -85,6 +85,11 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
     });
     return of.asking;
   }
+  /** Begun after this call: a listing that is under way may not know what other machines wrote since it began. Where that one fails, so does this. */
+  async function renewFromNow(name: string): Promise<Listing> {
+    await folder(name).asking;
+    return renew(name);
+  }
   async function ask(name: string, of: Folder): Promise<Listing> {
     of.askedMs = now();
     of.written.clear();
@@ -203,7 +208,7 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
     readNow,
     async list(prefix) {
       if (!/^(names|certificates)\/[^/]+\/$/.test(prefix)) return bucket.list(prefix);
-      const { files } = await renew(prefix);
+      const { files } = await renewFromNow(prefix);
       return [...files].map(([key, file]) => ({ key, ...file })).sort((a, b) => (a.key < b.key ? -1 : 1));
     },
     async change(work) {

@@ -203,6 +203,24 @@ describe("several machines", () => {
     expect((await store.read(object)).gates[0]![0]).toBe(0.25);
   });
 
+  test("list what is there when they are asked, also where a listing of before is under way", async () => {
+    const other = await open();
+    await other.put("main", "a", contentOf(0.25));
+    const bucket = await openBucket(location, fake.s3);
+    let after: ReturnType<Storage["list"]> | undefined;
+    const list: Bucket["list"] = async (prefix, most) => {
+      const found = await bucket.list(prefix, most);
+      if (after === undefined) {
+        await other.remove("main", "a");
+        after = storage.list(prefix);
+      }
+      return found;
+    };
+    const storage = bucketStorage({ ...bucket, list }, { now: () => clockMs, sleep: never });
+    expect(await storage.list("names/main/")).toHaveLength(1);
+    expect(await after).toEqual([]);
+  });
+
   test("sweep a trial that one left behind when it was killed, an hour later", async () => {
     const store = await open();
     await store.put("main", "a", contentOf(0.25));
