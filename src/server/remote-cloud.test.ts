@@ -69,8 +69,23 @@ test("gates alone are given to whoever may make specialisations, and nothing is 
   const response = await far.ask("/v1/gates", { prompt });
   expect(await response.json()).not.toHaveProperty("promptHmac");
   expect((await far.store.verify()).objects).toBe(before);
-  const refused = await near.ask("/v1/gates", { prompt: " " });
+  const refused = await near.ask("/v1/specializations", { name: "empty", prompt: " " });
   expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("expected text")]);
+});
+
+test("a service whose cloud model is itself, or one that asks it, says so at once", async () => {
+  const { cloud: _, ...edge } = pair;
+  let asked = 0;
+  const fetch: RemoteOptions["fetch"] = async (input, init) => {
+    asked++;
+    return circle.fetch(new Request(input as string, init));
+  };
+  await using circle = await openTinyService(edge, { cloud: remoteCloud(edge, { url: "http://circle", fetch }) });
+  const passedOn = await circle.ask("/v1/gates", { prompt });
+  expect([passedOn.status, await passedOn.json()]).toMatchObject([404, { error: { code: "E_NOT_FOUND" } }]);
+  const refused = await circle.ask("/v1/specializations", { name: "circle", prompt });
+  const error = { code: "E_IO", message: expect.stringContaining("the cloud model is on another host") };
+  expect([refused.status, await refused.json(), asked]).toMatchObject([503, { error }, 1]);
 });
 
 test.each([
@@ -80,17 +95,17 @@ test.each([
   ["too much", async () => new Response(new Uint8Array(remoteLimits.answerBytes + 1)), "E_IO", "found more"],
   ["nothing", async () => Promise.reject(new TypeError("fetch failed")), "E_IO", "cannot be reached"],
 ])("a host that answers with %s", async (_, fetch, code, message) => {
-  const ask = remoteCloud(pair, { url: "http://far", fetch });
-  const asked = ask(prompt, { secret: undefined, constraint: undefined, truncate: undefined });
+  const { specialize } = remoteCloud(pair, { url: "http://far", fetch });
+  const asked = specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined });
   await expect(asked).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
 });
 
 test("a host with another pair is found out", async () => {
-  const ask = remoteCloud(await openTinyPair({ seed: 5 }), {
+  const { specialize } = remoteCloud(await openTinyPair({ seed: 5 }), {
     url: "http://far",
     fetch: async (input, init) => far.fetch(new Request(input as string, init)),
   });
-  const asked = ask(prompt, { secret: undefined, constraint: undefined, truncate: undefined });
+  const asked = specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined });
   await expect(asked).rejects.toMatchObject({ code: "E_IO", cause: { code: "E_MISMATCH" } });
 });
 

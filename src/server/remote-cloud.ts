@@ -3,15 +3,15 @@ import { hmacSha256 } from "../base/hash.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import { parseSpecialization, requireSamePair } from "../pair/specialization.ts";
 import { postTo, type RemoteOptions, readAnswer, requireAddress } from "./remote.ts";
-import type { SpecializePrompt } from "./services.ts";
+import type { CloudPass, SpecializePrompt } from "./services.ts";
 
 /**
  * Asks another service's `/v1/gates`.
  * @throws E_USAGE for what is no http address; when asked as `postTo`, E_IO too where the other has another pair
  */
-export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">): SpecializePrompt {
+export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">): CloudPass {
   const remote = { ...options, what: "cloud", url: requireAddress("cloud", options.url) };
-  return async (prompt, { secret, constraint, truncate }) => {
+  const specialize: SpecializePrompt = async (prompt, { secret, constraint, truncate }) => {
     const text = await postTo(remote, "/v1/gates", { prompt, ...(truncate === undefined ? {} : { truncate }) });
     const {
       promptHmac: _,
@@ -28,4 +28,5 @@ export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">
       ...(constraint === undefined ? {} : { constraint }),
     };
   };
+  return { isRemote: true, specialize, close: async () => undefined };
 }

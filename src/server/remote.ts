@@ -116,8 +116,9 @@ async function askOther(
   });
   const pieces = boundedText(response, failed, broken);
   if (response.ok) return pieces;
-  if (response.status === 400) {
+  if (response.status === 400 || response.status === 404) {
     const { code, reason } = refusalOf(await whole(pieces));
+    if (response.status === 404) throw failed(`expected status 200, found 404: ${reason}`);
     throw new AppError(code, `${what}: ${reason}`);
   }
   await response.body?.cancel();

@@ -13,7 +13,7 @@ import { createKeys, type KeyFile, noKeys } from "./keys.ts";
 import { createMetrics } from "./metrics.ts";
 import { createModels } from "./models.ts";
 import type { Playground } from "./playground-file.ts";
-import type { LogLine, SpecializePrompt } from "./services.ts";
+import type { CloudPass, LogLine, SpecializePrompt } from "./services.ts";
 import { type CloudSide, cloudSide, type Side } from "./sides.ts";
 import { servedStore } from "./store/served-store.ts";
 import type { Store } from "./store/store.ts";
@@ -33,7 +33,7 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   readonly hosts?: readonly string[] | undefined;
   readonly log?: (line: LogLine) => void;
   /** Reads prompts in the place of this pair's cloud model. */
-  readonly cloud?: SpecializePrompt | undefined;
+  readonly cloud?: CloudPass | undefined;
   /**
    * Whether the pair's cloud model may answer in the place of specialisations that are found wanting: its weights are opened for that, unless
    * it is one on another host.
@@ -80,7 +80,7 @@ export async function createService(
   const { now = () => performance.now(), date = () => new Date(), newId = randomUUID } = options;
   const base = options.baseName ?? baseNameOf(pair.name);
   const engine = await createEngine(pair, { ...options, now });
-  const cloud = options.cloud === undefined && "cloud" in pair ? cloudPass(pair, options.threads) : undefined;
+  const pass = options.cloud ?? ("cloud" in pair ? cloudPass(pair, options.threads) : undefined);
   const edge: Side = { engine, texts: pair, constraints: createConstraintCache(pair) };
   const { cloudAnswers = false } = options;
   const answering =
@@ -111,7 +111,7 @@ export async function createService(
     downloads,
     certifications,
     reference: options.reference,
-    specialize: options.cloud ?? cloud?.specialize,
+    cloudPass: pass,
     secret,
     keys: keys === undefined ? noKeys : createKeys(keys, now),
     pages: keys === undefined ? { hosts: options.hosts } : undefined,
@@ -135,7 +135,7 @@ export async function createService(
     isEnding = true;
     await Promise.all([certifications.close(), downloads?.close()]);
     await Promise.all([engine.close(), answering?.close()]);
-    await cloud?.close();
+    await pass?.close();
   }
   return { fetch: (request) => app.fetch(request), engine, base, pin, close, [Symbol.asyncDispose]: close };
 }
@@ -160,7 +160,11 @@ const baseNameOf = (name: string): string =>
 const maxWaitingPrompts = 16;
 
 /** The cloud model, opened when it is first needed; one prompt at a time. Exported for tests. */
-export function cloudPass(pair: Pair, threads: number | undefined, open: typeof createSpecializer = createSpecializer) {
+export function cloudPass(
+  pair: Pair,
+  threads: number | undefined,
+  open: typeof createSpecializer = createSpecializer,
+): CloudPass {
   let opened: Promise<Specializer> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   let waiting = 0;
@@ -191,6 +195,7 @@ export function cloudPass(pair: Pair, threads: number | undefined, open: typeof 
     return result;
   };
   return {
+    isRemote: false,
     specialize,
     /** Ends the prompt under way; those that wait are refused. */
     async close() {

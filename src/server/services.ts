@@ -25,6 +25,14 @@ export type SpecializePrompt = (
   },
 ) => Promise<Specialization>;
 
+/** The cloud pass: prompts become gates. */
+export type CloudPass = {
+  /** On another host. */
+  readonly isRemote: boolean;
+  readonly specialize: SpecializePrompt;
+  close(): Promise<void>;
+};
+
 export type Services = {
   readonly pair: EdgePair;
   /** The edge model. */
@@ -35,8 +43,8 @@ export type Services = {
   readonly refine: RefineGates | undefined;
   readonly store: Store;
   readonly models: Models;
-  /** The cloud pass; undefined where there is no cloud model. */
-  readonly specialize: SpecializePrompt | undefined;
+  /** Undefined where there is no cloud model. */
+  readonly cloudPass: CloudPass | undefined;
   /** Exports to take away; undefined: none. */
   readonly downloads: Downloads | undefined;
   readonly certifications: Certifications;

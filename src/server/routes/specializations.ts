@@ -42,12 +42,12 @@ export async function listModels(c: RouteContext, { store, models }: Services): 
 }
 
 export async function make(c: RouteContext, services: Services): Promise<Response> {
-  const { store, specialize, secret, models, pair } = services;
+  const { store, cloudPass, secret, models, pair } = services;
   const { name, prompt, examples, options = {} } = await readBody(c, SpecializationRequest);
   refuseBase(name, models);
   if (prompt === undefined && (examples ?? []).length === 0)
     throw new AppError("E_USAGE", "body: expected a prompt, examples or both, found neither");
-  if (specialize === undefined)
+  if (cloudPass === undefined)
     throw new AppError("E_USAGE", "specialise: there is no cloud model here; push a specialisation made elsewhere");
   const shots = (examples ?? []).map(({ input, output }) => ({ input, target: output }));
   const text = renderSystemPrompt({ ...(prompt === undefined ? {} : { description: prompt }), examples: shots });
@@ -57,7 +57,11 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
   const known = key === undefined ? undefined : await store.findKey(tenant, key);
   const content =
     known === undefined
-      ? await specialize(text, { secret, constraint: constraintOf(prompt, options), truncate: options.truncate })
+      ? await cloudPass.specialize(text, {
+          secret,
+          constraint: constraintOf(prompt, options),
+          truncate: options.truncate,
+        })
       : await store.read(known.object);
   const stored = await store.put(tenant, name, content, key);
   return c.json(
@@ -77,10 +81,15 @@ function refuseBase(name: string, { base }: Services["models"]): void {
 }
 
 /** The cloud pass for another host: its prompt in, gates out, nothing kept. */
-export async function gates(c: RouteContext, { specialize }: Services): Promise<Response> {
+export async function gates(c: RouteContext, { cloudPass }: Services): Promise<Response> {
   const { prompt, truncate } = await readBody(c, GatesRequest);
-  if (specialize === undefined) throw new AppError("E_USAGE", "gates: there is no cloud model here");
-  const made = await specialize(prompt, { secret: undefined, constraint: undefined, truncate });
+  if (cloudPass === undefined) throw new AppError("E_USAGE", "gates: there is no cloud model here");
+  if (cloudPass.isRemote)
+    throw new AppError(
+      "E_NOT_FOUND",
+      "gates: the cloud model is on another host; ask that one, so that no prompt goes in circles",
+    );
+  const made = await cloudPass.specialize(prompt, { secret: undefined, constraint: undefined, truncate });
   return c.body(encodeSpecialization(made), 200, { "content-type": "application/json" });
 }
 

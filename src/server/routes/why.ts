@@ -15,14 +15,14 @@ export async function show(c: RouteContext, services: Services, name: string): P
 
 /** The same, and what each sentence of the prompt moved in the predicted gates: the cloud model reads it once for each, in a request's time. */
 export async function ablate(c: RouteContext, services: Services, name: string): Promise<Response> {
-  const { specialize, secret, requestMs } = services;
+  const { cloudPass, secret, requestMs } = services;
   const { prompt, promptExamples } = await readBody(c, WhyRequest);
   const { told, content } = await known(c, services, name);
   const text = promptAsMade(prompt, promptExamples);
   if (text === undefined)
     throw new AppError("E_USAGE", "body: expected the prompt that the name stands for, or its promptExamples");
   requirePromptOf(name, content, text, secret);
-  if (specialize === undefined) throw new AppError("E_USAGE", "why: there is no cloud model here");
+  if (cloudPass === undefined) throw new AppError("E_USAGE", "why: there is no cloud model here");
   const { turn } = c.var.caller;
   const late = AbortSignal.timeout(requestMs);
   const signal = AbortSignal.any([c.req.raw.signal, late]);
@@ -35,7 +35,7 @@ export async function ablate(c: RouteContext, services: Services, name: string):
     text,
     async (part) => {
       await turn(signal);
-      return specialize(part, options);
+      return cloudPass.specialize(part, options);
     },
     signal,
   ).catch((error: unknown) => {
