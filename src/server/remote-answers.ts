@@ -46,7 +46,7 @@ export function remoteAnswers(
 ): CloudSide {
   const what = "cloud";
   const remote = { ...options, what, url: requireAddress(what, options.url) };
-  const underWay = createUnderWay(remoteLimits.questions);
+  const underWay = createUnderWay("questions with the other host", remoteLimits.questions);
 
   function read<Schema extends z.ZodType>(text: string, schema: Schema): z.infer<Schema> {
     return readAnswer(() =>

@@ -96,8 +96,27 @@ test.each([
   ["nothing", async () => Promise.reject(new TypeError("fetch failed")), "E_IO", "cannot be reached"],
 ])("a host that answers with %s", async (_, fetch, code, message) => {
   const { specialize } = remoteCloud(pair, { url: "http://far", fetch });
-  const asked = specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined });
+  const asked = specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined, tenant: "main" });
   await expect(asked).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+});
+
+test("prompts with the other host are bounded for each tenant, and waited for at the end", async () => {
+  let end: () => void = () => undefined;
+  const held = new Promise<void>((done) => {
+    end = done;
+  });
+  const fetch = async () => held.then(() => new Response("{}"));
+  const { specialize, close } = remoteCloud(pair, { url: "http://far", fetch });
+  const of = (tenant: string) =>
+    specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined, tenant });
+  const asked = Promise.allSettled(Array.from({ length: remoteLimits.prompts.ofTenant }, () => of("main")));
+  await expect(of("main")).rejects.toMatchObject({ code: "E_BUSY" });
+  const theirs = Promise.allSettled([of("other")]);
+  const closed = close();
+  await expect(of("third")).rejects.toMatchObject({ code: "E_BUSY" });
+  end();
+  await closed;
+  for (const each of [...(await asked), ...(await theirs)]) expect(each).toMatchObject({ reason: { code: "E_IO" } });
 });
 
 test("a host with another pair is found out", async () => {
@@ -105,7 +124,7 @@ test("a host with another pair is found out", async () => {
     url: "http://far",
     fetch: async (input, init) => far.fetch(new Request(input as string, init)),
   });
-  const asked = specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined });
+  const asked = specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined, tenant: "main" });
   await expect(asked).rejects.toMatchObject({ code: "E_IO", cause: { code: "E_MISMATCH" } });
 });
 

@@ -2,16 +2,19 @@
 import { hmacSha256 } from "../base/hash.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import { parseSpecialization, requireSamePair } from "../pair/specialization.ts";
-import { postTo, type RemoteOptions, readAnswer, requireAddress } from "./remote.ts";
+import { postTo, type RemoteOptions, readAnswer, remoteLimits, requireAddress } from "./remote.ts";
 import type { CloudPass, SpecializePrompt } from "./services.ts";
+import { createUnderWay } from "./under-way.ts";
 
 /**
  * Asks another service's `/v1/gates`.
- * @throws E_USAGE for what is no http address; when asked as `postTo`, E_IO too where the other has another pair
+ * @throws E_USAGE for what is no http address; when asked as `postTo`, E_IO too where the other has another pair, E_BUSY beyond
+ * `remoteLimits.prompts`
  */
 export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">): CloudPass {
   const remote = { ...options, what: "cloud", url: requireAddress("cloud", options.url) };
-  const specialize: SpecializePrompt = async (prompt, { secret, constraint, truncate }) => {
+  const underWay = createUnderWay("prompts with the other host", remoteLimits.prompts);
+  const ask: SpecializePrompt = async (prompt, { secret, constraint, truncate }) => {
     const text = await postTo(remote, "/v1/gates", { prompt, ...(truncate === undefined ? {} : { truncate }) });
     const {
       promptHmac: _,
@@ -28,5 +31,9 @@ export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">
       ...(constraint === undefined ? {} : { constraint }),
     };
   };
-  return { isRemote: true, specialize, close: async () => undefined };
+  return {
+    isRemote: true,
+    specialize: (prompt, asked) => underWay.run(asked.tenant, () => ask(prompt, asked)),
+    close: () => underWay.close(),
+  };
 }

@@ -12,12 +12,16 @@ export type RemoteOptions = {
   readonly answerMs?: number | undefined;
 };
 
-/** `questions`: with the other host at once, of all tenants, and of one. */
+/**
+ * `questions`: with the other host at once, of all tenants, and of one. `prompts`: the same of prompts for its cloud pass; one tenant has less
+ * than the other host has places for this one's key, so that it does not fill them all.
+ */
 export const remoteLimits = {
   answerBytes: 2 ** 24,
   answerMs: 120_000,
   reasonChars: 500,
   questions: { all: 1024, ofTenant: 256 },
+  prompts: { all: 64, ofTenant: 8 },
 } as const;
 
 /** Throws E_USAGE for what is no http address, and for one with a password in it. */

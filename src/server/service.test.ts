@@ -5,7 +5,7 @@ import type { Specializer } from "../pair/specialize.ts";
 import { cloudPass } from "./service.ts";
 
 const pair = {} as Pair;
-const options = { secret: undefined, constraint: undefined, truncate: undefined };
+const options = { secret: undefined, constraint: undefined, truncate: undefined, tenant: "main" };
 
 /** A cloud model whose passes end when they are told to. */
 function slowCloud() {
@@ -34,14 +34,34 @@ test("a cloud model that could not be opened is opened again by the next prompt"
   expect(tries).toBe(2);
 });
 
+test("one tenant does not take the places of the others, and has one again when a prompt's turn has come", async () => {
+  const { ends, specializer } = slowCloud();
+  const cloud = cloudPass(pair, 1, async () => specializer);
+  const first = cloud.specialize("first", options);
+  while (ends.length === 0) await Promise.resolve();
+  const waiting = Promise.allSettled(Array.from({ length: 16 }, (_, i) => cloud.specialize(`${i}`, options)));
+  await expect(cloud.specialize("one more", options)).rejects.toMatchObject({ code: "E_BUSY" });
+  const theirs = cloud.specialize("theirs", { ...options, tenant: "other" });
+  ends[0]!();
+  await first;
+  while (ends.length === 1) await Promise.resolve();
+  const taken = Promise.allSettled([theirs, cloud.specialize("again", options)]);
+  const closed = cloud.close();
+  ends[1]!();
+  await Promise.all([waiting, closed]);
+  const reason = { message: expect.stringContaining("the service is ending") };
+  expect(await taken).toMatchObject([{ reason }, { reason }]);
+});
+
 test("prompts beyond the queue are refused; at the end the one under way is answered and the rest refused", async () => {
   const { ends, specializer } = slowCloud();
   const cloud = cloudPass(pair, 1, async () => specializer);
   const first = cloud.specialize("first", options);
   while (ends.length === 0) await Promise.resolve();
-  const waiting = Array.from({ length: 16 }, (_, i) => cloud.specialize(`${i}`, options));
+  const tenants = ["main", "a", "b", "c"].map((tenant) => ({ ...options, tenant }));
+  const waiting = tenants.flatMap((of) => Array.from({ length: 16 }, (_, i) => cloud.specialize(`${i}`, of)));
   const settled = Promise.allSettled(waiting);
-  await expect(cloud.specialize("one more", options)).rejects.toMatchObject({ code: "E_BUSY" });
+  await expect(cloud.specialize("one more", { ...options, tenant: "d" })).rejects.toMatchObject({ code: "E_BUSY" });
   const closed = cloud.close();
   ends[0]!();
   expect(await first).toEqual({ prompt: "first" });

@@ -12,6 +12,7 @@ import { createEngine, type Engine, type EngineOptions } from "./engine/engine.t
 import { createKeys, type KeyFile, noKeys } from "./keys.ts";
 import { createMetrics } from "./metrics.ts";
 import { createModels } from "./models.ts";
+import { createPlaces } from "./places.ts";
 import type { Playground } from "./playground-file.ts";
 import type { CloudPass, LogLine, SpecializePrompt } from "./services.ts";
 import { type CloudSide, cloudSide, type Side } from "./sides.ts";
@@ -157,7 +158,7 @@ const baseNameOf = (name: string): string =>
     .slice(0, 64) || "base";
 
 /** Prompts that may wait for the cloud model. */
-const maxWaitingPrompts = 16;
+const waitingLimits = { all: 64, ofTenant: 16 } as const;
 
 /** The cloud model, opened when it is first needed; one prompt at a time. Exported for tests. */
 export function cloudPass(
@@ -167,7 +168,7 @@ export function cloudPass(
 ): CloudPass {
   let opened: Promise<Specializer> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
+  const take = createPlaces("prompts that wait for the cloud model", waitingLimits);
   let isEnding = false;
   const refuseLate = (): void => {
     if (isEnding) throw new AppError("E_BUSY", "the service is ending: it takes no more prompts");
@@ -180,13 +181,11 @@ export function cloudPass(
     });
     return opened;
   };
-  const specialize: SpecializePrompt = async (prompt, { secret, constraint, truncate }) => {
+  const specialize: SpecializePrompt = async (prompt, { secret, constraint, truncate, tenant }) => {
     refuseLate();
-    if (waiting >= maxWaitingPrompts)
-      throw new AppError("E_BUSY", `${waiting} prompts are waiting for the cloud model already: ask again later`);
-    waiting++;
+    const leave = take(tenant);
     const result = turn.then(async () => {
-      waiting--;
+      leave();
       refuseLate();
       const specializer = await opening();
       return specializer.specialize(prompt, { secret, constraint, ...(truncate === undefined ? {} : { truncate }) });

@@ -22,6 +22,8 @@ export type SpecializePrompt = (
     readonly secret: Uint8Array | undefined;
     readonly constraint: ConstraintSpec | undefined;
     readonly truncate: TruncateMode | undefined;
+    /** Who asks: one tenant does not take all places. */
+    readonly tenant: string;
   },
 ) => Promise<Specialization>;
 

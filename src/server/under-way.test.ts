@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { createUnderWay } from "./under-way.ts";
 
 test("are bounded, of one tenant and of all; what is done or has failed makes room", async () => {
-  const { run } = createUnderWay({ all: 3, ofTenant: 2 });
+  const { run } = createUnderWay("questions", { all: 3, ofTenant: 2 });
   let fail: (why: Error) => void = () => undefined;
   const first = new Promise<string>((_, failed) => {
     fail = failed;
@@ -18,7 +18,7 @@ test("are bounded, of one tenant and of all; what is done or has failed makes ro
 });
 
 test("are waited for at the end, and none is taken any more", async () => {
-  const { run, close } = createUnderWay({ all: 3, ofTenant: 2 });
+  const { run, close } = createUnderWay("questions", { all: 3, ofTenant: 2 });
   let end: (text: string) => void = () => undefined;
   const work = new Promise<string>((resolve) => {
     end = resolve;

@@ -1,5 +1,6 @@
-/** @file Questions under way on another host: so many at once, of all tenants and of one, and no more once the service ends. */
+/** @file Work under way on another host: so many at once, of all tenants and of one, and no more once the service ends. */
 import { AppError } from "../base/errors.ts";
+import { createPlaces, type PlaceLimits } from "./places.ts";
 
 export type UnderWay = {
   /** Does the work and counts it meanwhile. Throws E_BUSY where too much is under way, or none is taken any more; else as `work`. */
@@ -8,26 +9,22 @@ export type UnderWay = {
   close(): Promise<void>;
 };
 
-export function createUnderWay(limits: { readonly all: number; readonly ofTenant: number }): UnderWay {
-  const tenants = new Map<string, number>();
+/** @param what is under way, for messages: "questions with the other host" */
+export function createUnderWay(what: string, limits: PlaceLimits): UnderWay {
+  const take = createPlaces(what, limits);
   const running = new Set<Promise<unknown>>();
   let isEnding = false;
   return {
     async run(tenant, work) {
       if (isEnding) throw new AppError("E_BUSY", "the service is ending: it takes no more requests");
-      const own = tenants.get(tenant) ?? 0;
-      if (running.size >= limits.all || own >= limits.ofTenant)
-        throw new AppError("E_BUSY", `${running.size} requests are with the other host already: ask again later`);
+      const leave = take(tenant);
       const result = work();
       running.add(result);
-      tenants.set(tenant, own + 1);
       try {
         return await result;
       } finally {
         running.delete(result);
-        const left = tenants.get(tenant)! - 1;
-        if (left === 0) tenants.delete(tenant);
-        else tenants.set(tenant, left);
+        leave();
       }
     },
     async close() {

@@ -61,6 +61,7 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
           secret,
           constraint: constraintOf(prompt, options),
           truncate: options.truncate,
+          tenant,
         })
       : await store.read(known.object);
   const stored = await store.put(tenant, name, content, key);
@@ -89,7 +90,12 @@ export async function gates(c: RouteContext, { cloudPass }: Services): Promise<R
       "E_NOT_FOUND",
       "gates: the cloud model is on another host; ask that one, so that no prompt goes in circles",
     );
-  const made = await cloudPass.specialize(prompt, { secret: undefined, constraint: undefined, truncate });
+  const made = await cloudPass.specialize(prompt, {
+    secret: undefined,
+    constraint: undefined,
+    truncate,
+    tenant: c.var.caller.tenant,
+  });
   return c.body(encodeSpecialization(made), 200, { "content-type": "application/json" });
 }
 

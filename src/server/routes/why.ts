@@ -23,13 +23,14 @@ export async function ablate(c: RouteContext, services: Services, name: string):
     throw new AppError("E_USAGE", "body: expected the prompt that the name stands for, or its promptExamples");
   requirePromptOf(name, content, text, secret);
   if (cloudPass === undefined) throw new AppError("E_USAGE", "why: there is no cloud model here");
-  const { turn } = c.var.caller;
+  const { turn, tenant } = c.var.caller;
   const late = AbortSignal.timeout(requestMs);
   const signal = AbortSignal.any([c.req.raw.signal, late]);
   const options = {
     secret: undefined,
     constraint: undefined,
     truncate: content.truncated ? "middle" : undefined,
+    tenant,
   } as const;
   const sentences = await sentenceEffects(
     text,
