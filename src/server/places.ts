@@ -4,7 +4,7 @@ import { AppError } from "../base/errors.ts";
 export type PlaceLimits = { readonly all: number; readonly ofTenant: number };
 
 /** Takes a place of a tenant, and returns how it is given back, once. Throws E_BUSY where none is left. */
-export type TakePlace = (tenant: string) => () => void;
+type TakePlace = (tenant: string) => () => void;
 
 /** @param what has the places, for messages: "prompts for the cloud model" */
 export function createPlaces(what: string, limits: PlaceLimits): TakePlace {

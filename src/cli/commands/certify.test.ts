@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { openTinyPair, writeTinyPair } from "../../../test/support/tiny-pair.ts";
+import { openTinyService } from "../../../test/support/tiny-service.ts";
 import { labelsSpec } from "../../constraint/spec.ts";
 import { writeSpecialization } from "../../pair/specialization-file.ts";
 import { specialize } from "../../pair/specialize.ts";
+import { listenOn } from "../../server/serve.ts";
+import type { Certificate } from "../../server/trust/certificate.ts";
 import { runCli } from "../program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "certify-"));
@@ -54,11 +57,27 @@ test("labelled examples give a certificate, which is shown and kept", async () =
   expect(shown).not.toMatch(/^prompted/m); // its prompt was not given
 });
 
+test("the cloud model of another host is asked where nothing cheaper scores the threshold; away, the certificate says so", async () => {
+  let asked = 0;
+  await using far = await openTinyService(await openTinyPair(), { cloudAnswers: true, log: () => asked++ });
+  const { url, close } = await listenOn(far.fetch, { host: "127.0.0.1", port: 0 });
+  const at = async (cloud: string) => {
+    const args = ["--prompt", prompt, "--threshold", "1", "--cloud", cloud, "--json"];
+    return JSON.parse((await certify("--examples", examples, ...args)).stdout) as Certificate;
+  };
+  const certificate = await at(url);
+  await close();
+  expect(certificate.parties.cloud?.inputTokens).toBe(certificate.parties.prompted?.inputTokens);
+  expect(asked).toBeGreaterThanOrEqual(certificate.inputs);
+  expect(await at(url)).toMatchObject({ rung: null, notTried: { cloud: "cloud: cannot be reached" } });
+});
+
 test.each([
   ["neither examples nor inputs", [], "--examples FILE or --inputs FILE"],
   ["inputs without the prompt", ["--inputs", inputs], "expected the prompt"],
   ["a reference without its model", ["--inputs", inputs, "--reference", "http://host/v1"], "together"],
   ["a name that is not there", ["--examples", examples, "--tenant", "other"], "not found"],
+  ["a cloud that is no address", ["--examples", examples, "--cloud", "big-machine"], "http or https address"],
   ["a file of another form", ["--inputs", examples, "--prompt", prompt], "line 1"],
 ])("%s: refused with the reason", async (_, args, why) => {
   const { status, stderr } = await certify(...args);

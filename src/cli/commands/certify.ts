@@ -7,10 +7,11 @@ import { createProgress } from "../../base/progress.ts";
 import { readExamples } from "../../data/examples-file.ts";
 import { SCORERS, type ScorerName } from "../../eval/scorers/table.ts";
 import { readJsonl } from "../../files/jsonl.ts";
-import { loadPair } from "../../pair/pair-file.ts";
+import { loadPair, type Pair } from "../../pair/pair-file.ts";
 import { createConstraintCache } from "../../server/api/constraints.ts";
 import { createEngine } from "../../server/engine/engine.ts";
-import { cloudSide } from "../../server/sides.ts";
+import { remoteAnswers } from "../../server/remote-answers.ts";
+import { type CloudSide, cloudSide } from "../../server/sides.ts";
 import { type Certificate, parties } from "../../server/trust/certificate.ts";
 import { certifyLimits, type Measured } from "../../server/trust/certify.ts";
 import { checkMeasurement, drawInputs, measure } from "../../server/trust/measure.ts";
@@ -50,6 +51,7 @@ type Flags = JsonFlag &
     readonly threshold?: number;
     readonly refine?: number;
     readonly fallback?: boolean;
+    readonly cloud?: string;
     readonly cloudAnswers?: boolean;
   };
 
@@ -59,7 +61,8 @@ model: where that cannot be prompted, agreement with it says little.
 
 Examples:
   $ loragen certify triage --examples labelled.jsonl --prompt-file triage.txt --threshold 0.9
-  $ loragen certify triage --inputs mails.jsonl --prompt-file triage.txt --reference http://localhost:8000/v1 --reference-model qwen3`;
+  $ loragen certify triage --inputs mails.jsonl --prompt-file triage.txt --reference http://localhost:8000/v1 --reference-model qwen3
+  $ loragen certify triage --examples labelled.jsonl --prompt-file triage.txt --threshold 0.9 --fallback --cloud http://big-machine:8080`;
 
 export function addCertify(program: Command, context: CliContext): void {
   const command = program
@@ -88,6 +91,10 @@ export function addCertify(program: Command, context: CliContext): void {
       "the cheapest that scores the threshold answers, where that is not the specialisation; what it needs of the prompt's text is kept",
     ),
     cloudAnswersOption(),
+    new Option(
+      "--cloud <url>",
+      "another loragen serve of the same pair, whose cloud model answers in the place of this machine's; LORAGEN_CLOUD_KEY is the key there",
+    ),
     storeOption(),
     new Option("--tenant <name>", "whose name it is").default("main"),
     pairOption(),
@@ -116,6 +123,13 @@ async function readInputs({ examples: labelled, inputs: path }: Flags): Promise<
   return inputs;
 }
 
+/** Undefined where the cloud model is not to answer. Throws E_USAGE for what is no http address. */
+function cloudOf({ cloudKey: key, now }: CliContext, flags: Flags, pair: Pair): CloudSide | undefined {
+  const { cloud: url, cloudAnswers, threads } = flags;
+  if (url !== undefined) return remoteAnswers(pair, { url, key, now });
+  return cloudAnswers ? cloudSide(pair, { threads, now }) : undefined;
+}
+
 async function run(context: CliContext, name: string, flags: Flags, signal: AbortSignal): Promise<void> {
   const { tenant, scorer, threshold, refine, fallback, threads, exact } = flags;
   const { stderr: stream, now } = context;
@@ -140,7 +154,7 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
   checkMeasurement(name, measurement, { secret });
   const pair = await loadPair(flags.pair, { exact, resolveModel: context.resolveModel, warn: warnOn(context) });
   await using engine = await createEngine(pair, { threads, now });
-  const cloud = flags.cloudAnswers ? cloudSide(pair, { threads, now }) : undefined;
+  const cloud = cloudOf(context, flags, pair);
   const progress = createProgress({
     stream,
     isTerminal: context.isTerminal.stderr,
