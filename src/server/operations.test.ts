@@ -6,6 +6,9 @@ import { openTinyService, type TinyService } from "../../test/support/tiny-servi
 import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { Pair } from "../pair/pair-file.ts";
+import { encodeSpecialization, type Specialization } from "../pair/specialization.ts";
+import { MadeAnswer, NameAnswer, NamesAnswer, StoredAnswer, VersionAnswer } from "./api/answer-schemas.ts";
+import { routes } from "./app.ts";
 import type { LogLine } from "./services.ts";
 
 const prompt = "Say what the customer wants.";
@@ -38,13 +41,36 @@ describe("what a service has to say of itself", () => {
       expect(line).toMatch(/^(# (HELP|TYPE) |loragen_\w+(\{[^}]*\})? [\d.e-]+$)/);
   });
 
-  test("its document names every route and the schema of every body", async () => {
+  test("its document says what every route is for, and the schema of every body", async () => {
     const document = (await (await service.ask("/openapi.json")).json()) as {
-      paths: Record<string, Record<string, { requestBody?: { content: object } }>>;
+      paths: Record<string, Record<string, { summary: string; parameters?: readonly { name: string }[] }>>;
       components: { schemas: Record<string, { properties?: object }> };
     };
-    expect(Object.keys(document.paths)).toContain("/v1/specializations/{name}/rollback");
-    expect(Object.keys(document.components.schemas["ChatRequest"]!.properties!)).toContain("messages");
+    const { paths, components } = document;
+    expect(Object.keys(paths)).toContain("/v1/specializations/{name}/rollback");
+    expect(Object.keys(components.schemas["ChatRequest"]!.properties!)).toContain("messages");
+    const operations = Object.values(paths).flatMap((path) => Object.values(path));
+    expect([operations.length, operations.filter(({ summary }) => summary === "")]).toEqual([routes.length, []]);
+    const asked = paths["/v1/specializations/{name}/diff"]!["get"]!.parameters!;
+    expect(asked.map(({ name }) => name)).toEqual(["name", "against"]);
+    const found = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(([, to]) => to!);
+    const known = Object.keys(components.schemas).map((name) => `#/components/schemas/${name}`);
+    expect(found.filter((to) => !known.includes(to))).toEqual([]);
+  });
+
+  test("names are answered as its document says", async () => {
+    const json = async (path: string, body?: object) => (await service.ask(path, body)).json();
+    const labels = ["a", "b"];
+    MadeAnswer.parse(await json("/v1/specializations", { name: "shown", prompt, options: { labels } }));
+    MadeAnswer.parse(await json("/v1/specializations", { name: "shown", prompt }));
+    VersionAnswer.parse(await json("/v1/specializations/shown/rollback", {}));
+    NameAnswer.parse(await json("/v1/aliases", { name: "other", target: "shown@1" }));
+    expect(NamesAnswer.parse(await json("/v1/specializations")).data.map(({ name }) => name)).toContain("other");
+    const { content } = (await json("/v1/specializations/shown@1")) as { content: Specialization };
+    const put = { method: "PUT", body: encodeSpecialization(content) };
+    StoredAnswer.parse(await (await service.ask("/v1/specializations/pushed", undefined, put)).json());
+    for (const name of ["other", "shown", "pushed"])
+      await service.ask(`/v1/specializations/${name}`, undefined, { method: "DELETE" });
   });
 
   test("its log has a line for every request, and nothing that was asked or answered", async () => {

@@ -144,7 +144,7 @@ export const neutral: Readonly<Record<string, readonly unknown[]>> = {
   continue_final_message: [false],
 };
 
-const Name = z.string().describe("small letters, digits, . _ -");
+const Name = z.string().describe("up to 64 small letters, digits, . _ -");
 export const SpecializationRequest = z.strictObject({
   name: Name,
   prompt: text.describe("the system prompt; its text is not kept").optional(),
@@ -158,7 +158,10 @@ export const SpecializationRequest = z.strictObject({
       labels: z.array(z.string()).optional().describe("answers are one of these"),
       schema: z.json().optional().describe("answers are JSON of this schema"),
       constraint: z.literal(false).optional().describe("false: none, also where the prompt says one"),
-      truncate: z.enum(["middle", "left"]).optional(),
+      truncate: z
+        .enum(["middle", "left"])
+        .optional()
+        .describe("a prompt that is too long is shortened there; without it such a prompt is refused"),
     })
     .optional(),
 });
@@ -209,7 +212,9 @@ export const WhyRequest = z.strictObject({
     .optional()
     .describe("the examples that it was made of, beside or in the place of a prompt"),
 });
-export const AliasRequest = z.strictObject({ name: Name, target: z.string() });
-export const RollbackRequest = z.strictObject({ version: z.int().positive().optional() });
+export const AliasRequest = z.strictObject({ name: Name, target: z.string().describe("NAME or NAME@VERSION") });
+export const RollbackRequest = z.strictObject({
+  version: z.int().positive().optional().describe("the one before, where none is named"),
+});
 export const LoadAdapterRequest = z.object({ lora_name: z.string(), lora_path: z.string() });
 export const UnloadAdapterRequest = z.object({ lora_name: z.string() });

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { Sha256 } from "../../base/sha256.ts";
 
-const Version = z.strictObject({
+export const StoredVersion = z.strictObject({
   version: z.int().positive(),
   /** The content's hash. */
   object: Sha256,
@@ -14,10 +14,10 @@ const Version = z.strictObject({
 export const nameFormat = "lora-gen name 1";
 const format = z.literal(nameFormat);
 export const NameFile = z.union([
-  z.strictObject({ format, name: z.string(), current: z.int().positive(), versions: z.array(Version).min(1) }),
+  z.strictObject({ format, name: z.string(), current: z.int().positive(), versions: z.array(StoredVersion).min(1) }),
   z.strictObject({ format, name: z.string(), aliasOf: z.string() }),
 ]);
-export type StoredVersion = z.infer<typeof Version>;
+export type StoredVersion = z.infer<typeof StoredVersion>;
 export type StoredName = z.infer<typeof NameFile>;
 /** A name that has versions of its own. */
 export type OwnName = Extract<StoredName, { versions: unknown }>;

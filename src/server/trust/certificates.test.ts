@@ -6,6 +6,7 @@ import { labelsSpec } from "../../constraint/spec.ts";
 import { createAnswerer } from "../../pair/answer.ts";
 import { gateValues } from "../../pair/gated-edge.ts";
 import type { Pair } from "../../pair/pair-file.ts";
+import { CertificateAnswer } from "../api/answer-schemas.ts";
 import { createConstraintCache } from "../api/constraints.ts";
 import { createPlainEngine } from "../engine/engine.ts";
 import { remoteLimits } from "../remote.ts";
@@ -59,6 +60,7 @@ async function certified(body: object, name = "triage"): Promise<Certificate & {
   expect([begun.status, await json(begun)]).toMatchObject([202, { status: "running", done: 0 }]);
   for (;;) {
     const found = await json(service.ask(`/v1/specializations/${name}/certificate`));
+    CertificateAnswer.parse(found); // as the OpenAPI document says
     if (found["status"] !== "running") {
       expect(found["status"]).toBe("done");
       return found["certificate"] as Certificate & { keepsPrompt: boolean };

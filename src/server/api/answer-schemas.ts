@@ -1,0 +1,42 @@
+/** @file What is answered to requests that are no others' API, for the OpenAPI document. Tests hold real answers against it. */
+import { z } from "zod";
+import { ConstraintSection } from "../../constraint/spec.ts";
+import { NameFile, StoredVersion } from "../store/stored-name.ts";
+import { Certificate } from "../trust/certificate.ts";
+
+const [own, alias] = NameFile.options;
+export const NameAnswer = z.union([own.omit({ format: true }), alias.omit({ format: true })]);
+export const NamesAnswer = z.strictObject({
+  object: z.literal("list"),
+  data: z.array(NameAnswer),
+  damaged: z.array(z.string()).optional().describe("names whose file in the store cannot be read"),
+});
+
+export const VersionAnswer = StoredVersion.extend({ name: z.string() });
+export const StoredAnswer = VersionAnswer.extend({
+  isNew: z.boolean().describe("false: the name stood for this already, and the status is 200"),
+});
+export const MadeAnswer = StoredAnswer.extend({
+  computed: z.boolean().describe("false: the same prompt and options were read before, under whatever name"),
+  cloudMs: z
+    .number()
+    .nullable()
+    .describe("how long the cloud model read; null where it did not, or was on another host"),
+  constraint: ConstraintSection.nullable().describe("the form that answers are held to; null: free text"),
+});
+
+export const CertificateAnswer = z.strictObject({
+  name: z.string(),
+  version: z.int().positive(),
+  status: z.enum(["running", "failed", "done"]),
+  done: z.int().optional().describe("inputs that were measured so far"),
+  total: z.int().optional(),
+  error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+  certificate: Certificate.omit({ prompt: true, residual: true, refined: true })
+    .extend({
+      keepsPrompt: z.boolean().describe("the prompt's text, or sentences of it, are kept to answer with"),
+      isRefined: z.boolean(),
+    })
+    .optional()
+    .describe("the newest there is; an earlier one while another is measured"),
+});
