@@ -19,7 +19,6 @@ const swapped = ["kitchen", "bank"];
 type Speed = { readonly prefill: number; readonly decode: number };
 
 export const browser: Bench = {
-  summary: "tokens per second in a page on WebAssembly over those in Node; swapping specialisations there",
   async run(options) {
     if (noChromium !== undefined) throw new AppError("E_NOT_FOUND", noChromium);
     const folder = await mkdtemp(join(tmpdir(), "loragen-bench-browser-"));

@@ -40,7 +40,6 @@ const processorMs = (): number => {
 };
 
 export const constraint: Bench = {
-  summary: "finding and masking the allowed tokens, as a share of the time of constrained answers",
   run: async (options) => {
     const pair = await benchPair(options);
     const results: BenchResult[] = [];

@@ -22,7 +22,6 @@ const answerTokens = 4;
 const leastRepetitions = 61;
 
 export const edge: Bench = {
-  summary: "merged against base model, per token; specialised against prompted with five examples, per query",
   run: async (options) => {
     const pair = await benchPair(options);
     const { tokenizer, layout } = pair;

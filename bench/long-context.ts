@@ -21,7 +21,6 @@ const piece = 512;
 const decoded = 64;
 
 export const longContext: Bench = {
-  summary: "sequences of 1,024 to 8,192 positions: memory, prefill and decoding with windows of 512 and without",
   async run(options) {
     const lengths = options.quick ? [128, 256] : [1024, 4096, 8192];
     const rng = createRng("long context");

@@ -4,33 +4,56 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { AppError } from "../src/base/errors.ts";
 import { writeJsonFile } from "../src/base/json-file.ts";
-import { browser } from "./browser.ts";
-import { constraint } from "./constraint.ts";
-import { edge } from "./edge.ts";
-import { longContext } from "./long-context.ts";
-import { published } from "./published.ts";
-import { realSize, realSizeTable } from "./real-size.ts";
-import { serve } from "./serve.ts";
-import { specialize } from "./specialize.ts";
 import type { Bench, BenchOptions, BenchResult } from "./support/bench.ts";
 import { changedMark, describeMachine, projectRoot } from "./support/machine.ts";
-import { swap } from "./swap.ts";
-import { train1b } from "./train-1b.ts";
-import { train30m } from "./train-30m.ts";
-import { trainSmollm2 } from "./train-smollm2.ts";
 
-const benches: Readonly<Record<string, Bench>> = {
-  "train-30m": train30m,
-  "train-1b": train1b,
-  "train-smollm2": trainSmollm2,
-  specialize,
-  edge,
-  browser,
-  swap,
-  published,
-  constraint,
-  "long-context": longContext,
-  serve,
+/** What the help says of each, and how it is loaded: the help alone loads none. */
+const benches: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Bench> }>> = {
+  "train-30m": {
+    summary: "a step over 30 M weights, all trained, 8×256 tokens: forward, backward, clipping, AdamW",
+    load: async () => (await import("./train-30m.ts")).train30m,
+  },
+  "train-1b": {
+    summary: "a step of 8 experts of rank 16 over a frozen 1.1 B model, 4×128 tokens, fp32 and int8 weights",
+    load: async () => (await import("./train-1b.ts")).train1b,
+  },
+  "train-smollm2": {
+    summary:
+      "a generator's step over SmolLM2-135M as cloud and edge, 6 prompts with 6 queries, by part; --threads 1: in processor time",
+    load: async () => (await import("./train-smollm2.ts")).trainSmollm2,
+  },
+  specialize: {
+    summary: "a specialisation's time over a plain forward pass of the cloud model on the same tokens",
+    load: async () => (await import("./specialize.ts")).specialize,
+  },
+  edge: {
+    summary: "merged against base model, per token; specialised against prompted with five examples, per query",
+    load: async () => (await import("./edge.ts")).edge,
+  },
+  browser: {
+    summary: "tokens per second in a page on WebAssembly over those in Node; swapping specialisations there",
+    load: async () => (await import("./browser.ts")).browser,
+  },
+  swap: {
+    summary: "gate file to ready edge model of 1.1 B fp32: merged anew, and swapped into a decoder that is open",
+    load: async () => (await import("./swap.ts")).swap,
+  },
+  published: {
+    summary: "a published GGUF file (--file, else SmolLM2-135M) beside llama.cpp (--peer) and beside fp32",
+    load: async () => (await import("./published.ts")).published,
+  },
+  constraint: {
+    summary: "finding and masking the allowed tokens, as a share of the time of constrained answers",
+    load: async () => (await import("./constraint.ts")).constraint,
+  },
+  "long-context": {
+    summary: "sequences of 1,024 to 8,192 positions: memory, prefill and decoding with windows of 512 and without",
+    load: async () => (await import("./long-context.ts")).longContext,
+  },
+  serve: {
+    summary: "the service: 64 connections, 200 specialisations; answers as alone, throughput beside merged weights",
+    load: async () => (await import("./serve.ts")).serve,
+  },
 };
 
 const help = `npm run bench -- NAME [options]
@@ -130,6 +153,7 @@ async function main(argv: readonly string[]): Promise<void> {
     log,
   };
   if (wanted === "real-size") {
+    const { realSize, realSizeTable } = await import("./real-size.ts");
     if (!values.table)
       await realSize({ ...options, models: values.model, measurements: values.measurement, keep: values.keep });
     process.stdout.write(await realSizeTable(options));
@@ -138,7 +162,8 @@ async function main(argv: readonly string[]): Promise<void> {
   const results: Record<string, unknown> = {};
   for (const name of names) {
     const machine = describeMachine();
-    const result = await benches[name]!.run(options);
+    const { run } = await benches[name]!.load();
+    const result = await run(options);
     const { repetitions, warmUp, threads } = options;
     const whole = {
       name,

@@ -19,7 +19,6 @@ const leastRepetitions = 9;
 const limit = 1;
 
 export const published: Bench = {
-  summary: "a published GGUF file (--file, else SmolLM2-135M) beside llama.cpp (--peer) and beside fp32",
   run: async (options) => {
     const path = options.file ?? usualFile;
     if ((await stat(path).catch(() => undefined)) === undefined)

@@ -123,7 +123,6 @@ async function swapTenants(store: Store, [a, b]: readonly [string, string]): Pro
 }
 
 export const serve: Bench = {
-  summary: "the service: 64 connections, 200 specialisations; answers as alone, throughput beside merged weights",
   run: async (options) => {
     const { tenants, connections, requests, inputs: used } = sizes[options.quick ? "quick" : "whole"];
     const folder = mkdtempSync(join(tmpdir(), "bench-serve-"));

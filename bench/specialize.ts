@@ -35,7 +35,6 @@ const prompts: Readonly<Record<string, string>> = {
 };
 
 export const specialize: Bench = {
-  summary: "a specialisation's time over a plain forward pass of the cloud model on the same tokens",
   run: async (options) => {
     const pair = await benchPair(options);
     const { threads } = options;

@@ -73,7 +73,6 @@ async function preparePair({ quick, log }: BenchOptions) {
 }
 
 export const swap: Bench = {
-  summary: "gate file to ready edge model of 1.1 B fp32: merged anew, and swapped into a decoder that is open",
   run: async (options) => {
     const { folder, directory, shape, files } = await preparePair(options);
     const rounds = options.warmUp + options.repetitions;

@@ -45,7 +45,6 @@ async function makeProblem(size: keyof typeof models): Promise<Problem> {
 }
 
 export const train1b: Bench = {
-  summary: "a step of 8 experts of rank 16 over a frozen 1.1 B model, 4×128 tokens, fp32 and int8 weights",
   run: async (options) => {
     const problem = await makeProblem(options.quick ? "quick" : "real");
     const run = { problem, work: expertStepWork(problem), shareLimit: 0.75, peerScript: "train_1b.py" } as const;

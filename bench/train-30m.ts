@@ -30,7 +30,6 @@ async function makeProblem(size: keyof typeof shapes): Promise<Problem> {
 }
 
 export const train30m: Bench = {
-  summary: "a step over 30 M weights, all trained, 8×256 tokens: forward, backward, clipping, AdamW",
   run: async (options) => {
     const problem = await makeProblem(options.quick ? "quick" : "real");
     return runTraining(

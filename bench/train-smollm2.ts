@@ -14,7 +14,6 @@ const shareLimit = 0.8;
 const label = "train-smollm2";
 
 export const trainSmollm2: Bench = {
-  summary: `a generator's step over SmolLM2-135M as cloud and edge, ${batch.prompts} prompts with ${batch.queriesPerPrompt} queries, by part; --threads 1: in processor time`,
   run: async (options) => {
     const { quick, threads, log } = options;
     const problem = await smollm2Step(quick);

@@ -34,8 +34,6 @@ export type BenchResult = {
 };
 
 export type Bench = {
-  /** One line for the help. */
-  readonly summary: string;
   readonly run: (options: BenchOptions) => Promise<BenchResult>;
 };
 

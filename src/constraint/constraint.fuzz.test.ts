@@ -11,22 +11,24 @@ import { createRng, type Rng } from "../base/rng.ts";
 import { generate } from "../decode/generate.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
-import { compileConstraint } from "./compile.ts";
+import { type ConstraintCompiler, constraintCompiler } from "./compile.ts";
 import { gbnf } from "./gbnf.ts";
 import { type ConstraintSpec, callsSpec, labelsSpec, schemaSpec } from "./spec.ts";
 
 let tokenizer: Tokenizer;
+let compile: ConstraintCompiler;
 /** Tokens with which texts come to an end. */
 let closing: number[];
 beforeAll(async () => {
   tokenizer = await loadTokenizer(shippedTokenizer);
+  compile = constraintCompiler(tokenizer, SPECIAL_TOKEN_LAYOUT);
   const ends = ['"', "}", "]", ",", '",', '"}'].map((text) => tokenizer.encode(text));
   closing = ends.filter(({ length }) => length === 1).flat();
 });
 
 /** One answer on random logits, every second one sampled. */
 async function answer(spec: ConstraintSpec, seed: string, sampled: boolean) {
-  const { next, stopIds } = compileConstraint(tokenizer, SPECIAL_TOKEN_LAYOUT, spec);
+  const { next, stopIds } = compile(spec);
   const vocab = tokenizer.vocabSize;
   const defaults = { vocab, eosIds: [], reusePrefix: true, now: () => 0 };
   const sampling = sampled ? { temperature: 1.5, topK: 50, rng: createRng(seed) } : {};

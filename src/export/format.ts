@@ -7,7 +7,7 @@ import type { ModelType } from "../models/config.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Model } from "../models/model.ts";
 import type { MergeRecord } from "../models/save-merged.ts";
-import type { TokenCheck } from "./gguf-tokens.ts";
+import type { RunningLlamaCpp, TokenCheck } from "./gguf-tokens.ts";
 
 /** How weights are stored. */
 export type WeightType = "f32" | "f16" | "bf16" | "q8_0";
@@ -32,6 +32,8 @@ export type ExportContext = {
   readonly tokenizerDirectory: string;
   /** Whether an adapter gets its base model beside it, where the format can. */
   readonly withBase: boolean;
+  /** Where it runs already. */
+  readonly llamaCpp?: RunningLlamaCpp | undefined;
 };
 
 /** How the constraint of a specialisation's answers goes with its export, by what the tool reads. */

@@ -50,8 +50,8 @@ export const ggufAdapter: ExportFormat = {
       about: about.set("general.name", { type: "string", value: await ggufName(baseName, tokenizerDirectory) }),
     });
   },
-  checkTokens: async ({ directory, tokenizerDirectory, withBase }) =>
-    withBase ? checkTokens(join(directory, ggufBaseFile), tokenizerDirectory) : undefined,
+  checkTokens: async ({ directory, tokenizerDirectory, withBase, llamaCpp }) =>
+    withBase ? checkTokens(join(directory, ggufBaseFile), tokenizerDirectory, llamaCpp) : undefined,
   async reload({ directory, base, withBase }) {
     const shapes = new Map(checkpointTensors(base.config).map(({ name, shape }) => [name, shape]));
     const under = withBase ? await openModel(join(directory, ggufBaseFile)) : base;

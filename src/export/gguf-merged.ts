@@ -39,6 +39,7 @@ export const ggufMerged: ExportFormat = {
     await ensureFolder(directory);
     await saveGgufModel(join(directory, ggufMergedFile), merged, { type: storage(type), about });
   },
-  checkTokens: ({ directory, tokenizerDirectory }) => checkTokens(join(directory, ggufMergedFile), tokenizerDirectory),
+  checkTokens: ({ directory, tokenizerDirectory, llamaCpp }) =>
+    checkTokens(join(directory, ggufMergedFile), tokenizerDirectory, llamaCpp),
   reload: async ({ directory }) => reloadModel(await openModel(join(directory, ggufMergedFile))),
 };

@@ -10,12 +10,25 @@ export type TokenCheck = {
   readonly by: "llama.cpp" | "our reading of the file";
 };
 
+/** llama.cpp in this process, as node-llama-cpp's `getLlama` gives it. */
+export type RunningLlamaCpp = {
+  loadModel(options: { modelPath: string; vocabOnly: boolean; gpuLayers: number }): Promise<{
+    tokenize(text: string, specialTokens: boolean): readonly number[];
+    dispose(): Promise<void>;
+  }>;
+};
+
 /**
  * Compares tokens on texts that are hard to tokenise.
+ * @param running llama.cpp where it runs already; else one is started, which takes most of a second
  * @returns undefined where the tokenizer is that of another GGUF file, which was copied as it is
  * @throws E_MISMATCH naming the first text that becomes other tokens
  */
-export async function checkTokens(path: string, tokenizerPath: string): Promise<TokenCheck | undefined> {
+export async function checkTokens(
+  path: string,
+  tokenizerPath: string,
+  running?: RunningLlamaCpp,
+): Promise<TokenCheck | undefined> {
   if (isGguf(tokenizerPath)) return undefined;
   const { json, name } = await readTokenizer(tokenizerPath);
   const normalizes = checkTokenizerJson(json, name).chains.normalizer.some(({ type }) => type === "NFC");
@@ -31,7 +44,7 @@ export async function checkTokens(path: string, tokenizerPath: string): Promise<
     }
   };
   compare(read.encode, "our reading of the file");
-  const peer = await openTokenizer(path);
+  const peer = await openTokenizer(path, running);
   if (peer === undefined) return { texts: hardTexts.length, by: "our reading of the file" };
   try {
     // llama.cpp does not normalise: a model that wants NFC gets what it is given.
@@ -43,15 +56,16 @@ export async function checkTokens(path: string, tokenizerPath: string): Promise<
 }
 
 /** llama.cpp's tokenizer of a file, from node-llama-cpp's binary; undefined where that package or its binary is not installed. */
-async function openTokenizer(path: string) {
-  const llama = await startLlamaCpp();
+async function openTokenizer(path: string, running: RunningLlamaCpp | undefined) {
+  const started = running === undefined ? await startLlamaCpp() : undefined;
+  const llama: RunningLlamaCpp | undefined = running ?? started;
   if (llama === undefined) return undefined;
   const model = await llama.loadModel({ modelPath: path, vocabOnly: true, gpuLayers: 0 });
   return {
     encode: (text: string): number[] => [...model.tokenize(text, false)],
     async close() {
       await model.dispose();
-      await llama.dispose();
+      await started?.dispose();
     },
   };
 }

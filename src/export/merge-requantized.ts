@@ -20,7 +20,7 @@ import { requireClose } from "./require-close.ts";
 import type { ExportRequest, ExportResult } from "./run-export.ts";
 import { requireArrival } from "./share-arrived.ts";
 
-export type RequantizeRequest = Omit<ExportRequest, "type" | "name" | "baseName" | "withBase" | "whole">;
+export type RequantizeRequest = Omit<ExportRequest, "type" | "name" | "baseName" | "withBase" | "whole" | "llamaCpp">;
 
 export type RequantizeResult = Omit<ExportResult, "type" | "rounding"> & {
   /** Of the base model and of the result. */

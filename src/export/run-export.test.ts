@@ -4,6 +4,7 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { missingLlamaCpp, startLlamaCpp } from "../../test/support/llama-cpp.ts";
 import { randomAdapter } from "../../test/support/random-adapter.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { writeSmallTokenizer } from "../../test/support/small-tokenizer.ts";
@@ -42,10 +43,13 @@ async function writeModel(
 }
 
 let base: Model;
+let llamaCpp: Awaited<ReturnType<typeof startLlamaCpp>> | undefined;
 beforeAll(async () => {
   writeSmallTokenizer(tokenizerDirectory);
   base = await writeModel("base");
+  if (missingLlamaCpp() === undefined) llamaCpp = await startLlamaCpp();
 });
+afterAll(() => llamaCpp?.dispose());
 
 const request = (out: string, changes: Partial<ExportRequest> = {}): ExportRequest => ({
   out: join(folder, out),
@@ -57,6 +61,7 @@ const request = (out: string, changes: Partial<ExportRequest> = {}): ExportReque
   name: "test",
   baseName: "base",
   tokenizerDirectory,
+  llamaCpp,
   ...changes,
 });
 

@@ -19,7 +19,7 @@ import {
   type StepOptions,
   type WeightType,
 } from "./format.ts";
-import type { TokenCheck } from "./gguf-tokens.ts";
+import type { RunningLlamaCpp, TokenCheck } from "./gguf-tokens.ts";
 import { listFiles, type WrittenFile, withNewFolder } from "./new-folder.ts";
 import { exportTolerance, logitsOfProbes, probePositions } from "./probes.ts";
 import { reloadModel } from "./reload.ts";
@@ -45,6 +45,8 @@ export type ExportRequest = StepOptions & {
   readonly withBase?: boolean | undefined;
   /** What answers must be: written beside the export, as what its tool reads. */
   readonly constraint?: ConstraintSpec | undefined;
+  /** llama.cpp where it runs already, for many exports; else each that writes a tokenizer anew starts one to check its tokens. */
+  readonly llamaCpp?: RunningLlamaCpp | undefined;
 };
 
 /** What is exported, before it is said where to and how. */
@@ -97,7 +99,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     const adapter = scaleAdapter(request.adapter, scale);
     const merged = await applyAdapter(base, adapter);
     for (const [weight, data] of whole) merged.weights[weight] = { kind: "data", data };
-    const { kind, adapterSha256, name, baseName, tokenizerDirectory } = request;
+    const { kind, adapterSha256, name, baseName, tokenizerDirectory, llamaCpp } = request;
     const record: MergeRecord = { base_sha256: base.sha256, kind, adapter_sha256: adapterSha256, scale };
     const context = {
       directory,
@@ -110,6 +112,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       baseName,
       tokenizerDirectory,
       withBase,
+      llamaCpp,
     };
     await requireChange(format, context, type);
     const isMerged = format.typeOfWeights !== undefined;

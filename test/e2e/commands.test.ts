@@ -24,13 +24,16 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs with --json: stdout must be one JSON object, the status 0. */
-async function json(args: readonly string[], stdin = ""): Promise<unknown> {
-  const { status, stdout, stderr } = await loragen([...args, "--json"], { stdin });
+/** Runs with --json: stdout must be one JSON object, the status 0. Each command is a process once, which takes a second to start. */
+async function json(args: readonly string[], { stdin = "", run = loragen } = {}): Promise<unknown> {
+  const { status, stdout, stderr } = await run([...args, "--json"], { stdin });
   expect(status, stderr).toBe(0);
   expect(stdout.trimEnd().split("\n")).toHaveLength(1);
   return JSON.parse(stdout);
 }
+
+/** The same in this process. */
+const jsonHere = (args: readonly string[]): Promise<unknown> => json(args, { run: loragenHere });
 
 test("specialize writes under 1 kB and says what it wrote", async () => {
   const out = join(folder, "written");
@@ -60,21 +63,21 @@ test("specialize writes under 1 kB and says what it wrote", async () => {
 test("labels of a prompt travel in its specialisation and are kept by answers, unless told otherwise", async () => {
   const out = join(folder, "labelled");
   const labelled = ["specialize", "--pair", pair, "--prompt", "Classify the text as weather, sports or music."];
-  const { status, stdout, stderr } = await loragen([...labelled, "--out", out]);
+  const { status, stdout, stderr } = await loragenHere([...labelled, "--out", out]);
   expect([status, stderr]).toEqual([
     0,
     'found 3 labels: weather, sports, music; behind "Classify the text as"; --no-constraint leaves answers free\n',
   ]);
   expect(stdout).toContain("answers  3 labels: weather, sports, music");
   const ask = (...args: string[]) =>
-    json(["run", "--pair", pair, "--input", "it rains", "--specialization", out, ...args]);
+    jsonHere(["run", "--pair", pair, "--input", "it rains", "--specialization", out, ...args]);
   expect(["weather", "sports", "music"]).toContain(((await ask()) as { label: string }).label);
   expect(await ask("--no-constraint")).not.toHaveProperty("label");
   expect(await ask("--labels", "x,y", "--abstain", "1")).toMatchObject({ text: "none", abstained: true });
-  const inspected = (await json(["inspect", out])) as { constraintBytes: number; bytes: number };
+  const inspected = (await jsonHere(["inspect", out])) as { constraintBytes: number; bytes: number };
   expect(inspected.constraintBytes).toBeGreaterThan(40);
   const anonymous = join(folder, "anonymous");
-  expect(await json([...labelled, "--no-constraint", "--anonymous", "--out", anonymous])).not.toHaveProperty(
+  expect(await jsonHere([...labelled, "--no-constraint", "--anonymous", "--out", anonymous])).not.toHaveProperty(
     "promptHmac",
   );
   expect(await readFile(join(anonymous, "specialization.json"), "utf8")).not.toMatch(/promptHmac|weather/);
@@ -90,7 +93,7 @@ test("run answers as base, prompted and specialised model; only the prompted one
     ms: z.strictObject({ load: ms, prefill: ms, decode: ms }),
   });
   const ask = async (...args: string[]) =>
-    Result.parse(await json(["run", "--pair", pair, "--input", "is my table free", "--max-tokens", "12", ...args]));
+    Result.parse(await jsonHere(["run", "--pair", pair, "--input", "is my table free", "--max-tokens", "12", ...args]));
   const base = await ask();
   const prompted = await ask("--prompt", prompt);
   const specialized = await ask("--specialization", specialization);
@@ -103,7 +106,7 @@ test("run answers as base, prompted and specialised model; only the prompted one
 test("run streams the text alone to stdout, reads input from a pipe, and the same seed draws the same answer", async () => {
   const args = ["run", "--pair", pair, "--input", "-", "--max-tokens", "6", "--temperature", "1", "--seed", "7"];
   const first = await loragen(args, { stdin: "hello\n" });
-  const again = (await json(args, "hello\n")) as { text: string };
+  const again = (await json(args, { stdin: "hello\n", run: loragenHere })) as { text: string };
   expect(first.status).toBe(0);
   expect(first.stdout).toBe(`${again.text}\n`);
   expect(first.stderr).toMatch(/^base: \d+ tokens in, 6 out .*prefill/);
@@ -112,7 +115,17 @@ test("run streams the text alone to stdout, reads input from a pipe, and the sam
 test("chat answers line by line until /exit", async () => {
   const lines = "hello\n\nwhat is new\n/exit\nnever read\n";
   const chat = await loragen(["chat", "--pair", pair, "--prompt", prompt, "--max-tokens", "4"], { stdin: lines });
-  const alone = (await json(["run", "--pair", pair, "--prompt", prompt, "--max-tokens", "4", "--input", "hello"])) as {
+  const alone = (await jsonHere([
+    "run",
+    "--pair",
+    pair,
+    "--prompt",
+    prompt,
+    "--max-tokens",
+    "4",
+    "--input",
+    "hello",
+  ])) as {
     text: string;
   };
   expect(chat.status).toBe(0);
@@ -147,7 +160,7 @@ test("eval reports every method on every task", async () => {
   expect(strata.tasks.tasks.one.base.n).toBe(2);
   expect(strata.tasks.methods.specialized.inputTokens).toBe(strata.tasks.methods.base.inputTokens);
   expect(Report.parse(await json(["report", log])).strata).toEqual(strata);
-  const text = await loragen(["eval", "--pair", pair, "--methods", "base", "--limit", "1", "--suite", ...files]);
+  const text = await loragenHere(["eval", "--pair", pair, "--methods", "base", "--limit", "1", "--suite", ...files]);
   expect(text.stdout).toMatch(/one +1 /);
   expect(text.stdout).toContain("tasks: 2 tasks, 2 questions a method");
 });
@@ -212,10 +225,10 @@ test("train, resume after Ctrl-C, plot", async () => {
   expect(done).toBeGreaterThan(0);
 
   await writeFile(config, JSON.stringify({ ...run, steps: done + 3 }));
-  const refused = await loragen(["train", "--config", config]);
+  const refused = await loragenHere(["train", "--config", config]);
   expect([refused.status, refused.stderr]).toEqual([1, expect.stringMatching(/^error E_USAGE: .*--resume/)]);
   await writeFile(config, JSON.stringify({ ...run, steps: done + 3, seed: 1 }));
-  const other = await loragen(["train", "--config", config, "--resume"]);
+  const other = await loragenHere(["train", "--config", config, "--resume"]);
   expect([other.status, other.stderr]).toEqual([1, expect.stringMatching(/^error E_MISMATCH: .*seed 0, now 1/)]);
   await writeFile(config, JSON.stringify({ ...run, steps: done + 3 }));
   const resumed = z
@@ -232,7 +245,7 @@ test("train, resume after Ctrl-C, plot", async () => {
   expect(await json(["plot", output])).toMatchObject({ file: join(output, "chart.svg"), steps: done + 3 });
   expect(await readFile(join(output, "chart.svg"), "utf8")).toMatch(/^<svg [\s\S]*<\/svg>\s*$/);
   const html = join(folder, "chart.html");
-  for (let times = 0; times < 2; times++) await json(["plot", output, "--out", html]);
+  for (let times = 0; times < 2; times++) await jsonHere(["plot", output, "--out", html]);
   expect(await readFile(html, "utf8")).not.toMatch(/<script|<link|src=/); // self-contained
   const mine = join(folder, "mine.html");
   await writeFile(mine, "<html>my page</html>");

@@ -122,6 +122,7 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
       name,
       baseName: name,
       tokenizerDirectory,
+      llamaCpp: llama,
     } as const;
     await runExport(exportFormats.gguf, { ...request, out: at("adapter") });
     for (const type of ["f32", "q8_0"] as const)

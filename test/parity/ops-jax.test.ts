@@ -1,6 +1,6 @@
 /** @file An independent oracle: gradients by jax-js, in float64, of every op and of models written anew in its own functions. */
 import { defaultDevice, init, grad as jaxGrad, lax, nn, numpy as np } from "@jax-js/jax";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { bindDims, evaluateDim } from "../../src/graph/bind.ts";
 import { grad } from "../../src/graph/grad.ts";
 import { dequantized } from "../../src/graph/interpret-fused.ts";
@@ -15,10 +15,11 @@ type Arrays = Readonly<Record<string, np.Array>>;
 
 beforeAll(async () => {
   // jax-js asks whether data is a Float16Array, a class Node has from version 24 on. Nothing here uses it.
-  Object.assign(globalThis, { Float16Array: (globalThis as { Float16Array?: unknown }).Float16Array ?? class {} });
+  if (!("Float16Array" in globalThis)) vi.stubGlobal("Float16Array", class {});
   await init("cpu");
   defaultDevice("cpu"); // its WebAssembly exp and log are exact to fp32 only
 });
+afterAll(() => vi.unstubAllGlobals());
 
 /** f32 as float64, so that rounding hides nothing; whole numbers as int32; truth values as bool. */
 function toJax({ shape, dtype, data }: Tensor): np.Array {

@@ -3,8 +3,8 @@ import { createRng } from "../../src/base/rng.ts";
 import type { CachedModel } from "../../src/decode/cached-model.ts";
 
 /**
- * Logits of a normal distribution; the same seed gives the same ones. `fed` counts the calls that computed some. `likely` are made likelier, so
- * that answers come to an end.
+ * Logits of a normal distribution, drawn once and turned by a random offset for each call; the same seed gives the same ones. `fed` counts the
+ * calls that computed some. `likely` are made likelier, so that answers come to an end.
  */
 export function randomLogits(
   vocab: number,
@@ -12,6 +12,7 @@ export function randomLogits(
   { likely = [] }: { readonly likely?: readonly number[] } = {},
 ): CachedModel & { readonly fed: () => number } {
   const rng = createRng(seed);
+  const drawn = rng.fillNormal(new Float32Array(vocab), 3);
   const logits = new Float32Array(vocab);
   let calls = 0;
   const close = async () => undefined;
@@ -20,7 +21,9 @@ export function randomLogits(
     rewind: () => 0,
     async feed() {
       calls++;
-      rng.fillNormal(logits, 3);
+      const offset = rng.int(vocab);
+      logits.set(drawn.subarray(offset));
+      logits.set(drawn.subarray(0, offset), vocab - offset);
       for (const id of likely) logits[id]! += 6;
       return logits;
     },
