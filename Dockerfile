@@ -4,16 +4,18 @@
 
 FROM node:22-bookworm-slim AS build
 WORKDIR /build
-ENV ONNXRUNTIME_NODE_INSTALL=skip
 COPY package.json package-lock.json tsconfig.json tsconfig.build.json ./
+RUN npm ci --ignore-scripts
 COPY src ./src
 COPY web ./web
-RUN npm ci --ignore-scripts && npm run build
+RUN npm run build
 
 FROM node:22-bookworm-slim AS packages
 WORKDIR /packages
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts && npm install --no-save --ignore-scripts --omit=dev @aws-sdk/client-s3@3
+RUN npm ci --omit=dev --ignore-scripts
+# For a store in a bucket. It is a package for development here, which --omit=dev leaves out even where it is named.
+RUN npm install --save-prod --omit=dev --ignore-scripts @aws-sdk/client-s3@3
 
 FROM node:22-bookworm-slim
 WORKDIR /loragen

@@ -13,6 +13,7 @@ const of = (instruction: string): string[] =>
 const about = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   bin: { loragen: string };
   scripts: Record<string, string>;
+  devDependencies: Record<string, string>;
 };
 
 test("what is copied is in the repository, let through by .dockerignore, or made by a stage before", () => {
@@ -39,6 +40,14 @@ test("it runs the program that the package has, by commands and flags that there
   const scripts = of("RUN").flatMap((line) => [...line.matchAll(/npm run (\w+)/g)].map(([, script]) => script!));
   expect(scripts).toEqual(["build"]);
   for (const script of scripts) expect(about.scripts).toHaveProperty(script);
+});
+
+test("packages that it asks for are in it, though they are for development elsewhere", () => {
+  const installs = of("RUN").filter((line) => line.startsWith("npm install "));
+  const named = installs.map((line) => line.split(" ").at(-1)!.replace(/@\d+$/, ""));
+  expect(named).toEqual(["@aws-sdk/client-s3"]);
+  expect(about.devDependencies).toHaveProperty(named);
+  expect(installs[0]).toContain("--save-prod"); // without it npm leaves them out by --omit=dev, and says that all is well
 });
 
 test("it does not run as root, and its health is asked at a route and a port that it serves", () => {
