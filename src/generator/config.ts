@@ -64,6 +64,11 @@ export const GeneratorConfig = z
     routerNorm: z.enum(["batch", "batchHidden", "layer", "none"]).default("batch"),
     /** Statistics, gain and bias of the norm over all edge layers, or each layer's own; a router per layer has its own anyway. */
     routerNormScope: z.enum(["shared", "layer"]).default("shared"),
+    /**
+     * What BatchNorm normalises by in training: the batch's own statistics, which the running ones then follow, or the running ones as
+     * they stand (inference always). The latter lets a router that was trained before go on with few prompts a step.
+     */
+    routerStatistics: z.enum(["batch", "running"]).default("batch"),
     /** Weight of a new batch in the running statistics. */
     routerMomentum: z.number().gt(0).max(1).default(0.1),
     /**

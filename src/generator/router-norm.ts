@@ -52,7 +52,7 @@ function regroup({ edge, generator }: NormContext["shape"]) {
   };
 }
 
-/** Statistics of the batch in training, running ones at inference. */
+/** Statistics of the batch in training, unless the configuration says otherwise; running ones at inference. */
 function batchNorm(given: Node, { shape, parameters, mode: { training, buffers } }: NormContext): Normed {
   const { apart, together } = regroup(shape);
   const x = apart(given);
@@ -61,11 +61,13 @@ function batchNorm(given: Node, { shape, parameters, mode: { training, buffers }
   const batchMean = mean(x, [1], { keepDims: true });
   const centred = sub(x, batchMean);
   const batchVariance = mean(mul(centred, centred), [1], { keepDims: true });
-  const [mu, variance] = training ? [batchMean, batchVariance] : [running.mean, running.variance];
+  const { routerMomentum, routerStatistics } = shape.generator;
+  const ofBatch = training && routerStatistics === "batch";
+  const [mu, variance] = ofBatch ? [batchMean, batchVariance] : [running.mean, running.variance];
   const normed = div(sub(x, mu), sqrt(add(variance, constant(epsilon))));
   const out = together(withGainAndBias(normed, parameters));
-  if (!training) return { out, next: {} };
-  const { routerMomentum } = shape.generator;
+  if (!ofBatch)
+    return { out, next: training ? { [names.mean]: running.mean, [names.variance]: running.variance } : {} };
   const blend = (before: Node, now: Node) =>
     add(mul(before, constant(1 - routerMomentum)), mul(now, constant(routerMomentum)));
   // The running variance is the unbiased one, as in PyTorch: n/(n − 1) of what normalises the batch.

@@ -74,6 +74,16 @@ test("running statistics move towards the batch's by the momentum; they alone de
   });
 });
 
+test("with running statistics training gives what inference gives, and they stay as they are", () => {
+  const start = { [mean]: filled(one, 0.3), [variance]: filled(one, 2) };
+  const training = runRouter({ routerStatistics: "running" }, true, start);
+  const inference = runRouter({}, false, start);
+  for (const name of ["gates", "probabilities"])
+    expect(numbersOf(training[name]!)).toEqual(numbersOf(inference[name]!));
+  for (const [name, before] of Object.entries(start)) expect(numbersOf(training[name]!)).toEqual(numbersOf(before));
+  expect(numbersOf(runRouter({}, true, start)["gates"]!)).not.toEqual(numbersOf(training["gates"]!));
+});
+
 test("statistics are over batch and layers, per layer where each has its own router", () => {
   const { layers } = tinyGenerator().pair.edge;
   const perLayer = { [variance]: filled([layers, 1, experts], 1) };

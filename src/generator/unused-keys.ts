@@ -11,6 +11,7 @@ const poolKeys = [
   "routerNorm",
   "routerNormScope",
   "routerMomentum",
+  "routerStatistics",
   "strategy",
   "gumbelNoise",
   "renormalize",
