@@ -18,6 +18,9 @@ export type ParameterInfo = { readonly shape: readonly number[]; readonly start:
 export const isGainOrBias = (name: string): boolean =>
   /(\.bias|^router\.norm\.weight|^cloud\.norms\..*|^factors\..*\.z)$/.test(name);
 
+/** What the gates choose among: the experts' matrices, or factors of singular values. */
+export const isOfExperts = (name: string): boolean => /^(experts|factors)\./.test(name);
+
 /** Throws E_CONFIG where the generator adapts a linear map that its cloud or edge model does not have. */
 export function requireTargets({ cloud, edge, generator }: PairShape): void {
   requireMaps(cloud, generator.cloudTargets);

@@ -8,6 +8,7 @@ import {
   generatorBuffers,
   generatorParameters,
   isGainOrBias,
+  isOfExperts,
   type PairShape,
   type ParameterInfo,
 } from "../generator/parameters.ts";
@@ -40,7 +41,18 @@ export function targetOf({ distillShare, ...weighing }: Weighing & { readonly di
 export const weighFor = ({ kind }: Target): NonNullable<StepSpec["weigh"]> =>
   (kind === "weighed" ? totalWeight : supervisedTokens)(edgePrefix);
 
+/** What of a generator a run trains; the rest stays as it is. */
+export const trainedParts = ["all", "experts"] as const;
+export type Trained = (typeof trainedParts)[number];
+
+const isTrained: { readonly [T in Trained]: (name: string) => boolean } = {
+  all: () => true,
+  experts: isOfExperts,
+};
+
 export type GeneratorStepOptions = {
+  /** Which parameters are trained: all, or those that make up the experts. */
+  readonly trains?: Trained;
   /** Off: running statistics, no noise. */
   readonly training?: boolean;
   /** Share of what the adapters read that is dropped in training. */
@@ -69,8 +81,11 @@ export function generatorSpec(
   maxGradientNorm: number,
   options: GeneratorStepOptions = {},
 ): StepSpec {
+  const parameters = [...shapesOf(generatorParameters(shape))];
+  const { trains = "all" } = options;
   return {
-    parameters: shapesOf(generatorParameters(shape)),
+    parameters: new Map(parameters.filter(([name]) => isTrained[trains](name))),
+    held: new Map(parameters.filter(([name]) => !isTrained[trains](name))),
     undecayed: new Set([...generatorParameters(shape).keys()].filter(isGainOrBias)),
     buffers: shapesOf(generatorBuffers(shape)),
     weigh: weighFor(target),

@@ -12,6 +12,7 @@ export function stateShapes(spec: StepSpec): ParameterShapes {
   const shapes = new Map<string, readonly number[]>();
   for (const [name, shape] of spec.parameters)
     for (const spell of [stepNames.parameter, stepNames.m, stepNames.v]) shapes.set(spell(name), shape);
+  for (const [name, shape] of spec.held ?? []) shapes.set(stepNames.parameter(name), shape);
   for (const [name, shape] of spec.buffers ?? []) shapes.set(stepNames.buffer(name), shape);
   return shapes;
 }

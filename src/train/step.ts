@@ -20,6 +20,8 @@ export type Objective = {
 
 export type StepSpec = {
   readonly parameters: ParameterShapes;
+  /** Parameters that stay as they are: read like the others, without gradient and moments. */
+  readonly held?: ParameterShapes;
   /** Parameters without weight decay, beside vectors. */
   readonly undecayed?: ReadonlySet<string>;
   /** State updated by the forward pass, not by gradient. */
@@ -56,7 +58,7 @@ type Declared = { readonly nodes: Record<string, Node>; readonly objective: Obje
 function declare(spec: StepSpec): Declared {
   const declareAll = (shapes: ParameterShapes, spell: (name: string) => string) =>
     Object.fromEntries([...shapes].map(([name, shape]) => [name, input(spell(name), shape)]));
-  const nodes = declareAll(spec.parameters, stepNames.parameter);
+  const nodes = declareAll(new Map([...spec.parameters, ...(spec.held ?? [])]), stepNames.parameter);
   const buffers = declareAll(spec.buffers ?? new Map(), stepNames.buffer);
   return { nodes, objective: spec.objective(nodes, buffers) };
 }

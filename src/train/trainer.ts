@@ -47,7 +47,9 @@ export async function createTrainer(spec: StepSpec, options: TrainerOptions): Pr
   const { weights = {}, device = "cpu", threads = 0, prepack = false, arena = true, accumulate = false } = options;
   const shapes = stateShapes(spec);
   let current = completeState(shapes, options.state);
-  let next = zeroState(shapes);
+  const held = heldNames(spec);
+  // What a step does not write stands in both states as the same memory.
+  let next = { ...zeroState(shapes), ...Object.fromEntries([...held].map((name) => [name, current[name]!])) };
   let stepCount = options.stepCount ?? 0;
   const sessions: Session[] = [];
   const open: Open = async (graph) => {
@@ -89,18 +91,29 @@ export async function createTrainer(spec: StepSpec, options: TrainerOptions): Pr
   };
 }
 
+/** Names in the state of parameters that no step writes. */
+const heldNames = ({ held = new Map() }: StepSpec): ReadonlySet<string> =>
+  new Set([...held.keys()].map(stepNames.parameter));
+
 /** One graph per step. */
 async function atOnce(spec: StepSpec, open: Open): Promise<Advance> {
   const session = await open(buildStep(spec));
+  const held = heldNames(spec);
   return async ({ current, next }, batches, scalars) => {
     if (batches.length !== 1) throw new Error(`internal: ${batches.length} micro-batches, compiled for one`);
-    return metricsOf(await session.run({ ...current, ...scalars, ...batches[0] }, into(next)));
+    return metricsOf(
+      await session.run(
+        { ...current, ...scalars, ...batches[0] },
+        into(next, (name) => !held.has(name)),
+      ),
+    );
   };
 }
 
 /** Gradients averaged over micro-batches by `spec.weigh`, buffers carried from one to the next, then one update. */
 async function inMicroBatches(spec: StepSpec, open: Open): Promise<Advance> {
   const [add, update] = [await open(buildAccumulate(spec)), await open(buildUpdate(spec))];
+  const held = heldNames(spec);
   const gradientShapes = new Map([...spec.parameters].map(([name, shape]) => [stepNames.gradient(name), shape]));
   return async ({ current, next }, batches, scalars) => {
     if (batches.length === 0) throw new Error("internal: a step without micro-batches");
@@ -120,7 +133,7 @@ async function inMicroBatches(spec: StepSpec, open: Open): Promise<Advance> {
     for (const name of Object.keys(next).filter(isBuffer)) next[name]!.data.set(buffers[name]!.data);
     const outputs = await update.run(
       { ...current, ...sums, ...scalars },
-      into(next, (name) => !isBuffer(name)),
+      into(next, (name) => !isBuffer(name) && !held.has(name)),
     );
     return { ...metrics, ...metricsOf(outputs) };
   };

@@ -108,3 +108,27 @@ test("K = 1 renormalised makes every gate 1: experts learn, the router cannot", 
     .map(([name]) => name.replace(/\..*/, ""));
   expect([...new Set(moved)]).toEqual(["p/experts", "b/router"]);
 });
+
+test.each([1, 2])("experts alone, %i micro-batches: they move as with all the others, which stay", async (batches) => {
+  const tiny = tinyGenerator({ routerStatistics: "running" });
+  const feeds = Array.from({ length: batches }, (_, i) => tiny.feeds(createRng(`batch ${i}`)));
+  const run = async (trains: "all" | "experts", steps: number) => {
+    await using trainer = await createTrainer(tiny.spec({ trains }), {
+      weights: tiny.weights,
+      state: tiny.start(),
+      threads: 1,
+      accumulate: batches > 1,
+    });
+    for (let i = 0; i < steps; i++) await trainer.step(feeds, 0.02);
+    return Object.fromEntries(Object.entries(trainer.state()).map(([name, { data }]) => [name, data.slice()]));
+  };
+  const [all, one, three] = [await run("all", 1), await run("experts", 1), await run("experts", 3)];
+  const start = tiny.start();
+  for (const name of Object.keys(start)) {
+    const isExpert = name.startsWith("p/experts.");
+    expect([name, one[name]]).toEqual([name, isExpert ? all[name] : start[name]!.data]);
+    if (isExpert) expect(three[name]).not.toEqual(one[name]);
+    else expect(three[name]).toEqual(start[name]!.data);
+  }
+  expect(Object.keys(one).filter((name) => /^[mv]\//.test(name) && !name.includes("/experts."))).toEqual([]);
+});

@@ -31,7 +31,7 @@ import { requireContext } from "../batch.ts";
 import { common, path, promptFree, refinePromptFree, Weights } from "../config.ts";
 import { drawGroups, edgeFeeds } from "../edge-batch.ts";
 import { frozenFactors } from "../frozen-factors.ts";
-import { edgePrefix, generatorSpec, promptOfName, targetOf } from "../generator-step.ts";
+import { edgePrefix, generatorSpec, promptOfName, targetOf, trainedParts } from "../generator-step.ts";
 import type { Job, Opening } from "../job.ts";
 import { openingOf } from "../open-frozen.ts";
 import { buffersOf, parametersOf, type TrainingState } from "../state.ts";
@@ -58,9 +58,20 @@ export const GeneratorRun = z
     weights: z.strictObject({ cloud: Weights.default("f32"), edge: Weights.default("f32") }).prefault({}),
     /** Generator weights to begin with, a directory written by an earlier run. */
     start: path.optional(),
+    /** All of the generator, or its experts alone, over the gates that `start` predicts: fewer products a step, and gates that stay. */
+    trains: z.enum(trainedParts).default("all"),
   })
   .superRefine(refinePromptFree)
-  .superRefine(({ generator }, { addIssue }) => {
+  .superRefine(({ generator, start, trains }, { addIssue }) => {
+    if (trains === "experts" && (start === undefined || generator.generation === "direct"))
+      addIssue({
+        code: "custom",
+        path: ["trains"],
+        message:
+          start === undefined
+            ? 'expected "all" where there is no `start`: a router that was never trained reads nothing'
+            : 'expected "all" where generation is direct: there are no experts',
+      });
     for (const { key, beside } of unusedKeys(generator))
       addIssue({
         code: "custom",
@@ -100,6 +111,7 @@ async function open(config: GeneratorRun, _named: GeneratorRun, opening: Opening
   const spec = (training: boolean) => ({
     ...generatorSpec(shape, targetOf(config), config.optimizer, config.optimizer.maxGradientNorm, {
       training,
+      trains: config.trains,
       dropout: config.dropout,
       quantized: { cloud: cloud.quantization, edge: edge.quantization },
       blocks: { cloud: cloud.blocks, edge: edge.blocks },
