@@ -4,7 +4,7 @@ import { createRng } from "../../src/base/rng.ts";
 import { type Behaviour, splits, type Text, wordings, words } from "./behaviour.ts";
 import { bareForm, labelSet } from "./label-sets.ts";
 import { listFunction, lookupTable } from "./lookup.ts";
-import { isCarried, rulesFirst } from "./narrow.ts";
+import { isCarried, rulesFirst, transformsFirst } from "./narrow.ts";
 import { formed } from "./rules/composed.ts";
 import { drawRule, isHeldOut, ruleTable } from "./rules/index.ts";
 import { binary } from "./rules/properties.ts";
@@ -193,6 +193,16 @@ test("rules first: every rule of one kind, none over others, and a third of the 
   expect(rulesFirst(families.map((family) => ({ family }))).map(({ family }) => family)).toEqual([
     "rule transform",
     "rule fixed",
+    "labels",
+  ]);
+});
+
+test("transforms first: all rules over the input's words, in every form, and an eighth of the rest", () => {
+  const families = ["rule transform", "rule in json", "rule in", ...Array.from({ length: 17 }, () => "labels")];
+  expect(transformsFirst(families.map((family) => ({ family }))).map(({ family }) => family)).toEqual([
+    "rule transform",
+    "rule in json",
+    "labels",
     "labels",
   ]);
 });

@@ -1,10 +1,12 @@
 /**
- * @file Two narrower mixtures of the training data, for the stretches of a training that begin with what is learnt first:
+ * @file Narrower mixtures of the training data, for the stretches of a training that begin with what is learnt first:
  *   npx tsx runs/smollm2/narrow.ts [DATA = work/smollm2/data]
  * reads train.jsonl and writes
  *   train-narrow.jsonl  without the prompts whose answers gates can hardly carry: no invented words as labels, no codes for concepts, no
  *                       tables, no functions over lists. What such a label means only the prompt knows, and gates hold a hundred bits
  *   train-rules.jsonl   of these two thirds rules with one or two answers or a free one, and every third prompt of all else
+ *   train-transforms.jsonl  of these all rules that make the answer out of the input's words, plain or in a form, and every eighth
+ *                       prompt of all else: what takes the most examples to learn
  */
 import { join } from "node:path";
 import { type Episode, readEpisodes, writeEpisodes } from "../../src/data/episode.ts";
@@ -41,16 +43,33 @@ export function isCarried({ family, labels = [] }: Pick<Episode, "family" | "lab
 /** Answers in three ways, and by cases. Prompts are kept one by one, so that those over the same inputs may stand in two batches. */
 const composed = new Set(["rule chain", "rule branched"]);
 const keptOfOthers = 3;
+const keptBesideTransforms = 8;
 
-/** Rules but the composed ones, and every third prompt of each family that is none. */
-export function rulesFirst<E extends Pick<Episode, "family">>(episodes: readonly E[]): E[] {
+/** Every `share`-th prompt of each family that is not among the first. */
+function thinned<E extends Pick<Episode, "family">>(
+  episodes: readonly E[],
+  isFirst: (family: string) => boolean,
+  share: number,
+): E[] {
   const seen = new Map<string, number>();
   return episodes.filter(({ family }) => {
     const count = (seen.get(family) ?? 0) + 1;
     seen.set(family, count);
-    return family.startsWith("rule ") ? !composed.has(family) : count % keptOfOthers === 0;
+    return isFirst(family) || count % share === 0;
   });
 }
+
+/** Rules but the composed ones, and every third prompt of each family that is none. */
+export const rulesFirst = <E extends Pick<Episode, "family">>(episodes: readonly E[]): E[] =>
+  thinned(
+    episodes.filter(({ family }) => !composed.has(family)),
+    (family) => family.startsWith("rule "),
+    keptOfOthers,
+  );
+
+/** Rules that make the answer out of the input's words, and every eighth prompt of each other family. */
+export const transformsFirst = <E extends Pick<Episode, "family">>(episodes: readonly E[]): E[] =>
+  thinned(episodes, (family) => /^rule (transform$|in )/.test(family), keptBesideTransforms);
 
 if (process.argv[1] === import.meta.filename) {
   const [data = "work/smollm2/data"] = process.argv.slice(2);
@@ -58,7 +77,11 @@ if (process.argv[1] === import.meta.filename) {
   if (all.every(({ labels }) => labels === undefined))
     throw new Error(`${data}: expected prompts with their labels, found none: draw them anew with data.ts`);
   const narrow = all.filter(isCarried);
-  const mixtures = { "train-narrow": narrow, "train-rules": rulesFirst(narrow) };
+  const mixtures = {
+    "train-narrow": narrow,
+    "train-rules": rulesFirst(narrow),
+    "train-transforms": transformsFirst(narrow),
+  };
   for (const [name, kept] of Object.entries(mixtures)) {
     await writeEpisodes(join(data, `${name}.jsonl`), kept);
     console.log(`${name}: ${kept.length} of ${all.length} prompts`);
