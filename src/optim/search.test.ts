@@ -5,10 +5,15 @@ import { bestFirst, drawCandidates, nextSearchState, requireCem } from "./search
 
 const options = { population: 4, elites: 2 };
 
-test("the next Gaussian has mean and deviation of the best candidates", () => {
-  const candidates = [[0], [2], [4], [10]];
-  const state = nextSearchState({ mean: [0], deviation: [1] }, { candidates, scores: [1, 3, 4, 2] }, options);
-  expect(state).toEqual({ mean: [3], deviation: [1] }); // of 2 and 4
+test("the next Gaussian has mean and unbiased deviation of the best candidates", () => {
+  const before = { mean: [0], deviation: [1] };
+  const drawn = { candidates: [[0], [2], [4], [10]], scores: [1, 3, 4, 2] };
+  expect(nextSearchState(before, drawn, options)).toEqual({ mean: [3], deviation: [Math.SQRT2] }); // of 2 and 4
+  expect(nextSearchState(before, drawn, { ...options, elites: 3 })).toEqual({
+    mean: [16 / 3],
+    deviation: [expect.closeTo(Math.sqrt(52 / 3), 12)], // of 2, 4 and 10: (100 + 16 + 196) / 9 / 2
+  });
+  expect(nextSearchState(before, drawn, { ...options, elites: 1 })).toEqual({ mean: [4], deviation: [0] });
 });
 
 test("smoothing keeps a share of what was, and no deviation falls below its floor", () => {

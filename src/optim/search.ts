@@ -1,6 +1,7 @@
 /**
  * @file Search without gradients, as pure functions from a state and scores to the next state. The cross-entropy method (CEM; Rubinstein 1999;
- * de Boer et al. 2005, algorithm 2.2 with normal densities) draws candidates from a diagonal Gaussian and fits it to the best of them.
+ * de Boer et al. 2005, algorithm 2.2 with normal densities) draws candidates from a diagonal Gaussian and fits it to the best of them: to
+ * their mean and, as Transformer²'s published code does, to their unbiased deviation.
  */
 import { AppError } from "../base/errors.ts";
 import type { Rng } from "../base/rng.ts";
@@ -81,9 +82,9 @@ export function requireCem({ population, elites, smoothing = 0, minDeviation = 0
   if (!(bounds[0] < bounds[1])) refuse(`bounds: expected the lower one first, found ${bounds[0]} and ${bounds[1]}`);
 }
 
-/** Mean and standard deviation (of the whole, not of a sample). */
+/** Mean and standard deviation, its square unbiased: Σ (x − mean)² / (n − 1). A single value has none. */
 function momentsOf(values: readonly number[]): { readonly mean: number; readonly deviation: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-  return { mean, deviation: Math.sqrt(variance) };
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: Math.sqrt(squares / Math.max(1, values.length - 1)) };
 }

@@ -16,6 +16,7 @@ import {
   sum,
   where,
 } from "../graph/build.ts";
+import type { Node } from "../graph/types.ts";
 import { embed, forward, logits } from "../models/decoder.ts";
 import { klPerRow } from "../nn/loss.ts";
 import type { AdamWConfig } from "../optim/adamw.ts";
@@ -30,18 +31,20 @@ import type { StepSpec } from "./step.ts";
 export const klDirections = ["toBase", "fromBase"] as const;
 export type KlDirection = (typeof klDirections)[number];
 
-export type PolicyLoss = { readonly klShare: number; readonly klDirection: KlDirection };
+/** `temperature`: of the sampling. What is trained is what was sampled from. */
+export type PolicyLoss = { readonly klShare: number; readonly klDirection: KlDirection; readonly temperature: number };
 
 const names = { advantage: "policy.advantage", share: "policy.share", rewards: "policy.rewards" } as const;
 
 /**
- * Mean over answers of −A Σ_t log π(y_t) + λ Σ_t KL_t, with the KL over the whole vocabulary at each token of an answer.
+ * Mean over answers of −A Σ_t log π(y_t) + λ Σ_t KL_t, with the KL over the whole vocabulary at each token of an answer. Policy and base are
+ * softmax(logits ÷ temperature): answers y have to be drawn from the very π whose log is trained, or the gradient is that of no reward.
  * Metrics: reward, the share of rewards above 0, KL a token, tokens an answer.
  */
 export function policySpec(
   edge: FrozenShape,
   adaptation: Adaptation,
-  { klShare, klDirection }: PolicyLoss,
+  { klShare, klDirection, temperature }: PolicyLoss,
   optimizer: AdamWConfig,
   maxGradientNorm: number,
 ): StepSpec {
@@ -57,13 +60,10 @@ export function policySpec(
       const rewards = input(names.rewards, ["policy_answers"]);
       const { plain, student } = adaptedParts(edge, adaptation, parameters, tokens);
       const { config } = edge;
-      const [policy, base] = [student, plain].map((parts) =>
-        logits(
-          config,
-          parts,
-          gather(flattenRows(forward(config, parts, embed(config, parts, tokens), segments)), rows),
-        ),
-      ) as [ReturnType<typeof logits>, ReturnType<typeof logits>];
+      const [policy, base] = [student, plain].map((parts) => {
+        const states = gather(flattenRows(forward(config, parts, embed(config, parts, tokens), segments)), rows);
+        return scale(logits(config, parts, states), 1 / temperature);
+      }) as [Node, Node];
       const divergence = klDirection === "toBase" ? klPerRow(policy, base) : klPerRow(base, policy);
       const towards = sum(mul(advantage, crossEntropy(policy, targets)));
       return {

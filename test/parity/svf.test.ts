@@ -92,7 +92,13 @@ test.each(["free", "bounded"] as const)("%s: loss and gradient of the factors ar
 test("one step of REINFORCE with a KL to the base model, on answers that are given, is PyTorch's", async () => {
   const { rewards, baseline, klShare, rate, maxNorm, ...wanted } = reference.reinforce;
   const shape = { basis, rank: null, form: "free" } as const;
-  const spec = policySpec(model, svfAdaptation(shape), { klShare, klDirection: "toBase" }, optimizer, maxNorm);
+  const spec = policySpec(
+    model,
+    svfAdaptation(shape),
+    { klShare, klDirection: "toBase", temperature: 1 },
+    optimizer,
+    maxNorm,
+  );
   const start = Object.entries(reference.z).map(([name, z]) => [
     `p/${name.replace(/weight$/, "z")}`,
     floatTensor([z.length], Float32Array.from(z)),
@@ -122,7 +128,13 @@ test("one step of REINFORCE with a KL to the base model, on answers that are giv
 test("the gradient of that step is PyTorch's", async () => {
   const { rewards, baseline, klShare, gradient } = reference.reinforce;
   const shape = { basis, rank: null, form: "free" } as const;
-  const spec = policySpec(model, svfAdaptation(shape), { klShare, klDirection: "toBase" }, optimizer, 1);
+  const spec = policySpec(
+    model,
+    svfAdaptation(shape),
+    { klShare, klDirection: "toBase", temperature: 1 },
+    optimizer,
+    1,
+  );
   const names = [...spec.parameters.keys()];
   const nodes = Object.fromEntries([...spec.parameters].map(([name, size]) => [name, input(name, size)]));
   const gradients = grad(

@@ -40,6 +40,7 @@ export const ReinforceRun = z.strictObject({
       scorer: z.enum(rewardNames).default("exact"),
       /** Answers to each question. */
       answers: count.default(1),
+      /** Of their sampling, and of the distribution that is trained. */
       temperature: z.number().positive().default(1),
       /** Longest answer in tokens. */
       maxTokens: count.default(64),
