@@ -197,7 +197,7 @@ test("rules first: every rule of one kind, none over others, and a third of the 
   ]);
 });
 
-test("transforms first: all rules over the input's words, in every form, and an eighth of the rest", () => {
+test("transforms first: all rules over the input's words, all rules in a form, and an eighth of the rest", () => {
   const families = ["rule transform", "rule in json", "rule in", ...Array.from({ length: 17 }, () => "labels")];
   expect(transformsFirst(families.map((family) => ({ family }))).map(({ family }) => family)).toEqual([
     "rule transform",

@@ -5,8 +5,8 @@
  *   train-narrow.jsonl  without the prompts whose answers gates can hardly carry: no invented words as labels, no codes for concepts, no
  *                       tables, no functions over lists. What such a label means only the prompt knows, and gates hold a hundred bits
  *   train-rules.jsonl   of these two thirds rules with one or two answers or a free one, and every third prompt of all else
- *   train-transforms.jsonl  of these all rules that make the answer out of the input's words, plain or in a form, and every eighth
- *                       prompt of all else: what takes the most examples to learn
+ *   train-transforms.jsonl  of these all rules that make the answer out of the input's words, all rules in a form (JSON, brackets, …),
+ *                       and every eighth prompt of all else: what takes the most examples to learn
  */
 import { join } from "node:path";
 import { type Episode, readEpisodes, writeEpisodes } from "../../src/data/episode.ts";
@@ -67,7 +67,7 @@ export const rulesFirst = <E extends Pick<Episode, "family">>(episodes: readonly
     keptOfOthers,
   );
 
-/** Rules that make the answer out of the input's words, and every eighth prompt of each other family. */
+/** Rules that make the answer out of the input's words, rules in a form, and every eighth prompt of each other family. */
 export const transformsFirst = <E extends Pick<Episode, "family">>(episodes: readonly E[]): E[] =>
   thinned(episodes, (family) => /^rule (transform$|in )/.test(family), keptBesideTransforms);
 

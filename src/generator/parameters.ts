@@ -93,7 +93,7 @@ export function normSize(shape: PairShape): { readonly scopes: number; readonly 
 
 type Put = (name: string, shape: readonly number[], start: Start) => void;
 
-/** Name → shape and start of everything trained by gradient. Throws E_CONFIG for targets a model does not have. */
+/** Name → shape and start of everything that is trained by gradient, unless a run holds it. Throws E_CONFIG for targets a model does not have. */
 export function generatorParameters(shape: PairShape): Map<string, ParameterInfo> {
   requireTargets(shape);
   const { cloud, edge, generator } = shape;

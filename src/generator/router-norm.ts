@@ -6,7 +6,7 @@ import type { Parts } from "../nn/parts.ts";
 import type { GeneratorConfig } from "./config.ts";
 import { type PairShape, parameterNames } from "./parameters.ts";
 
-/** Batch statistics are used and updated in training, running ones at inference (one prompt has no spread). */
+/** Running statistics decide at inference (one prompt has no spread); in training the batch's, unless `routerStatistics` says otherwise. */
 export type RouterMode = { readonly training: boolean; readonly buffers: Readonly<Record<string, Node>> };
 
 type Normed = { readonly out: Node; readonly next: Readonly<Record<string, Node>> };

@@ -23,6 +23,9 @@ const poolKeys = [
 /** What belongs to LoRAs: factors of singular values have neither an order of mixing nor a scale, and each map has its own. */
 const loraKeys = ["alpha", "compose", "poolScope"] as const satisfies readonly (keyof GeneratorConfig)[];
 
+/** What belongs to BatchNorm. */
+const statisticsKeys = ["routerMomentum", "routerStatistics"] as const satisfies readonly (keyof GeneratorConfig)[];
+
 /** What belongs to probabilities, of which K are kept: signed coefficients are all in use. */
 const softmaxKeys = [
   "topK",
@@ -39,10 +42,15 @@ export function unusedKeys(config: GeneratorConfig): { readonly key: string; rea
   const idle = (keys: readonly (keyof GeneratorConfig)[], beside: string) =>
     keys.filter((key) => config[key] !== defaultGenerator[key]).map((key) => ({ key, beside }));
   const softmax = () => (config.strategy === "linear" ? idle(softmaxKeys, "strategy is linear") : []);
+  const statistics = () => {
+    const { routerNorm, routerStatistics } = config;
+    if (routerNorm === "layer" || routerNorm === "none") return idle(statisticsKeys, `routerNorm is ${routerNorm}`);
+    return routerStatistics === "running" ? idle(["routerMomentum"], "routerStatistics is running") : [];
+  };
   const byGeneration: { readonly [G in GeneratorConfig["generation"]]: () => ReturnType<typeof idle> } = {
     direct: () => idle(poolKeys, "generation is direct"),
-    pool: softmax,
-    svf: () => [...idle(loraKeys, "generation is svf"), ...softmax()],
+    pool: () => [...softmax(), ...statistics()],
+    svf: () => [...idle(loraKeys, "generation is svf"), ...softmax(), ...statistics()],
   };
   return byGeneration[config.generation]();
 }

@@ -41,7 +41,7 @@ export function targetOf({ distillShare, ...weighing }: Weighing & { readonly di
 export const weighFor = ({ kind }: Target): NonNullable<StepSpec["weigh"]> =>
   (kind === "weighed" ? totalWeight : supervisedTokens)(edgePrefix);
 
-/** What of a generator a run trains; the rest stays as it is. */
+/** What of a generator a run trains; the rest stays as it is, the router's running statistics among it. */
 export const trainedParts = ["all", "experts"] as const;
 export type Trained = (typeof trainedParts)[number];
 
@@ -100,14 +100,28 @@ function objective(
   target: Target,
   parameters: Parts["weight"],
   buffers: Readonly<Record<string, Node>>,
-  { training = true, dropout = 0, quantized = {}, blocks = {}, isOneModel = false }: GeneratorStepOptions,
+  {
+    training = true,
+    trains = "all",
+    dropout = 0,
+    quantized = {},
+    blocks = {},
+    isOneModel = false,
+  }: GeneratorStepOptions,
 ): Objective {
   const prompts = cloudInputs(shape.edge.layers, { joined: true });
   const rate = training ? dropout : 0;
+  // Where the experts alone learn, gates are what inference predicts: no dropout, no noise, statistics that stay.
+  const learnsGates = trains === "all";
   const edge = frozenParts({ config: shape.edge, quantization: quantized.edge, blocks: blocks.edge }, "edge.");
   const ofCloud = { config: shape.cloud, quantization: quantized.cloud, blocks: blocks.cloud };
   const frozenCloud = isOneModel ? edge : frozenParts(ofCloud, "cloud.");
-  const cloud = cloudParts(shape, frozenCloud, parameters, droppedInput(shape, "cloud", prompts.tokens, rate));
+  const cloud = cloudParts(
+    shape,
+    frozenCloud,
+    parameters,
+    droppedInput(shape, "cloud", prompts.tokens, learnsGates ? rate : 0),
+  );
   const hidden = metaHidden(shape, cloud, parameters, prompts);
   const promptOf = input(promptOfName, [`${edgePrefix}_rows`], "i64");
   const batch = rowInputs(edgePrefix);
@@ -119,7 +133,7 @@ function objective(
     hidden,
     promptOf,
     reads,
-    mode: { training, buffers },
+    mode: { training: training && learnsGates, buffers },
   });
   const answers = answerLoss(shape.edge, parts, edge, target, batch);
   if (routing === undefined) return answers;
@@ -132,7 +146,7 @@ function objective(
       balanceLoss: balance,
       expertLoad: expertLoad(shape.generator, routing),
     },
-    buffers: routing.buffers,
+    buffers: training && !learnsGates ? buffers : routing.buffers,
   };
 }
 

@@ -68,7 +68,7 @@ const valuesBelow = (state: TrainingState, prefix: string): Map<string, Float32A
       .map(([name, { data }]) => [name.slice(prefix.length), data]),
   );
 
-/** Trained values by their plain names. */
+/** Parameters by their plain names, held ones among them. */
 export const parametersOf = (state: TrainingState): Map<string, Float32Array> =>
   valuesBelow(state, stepNames.parameter(""));
 

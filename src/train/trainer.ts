@@ -33,7 +33,7 @@ export type TrainerOptions = Pick<CompileOptions, "weights" | "device" | "thread
   readonly evaluation?: StepSpec;
 };
 
-/** Reads `current`, writes the whole of `next`. */
+/** Reads `current`, writes all of `next` but what is held. */
 type Advance = (
   states: { readonly current: TrainingState; readonly next: TrainingState },
   batches: readonly Feeds[],

@@ -108,3 +108,32 @@ test("more of the cloud's layers than it has are refused before anything is writ
   expect(existsSync(join(root, "deep"))).toBe(false);
   rmSync(root, { recursive: true });
 });
+
+test("experts alone: stopped and resumed they end as in one go, and all else is what the run began with", async () => {
+  const root = mkdtempSync(join(tmpdir(), "generator-job-"));
+  await writeRunInputs(root);
+  const trained = async (name: string) => {
+    const file = await openSafetensors(join(root, name, "generator/model.safetensors"));
+    const tensors = [...file.tensors.keys()].map(async (tensor) => [tensor, await readTensor(file, tensor)] as const);
+    return new Map(await Promise.all(tensors));
+  };
+  await runTraining(configureGenerator(root, join(root, "first"), { steps: 4 }), quietContext());
+  const experts = { steps: 6, start: join(root, "first/generator"), trains: "experts" };
+  await runTraining(configureGenerator(root, join(root, "whole"), experts), quietContext());
+  const stop = new AbortController();
+  const still = () => undefined;
+  const update = (step: number) => {
+    if (step === 3) stop.abort();
+  };
+  const parts = configureGenerator(root, join(root, "parts"), { ...experts, logEvery: 1 });
+  const progress = () => ({ update, note: still, finish: still });
+  await runTraining(parts, quietContext({ signal: stop.signal, progress }));
+  expect(existsSync(join(root, "parts/generator"))).toBe(false);
+  await runTraining(parts, quietContext({ resume: true }));
+  const [first, whole] = [await trained("first"), await trained("whole")];
+  expect(await trained("parts")).toEqual(whole);
+  for (const [name, before] of first)
+    if (name.startsWith("experts.")) expect([name, whole.get(name)]).not.toEqual([name, before]);
+    else expect([name, whole.get(name)]).toEqual([name, before]);
+  rmSync(root, { recursive: true });
+});

@@ -72,6 +72,12 @@ export const GeneratorRun = z
             ? 'expected "all" where there is no `start`: a router that was never trained reads nothing'
             : 'expected "all" where generation is direct: there are no experts',
       });
+    if (generator.routerStatistics === "running" && start === undefined)
+      addIssue({
+        code: "custom",
+        path: ["generator", "routerStatistics"],
+        message: 'expected "batch" where there is no `start`: there are no running statistics yet',
+      });
     for (const { key, beside } of unusedKeys(generator))
       addIssue({
         code: "custom",
@@ -132,7 +138,7 @@ async function open(config: GeneratorRun, _named: GeneratorRun, opening: Opening
     start: () => startGenerator(config, shape),
     batch: ({ rng, step, index }) => {
       const groups = groupFeeds(config, shape, source, rng, { split: "train", index });
-      const noise = gumbelFeeds(shape, config.batch, rng, { training: true });
+      const noise = gumbelFeeds(shape, config.batch, rng, { training: config.trains === "all" });
       const feeds = { ...groups, ...noise, ...blendFeeds(config, step) };
       return config.dropout === 0 ? feeds : { ...feeds, ...noiseFeeds(shape, feeds, rng) };
     },

@@ -56,6 +56,26 @@ test.each([
   ["a billion layers", { ...languageModel, model: { ...shape, layers: 1e9 } }, "model.layers"],
   ["more weights than fit", { ...languageModel, model: { ...shape, hidden: 2 ** 20, ffn: 2 ** 20 } }, "model.hidden"],
   [
+    "experts alone without gates",
+    { ...generator, trains: "experts" },
+    'trains: expected "all" where there is no `start`',
+  ],
+  [
+    "experts alone of a direct generator",
+    { ...generator, start: "s", trains: "experts", generator: { generation: "direct" } },
+    'trains: expected "all" where generation is direct',
+  ],
+  [
+    "statistics that nothing was run for",
+    { ...generator, generator: { routerStatistics: "running" } },
+    'generator.routerStatistics: expected "batch"',
+  ],
+  [
+    "statistics of a norm that has none",
+    { ...generator, start: "s", generator: { routerNorm: "layer", routerStatistics: "running" } },
+    "no effect where routerNorm is layer",
+  ],
+  [
     "a key without effect",
     { ...generator, generator: { generation: "direct", topK: 1 } },
     "generator.topK: expected its default",
