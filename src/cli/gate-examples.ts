@@ -48,9 +48,9 @@ export const exampleOptions = (): Option[] => [
     .default(defaults.population),
   new Option("--steps <n>", "learnt: steps").argParser(wholeNumber(1)).default(defaults.steps),
   new Option("--learning-rate <x>", "learnt: step size").argParser(decimal(0, 100)).default(defaults.learningRate),
-  new Option("--scorer <name>", "--examples: what answers are scored by; with labels the likeliest counts").choices(
-    rewardNames,
-  ),
+  new Option("--scorer <name>", "--examples: what answers are scored by")
+    .choices(rewardNames)
+    .default(undefined, "exact; with labels: the likeliest one counts"),
   new Option("--seed <n>", "--examples: of what is set aside and drawn")
     .argParser(wholeNumber(0))
     .default(defaults.seed),

@@ -91,7 +91,7 @@ export const samplingOptions = (): Option[] => [
     .argParser(decimal(0.001, 1))
     .default(1),
   new Option("--top-k <k>", "draw from the k likeliest tokens, 0: all").argParser(wholeNumber(0)).default(0),
-  new Option("--seed <n>", "of the draws").argParser(wholeNumber(0)).default(0),
+  new Option("--seed <n>", "seed of the draws").argParser(wholeNumber(0)).default(0),
   new Option("--stop <text...>", "texts that end the answer"),
 ];
 

@@ -1,5 +1,5 @@
 /** @file The program: its commands, its help, and what becomes of errors. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Help, type Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { version } from "../base/version.ts";
 import { addAdapt } from "./commands/adapt.ts";
@@ -93,7 +93,10 @@ export function createProgram(context: CliContext): Command {
     .helpCommand(false)
     .addHelpText("after", firstSteps)
     .exitOverride()
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp({
+      showGlobalOptions: false,
+      optionDescription: (option) => Help.prototype.optionDescription(withDefaultTold(option)),
+    })
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
@@ -104,6 +107,13 @@ export function createProgram(context: CliContext): Command {
     });
   for (const add of commands) add(program, context);
   return program;
+}
+
+/** Where there is no default value but words for what happens without the flag, Commander leaves them out. */
+function withDefaultTold(option: Option): Option {
+  const { defaultValue, defaultValueDescription } = option;
+  if (defaultValue !== undefined || defaultValueDescription === undefined) return option;
+  return Object.create(option, { defaultValue: { value: defaultValueDescription } }) as Option;
 }
 
 /** "error: unknown option '--promt'\n(Did you mean --prompt?)" as this program's error. */

@@ -1,5 +1,6 @@
 /** @file Writing a specialisation over another one: it is done, and said. Over anything else it is refused. */
 import { join } from "node:path";
+import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import {
   readSpecialization,
@@ -9,6 +10,13 @@ import {
 } from "../pair/specialization-file.ts";
 import type { CliContext } from "./context.ts";
 import { shortHash } from "./format.ts";
+
+/** `--out` of commands that write one. */
+export const specializationOutOption = () =>
+  new Option(
+    "--out <dir>",
+    "required: folder for the specialisation; made if it is not there, an earlier one in it is replaced, saying so",
+  );
 
 /**
  * Writes `specialization.json` into a folder; where that replaces one of another prompt, a line on stderr names it.

@@ -12,15 +12,15 @@ import type { WeightSource } from "../runtime/session.ts";
 import { mixedFactors } from "./ia3-pool.ts";
 import { joined, mixture } from "./lora-pool.ts";
 import {
-  everywhere,
   layerOf,
+  type Named,
+  openPool,
   type Shares,
   type SkillPool,
   type Steered,
   type SteeredMap,
   steeredMaps,
 } from "./skill-pool.ts";
-import type { Named } from "./svf-pool.ts";
 
 /** By names of weights. */
 type Dora = ReadonlyMap<string, DoraChange>;
@@ -33,17 +33,15 @@ export function doraPool(
   base: Pick<PeftOptions, "baseName"> & Pick<PeftBase, "valuesOf">,
 ): SkillPool {
   const adapters = skills.map(({ skill }) => skill);
-  const dispatching = classifier && steering([classifier], layers);
-  dispatching?.steer(everywhere(layers, [1]));
-  return {
+  return openPool({
     kind: "dora",
-    names: skills.map(({ name }) => name),
     layers,
-    bytes: adapters.reduce((sum, skill) => sum + bytesOf(skill), 0),
-    steered: () => steering(adapters, layers),
-    ...(dispatching === undefined ? {} : { classifier: dispatching.change }),
+    skills,
+    bytesOf,
+    steering: () => steering(adapters),
+    dispatching: classifier && steering([classifier]),
     save: (directory, shares) => save(directory, adapters, shares, base),
-  };
+  });
 }
 
 const bytesOf = (skill: Dora): number =>
@@ -53,7 +51,7 @@ const lowRanks = (skills: readonly Dora[]): ReadonlyMap<string, LowRank>[] =>
   skills.map((skill) => new Map([...skill].map(([weight, { change }]) => [weight, change])));
 const rowsOf = (skills: readonly Dora[], weight: string) => skills.map((skill) => skill.get(weight)?.rows);
 
-function steering(skills: readonly Dora[], layers: number): Steered {
+function steering(skills: readonly Dora[]): Steered {
   const maps = new Map<string, SteeredMap>();
   const weights: Record<string, WeightSource> = {};
   for (const [weight, { rank, inputs, outputs, a, b, of }] of joined(lowRanks(skills))) {
@@ -74,9 +72,7 @@ function steering(skills: readonly Dora[], layers: number): Steered {
       },
     });
   }
-  const steered = steeredMaps(maps, weights);
-  steered.steer(everywhere(layers, new Array<number>(skills.length).fill(0)));
-  return steered;
+  return steeredMaps(maps, weights);
 }
 
 /** L W + B A as one DoRA of all ranks: L (W + L⁻¹ B A), its rows as long as they are. Throws E_MISMATCH where a row of W is left with no share. */

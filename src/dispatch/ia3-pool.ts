@@ -4,15 +4,15 @@ import { mul } from "../graph/build.ts";
 import { type Ia3Factors, splitFactors, writeIa3 } from "../lora/ia3-format.ts";
 import type { PeftOptions } from "../lora/peft-format.ts";
 import {
-  everywhere,
   layerOf,
+  type Named,
+  openPool,
   type Shares,
   type SkillPool,
   type Steered,
   type SteeredMap,
   steeredMaps,
 } from "./skill-pool.ts";
-import type { Named } from "./svf-pool.ts";
 
 /** By names of weights, as the base model's files have them. */
 type Ia3 = ReadonlyMap<string, Ia3Factors>;
@@ -26,24 +26,18 @@ export function ia3Pool(
 ): SkillPool {
   requireOneSide(skills);
   const adapters = skills.map(({ skill }) => skill);
-  const open = (mixed: readonly Ia3[]) =>
-    steering(
-      mixed.map((skill) => splitFactors(skill, fused)),
-      layers,
-    );
-  const dispatching = classifier && open([classifier]);
-  dispatching?.steer(everywhere(layers, [1]));
-  return {
+  const open = (mixed: readonly Ia3[]) => steering(mixed.map((skill) => splitFactors(skill, fused)));
+  return openPool({
     kind: "ia3",
-    names: skills.map(({ name }) => name),
     layers,
-    bytes: adapters.reduce((sum, skill) => sum + bytesOf(skill), 0),
-    steered: () => open(adapters),
-    ...(dispatching === undefined ? {} : { classifier: dispatching.change }),
+    skills,
+    bytesOf,
+    steering: () => open(adapters),
+    dispatching: classifier && open([classifier]),
     async save(directory, shares) {
       await writeIa3(directory, mixture(adapters, shares), { baseName });
     },
-  };
+  });
 }
 
 const bytesOf = (skill: Ia3): number => [...skill.values()].reduce((sum, { values }) => sum + 4 * values.length, 0);
@@ -78,7 +72,7 @@ function* maps(skills: readonly Ia3[]) {
     yield { weight, side, size: values.length, parts: skills.map((skill) => skill.get(weight)?.values) };
 }
 
-function steering(skills: readonly Ia3[], layers: number): Steered {
+function steering(skills: readonly Ia3[]): Steered {
   const found = new Map<string, SteeredMap>();
   for (const { weight, side, size, parts } of maps(skills))
     found.set(weight, {
@@ -88,9 +82,7 @@ function steering(skills: readonly Ia3[], layers: number): Steered {
         ? { wrap: (plain, factors) => (x) => plain(mul(x, factors)) }
         : { wrap: (plain, factors) => (x) => mul(plain(x), factors), wrapBias: mul }),
     });
-  const steered = steeredMaps(found, {});
-  steered.steer(everywhere(layers, new Array<number>(skills.length).fill(0)));
-  return steered;
+  return steeredMaps(found, {});
 }
 
 const mixture = (skills: readonly Ia3[], shares: Shares): Map<string, Ia3Factors> =>

@@ -3,8 +3,16 @@ import { add, matmul, mul, weight as weightNode } from "../graph/build.ts";
 import type { Adapter, LowRank } from "../lora/low-rank.ts";
 import { type PeftOptions, writePeft } from "../lora/peft-format.ts";
 import type { WeightSource } from "../runtime/session.ts";
-import { layerOf, type Shares, type SkillPool, type Steered, type SteeredMap, steeredMaps } from "./skill-pool.ts";
-import type { Named } from "./svf-pool.ts";
+import {
+  layerOf,
+  type Named,
+  openPool,
+  type Shares,
+  type SkillPool,
+  type Steered,
+  type SteeredMap,
+  steeredMaps,
+} from "./skill-pool.ts";
 
 export function loraPool(
   layers: number,
@@ -13,19 +21,17 @@ export function loraPool(
   base: Pick<PeftOptions, "baseName" | "fused">,
 ): SkillPool {
   const adapters = skills.map(({ skill }) => skill);
-  const dispatching = classifier && steering([classifier]);
-  dispatching?.steer(Array.from({ length: layers }, () => [1]));
-  return {
+  return openPool({
     kind: "lora",
-    names: skills.map(({ name }) => name),
     layers,
-    bytes: adapters.reduce((sum, adapter) => sum + bytesOf(adapter), 0),
-    steered: () => steering(adapters),
-    ...(dispatching === undefined ? {} : { classifier: dispatching.change }),
+    skills,
+    bytesOf,
+    steering: () => steering(adapters),
+    dispatching: classifier && steering([classifier]),
     async save(directory, shares) {
       await writePeft(directory, mixture(adapters, shares), base);
     },
-  };
+  });
 }
 
 const bytesOf = (adapter: Adapter): number =>

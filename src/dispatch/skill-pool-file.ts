@@ -19,8 +19,8 @@ import { doraPool } from "./dora-pool.ts";
 import { otherSkill } from "./first-pass.ts";
 import { ia3Pool } from "./ia3-pool.ts";
 import { loraPool } from "./lora-pool.ts";
-import type { SkillPool } from "./skill-pool.ts";
-import { type Named, svfPool } from "./svf-pool.ts";
+import type { Named, SkillPool } from "./skill-pool.ts";
+import { svfPool } from "./svf-pool.ts";
 
 /** The skill of this name is not one of those that are mixed: it names them. */
 export const classifierName = "classifier";

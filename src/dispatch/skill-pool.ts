@@ -28,6 +28,35 @@ export type SkillPool = {
   readonly save: (directory: string, shares: Shares, madeBy: Readonly<Record<string, string>>) => Promise<void>;
 };
 
+export type Named<T> = { readonly name: string; readonly skill: T };
+
+/** What a kind of skills brings to a pool: the change that mixes them, the one that names others, neither steered yet. */
+type PoolParts<T> = Pick<SkillPool, "kind" | "layers" | "save"> & {
+  readonly skills: readonly Named<T>[];
+  readonly bytesOf: (skill: T) => number;
+  readonly steering: () => Steered;
+  readonly dispatching: Steered | undefined;
+};
+
+export function openPool<T>({ skills, bytesOf, steering, dispatching, ...pool }: PoolParts<T>): SkillPool {
+  dispatching?.steer(everywhere(pool.layers, [1]));
+  const none = everywhere(
+    pool.layers,
+    skills.map(() => 0),
+  );
+  return {
+    ...pool,
+    names: skills.map(({ name }) => name),
+    bytes: skills.reduce((sum, { skill }) => sum + bytesOf(skill), 0),
+    steered() {
+      const steered = steering();
+      steered.steer(none);
+      return steered;
+    },
+    ...(dispatching === undefined ? {} : { classifier: dispatching.change }),
+  };
+}
+
 /** The same shares in every layer. */
 export const everywhere = (layers: number, shares: readonly number[]): Shares =>
   Array.from({ length: layers }, () => shares);

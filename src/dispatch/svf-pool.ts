@@ -8,9 +8,15 @@ import { combineExperts, type Expert, expertSize, multipliers } from "../svf/exp
 import { expertFileName, writeExpert } from "../svf/expert-file.ts";
 import type { Basis } from "../svf/svd-cache.ts";
 import { svfAdaptation, svfSources } from "../train/svf-step.ts";
-import { layerOf, type Shares, type SkillPool, type Steered, type SteeredMap, steeredMaps } from "./skill-pool.ts";
-
-export type Named<T> = { readonly name: string; readonly skill: T };
+import {
+  layerOf,
+  type Named,
+  openPool,
+  type SkillPool,
+  type Steered,
+  type SteeredMap,
+  steeredMaps,
+} from "./skill-pool.ts";
 
 /** Throws E_MISMATCH naming both hashes where a skill is for another model, and where some are renormalised and some are not; and as `openBasis`. */
 export async function svfPool(
@@ -21,24 +27,20 @@ export async function svfPool(
 ): Promise<SkillPool> {
   const experts = skills.map(({ skill }) => skill);
   mixtureOf(experts, () => experts.map(() => 1)); // refuses what does not mix
-  const { layers } = model.config;
-  const open = await steering(model, experts, cache);
-  const dispatching = classifier && (await steering(model, [classifier], cache))();
-  dispatching?.steer(Array.from({ length: layers }, () => [1]));
-  return {
+  return openPool({
     kind: "svf",
-    names: skills.map(({ name }) => name),
-    layers,
-    bytes: experts.reduce((sum, expert) => sum + 4 * expertSize(expert), 0),
-    steered: open,
-    ...(dispatching === undefined ? {} : { classifier: dispatching.change }),
+    layers: model.config.layers,
+    skills,
+    bytesOf: (expert) => 4 * expertSize(expert),
+    steering: await steering(model, experts, cache),
+    dispatching: classifier && (await steering(model, [classifier], cache))(),
     async save(directory, shares, madeBy) {
       await writeExpert(join(directory, expertFileName), {
         ...mixtureOf(experts, (weight) => shares[layerOf(weight)]!),
         madeBy,
       });
     },
-  };
+  });
 }
 
 /**
@@ -87,14 +89,8 @@ async function steering(model: Model, experts: readonly Expert[], cache: CacheOp
       },
     });
   }
-  return () => startAtBase(steeredMaps(maps, svfSources(shape)), experts.length, model.config.layers);
+  return () => steeredMaps(maps, svfSources(shape));
 }
 
 const longest = (experts: readonly Expert[], weight: string): Float32Array =>
   experts.map(({ scales }) => scales.get(weight) ?? new Float32Array()).reduce((a, b) => (b.length > a.length ? b : a));
-
-function startAtBase(steered: Steered, skills: number, layers: number): Steered {
-  const none: Shares = Array.from({ length: layers }, () => new Array<number>(skills).fill(0));
-  steered.steer(none);
-  return steered;
-}

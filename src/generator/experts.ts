@@ -43,37 +43,49 @@ export type Adapting = {
   readonly reads?: AdapterInput;
 };
 
+/** The gates of a mixture: (p, L, n). */
+type Mixing = Adapting & { readonly gates: Node };
+
+/** One row of gates (b, n) for each layer. */
+const gateRows = ({ shape, gates, promptOf }: Mixing): Node[] =>
+  Array.from({ length: shape.edge.layers }, (_, layer) => layerRows(gates, layer, promptOf));
+
+/** Edge parts with another map in place of each that is adapted, made of the plain one. It reads what the adapter does; the plain one all. */
+function adapted(
+  { shape, frozen, reads = wholeInput }: Adapting,
+  adapt: (at: Place) => (plain: Linear) => Linear,
+): Parts {
+  const found = places(shape);
+  return wrapLinear(frozen, (name, plain): Linear => {
+    const at = found.get(name);
+    if (at === undefined) return plain;
+    const change = adapt(at);
+    return (x) => change(() => plain(x))(reads(name, x));
+  });
+}
+
 /**
  * Edge parts whose adapted maps add the gated mixture of experts (eq. 6), another one for every row. Gates are (p, L, n), or (p, L, 2n) where A
  * and B have their own.
  */
-export function withExperts({
-  shape,
-  frozen,
-  parameters,
-  gates,
-  promptOf,
-  reads = wholeInput,
-}: Adapting & { readonly gates: Node }): Parts {
-  const { experts, rank, alpha, compose, poolScope } = shape.generator;
+export function withExperts(mixing: Mixing): Parts {
+  const { parameters } = mixing;
+  const { generator } = mixing.shape;
+  const { experts, rank, alpha, compose, poolScope } = generator;
   const scale = alpha / rank;
-  const rows = Array.from({ length: shape.edge.layers }, (_, layer) => layerRows(gates, layer, promptOf));
+  const rows = gateRows(mixing);
   const perRank = compose === "delta" ? rows.map((row) => rankGates(row, rank, scale)) : [];
-  const adapted = places(shape);
-  return wrapLinear(frozen, (name, plain) => {
-    const at = adapted.get(name);
-    if (at === undefined) return plain;
-    const pool = poolScope === "shared" ? 0 : at.layer;
+  return adapted(mixing, ({ layer, target }) => {
+    const pool = poolScope === "shared" ? 0 : layer;
     const stack = {
-      a: parameters(parameterNames.expert(pool, at.target, "A"), []),
-      b: parameters(parameterNames.expert(pool, at.target, "B"), []),
+      a: parameters(parameterNames.expert(pool, target, "A"), []),
+      b: parameters(parameterNames.expert(pool, target, "B"), []),
       experts,
     };
-    const adapt = (linear: Linear) =>
+    return (plain) =>
       compose === "delta"
-        ? withMixture(linear, stack, perRank[at.layer]!)
-        : withMixedFactors(linear, stack, factorGates(shape.generator, rows[at.layer]!), scale);
-    return (x) => adapt(() => plain(x))(reads(name, x));
+        ? withMixture(plain, stack, perRank[layer]!)
+        : withMixedFactors(plain, stack, factorGates(generator, rows[layer]!), scale);
   });
 }
 
@@ -81,54 +93,35 @@ export function withExperts({
  * Edge parts whose adapted maps scale their largest singular values by a gated mixture of factors, another one for every row:
  * y = W x + U (Σ ⊙ Σ_j G_j (z_j − 1)) Vᵀ x. Gates are (p, L, n).
  */
-export function withFactors({
-  shape,
-  frozen,
-  parameters,
-  gates,
-  promptOf,
-  reads = wholeInput,
-}: Adapting & { readonly gates: Node }): Parts {
-  const { rank } = shape.generator;
-  const rows = Array.from({ length: shape.edge.layers }, (_, layer) => layerRows(gates, layer, promptOf));
-  const adapted = places(shape);
+export function withFactors(mixing: Mixing): Parts {
+  const { shape, frozen, parameters } = mixing;
+  const rows = gateRows(mixing);
   const sizes = generatorFrozen(shape);
-  return wrapLinear(frozen, (name, plain): Linear => {
-    const at = adapted.get(name);
-    if (at === undefined) return plain;
+  return adapted(mixing, ({ layer, target }) => {
     const [u, v] = (["u", "v"] as const).map((side) => {
-      const tensor = parameterNames.svd(at.layer, at.target, side);
+      const tensor = parameterNames.svd(layer, target, side);
       return frozen.weight(tensor, sizes.get(tensor)!.shape);
     }) as [Node, Node];
-    const changes = sub(parameters(parameterNames.factors(at.layer, at.target), []), constant(1));
-    const row = rows[at.layer]!;
-    const mixed = reshape(matmul(row, changes), [row.shape[0]!, 1, rank]);
-    return (x) => add(plain(x), matmul(mul(matmul(reads(name, x), v, { transB: true }), mixed), u));
+    const changes = sub(parameters(parameterNames.factors(layer, target), []), constant(1));
+    const row = rows[layer]!;
+    const mixed = reshape(matmul(row, changes), [row.shape[0]!, 1, shape.generator.rank]);
+    return (plain) => (x) => add(plain(x), matmul(mul(matmul(x, v, { transB: true }), mixed), u));
   });
 }
 
 /** The direct ablation (LoRA-Gen Table 8): LoRA weights of every edge layer read off its meta token (p, L, d), no pool and no router. */
-export function withDirectLora({
-  shape,
-  frozen,
-  parameters,
-  hidden,
-  promptOf,
-  reads = wholeInput,
-}: Adapting & { readonly hidden: Node }): Parts {
+export function withDirectLora({ hidden, ...adapting }: Adapting & { readonly hidden: Node }): Parts {
+  const { shape, parameters, promptOf } = adapting;
   const { rank, alpha } = shape.generator;
   const states = directStates(shape, parameters, hidden);
-  const adapted = places(shape);
-  return wrapLinear(frozen, (name, plain): Linear => {
-    const at = adapted.get(name);
-    if (at === undefined) return plain;
-    const state = layerRows(states, at.layer, promptOf);
-    const { inputs, outputs } = linearSize(shape.edge, at.target);
+  return adapted(adapting, ({ layer, target }) => {
+    const state = layerRows(states, layer, promptOf);
+    const { inputs, outputs } = linearSize(shape.edge, target);
     const generate = (side: "A" | "B", size: number) => {
-      const get = (part: "weight" | "bias") => parameters(parameterNames.direct(at.target, side, part), []);
+      const get = (part: "weight" | "bias") => parameters(parameterNames.direct(target, side, part), []);
       return reshape(add(matmul(state, get("weight"), { transB: true }), get("bias")), [state.shape[0]!, rank, size]);
     };
     const [a, b] = [generate("A", inputs), generate("B", outputs)];
-    return (x) => add(plain(x), scaleBy(matmul(matmul(reads(name, x), a, { transB: true }), b), alpha / rank));
+    return (plain) => (x) => add(plain(x), scaleBy(matmul(matmul(x, a, { transB: true }), b), alpha / rank));
   });
 }

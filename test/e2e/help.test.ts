@@ -24,6 +24,14 @@ test("--version prints the version", async () => {
   expect(await loragenHere(["--version"])).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
 });
 
+test("what happens without a flag is told, also where that is no value", async () => {
+  for (const command of createProgram(recordingContext().context).commands) {
+    const help = (await loragenHere([command.name(), "--help"])).stdout.replace(/\s+/g, " ");
+    for (const { long, defaultValueDescription: told } of command.options)
+      if (told !== undefined) expect(help, `${command.name()} ${long}`).toContain(`default: ${told})`);
+  }
+});
+
 test.each(commands)("help of %s: options fit their examples", async (name) => {
   const { status, stdout } = await loragenHere([name, "--help"]);
   expect(status).toBe(0);

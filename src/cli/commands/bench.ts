@@ -28,11 +28,15 @@ export function addBench(program: Command, context: CliContext): void {
     .argument("[name]", "the benchmark, or all; none: list them")
     .option("--save", "also write bench/results/NAME.json")
     .option("--peer", "also run PyTorch, in turn")
-    .option("--pair <dir>", "the pair to measure")
+    .addOption(new Option("--pair <dir>", "the pair to measure").default(undefined, "the pair that ships"))
     .option("--quick", "tiny sizes: shows that everything runs, measures nothing")
-    .addOption(new Option("--repetitions <n>", "measured rounds").argParser(wholeNumber(1)))
-    .addOption(new Option("--warm-up <n>", "rounds before them").argParser(wholeNumber(0)))
-    .addOption(new Option("--threads <n>", "threads per operator").argParser(wholeNumber(1, maxThreads)))
+    .addOption(new Option("--repetitions <n>", "measured rounds").argParser(wholeNumber(1)).default(undefined, "5"))
+    .addOption(new Option("--warm-up <n>", "rounds before them").argParser(wholeNumber(0)).default(undefined, "2"))
+    .addOption(
+      new Option("--threads <n>", "threads per operator")
+        .argParser(wholeNumber(1, maxThreads))
+        .default(undefined, "one per core"),
+    )
     .addOption(jsonOption())
     .addHelpText("after", examples)
     .action((name: string | undefined, flags: Flags) => benchCommand(context, name, flags));

@@ -35,7 +35,7 @@ import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
 import { type ReferenceFlags, readReference, referenceOptions } from "../reference-options.ts";
 import { formatTable } from "../table.ts";
-import { cloudAnswersOption, openStoreOf, storeOption } from "./serve.ts";
+import { cloudAnswersOption, openStoreOf, storeOptions } from "./serve.ts";
 
 type Flags = JsonFlag &
   ExactFlag &
@@ -84,19 +84,18 @@ export function addCertify(program: Command, context: CliContext): void {
     new Option("--threshold <share>", "the least score that may answer for the name").argParser(decimal(0, 1)),
     new Option(
       "--refine <n>",
-      "so many of the inputs are not measured: gates are refined on them where those predicted score too little",
+      "set n of the inputs aside, unmeasured: gates are refined on them where the predicted ones score too little",
     ).argParser(wholeNumber(certifyLimits.refineLeast, certifyLimits.refineMost)),
     new Option(
       "--fallback",
-      "the cheapest that scores the threshold answers, where that is not the specialisation; what it needs of the prompt's text is kept",
+      "where the specialisation scores less than the threshold, the cheapest that reaches it answers; what that needs of the prompt's text is kept",
     ),
     cloudAnswersOption(),
     new Option(
       "--cloud <url>",
       "another loragen serve of the same pair, whose cloud model answers in the place of this machine's; LORAGEN_CLOUD_KEY is the key there",
     ),
-    storeOption(),
-    new Option("--tenant <name>", "whose name it is").default("main"),
+    ...storeOptions(),
     pairOption(),
     threadsOption(),
     exactOption(),

@@ -10,7 +10,7 @@ import { formatBytes, formatShare, plural } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
-import { replaceSpecialization } from "../replace-specialization.ts";
+import { replaceSpecialization, specializationOutOption } from "../replace-specialization.ts";
 import { formatTable } from "../table.ts";
 import { parseWeighted, type Weighted } from "../weighted-path.ts";
 
@@ -30,10 +30,7 @@ export function addCombine(program: Command, context: CliContext): void {
     .summary("weighted combination of several specialisations of one pair")
     .description("Writes one specialisation whose gates are the weighted sum, and reports how the parts interfere.")
     .argument("<parts...>", "PATH:WEIGHT of each specialisation", parseWeighted)
-    .option(
-      "--out <dir>",
-      "required: folder for the specialisation; made if it is not there, an earlier one in it is replaced, saying so",
-    )
+    .addOption(specializationOutOption())
     .addOption(
       new Option(
         "--input <text>",

@@ -17,7 +17,7 @@ import { baseNameOption, edgeId, timedExport } from "../export-source.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required, threadsOption } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
-import { openStoreOf, storeOption } from "./serve.ts";
+import { openStoreOf, storeOptions } from "./serve.ts";
 
 const targets = { vllm, "llama.cpp": llamaCpp } as const satisfies Record<string, Target>;
 type TargetName = keyof typeof targets;
@@ -60,8 +60,7 @@ export function addDeploy(program: Command, context: CliContext): void {
     new Option("--apply", "llama.cpp: it answers all requests from now on"),
     new Option("--input <texts...>", "what both are asked").default(undefined, `${probes.length} short questions`),
     baseNameOption(),
-    storeOption(),
-    new Option("--tenant <name>", "whose name it is").default("main"),
+    ...storeOptions(),
     pairOption(),
     threadsOption(),
     jsonOption(),

@@ -102,10 +102,9 @@ export function addEval(program: Command, context: CliContext): void {
     )
     .addOption(new Option("--only <regex>", "only tasks whose name matches").argParser(parsePattern))
     .addOption(
-      new Option(
-        "--limit <n>",
-        `samples per task, or "all"; published tasks: ${defaultItems} where it is left out`,
-      ).argParser(sampleCount),
+      new Option("--limit <n>", 'samples per task, or "all"')
+        .argParser(sampleCount)
+        .default(undefined, `all; of published tasks ${defaultItems}`),
     )
     .addOption(
       new Option(

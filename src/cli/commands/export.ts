@@ -52,7 +52,11 @@ export function addExport(program: Command, context: CliContext): void {
     .addOption(svdCacheOption())
     .addOption(new Option("--format <name>", "required: what to write").choices(formatNames))
     .addOption(outOption())
-    .addOption(new Option("--type <name>", "how weights are stored").choices(typeNames))
+    .addOption(
+      new Option("--type <name>", "how weights are stored")
+        .choices(typeNames)
+        .default(undefined, "the format's first; merged: as the base model has them"),
+    )
     .option("--with-base", "gguf: also the base model, as base.gguf")
     .addOption(scaleOption())
     .addOption(baseNameOption())

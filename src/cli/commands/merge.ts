@@ -55,7 +55,11 @@ export function addMerge(program: Command, context: CliContext): void {
       new Option("--base <dir>", "model for --adapter or --expert").default(undefined, "the pair's edge model"),
     )
     .addOption(outOption())
-    .addOption(new Option("--type <name>", "one type for all weights").choices(mergedDirectory.types))
+    .addOption(
+      new Option("--type <name>", "one type for all weights")
+        .choices(mergedDirectory.types)
+        .default(undefined, "each as the base model has it"),
+    )
     .addOption(
       new Option("--requantize", "into a quantised model: quantise the result again in the same way").conflicts("type"),
     )

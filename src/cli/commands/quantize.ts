@@ -50,7 +50,7 @@ export function addQuantize(program: Command, context: CliContext): void {
     .option("--model <dir>", "required, or --generator: model as transformers reads it, or a GGUF file")
     .option("--generator <dir>", "a generator, or the output of a generator's run")
     .option("--out <dir>", "required: new folder")
-    .addOption(new Option("--bits <n>", "of a weight").choices(["8", "4"]).default("8"))
+    .addOption(new Option("--bits <n>", "bits of a weight").choices(["8", "4"]).default("8"))
     .addOption(
       new Option("--block <n>", "values of a layer's row that share a scale")
         .choices(blockSizes.map(String))

@@ -68,11 +68,18 @@ Other machines are let in with keys only:
 Several machines over one store, each with the same LORAGEN_PROMPT_SECRET (openssl rand -hex 32):
   $ AWS_ENDPOINT_URL_S3=https://s3.example.org loragen serve --store s3://models/production`;
 
-export const storeOption = () =>
-  new Option(
-    "--store <where>",
-    "where the specialisations are: a folder, or s3://BUCKET/PREFIX (default: models, in the user's own folder of loragen)",
+const storeOption = () =>
+  new Option("--store <where>", "where the specialisations are: a folder, or s3://BUCKET/PREFIX").default(
+    undefined,
+    "models, in the user's own folder of loragen",
   );
+
+/** `--store`, `--tenant`: where the names are that a command is about, and whose. */
+export const storeOptions = (): Option[] => [
+  storeOption(),
+  new Option("--tenant <name>", "whose names they are").default("main"),
+];
+
 /** Throws as `openStore`. */
 export const openStoreOf = (context: Pick<CliContext, "store" | "s3">, given: string | undefined): Promise<Store> =>
   openStore(given ?? join(context.store, "models"), { s3: context.s3 });
@@ -88,7 +95,7 @@ export function addServe(program: Command, context: CliContext): void {
   const options = [
     pairOption(),
     storeOption(),
-    new Option("--host <address>", "where to listen; elsewhere than on this machine keys are required").default(
+    new Option("--host <address>", "where to listen; other addresses than this machine's own need --keys").default(
       "127.0.0.1",
     ),
     new Option("--port <n>", "0: any free one").argParser(wholeNumber(0, 65_535)).default(8080),
@@ -181,7 +188,9 @@ function addKey(program: Command, context: CliContext): void {
     new Option("--name <text>", "required: what the key is called"),
     new Option("--tenant <name>", "whose models it sees").default("main"),
     new Option("--scope <names...>", "what it may do").choices(scopes).default(["ask", "read"]),
-    new Option("--per-minute <n>", "requests it may make").argParser(wholeNumber(1)),
+    new Option("--per-minute <n>", "requests it may make in a minute")
+      .default(undefined, "any number")
+      .argParser(wholeNumber(1)),
     jsonOption(),
   ];
   for (const option of options) command.addOption(option);

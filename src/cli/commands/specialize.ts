@@ -39,7 +39,7 @@ import {
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
-import { replaceSpecialization } from "../replace-specialization.ts";
+import { replaceSpecialization, specializationOutOption } from "../replace-specialization.ts";
 import { placeForHistory, searchHistoryName, writeSearchHistory } from "../search-history.ts";
 import { specializeWarnings } from "../specialize-warnings.ts";
 import type { Colors } from "../terminal.ts";
@@ -70,10 +70,7 @@ export function addSpecialize(program: Command, context: CliContext): void {
     .description(
       "Reads a system prompt with the cloud model, once, and writes the gates it answers with: DIR/specialization.json.",
     )
-    .option(
-      "--out <dir>",
-      "required: folder for the specialisation; made if it is not there, an earlier one in it is replaced, saying so",
-    )
+    .addOption(specializationOutOption())
     .addOption(
       new Option("--truncate [where]", "shorten a prompt that is longer than the cloud model's context")
         .choices(truncateModes)

@@ -1,5 +1,5 @@
 /** @file `loragen push`, `pull`, `list`, `diff`, `rollback` and `store`: the names that `loragen serve` answers to. */
-import { Argument, type Command } from "commander";
+import { Argument, type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { readSpecialization } from "../../pair/specialization-file.ts";
 import { diffSpecializations } from "../../server/store/diff.ts";
@@ -11,20 +11,20 @@ import { jsonOption, required, wholeNumber } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
 import { formatTable } from "../table.ts";
-import { openStoreOf, storeOption } from "./serve.ts";
+import { openStoreOf, storeOptions } from "./serve.ts";
 
 type Flags = JsonFlag & { readonly store?: string; readonly tenant: string };
 
 export function addStore(program: Command, context: CliContext): void {
-  const add = (name: string, summary: string, examples: readonly string[]): Command =>
-    program
+  const add = (name: string, summary: string, examples: readonly string[]): Command => {
+    const command = program
       .command(name)
       .summary(summary)
       .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
-      .addOption(storeOption())
-      .option("--tenant <name>", "whose names these are", "main")
-      .addOption(jsonOption())
       .addHelpText("after", `\nExamples:\n${examples.map((example) => `  $ loragen ${example}`).join("\n")}`);
+    for (const option of [...storeOptions(), jsonOption()]) command.addOption(option);
+    return command;
+  };
   const open = (flags: Flags): Promise<Store> => openStoreOf(context, flags.store);
 
   add("push", "give a specialisation a name that loragen serve answers to", [
@@ -32,7 +32,7 @@ export function addStore(program: Command, context: CliContext): void {
     "push stable --alias-of triage@3",
   ])
     .argument("<name>", "small letters, digits, . _ -")
-    .option("--specialization <dir>", "required: the specialisation")
+    .option("--specialization <dir>", "required, unless --alias-of: folder or file of the specialisation")
     .option("--alias-of <name>", "instead of a specialisation: another name of NAME or NAME@VERSION")
     .action(async (name: string, flags: Flags & { readonly specialization?: string; readonly aliasOf?: string }) => {
       const store = await open(flags);
@@ -102,7 +102,9 @@ export function addStore(program: Command, context: CliContext): void {
 
   add("rollback", "let a name stand for an earlier version again", ["rollback triage", "rollback triage --to 1"])
     .argument("<name>")
-    .option("--to <version>", "which one; the one before unless told otherwise", wholeNumber(1))
+    .addOption(
+      new Option("--to <version>", "which version").argParser(wholeNumber(1)).default(undefined, "the one before"),
+    )
     .action(async (name: string, flags: Flags & { readonly to?: number }) => {
       const found = await (await open(flags)).rollback(flags.tenant, name, flags.to);
       printResult(context, flags, found, () => `${name} stands for ${name}@${found.version} now`);

@@ -38,7 +38,7 @@ export function addSvd(program: Command, context: CliContext): void {
     .addOption(new Option("--maps <which>", "linear maps of each layer").choices(mapGroups).default("feed-forward"))
     .addOption(svdCacheOption())
     .addOption(
-      new Option("--quota <gb>", "most the folder may hold; other models' go first")
+      new Option("--quota <gb>", "most the folder may hold, in GB; other models' go first")
         .argParser(decimal(0, 1e6))
         .default(undefined, String(svdLimits.quotaBytes / 1e9)),
     )

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { streamLogger } from "../../base/log.ts";
 import { createProgress } from "../../base/progress.ts";
+import { recipes } from "../../train/recipes/table.ts";
 import { runTraining } from "../../train/run.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs } from "../format.ts";
@@ -13,7 +14,8 @@ import { type JsonFlag, printResult } from "../output.ts";
 type Flags = JsonFlag & { readonly config?: string; readonly resume?: boolean };
 
 const examples = `
-The configuration says what is trained ("language-model", "generator", "lora", "svf" or "reinforce"), on which data, and where the results go.
+The configuration says what is trained (its kind: ${Object.keys(recipes).join(", ")}),
+on which data, and where the results go (docs/training.md).
 Models are folders or ids of the Hugging Face hub, as "Qwen/Qwen2-1.5B" or "owner/name@revision" (docs/models.md).
 Checkpoints are written on the way and at the first Ctrl-C; --resume goes on from the newest one.
 

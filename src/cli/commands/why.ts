@@ -30,12 +30,12 @@ import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
 import { specializeWarnings } from "../specialize-warnings.ts";
 import { formatTable } from "../table.ts";
-import { openStoreOf, storeOption } from "./serve.ts";
+import { openStoreOf, storeOptions } from "./serve.ts";
 
 type Flags = PairFlags & PromptFlags & JsonFlag & ExactFlag & { readonly store?: string; readonly tenant: string };
 
 const examples = `
-With the prompt, the cloud model reads it once for each sentence, which is left out.
+With the prompt, the cloud model reads it once more for each sentence, without that sentence: what changes is what it moved.
 
 Examples:
   $ loragen why triage
@@ -49,14 +49,7 @@ export function addWhy(program: Command, context: CliContext): void {
       "Shows a name's gates, the names that are like it, and which sentences of its prompt moved which gates.",
     )
     .argument("<name>", "NAME or NAME@VERSION");
-  const options = [
-    ...promptOptions(),
-    storeOption(),
-    new Option("--tenant <name>", "whose name it is").default("main"),
-    ...pairOptions(),
-    exactOption(),
-    jsonOption(),
-  ];
+  const options = [...promptOptions(), ...storeOptions(), ...pairOptions(), exactOption(), jsonOption()];
   for (const option of options) command.addOption(option);
   command
     .addHelpText("after", examples)
