@@ -1,5 +1,5 @@
 /** @file `loragen why`: what a name's gates say, whom they are like, and which sentences of its prompt moved them. */
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { loadPair } from "../../pair/pair-file.ts";
 import { createSpecializer } from "../../pair/specialize.ts";
 import { answeringGates } from "../../server/trust/answering-content.ts";
