@@ -18,8 +18,7 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly load
     load: async () => (await import("./train-1b.ts")).train1b,
   },
   "train-smollm2": {
-    summary:
-      "a generator's step over SmolLM2-135M as cloud and edge, 6 prompts with 6 queries, by part; --threads 1: in processor time",
+    summary: "a generator's step over SmolLM2-135M as cloud and edge, by part; --threads 1: in processor time",
     load: async () => (await import("./train-smollm2.ts")).trainSmollm2,
   },
   specialize: {

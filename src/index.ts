@@ -122,6 +122,7 @@ export { createTwoPass, type TwoPass } from "./dispatch/two-pass.ts";
 // Exports
 
 export { type ExportFormatName, exportFormats } from "./export/formats.ts";
+export type { RunningLlamaCpp } from "./export/gguf-tokens.ts";
 export { mergeRequantized, type RequantizeRequest, type RequantizeResult } from "./export/merge-requantized.ts";
 export { type ExportRequest, type ExportResult, runExport } from "./export/run-export.ts";
 export { type Unmerged, unmerge } from "./export/unmerge.ts";

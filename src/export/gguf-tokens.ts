@@ -60,7 +60,12 @@ async function openTokenizer(path: string, running: RunningLlamaCpp | undefined)
   const started = running === undefined ? await startLlamaCpp() : undefined;
   const llama: RunningLlamaCpp | undefined = running ?? started;
   if (llama === undefined) return undefined;
-  const model = await llama.loadModel({ modelPath: path, vocabOnly: true, gpuLayers: 0 });
+  const model = await llama
+    .loadModel({ modelPath: path, vocabOnly: true, gpuLayers: 0 })
+    .catch(async (error: unknown) => {
+      await started?.dispose();
+      throw error;
+    });
   return {
     encode: (text: string): number[] => [...model.tokenize(text, false)],
     async close() {

@@ -18,7 +18,7 @@ export function createUnderWay(what: string, limits: PlaceLimits): UnderWay {
     async run(tenant, work) {
       if (isEnding) throw new AppError("E_BUSY", "the service is ending: it takes no more requests");
       const leave = take(tenant);
-      const result = work();
+      const result = (async () => work())(); // what it throws at once rejects too
       running.add(result);
       try {
         return await result;

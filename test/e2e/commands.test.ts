@@ -24,7 +24,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs with --json: stdout must be one JSON object, the status 0. Each command is a process once, which takes a second to start. */
+/** Runs with --json: stdout must be one JSON object, the status 0. Each command runs as a process of its own once; the rest run here, which saves a second each. */
 async function json(args: readonly string[], { stdin = "", run = loragen } = {}): Promise<unknown> {
   const { status, stdout, stderr } = await run([...args, "--json"], { stdin });
   expect(status, stderr).toBe(0);

@@ -2,8 +2,10 @@
 import { createRng } from "../../src/base/rng.ts";
 import type { CachedModel } from "../../src/decode/cached-model.ts";
 
+const drawnFor = 16;
+
 /**
- * Logits of a normal distribution, drawn once and turned by a random offset for each call; the same seed gives the same ones. `fed` counts the
+ * Logits of a normal distribution, drawn anew for every 16th call and turned by a random offset for each; the same seed gives the same ones. `fed` counts the
  * calls that computed some. `likely` are made likelier, so that answers come to an end.
  */
 export function randomLogits(
@@ -12,7 +14,7 @@ export function randomLogits(
   { likely = [] }: { readonly likely?: readonly number[] } = {},
 ): CachedModel & { readonly fed: () => number } {
   const rng = createRng(seed);
-  const drawn = rng.fillNormal(new Float32Array(vocab), 3);
+  const drawn = new Float32Array(vocab);
   const logits = new Float32Array(vocab);
   let calls = 0;
   const close = async () => undefined;
@@ -20,7 +22,7 @@ export function randomLogits(
     capacity: 1 << 20,
     rewind: () => 0,
     async feed() {
-      calls++;
+      if (calls++ % drawnFor === 0) rng.fillNormal(drawn, 3);
       const offset = rng.int(vocab);
       logits.set(drawn.subarray(offset));
       logits.set(drawn.subarray(0, offset), vocab - offset);

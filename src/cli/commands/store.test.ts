@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, expect, test, vi } from "vitest";
+import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { fakeCredentials, fakeS3 } from "../../../test/support/fake-s3.ts";
 import { specializationOf } from "../../../test/support/tiny-pair.ts";
@@ -46,6 +46,7 @@ test("a specialisation is pushed, listed, compared, rolled back and pulled", asy
 
 test("the same in a bucket, which several machines use", async () => {
   for (const [name, value] of Object.entries(fakeCredentials)) vi.stubEnv(name, value);
+  onTestFinished(() => void vi.unstubAllEnvs());
   await using fake = await fakeS3();
   const { context, written } = recordingContext();
   const inBucket = (...args: string[]) =>
@@ -57,7 +58,6 @@ test("the same in a bucket, which several machines use", async () => {
   const read = (name: string) => readFileSync(join(folder, name, "specialization.json"), "utf8");
   expect(read("from-bucket")).toBe(read("first"));
   expect((await run("list", "--store", "s3://Bucket")).stderr).toContain("expected s3://BUCKET");
-  vi.unstubAllEnvs();
 });
 
 test("what is wrong is said", async () => {
