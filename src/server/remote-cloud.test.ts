@@ -1,6 +1,6 @@
 /** @file Two services of one pair: one has the cloud model, the other asks it. */
 import type OpenAI from "openai";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService, testSecret } from "../../test/support/tiny-service.ts";
 import { hmacSha256 } from "../base/hash.ts";
@@ -8,6 +8,8 @@ import type { Pair } from "../pair/pair-file.ts";
 import { type RemoteOptions, remoteLimits } from "./remote.ts";
 import { remoteAnswers } from "./remote-answers.ts";
 import { remoteCloud } from "./remote-cloud.ts";
+import { listenOn } from "./serve.ts";
+import { waitingLimits } from "./service.ts";
 import type { LogLine } from "./services.ts";
 import type { CloudQuestion } from "./sides.ts";
 import type { Certificate } from "./trust/certificate.ts";
@@ -17,6 +19,17 @@ const prompt = "Say what the customer wants. The labels are: billing, delivery, 
 let pair: Pair;
 let far: TinyService;
 let near: TinyService;
+const promptOf = (tenant: string, signal?: AbortSignal) => ({
+  ...{ secret: undefined, constraint: undefined, truncate: undefined },
+  ...{ tenant, signal },
+});
+/** A host that is asked and does not answer. */
+const never: typeof fetch = (_, init) =>
+  new Promise((_done, fail) => {
+    const stop = () => fail(new Error("stopped"));
+    if (init!.signal!.aborted) stop();
+    init!.signal!.addEventListener("abort", stop);
+  });
 let isAway = false;
 /** What the far host answers in the place of its own answer. */
 let instead: string | undefined;
@@ -96,7 +109,7 @@ test.each([
   ["nothing", async () => Promise.reject(new TypeError("fetch failed")), "E_IO", "cannot be reached"],
 ])("a host that answers with %s", async (_, fetch, code, message) => {
   const { specialize } = remoteCloud(pair, { url: "http://far", fetch });
-  const asked = specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined, tenant: "main" });
+  const asked = specialize(prompt, promptOf("main"));
   await expect(asked).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
 });
 
@@ -107,8 +120,7 @@ test("prompts with the other host are bounded for each tenant, and waited for at
   });
   const fetch = async () => held.then(() => new Response("{}"));
   const { specialize, close } = remoteCloud(pair, { url: "http://far", fetch });
-  const of = (tenant: string) =>
-    specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined, tenant });
+  const of = (tenant: string) => specialize(prompt, promptOf(tenant));
   const asked = Promise.allSettled(Array.from({ length: remoteLimits.prompts.ofTenant }, () => of("main")));
   await expect(of("main")).rejects.toMatchObject({ code: "E_BUSY" });
   const theirs = Promise.allSettled([of("other")]);
@@ -119,12 +131,52 @@ test("prompts with the other host are bounded for each tenant, and waited for at
   for (const each of [...(await asked), ...(await theirs)]) expect(each).toMatchObject({ reason: { code: "E_IO" } });
 });
 
+test("prompts of all tenants with the other host are no more than have places there", async () => {
+  const { prompts } = remoteLimits;
+  expect(prompts.all).toBeLessThanOrEqual(waitingLimits.ofTenant);
+  expect(prompts.ofTenant * 2).toBeLessThan(prompts.all);
+  const { specialize } = remoteCloud(pair, { url: "http://far", fetch: never });
+  const leave = new AbortController();
+  const asked = Array.from({ length: prompts.all }, (_, i) => specialize(prompt, promptOf(`${i}`, leave.signal)));
+  await expect(specialize(prompt, promptOf("late"))).rejects.toMatchObject({ code: "E_BUSY" });
+  leave.abort();
+  const ended = await Promise.allSettled(asked);
+  for (const each of ended) expect(each).toMatchObject({ reason: { code: "E_INTERRUPTED" } });
+});
+
+test("a client that leaves gives back its place with the other host, and the end does not wait for it", async () => {
+  const { cloud: _, ...edge } = pair;
+  let asked = 0;
+  const fetchNever: typeof fetch = (input, init) => {
+    asked++;
+    return never(input, init);
+  };
+  const told: LogLine[] = [];
+  const cloud = remoteCloud(edge, { url: "http://far", fetch: fetchNever });
+  const waiting = await openTinyService(edge, { cloud, log: (line) => told.push(line) });
+  const { url, close } = await listenOn(waiting.fetch, { host: "127.0.0.1", port: 0 });
+  const body = JSON.stringify({ name: "slow", prompt });
+  const { ofTenant } = remoteLimits.prompts;
+  const patient = { timeout: 20_000 };
+  for (let count = ofTenant; count <= 2 * ofTenant; count += ofTenant) {
+    const leave = new AbortController();
+    const ask = { method: "POST", body, signal: leave.signal };
+    const answers = Array.from({ length: ofTenant }, () => fetch(`${url}/v1/specializations`, ask));
+    const settled = Promise.allSettled(answers);
+    await vi.waitFor(() => expect(asked).toBe(count), patient);
+    leave.abort();
+    await settled;
+    await vi.waitFor(() => expect(told.filter(({ status }) => status === 499)).toHaveLength(count), patient);
+  }
+  await Promise.all([close(), waiting.close()]);
+});
+
 test("a host with another pair is found out", async () => {
   const { specialize } = remoteCloud(await openTinyPair({ seed: 5 }), {
     url: "http://far",
     fetch: async (input, init) => far.fetch(new Request(input as string, init)),
   });
-  const asked = specialize(prompt, { secret: undefined, constraint: undefined, truncate: undefined, tenant: "main" });
+  const asked = specialize(prompt, promptOf("main"));
   await expect(asked).rejects.toMatchObject({ code: "E_IO", cause: { code: "E_MISMATCH" } });
 });
 
@@ -204,7 +256,7 @@ describe("the ladder's highest rung", () => {
     constraint: undefined,
     ...{ sampled: {}, maxTokens: 4, logprobs: undefined, tenant: "main", deadline: undefined, signal: undefined },
   };
-  test("is refused by a host with another cloud model than the generator was trained over", async () => {
+  test("is refused by a host whose cloud model is not this host's file, or without one here not the one trained over", async () => {
     const { cloud, ...edge } = pair;
     const over = (sha256: string) => {
       const generator = { ...edge.generator, trainedOver: { cloud: sha256, edge: edge.edge.sha256 } };
@@ -213,14 +265,12 @@ describe("the ladder's highest rung", () => {
     };
     expect((await over(cloud.sha256)).usage.completion_tokens).toBeGreaterThan(0);
     await expect(over("0".repeat(64))).rejects.toThrow("expected a host of the same pair");
+    const whole = { ...pair, cloud: { ...cloud, sha256: "0".repeat(64) } };
+    const fetch: RemoteOptions["fetch"] = async (input, init) => far.fetch(new Request(input as string, init));
+    const { answer } = remoteAnswers(whole, { url: "http://far", fetch, key: "k" });
+    await expect(answer(question)).rejects.toThrow("expected a host of the same pair");
   });
 
-  const never: typeof fetch = (_, init) =>
-    new Promise((_done, fail) => {
-      const stop = () => fail(new Error("stopped"));
-      if (init!.signal!.aborted) stop();
-      init!.signal!.addEventListener("abort", stop);
-    });
   test("is asked so much at once and no more, and no more at the end, which waits for what is under way", async () => {
     const { answer, close } = remoteAnswers(pair, { url: "http://far", fetch: never });
     const leave = new AbortController();

@@ -14,8 +14,9 @@ import { createUnderWay } from "./under-way.ts";
 export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">): CloudPass {
   const remote = { ...options, what: "cloud", url: requireAddress("cloud", options.url) };
   const underWay = createUnderWay("prompts with the other host", remoteLimits.prompts);
-  const ask: SpecializePrompt = async (prompt, { secret, constraint, truncate }) => {
-    const text = await postTo(remote, "/v1/gates", { prompt, ...(truncate === undefined ? {} : { truncate }) });
+  const ask: SpecializePrompt = async (prompt, { secret, constraint, truncate, signal }) => {
+    const asked = { prompt, ...(truncate === undefined ? {} : { truncate }) };
+    const text = await postTo(remote, "/v1/gates", asked, signal);
     const {
       promptHmac: _,
       constraint: __,

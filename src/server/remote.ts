@@ -13,15 +13,15 @@ export type RemoteOptions = {
 };
 
 /**
- * `questions`: with the other host at once, of all tenants, and of one. `prompts`: the same of prompts for its cloud pass; one tenant has less
- * than the other host has places for this one's key, so that it does not fill them all.
+ * `questions`: with the other host at once, of all tenants, and of one. `prompts`: the same of prompts for its cloud pass: no more than one
+ * tenant may have waiting over there, for all tenants of this host are one there; one of them takes a quarter of these places.
  */
 export const remoteLimits = {
   answerBytes: 2 ** 24,
   answerMs: 120_000,
   reasonChars: 500,
   questions: { all: 1024, ofTenant: 256 },
-  prompts: { all: 64, ofTenant: 8 },
+  prompts: { all: 16, ofTenant: 4 },
 } as const;
 
 /** Throws E_USAGE for what is no http address, and for one with a password in it. */

@@ -5,7 +5,7 @@ import type { Specializer } from "../pair/specialize.ts";
 import { cloudPass } from "./service.ts";
 
 const pair = {} as Pair;
-const options = { secret: undefined, constraint: undefined, truncate: undefined, tenant: "main" };
+const options = { secret: undefined, constraint: undefined, truncate: undefined, tenant: "main", signal: undefined };
 
 /** A cloud model whose passes end when they are told to. */
 function slowCloud() {
@@ -51,6 +51,21 @@ test("one tenant does not take the places of the others, and has one again when 
   await Promise.all([waiting, closed]);
   const reason = { message: expect.stringContaining("the service is ending") };
   expect(await taken).toMatchObject([{ reason }, { reason }]);
+});
+
+test("a prompt whose client has left is not read", async () => {
+  const { ends, specializer } = slowCloud();
+  const cloud = cloudPass(pair, 1, async () => specializer);
+  const first = cloud.specialize("first", options);
+  const leave = new AbortController();
+  const left = Promise.allSettled([cloud.specialize("left", { ...options, signal: leave.signal })]);
+  while (ends.length === 0) await Promise.resolve();
+  leave.abort();
+  ends[0]!();
+  await first;
+  expect(await left).toMatchObject([{ reason: { code: "E_INTERRUPTED" } }]);
+  await cloud.close();
+  expect(ends).toHaveLength(1);
 });
 
 test("prompts beyond the queue are refused; at the end the one under way is answered and the rest refused", async () => {

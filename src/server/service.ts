@@ -157,8 +157,8 @@ const baseNameOf = (name: string): string =>
     .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "")
     .slice(0, 64) || "base";
 
-/** Prompts that may wait for the cloud model. */
-const waitingLimits = { all: 64, ofTenant: 16 } as const;
+/** Prompts that may wait for the cloud model. Exported for tests. */
+export const waitingLimits = { all: 64, ofTenant: 16 } as const;
 
 /** The cloud model, opened when it is first needed; one prompt at a time. Exported for tests. */
 export function cloudPass(
@@ -181,12 +181,13 @@ export function cloudPass(
     });
     return opened;
   };
-  const specialize: SpecializePrompt = async (prompt, { secret, constraint, truncate, tenant }) => {
+  const specialize: SpecializePrompt = async (prompt, { secret, constraint, truncate, tenant, signal }) => {
     refuseLate();
     const leave = take(tenant);
     const result = turn.then(async () => {
       leave();
       refuseLate();
+      if (signal?.aborted) throw new AppError("E_INTERRUPTED", "the prompt was called off before its turn");
       const specializer = await opening();
       return specializer.specialize(prompt, { secret, constraint, ...(truncate === undefined ? {} : { truncate }) });
     });

@@ -24,6 +24,8 @@ export type SpecializePrompt = (
     readonly truncate: TruncateMode | undefined;
     /** Who asks: one tenant does not take all places. */
     readonly tenant: string;
+    /** Calls it off, where nobody waits for it any more. */
+    readonly signal: AbortSignal | undefined;
   },
 ) => Promise<Specialization>;
 

@@ -15,6 +15,10 @@ test("are bounded, of one tenant and of all; what is done or has failed makes ro
   fail(new Error("away"));
   await expect(running[0]).rejects.toThrow("away");
   expect(await run("c", async () => "x")).toBe("x");
+  const broken = (): never => {
+    throw new Error("broken");
+  };
+  for (let i = 0; i < 4; i++) await expect(run("d", broken)).rejects.toThrow("broken");
 });
 
 test("are waited for at the end, and none is taken any more", async () => {

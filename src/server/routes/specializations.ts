@@ -62,6 +62,7 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
           constraint: constraintOf(prompt, options),
           truncate: options.truncate,
           tenant,
+          signal: c.req.raw.signal,
         })
       : await store.read(known.object);
   const stored = await store.put(tenant, name, content, key);
@@ -95,6 +96,7 @@ export async function gates(c: RouteContext, { cloudPass }: Services): Promise<R
     constraint: undefined,
     truncate,
     tenant: c.var.caller.tenant,
+    signal: c.req.raw.signal,
   });
   return c.body(encodeSpecialization(made), 200, { "content-type": "application/json" });
 }

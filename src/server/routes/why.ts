@@ -31,6 +31,7 @@ export async function ablate(c: RouteContext, services: Services, name: string):
     constraint: undefined,
     truncate: content.truncated ? "middle" : undefined,
     tenant,
+    signal,
   } as const;
   const sentences = await sentenceEffects(
     text,
