@@ -1,7 +1,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { openTinyPair, writeTinyPair } from "../../../test/support/tiny-pair.ts";
 import { openTinyService } from "../../../test/support/tiny-service.ts";
@@ -61,6 +61,7 @@ test("the cloud model of another host is asked where nothing cheaper scores the 
   let asked = 0;
   await using far = await openTinyService(await openTinyPair(), { cloudAnswers: true, log: () => asked++ });
   const { url, close } = await listenOn(far.fetch, { host: "127.0.0.1", port: 0 });
+  onTestFinished(close);
   const at = async (cloud: string) => {
     const args = ["--prompt", prompt, "--threshold", "1", "--cloud", cloud, "--json"];
     return JSON.parse((await certify("--examples", examples, ...args)).stdout) as Certificate;
@@ -78,6 +79,8 @@ test.each([
   ["a reference without its model", ["--inputs", inputs, "--reference", "http://host/v1"], "together"],
   ["a name that is not there", ["--examples", examples, "--tenant", "other"], "not found"],
   ["a cloud that is no address", ["--examples", examples, "--cloud", "big-machine"], "http or https address"],
+  ["a cloud that nothing would ask", ["--examples", examples, "--cloud", "http://far"], "expected --threshold"],
+  ["a cloud model that nothing would ask", ["--examples", examples, "--cloud-answers"], "expected --threshold"],
   ["a file of another form", ["--inputs", examples, "--prompt", prompt], "line 1"],
 ])("%s: refused with the reason", async (_, args, why) => {
   const { status, stderr } = await certify(...args);

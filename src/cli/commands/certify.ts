@@ -10,6 +10,7 @@ import { readJsonl } from "../../files/jsonl.ts";
 import { loadPair, type Pair } from "../../pair/pair-file.ts";
 import { createConstraintCache } from "../../server/api/constraints.ts";
 import { createEngine } from "../../server/engine/engine.ts";
+import { requireAddress } from "../../server/remote.ts";
 import { remoteAnswers } from "../../server/remote-answers.ts";
 import { type CloudSide, cloudSide } from "../../server/sides.ts";
 import { type Certificate, parties } from "../../server/trust/certificate.ts";
@@ -93,7 +94,7 @@ export function addCertify(program: Command, context: CliContext): void {
     cloudAnswersOption(),
     new Option(
       "--cloud <url>",
-      "another loragen serve of the same pair, whose cloud model answers in the place of this machine's; LORAGEN_CLOUD_KEY is the key there",
+      "another loragen serve of the same pair, whose cloud model answers in the place of this machine's, here without --cloud-answers too; LORAGEN_CLOUD_KEY is the key there",
     ),
     ...storeOptions(),
     pairOption(),
@@ -122,7 +123,17 @@ async function readInputs({ examples: labelled, inputs: path }: Flags): Promise<
   return inputs;
 }
 
-/** Undefined where the cloud model is not to answer. Throws E_USAGE for what is no http address. */
+/** Looked at before models are opened. Throws E_USAGE for what is no http address, and for flags that would have no effect. */
+function requireCloudFlags({ cloud: url, cloudAnswers, threshold }: Flags): void {
+  if (url !== undefined) requireAddress("cloud", url);
+  if (threshold === undefined && (url !== undefined || cloudAnswers))
+    throw new AppError(
+      "E_USAGE",
+      "certify: expected --threshold beside --cloud or --cloud-answers: the cloud model is asked where nothing cheaper scores it",
+    );
+}
+
+/** Undefined where the cloud model is not to answer. */
 function cloudOf({ cloudKey: key, now }: CliContext, flags: Flags, pair: Pair): CloudSide | undefined {
   const { cloud: url, cloudAnswers, threads } = flags;
   if (url !== undefined) return remoteAnswers(pair, { url, key, now });
@@ -132,6 +143,7 @@ function cloudOf({ cloudKey: key, now }: CliContext, flags: Flags, pair: Pair): 
 async function run(context: CliContext, name: string, flags: Flags, signal: AbortSignal): Promise<void> {
   const { tenant, scorer, threshold, refine, fallback, threads, exact } = flags;
   const { stderr: stream, now } = context;
+  requireCloudFlags(flags);
   const reference = readReference(context, flags);
   const inputs = await readInputs(flags);
   const store = await openStoreOf(context, flags.store);
