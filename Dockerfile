@@ -1,6 +1,6 @@
 # The service: loragen serve with the pair that ships. Keys are needed, for it listens beyond this machine:
 #   docker run --rm -v loragen:/data IMAGE key --keys /data/keys.json --name me --scope ask read write
-#   docker run -p 8080:8080 -v loragen:/data IMAGE
+#   docker run -p 8080:8080 -v loragen:/data --stop-timeout 40 IMAGE
 
 FROM node:22-bookworm-slim AS build
 WORKDIR /build
@@ -15,7 +15,7 @@ WORKDIR /packages
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts
 # For a store in a bucket. It is a package for development here, which --omit=dev leaves out even where it is named.
-RUN npm install --save-prod --omit=dev --ignore-scripts @aws-sdk/client-s3@3
+RUN npm install --save-prod --omit=dev --ignore-scripts @aws-sdk/client-s3@3.1175.0
 
 FROM node:22-bookworm-slim
 WORKDIR /loragen
