@@ -17,12 +17,16 @@ export const StoredAnswer = VersionAnswer.extend({
   isNew: z.boolean().describe("false: the name stood for this already, and the status is 200"),
 });
 export const MadeAnswer = StoredAnswer.extend({
-  computed: z.boolean().describe("false: the same prompt and options were read before, under whatever name"),
+  computed: z
+    .boolean()
+    .describe("false: the same prompt and options were read before for this tenant, under whatever name"),
   cloudMs: z
     .number()
     .nullable()
     .describe("how long the cloud model read; null where it did not, or was on another host"),
-  constraint: ConstraintSection.nullable().describe("the form that answers are held to; null: free text"),
+  constraint: ConstraintSection.nullable().describe(
+    "the form that answers to chats are held to, unless a request asks for another; null: free text",
+  ),
 });
 
 export const CertificateAnswer = z.strictObject({
