@@ -6,6 +6,7 @@ import {
   MadeAnswer,
   NameAnswer,
   NamesAnswer,
+  ReadyAnswer,
   StoredAnswer,
   VersionAnswer,
 } from "./api/answer-schemas.ts";
@@ -40,17 +41,24 @@ type About = {
   readonly answer?: Named;
   /** Of the answer: JSON unless told otherwise. */
   readonly types?: readonly string[];
+  /** When it is answered with 503 and the same form. */
+  readonly unready?: string;
+  /** Always: there is no answer but an error. */
+  readonly isRefused?: boolean;
 };
 
 const certificate = { name: "CertificateAnswer", schema: CertificateAnswer };
 const file = z.looseObject({ format: z.string() }).describe("a specialisation's file, as loragen specialize writes it");
 const whole = ["application/json", "text/event-stream"];
 
-const about: Readonly<Record<string, About>> = {
+/** By method and path. Exported for tests. */
+export const about: Readonly<Record<string, About>> = {
   "get /healthz": { summary: "Whether it runs." },
   "get /readyz": {
     summary: "Whether it takes requests, and whether its store is reached.",
     query: { store: { about: "required: 503 where the store is out of reach", values: ["required"] } },
+    answer: { name: "ReadyAnswer", schema: ReadyAnswer },
+    unready: "the service is ending, or its store is out of reach and required",
   },
   "get /metrics": { summary: "Counters for Prometheus.", types: ["text/plain"] },
   "get /openapi.json": { summary: "This document." },
@@ -65,7 +73,7 @@ const about: Readonly<Record<string, About>> = {
     body: { name: "CompletionRequest", schema: CompletionRequest },
     types: whole,
   },
-  "post /v1/embeddings": { summary: "Always refused: the models were not trained to compare texts." },
+  "post /v1/embeddings": { summary: "Always refused: the models were not trained to compare texts.", isRefused: true },
   "post /v1/cloud/chat/completions": {
     summary: "A chat with the cloud model itself, for services that have none; takes --cloud-answers.",
     body: { name: "CloudRequest", schema: CloudRequest },
@@ -181,7 +189,7 @@ export function openApi(routes: readonly Described[]): object {
 
 function operation(
   scope: Scope | undefined,
-  { summary, body, query = {}, takesVersion, answer, types }: About,
+  { summary, body, query = {}, takesVersion, answer, types, unready, isRefused }: About,
   isNamed: boolean,
 ) {
   const address = takesVersion ? "NAME or NAME@VERSION" : "NAME";
@@ -190,6 +198,7 @@ function operation(
     ...{ name: key, in: "query", required: isRequired, description },
     schema: { type: "string", ...(values === undefined ? {} : { enum: values }) },
   }));
+  const given = content(types ?? ["application/json"], answer);
   const parameters = [...(isNamed ? [named] : []), ...asked];
   return {
     summary,
@@ -199,7 +208,8 @@ function operation(
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: content(["application/json"], body) } }),
     responses: {
-      "2XX": { description: "done", content: content(types ?? ["application/json"], answer) },
+      ...(isRefused ? {} : { "2XX": { description: "done", content: given } }),
+      ...(unready === undefined ? {} : { 503: { description: unready, content: given } }),
       default: { description: "an error: code and message", content: content(["application/json"], { name: "Error" }) },
     },
   };

@@ -7,8 +7,9 @@ import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { encodeSpecialization, type Specialization } from "../pair/specialization.ts";
-import { MadeAnswer, NameAnswer, NamesAnswer, StoredAnswer, VersionAnswer } from "./api/answer-schemas.ts";
+import { MadeAnswer, NameAnswer, NamesAnswer, ReadyAnswer, StoredAnswer, VersionAnswer } from "./api/answer-schemas.ts";
 import { routes } from "./app.ts";
+import { about } from "./open-api.ts";
 import type { LogLine } from "./services.ts";
 
 const prompt = "Say what the customer wants.";
@@ -18,6 +19,11 @@ let pair: Pair;
 let service: TinyService;
 let openai: OpenAI;
 const lines: LogLine[] = [];
+type Operation = {
+  readonly parameters?: readonly { name: string }[];
+  readonly requestBody?: object;
+  readonly responses: object;
+};
 beforeAll(async () => {
   pair = await openTinyPair();
   service = await openTinyService(pair, { log: (line) => lines.push(line) });
@@ -33,7 +39,8 @@ const chat = (body: Partial<OpenAI.ChatCompletionCreateParamsNonStreaming> = {})
 describe("what a service has to say of itself", () => {
   test("it is healthy and ready, and counts what it did", async () => {
     expect((await service.ask("/healthz")).status).toBe(200);
-    expect((await service.ask("/readyz")).status).toBe(200);
+    const ready = await service.ask("/readyz");
+    expect([ready.status, ReadyAnswer.parse(await ready.json())]).toMatchObject([200, { status: "ready" }]);
     const text = await (await service.ask("/metrics")).text();
     expect(text).toMatch(/^loragen_requests_total\{route="\/v1\/chat\/completions",status="200"\} [1-9]/m);
     expect(text).toMatch(/^loragen_tokens_total\{kind="saved"\} [1-9]/m);
@@ -43,14 +50,19 @@ describe("what a service has to say of itself", () => {
 
   test("its document says what every route is for, and the schema of every body", async () => {
     const document = (await (await service.ask("/openapi.json")).json()) as {
-      paths: Record<string, Record<string, { summary: string; parameters?: readonly { name: string }[] }>>;
+      paths: Record<string, Record<string, Operation>>;
       components: { schemas: Record<string, { properties?: object }> };
     };
     const { paths, components } = document;
     expect(Object.keys(paths)).toContain("/v1/specializations/{name}/rollback");
     expect(Object.keys(components.schemas["ChatRequest"]!.properties!)).toContain("messages");
-    const operations = Object.values(paths).flatMap((path) => Object.values(path));
-    expect([operations.length, operations.filter(({ summary }) => summary === "")]).toEqual([routes.length, []]);
+    expect(Object.keys(about).sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort());
+    const bodiless = Object.entries(paths).filter(([, { post, put }]) =>
+      [post, put].some((each) => each !== undefined && each.requestBody === undefined),
+    );
+    expect(bodiless.map(([path]) => path)).toEqual(["/v1/embeddings"]);
+    expect(Object.keys(bodiless[0]![1]["post"]!.responses)).toEqual(["default"]);
+    expect(Object.keys(paths["/readyz"]!["get"]!.responses)).toContain("503");
     const asked = paths["/v1/specializations/{name}/diff"]!["get"]!.parameters!;
     expect(asked.map(({ name }) => name)).toEqual(["name", "against"]);
     const found = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(([, to]) => to!);

@@ -4,6 +4,11 @@ import { ConstraintSection } from "../../constraint/spec.ts";
 import { NameFile, StoredVersion } from "../store/stored-name.ts";
 import { Certificate } from "../trust/certificate.ts";
 
+export const ReadyAnswer = z.strictObject({
+  status: z.enum(["ready", "not ready", "ending"]),
+  store: z.enum(["reached", "out of reach"]).optional(),
+});
+
 const [own, alias] = NameFile.options;
 export const NameAnswer = z.union([own.omit({ format: true }), alias.omit({ format: true })]);
 export const NamesAnswer = z.strictObject({
