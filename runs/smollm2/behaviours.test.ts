@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
 import { type Behaviour, splits, type Text, wordings, words } from "./behaviour.ts";
+import { coded } from "./coded-labels.ts";
 import { bareForm, labelSet } from "./label-sets.ts";
 import { listFunction, lookupTable } from "./lookup.ts";
 import { isCarried, rulesFirst, transformsFirst } from "./narrow.ts";
@@ -205,4 +206,21 @@ test("transforms first: all rules over the input's words, all rules in a form, a
     "labels",
     "labels",
   ]);
+});
+
+test("coded labels: letters in the order in which the prompt names them, whatever stands around an answer", () => {
+  const plain = { name: "t", stratum: "rules", kind: "binary", examples: [] };
+  const task = {
+    ...plain,
+    systemPrompt: "Say stop where it is music, else go; never gone. Wrap it in [square brackets].",
+    labels: ["[go]", "[stop]"],
+    samples: [{ input: "go on", target: "[go]" }],
+  };
+  expect(coded(task)).toEqual({
+    ...plain,
+    systemPrompt: "Say A where it is music, else B; never gone. Wrap it in [square brackets].",
+    labels: ["[B]", "[A]"],
+    samples: [{ input: "go on", target: "[B]" }],
+  });
+  expect(coded({ ...task, labels: ["[go]", "[wait]"] })).toBeUndefined();
 });

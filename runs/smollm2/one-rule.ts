@@ -45,44 +45,44 @@ function episodesOf(rule: Behaviour, inputs: readonly string[], rng: Rng): Episo
 
 const Run = z.looseObject({ optimizer: z.looseObject({}) });
 
-if (process.argv[1] === import.meta.filename) {
-  const [name, data = "work/smollm2/data", batch = "16", steps = "60", rate = "0.002"] = process.argv.slice(2);
-  if (name === undefined) throw new Error("expected the name of a rule");
-  const rng = createRng(name);
-  const all = await readEpisodes(join(data, "train.jsonl"));
-  const inputs = new Set(
-    all.filter(({ family }) => family.startsWith("rule ")).flatMap(({ queries }) => queries.map(({ input }) => input)),
-  );
-  const episodes = episodesOf(ruleNamed(name, rng.split("rule")), [...inputs], rng.split("order"));
-  const folder = join("work/smollm2/one-rule", name.replaceAll(" ", "-"));
-  await mkdir(folder, { recursive: true });
-  const files = { train: join(folder, "train.jsonl"), validation: join(folder, "validation.jsonl") };
-  await writeEpisodes(files.validation, episodes.slice(0, validationPrompts));
-  await writeEpisodes(files.train, episodes.slice(validationPrompts));
-  const {
-    generator: _generator,
-    cloud: _cloud,
-    listShare: _listShare,
-    ...shared
-  } = Run.parse(JSON.parse(readFileSync(new URL("config/generator.json", import.meta.url), "utf8")));
-  const config = join(folder, "lora.json");
-  await writeJsonFile(config, {
-    ...shared,
-    kind: "lora",
-    output: join(folder, `run-${batch}-${rate}`),
-    steps: Number(steps),
-    batch: Number(batch),
-    optimizer: {
-      ...shared.optimizer,
-      learningRate: Number(rate),
-      schedule: "linear",
-      warmupSteps: 5,
-      scheduleSteps: Number(steps),
-      finalShare: 0,
-    },
-    episodes: files,
-    validateEvery: 20,
-    validationBatches: Math.floor(validationPrompts / Number(batch)),
-  });
-  console.log(config);
-}
+const [name, data = "work/smollm2/data", batch = "16", steps = "60", rate = "0.002"] = process.argv.slice(2);
+if (name === undefined) throw new Error("expected the name of a rule");
+const rng = createRng(name);
+const all = await readEpisodes(join(data, "train.jsonl"));
+const inputs = new Set(
+  all.filter(({ family }) => family.startsWith("rule ")).flatMap(({ queries }) => queries.map(({ input }) => input)),
+);
+const episodes = episodesOf(ruleNamed(name, rng.split("rule")), [...inputs], rng.split("order"));
+const folder = join("work/smollm2/one-rule", name.replaceAll(" ", "-"));
+await mkdir(folder, { recursive: true });
+if (episodes.length <= validationPrompts)
+  throw new Error(`${name}: expected inputs for more than ${validationPrompts} prompts, found ${episodes.length}`);
+const files = { train: join(folder, "train.jsonl"), validation: join(folder, "validation.jsonl") };
+await writeEpisodes(files.validation, episodes.slice(0, validationPrompts));
+await writeEpisodes(files.train, episodes.slice(validationPrompts));
+const {
+  generator: _generator,
+  cloud: _cloud,
+  listShare: _listShare,
+  ...shared
+} = Run.parse(JSON.parse(readFileSync(new URL("config/generator.json", import.meta.url), "utf8")));
+const config = join(folder, `lora-${batch}-${rate}.json`);
+await writeJsonFile(config, {
+  ...shared,
+  kind: "lora",
+  output: join(folder, `run-${batch}-${rate}`),
+  steps: Number(steps),
+  batch: Number(batch),
+  optimizer: {
+    ...shared.optimizer,
+    learningRate: Number(rate),
+    schedule: "linear",
+    warmupSteps: 5,
+    scheduleSteps: Number(steps),
+    finalShare: 0,
+  },
+  episodes: files,
+  validateEvery: 20,
+  validationBatches: Math.max(1, Math.floor(validationPrompts / Number(batch))),
+});
+console.log(config);
