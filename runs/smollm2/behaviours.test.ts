@@ -5,7 +5,7 @@ import { type Behaviour, splits, type Text, wordings, words } from "./behaviour.
 import { coded } from "./coded-labels.ts";
 import { bareForm, labelSet } from "./label-sets.ts";
 import { listFunction, lookupTable } from "./lookup.ts";
-import { isCarried, rulesFirst, transformsFirst } from "./narrow.ts";
+import { codedBroad, freeRulesFirst, isCarried, rulesFirst, transformsFirst, withCodes } from "./narrow.ts";
 import { formed } from "./rules/composed.ts";
 import { drawRule, isHeldOut, ruleTable } from "./rules/index.ts";
 import { binary } from "./rules/properties.ts";
@@ -223,4 +223,43 @@ test("coded labels: letters in the order in which the prompt names them, whateve
     samples: [{ input: "go on", target: "[B]" }],
   });
   expect(coded({ ...task, labels: ["[go]", "[wait]"] })).toBeUndefined();
+});
+
+test("free rules first: short prompts, all rules with a free answer, one in sixteen of the rest", () => {
+  const long = { family: "rule transform", prompt: "x".repeat(241) };
+  const labelled = Array.from({ length: 16 }, () => ({ family: "rule in json", prompt: "x", labels: ["yes", "no"] }));
+  const free = [
+    { family: "rule in json", prompt: "x" },
+    { family: "rule transform", prompt: "x" },
+  ];
+  expect(freeRulesFirst([long, ...free, ...labelled])).toEqual([...free, labelled[15]]);
+});
+
+test("short lists in codes: prompts, labels and answers alike; a longer list keeps its names", () => {
+  const episode = {
+    family: "rule binary",
+    prompt: "If it has a digit, reply red. If not, reply blue.",
+    queries: [
+      { input: "I am 4", target: "red" },
+      { input: "I am", target: "blue" },
+    ],
+    labels: ["blue", "red"],
+  };
+  expect(withCodes(episode)).toEqual({
+    family: "rule binary",
+    prompt: `${episode.prompt}\n\nWrite A for "red", B for "blue".`,
+    queries: [
+      { input: "I am 4", target: "A" },
+      { input: "I am", target: "B" },
+    ],
+    labels: ["B", "A"],
+  });
+  const list = { ...episode, labels: ["red", "blue", "green", "grey"] };
+  expect(withCodes(list)).toBe(list);
+  const table = { ...episode, family: "lookup" };
+  const long = { ...episode, prompt: "x".repeat(401) };
+  expect(codedBroad([episode, table, long, { ...list, family: "rule binary" }])).toEqual([
+    withCodes(episode),
+    { ...list, family: "rule binary" },
+  ]);
 });

@@ -7,8 +7,15 @@
  *   train-rules.jsonl   of these two thirds rules with one or two answers or a free one, and every third prompt of all else
  *   train-transforms.jsonl  of these all rules that make the answer out of the input's words, all rules in a form (JSON, brackets, …),
  *                       and every eighth prompt of all else: what takes the most examples to learn
+ *   train-free.jsonl    of all prompts the short ones (240 characters): rules whose answer is free or a sentence, fewer of those with one
+ *                       kind or a condition, and every sixteenth prompt of all else. A cloud model is trained in little time over them
+ *   train-coded.jsonl   of all prompts those of up to 400 characters, without tables and lists: rules whole, but fewer of those with three
+ *                       labels, a condition or a count, and every second or third prompt of all else. Lists of up to three labels have
+ *                       codes in the place of their names
+ *   validation-coded.jsonl  the same of validation.jsonl, all families of it
  */
 import { join } from "node:path";
+import { labelCodes, mostCodedLabels } from "../../src/constraint/label-codes.ts";
 import { type Episode, readEpisodes, writeEpisodes } from "../../src/data/episode.ts";
 import { inventedWords } from "./vocabulary.ts";
 
@@ -45,18 +52,27 @@ const composed = new Set(["rule chain", "rule branched"]);
 const keptOfOthers = 3;
 const keptBesideTransforms = 8;
 
+/** Keeps the n-th prompt of each group, counting anew behind it. */
+function everyNth<E extends Pick<Episode, "family">>(
+  share: (episode: E) => number,
+  groupOf: (episode: E) => string = ({ family }) => family,
+): (episode: E) => boolean {
+  const seen = new Map<string, number>();
+  return (episode) => {
+    const group = groupOf(episode);
+    const count = (seen.get(group) ?? 0) + 1;
+    seen.set(group, count);
+    return count % share(episode) === 0;
+  };
+}
+
 /** Every `share`-th prompt of each family that is not among the first. */
 function thinned<E extends Pick<Episode, "family">>(
   episodes: readonly E[],
   isFirst: (family: string) => boolean,
   share: number,
 ): E[] {
-  const seen = new Map<string, number>();
-  return episodes.filter(({ family }) => {
-    const count = (seen.get(family) ?? 0) + 1;
-    seen.set(family, count);
-    return isFirst(family) || count % share === 0;
-  });
+  return episodes.filter(everyNth(({ family }) => (isFirst(family) ? 1 : share)));
 }
 
 /** Rules but the composed ones, and every third prompt of each family that is none. */
@@ -71,6 +87,65 @@ export const rulesFirst = <E extends Pick<Episode, "family">>(episodes: readonly
 export const transformsFirst = <E extends Pick<Episode, "family">>(episodes: readonly E[]): E[] =>
   thinned(episodes, (family) => /^rule (transform$|in )/.test(family), keptBesideTransforms);
 
+/** Of how many prompts one is kept, among rules whose answer is no label that stands for a property. */
+const keptOfFree: Readonly<Record<string, number>> = {
+  "rule transform": 1,
+  "rule refusal": 1,
+  "rule fixed": 2,
+  "rule count": 2,
+  "rule branched": 4,
+};
+const keptBesideFree = 16;
+const shortPrompt = 240;
+
+/** Short prompts: rules with a free answer or one in a form, and every sixteenth prompt of each other family. */
+export function freeRulesFirst<E extends Pick<Episode, "family" | "prompt" | "labels">>(episodes: readonly E[]): E[] {
+  const isFree = ({ labels }: E): boolean => labels === undefined;
+  return episodes
+    .filter(({ prompt }) => prompt.length <= shortPrompt)
+    .filter(
+      everyNth(
+        (episode) =>
+          keptOfFree[episode.family] ?? (episode.family.startsWith("rule in ") && isFree(episode) ? 1 : keptBesideFree),
+        (episode) => `${episode.family} ${isFree(episode)}`,
+      ),
+    );
+}
+
+const longerPrompt = 400;
+const keptOfCoded: Readonly<Record<string, number>> = {
+  labels: 2,
+  "super-ni": 3,
+  functions: 2,
+  "rule count": 2,
+  "rule branched": 2,
+  "rule chain": 3,
+};
+
+/** Short lists in codes: the prompt tells them, and they are what is answered. */
+export function withCodes(episode: Episode): Episode {
+  const { prompt, labels, queries } = episode;
+  const coded = labels === undefined ? undefined : labelCodes(prompt, labels);
+  if (coded === undefined) return episode;
+  const codeOf = new Map(labels!.map((label, i) => [label, coded.codes[i]!]));
+  return {
+    ...episode,
+    prompt: coded.prompt,
+    labels: [...coded.codes],
+    queries: queries.map(({ input, target }) => ({ input, target: codeOf.get(target)! })),
+  };
+}
+
+const isShort = ({ prompt }: Pick<Episode, "prompt">): boolean => prompt.length <= longerPrompt;
+
+/** All families but tables, lists and what gates can hardly carry, in short prompts, short lists in codes. */
+export const codedBroad = (episodes: readonly Episode[]): Episode[] =>
+  episodes
+    .filter((episode) => isShort(episode) && !tables.has(episode.family))
+    .map(withCodes)
+    .filter(({ family, labels = [] }) => labels.length <= mostCodedLabels || isCarried({ family, labels }))
+    .filter(everyNth(({ family }) => keptOfCoded[family] ?? 1));
+
 if (process.argv[1] === import.meta.filename) {
   const [data = "work/smollm2/data"] = process.argv.slice(2);
   const all = await readEpisodes(join(data, "train.jsonl"));
@@ -81,6 +156,9 @@ if (process.argv[1] === import.meta.filename) {
     "train-narrow": narrow,
     "train-rules": rulesFirst(narrow),
     "train-transforms": transformsFirst(narrow),
+    "train-free": freeRulesFirst(narrow),
+    "train-coded": codedBroad(all),
+    "validation-coded": (await readEpisodes(join(data, "validation.jsonl"))).map(withCodes),
   };
   for (const [name, kept] of Object.entries(mixtures)) {
     await writeEpisodes(join(data, `${name}.jsonl`), kept);
