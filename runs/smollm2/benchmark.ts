@@ -1,8 +1,9 @@
 /**
  * @file Writes the benchmark:
  *   npx tsx runs/smollm2/benchmark.ts [DATA = ../shared/data] [OUT = work/smollm2/benchmark]
- * writes test.jsonl (kinds that were trained on, and three strata that were held out) and validation.jsonl (smaller, to choose by), and
- * beside each, as NAME-examples.jsonl, training examples of every label for rivals that learn from them.
+ * writes test.jsonl (kinds that were trained on, and three strata that were held out), validation.jsonl (smaller, to choose by),
+ * validation-rules.jsonl (33 more rules to choose by), and beside each, as NAME-examples.jsonl, training examples of every label for
+ * rivals that learn from them.
  */
 import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -469,3 +470,16 @@ await write("validation", [
   ),
   ...syntheticTasks(validation, 3, 2),
 ]);
+await write(
+  "validation-rules",
+  ruleTasks("more validation rules", validation, {
+    transform: 12,
+    count: 1,
+    binary: 5,
+    length: 1,
+    refusal: 1,
+    chain: 2,
+    formed: 7,
+    branched: 4,
+  }),
+);
