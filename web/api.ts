@@ -12,6 +12,8 @@ export type Content = {
   readonly layers: number;
   readonly experts: number;
   readonly promptTokens: number;
+  /** Of a prompt unlike those that the generator was trained on. */
+  readonly unlike?: true;
   readonly constraint?: ConstraintSpec;
 };
 export type Made = Version & {

@@ -12,6 +12,7 @@ import { addDeploy } from "./commands/deploy.ts";
 import { addEval } from "./commands/eval.ts";
 import { addExport } from "./commands/export.ts";
 import { addInspect } from "./commands/inspect.ts";
+import { addKnownPrompts } from "./commands/known-prompts.ts";
 import { addLeakCheck } from "./commands/leak-check.ts";
 import { addMerge } from "./commands/merge.ts";
 import { addPlot } from "./commands/plot.ts";
@@ -49,6 +50,7 @@ const commands: readonly ((program: Command, context: CliContext) => void)[] = [
   addEval,
   addReport,
   addTrain,
+  addKnownPrompts,
   addSvd,
   addAdapt,
   addPlot,

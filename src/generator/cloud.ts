@@ -122,7 +122,16 @@ function withTrainedNorms(shape: PairShape, frozen: Parts, parameters: Parts["we
  * The hidden states of the meta tokens (LoRA-Gen §3): what they see is `metaAttention`, which layers are read `metaState`.
  * @returns (p, L, d)
  */
-export function metaHidden(shape: PairShape, parts: Parts, parameters: Parts["weight"], inputs: CloudInputs): Node {
+export const metaHidden = (shape: PairShape, parts: Parts, parameters: Parts["weight"], inputs: CloudInputs): Node =>
+  readMetaState(shape, parts, cloudOutputs(shape, parts, parameters, inputs), inputs.metaRows);
+
+/** What leaves each of the cloud model's layers: (r, t, d) each. */
+export function cloudOutputs(
+  shape: PairShape,
+  parts: Parts,
+  parameters: Parts["weight"],
+  inputs: CloudInputs,
+): readonly Node[] {
   const { cloud, generator } = shape;
   const [rows, time] = inputs.tokens.shape as [Dim, Dim];
   const width = cloud.hidden;
@@ -134,8 +143,7 @@ export function metaHidden(shape: PairShape, parts: Parts, parameters: Parts["we
     generator.metaTokens === "distinct" ? inputs.metaSlot : where(isOrdinary, inputs.metaSlot, constant(1, [], "i64"));
   const embedded = where(reshape(isOrdinary, [rows, time, 1]), embed(cloud, parts, inputs.tokens), gather(table, slot));
   const segments = views[generator.metaAttention](inputs);
-  const outputs = forwardLayers(cloud, parts, embedded, viewOf(embedded, segments));
-  return readMetaState(shape, parts, outputs, inputs.metaRows);
+  return forwardLayers(cloud, parts, embedded, viewOf(embedded, segments));
 }
 
 type View = (inputs: CloudInputs) => Segments | undefined;

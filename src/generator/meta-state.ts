@@ -1,5 +1,5 @@
 /** @file Which hidden state of a meta token the router reads: key `metaState`. */
-import { add, concat, flattenRows, gather, scale, slice } from "../graph/build.ts";
+import { add, concat, flattenRows, gather, mean, scale, slice } from "../graph/build.ts";
 import type { Node } from "../graph/types.ts";
 import { finalNorm } from "../models/decoder.ts";
 import type { Parts } from "../nn/parts.ts";
@@ -46,3 +46,7 @@ export function readMetaState(shape: PairShape, parts: Parts, outputs: readonly 
   const norm = (x: Node) => finalNorm(shape.cloud, parts, x);
   return reads[shape.generator.metaState]({ outputs, norm, metaRows }, shape);
 }
+
+/** The mean over the meta tokens of what left one cloud layer, of 1 … Lc: what kind of text their prompt is. Returns (p, d). */
+export const promptState = (outputs: readonly Node[], metaRows: Node, layer: number): Node =>
+  mean(rowsOf(outputs[layer - 1]!, metaRows), [1]);

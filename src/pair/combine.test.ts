@@ -91,6 +91,13 @@ test("merging a combination is merging each part at its weight", async () => {
   expect(moved).toBeGreaterThan(0.05);
 });
 
+test("a combination of which one part is of a prompt unlike those of the training says so", () => {
+  const [a, b] = [part(undefined, "a", 1, first), part(undefined, "b", 1, second)];
+  const odd: CombinePart = { ...b, specialization: { ...b.specialization, unlike: true } };
+  expect(combineSpecializations(pooled, [a, odd]).unlike).toBe(true);
+  expect(combineSpecializations(pooled, [a, b])).not.toHaveProperty("unlike");
+});
+
 test("the file of a combination is that combination, its gates in fp16, its constraint that of the parts", async () => {
   const pair = await openTinyPair();
   const constraint = labelsSpec(["a", "b"]);

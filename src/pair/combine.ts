@@ -63,6 +63,7 @@ export function combineSpecializations(pair: GeneratedBy, parts: readonly Combin
     edgeSha256,
     generatorSha256,
     ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
+    ...(parts.some(({ specialization }) => specialization.unlike) ? { unlike: true } : {}),
     ...sharedConstraint(parts),
   };
 }

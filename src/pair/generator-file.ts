@@ -1,4 +1,5 @@
 /** @file A trained generator on disk: `generator.json` (configuration) and `model.safetensors` (weights and running statistics). */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureFolder } from "../base/folder.ts";
 import { float32ToFloat16 } from "../base/half.ts";
@@ -25,6 +26,7 @@ import {
   type TrainedOver,
 } from "./generator.ts";
 import { scaleRows, toInt8Rows } from "./int8-rows.ts";
+import { knownPromptsName } from "./known-prompts.ts";
 
 export type { Generator } from "./generator.ts";
 
@@ -108,6 +110,7 @@ export async function writeLooseGenerator(
   dtype: GeneratorDtype = "F32",
 ): Promise<void> {
   await ensureFolder(directory);
+  await rm(join(directory, knownPromptsName), { force: true }); // it was measured with the weights before
   await writeSafetensors(join(directory, generatorFileNames.weights), tensors.flatMap(encodings[dtype]));
   await writeJsonFile(join(directory, generatorFileNames.config), {
     format: "lora-gen generator 1",

@@ -15,6 +15,8 @@ import {
   readLooseGenerator,
   writeLooseGenerator,
 } from "./generator-file.ts";
+import { requireMeasuredWith, requireStatesOf, stateDistance } from "./known-prompts.ts";
+import { readKnownPrompts, writeKnownPrompts } from "./known-prompts-file.ts";
 import { loadPair, type Pair } from "./pair-file.ts";
 
 let sound: string;
@@ -87,6 +89,38 @@ test("2,000 mutations of a generator's rows in 8 bits are complete or refused", 
   });
   expect(outcomes["read"]).toBeGreaterThan(20);
   expect(outcomes["E_SHAPE"]).toBeGreaterThan(20);
+  expect(reasons).toBeGreaterThan(20);
+});
+
+test("2,000 mutations of known-prompts.json open the pair or are refused", async () => {
+  const dir = copyOfPair();
+  const { hidden } = pair.shape.cloud;
+  const component = new Float32Array(hidden);
+  component[0] = 1;
+  const { file: path } = await writeKnownPrompts(join(dir, "generator"), {
+    layer: 1,
+    mean: new Float32Array(hidden).fill(2),
+    components: [component],
+    variances: [1],
+    otherVariance: 1,
+    threshold: 1,
+    prompts: 400,
+    validationPrompts: 250,
+    beyond: 0.02,
+    generatorSha256: pair.generator.sha256,
+  });
+  const damage = damageFile(path, bytesOf(path), mutateJsonBytes);
+  const { outcomes, reasons } = await fuzz({
+    seed: "known-prompts.json",
+    damage,
+    read: async () => {
+      const known = (await readKnownPrompts(join(dir, "generator")))!;
+      requireMeasuredWith(path, known, pair.generator.sha256);
+      requireStatesOf(path, known, pair.cloud);
+      expect(stateDistance(known, new Float32Array(hidden).fill(1))).toBeGreaterThan(0);
+    },
+  });
+  expect(outcomes["read"]).toBeGreaterThan(20);
   expect(reasons).toBeGreaterThan(20);
 });
 

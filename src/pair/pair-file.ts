@@ -13,6 +13,8 @@ import type { PromptLayout } from "../text/prompt.ts";
 import { isGguf, loadTokenizer, type Tokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
 import { foreignModels } from "./generator.ts";
 import { readGenerator, readGeneratorConfig } from "./generator-file.ts";
+import { type KnownPrompts, knownPromptsName, requireMeasuredWith, requireStatesOf } from "./known-prompts.ts";
+import { readKnownPrompts } from "./known-prompts-file.ts";
 import { confidenceTemperatures, type EdgePair, PairFile, pairFileName, requireEmbeddings } from "./pair.ts";
 
 export type { PairFile } from "./pair.ts";
@@ -27,6 +29,8 @@ export type Pair = EdgePair & {
   /** Where the edge model's tokenizer lies. */
   readonly tokenizerPath: string;
   readonly cloudLayout: PromptLayout;
+  /** Which prompts its generator knows, where that was measured. */
+  readonly known?: KnownPrompts | undefined;
 };
 
 export type PairOptions = {
@@ -36,6 +40,8 @@ export type PairOptions = {
   readonly keepBlocks?: boolean | undefined;
   /** Holds all weights in fp32, so that no input of a product is rounded: quantised ones have the values of their codes. */
   readonly exact?: boolean | undefined;
+  /** Reads which prompts the generator knows, where its folder says it; on unless it is switched off. */
+  readonly readKnown?: boolean | undefined;
   /** Finds models that the pair names by their ids on the hub. */
   readonly resolveModel?: ResolveModel | undefined;
   /** Told where the generator meets other weights than it was trained over: a converted copy answers as well, another model does not. */
@@ -45,7 +51,7 @@ export type PairOptions = {
 /** Opens a pair. Throws E_NOT_FOUND, E_CONFIG, E_FORMAT, E_SHAPE or E_ARCHITECTURE, naming the file. */
 export async function loadPair(
   directory: string,
-  { quantize = {}, keepBlocks = true, exact = false, resolveModel, warn }: PairOptions = {},
+  { quantize = {}, keepBlocks = true, exact = false, readKnown = true, resolveModel, warn }: PairOptions = {},
 ): Promise<Pair> {
   await requirePairFolder(directory);
   const file = await readJsonFile(join(directory, pairFileName), PairFile);
@@ -71,6 +77,12 @@ export async function loadPair(
   const shape = { cloud: cloud.config, edge: edge.config, generator: config };
   const generator = await readGenerator(generatorFolder, shape);
   for (const message of foreignModels(generator, { cloud, edge })) warn?.(`${directory}: ${message}`);
+  const known = readKnown ? await readKnownPrompts(generatorFolder) : undefined;
+  if (known !== undefined) {
+    const path = join(generatorFolder, knownPromptsName);
+    requireMeasuredWith(path, known, generator.sha256);
+    requireStatesOf(path, known, cloud);
+  }
   const { name, layout, cloudLayout = layout, confidenceTemperature } = file;
   return {
     directory,
@@ -85,7 +97,14 @@ export async function loadPair(
     cloudLayout,
     shape,
     confidenceTemperature,
+    known,
   };
+}
+
+/** The folder of a pair's generator. Throws E_NOT_FOUND or E_FORMAT for what is no pair. */
+export async function generatorFolderOf(directory: string): Promise<string> {
+  await requirePairFolder(directory);
+  return join(directory, (await readJsonFile(join(directory, pairFileName), PairFile)).generator);
 }
 
 const whatPairsAre = `expected a pair: a folder with ${pairFileName}, which names a cloud model, an edge model and a generator that was trained over them with \`loragen train\``;

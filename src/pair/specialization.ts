@@ -35,6 +35,8 @@ export type Specialization = {
   readonly generatorSha256: string;
   /** How the cloud model was held, where it was quantised: other gates than those of its own weights. Of a combination, the coarsest. */
   readonly cloudQuantization?: ResolvedQuantization;
+  /** Of a prompt that is unlike those that the generator was trained on; known only where the pair says which prompts it knows. */
+  readonly unlike?: true;
   /** What the prompt demands of an answer's form. Gates cannot carry it. */
   readonly constraint?: ConstraintSpec;
   /** How the gates were found from labelled examples, those set aside to choose by among them. Without it a prompt predicted them. */
@@ -95,6 +97,7 @@ const CurrentFile = z.strictObject({
   sha256: z.strictObject({ cloud: ShortSha256, edge: ShortSha256, generator: ShortSha256 }),
   promptHmac: ShortSha256.optional(),
   found: z.strictObject({ way: z.enum(["searched", "learnt"]), examples: z.int().min(2) }).optional(),
+  unlike: z.literal(true).optional(),
   constraint: ConstraintSection.optional(),
 });
 
@@ -103,7 +106,7 @@ const SpecializationFile = z.discriminatedUnion("format", [FirstFile, CurrentFil
 /** The bytes of the file. Gates are rounded to fp16. */
 export function encodeSpecialization(specialization: Specialization): string {
   const { version, gates, topK, layers, experts, promptTokens, truncated, promptHmac } = specialization;
-  const { found, cloudQuantization, constraint } = specialization;
+  const { found, cloudQuantization, unlike, constraint } = specialization;
   return `${JSON.stringify({
     format: formats.current,
     version,
@@ -121,6 +124,7 @@ export function encodeSpecialization(specialization: Specialization): string {
     promptHmac: promptHmac && hexToBase64(promptHmac),
     found,
     cloudQuantization,
+    unlike,
     constraint,
   })}\n`;
 }
@@ -156,6 +160,7 @@ export function parseSpecialization(text: string, file: string): Specialization 
     generatorSha256: sha256.generator,
     ...(isCurrent && parsed.found !== undefined ? { found: parsed.found } : {}),
     ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
+    ...(isCurrent && parsed.unlike === true ? { unlike: true } : {}),
     ...(isCurrent && parsed.constraint !== undefined ? { constraint: requireSpec(parsed.constraint, file) } : {}),
   };
 }

@@ -4,18 +4,16 @@ import { AppError } from "../base/errors.ts";
 import { hmacSha256, sha256 } from "../base/hash.ts";
 import { version } from "../base/version.ts";
 import type { ConstraintSpec } from "../constraint/spec.ts";
-import { cloudFeeds, cloudInputs, cloudParts, metaHidden } from "../generator/cloud.ts";
 import { gateCount, generations } from "../generator/generations.ts";
 import { promptGumbelFeeds } from "../generator/gumbel.ts";
-import { generatorBuffers, generatorParameters } from "../generator/parameters.ts";
+import { promptState, readMetaState } from "../generator/meta-state.ts";
 import { productFlops } from "../graph/products.ts";
 import type { Node } from "../graph/types.ts";
-import { frozenParts, frozenSources } from "../models/frozen-model.ts";
-import { frozenWeights } from "../nn/parts.ts";
-import type { CompileOptions, WeightSource } from "../runtime/session.ts";
+import type { CompileOptions } from "../runtime/session.ts";
 import { floats } from "../runtime/tensor.ts";
-import { encodeMeta } from "../text/prompt.ts";
-import { fitPrompt, type TruncateMode } from "../text/truncate-prompt.ts";
+import type { TruncateMode } from "../text/truncate-prompt.ts";
+import { cloudGraph, cloudWeights, promptFeeds } from "./cloud-pass.ts";
+import { isUnlike } from "./known-prompts.ts";
 import type { Pair } from "./pair-file.ts";
 import { requireSpecializable, type Specialization } from "./specialization.ts";
 
@@ -40,12 +38,9 @@ export async function createSpecializer(
   pair: Pair,
   options: Pick<CompileOptions, "threads" | "device"> = {},
 ): Promise<Specializer> {
-  const { shape, cloudTokenizer: tokenizer, cloudLayout: layout } = pair;
+  const { shape, known } = pair;
   requireSpecializable(shape);
-  const session = await compile(
-    { outputs: { gates: gatesGraph(pair) } },
-    { ...options, weights: specializerWeights(pair) },
-  );
+  const session = await compile({ outputs: specializerGraph(pair) }, { ...options, weights: cloudWeights(pair) });
   const { layers } = shape.edge;
   const experts = gateCount(shape);
   const { quantization, widenedFrom } = pair.cloud;
@@ -55,11 +50,10 @@ export async function createSpecializer(
     prompt: string,
     { truncate = false, secret, constraint }: SpecializeOptions = {},
   ): Promise<Specialization> {
-    const fitted = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });
-    const ids = [...fitted.ids, ...encodeMeta(tokenizer, layout, layers)];
+    const read = promptFeeds(pair, prompt, truncate);
     const noise = promptGumbelFeeds(shape, sha256(prompt));
     const from = performance.now();
-    const { gates } = await session.run({ ...cloudFeeds([ids], layers, tokenizer.padId), ...noise });
+    const { gates, state } = await session.run({ ...read.feeds, ...noise });
     const cloud = performance.now() - from;
     return {
       version,
@@ -67,13 +61,14 @@ export async function createSpecializer(
       topK: generations[shape.generator.generation].most(shape),
       layers,
       experts,
-      promptTokens: fitted.tokens,
-      truncated: fitted.tokens !== fitted.ids.length,
+      promptTokens: read.tokens,
+      truncated: read.truncated,
       ...(secret === undefined ? {} : { promptHmac: hmacSha256(secret, prompt) }),
       cloudSha256: pair.cloud.sha256,
       edgeSha256: pair.edge.sha256,
       generatorSha256: pair.generator.sha256,
       ...(cloudQuantization === undefined ? {} : { cloudQuantization }),
+      ...(known !== undefined && state !== undefined && isUnlike(known, floats(state)) ? { unlike: true } : {}),
       ...(constraint === undefined ? {} : { constraint }),
       ms: { cloud },
     };
@@ -95,28 +90,23 @@ export async function specialize(
 /** Floating-point operations of the pass over so many tokens, meta tokens among them. */
 export const specializeFlops = (pair: Pair, tokens: number): number =>
   productFlops(
-    { outputs: { gates: gatesGraph(pair) } },
+    { outputs: specializerGraph(pair) },
     new Map([
       ["prompts", 1],
       ["cloud_time", tokens],
     ]),
   );
 
-/** Gates (1, L, n) or (1, L, 2n), or a direct generator's hidden states (1, L, width). */
-function gatesGraph(pair: Pair): Node {
-  const { shape } = pair;
-  const infos = new Map([...generatorParameters(shape), ...generatorBuffers(shape)]);
-  const frozen = frozenWeights();
-  const parameters = (name: string) => frozen(`generator.${name}`, infos.get(name)!.shape);
-  const cloud = cloudParts(shape, frozenParts(pair.cloud, "cloud."), parameters);
-  const hidden = metaHidden(shape, cloud, parameters, cloudInputs(shape.edge.layers));
-  return generations[shape.generator.generation].numbers(shape, parameters, hidden);
-}
-
-function specializerWeights({ cloud, generator }: Pair): Record<string, WeightSource> {
-  const weights = frozenSources(cloud, "cloud.");
-  for (const [name, data] of generator.tensors) weights[`generator.${name}`] = { kind: "data", data };
-  return weights;
+/**
+ * Gates (1, L, n) or (1, L, 2n), or a direct generator's hidden states (1, L, width); where the pair says which prompts it knows, the prompt's
+ * state (1, d) too.
+ */
+function specializerGraph(pair: Pair): { readonly gates: Node; readonly state?: Node } {
+  const { shape, known } = pair;
+  const { inputs, parts, parameters, outputs } = cloudGraph(pair);
+  const hidden = readMetaState(shape, parts, outputs, inputs.metaRows);
+  const gates = generations[shape.generator.generation].numbers(shape, parameters, hidden);
+  return known === undefined ? { gates } : { gates, state: promptState(outputs, inputs.metaRows, known.layer) };
 }
 
 function toRows(values: Float32Array, layers: number, experts: number): number[][] {

@@ -292,7 +292,10 @@ describe("names", () => {
 
   test("the same prompt under another name is not computed again; another prompt makes a new version", async () => {
     const first = await names("", { name: "desk", prompt: "Name the desk." });
-    expect([first.status, await first.json()]).toMatchObject([201, { name: "desk", version: 1, computed: true }]);
+    expect([first.status, await first.json()]).toMatchObject([
+      201,
+      { name: "desk", version: 1, computed: true, warnings: [] },
+    ]);
     const same = await names("", { name: "desk-too", prompt: "Name the desk." });
     expect(await same.json()).toMatchObject({ version: 1, computed: false });
     const again = await names("", { name: "desk", prompt: "Name the desk." });

@@ -79,6 +79,11 @@ export function PromptPanel({ api, prompt, onPrompt, selected, onSelect }: Promp
             stands for {selected.content.promptTokens} tokens of prompt.{" "}
             {selected.cloudMs === undefined ? "" : `The cloud model took ${selected.cloudMs.toFixed(0)} ms.`}
           </p>
+          {selected.content.unlike && (
+            <p id="unlike">
+              The prompt is unlike those of the training: try it on inputs of yours before you trust it.
+            </p>
+          )}
           <p id="constraint">{constraintOf(selected)}</p>
           <GatesMap gates={selected.content.gates} experts={selected.content.experts} />
           <WhyPart key={`${selected.name}@${selected.version}`} api={api} prompt={prompt} selected={selected} />

@@ -5,6 +5,7 @@ import { findConstraint } from "../../constraint/find.ts";
 import type { FromExamples } from "../../dispatch/gates.ts";
 import { assembleLora } from "../../pair/merge.ts";
 import { loadPair } from "../../pair/pair-file.ts";
+import { unlikeWarnings } from "../../pair/prompt-warnings.ts";
 import type { Specialization } from "../../pair/specialization-file.ts";
 import { createSpecializer } from "../../pair/specialize.ts";
 import { renderSystemPrompt } from "../../text/prompt.ts";
@@ -108,6 +109,7 @@ type Timed = {
   /** Where the cloud model is quantised. */
   readonly cloudQuantization: Specialization["cloudQuantization"];
   readonly constraint: Specialization["constraint"];
+  readonly unlike: boolean;
   /** Where examples were given. */
   readonly search?: Told;
   /** Of the file, and of the constraint's section in it. */
@@ -143,6 +145,7 @@ async function specializeCommand(context: CliContext, flags: Flags, signal?: Abo
     secret: flags.anonymous ? undefined : await promptSecret(context),
     constraint,
   });
+  for (const warning of unlikeWarnings(predicted)) warnOn(context)(warning);
   const routed = context.now();
   const search =
     split && signal && (await findGates(context, pair, predicted, split, constraint, { ...flags, signal }));
@@ -169,6 +172,7 @@ async function specializeCommand(context: CliContext, flags: Flags, signal?: Abo
     truncated,
     cloudQuantization,
     constraint,
+    unlike: predicted.unlike ?? false,
     ...(search === undefined ? {} : { search: toldOf(search) }),
     bytes,
     constraintBytes,

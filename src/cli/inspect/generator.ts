@@ -5,7 +5,9 @@ import { openSafetensors } from "../../files/safetensors.ts";
 import type { GeneratorConfig } from "../../generator/config.ts";
 import { scalesOf } from "../../pair/generator.ts";
 import { readGeneratorConfig } from "../../pair/generator-file.ts";
-import { formatBytes, formatCount } from "../format.ts";
+import { type KnownPrompts, knownPromptsName, requireMeasuredWith } from "../../pair/known-prompts.ts";
+import { readKnownPrompts } from "../../pair/known-prompts-file.ts";
+import { formatBytes, formatCount, percent, plural } from "../format.ts";
 import { facts, type Inspection } from "./inspection.ts";
 import { countParameters, describeDtypes, dtypesOf } from "./safetensors.ts";
 
@@ -18,6 +20,8 @@ export type GeneratorSummary = {
   readonly bytes: number;
   readonly dtypes: Readonly<Record<string, number>>;
   readonly sha256: string;
+  /** Which prompts it knows, where that was measured. */
+  readonly known: Pick<KnownPrompts, "layer" | "prompts" | "validationPrompts" | "beyond" | "threshold"> | null;
 };
 
 export async function inspectGenerator(directory: string): Promise<Inspection> {
@@ -40,6 +44,7 @@ export async function summarizeGenerator(directory: string): Promise<GeneratorSu
   const all = [...file.tensors.values()];
   const scales = new Set(all.filter(({ dtype }) => dtype === "I8").map(({ name }) => scalesOf(name)));
   const tensors = all.filter(({ name }) => !scales.has(name));
+  const sha256 = await sha256File(path);
   const parts: Record<string, number> = {};
   for (const tensor of tensors) {
     const part = tensor.name.split(".")[0]!;
@@ -52,11 +57,31 @@ export async function summarizeGenerator(directory: string): Promise<GeneratorSu
     parts,
     bytes: file.fileBytes,
     dtypes: dtypesOf(tensors),
-    sha256: await sha256File(path),
+    sha256,
+    known: await summarizeKnown(directory, sha256),
   };
 }
 
-export function generatorFacts({ config, parts, bytes, dtypes, sha256 }: GeneratorSummary): [string, string][] {
+/** Throws E_MISMATCH where it was measured with other weights. */
+async function summarizeKnown(directory: string, sha256: string): Promise<GeneratorSummary["known"]> {
+  const known = await readKnownPrompts(directory);
+  if (known === undefined) return null;
+  requireMeasuredWith(join(directory, knownPromptsName), known, sha256);
+  const { layer, prompts, validationPrompts, beyond, threshold } = known;
+  return { layer, prompts, validationPrompts, beyond, threshold };
+}
+
+/** "400 prompts of its training, at layer 15; farther than 1.31 is warned of: 2 % of 250 others" */
+export const describeKnown = ({
+  layer,
+  prompts,
+  validationPrompts,
+  beyond,
+  threshold,
+}: NonNullable<GeneratorSummary["known"]>): string =>
+  `${plural(prompts, "prompt")} of its training, at layer ${layer}; specialize warns of one farther away than ${threshold.toFixed(2)}, as ${percent(beyond)} % of ${validationPrompts} others of the same kinds are`;
+
+export function generatorFacts({ config, parts, bytes, dtypes, sha256, known }: GeneratorSummary): [string, string][] {
   const pool = config.poolScope === "shared" ? "one pool for all layers" : "a pool per layer";
   const kind =
     config.generation === "svf"
@@ -77,6 +102,7 @@ export function generatorFacts({ config, parts, bytes, dtypes, sha256 }: Generat
     ],
     ["weights", `${formatBytes(bytes)}, ${describeDtypes(dtypes)}`],
     ["sha256", sha256],
+    ...(known === null ? [] : [["knows", describeKnown(known)] satisfies [string, string]]),
   ];
 }
 

@@ -25,7 +25,10 @@ export async function inspectSpecialization(path: string): Promise<Inspection> {
       ...facts([
         ["gates", `${layers} layers × ${experts} experts, top ${topK}`],
         ["found", howFound(specialization)],
-        ["prompt", `${plural(promptTokens, "token")}${truncated ? ", shortened to fit" : ""}`],
+        [
+          "prompt",
+          `${plural(promptTokens, "token")}${truncated ? ", shortened to fit" : ""}${specialization.unlike ? "; unlike those that the generator was trained on" : ""}`,
+        ],
         ["keyed prompt hash", specialization.promptHmac ?? "none: anonymous"],
         ...describeConstraint(specialization),
         ["cloud sha256", specialization.cloudSha256],

@@ -32,6 +32,9 @@ export const MadeAnswer = StoredAnswer.extend({
   constraint: ConstraintSection.nullable().describe(
     "the form that answers to chats are held to, unless a request asks for another; null: free text",
   ),
+  warnings: z
+    .array(z.string())
+    .describe("what makes the gates doubtful: a prompt in another language, or one unlike those of the training"),
 });
 
 export const CertificateAnswer = z.strictObject({

@@ -4,6 +4,7 @@ import { join, normalize } from "node:path";
 import { AppError } from "../../base/errors.ts";
 import { findConstraint } from "../../constraint/find.ts";
 import { type ConstraintSpec, labelsSpec, schemaSpec } from "../../constraint/spec.ts";
+import { languageWarnings, unlikeWarnings } from "../../pair/prompt-warnings.ts";
 import { encodeSpecialization, requireSamePair, type Specialization } from "../../pair/specialization.ts";
 import { readSpecialization } from "../../pair/specialization-file.ts";
 import { renderSystemPrompt } from "../../text/prompt.ts";
@@ -72,6 +73,7 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
       computed: known === undefined,
       cloudMs: known === undefined ? (content.ms?.cloud ?? null) : null,
       constraint: content.constraint ?? null,
+      warnings: [...languageWarnings(prompt ?? text), ...unlikeWarnings(content)],
     },
     stored.isNew ? 201 : 200,
   );

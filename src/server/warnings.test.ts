@@ -1,0 +1,49 @@
+/** @file What a service says of a prompt that makes its gates doubtful. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openTinyPair } from "../../test/support/tiny-pair.ts";
+import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
+import type { Pair } from "../pair/pair-file.ts";
+import { remoteCloud } from "./remote-cloud.ts";
+
+let far: TinyService;
+let near: TinyService;
+beforeAll(async () => {
+  const plain = await openTinyPair();
+  const { hidden } = plain.shape.cloud;
+  const axis = new Float32Array(hidden).fill(1 / Math.sqrt(hidden));
+  const nowhere = new Float32Array(hidden).fill(1000); // no prompt lies there
+  const pair: Pair = {
+    ...plain,
+    known: {
+      ...{ layer: 1, mean: nowhere, components: [axis], variances: [1], otherVariance: 1, threshold: 1 },
+      ...{ prompts: 400, validationPrompts: 250, beyond: 0.02, generatorSha256: plain.generator.sha256 },
+    },
+  };
+  far = await openTinyService(pair);
+  const { cloud: _, known: __, ...edge } = pair;
+  const fetch: typeof globalThis.fetch = async (input, init) => far.fetch(new Request(input as string, init));
+  near = await openTinyService(edge, { cloud: remoteCloud(edge, { url: "http://far/", fetch }) });
+});
+afterAll(async () => {
+  await near.close();
+  await far.close();
+});
+
+const unlike = expect.stringContaining("unlike those that the generator was trained on");
+
+test("a prompt unlike those of the training is told of, also where it was read before or by another host", async () => {
+  for (const service of [far, near])
+    for (const computed of [true, false]) {
+      const made = await service.ask("/v1/specializations", { name: `made-${computed}`, prompt: "Say yes or no." });
+      expect(await made.json()).toMatchObject({ computed, warnings: [unlike] });
+    }
+});
+
+test("so is one in another language, by its own text, not by that of its examples", async () => {
+  const prompt = "Ordne die Nachricht einer der Kategorien zu und antworte nur mit dem Namen der Kategorie.";
+  const german = await far.ask("/v1/specializations", { name: "german", prompt });
+  expect(await german.json()).toMatchObject({ warnings: [expect.stringContaining("English"), unlike] });
+  const examples = [{ input: prompt, output: "Post" }];
+  const english = await far.ask("/v1/specializations", { name: "english", prompt: "Name the desk.", examples });
+  expect(await english.json()).toMatchObject({ warnings: [unlike] });
+});
