@@ -18,7 +18,7 @@ import { projectRoot } from "../support/machine.ts";
 type Part = { readonly directory: string; readonly config: ModelConfig };
 
 /** The tokenizer that every model of random weights gets; models have room for more tokens. */
-export const benchTokenizer = join(projectRoot, "pairs/assistant/tokenizer");
+export const benchTokenizer = join(projectRoot, "test/fixtures/tokenizer");
 
 /** Writes the pair anew: links to both models, and the paper's generator with experts that are not zero. */
 export async function writeBenchPair(directory: string, cloud: Part, edge: Part): Promise<PairShape> {

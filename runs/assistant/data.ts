@@ -1,6 +1,6 @@
 /**
  * @file Prepares everything the default pair is trained on:
- *   npx tsx runs/assistant/data.ts [DATA = ../shared/data] [OUT = work/assistant/data] [TOKENIZER = pairs/assistant/tokenizer]
+ *   npx tsx runs/assistant/data.ts [DATA = ../shared/data] [OUT = work/assistant/data] [TOKENIZER = work/assistant/pair/tokenizer]
  * writes seen.jsonl (the assistant's tasks), seen-whole.jsonl (the same with validation inputs among those to learn from), instructions.jsonl (further instructions), copying.jsonl (copying drills), text.train.tokens and text.validation.tokens.
  */
 import { mkdir } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { loadInstructionTasks } from "./instruction-tasks.ts";
 import { pretrainText } from "./pretrain-text.ts";
 import { loadAssistantTasks } from "./tasks/index.ts";
 
-const [data = "../shared/data", out = "work/assistant/data", tokenizerDirectory = "pairs/assistant/tokenizer"] =
+const [data = "../shared/data", out = "work/assistant/data", tokenizerDirectory = "work/assistant/pair/tokenizer"] =
   process.argv.slice(2);
 const trainTokens = 6_000_000;
 const validationTokens = 100_000;

@@ -1,5 +1,5 @@
 /**
- * @file The default pair with both models quantised, for `eval.ts --pair OUT`: `tsx runs/assistant/quantize-pair.ts OUT --type int4-64`.
+ * @file The pair with both models quantised, for `loragen eval --pair OUT`: `tsx runs/assistant/quantize-pair.ts OUT --type int4-64`.
  * Says how far the codes of the layers are from their weights.
  */
 import { cp, mkdir } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { widenedHere } from "../../src/runtime/weight-memory.ts";
 const text = { type: "string" } as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { pair: { ...text, default: "pairs/assistant" }, type: text },
+  options: { pair: { ...text, default: "work/assistant/pair" }, type: text },
 });
 const [out] = positionals;
 const type = quantizationNames.find((name) => name === values.type);

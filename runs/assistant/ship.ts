@@ -1,7 +1,7 @@
 /**
- * @file Puts trained parts into the shipped pair, as fp16:
- *   npx tsx runs/assistant/ship.ts models     work/assistant/{cloud,edge}/model → pairs/assistant/{cloud,edge}, before the generator is trained over them
- *   npx tsx runs/assistant/ship.ts generator  work/assistant/generator-snips/generator → pairs/assistant/generator, and pair.json
+ * @file Puts trained parts into the pair, as fp16:
+ *   npx tsx runs/assistant/ship.ts models     work/assistant/{cloud,edge}/model → work/assistant/pair/{cloud,edge}, before the generator is trained over them
+ *   npx tsx runs/assistant/ship.ts generator  work/assistant/generator-snips/generator → work/assistant/pair/generator, and pair.json
  */
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { readGenerator, readGeneratorConfig, writeGenerator } from "../../src/pa
 import { writePairFile } from "../../src/pair/pair-file.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
 
-const [part, work = "work/assistant", pair = "pairs/assistant"] = process.argv.slice(2);
+const [part, work = "work/assistant", pair = "work/assistant/pair"] = process.argv.slice(2);
 
 async function shipModel(name: "cloud" | "edge"): Promise<void> {
   const from = join(work, name, "model");

@@ -1,4 +1,4 @@
-/** @file Trains the tokenizer of the default pair: `tsx runs/assistant/tokenizer.ts [DATA] [OUT]`. */
+/** @file Trains the tokenizer of the pair: `tsx runs/assistant/tokenizer.ts [DATA] [OUT]`. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
@@ -11,7 +11,7 @@ const VOCAB_SIZE = 4096;
 const PRETRAIN_CHARACTERS = 24e6;
 const SPECIAL_TOKENS = ["<pad>", "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>", "<meta>"];
 
-const [data = "../shared/data", out = "pairs/assistant/tokenizer"] = process.argv.slice(2);
+const [data = "../shared/data", out = "work/assistant/pair/tokenizer"] = process.argv.slice(2);
 
 const texts: string[] = [];
 let characters = 0;

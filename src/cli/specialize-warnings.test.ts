@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
-import { shippedTokenizer } from "../../test/support/tiny-pair.ts";
+import { testTokenizer } from "../../test/support/tiny-pair.ts";
 import { labelsSpec, schemaSpec } from "../constraint/spec.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
@@ -7,7 +7,7 @@ import { specializeWarnings } from "./specialize-warnings.ts";
 
 let pair: { tokenizer: Tokenizer; layout: typeof SPECIAL_TOKEN_LAYOUT };
 beforeAll(async () => {
-  pair = { tokenizer: await loadTokenizer(shippedTokenizer), layout: SPECIAL_TOKEN_LAYOUT };
+  pair = { tokenizer: await loadTokenizer(testTokenizer), layout: SPECIAL_TOKEN_LAYOUT };
 });
 
 test("labels that begin alike are warned of, others not", () => {

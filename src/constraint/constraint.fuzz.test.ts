@@ -5,7 +5,7 @@ import { fuzz } from "../../test/support/fuzz.ts";
 import { mutateJson } from "../../test/support/mutate.ts";
 import { randomLogits } from "../../test/support/random-logits.ts";
 import { randomSchema } from "../../test/support/random-schema.ts";
-import { shippedTokenizer } from "../../test/support/tiny-pair.ts";
+import { testTokenizer } from "../../test/support/tiny-pair.ts";
 import { checkSchema, type JsonValue, parseJson } from "../base/json.ts";
 import { createRng, type Rng } from "../base/rng.ts";
 import { generate } from "../decode/generate.ts";
@@ -20,7 +20,7 @@ let compile: ConstraintCompiler;
 /** Tokens with which texts come to an end. */
 let closing: number[];
 beforeAll(async () => {
-  tokenizer = await loadTokenizer(shippedTokenizer);
+  tokenizer = await loadTokenizer(testTokenizer);
   compile = constraintCompiler(tokenizer, SPECIAL_TOKEN_LAYOUT);
   const ends = ['"', "}", "]", ",", '",', '"}'].map((text) => tokenizer.encode(text));
   closing = ends.filter(({ length }) => length === 1).flat();

@@ -1,7 +1,7 @@
 /** @file Closed lists of labels: right or refused, on random logits too. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { randomLogits } from "../../test/support/random-logits.ts";
-import { shippedTokenizer } from "../../test/support/tiny-pair.ts";
+import { testTokenizer } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
 import { generate } from "../decode/generate.ts";
 import { PLAIN_LAYOUT, type PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
@@ -11,7 +11,7 @@ import { constraintLimits, labelsSpec } from "./spec.ts";
 
 let tokenizer: Tokenizer;
 beforeAll(async () => {
-  tokenizer = await loadTokenizer(shippedTokenizer);
+  tokenizer = await loadTokenizer(testTokenizer);
 });
 
 const odd = [

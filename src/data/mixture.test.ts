@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { testTokenizer } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
 import { type Group, type MixtureOptions, sampleGroup } from "./mixture.ts";
@@ -22,7 +22,7 @@ const tasks = [family("one"), family("two"), family("three")];
 
 let options: MixtureOptions;
 beforeAll(async () => {
-  const tokenizer: Tokenizer = await loadTokenizer(join(import.meta.dirname, "../../pairs/assistant/tokenizer"));
+  const tokenizer: Tokenizer = await loadTokenizer(testTokenizer);
   options = { tokenizer, limits: { prompt: 128, input: 16, target: 16 } };
 });
 const draw = (seed: number, extra: Partial<MixtureOptions> = {}, count = 200, list: readonly TaskFamily[] = tasks) => {

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { testTokenizer } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
 import { loadTokenizer, type Tokenizer } from "../text/tokenizer-file.ts";
 import { readTokenCache, sampleWindow, writeTokenCache } from "./token-cache.ts";
@@ -10,7 +11,7 @@ let folder: string;
 let tokenizer: Tokenizer;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "token-cache-"));
-  tokenizer = await loadTokenizer(join(import.meta.dirname, "../../pairs/assistant/tokenizer"));
+  tokenizer = await loadTokenizer(testTokenizer);
 });
 afterAll(() => rm(folder, { recursive: true }));
 

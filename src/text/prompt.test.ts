@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { testTokenizer } from "../../test/support/tiny-pair.ts";
 import {
   encodeCloudPrompt,
   encodeInput,
@@ -15,7 +15,7 @@ import { fitPrompt } from "./truncate-prompt.ts";
 
 let tokenizer: Tokenizer;
 beforeAll(async () => {
-  tokenizer = await loadTokenizer(join(import.meta.dirname, "../../pairs/assistant/tokenizer"));
+  tokenizer = await loadTokenizer(testTokenizer);
 });
 const code = (expected: string) => expect.objectContaining({ code: expected });
 

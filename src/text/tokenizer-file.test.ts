@@ -3,12 +3,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { testTokenizer } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
 import { createTextStream } from "./text-stream.ts";
 import { createTokenizer, loadTokenizer } from "./tokenizer-file.ts";
 
 const root = join(import.meta.dirname, "../..");
-const assistant = join(root, "pairs/assistant/tokenizer");
 const weights = join(root, "../shared/weights");
 const TEXTS = [
   "Book a table for 12 at Sino's in San José, please!",
@@ -18,14 +18,14 @@ const TEXTS = [
   "",
 ];
 
-describe("the default pair's tokenizer", () => {
+describe("the tokenizer of 4,096 tokens that tests use", () => {
   test("gives back every text it encoded", async () => {
-    const tokenizer = await loadTokenizer(assistant);
+    const tokenizer = await loadTokenizer(testTokenizer);
     for (const text of TEXTS) expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
   });
 
   test("has 4096 tokens, the special ones first", async () => {
-    const { vocabSize, bosId, eosId, padId, tokenId, tokenText } = await loadTokenizer(assistant);
+    const { vocabSize, bosId, eosId, padId, tokenId, tokenText } = await loadTokenizer(testTokenizer);
     expect({ vocabSize, bosId, eosId, padId }).toEqual({ vocabSize: 4096, bosId: 1, eosId: 2, padId: 0 });
     const special = ["<pad>", "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>", "<meta>"];
     expect(special.map(tokenId)).toEqual([0, 1, 2, 3, 4, 5, 6]);
@@ -33,7 +33,7 @@ describe("the default pair's tokenizer", () => {
   });
 
   test("does not let text become a special token unless asked", async () => {
-    const tokenizer = await loadTokenizer(assistant);
+    const tokenizer = await loadTokenizer(testTokenizer);
     const text = "<s>a<|assistant|>b</s><meta>";
     expect(Math.min(...tokenizer.encode(text))).toBeGreaterThan(6);
     expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
@@ -41,12 +41,12 @@ describe("the default pair's tokenizer", () => {
   });
 
   test("gives each digit a token of its own", async () => {
-    const tokenizer = await loadTokenizer(assistant);
+    const tokenizer = await loadTokenizer(testTokenizer);
     expect(tokenizer.encode("20191").map(tokenizer.tokenText)).toEqual(["2", "0", "1", "9", "1"]);
   });
 
   test("streams only complete characters, and in sum the whole text", async () => {
-    const tokenizer = await loadTokenizer(assistant);
+    const tokenizer = await loadTokenizer(testTokenizer);
     for (const text of TEXTS) {
       const stream = createTextStream(tokenizer);
       const pieces = [...tokenizer.encode(text).map(stream.push), stream.flush()];
@@ -56,21 +56,21 @@ describe("the default pair's tokenizer", () => {
   });
 
   test("does not hold text back for ever when the bytes are no character", async () => {
-    const tokenizer = await loadTokenizer(assistant);
+    const tokenizer = await loadTokenizer(testTokenizer);
     const stream = createTextStream(tokenizer);
     const lead = tokenizer.encode("日")[0]!;
     expect(Array.from({ length: 20 }, () => stream.push(lead)).join("")).toContain("\uFFFD");
   });
 
   test("leaves special tokens out of a stream without losing a space", async () => {
-    const tokenizer = await loadTokenizer(assistant);
+    const tokenizer = await loadTokenizer(testTokenizer);
     const stream = createTextStream(tokenizer);
     const ids = [1, ...tokenizer.encode("a b"), 2];
     expect(ids.map(stream.push).join("") + stream.flush()).toBe("a b");
   });
 
   test("refuses to decode ids it does not have", async () => {
-    const tokenizer = await loadTokenizer(assistant);
+    const tokenizer = await loadTokenizer(testTokenizer);
     expect(() => tokenizer.decode([4096])).toThrow(expect.objectContaining({ code: "E_LIMIT" }));
   });
 });

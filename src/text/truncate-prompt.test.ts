@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { testTokenizer } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
 import { renderSystemPrompt, SPECIAL_TOKEN_LAYOUT } from "./prompt.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer-file.ts";
@@ -8,7 +8,7 @@ import { fitPrompt } from "./truncate-prompt.ts";
 const layout = SPECIAL_TOKEN_LAYOUT;
 let tokenizer: Tokenizer;
 beforeAll(async () => {
-  tokenizer = await loadTokenizer(join(import.meta.dirname, "../../pairs/assistant/tokenizer"));
+  tokenizer = await loadTokenizer(testTokenizer);
 });
 
 /** Examples of quite different lengths, behind a description or alone. */

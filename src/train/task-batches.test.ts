@@ -1,6 +1,6 @@
-import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
+import { testTokenizer } from "../../test/support/tiny-pair.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import { floatTensor } from "../runtime/tensor.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
@@ -11,7 +11,7 @@ import { stepNames } from "./step.ts";
 import { conversationRow, joinRows, separateQueriesRow, type TaskSource } from "./task-batches.ts";
 import { createTrainer } from "./trainer.ts";
 
-const tokenizer = await loadTokenizer(join(resolve(import.meta.dirname, "../.."), "pairs/assistant/tokenizer"));
+const tokenizer = await loadTokenizer(testTokenizer);
 const source: TaskSource = {
   draw: () => [],
   tokenizer,

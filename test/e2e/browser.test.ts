@@ -14,7 +14,7 @@ import { root } from "../support/loragen.ts";
 import { writeTinyPair } from "../support/tiny-pair.ts";
 
 const texts = ["how long do i have to boil new potatoes", "Größe: 7½ — 東京", "a"];
-const taskNames = ["kitchen", "bank", "speaker", "reviews"];
+const taskNames = ["bikes", "orders", "greenhouse", "forum"];
 
 let folder: string;
 let pair: Pair;
@@ -69,7 +69,7 @@ async function pageIds(page: Page, inputs: readonly string[], maxTokens: number)
 /** A GPU made of software takes a while per token. */
 const devices = [
   { device: "wasm", name: "WebAssembly", tasks: taskNames, inputs: texts, maxTokens: 64 },
-  { device: "webgpu", name: "WebGPU", tasks: ["bank"], inputs: texts.slice(1), maxTokens: 4 },
+  { device: "webgpu", name: "WebGPU", tasks: ["orders"], inputs: texts.slice(1), maxTokens: 4 },
 ] as const;
 
 test.for(devices)("on $name specialisations write the ids that they write in Node", async (run, { skip }) => {
@@ -78,7 +78,7 @@ test.for(devices)("on $name specialisations write the ids that they write in Nod
   const { page, errors } = await served.open(`?device=${device}`);
   const hasGpu = await page.evaluate("navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false");
   if (device === "webgpu" && hasGpu !== true) return skip("this Chromium offers no WebGPU adapter");
-  await isReady(page, "kitchen");
+  await isReady(page, "bikes");
   for (const task of tasks) {
     await page.check(`input[value=${task}]`);
     await isReady(page, task);

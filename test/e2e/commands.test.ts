@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { loragen, loragenHere, start } from "../support/loragen.ts";
-import { shippedTokenizer, writeTinyPair } from "../support/tiny-pair.ts";
+import { testTokenizer, writeTinyPair } from "../support/tiny-pair.ts";
 
 let folder: string;
 let pair: string;
@@ -202,7 +202,7 @@ test("train, resume after Ctrl-C, plot", async () => {
   const run = {
     kind: "language-model",
     output,
-    tokenizer: shippedTokenizer,
+    tokenizer: testTokenizer,
     model: { hidden: 16, ffn: 16, layers: 1, heads: 2, kvHeads: 1, context: 256 },
     tasks: { files: [tasks], limits: { prompt: 40 } },
     batch: 1,
@@ -263,7 +263,7 @@ test("demo reports what the models really answer", async () => {
     outputTokens: z.int(),
     ms,
   });
-  const demo = join(import.meta.dirname, "../../pairs/assistant/demo.json");
+  const demo = join(import.meta.dirname, "../../runs/smollm2/demo-prompts.json");
   const { scenarios, summary } = z
     .looseObject({
       scenarios: z.array(

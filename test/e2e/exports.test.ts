@@ -354,7 +354,7 @@ test.each<[string, readonly string[], RegExp]>([
   ],
   [
     "an adapter that is not there",
-    ["merge", "--adapter", "nowhere", "--base", "pairs/assistant/edge", "--out", "y"],
+    ["merge", "--adapter", "nowhere", "--base", join(pair, "edge"), "--out", "y"],
     /E_NOT_FOUND/,
   ],
   ["combining one", ["combine", at("about"), "--pair", pair, "--out", "y"], /E_USAGE: combine: expected at least two/],
@@ -365,6 +365,7 @@ test.each<[string, readonly string[], RegExp]>([
 
 test("an adapter for another model is refused with every mismatch", async () => {
   await writeTinyPair(at("other"), { context: 256, generator: { targets: ["q", "down"] } });
+  await writeTinyPair(at("larger"), { edge: { hidden: 256, ffn: 640, layers: 5, headDim: 64 } });
   await json(["specialize", "--pair", at("other"), "--prompt", "Say it.", "--out", at("other-spec")]);
   await json([
     "export",
@@ -382,7 +383,7 @@ test("an adapter for another model is refused with every mismatch", async () => 
     "--adapter",
     at("other-peft"),
     "--base",
-    "pairs/assistant/edge",
+    join(at("larger"), "edge"),
     "--out",
     at("none"),
   ]);

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
 import { loadInstructionTasks } from "../../runs/assistant/instruction-tasks.ts";
 import { loadAssistantTasks } from "../../runs/assistant/tasks/index.ts";
 import { inputKey } from "../../runs/assistant/tasks/make-task.ts";
@@ -9,14 +8,12 @@ import { callTarget, intentTarget, jsonTarget } from "../../runs/assistant/tasks
 import { asWritten } from "../../runs/assistant/tasks/tool-call.ts";
 import { wordings } from "../../runs/assistant/tasks/wording.ts";
 import { readClinc } from "../../runs/sources/clinc150.ts";
-import { readJsonFile } from "../../src/base/json-file.ts";
 import { createRng } from "../../src/base/rng.ts";
-import type { EvalTaskInput } from "../../src/data/eval-task.ts";
 import { familyTask } from "../../src/data/family-task.ts";
 import { sampleGroup } from "../../src/data/mixture.ts";
 import { TASK_KINDS, type TaskFamily } from "../../src/data/task.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/text/tokenizer-file.ts";
-import { promptControls, promptControlsPath } from "../support/prompt-controls.ts";
+import { testTokenizer } from "../support/tiny-pair.ts";
 
 const root = join(import.meta.dirname, "../..");
 const data = join(root, "../shared/data");
@@ -74,7 +71,7 @@ describe.skipIf(!existsSync(data))("the assistant's tasks (skipped without ../sh
   let tokenizer: Tokenizer;
   beforeAll(async () => {
     tasks = await loadAssistantTasks(data);
-    tokenizer = await loadTokenizer(join(root, "pairs/assistant/tokenizer"));
+    tokenizer = await loadTokenizer(testTokenizer);
   });
 
   test("are at least 45 seen ones of all kinds and at least 8 unseen ones", () => {
@@ -153,13 +150,6 @@ describe.skipIf(!existsSync(data))("the assistant's tasks (skipped without ../sh
       const { prompt } = sampleGroup(tasks, rng, { tokenizer, limits });
       expect(heldOut.has(prompt.split("\n\nInput: ")[0]!)).toBe(false);
     }
-  });
-
-  test("the committed sample for the prompt controls is what its rule gives, and holds no test input", async () => {
-    const sample = await readJsonFile(promptControlsPath, z.custom<EvalTaskInput[]>());
-    expect(sample).toEqual(promptControls(tasks));
-    const tested = new Set(tasks.flatMap((task) => task.test.map(({ input }) => inputKey(input))));
-    for (const { input } of sample.flatMap(({ samples }) => samples)) expect(tested).not.toContain(inputKey(input));
   });
 
   test("choices contain the answer", () => {

@@ -43,7 +43,7 @@ import { createTrainer } from "../../src/train/trainer.ts";
 import { distance } from "../support/numeric.ts";
 import { fullLogits } from "../support/random-llama.ts";
 import { tinyGenerator } from "../support/tiny-generator.ts";
-import { openTinyPair, shippedTokenizer } from "../support/tiny-pair.ts";
+import { openTinyPair, testTokenizer } from "../support/tiny-pair.ts";
 import { quietContext } from "../support/toy-training.ts";
 
 let root: string;
@@ -357,7 +357,7 @@ describe("T16: a seed decides everything", () => {
       const tasks = join(root, `${kind}.jsonl`);
       await writeTaskFamilies(tasks, taskFamilies);
       const text = join(root, `${kind}.tokens`);
-      const tokenizer = await loadTokenizer(shippedTokenizer);
+      const tokenizer = await loadTokenizer(testTokenizer);
       await writeTokenCache(text, tokenizer, prompts, { maxTokens: 200 });
       const common = {
         steps: 3,
@@ -365,7 +365,7 @@ describe("T16: a seed decides everything", () => {
         validateEvery: 3,
         validationBatches: 1,
         logEvery: 1,
-        tokenizer: shippedTokenizer,
+        tokenizer: testTokenizer,
         tasks: { files: [tasks], queriesPerPrompt: 2 },
       };
       const shape = { hidden: 16, ffn: 24, layers: 1, heads: 2, kvHeads: 1, context: 128 };

@@ -1,7 +1,7 @@
 /** @file Constraints as llama.cpp keeps them: it reads the grammars that we write, and answers as our runtime does under them. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { Llama } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
@@ -11,13 +11,13 @@ import { callsSpec, labelsSpec, schemaSpec } from "../../src/constraint/spec.ts"
 import { createDecoder } from "../../src/decode/decoder.ts";
 import { ggufTokenizer } from "../../src/export/gguf-tokenizer.ts";
 import { saveGgufModel } from "../../src/models/gguf/save.ts";
-import { loadPair, type Pair } from "../../src/pair/pair-file.ts";
+import type { Pair } from "../../src/pair/pair-file.ts";
 import { encodeInput } from "../../src/text/prompt.ts";
 import { missingLlamaCpp, openLlamaCpp, startLlamaCpp } from "../support/llama-cpp.ts";
 import { randomSchema } from "../support/random-schema.ts";
+import { openTinyPair, testTokenizer } from "../support/tiny-pair.ts";
 
 const missing = missingLlamaCpp();
-const pairFolder = resolve(import.meta.dirname, "../../pairs/assistant");
 
 describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `llama.cpp (skipped: ${missing})`, () => {
   let folder: string;
@@ -26,7 +26,7 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "llama-cpp-"));
     llama = await startLlamaCpp();
-    pair = await loadPair(pairFolder);
+    pair = await openTinyPair();
   });
   afterAll(async () => {
     await llama.dispose();
@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
   test("under the grammars of a JSON schema and of calls it answers as our runtime does", async () => {
     const { tokenizer, layout, edge } = pair;
     const path = join(folder, "edge.gguf");
-    const about = await ggufTokenizer(join(pairFolder, "tokenizer"), edge.config);
+    const about = await ggufTokenizer(testTokenizer, edge.config);
     await saveGgufModel(path, edge, { type: "F32", about });
     const schema = schemaSpec({
       type: "object",

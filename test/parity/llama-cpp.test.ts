@@ -1,7 +1,7 @@
 /** @file What we export, run by llama.cpp: the same tokens as our runtime gives. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { Llama } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
@@ -20,17 +20,15 @@ import { mergeAdapter } from "../../src/models/merge-adapter.ts";
 import type { Model } from "../../src/models/model.ts";
 import { openModel, saveModel } from "../../src/models/model-file.ts";
 import { assembleLora } from "../../src/pair/merge.ts";
-import { loadPair } from "../../src/pair/pair-file.ts";
 import { createSpecializer } from "../../src/pair/specialize.ts";
 import { encodeInput } from "../../src/text/prompt.ts";
 import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { missingLlamaCpp, openLlamaCpp, startLlamaCpp } from "../support/llama-cpp.ts";
 import { randomAdapter } from "../support/random-adapter.ts";
 import { randomLlama } from "../support/random-llama.ts";
-import { shippedTokenizer } from "../support/tiny-pair.ts";
+import { openTinyPair, testTokenizer } from "../support/tiny-pair.ts";
 
 const missing = missingLlamaCpp();
-const shippedPair = resolve(import.meta.dirname, "../../pairs/assistant");
 
 const systemPrompts = [
   "Classify the sentiment of the message. Answer positive or negative.",
@@ -149,14 +147,17 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
     return { share: same / all, all };
   }
 
-  test("the shipped pair: 50 prompts give the same text through the GGUF adapter and the merged GGUF; Q8_0 agrees on 95 % of tokens", async () => {
-    const pair = await loadPair(shippedPair);
+  const shape = { hidden: 64, ffn: 96, layers: 3, context: 256 } as const;
+
+  test("a pair's specialisations: 50 prompts give the same text through the GGUF adapter and the merged GGUF; Q8_0 agrees on 95 % of tokens", async () => {
+    const pair = await openTinyPair({ cloud: shape, edge: { ...shape, headDim: 16 } });
     await using specializer = await createSpecializer(pair, { threads: 1 });
     const ends = pair.edge.config.eosIds;
     let [answered, same, all] = [0, 0, 0];
     for (const [i, prompt] of systemPrompts.entries()) {
-      const adapter = assembleLora(pair, await specializer.specialize(prompt));
-      const files = await exportAll(`shipped-${i}`, pair.edge, adapter, shippedTokenizer);
+      // At full strength the experts of a tiny pair, random as they are, outweigh what they are added to.
+      const adapter = assembleLora(pair, await specializer.specialize(prompt), { scale: 0.25 });
+      const files = await exportAll(`pair-${i}`, pair.edge, adapter, testTokenizer);
       const model = { config: pair.edge.config, weights: await mergeAdapter(pair.edge.weights, adapter) };
       const prompts = inputs.map((input) => encodeInput(pair.tokenizer, pair.layout, input));
       const asked = await askOurs(model, prompts, 24);
@@ -168,18 +169,18 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
       same += found.share * found.all;
     }
     console.info(
-      `shipped pair: ${answered} prompts the same; Q8_0 agrees on ${((100 * same) / all).toFixed(2)} % of ${all} tokens`,
+      `pair: ${answered} prompts the same; Q8_0 agrees on ${((100 * same) / all).toFixed(2)} % of ${all} tokens`,
     );
     expect(answered).toBeGreaterThanOrEqual(50);
     expect(same / all).toBeGreaterThanOrEqual(0.95);
   });
 
-  test("the shipped tokenizer's metadata make llama.cpp tokenise as we do", async () => {
-    const pair = await loadPair(shippedPair);
+  test("a tokenizer's metadata make llama.cpp tokenise as we do", async () => {
+    const pair = await openTinyPair();
     const path = join(folder, "tokens.gguf");
     await saveGgufModel(path, pair.edge, {
       type: "F16",
-      about: await ggufTokenizer(shippedTokenizer, pair.edge.config),
+      about: await ggufTokenizer(testTokenizer, pair.edge.config),
     });
     await using model = await openLlamaCpp(llama, path);
     const rng = createRng("texts");
@@ -216,7 +217,6 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
       expect(model.detokenize(pair.tokenizer.encode(text)), text).toBe(text);
   });
 
-  const shape = { hidden: 64, ffn: 96, layers: 3, context: 256 } as const;
   const kinds: Readonly<Record<string, Partial<ModelConfig> & { seed?: number }>> = {
     llama: { ...shape, headDim: 16, kvHeads: 2 },
     "llama 3.1": {
@@ -305,7 +305,7 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
   test.each(Object.entries(kinds))(
     "%s: 50 prompts give the same tokens through the GGUF adapter and the merged GGUF",
     async (name, changes) => {
-      const tokenizer = await loadTokenizer(shippedTokenizer);
+      const tokenizer = await loadTokenizer(testTokenizer);
       const random = randomLlama({ seed: 3, vocab: tokenizer.vocabSize, bosId: 1, eosIds: [2], ...changes });
       const directory = join(folder, name);
       const values = (weight: string) => (random.weights[weight] as { data: Float32Array }).data;
@@ -313,7 +313,7 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "llama.cpp" : `ll
       await saveModel(directory, random.config, new Map(names.map((weight) => [weight, values(weight)])));
       const base = await openModel(directory);
       const adapter = randomAdapter(base.config);
-      const files = await exportAll(name, base, adapter, shippedTokenizer);
+      const files = await exportAll(name, base, adapter, testTokenizer);
       const model = { config: base.config, weights: await mergeAdapter(base.weights, adapter) };
       const rng = createRng("prompts");
       const prompts = Array.from({ length: 50 }, (_, i) =>

@@ -1,4 +1,4 @@
-/** @file A whole pair with random weights, small enough for any test: two-layer models, the shipped tokenizer; and specialisations of it. */
+/** @file A whole pair with random weights, small enough for any test: two-layer models, a tokenizer of 4,096 tokens; and specialisations of it. */
 import { mkdtempSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,7 +23,8 @@ import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
 import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 import { randomLlama } from "./random-llama.ts";
 
-export const shippedTokenizer = resolve(import.meta.dirname, "../../pairs/assistant/tokenizer");
+/** A byte-level tokenizer, its special tokens first. */
+export const testTokenizer = resolve(import.meta.dirname, "../fixtures/tokenizer");
 
 export type TinyPairOptions = {
   readonly seed?: number;
@@ -39,7 +40,7 @@ export async function writeTinyPair(
   directory: string,
   { seed = 0, context = 256, generator = {}, ...changes }: TinyPairOptions = {},
 ): Promise<PairShape> {
-  const tokenizer = await loadTokenizer(shippedTokenizer);
+  const tokenizer = await loadTokenizer(testTokenizer);
   const rng = createRng(`tiny pair ${seed}`);
   const { vocabSize: vocab, bosId, eosId } = tokenizer;
   const models = Object.fromEntries(
@@ -89,7 +90,7 @@ export async function writeTinyPair(
   await writeGenerator(join(directory, "generator"), shape, parameters, buffers, { frozen });
   await mkdir(join(directory, "tokenizer"), { recursive: true });
   for (const name of ["tokenizer.json", "tokenizer_config.json"])
-    await copyFile(join(shippedTokenizer, name), join(directory, "tokenizer", name));
+    await copyFile(join(testTokenizer, name), join(directory, "tokenizer", name));
   await writePairFile(directory, { name: `tiny ${seed}`, layout: SPECIAL_TOKEN_LAYOUT });
   return shape;
 }

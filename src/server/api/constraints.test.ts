@@ -1,6 +1,6 @@
 /** @file Constraints that come again. */
 import { beforeAll, expect, test } from "vitest";
-import { shippedTokenizer } from "../../../test/support/tiny-pair.ts";
+import { testTokenizer } from "../../../test/support/tiny-pair.ts";
 import { labelsSpec, schemaSpec } from "../../constraint/spec.ts";
 import { SPECIAL_TOKEN_LAYOUT } from "../../text/prompt.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
@@ -9,7 +9,7 @@ import { constraintCacheLimits, createConstraintCache } from "./constraints.ts";
 
 let tokenizer: Tokenizer;
 beforeAll(async () => {
-  tokenizer = await loadTokenizer(shippedTokenizer);
+  tokenizer = await loadTokenizer(testTokenizer);
 });
 const cacheOf = (bytes?: number) => createConstraintCache({ tokenizer, layout: SPECIAL_TOKEN_LAYOUT }, bytes);
 const schema = (name: string) =>
