@@ -10,11 +10,12 @@ import { loadPair } from "../src/pair/pair-file.ts";
 import { readSpecialization } from "../src/pair/specialization-file.ts";
 import { noChromium, servePage } from "../test/support/browser-page.ts";
 import { type Bench, interleave, medians, pairedRatio, timed } from "./support/bench.ts";
+import { shippedPair } from "./support/bench-pair.ts";
 import { projectRoot } from "./support/machine.ts";
 
 const sizes = { prompt: 64, written: 128 };
 const quickSizes = { prompt: 8, written: 4 };
-const swapped = ["kitchen", "bank"];
+const swapped = ["bikes", "orders"];
 
 type Speed = { readonly prefill: number; readonly decode: number };
 
@@ -23,7 +24,7 @@ export const browser: Bench = {
     if (noChromium !== undefined) throw new AppError("E_NOT_FOUND", noChromium);
     const folder = await mkdtemp(join(tmpdir(), "loragen-bench-browser-"));
     try {
-      const directory = options.pair ?? join(projectRoot, "pairs/assistant");
+      const directory = options.pair ?? shippedPair;
       const files = join(folder, "public");
       const prepare = join(projectRoot, "examples/browser/prepare.ts");
       execFileSync(process.execPath, ["--import", "tsx", prepare, directory, files], { cwd: projectRoot });

@@ -6,10 +6,20 @@
  */
 import { createDecoder, type Decoder } from "../src/decode/decoder.ts";
 import { merge } from "../src/pair/merge.ts";
-import { createSpecializer } from "../src/pair/specialize.ts";
+import { specialize } from "../src/pair/specialize.ts";
+import { specializedEdge } from "../src/pair/specialized-edge.ts";
 import { encodeInput, encodePrompted, renderSystemPrompt } from "../src/text/prompt.ts";
 import { description, examples, queries } from "./support/bank-router.ts";
-import { atMost, type Bench, interleave, median, medians, pairedRatio, timed } from "./support/bench.ts";
+import {
+  atMost,
+  type Bench,
+  type BenchOptions,
+  interleave,
+  median,
+  medians,
+  pairedRatio,
+  timed,
+} from "./support/bench.ts";
 import { benchPair } from "./support/bench-pair.ts";
 
 /** Merging may not make a token slower than this. */
@@ -23,24 +33,16 @@ const leastRepetitions = 61;
 
 export const edge: Bench = {
   run: async (options) => {
+    const repetitions = options.quick ? 3 : Math.max(options.repetitions, leastRepetitions);
+    const rounds = { ...options, repetitions };
+    const tokens = await measureTokens(rounds);
+
     const pair = await benchPair(options);
     const { tokenizer, layout } = pair;
     const { threads } = options;
-    await using specializer = await createSpecializer(pair, { threads });
-    const merged = await merge(pair, await specializer.specialize(description));
+    const specialization = await specialize(pair, description, { threads });
     await using base = await createDecoder(pair.edge, { threads });
-    await using specialized = await createDecoder(merged, { threads });
-    const repetitions = options.quick ? 3 : Math.max(options.repetitions, leastRepetitions);
-    const rounds = { ...options, repetitions };
-
-    const start = encodeInput(tokenizer, layout, queries[0]!);
-    const perToken = (decoder: Decoder) => async () => {
-      const options = { maxTokens: generatedTokens, stopIds: [], reusePrefix: false };
-      await decoder.generate(start, { ...options, maxTokens: answerTokens });
-      const { ms, outputTokens } = await decoder.generate(start, options);
-      return ms.decode / outputTokens;
-    };
-    const tokens = await interleave({ base: perToken(base), merged: perToken(specialized) }, rounds);
+    await using specialized = await createDecoder(await specializedEdge(pair, specialization), { threads });
 
     const prompt = renderSystemPrompt({ description, examples });
     const prompted = queries.map((query) => encodePrompted(tokenizer, layout, { prompt, input: query }));
@@ -96,3 +98,20 @@ export const edge: Bench = {
     };
   },
 };
+
+/** Over dense weights, for into codes nothing is merged: milliseconds a token of the base model and of the merged one. */
+async function measureTokens(options: BenchOptions): Promise<{ readonly base: number[]; readonly merged: number[] }> {
+  const { threads } = options;
+  const pair = await benchPair(options, { keepBlocks: false });
+  const merged = await merge(pair, await specialize(pair, description, { threads }));
+  await using plain = await createDecoder(pair.edge, { threads });
+  await using changed = await createDecoder(merged, { threads });
+  const start = encodeInput(pair.tokenizer, pair.layout, queries[0]!);
+  const perToken = (decoder: Decoder) => async () => {
+    const asked = { maxTokens: generatedTokens, stopIds: [], reusePrefix: false };
+    await decoder.generate(start, { ...asked, maxTokens: answerTokens });
+    const { ms, outputTokens } = await decoder.generate(start, asked);
+    return ms.decode / outputTokens;
+  };
+  return interleave({ base: perToken(plain), merged: perToken(changed) }, options);
+}

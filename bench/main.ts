@@ -67,8 +67,8 @@ ${Object.entries(benches)
   --save             also writes bench/results/NAME.json, of a commit only
   --peer             also runs PyTorch (train-30m, train-1b, real-size) and llama.cpp (real-size), in turn with ours; installs them first where they are missing
   --peer-compiled    the same through torch.compile
-  --pair DIR         the pair that specialize, edge, browser and constraint use (default: pairs/assistant, else random weights of its shape)
-  --file FILE        of published: the GGUF file (default: ../shared/weights, SmolLM2-135M-Instruct in Q4_1)
+  --pair DIR         the pair that specialize, edge, browser and constraint use (default: pairs/smollm2)
+  --file FILE        of published: the GGUF file (default: that of pairs/smollm2)
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
   --threads N        threads of one operator (default: one per core)
   --model NAME       of real-size: only this shape; may be repeated

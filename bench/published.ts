@@ -1,15 +1,13 @@
 /** @file `published`: a published GGUF file, its weights in its own blocks, beside llama.cpp on the same file and beside the same weights in fp32. */
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { AppError } from "../src/base/errors.ts";
 import { openGguf } from "../src/files/gguf/read.ts";
 import { llamaCpp, ours } from "./real-size/decode-programs.ts";
 import { decodeRounds, type Program } from "./real-size/decode-rounds.ts";
 import type { DecodeTask } from "./real-size/decode-task.ts";
 import { atLeast, type Bench, type Check } from "./support/bench.ts";
-import { projectRoot } from "./support/machine.ts";
+import { publishedModel } from "./support/bench-pair.ts";
 
-const usualFile = join(projectRoot, "../shared/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
 const lengths = { promptTokens: 512, newTokens: 64 } as const;
 const quickLengths = { promptTokens: 16, newTokens: 2 } as const;
 /** Nine rounds have an interval. */
@@ -20,7 +18,7 @@ const limit = 1;
 
 export const published: Bench = {
   run: async (options) => {
-    const path = options.file ?? usualFile;
+    const path = options.file ?? publishedModel;
     if ((await stat(path).catch(() => undefined)) === undefined)
       throw new AppError("E_NOT_FOUND", `${path}: no such file; name a GGUF file with --file`);
     const vocab = (await openGguf(path)).tensors.get("token_embd.weight")?.shape[0] ?? 0;

@@ -3,7 +3,7 @@
  * log-probabilities too; the same load is put on one specialisation that is merged.
  */
 import { mkdtempSync } from "node:fs";
-import { mkdir, rm, stat, symlink } from "node:fs/promises";
+import { mkdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,11 +17,9 @@ import { loadPair, type Pair, writePairFile } from "../src/pair/pair-file.ts";
 import type { Specialization } from "../src/pair/specialization.ts";
 import { openStore, type Store } from "../src/server/store/store.ts";
 import { atLeast, atMost, type Bench, type BenchOptions, medians } from "./support/bench.ts";
-import { benchPair } from "./support/bench-pair.ts";
-import { projectRoot } from "./support/machine.ts";
+import { benchPair, publishedModel } from "./support/bench-pair.ts";
 import { numberOf, startScript } from "./support/worker.ts";
 
-const published = join(projectRoot, "../shared/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
 const worker = fileURLToPath(new URL("./serve-worker.ts", import.meta.url));
 const sizes = {
   whole: { tenants: 200, connections: 64, requests: 10_000, inputs: 5 },
@@ -31,14 +29,13 @@ const maxTokens = 4;
 /** Requests per second over those of one merged specialisation. */
 const leastShare = 0.8;
 
-/** SmolLM2 with experts that are not trained, where its file is; what is measured does not depend on what they say. */
+/** SmolLM2 with experts that are not trained; what is measured does not depend on what they say. */
 async function openPair(folder: string, options: BenchOptions): Promise<Pair> {
-  const isThere = (await stat(published).catch(() => undefined)) !== undefined;
-  if (options.pair !== undefined || options.quick || !isThere) return benchPair(options);
+  if (options.pair !== undefined || options.quick) return benchPair(options);
   const directory = join(folder, "pair");
   await mkdir(directory, { recursive: true });
-  await symlink(published, join(directory, "model.gguf"));
-  const { config } = await openModel(published);
+  await symlink(publishedModel, join(directory, "model.gguf"));
+  const { config } = await openModel(publishedModel);
   const shape = { cloud: config, edge: config, generator: defaultGenerator };
   const rng = createRng("serve");
   const parameters = initialValues(generatorParameters(shape), rng);

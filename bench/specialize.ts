@@ -2,7 +2,7 @@
 
 import { input } from "../src/graph/build.ts";
 import { embed, forward } from "../src/models/decoder.ts";
-import { denseParts, frozenWeights } from "../src/nn/parts.ts";
+import { frozenParts } from "../src/models/frozen-model.ts";
 import { createSpecializer } from "../src/pair/specialize.ts";
 import { compile } from "../src/runtime/node.ts";
 import { intTensor } from "../src/runtime/tensor.ts";
@@ -39,7 +39,7 @@ export const specialize: Bench = {
     const pair = await benchPair(options);
     const { threads } = options;
     const { config, weights } = pair.cloud;
-    const parts = denseParts(frozenWeights());
+    const parts = frozenParts(pair.cloud);
     const tokens = input("tokens", ["rows", "time"], "i64");
     await using plain = await compile(
       { outputs: { hidden: forward(config, parts, embed(config, parts, tokens)) } },
@@ -47,7 +47,9 @@ export const specialize: Bench = {
     );
     await using specializer = await createSpecializer(pair, { threads });
     const measure = async (name: string, prompt: string): Promise<BenchResult> => {
-      const ids = encodeCloudPrompt(pair.tokenizer, pair.layout, prompt, { metaTokens: pair.shape.edge.layers });
+      const ids = encodeCloudPrompt(pair.cloudTokenizer, pair.cloudLayout, prompt, {
+        metaTokens: pair.shape.edge.layers,
+      });
       const fed = { tokens: intTensor([1, ids.length], ids) };
       const measured = await interleave(
         { specialize: () => timed(() => specializer.specialize(prompt)), forward: () => timed(() => plain.run(fed)) },

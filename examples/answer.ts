@@ -1,14 +1,13 @@
-/** @file Merge a specialisation and answer without the prompt. Run: npx tsx examples/answer.ts [PAIR] */
-import { answer, createAnswerer, loadPair, merge, specialize } from "lora-gen";
+/** @file Answer by a specialisation, without the prompt. Run: npx tsx examples/answer.ts [PAIR] */
+import { answer, createAnswerer, loadPair, specialize } from "lora-gen";
 
-const pair = await loadPair(process.argv[2] ?? "pairs/assistant");
+const pair = await loadPair(process.argv[2] ?? "pairs/smollm2");
 const prompt =
   "Find the intent of a message about music, books, films, restaurants and the weather. Give the bare label.";
 const specialization = await specialize(pair, prompt);
 
 // One answer: everything is opened and closed around it.
-const { weights } = await merge(pair, specialization);
-const { text, inputTokens } = await answer(pair, "play something by Nina Simone", { weights, maxTokens: 32 });
+const { text, inputTokens } = await answer(pair, "play something by Nina Simone", { specialization, maxTokens: 32 });
 console.log(`specialised, ${inputTokens} tokens read: ${text}`);
 
 // Many answers: the model stays open, text is streamed.

@@ -20,7 +20,7 @@ try {
   const file = join(folder, "questions.json");
   await writeFile(file, JSON.stringify(task));
   const report = await runEval({
-    pairDirectory: process.argv[2] ?? "pairs/assistant",
+    pairDirectory: process.argv[2] ?? "pairs/smollm2",
     taskFiles: [file],
     methods: ["base", "prompted", "specialized"],
   });

@@ -13,8 +13,8 @@ import {
   writeExpert,
 } from "lora-gen";
 
-const [directory = "pairs/assistant", given] = process.argv.slice(2);
-const { edge: model, tokenizer, layout } = await loadPair(directory);
+const [directory = "pairs/smollm2", given] = process.argv.slice(2);
+const { edge: model, tokenizer, layout } = await loadPair(directory, { keepBlocks: false }); // singular values are of numbers, not of codes
 const folder = given ?? (await mkdtemp(join(tmpdir(), "lora-gen-")));
 
 // Without a folder of trained skills: two whose factors are drawn at random, to see how it goes.
@@ -22,7 +22,8 @@ if (given === undefined)
   for (const name of ["calm", "lively"]) {
     const rng = createRng(name);
     const factors = (count: number) => Float32Array.from({ length: count }, () => 0.8 + 0.4 * rng.next());
-    const scales = svfMaps(model.config, "feed-forward").map(
+    const lastLayer = svfMaps(model.config, "feed-forward").slice(-3); // all layers of a model take minutes to decompose
+    const scales = lastLayer.map(
       ({ weight, inputs, outputs }) => [weight, factors(Math.min(inputs, outputs))] as const,
     );
     const skill = { modelSha256: model.sha256, scales: new Map(scales), renormalize: false, madeBy: { by: "chance" } };

@@ -1,7 +1,7 @@
 /** @file A system prompt to a specialisation file. Run: npx tsx examples/specialize.ts [PAIR] [FOLDER] */
 import { loadPair, specialize, writeSpecialization } from "lora-gen";
 
-const [directory = "pairs/assistant", out = "work/examples/sentiment"] = process.argv.slice(2);
+const [directory = "pairs/smollm2", out = "work/examples/sentiment"] = process.argv.slice(2);
 
 const pair = await loadPair(directory);
 const specialization = await specialize(

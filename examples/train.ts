@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createProgress, openModel, runTraining, silentLogger } from "lora-gen";
+import { createProgress, openModel, PLAIN_LAYOUT, runTraining, silentLogger } from "lora-gen";
 
 const words = ["apple", "boat", "cloud", "door", "earth", "field", "garden", "house", "island", "jacket"];
 const samples = words.flatMap((a, i) =>
@@ -36,7 +36,8 @@ try {
       steps: 40,
       batch: 8,
       rowTokens: 128,
-      tokenizer: process.argv[2] ?? "pairs/assistant/tokenizer",
+      tokenizer: process.argv[2] ?? "pairs/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+      layout: PLAIN_LAYOUT,
       model: { hidden: 64, ffn: 128, layers: 2, heads: 4, kvHeads: 2, context: 128 },
       optimizer: { learningRate: 0.003, warmupSteps: 10 },
       tasks: { files: [tasks] },

@@ -46,6 +46,7 @@ export {
 export type { HubOptions } from "./hub/hub.ts";
 export { createModelResolver, type ResolveModel } from "./hub/resolve.ts";
 export type { ModelConfig } from "./models/config.ts";
+export { copyTokenizer } from "./models/copy-tokenizer.ts";
 export type { Model } from "./models/model.ts";
 export { type OpenOptions, openModel, saveModel } from "./models/model-file.ts";
 export { quantizeDirectory } from "./models/quantized/directory-file.ts";

@@ -3,7 +3,7 @@
  *
  * npm install --ignore-scripts --prefix FOLDER @huggingface/transformers
  * npx loragen export --specialization SPECIALIZATION --format onnx --out EXPORT
- * npx tsx bench/peers/transformers-js.mjs FOLDER EXPORT SPECIALIZATION [fp32|fp16|q8]
+ * npx tsx bench/peers/transformers-js.mjs FOLDER EXPORT SPECIALIZATION [fp32|fp16|q8] [PAIR]
  */
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
@@ -14,7 +14,7 @@ import { loadPair } from "../../src/pair/pair-file.ts";
 import { readSpecialization } from "../../src/pair/specialization-file.ts";
 import { encodeInput } from "../../src/text/prompt.ts";
 
-const [folder, exported, specializationPath, dtype = "fp32"] = process.argv.slice(2);
+const [folder, exported, specializationPath, dtype = "fp32", pairFolder = "pairs/smollm2"] = process.argv.slice(2);
 const maxTokens = 48;
 const require = createRequire(join(resolve(folder), "package.json"));
 const { AutoModelForCausalLM, AutoTokenizer, env } = await import(
@@ -26,18 +26,18 @@ const name = basename(resolve(exported));
 const tokenizer = await AutoTokenizer.from_pretrained(name);
 const model = await AutoModelForCausalLM.from_pretrained(name, { dtype, device: "cpu" });
 
-const pair = await loadPair("pairs/assistant");
+const pair = await loadPair(pairFolder);
 const specialization = await readSpecialization(specializationPath, pair);
 const answerer = await createAnswerer(pair, { specialization });
-const scenarios = await readDemoScenarios(demoFileOf("pairs/assistant"));
+const scenarios = await readDemoScenarios(demoFileOf(pairFolder));
 const inputs = scenarios.flatMap(({ samples }) => samples.map(({ input }) => input));
-const { begin, user, assistant } = pair.layout;
 
 const counts = { prompts: inputs.length, samePromptIds: 0, sameAnswers: 0, tokens: 0 };
 for (const input of inputs) {
-  const fed = tokenizer(`${begin}${user}${input}${assistant}`, { add_special_tokens: false });
+  const ourIds = encodeInput(pair.tokenizer, pair.layout, input);
+  const fed = tokenizer(pair.tokenizer.decode(ourIds), { add_special_tokens: false });
   const promptIds = fed.input_ids.tolist()[0].map(Number);
-  if (promptIds.join() === encodeInput(pair.tokenizer, pair.layout, input).join()) counts.samePromptIds++;
+  if (promptIds.join() === ourIds.join()) counts.samePromptIds++;
   const output = await model.generate({ ...fed, max_new_tokens: maxTokens, do_sample: false });
   const ids = output.tolist()[0].slice(promptIds.length).map(Number);
   const text = tokenizer.decode(ids, { skip_special_tokens: true });

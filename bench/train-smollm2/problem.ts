@@ -1,6 +1,4 @@
 /** @file The step that is measured: a generator over SmolLM2-135M as cloud and edge, both fp32, a random batch of typical lengths. */
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
 import { createRng, type Rng } from "../../src/base/rng.ts";
 import { cloudFeeds, cloudInputNames } from "../../src/generator/cloud.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
@@ -23,37 +21,19 @@ import { edgePrefix, generatorSpec, promptOfName } from "../../src/train/generat
 import type { TrainingState } from "../../src/train/state.ts";
 import { type StepSpec, stepNames } from "../../src/train/step.ts";
 import { joinRows } from "../../src/train/task-batches.ts";
-import { projectRoot } from "../support/machine.ts";
+import { publishedModel } from "../support/bench-pair.ts";
 import { llamaShape, randomTensor } from "../support/problem.ts";
 
-/** The published weights, where they lie beside the checkout; random ones of the same shape otherwise. */
-const published = resolve(projectRoot, "../shared/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
-
-const shapes: Readonly<Record<"real" | "quick", ModelConfig>> = {
-  real: {
-    ...llamaShape({
-      hidden: 576,
-      ffn: 1536,
-      layers: 30,
-      heads: 9,
-      kvHeads: 3,
-      vocab: 49152,
-      context: 8192,
-      tied: true,
-    }),
-    ropeTheta: 100000,
-  },
-  quick: llamaShape({
-    hidden: 96,
-    ffn: 160,
-    layers: 2,
-    heads: 6,
-    kvHeads: 2,
-    vocab: 512,
-    context: 512,
-    tied: true,
-  }),
-};
+const quickShape: ModelConfig = llamaShape({
+  hidden: 96,
+  ffn: 160,
+  layers: 2,
+  heads: 6,
+  kvHeads: 2,
+  vocab: 512,
+  context: 512,
+  tied: true,
+});
 
 /** Prompts of a step; how many tokens they have, their first one the most; queries of each, in a row of at most `rowTokens`. */
 export const batch = {
@@ -106,9 +86,8 @@ export async function smollm2Step(quick: boolean): Promise<StepProblem> {
 type Frozen = Pick<StepProblem, "weights" | "frozenWeights"> & { readonly config: ModelConfig };
 
 async function openFrozen(quick: boolean): Promise<Frozen> {
-  const isThere = !quick && (await stat(published).catch(() => undefined)) !== undefined;
-  if (isThere) return { ...(await openModel(published)), frozenWeights: "published" };
-  const config = shapes[quick ? "quick" : "real"];
+  if (!quick) return { ...(await openModel(publishedModel)), frozenWeights: "published" };
+  const config = quickShape;
   const weights: Record<string, WeightSource> = { ...ropeWeights(config) };
   for (const [name, shape] of parameterShapes(config))
     weights[name] = { kind: "data", data: randomTensor("smollm2", name, shape) };

@@ -13,46 +13,35 @@ export type SpecializedTask = BrowserTask & { readonly promptTokens: number; rea
 
 export const tasks: readonly BrowserTask[] = [
   {
-    name: "kitchen",
-    title: "Kitchen intents",
+    name: "bikes",
+    title: "A bike rental's support",
     prompt:
-      "You are the ear of a kitchen assistant. Somebody in the kitchen, or on the way to a restaurant, says something; find the intent of the message. The intents are: accept_reservations, calories, cancel_reservation, confirm_reservation, cook_time, food_last, how_busy, ingredient_substitution, ingredients_list, meal_suggestion, nutrition_info, recipe, restaurant_reservation, restaurant_reviews, restaurant_suggestion. Reply with the bare label, nothing else.",
+      "You sort the messages that reach the support team of Fernwood, a company that rents out electric bikes by the hour. Every message goes to one queue. The queues are: battery, brakes, payment, lost_bike, app_login, parking. Answer with the name of the queue alone.",
     samples: [
-      "how long do i have to boil new potatoes",
-      "is the risotto from monday still good",
-      "how many calories does a slice of carrot cake have",
+      "you charged my card twice for yesterday's ride",
+      "it does not accept my password any more",
+      "i locked it outside the library and now it is gone",
     ],
   },
   {
-    name: "bank",
-    title: "Bank requests, as JSON",
+    name: "orders",
+    title: "Flower orders, as JSON",
     prompt:
-      'You sort the requests that reach a retail bank. Choose one of these intents for every request: account_blocked, balance, bill_balance, bill_due, freeze_account, interest_rate, min_payment, order_checks, pay_bill, pin_change, report_fraud, routing, spending_history, transactions, transfer. Write it as JSON, {"intent": "..."}, without any other text.',
-    samples: [
-      "by which day do i have to pay the water bill",
-      "move 250 dollars from my savings to checking",
-      "i need a box of new checks for my checkbook",
-    ],
+      'Customers write to a flower shop. Read from each message which flower they want and how many. Reply with JSON and nothing else, with the keys "flower" and "count", as in {"flower": "iris", "count": "3"}. Copy both from the message.',
+    samples: ["please send 5 roses to my mother", "we need 40 lilies for the church", "do you still have 20 daisies?"],
   },
   {
-    name: "speaker",
-    title: "Smart speaker calls",
+    name: "greenhouse",
+    title: "Greenhouse calls",
     prompt:
-      'A smart speaker at home hands you what it heard. Decide what the person wants and call route with that intent in double quotes, as in route("..."); write only the call. Known intents: calendar, calendar_update, next_song, order, order_status, play_music, reminder, reminder_update, shopping_list, shopping_list_update, smart_home, todo_list, todo_list_update, update_playlist, what_song.',
-    samples: [
-      "put oat milk and a dozen eggs on the shopping list",
-      "skip this one and go to the next track",
-      "turn off the lights in the hall",
-    ],
+      'You control a greenhouse. Turn what the gardener says into a single function call. The functions are: open_window(side), water(bed, minutes), set_heating(degrees), lamp(state). Write only the call, arguments by name, values in double quotes, for example water(bed="2", minutes="10").',
+    samples: ["give bed 4 water for 15 minutes", "heat to 18 degrees tonight", "lamp off please"],
   },
   {
-    name: "reviews",
-    title: "Review sentiment",
+    name: "forum",
+    title: "A forum's guard: yes or no",
     prompt:
-      "You read reviews of food products for a shop. Say whether the customer liked the food. The possible answers are Positive and Negative; give just the label.",
-    samples: [
-      "My kids love this granola and so do I. Crunchy, not too sweet, great price.",
-      "The tea tastes like dust, the smell is awful. A waste of money.",
-    ],
+      'You guard a forum for children. Does the message give away a telephone number or an e-mail address? Answer "yes" or "no".',
+    samples: ["call me on 555 0134 after school", "who else finished the third puzzle?"],
   },
 ];

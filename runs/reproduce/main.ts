@@ -15,7 +15,7 @@ npm run reproduce -- --list
   --list          all ids: what they show, where the documents say it, how long they take
   --budget NAME   minutes (20 items a task, default), hours (the protocol on two cores) or full
   --data DIR      data sets (default ../shared/data)
-  --model FILE    the edge model (default ../shared/weights, SmolLM2-135M-Instruct in Q4_1)
+  --model FILE    the edge model (default that of pairs/smollm2, SmolLM2-135M-Instruct in Q4_1)
   --pair DIR      cloud, edge and generator, for LoRA-Gen's rows
   --train FILE    the generator's run of which ablations train their own, each with other keys and equal steps (default
                   runs/smollm2/config/generator.json); what was trained lies in --work, and goes on from there
@@ -35,7 +35,7 @@ const { values, positionals } = parseArgs({
     data: { type: "string", default: join(root, "../shared/data") },
     model: {
       type: "string",
-      default: join(root, "../shared/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf"),
+      default: join(root, "pairs/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
     },
     pair: { type: "string" },
     train: { type: "string", default: join(root, "runs/smollm2/config/generator.json") },

@@ -5,4 +5,4 @@ import { join, resolve } from "node:path";
 export const packageRoot = (): string => resolve(import.meta.dirname, "../..");
 
 /** The pair that ships with lora-gen. */
-export const defaultPair = (): string => join(packageRoot(), "pairs", "assistant");
+export const defaultPair = (): string => join(packageRoot(), "pairs", "smollm2");

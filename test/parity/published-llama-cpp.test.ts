@@ -17,7 +17,7 @@ import { missingLlamaCpp, openLlamaCpp, startLlamaCpp } from "../support/llama-c
 
 const at = (path: string) => resolve(import.meta.dirname, "../../..", path);
 const files = {
-  "SmolLM2-135M-Instruct": at("shared/weights/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf"),
+  "SmolLM2-135M-Instruct": resolve(import.meta.dirname, "../../pairs/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
   "Qwen2.5-Coder-0.5B-Instruct": at("weights/qwen/Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf"),
   "Gemma 3 270M": at("weights/gemma/gemma-3-270m-q4_k_m.gguf"),
 };

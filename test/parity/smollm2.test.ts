@@ -11,8 +11,8 @@ import { type ChatMessage, renderChat } from "../../src/text/chat-template.ts";
 import { loadTokenizer } from "../../src/text/tokenizer-file.ts";
 
 const folder = resolve(import.meta.dirname, "../../../shared/weights/smollm2-135m-instruct");
-const path = join(folder, "SmolLM2-135M-Instruct.Q4_1.gguf");
-const missing = !existsSync(path);
+const path = resolve(import.meta.dirname, "../../pairs/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+const missing = !existsSync(folder);
 
 const Ids = z.array(z.int());
 const Reference = z.looseObject({
@@ -33,7 +33,7 @@ const Reference = z.looseObject({
     .length(3),
 });
 
-describe.skipIf(missing)(missing ? `SmolLM2 (skipped: ${path} is absent)` : "SmolLM2", () => {
+describe.skipIf(missing)(missing ? `SmolLM2 (skipped: ${folder} is absent)` : "SmolLM2", () => {
   const reference = readJsonFile(join(folder, "reference.json"), Reference);
 
   test("its texts become the tokens of transformers and of llama.cpp, and come back", async () => {

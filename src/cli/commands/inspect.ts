@@ -12,7 +12,7 @@ Knows pairs, models, generators, specialisations, training runs, PEFT adapters, 
 Examples:
   $ loragen inspect                                 the pair that ships
   $ loragen inspect router                          a specialisation: its gates as a heat map
-  $ loragen inspect pairs/assistant/edge --json`;
+  $ loragen inspect pairs/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf --json`;
 
 export function addInspect(program: Command, context: CliContext): void {
   program

@@ -16,8 +16,8 @@ type Flags = JsonFlag & { readonly out?: string };
 
 const examples = `
 Examples:
-  $ loragen plot work/assistant/edge                    writes work/assistant/edge/chart.svg
-  $ loragen plot work/assistant/edge --out edge.html
+  $ loragen plot work/smollm2/generator                 writes work/smollm2/generator/chart.svg
+  $ loragen plot work/smollm2/generator --out generator.html
   $ loragen plot mixed                                  a mixture of skills, or gates, that examples found`;
 
 export function addPlot(program: Command, context: CliContext): void {

@@ -39,8 +39,8 @@ far, also while it is going on.
 Examples:
   $ loragen quantize --model Llama-3-8B --bits 4 --out Llama-3-8B-int4
   $ loragen quantize --model Llama-3-8B --verify Llama-3-8B-int4
-  $ loragen quantize --model pairs/assistant/edge --bits 8 --out edge-int8
-  $ loragen quantize --generator work/assistant/generator --out pairs/mine/generator`;
+  $ loragen quantize --model pairs/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf --bits 8 --out smollm2-int8
+  $ loragen quantize --generator work/smollm2/generator --out pairs/mine/generator`;
 
 export function addQuantize(program: Command, context: CliContext): void {
   program
