@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { findConstraint } from "../constraint/find.ts";
 import type { ConstraintSpec } from "../constraint/spec.ts";
 import { jsonOf } from "../data/function-call.ts";
+import { createDecoder, type Decoder } from "../decode/decoder.ts";
 import { type Answer, type Answerer, createAnswerer } from "../pair/answer.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { encodeSpecialization } from "../pair/specialization-file.ts";
@@ -74,10 +75,11 @@ export async function runDemo(
   const { threads, device, signal } = options;
   await using specializer = await createSpecializer(pair, { threads, device });
   await specializer.specialize("Warm up."); // the first pass of a session also allocates; it is not what a pass costs
+  await using decoder = await createDecoder(pair.edge, { threads, device });
   const results: DemoResult[] = [];
   for (const scenario of scenarios) {
     if (signal.aborted) break;
-    results.push(await runScenario(pair, scenario, specializer, options));
+    results.push(await runScenario(pair, scenario, { specializer, decoder }, options));
   }
   return results;
 }
@@ -85,7 +87,7 @@ export async function runDemo(
 async function runScenario(
   pair: Pair,
   { name, title, prompt, samples }: DemoScenario,
-  specializer: Specializer,
+  { specializer, decoder }: { readonly specializer: Specializer; readonly decoder: Decoder },
   options: DemoOptions,
 ): Promise<DemoResult> {
   const { threads, device, now, constrain } = options;
@@ -97,8 +99,8 @@ async function runScenario(
   const merged = now();
   await using specialized = await createAnswerer(pair, { edge, constraint, threads, device });
   const compiled = now();
-  await using prompted = await createAnswerer(pair, { prompt, constraint, threads, device });
-  await using base = await createAnswerer(pair, { constraint, threads, device });
+  await using prompted = await createAnswerer(pair, { prompt, constraint, decoder });
+  await using base = await createAnswerer(pair, { constraint, decoder });
   const answerers: PerRole<Answerer> = { base, prompted, specialized };
   const ask = async (answerer: Answerer, input: string, reusePrefix: boolean): Promise<Answer> => {
     const answer = await answerer.answer(input, { maxTokens, reusePrefix });

@@ -6,6 +6,7 @@ import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { createRng } from "../base/rng.ts";
 import { schemaSpec } from "../constraint/spec.ts";
 import { scaleConfidence } from "../decode/confidence.ts";
+import { createDecoder } from "../decode/decoder.ts";
 import { encodeInput } from "../text/prompt.ts";
 import { answer, createAnswerer } from "./answer.ts";
 import { merge } from "./merge.ts";
@@ -42,6 +43,16 @@ test("a specialisation and the weights merged from it give the same answer", asy
   const merged = await answer(pair, "is it open", { ...options, weights });
   const direct = await answer(pair, "is it open", { ...options, specialization });
   expect(merged.ids).toEqual(direct.ids);
+});
+
+test("over an open decoder the base model answers, prompted or not, as over one of its own; it stays open", async () => {
+  await using decoder = await createDecoder(pair.edge, { threads: 1 });
+  for (const role of [{}, { prompt }, {}]) {
+    await using answerer = await createAnswerer(pair, { ...role, decoder });
+    const { text } = await answerer.answer("is it open", { maxTokens: 12 });
+    expect(text).toBe((await answer(pair, "is it open", { ...options, ...role })).text);
+  }
+  await expect(createAnswerer(pair, { specialization, decoder })).rejects.toMatchObject({ code: "E_USAGE" });
 });
 
 test("streamed pieces together are the text", async () => {

@@ -2,7 +2,13 @@
 import { AppError } from "../base/errors.ts";
 import { type CompiledConstraint, compileConstraint } from "../constraint/compile.ts";
 import type { ConstraintSpec } from "../constraint/spec.ts";
-import { createDecoder, type DecoderOptions, type Generated, type GenerateOptions } from "../decode/decoder.ts";
+import {
+  createDecoder,
+  type Decoder,
+  type DecoderOptions,
+  type Generated,
+  type GenerateOptions,
+} from "../decode/decoder.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import type { ChatTurn } from "../text/chat-layout.ts";
@@ -21,6 +27,8 @@ export type AnswererOptions = Pick<DecoderOptions, "threads" | "device" | "capac
   readonly edge?: FrozenModel | undefined;
   /** Put in front of every input. */
   readonly prompt?: string | undefined;
+  /** Of the pair's edge model as it is, open already. It stays open, and may serve several answerers in turn. */
+  readonly decoder?: Decoder | undefined;
   /** What answers must be, in any of the roles; the specialisation's own unless told otherwise. False: free text. */
   readonly constraint?: ConstraintSpec | false | undefined;
 };
@@ -52,13 +60,15 @@ export type Answerer = AsyncDisposable & {
 
 /** Compiles the edge model of a pair in one of its three roles. Throws E_MISMATCH for another pair's specialisation. */
 export async function createAnswerer(pair: EdgePair, options: AnswererOptions = {}): Promise<Answerer> {
-  const { specialization, edge, weights, prompt, constraint: asked, ...decoderOptions } = options;
+  const { specialization, edge, weights, prompt, decoder: open, constraint: asked, ...decoderOptions } = options;
   const given = Object.entries({ specialization, edge, weights, prompt }).filter(([, value]) => value !== undefined);
   if (given.length > 1)
     throw new AppError(
       "E_USAGE",
       `answerer: expected one of specialization, edge, weights and prompt, found ${given.map(([name]) => name).join(" and ")}`,
     );
+  if (open !== undefined && given.some(([name]) => name !== "prompt"))
+    throw new AppError("E_USAGE", `answerer: ${given[0]![0]} needs a decoder of its own, found an open one`);
   const onDevice = decoderOptions.device === undefined ? {} : { device: decoderOptions.device };
   const merged = weights && { config: pair.edge.config, weights };
   const specialized = specialization === undefined ? merged : await specializedEdge(pair, specialization, onDevice);
@@ -66,7 +76,8 @@ export async function createAnswerer(pair: EdgePair, options: AnswererOptions = 
   const { tokenizer, layout } = pair;
   const demanded = asked ?? specialization?.constraint;
   const constraint = demanded ? compileConstraint(tokenizer, layout, demanded) : undefined;
-  const decoder = await createDecoder(model, decoderOptions);
+  const decoder = open ?? (await createDecoder(model, decoderOptions));
+  const close = async () => (open === undefined ? decoder.close() : undefined);
   // It was fitted on answers of specialised models: of another role it would say nothing.
   const fitted = model === pair.edge ? undefined : pair.confidenceTemperature;
 
@@ -87,7 +98,7 @@ export async function createAnswerer(pair: EdgePair, options: AnswererOptions = 
     return answered;
   }
 
-  return { answer, close: decoder.close, [Symbol.asyncDispose]: decoder.close };
+  return { answer, close, [Symbol.asyncDispose]: close };
 }
 
 /** Throws E_USAGE for what is no probability, and where there are no labels. */
