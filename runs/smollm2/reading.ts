@@ -1,7 +1,7 @@
 /**
  * @file Whether a generator reads its prompts, before it answers well: the loss of validation answers under their own prompt, under another
  * of the same group (mostly over the same inputs), and under one from far away, by family:
- *   npx tsx runs/smollm2/reading.ts [GENERATOR = runs/smollm2/results/generator-so-far] [CONFIG = runs/smollm2/config/generator.json] [FAMILIES]
+ *   npx tsx runs/smollm2/reading.ts [GENERATOR = pairs/smollm2/generator] [CONFIG = runs/smollm2/config/generator.json] [FAMILIES]
  * FAMILIES is a regular expression; without it all are asked. Where the configuration weighs answers, the second number is the loss of the
  * choice among a list's labels, in nats; as likely as each other they would have what stands under "even".
  */
@@ -19,7 +19,7 @@ import { buildEvaluation, stepNames } from "../../src/train/step.ts";
 import { groupSize } from "./episodes.ts";
 
 const [
-  start = "runs/smollm2/results/generator-so-far",
+  start = "pairs/smollm2/generator",
   configPath = "runs/smollm2/config/generator.json",
   wanted = "",
 ] = process.argv.slice(2);
