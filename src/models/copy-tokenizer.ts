@@ -1,6 +1,7 @@
 /** @file The files of a tokenizer, which follow the weights into every Hugging Face directory made from them. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { ensureFolder } from "../base/folder.ts";
 import { writeJsonFile } from "../base/json-file.ts";
 import { copyRegularFile } from "../base/read-file.ts";
 import { readTokenizer, tokenizerWithin } from "../text/tokenizer-file.ts";
@@ -19,6 +20,7 @@ const names = [
 
 /** Writes each from the first source that has it: a directory, or a GGUF file, whose metadata is translated. Throws E_IO, and as `readTokenizer`. */
 export async function copyTokenizer(directory: string, sources: readonly (string | undefined)[]): Promise<void> {
+  await ensureFolder(directory);
   const missing = new Set<string>(names);
   for (const source of sources) {
     if (source === undefined) continue;

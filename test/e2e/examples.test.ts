@@ -1,10 +1,17 @@
 /** @file The examples run as they are, on a tiny pair. */
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { answer, createAnswerer } from "../../src/pair/answer.ts";
+import { loadEdgePair } from "../../src/pair/edge-pair.ts";
+import { loadPair, writePairFile } from "../../src/pair/pair-file.ts";
+import { parseSpecialization } from "../../src/pair/specialization.ts";
+import { specialize } from "../../src/pair/specialize.ts";
+import { SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
+import { writeGgufCopy } from "../support/gguf-copy.ts";
 import { root } from "../support/loragen.ts";
 import { testTokenizer, writeTinyPair } from "../support/tiny-pair.ts";
 
@@ -47,4 +54,28 @@ test("train.ts trains a model that is better than chance", async () => {
 
 test("skills.ts mixes two skills as examples say, and answers", async () => {
   expect(await example("skills", pair)).toMatch(/^calm, lively: [\d.]+, [\d.]+\nanswer after \d+ ms: /);
+});
+
+test("browser/prepare.ts writes a pair over a GGUF file as one that a page reads, with the same answers", async () => {
+  const [source, out] = [join(folder, "gguf"), join(folder, "page")];
+  await cp(join(pair, "generator"), join(source, "generator"), { recursive: true });
+  await writeGgufCopy(join(source, "model.gguf"), join(pair, "edge"), { tokenizer: testTokenizer, type: "F16" });
+  const file = { name: "gguf", cloud: "model.gguf", edge: "model.gguf", layout: SPECIAL_TOKEN_LAYOUT };
+  await writePairFile(source, file);
+  expect(await example("browser/prepare", source, out)).toMatch(/^orders: \d+ tokens of prompt became \d+ bytes$/m);
+
+  const page = await loadEdgePair((path) => readFile(join(out, "pair", path)));
+  const json = await readFile(join(out, "tasks/orders/specialization.json"), "utf8");
+  await using answerer = await createAnswerer(page, {
+    specialization: parseSpecialization(json, "orders"),
+    threads: 1,
+  });
+  const tasks = JSON.parse(await readFile(join(out, "tasks.json"), "utf8")) as { name: string; prompt: string }[];
+  const { prompt } = tasks.find(({ name }) => name === "orders")!;
+  const whole = await loadPair(source);
+  const specialization = await specialize(whole, prompt, { threads: 1 });
+  for (const input of ["please send 5 roses", "Größe: 7½ — 東京"]) {
+    const { ids } = await answer(whole, input, { specialization, maxTokens: 12, threads: 1 });
+    expect((await answerer.answer(input, { maxTokens: 12 })).ids).toEqual(ids);
+  }
 });
