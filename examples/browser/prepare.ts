@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import {
   copyTokenizer,
   createSpecializer,
+  findConstraint,
   loadPair,
   openModel,
   type PairFile,
@@ -39,7 +40,8 @@ const pair = await loadPair(isGguf ? target : directory);
 await using specializer = await createSpecializer(pair);
 const specialized: SpecializedTask[] = [];
 for (const task of tasks) {
-  const specialization = await specializer.specialize(task.prompt);
+  const constraint = findConstraint(task.prompt)?.spec; // labels, calls or keys that the prompt names
+  const specialization = await specializer.specialize(task.prompt, { constraint });
   const { bytes } = await writeSpecialization(join(out, "tasks", task.name), specialization);
   specialized.push({ ...task, promptTokens: specialization.promptTokens, bytes });
   console.log(`${task.name}: ${specialization.promptTokens} tokens of prompt became ${bytes} bytes`);
