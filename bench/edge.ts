@@ -113,5 +113,5 @@ async function measureTokens(options: BenchOptions): Promise<{ readonly base: nu
     const { ms, outputTokens } = await decoder.generate(start, asked);
     return ms.decode / outputTokens;
   };
-  return interleave({ base: perToken(plain), merged: perToken(changed) }, options);
+  return await interleave({ base: perToken(plain), merged: perToken(changed) }, options);
 }
