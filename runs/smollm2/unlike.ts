@@ -148,7 +148,7 @@ type Detector = (training: readonly Float32Array[]) => (state: Float32Array) => 
 
 /** Mahalanobis distance, as the product has it. */
 const spread: Detector = (training) => {
-  const known = fitKnownPrompts(training, training, { layer: 1, generatorSha256: "" });
+  const known = fitKnownPrompts(training, training, { layer: 1, generatorSha256: "", cloudSha256: "" });
   return (state) => stateDistance(known, state);
 };
 

@@ -55,11 +55,17 @@ export const pairOption = () =>
 export const threadsOption = () =>
   new Option("--threads <n>", "threads per operator, 0: one per core").argParser(wholeNumber(0, maxThreads)).default(0);
 
+const deviceOption = () =>
+  new Option("--device <name>", "where models run").choices(["cpu", "webgpu", "cuda"]).default("cpu");
+
 /** `--pair`, `--threads`, `--device`. */
-export const pairOptions = (): Option[] => [
-  pairOption(),
+export const pairOptions = (): Option[] => [pairOption(), threadsOption(), deviceOption()];
+
+/** The same for what writes into a pair: without a default, which is the one that ships. */
+export const writtenPairOptions = (): Option[] => [
+  new Option("--pair <dir>", "required: the pair that is measured and written into"),
   threadsOption(),
-  new Option("--device <name>", "where models run").choices(["cpu", "webgpu", "cuda"]).default("cpu"),
+  deviceOption(),
 ];
 
 export type QuantizeFlag = { readonly quantize?: QuantizationName };

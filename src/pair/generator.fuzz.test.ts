@@ -108,6 +108,7 @@ test("2,000 mutations of known-prompts.json open the pair or are refused", async
     validationPrompts: 250,
     beyond: 0.02,
     generatorSha256: pair.generator.sha256,
+    cloudSha256: pair.cloud.sha256,
   });
   const damage = damageFile(path, bytesOf(path), mutateJsonBytes);
   const { outcomes, reasons } = await fuzz({
@@ -115,7 +116,7 @@ test("2,000 mutations of known-prompts.json open the pair or are refused", async
     damage,
     read: async () => {
       const known = (await readKnownPrompts(join(dir, "generator")))!;
-      requireMeasuredWith(path, known, pair.generator.sha256);
+      requireMeasuredWith(path, known, { generatorSha256: pair.generator.sha256, cloudSha256: pair.cloud.sha256 });
       requireStatesOf(path, known, pair.cloud);
       expect(stateDistance(known, new Float32Array(hidden).fill(1))).toBeGreaterThan(0);
     },

@@ -22,13 +22,14 @@ export async function readKnownPrompts(directory: string): Promise<KnownPrompts 
   return bytes === undefined ? undefined : parseKnownPrompts(decodeUtf8(bytes, path), path);
 }
 
-/** Writes it into a generator's folder. Returns the file's path and size. */
+/** Writes it into a generator's folder. Returns the file's path and size. Throws E_FORMAT, E_LIMIT for what could not be read again. */
 export async function writeKnownPrompts(
   directory: string,
   known: KnownPrompts,
 ): Promise<{ readonly file: string; readonly bytes: number }> {
   const file = join(directory, knownPromptsName);
   const text = encodeKnownPrompts(known);
+  parseKnownPrompts(text, file);
   await writeFileAtomic(file, text);
   return { file, bytes: text.length };
 }

@@ -27,6 +27,7 @@ function knownAround(mean: Float32Array, changes: Partial<KnownPrompts> = {}): K
     validationPrompts: 250,
     beyond: 0.02,
     generatorSha256: "a".repeat(64),
+    cloudSha256: "c".repeat(64),
     ...changes,
   };
 }
@@ -98,7 +99,7 @@ describe("a pair", () => {
   afterAll(() => rmSync(directory, { recursive: true }));
 
   const around = (mean: Float32Array, changes: Partial<KnownPrompts> = {}) =>
-    knownAround(mean, { generatorSha256: plain.generator.sha256, ...changes });
+    knownAround(mean, { generatorSha256: plain.generator.sha256, cloudSha256: plain.cloud.sha256, ...changes });
 
   test("without such a file calls no prompt unlike", async () => {
     expect(plain.known).toBeUndefined();
@@ -121,7 +122,7 @@ describe("a pair", () => {
     }
   });
 
-  test("is refused where the file is of another generator, of another width, of a layer that is not there, or damaged", async () => {
+  test("is refused where the file is of another generator or cloud model, of another width, of a layer that is not there, or damaged", async () => {
     const { hidden } = plain.shape.cloud;
     const opened = async (known: KnownPrompts) => {
       await writeKnownPrompts(generator, known);
@@ -129,16 +130,28 @@ describe("a pair", () => {
     };
     const mean = new Float32Array(hidden);
     expect((await opened(around(mean))).known).toMatchObject({ layer: 1, prompts: 400 });
-    const other = opened(around(mean, { generatorSha256: "b".repeat(64) }));
-    await expect(other).rejects.toMatchObject({
-      code: "E_MISMATCH",
-      message: expect.stringContaining("measure it again"),
-    });
+    for (const [part, other] of [
+      ["generator", { generatorSha256: "b".repeat(64) }],
+      ["cloud model", { cloudSha256: "b".repeat(64) }],
+    ] as const)
+      await expect(opened(around(mean, other))).rejects.toMatchObject({
+        code: "E_MISMATCH",
+        message: expect.stringMatching(`measured with the ${part} b{64}.*measure it again`),
+      });
     await expect(opened(around(new Float32Array(hidden + 1)))).rejects.toMatchObject({ code: "E_FORMAT" });
     await expect(opened(around(mean, { layer: 3 }))).rejects.toMatchObject({ code: "E_FORMAT" });
     writeFileSync(join(generator, "known-prompts.json"), readFileSync(join(generator, "generator.json")));
     await expect(loadPair(directory)).rejects.toMatchObject({ code: "E_FORMAT" });
     expect((await loadPair(directory, { readKnown: false })).known).toBeUndefined();
+  });
+
+  test("gets no file that could not be read again", async () => {
+    const mean = new Float32Array(plain.shape.cloud.hidden);
+    await writeKnownPrompts(generator, around(mean));
+    const before = readFileSync(join(generator, "known-prompts.json"));
+    for (const known of [around(mean, { threshold: 0 }), around(mean.map(() => Number.NaN))])
+      await expect(writeKnownPrompts(generator, known)).rejects.toMatchObject({ code: "E_FORMAT" });
+    expect(readFileSync(join(generator, "known-prompts.json"))).toEqual(before);
   });
 
   test("whose generator is written anew has none any more", async () => {

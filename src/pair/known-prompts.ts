@@ -29,9 +29,11 @@ export type KnownPrompts = {
   readonly beyond: number;
   /** The generator whose LoRA and meta tokens the cloud model had. */
   readonly generatorSha256: string;
+  /** The cloud model, however its weights were held. */
+  readonly cloudSha256: string;
 };
 
-/** Limits for untrusted files; the largest has four components of the widest state, or 256 of one of 1,024. */
+/** Limits for untrusted files; the largest has 21 components of the widest state, or 256 of one of 1,024. */
 export const knownPromptsLimits = { fileBytes: 2 ** 20, components: 256, width: 16_384 } as const;
 
 /** Beside `generator.json`. */
@@ -55,6 +57,7 @@ const KnownPromptsFile = z.strictObject({
   validationPrompts: z.int().min(1),
   beyond: z.number().min(0).max(1),
   generatorSha256: Sha256,
+  cloudSha256: Sha256,
 });
 
 /** The file's text. Components are rounded to fp16. */
@@ -104,13 +107,25 @@ export function parseKnownPrompts(text: string, file: string): KnownPrompts {
   return { ...parsed, mean, components };
 }
 
-/** Throws E_MISMATCH for what was measured with another generator. */
-export function requireMeasuredWith(file: string, known: KnownPrompts, generatorSha256: string): void {
-  if (known.generatorSha256 !== generatorSha256)
-    throw new AppError(
-      "E_MISMATCH",
-      `${file}: measured with the generator ${known.generatorSha256}, but this one is ${generatorSha256}: measure it again with loragen known-prompts, or delete the file`,
-    );
+/** The weights that states depend on. */
+type MeasuredWith = Pick<KnownPrompts, "generatorSha256" | "cloudSha256">;
+type Weights = { readonly generatorSha256: string; readonly cloudSha256?: string | undefined };
+
+/** What differs from the weights that are there, and what to do; undefined where nothing does. Compares a cloud model where one is given. */
+export function whyStale(known: MeasuredWith, { generatorSha256, cloudSha256 }: Weights): string | undefined {
+  for (const [part, was, is] of [
+    ["generator", known.generatorSha256, generatorSha256],
+    ["cloud model", known.cloudSha256, cloudSha256],
+  ] as const)
+    if (is !== undefined && was !== is)
+      return `measured with the ${part} ${was}, but this one is ${is}: measure it again with loragen known-prompts, or delete the file`;
+  return undefined;
+}
+
+/** Throws E_MISMATCH for what was measured with another generator or another cloud model. */
+export function requireMeasuredWith(file: string, known: MeasuredWith, weights: MeasuredWith): void {
+  const stale = whyStale(known, weights);
+  if (stale !== undefined) throw new AppError("E_MISMATCH", `${file}: ${stale}`);
 }
 
 /** Throws E_FORMAT where the cloud model has no such layer, or states of another width. */

@@ -80,7 +80,7 @@ export async function loadPair(
   const known = readKnown ? await readKnownPrompts(generatorFolder) : undefined;
   if (known !== undefined) {
     const path = join(generatorFolder, knownPromptsName);
-    requireMeasuredWith(path, known, generator.sha256);
+    requireMeasuredWith(path, known, { generatorSha256: generator.sha256, cloudSha256: cloud.sha256 });
     requireStatesOf(path, known, cloud);
   }
   const { name, layout, cloudLayout = layout, confidenceTemperature } = file;

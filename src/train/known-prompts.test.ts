@@ -11,7 +11,7 @@ const drawn = (count: number, label: string): Float32Array[] =>
     const normals = rng.split(`${label} ${i}`).fillNormal(new Float32Array(width), 1);
     return normals.map((value, axis) => 100 + value * (axis < 2 ? 10 : 0.5));
   });
-const options = { layer: 3, generatorSha256: "a".repeat(64), components: 2 };
+const options = { layer: 3, generatorSha256: "a".repeat(64), cloudSha256: "c".repeat(64), components: 2 };
 
 test("of prompts like those of the training the share that was asked for is flagged", () => {
   const validation = drawn(200, "validation");
@@ -48,6 +48,22 @@ test("states that are all the same are refused, and so are numbers that are none
   expect(() => fitKnownPrompts(same, same, options)).toThrow(expect.objectContaining({ code: "E_DATA" }));
   const broken = [...drawn(59, "train"), new Float32Array(width).fill(Number.NaN)];
   expect(() => fitKnownPrompts(broken, same, options)).toThrow(expect.objectContaining({ code: "E_NAN" }));
+});
+
+test("the share that is told is counted: of 60 one is farther away, not 2 % of them", () => {
+  expect(fitKnownPrompts(drawn(300, "train"), drawn(60, "validation"), options).beyond).toBe(1 / 60);
+});
+
+test("validation states that are no numbers, or all at the mean, leave no threshold and are refused", () => {
+  const train = drawn(300, "train");
+  const validation = drawn(60, "validation");
+  const { mean } = fitKnownPrompts(train, validation, options);
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
+    expect(() => fitKnownPrompts(train, [...validation, new Float32Array(width).fill(value)], options)).toThrow(
+      expect.objectContaining({ code: "E_NAN" }),
+    );
+  for (const useless of [validation.map(() => mean), []])
+    expect(() => fitKnownPrompts(train, useless, options)).toThrow(expect.objectContaining({ code: "E_DATA" }));
 });
 
 test("prompts are drawn once each, the same with the same seed, and too few are refused", () => {

@@ -6,7 +6,7 @@ import { decompose } from "../svf/svd.ts";
 
 /**
  * `components`: principal components that have a variance each. `prompts`, `validationPrompts`: how many are read unless told otherwise.
- * `beyond`: the share of validation prompts that is flagged. `fewest`: of either, below which a spread or a quantile means nothing.
+ * `beyond`: the largest share of validation prompts that is flagged. `fewest`: of either, below which a spread or quantile means nothing.
  */
 export const knownPromptsDefaults = {
   components: 16,
@@ -34,14 +34,17 @@ export function drawPrompts(what: string, prompts: readonly string[], count: num
 export type FitOptions = {
   readonly layer: number;
   readonly generatorSha256: string;
+  readonly cloudSha256: string;
   readonly components?: number;
+  /** The largest share; what is counted in the end is at most this. */
   readonly beyond?: number;
 };
 
 /**
  * From the states of training prompts and of validation prompts: where the former lie, and the distance that all but a share `beyond` of
  * the latter keep.
- * @throws E_NAN where states are not finite, E_DATA where they do not differ
+ * @throws E_NAN where states or distances are not finite, E_DATA where training prompts do not differ, or validation prompts lie
+ * at their mean
  */
 export function fitKnownPrompts(
   states: readonly Float32Array[],
@@ -49,8 +52,9 @@ export function fitKnownPrompts(
   {
     layer,
     generatorSha256,
+    cloudSha256,
     components: most = knownPromptsDefaults.components,
-    beyond = knownPromptsDefaults.beyond,
+    beyond: atMost = knownPromptsDefaults.beyond,
   }: FitOptions,
 ): KnownPrompts {
   const count = states.length;
@@ -77,13 +81,22 @@ export function fitKnownPrompts(
     otherVariance,
   };
   const distances = validation.map((state) => stateDistance(spread, state)).sort((a, b) => a - b);
+  if (!distances.every(Number.isFinite))
+    throw new AppError("E_NAN", "known prompts: distances of validation prompts are not finite");
+  const threshold = distances[Math.max(0, Math.ceil(distances.length * (1 - atMost)) - 1)] ?? 0;
+  if (!(threshold > 0))
+    throw new AppError(
+      "E_DATA",
+      `known prompts: expected validation prompts away from the training's mean, found a distance of ${threshold} to warn beyond`,
+    );
   return {
     layer,
     ...spread,
-    threshold: distances[Math.max(0, Math.ceil(distances.length * (1 - beyond)) - 1)]!,
+    threshold,
     prompts: count,
     validationPrompts: validation.length,
-    beyond,
+    beyond: distances.filter((distance) => distance > threshold).length / distances.length,
     generatorSha256,
+    cloudSha256,
   };
 }

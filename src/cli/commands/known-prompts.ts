@@ -17,15 +17,16 @@ import {
   exactOption,
   jsonOption,
   type PairFlags,
-  pairOptions,
   required,
   wholeNumber,
+  writtenPairOptions,
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 
-type Flags = PairFlags &
+type Flags = Omit<PairFlags, "pair"> &
   JsonFlag &
   ExactFlag & {
+    readonly pair?: string;
     readonly train?: string;
     readonly validation?: string;
     readonly prompts: number;
@@ -46,6 +47,7 @@ export function addKnownPrompts(program: Command, context: CliContext): void {
     .summary("let a pair know its training prompts, and warn of others")
     .description("Measures where a generator's training prompts lie, so that specialize warns of prompts unlike them.");
   const options = [
+    ...writtenPairOptions(),
     new Option("--train <file>", "required: the episodes that the generator was trained on"),
     new Option("--validation <file>", "required: other episodes of the same kinds"),
     new Option("--prompts <n>", "training prompts that are read")
@@ -55,7 +57,6 @@ export function addKnownPrompts(program: Command, context: CliContext): void {
       .argParser(wholeNumber(knownPromptsDefaults.fewest, 10_000))
       .default(knownPromptsDefaults.validationPrompts),
     new Option("--seed <n>", "of their draw").argParser(wholeNumber(0)).default(1),
-    ...pairOptions(),
     exactOption(),
     jsonOption(),
   ];
@@ -66,6 +67,7 @@ export function addKnownPrompts(program: Command, context: CliContext): void {
 }
 
 async function run(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
+  const directory = required(flags.pair, "known-prompts", "--pair DIR");
   const train = required(flags.train, "known-prompts", "--train FILE");
   const validation = required(flags.validation, "known-prompts", "--validation FILE");
   const { resolveModel, stderr: stream, now, isTerminal } = context;
@@ -81,7 +83,7 @@ async function run(context: CliContext, flags: Flags, signal: AbortSignal): Prom
     await drawn("train", train, flags.prompts),
     await drawn("validation", validation, flags.validationPrompts),
   ];
-  const pair = await loadPair(flags.pair, {
+  const pair = await loadPair(directory, {
     exact: flags.exact,
     readKnown: false,
     resolveModel,
@@ -104,8 +106,9 @@ async function run(context: CliContext, flags: Flags, signal: AbortSignal): Prom
   const fitted = fitKnownPrompts(all.slice(0, known.length), all.slice(known.length), {
     layer,
     generatorSha256: pair.generator.sha256,
+    cloudSha256: pair.cloud.sha256,
   });
-  const { file, bytes } = await writeKnownPrompts(await generatorFolderOf(flags.pair), fitted);
+  const { file, bytes } = await writeKnownPrompts(await generatorFolderOf(directory), fitted);
   const { prompts, validationPrompts, beyond, threshold } = fitted;
   printResult(
     context,

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { sha256File } from "../../base/hash-file.ts";
 import { openSafetensors } from "../../files/safetensors.ts";
 import type { GeneratorConfig } from "../../generator/config.ts";
+import type { Model } from "../../models/model.ts";
 import { scalesOf } from "../../pair/generator.ts";
 import { readGeneratorConfig } from "../../pair/generator-file.ts";
-import { type KnownPrompts, knownPromptsName, requireMeasuredWith } from "../../pair/known-prompts.ts";
+import { type KnownPrompts, knownPromptsName, requireStatesOf, whyStale } from "../../pair/known-prompts.ts";
 import { readKnownPrompts } from "../../pair/known-prompts-file.ts";
 import { formatBytes, formatCount, percent, plural } from "../format.ts";
 import { facts, type Inspection } from "./inspection.ts";
@@ -21,8 +22,10 @@ export type GeneratorSummary = {
   readonly dtypes: Readonly<Record<string, number>>;
   readonly sha256: string;
   /** Which prompts it knows, where that was measured. */
-  readonly known: Pick<KnownPrompts, "layer" | "prompts" | "validationPrompts" | "beyond" | "threshold"> | null;
+  readonly known: (Measured & { readonly stale: string | null }) | null;
 };
+
+type Measured = Pick<KnownPrompts, "layer" | "prompts" | "validationPrompts" | "beyond" | "threshold">;
 
 export async function inspectGenerator(directory: string): Promise<Inspection> {
   const summary = await summarizeGenerator(directory);
@@ -36,8 +39,8 @@ export async function inspectGenerator(directory: string): Promise<Inspection> {
   };
 }
 
-/** Reads the configuration and the header of the weights; whether they fit a pair is the pair's question. */
-export async function summarizeGenerator(directory: string): Promise<GeneratorSummary> {
+/** Reads the configuration and the header of the weights; whether they fit a pair is the pair's question. `cloud` is known in a pair. */
+export async function summarizeGenerator(directory: string, cloud?: Model): Promise<GeneratorSummary> {
   const config = await readGeneratorConfig(directory);
   const path = join(directory, "model.safetensors");
   const file = await openSafetensors(path);
@@ -58,27 +61,25 @@ export async function summarizeGenerator(directory: string): Promise<GeneratorSu
     bytes: file.fileBytes,
     dtypes: dtypesOf(tensors),
     sha256,
-    known: await summarizeKnown(directory, sha256),
+    known: await summarizeKnown(directory, sha256, cloud),
   };
 }
 
-/** Throws E_MISMATCH where it was measured with other weights. */
-async function summarizeKnown(directory: string, sha256: string): Promise<GeneratorSummary["known"]> {
+async function summarizeKnown(
+  directory: string,
+  generatorSha256: string,
+  cloud: Model | undefined,
+): Promise<GeneratorSummary["known"]> {
   const known = await readKnownPrompts(directory);
   if (known === undefined) return null;
-  requireMeasuredWith(join(directory, knownPromptsName), known, sha256);
   const { layer, prompts, validationPrompts, beyond, threshold } = known;
-  return { layer, prompts, validationPrompts, beyond, threshold };
+  const stale = whyStale(known, { generatorSha256, cloudSha256: cloud?.sha256 }) ?? null;
+  if (stale === null && cloud !== undefined) requireStatesOf(join(directory, knownPromptsName), known, cloud);
+  return { layer, prompts, validationPrompts, beyond, threshold, stale };
 }
 
 /** "400 prompts of its training, at layer 15; farther than 1.31 is warned of: 2 % of 250 others" */
-export const describeKnown = ({
-  layer,
-  prompts,
-  validationPrompts,
-  beyond,
-  threshold,
-}: NonNullable<GeneratorSummary["known"]>): string =>
+export const describeKnown = ({ layer, prompts, validationPrompts, beyond, threshold }: Measured): string =>
   `${plural(prompts, "prompt")} of its training, at layer ${layer}; specialize warns of one farther away than ${threshold.toFixed(2)}, as ${percent(beyond)} % of ${validationPrompts} others of the same kinds are`;
 
 export function generatorFacts({ config, parts, bytes, dtypes, sha256, known }: GeneratorSummary): [string, string][] {
@@ -102,7 +103,14 @@ export function generatorFacts({ config, parts, bytes, dtypes, sha256, known }: 
     ],
     ["weights", `${formatBytes(bytes)}, ${describeDtypes(dtypes)}`],
     ["sha256", sha256],
-    ...(known === null ? [] : [["knows", describeKnown(known)] satisfies [string, string]]),
+    ...(known === null
+      ? []
+      : [
+          [
+            "knows",
+            known.stale === null ? describeKnown(known) : `${knownPromptsName} is stale: ${known.stale}`,
+          ] satisfies [string, string],
+        ]),
   ];
 }
 

@@ -14,9 +14,10 @@ const PairParts = z.looseObject({ generator: z.string().default("generator") });
 /** Opens the whole pair, so that what does not fit together is found. */
 export async function inspectPair(directory: string): Promise<Inspection> {
   const warnings: string[] = [];
-  const pair = await loadPair(directory, { warn: (message) => warnings.push(message) });
+  // The summary says where known prompts are stale, which refuses whoever uses the pair.
+  const pair = await loadPair(directory, { readKnown: false, warn: (message) => warnings.push(message) });
   const [cloud, edge] = [await summarizeModel(pair.cloud), await summarizeModel(pair.edge)];
-  const generator = await summarizeGenerator(await generatorFolder(directory));
+  const generator = await summarizeGenerator(await generatorFolder(directory), pair.cloud);
   const bytes = await folderBytes(directory);
   const { name, layout, tokenizer } = pair;
   return {
