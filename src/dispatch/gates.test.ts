@@ -40,13 +40,14 @@ describe.each(["searched", "learnt"] as const)("gates %s from examples", (way) =
   const options = { way, generations: 3, population: 8, steps: 20, threads: 1 };
 
   test("are better on examples set aside than the predicted ones, in the same file, merged too", async () => {
-    const found = await specializeFromExamples(pair, start, split, options);
+    const found = await specializeFromExamples(pair, { ...start, unlike: true }, split, options);
     const { kept, tried, specialization } = found;
     expect([found.fitted, found.heldOut]).toEqual([6, 2]);
     expect(tried[0]!.at).toBe(0);
     expect(kept.at).toBeGreaterThan(0);
     expect(kept.heldOut.logLikelihood).toBeGreaterThan(tried[0]!.heldOut.logLikelihood);
     expect(specialization.found).toEqual({ way, examples: 8 });
+    expect(specialization).not.toHaveProperty("unlike"); // which was said of the gates that were predicted
     const { file, bytes } = await writeSpecialization(join(folder, way), specialization);
     expect(bytes).toBeLessThan(600);
     const read = await readSpecialization(file, pair);

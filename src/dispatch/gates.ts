@@ -161,8 +161,9 @@ export async function specializeFromExamples(
 const asStored = (gates: ArrayLike<number>): Float32Array =>
   float16ToFloat32(float32ToFloat16(Float32Array.from(gates, (gate) => Math.min(maxGate, Math.max(-maxGate, gate)))));
 
+/** What the start says of its prompt's gates, that the prompt is unlike the training's, is no word on gates that were found. */
 function withGates(
-  start: Specialization,
+  { unlike: _, ...start }: Specialization,
   gates: Float32Array,
   found: NonNullable<Specialization["found"]>,
 ): Specialization {

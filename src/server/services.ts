@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { ConstraintSpec } from "../constraint/spec.ts";
 import type { EdgePair } from "../pair/pair.ts";
+import type { Pair } from "../pair/pair-file.ts";
 import type { Specialization } from "../pair/specialization.ts";
 import type { TruncateMode } from "../text/truncate-prompt.ts";
 import type { Downloads } from "./downloads.ts";
@@ -38,7 +39,7 @@ export type CloudPass = {
 };
 
 export type Services = {
-  readonly pair: EdgePair;
+  readonly pair: EdgePair & Pick<Pair, "known">;
   /** The edge model. */
   readonly edge: Side;
   /** The cloud model, where it may answer for specialisations that are found wanting. */

@@ -1,22 +1,28 @@
 /** @file What a service says of a prompt that makes its gates doubtful. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { remoteCloud } from "./remote-cloud.ts";
+import { openStore } from "./store/store.ts";
 
 let far: TinyService;
 let near: TinyService;
+let pair: Pair;
 beforeAll(async () => {
   const plain = await openTinyPair();
   const { hidden } = plain.shape.cloud;
   const axis = new Float32Array(hidden).fill(1 / Math.sqrt(hidden));
   const nowhere = new Float32Array(hidden).fill(1000); // no prompt lies there
-  const pair: Pair = {
+  pair = {
     ...plain,
     known: {
       ...{ layer: 1, mean: nowhere, components: [axis], variances: [1], otherVariance: 1, threshold: 1 },
-      ...{ prompts: 400, validationPrompts: 250, beyond: 0.02, generatorSha256: plain.generator.sha256 },
+      ...{ prompts: 400, validationPrompts: 250, beyond: 0.02 },
+      ...{ generatorSha256: plain.generator.sha256, cloudSha256: plain.cloud.sha256 },
     },
   };
   far = await openTinyService(pair);
@@ -46,4 +52,27 @@ test("so is one in another language, by its own text, not by that of its example
   const examples = [{ input: prompt, output: "Post" }];
   const english = await far.ask("/v1/specializations", { name: "english", prompt: "Name the desk.", examples });
   expect(await english.json()).toMatchObject({ warnings: [unlike] });
+});
+
+test("what was made with other known prompts, or with none, does not answer for these", async () => {
+  const { known, ...plain } = pair;
+  const store = await openStore(mkdtempSync(join(tmpdir(), "warnings-")));
+  const ask = async (opened: Pair) => {
+    const service = await openTinyService(opened, {}, store);
+    const made = await service.ask("/v1/specializations", { name: "made", prompt: "Say yes or no." });
+    await service.close();
+    return await made.json();
+  };
+  const wide = { ...pair, known: { ...known!, threshold: 1e6 } };
+  for (const [opened, warnings] of [
+    [plain, []],
+    [pair, [unlike]],
+    [wide, []],
+  ] as const)
+    expect(await ask(opened)).toMatchObject({ computed: true, warnings });
+  for (const [opened, warnings] of [
+    [plain, []],
+    [pair, [unlike]],
+  ] as const)
+    expect(await ask(opened)).toMatchObject({ computed: false, warnings });
 });

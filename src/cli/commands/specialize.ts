@@ -145,11 +145,11 @@ async function specializeCommand(context: CliContext, flags: Flags, signal?: Abo
     secret: flags.anonymous ? undefined : await promptSecret(context),
     constraint,
   });
-  for (const warning of unlikeWarnings(predicted)) warnOn(context)(warning);
   const routed = context.now();
   const search =
     split && signal && (await findGates(context, pair, predicted, split, constraint, { ...flags, signal }));
   const specialization = search?.specialization ?? predicted;
+  for (const warning of unlikeWarnings(specialization)) warnOn(context)(warning);
   const { gates, topK, layers, experts, promptTokens, promptHmac, truncated, cloudQuantization } = specialization;
   const found = context.now();
   assembleLora(pair, specialization);
@@ -172,7 +172,7 @@ async function specializeCommand(context: CliContext, flags: Flags, signal?: Abo
     truncated,
     cloudQuantization,
     constraint,
-    unlike: predicted.unlike ?? false,
+    unlike: specialization.unlike ?? false,
     ...(search === undefined ? {} : { search: toldOf(search) }),
     bytes,
     constraintBytes,

@@ -2,8 +2,10 @@
 import { createHmac } from "node:crypto";
 import { join, normalize } from "node:path";
 import { AppError } from "../../base/errors.ts";
+import { sha256 } from "../../base/hash.ts";
 import { findConstraint } from "../../constraint/find.ts";
 import { type ConstraintSpec, labelsSpec, schemaSpec } from "../../constraint/spec.ts";
+import { encodeKnownPrompts } from "../../pair/known-prompts.ts";
 import { languageWarnings, unlikeWarnings } from "../../pair/prompt-warnings.ts";
 import { encodeSpecialization, requireSamePair, type Specialization } from "../../pair/specialization.ts";
 import { readSpecialization } from "../../pair/specialization-file.ts";
@@ -53,7 +55,9 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
   const shots = (examples ?? []).map(({ input, output }) => ({ input, target: output }));
   const text = renderSystemPrompt({ ...(prompt === undefined ? {} : { description: prompt }), examples: shots });
   const { tenant } = c.var.caller;
-  const question = JSON.stringify([text, pair.edge.sha256, pair.generator.sha256, options]);
+  // What was made before prompts were measured says nothing of them; what was measured since then is another question.
+  const measured = pair.known === undefined ? [] : [sha256(encodeKnownPrompts(pair.known))];
+  const question = JSON.stringify([text, pair.edge.sha256, pair.generator.sha256, options, ...measured]);
   const key = secret && createHmac("sha256", secret).update(`specialization ${question}`).digest("hex");
   const known = key === undefined ? undefined : await store.findKey(tenant, key);
   const content =
