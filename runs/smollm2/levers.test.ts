@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { GeneratorRun } from "../../src/train/recipes/generator.ts";
 import { leverRun, levers } from "./levers.ts";
@@ -19,3 +20,10 @@ test.each(Object.entries(levers))(
     expect(differing.sort()).toEqual([...Object.keys(changes), ...follows].sort());
   },
 );
+
+const configs = new URL("config/", import.meta.url);
+test.each(readdirSync(configs))("config/%s is a run that can be trained, over the model of the pair", (name) => {
+  const run = GeneratorRun.parse(JSON.parse(readFileSync(new URL(name, configs), "utf8")));
+  const model = "pairs/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+  expect([run.cloud, run.edge, run.output]).toEqual([model, model, `work/smollm2/${name.replace(".json", "")}`]);
+});
