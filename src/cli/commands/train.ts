@@ -20,7 +20,7 @@ Models are folders or ids of the Hugging Face hub, as "Qwen/Qwen2-1.5B" or "owne
 Checkpoints are written on the way and at the first Ctrl-C; --resume goes on from the newest one.
 
 Examples:
-  $ loragen train --config runs/smollm2/config/generator.json
+  $ loragen train --config runs/smollm2/config/generator.json    its data first: runs/smollm2/README.md says how to write it
   $ loragen train --config runs/smollm2/config/generator.json --resume
   $ loragen plot work/smollm2/generator                          a chart of the run, also while it is going on`;
 
