@@ -8,7 +8,7 @@ export type BenchOptions = {
   readonly repetitions: number;
   readonly warmUp: number;
   readonly threads: number;
-  /** The folder of a pair; undefined: the shipped one, or random weights of the same shape where there is none. */
+  /** The folder of a pair; undefined: the one that ships, `pairs/smollm2`. */
   readonly pair: string | undefined;
   /** The GGUF file of `published`; undefined: the usual one. */
   readonly file?: string | undefined;

@@ -1,5 +1,5 @@
 /**
- * @file Prepares everything the default pair is trained on:
+ * @file Prepares everything the toy pair is trained on:
  *   npx tsx runs/assistant/data.ts [DATA = ../shared/data] [OUT = work/assistant/data] [TOKENIZER = work/assistant/pair/tokenizer]
  * writes seen.jsonl (the assistant's tasks), seen-whole.jsonl (the same with validation inputs among those to learn from), instructions.jsonl (further instructions), copying.jsonl (copying drills), text.train.tokens and text.validation.tokens.
  */

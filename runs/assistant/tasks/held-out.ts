@@ -1,4 +1,4 @@
-/** @file Whole parts of the data that the default pair never trains on. */
+/** @file Whole parts of the data that the toy pair never trains on. */
 
 /** CLINC150 domains whose rows are used in unseen tasks only. */
 export const UNSEEN_CLINC_DOMAINS: readonly string[] = ["travel", "work"];

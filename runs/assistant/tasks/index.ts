@@ -1,4 +1,4 @@
-/** @file The tasks of the default pair: seen ones to train on, unseen ones for evaluation only. */
+/** @file The tasks of the toy pair: seen ones to train on, unseen ones for evaluation only. */
 import type { TaskFamily } from "../../../src/data/task.ts";
 import { classificationTasks } from "./classification.ts";
 import { withoutTestInputs } from "./make-task.ts";

@@ -1,4 +1,4 @@
-/** @file What the tokenizer of the default pair should know besides prose: inputs, answers and instructions. Train rows only. */
+/** @file What the tokenizer of the toy pair should know besides prose: inputs, answers and instructions. Train rows only. */
 import { readBanking } from "../../sources/banking77.ts";
 import { readClinc } from "../../sources/clinc150.ts";
 import { readChoices } from "../../sources/multiple-choice.ts";
