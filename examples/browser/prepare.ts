@@ -2,8 +2,8 @@
  * @file Puts what the page loads into a folder: a pair with dense weights, and specialisations.
  * Run: npx tsx examples/browser/prepare.ts [PAIR] [FOLDER]
  */
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import {
   copyTokenizer,
   createSpecializer,
@@ -19,40 +19,56 @@ import { type SpecializedTask, tasks } from "./tasks.ts";
 
 const [directory = "pairs/smollm2", out = resolve(import.meta.dirname, "public")] = process.argv.slice(2);
 const target = join(out, "pair");
+const isGguf = (name: string): boolean => name.endsWith(".gguf");
 
 const { format: _, ...file } = JSON.parse(await readFile(join(directory, "pair.json"), "utf8")) as PairFile;
 const { cloud: cloudFile = "cloud", edge: edgeFile = "edge", generator = "generator" } = file;
-const isGguf = edgeFile.endsWith(".gguf");
-await copy([join(generator, "generator.json"), join(generator, "model.safetensors")]);
-if (isGguf) {
-  // A page reads weights in fp16, not GGUF files. Their values become those of another file, so specialisations are made for that one.
-  const models = new Map([cloudFile, edgeFile].map((name) => [name, basename(name, ".gguf")]));
-  for (const [name, folder] of models) await writeDense(join(directory, name), join(target, folder));
-  await copyTokenizer(join(target, "tokenizer"), [join(directory, edgeFile)]);
-  const [cloud, edge] = [models.get(cloudFile)!, models.get(edgeFile)!];
-  await writePairFile(target, { ...file, cloud, edge, tokenizer: "tokenizer" });
-} else {
-  const models = ["cloud/config.json", "edge/config.json", "edge/model.safetensors"];
-  await copy([...models, "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "pair.json"]);
-}
+const cloud = cloudFile === edgeFile ? "edge" : "cloud";
+for (const name of ["generator.json", "model.safetensors"])
+  await cp(join(directory, generator, name), join(target, "generator", name));
+await copyTokenizer(join(target, "tokenizer"), [
+  join(directory, file.tokenizer ?? "tokenizer"),
+  join(directory, edgeFile),
+]);
+await putModel(edgeFile, "edge");
+if (cloud !== "edge") await putModel(cloudFile, cloud);
+const cloudTokenizer = file.cloudTokenizer ?? (isGguf(cloudFile) && cloud !== "edge" ? cloudFile : undefined);
+if (cloudTokenizer !== undefined)
+  await copyTokenizer(join(target, "cloud-tokenizer"), [join(directory, cloudTokenizer)]);
+await writePairFile(target, {
+  ...file,
+  cloud,
+  edge: "edge",
+  generator: "generator",
+  tokenizer: "tokenizer",
+  ...(cloudTokenizer === undefined ? {} : { cloudTokenizer: "cloud-tokenizer" }),
+});
 
-const pair = await loadPair(isGguf ? target : directory);
-await using specializer = await createSpecializer(pair);
-const specialized: SpecializedTask[] = [];
-for (const task of tasks) {
-  const constraint = findConstraint(task.prompt)?.spec; // labels, calls or keys that the prompt names
-  const specialization = await specializer.specialize(task.prompt, { constraint });
-  const { bytes } = await writeSpecialization(join(out, "tasks", task.name), specialization);
-  specialized.push({ ...task, promptTokens: specialization.promptTokens, bytes });
-  console.log(`${task.name}: ${specialization.promptTokens} tokens of prompt became ${bytes} bytes`);
-}
-await writeFile(join(out, "tasks.json"), `${JSON.stringify(specialized, null, 2)}\n`);
+await writeTasks();
+// A page needs of the cloud model what it is, not its weights.
+if (cloud !== "edge")
+  for (const name of await readdir(join(target, cloud)))
+    if (name !== "config.json") await rm(join(target, cloud, name), { recursive: true });
 
-async function copy(files: readonly string[]): Promise<void> {
-  for (const name of files) {
-    await mkdir(dirname(join(target, name)), { recursive: true });
-    await copyFile(join(directory, name), join(target, name));
+async function writeTasks(): Promise<void> {
+  const pair = await loadPair(target);
+  await using specializer = await createSpecializer(pair);
+  const specialized: SpecializedTask[] = [];
+  for (const task of tasks) {
+    const constraint = findConstraint(task.prompt)?.spec; // labels, calls or keys that the prompt names
+    const specialization = await specializer.specialize(task.prompt, { constraint });
+    const { bytes } = await writeSpecialization(join(out, "tasks", task.name), specialization);
+    specialized.push({ ...task, promptTokens: specialization.promptTokens, bytes });
+    console.log(`${task.name}: ${specialization.promptTokens} tokens of prompt became ${bytes} bytes`);
   }
+  await writeFile(join(out, "tasks.json"), `${JSON.stringify(specialized, null, 2)}\n`);
+}
+
+/** A page reads weights in fp16, not GGUF files. Their values become those of another file, so specialisations are made for that one. */
+async function putModel(name: string, folder: string): Promise<void> {
+  const [from, to] = [join(directory, name), join(target, folder)];
+  if (isGguf(name)) await writeDense(from, to);
+  else await cp(from, to, { recursive: true, dereference: true });
 }
 
 async function writeDense(path: string, folder: string): Promise<void> {
