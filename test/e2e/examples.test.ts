@@ -1,6 +1,6 @@
 /** @file The examples run as they are, on a tiny pair. */
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -79,3 +79,29 @@ test("browser/prepare.ts writes a pair over a GGUF file as one that a page reads
     expect((await answerer.answer(input, { maxTokens: 12 })).ids).toEqual(ids);
   }
 });
+
+test.each(["edge", "tokenizer.gguf"])(
+  "browser/prepare.ts decides by model what to write, whatever it is called, and leaves no weights of the cloud: edge %s",
+  async (edge) => {
+    const [source, out] = [join(folder, `two-${edge}`), join(folder, `page-${edge}`)];
+    for (const name of ["generator", "edge"]) await cp(join(pair, name), join(source, name), { recursive: true });
+    for (const [name, model] of [
+      ["generator.gguf", "cloud"],
+      ["tokenizer.gguf", "edge"],
+    ] as const)
+      await writeGgufCopy(join(source, name), join(pair, model), { tokenizer: testTokenizer, type: "F16" });
+    await cp(testTokenizer, join(source, "words"), { recursive: true });
+    const file = { name: "two", cloud: "generator.gguf", edge, tokenizer: "words", layout: SPECIAL_TOKEN_LAYOUT };
+    await writePairFile(source, file);
+    await example("browser/prepare", source, out);
+
+    expect(await readdir(join(out, "pair/cloud"))).toEqual(["config.json"]);
+    const page = await loadEdgePair((path) => readFile(join(out, "pair", path)));
+    const json = await readFile(join(out, "tasks/orders/specialization.json"), "utf8");
+    await using answerer = await createAnswerer(page, {
+      specialization: parseSpecialization(json, "orders"),
+      threads: 1,
+    });
+    expect((await answerer.answer("please send 5 roses", { maxTokens: 4 })).ids).not.toEqual([]);
+  },
+);
