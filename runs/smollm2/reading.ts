@@ -18,11 +18,8 @@ import { GeneratorRun, generator } from "../../src/train/recipes/generator.ts";
 import { buildEvaluation, stepNames } from "../../src/train/step.ts";
 import { groupSize } from "./episodes.ts";
 
-const [
-  start = "pairs/smollm2/generator",
-  configPath = "runs/smollm2/config/generator.json",
-  wanted = "",
-] = process.argv.slice(2);
+const [start = "pairs/smollm2/generator", configPath = "runs/smollm2/config/generator.json", wanted = ""] =
+  process.argv.slice(2);
 const config = await readJsonFile(configPath, GeneratorRun);
 const episodes = await readEpisodes(config.episodes!.validation);
 const { batch } = config;
