@@ -48,6 +48,7 @@ test("specialize writes under 1 kB and says what it wrote", async () => {
       promptTokens: z.int().min(5),
       promptHmac: hash,
       truncated: z.literal(false),
+      unlike: z.literal(false),
       bytes: z.int().max(999),
       constraintBytes: z.literal(0),
       ms: z.strictObject({ load: ms, cloud: ms, assemble: ms }),
