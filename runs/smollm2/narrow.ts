@@ -15,8 +15,8 @@
  *   validation-coded.jsonl  the same of validation.jsonl, all families of it
  */
 import { join } from "node:path";
-import { labelCodes, mostCodedLabels } from "../../src/constraint/label-codes.ts";
 import { type Episode, readEpisodes, writeEpisodes } from "../../src/data/episode.ts";
+import { labelCodes, mostCodedLabels } from "./label-codes.ts";
 import { inventedWords } from "./vocabulary.ts";
 
 const invented = new Set(inventedWords);

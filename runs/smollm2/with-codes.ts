@@ -4,9 +4,9 @@
  * The sibling's prompt is told the codes of the task's own labels: every method answers under them. Longer lists stay as they are.
  */
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
-import { labelCodes } from "../../src/constraint/label-codes.ts";
 import type { EvalTask } from "../../src/data/eval-task.ts";
 import { readTaskFile } from "../../src/data/task-file.ts";
+import { labelCodes } from "./label-codes.ts";
 
 /** The task in codes, examples too; as it is where its list is longer, or it has none. */
 export function inCodes(task: EvalTask): EvalTask {
