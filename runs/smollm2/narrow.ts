@@ -12,6 +12,8 @@
  *   train-coded.jsonl   of all prompts those of up to 400 characters, without tables and lists: rules whole, but fewer of those with three
  *                       labels, a condition or a count, and every second or third prompt of all else. Lists of up to three labels have
  *                       codes in the place of their names
+ *   train-composed.jsonl  the same prompts, other shares: all rules in a form, or under a condition, every second count and chain of cases;
+ *                       every fourth to eighth prompt of all else
  *   validation-coded.jsonl  the same of validation.jsonl, all families of it
  */
 import { join } from "node:path";
@@ -136,15 +138,35 @@ export function withCodes(episode: Episode): Episode {
   };
 }
 
+const keptBesideComposed = 8;
+const keptOfComposed: Readonly<Record<string, number>> = {
+  "rule branched": 1,
+  "rule count": 2,
+  "rule chain": 2,
+  "rule transform": 4,
+  "rule fixed": 4,
+  "rule refusal": 4,
+  labels: 6,
+};
+
 const isShort = ({ prompt }: Pick<Episode, "prompt">): boolean => prompt.length <= longerPrompt;
 
 /** All families but tables, lists and what gates can hardly carry, in short prompts, short lists in codes. */
-export const codedBroad = (episodes: readonly Episode[]): Episode[] =>
+const codedShort = (episodes: readonly Episode[]): Episode[] =>
   episodes
     .filter((episode) => isShort(episode) && !tables.has(episode.family))
     .map(withCodes)
-    .filter(({ family, labels = [] }) => labels.length <= mostCodedLabels || isCarried({ family, labels }))
-    .filter(everyNth(({ family }) => keptOfCoded[family] ?? 1));
+    .filter(({ family, labels = [] }) => labels.length <= mostCodedLabels || isCarried({ family, labels }));
+
+/** Short prompts, short lists in codes: rules whole, but fewer of those that take most examples, and some of all else. */
+export const codedBroad = (episodes: readonly Episode[]): Episode[] =>
+  codedShort(episodes).filter(everyNth(({ family }) => keptOfCoded[family] ?? 1));
+
+/** Short prompts, short lists in codes: rules of two parts first. */
+export const composedFirst = (episodes: readonly Episode[]): Episode[] =>
+  codedShort(episodes).filter(
+    everyNth(({ family }) => keptOfComposed[family] ?? (family.startsWith("rule in ") ? 1 : keptBesideComposed)),
+  );
 
 if (process.argv[1] === import.meta.filename) {
   const [data = "work/smollm2/data"] = process.argv.slice(2);
@@ -158,6 +180,7 @@ if (process.argv[1] === import.meta.filename) {
     "train-transforms": transformsFirst(narrow),
     "train-free": freeRulesFirst(narrow),
     "train-coded": codedBroad(all),
+    "train-composed": composedFirst(all),
     "validation-coded": (await readEpisodes(join(data, "validation.jsonl"))).map(withCodes),
   };
   for (const [name, kept] of Object.entries(mixtures)) {
