@@ -2,7 +2,8 @@
  * @file Writes the benchmark:
  *   npx tsx runs/smollm2/benchmark.ts [DATA = ../shared/data] [OUT = work/smollm2/benchmark]
  * writes test.jsonl (kinds that were trained on, and three strata that were held out), validation.jsonl (smaller, to choose by),
- * validation-rules.jsonl (33 more rules to choose by), and beside each, as NAME-examples.jsonl, training examples of every label for
+ * validation-rules.jsonl (33 more rules to choose by), test-extraction.jsonl and validation-extraction.jsonl (details copied out of
+ * messages, in tests of a data set that no training prompt has too), and beside each, as NAME-examples.jsonl, training examples of every label for
  * rivals that learn from them.
  */
 import { readFileSync } from "node:fs";
@@ -14,6 +15,8 @@ import { checkSchema } from "../../src/base/json.ts";
 import { createRng, type Rng } from "../../src/base/rng.ts";
 import { readRestaurant } from "../sources/restaurant8k.ts";
 import { type Behaviour, bySplit, fill, type Split, sample, type Text } from "./behaviour.ts";
+import { readHeldOutMessages, readMessages } from "./extraction.ts";
+import { extractionTasks } from "./extraction-tasks.ts";
 import {
   callStyles,
   type FunctionSource,
@@ -482,4 +485,13 @@ await write(
     formed: 7,
     branched: 4,
   }),
+);
+
+await write("test-extraction", [
+  ...extractionTasks("test", await readMessages(data, "test"), { tasks: 8, count: 50 }),
+  ...extractionTasks("test", await readHeldOutMessages(data), { tasks: 4, count: 50 }),
+]);
+await write(
+  "validation-extraction",
+  extractionTasks("validation", await readMessages(data, "validation"), { tasks: 8, count: 24 }),
 );

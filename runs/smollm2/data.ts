@@ -1,7 +1,7 @@
 /**
  * @file Draws what the generator is trained on:
  *   npx tsx runs/smollm2/data.ts [DATA = ../shared/data] [OUT = work/smollm2/data] [EPISODES = 48000]
- * writes train.jsonl and validation.jsonl.
+ * writes train.jsonl and validation.jsonl, and of details copied out of messages extraction.jsonl and validation-extraction.jsonl.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,8 @@ import { createRng } from "../../src/base/rng.ts";
 import { writeEpisodes } from "../../src/data/episode.ts";
 import type { Split } from "./behaviour.ts";
 import { readLongTexts } from "./dressing.ts";
-import { drawEpisodes, groupSize, type Sources } from "./episodes.ts";
+import { drawEpisodes, drawExtractions, groupSize, type Sources } from "./episodes.ts";
+import { readMessages } from "./extraction.ts";
 import { readFunctions } from "./functions.ts";
 import { readInstructions } from "./instructions.ts";
 import { readTexts } from "./texts.ts";
@@ -31,6 +32,19 @@ async function write(split: Exclude<Split, "test">, episodes: number): Promise<v
   console.log(path, counts);
 }
 
+async function writeExtractions(split: Exclude<Split, "test">, name: string, episodes: number): Promise<void> {
+  const messages = await readMessages(data, split);
+  const rng = createRng(`smollm2 ${split} extractions`);
+  const groups = Array.from({ length: episodes / groupSize }, (_, i) =>
+    drawExtractions(rng.split(`group-${i}`), { split, long }, messages),
+  );
+  const path = join(out, `${name}.jsonl`);
+  await writeEpisodes(path, groups.flat());
+  console.log(path, episodes);
+}
+
 await mkdir(out, { recursive: true });
 await write("validation", 256);
 await write("train", Number(count));
+await writeExtractions("validation", "validation-extraction", 64);
+await writeExtractions("train", "extraction", Math.round(Number(count) / 6 / groupSize) * groupSize);

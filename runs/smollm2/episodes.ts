@@ -3,6 +3,7 @@ import type { Rng } from "../../src/base/rng.ts";
 import type { Episode } from "../../src/data/episode.ts";
 import { type Behaviour, type Split, sample, type Text } from "./behaviour.ts";
 import { drawStyle, type LongTexts, type Pair, type Style, systemPrompt } from "./dressing.ts";
+import { extraction, type Message } from "./extraction.ts";
 import { type FunctionSource, functionSet, otherServices, usableServices } from "./functions.ts";
 import { type Instruction, instruct } from "./instructions.ts";
 import { drawLabelSet } from "./label-sets.ts";
@@ -54,7 +55,11 @@ type Drawn = {
   readonly labels?: readonly string[] | undefined;
 };
 
-function episode(rng: Rng, { long }: Sources, { family, descriptions, pairs, labels }: Drawn): Episode | undefined {
+function episode(
+  rng: Rng,
+  { long }: Pick<Sources, "long">,
+  { family, descriptions, pairs, labels }: Drawn,
+): Episode | undefined {
   const chosen = choose(rng, pairs);
   if (chosen === undefined) return undefined;
   const wanted: Style = drawStyle(rng);
@@ -185,6 +190,31 @@ function pickWeighted(rng: Rng): DrawGroup {
 export function drawEpisodes(rng: Rng, sources: Sources): Episode[] {
   for (;;) {
     const episodes = pickWeighted(rng)(rng, sources).map((drawn) => episode(rng, sources, drawn));
+    if (episodes.every((one) => one !== undefined)) return episodes;
+  }
+}
+
+const leastMessages = 30;
+
+/** Four prompts that want other details of the same messages, or the same under other names and in another form. */
+export function drawExtractions(
+  rng: Rng,
+  sources: Pick<Sources, "split" | "long">,
+  messages: ReadonlyMap<string, readonly Message[]>,
+): Episode[] {
+  const usable = [...messages.values()].filter((list) => list.length >= leastMessages);
+  for (;;) {
+    const asked = sample(rng, rng.pick(usable), textsPerGroup);
+    const behaviours = Array.from({ length: groupSize }, () => extraction(rng, asked));
+    const episodes = behaviours.map((behaviour) =>
+      behaviour === undefined
+        ? undefined
+        : episode(rng, sources, {
+            family: "extraction",
+            descriptions: behaviour.wordings[sources.split],
+            pairs: pairsOf(asked, behaviour),
+          }),
+    );
     if (episodes.every((one) => one !== undefined)) return episodes;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * @file Narrower mixtures of the training data, for the stretches of a training that begin with what is learnt first:
  *   npx tsx runs/smollm2/narrow.ts [DATA = work/smollm2/data]
- * reads train.jsonl and writes
+ * reads train.jsonl and extraction.jsonl and writes
  *   train-narrow.jsonl  without the prompts whose answers gates can hardly carry: no invented words as labels, no codes for concepts, no
  *                       tables, no functions over lists. What such a label means only the prompt knows, and gates hold a hundred bits
  *   train-rules.jsonl   of these two thirds rules with one or two answers or a free one, and every third prompt of all else
@@ -14,6 +14,7 @@
  *                       codes in the place of their names
  *   train-composed.jsonl  the same prompts, other shares: all rules in a form, or under a condition, every second count and chain of cases;
  *                       every fourth to eighth prompt of all else
+ *   train-named.jsonl   the same prompts, other shares: label sets and functions whole, extraction.jsonl among them, rules and Super-NI less
  *   validation-coded.jsonl  the same of validation.jsonl, all families of it
  */
 import { join } from "node:path";
@@ -149,6 +150,18 @@ const keptOfComposed: Readonly<Record<string, number>> = {
   labels: 6,
 };
 
+const keptBesideNames = 2;
+const keptOfNamed: Readonly<Record<string, number>> = {
+  labels: 1,
+  functions: 1,
+  "super-ni": 3,
+  "rule transform": 4,
+  "rule binary": 6,
+  "rule chain": 4,
+  "rule count": 6,
+  "rule fixed": 4,
+};
+
 const isShort = ({ prompt }: Pick<Episode, "prompt">): boolean => prompt.length <= longerPrompt;
 
 /** All families but tables, lists and what gates can hardly carry, in short prompts, short lists in codes. */
@@ -168,6 +181,16 @@ export const composedFirst = (episodes: readonly Episode[]): Episode[] =>
     everyNth(({ family }) => keptOfComposed[family] ?? (family.startsWith("rule in ") ? 1 : keptBesideComposed)),
   );
 
+/** Short prompts, short lists in codes: answers that names in the prompt stand for first. */
+export const namesFirst = (episodes: readonly Episode[]): Episode[] =>
+  codedShort(episodes).filter(everyNth(({ family }) => keptOfNamed[family] ?? keptBesideNames));
+
+/** Two lists as one, each spread evenly over it. */
+export function spreadEvenly<T>(first: readonly T[], second: readonly T[]): T[] {
+  const placed = [first, second].flatMap((list) => list.map((item, i) => ({ item, at: (i + 0.5) / list.length })));
+  return placed.sort((a, b) => a.at - b.at).map(({ item }) => item);
+}
+
 if (process.argv[1] === import.meta.filename) {
   const [data = "work/smollm2/data"] = process.argv.slice(2);
   const all = await readEpisodes(join(data, "train.jsonl"));
@@ -181,6 +204,7 @@ if (process.argv[1] === import.meta.filename) {
     "train-free": freeRulesFirst(narrow),
     "train-coded": codedBroad(all),
     "train-composed": composedFirst(all),
+    "train-named": namesFirst(spreadEvenly(all, await readEpisodes(join(data, "extraction.jsonl")))),
     "validation-coded": (await readEpisodes(join(data, "validation.jsonl"))).map(withCodes),
   };
   for (const [name, kept] of Object.entries(mixtures)) {

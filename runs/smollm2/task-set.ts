@@ -6,7 +6,7 @@ import type { Pair } from "./dressing.ts";
 /** A task as `loragen eval` reads it. */
 export type SuiteTask = {
   readonly name: string;
-  readonly stratum: "seen" | "by-others" | "rules" | "labels" | "super-ni" | "synthetic";
+  readonly stratum: "seen" | "by-others" | "rules" | "labels" | "super-ni" | "synthetic" | "extraction";
   readonly kind: string;
   readonly systemPrompt: string;
   readonly siblingPrompt: string;
