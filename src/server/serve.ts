@@ -1,5 +1,6 @@
 /** @file The service on a port: opened, and ended without cutting off an answer. */
-import type { AddressInfo } from "node:net";
+import type { Server, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { serve as listen } from "@hono/node-server";
 import { AppError } from "../base/errors.ts";
 
@@ -9,16 +10,31 @@ export type Listening = {
   close(): Promise<void>;
 };
 
-/** How long a client may take to send a request's head, and all of it. */
-const patience = { headersMs: 10_000, requestMs: 60_000, keepAliveMs: 5_000, lookMs: 2_000 } as const;
-/** How long answers under way may take once the service is ending. */
-const endingMs = 30_000;
+/**
+ * `headersMs`, `requestMs`: how long a client may take to send a request's head, and all of it. `endingMs`: how long answers under way may
+ * take once the service is ending.
+ */
+const listenLimits = {
+  headersMs: 10_000,
+  requestMs: 60_000,
+  keepAliveMs: 5_000,
+  lookMs: 2_000,
+  endingMs: 30_000,
+} as const;
+
+export type ListenOptions = {
+  readonly host: string;
+  readonly port: number;
+  readonly patience?: { readonly [L in keyof typeof listenLimits]?: number } | undefined;
+};
 
 /** Throws E_IO where the address cannot be had. */
 export function listenOn(
   fetch: (request: Request) => Response | Promise<Response>,
-  { host, port }: { readonly host: string; readonly port: number },
+  { host, port, patience: given }: ListenOptions,
 ): Promise<Listening> {
+  const patience = { ...listenLimits, ...given };
+  const { endingMs } = patience;
   return new Promise((done, fail) => {
     const server = listen(
       {
@@ -41,17 +57,53 @@ export function listenOn(
       const why = error.code === "EADDRINUSE" ? "another program listens there" : error.message;
       fail(new AppError("E_IO", `cannot listen on ${host}:${port}: ${why}`, { cause: error }));
     });
+    const end = endingOf(server as Server);
     function close(): Promise<void> {
       return new Promise((closed) => {
-        const late = setTimeout(() => {
-          if ("closeAllConnections" in server) server.closeAllConnections();
-        }, endingMs);
-        server.close(() => {
+        const late = setTimeout(() => (server as Server).closeAllConnections(), endingMs);
+        end(() => {
           clearTimeout(late);
           closed();
         });
-        if ("closeIdleConnections" in server) server.closeIdleConnections();
       });
     }
   });
+}
+
+/**
+ * Ends a server without cutting off an answer or waiting for anything else. Node itself takes a connection that asked nothing yet for one
+ * that is answered, and an answer for given once it is written, however much of it the client has still to read.
+ * @returns called once: takes no more connections, and calls back when the last one is closed
+ */
+function endingOf(server: Server): (closed: () => void) => void {
+  /** The answers that each connection waits for. */
+  const owed = new Map<Socket, Set<ServerResponse>>();
+  let isEnding = false;
+  server.on("connection", (socket: Socket) => {
+    owed.set(socket, new Set());
+    socket.once("close", () => owed.delete(socket));
+  });
+  server.prependListener("request", ({ socket }, response) => {
+    const answers = owed.get(socket);
+    answers?.add(response);
+    if (isEnding) sayLast(response);
+    response.once("close", () => {
+      answers?.delete(response);
+      if (isEnding && answers?.size === 0) socket.destroySoon();
+    });
+  });
+  return (closed) => {
+    isEnding = true;
+    server.closeIdleConnections = () => undefined; // which `close` calls
+    server.close(closed);
+    for (const [socket, answers] of owed) {
+      if (answers.size === 0) socket.destroy();
+      for (const response of answers) sayLast(response);
+    }
+  };
+}
+
+/** Its client asks nothing more on this connection. */
+function sayLast(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader("connection", "close");
 }

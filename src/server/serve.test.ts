@@ -1,0 +1,122 @@
+/** @file A service on a port: how it ends. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { type Listening, listenOn } from "./serve.ts";
+
+/** Nothing ends by itself: what a test waits for is what `close` does. */
+const patience = { headersMs: 2 ** 30, requestMs: 2 ** 30, keepAliveMs: 2 ** 30, endingMs: 2 ** 30 };
+const sockets: Socket[] = [];
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+
+const listen = (fetch: Parameters<typeof listenOn>[0]): Promise<Listening> =>
+  listenOn(fetch, { host: "127.0.0.1", port: 0, patience });
+
+/** A connection on which so much was sent. */
+async function open({ url }: Listening, text = ""): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  sockets.push(socket);
+  socket.on("error", () => undefined); // it may be reset
+  await once(socket, "connect");
+  if (text !== "") socket.write(text);
+  return socket;
+}
+const asked = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+test("the end waits for no connection that asks nothing: a new one, one with half a request, one that has its answer", async () => {
+  const listening = await listen(() => new Response("whole"));
+  const idle = await open(listening);
+  const half = await open(listening, asked.slice(0, 20));
+  const answered = await open(listening, asked);
+  await once(answered, "data");
+  const gone = [idle, half, answered].map((socket) => once(socket.resume(), "close"));
+  await listening.close();
+  await Promise.all(gone);
+});
+
+test("an answer under way is given whole, and its connection is closed then, though it could be asked again", async () => {
+  let end = (): void => undefined;
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(Buffer.from("first "));
+      end = () => {
+        controller.enqueue(Buffer.from("last"));
+        controller.close();
+      };
+    },
+  });
+  const listening = await listen(() => new Response(body));
+  const socket = await open(listening, asked);
+  let text = "";
+  const begun = new Promise<void>((done) => {
+    socket.on("data", (piece) => {
+      text += String(piece);
+      if (text.includes("first")) done();
+    });
+  });
+  const gone = once(socket, "close");
+  await begun;
+  const closed = listening.close();
+  end();
+  await Promise.all([closed, gone]);
+  expect(text).toContain("last");
+});
+
+test("an answer that is begun while the service ends says that its connection is closed", async () => {
+  let end: (response: Response) => void = () => undefined;
+  const response = new Promise<Response>((done) => {
+    end = done;
+  });
+  let isAsked = (): void => undefined;
+  const called = new Promise<void>((done) => {
+    isAsked = done;
+  });
+  const listening = await listen(() => {
+    isAsked();
+    return response;
+  });
+  const socket = await open(listening, asked);
+  const gone = once(socket, "close");
+  let text = "";
+  socket.on("data", (piece) => {
+    text += String(piece);
+  });
+  await called;
+  const closed = listening.close();
+  end(new Response("whole"));
+  await Promise.all([closed, gone]);
+  expect(text.toLowerCase()).toContain("connection: close");
+  expect(text).toContain("whole");
+});
+
+test("an answer that its client has still to read is not cut off", async () => {
+  const bytes = 64 * 2 ** 20; // more than the buffers of a connection hold
+  const listening = await listen(() => new Response(new Uint8Array(bytes)));
+  const socket = await open(listening, asked);
+  await once(socket, "readable"); // begun, and not read on
+  const closed = listening.close();
+  let read = 0;
+  socket.on("data", (piece: Buffer) => {
+    read += piece.length;
+  });
+  await Promise.all([closed, once(socket, "close")]);
+  expect(read).toBeGreaterThan(bytes);
+});
+
+test("what is not done in the time that there is at the end is cut off, and tells whoever works on it", async () => {
+  let signal: AbortSignal | undefined;
+  const never = new Promise<Response>(() => undefined);
+  const fetch = (request: Request) => {
+    signal = request.signal;
+    return never;
+  };
+  const listening = await listenOn(fetch, { host: "127.0.0.1", port: 0, patience: { ...patience, endingMs: 1 } });
+  const socket = await open(listening, `POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{}`);
+  const gone = once(socket.resume(), "close");
+  while (signal === undefined) await new Promise((done) => setImmediate(done));
+  await listening.close();
+  await gone;
+  while (!signal.aborted) await new Promise((done) => setImmediate(done));
+});
