@@ -8,6 +8,8 @@ export {
   engineDefaults,
   type Gates,
 } from "./engine/engine.ts";
-export { listenOn } from "./serve.ts";
+export { remoteAnswers } from "./remote-answers.ts";
+export { remoteCloud } from "./remote-cloud.ts";
+export { type Listening, type ListenOptions, listenOn } from "./serve.ts";
 export { createService, type Service, type ServiceOptions } from "./service.ts";
 export { openStore, type Store } from "./store/store.ts";

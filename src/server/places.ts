@@ -3,7 +3,7 @@ import { AppError } from "../base/errors.ts";
 
 export type PlaceLimits = { readonly all: number; readonly ofTenant: number };
 
-/** Takes a place of a tenant, and returns how it is given back, once. Throws E_BUSY where none is left. */
+/** Takes a place of a tenant, and returns how it is given back; a second time does nothing. Throws E_BUSY where none is left. */
 type TakePlace = (tenant: string) => () => void;
 
 /** @param what has the places, for messages: "prompts for the cloud model" */
@@ -18,7 +18,10 @@ export function createPlaces(what: string, limits: PlaceLimits): TakePlace {
     if (all >= limits.all) throw full(`${limits.all}`);
     tenants.set(tenant, own + 1);
     all++;
+    let isTaken = true;
     return () => {
+      if (!isTaken) return;
+      isTaken = false;
       const left = tenants.get(tenant)! - 1;
       if (left === 0) tenants.delete(tenant);
       else tenants.set(tenant, left);

@@ -9,7 +9,7 @@ import { type RemoteOptions, remoteLimits } from "./remote.ts";
 import { remoteAnswers } from "./remote-answers.ts";
 import { remoteCloud } from "./remote-cloud.ts";
 import { listenOn } from "./serve.ts";
-import { waitingLimits } from "./service.ts";
+import { type ServiceOptions, waitingLimits } from "./service.ts";
 import type { LogLine } from "./services.ts";
 import type { CloudQuestion } from "./sides.ts";
 import type { Certificate } from "./trust/certificate.ts";
@@ -169,6 +169,40 @@ test("a client that leaves gives back its place with the other host, and the end
     await vi.waitFor(() => expect(told.filter(({ status }) => status === 499)).toHaveLength(count), patient);
   }
   await Promise.all([close(), waiting.close()]);
+});
+
+describe("without a listener a prompt with the other host", () => {
+  const body = { name: "slow", prompt };
+  const open = (options: ServiceOptions, fetch = never) => {
+    const { cloud: _, ...edge } = pair;
+    return openTinyService(edge, { cloud: remoteCloud(edge, { url: "http://far", fetch }), ...options });
+  };
+
+  test("has the time that the caller gives it, and the end waits no longer", async () => {
+    const waiting = await open({ promptMs: 1 });
+    const refused = await waiting.ask("/v1/specializations", body);
+    const error = { code: "E_DEADLINE", message: expect.stringContaining("1 ms") };
+    expect([refused.status, await refused.json()]).toMatchObject([504, { error }]);
+    await waiting.close();
+  });
+
+  test("ends where the caller calls it off, and so does the wait for the end", async () => {
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((done) => {
+      begin = done;
+    });
+    const waiting = await open({}, (input, init) => {
+      begin();
+      return never(input, init);
+    });
+    const leave = new AbortController();
+    const refused = waiting.ask("/v1/specializations", body, { signal: leave.signal });
+    await begun;
+    const closed = waiting.close();
+    leave.abort();
+    expect(await (await refused).json()).toMatchObject({ error: { code: "E_INTERRUPTED" } });
+    await closed;
+  });
 });
 
 test("a host with another pair is found out", async () => {

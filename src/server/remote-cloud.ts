@@ -7,12 +7,12 @@ import type { CloudPass, SpecializePrompt } from "./services.ts";
 import { createUnderWay } from "./under-way.ts";
 
 /**
- * Asks another service's `/v1/gates`.
+ * Asks another service's `/v1/gates`, for as long as it takes unless `answerMs` is said: whoever asks calls it off.
  * @throws E_USAGE for what is no http address; when asked as `postTo`, E_IO too where the other has another pair, E_BUSY beyond
  * `remoteLimits.prompts`
  */
 export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">): CloudPass {
-  const remote = { ...options, what: "cloud", url: requireAddress("cloud", options.url) };
+  const remote = { answerMs: Infinity, ...options, what: "cloud", url: requireAddress("cloud", options.url) };
   const underWay = createUnderWay("prompts with the other host", remoteLimits.prompts);
   const ask: SpecializePrompt = async (prompt, { secret, constraint, truncate, signal }) => {
     const asked = { prompt, ...(truncate === undefined ? {} : { truncate }) };

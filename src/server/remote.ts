@@ -8,7 +8,7 @@ export type RemoteOptions = {
   readonly url: string;
   readonly key?: string | undefined;
   readonly fetch?: typeof globalThis.fetch | undefined;
-  /** How long an answer may take; `remoteLimits.answerMs` where nothing else is said. */
+  /** How long an answer may take; `remoteLimits.answerMs` where nothing else is said. Infinity: until the question is called off. */
   readonly answerMs?: number | undefined;
 };
 
@@ -102,18 +102,18 @@ async function askOther(
   signal?: AbortSignal,
 ): Promise<AsyncIterable<string>> {
   const failed = (why: string) => new AppError("E_IO", `${what}: ${why}`);
-  const late = AbortSignal.timeout(Math.max(0, Math.ceil(answerMs)));
+  const late = answerMs === Infinity ? undefined : AbortSignal.timeout(Math.max(0, Math.ceil(answerMs)));
   const broken = (cause: unknown): AppError => {
     if (cause instanceof AppError) return cause;
     if (signal?.aborted) return new AppError("E_INTERRUPTED", `${what}: interrupted`, { cause });
-    if (late.aborted) return new AppError("E_DEADLINE", `${what}: no answer in time`, { cause });
+    if (late?.aborted) return new AppError("E_DEADLINE", `${what}: no answer in time`, { cause });
     return new AppError("E_IO", `${what}: cannot be reached`, { cause });
   };
   const headers = {
     "content-type": "application/json",
     ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
   };
-  const stop = signal === undefined ? late : AbortSignal.any([signal, late]);
+  const stop = AbortSignal.any([signal, late].filter((each) => each !== undefined));
   const options = { ...request, headers, redirect: "error", signal: stop } as const;
   const response = await fetch(`${url}${path}`, options).catch((error: unknown) => {
     throw broken(error);

@@ -68,6 +68,24 @@ test("a prompt whose client has left is not read", async () => {
   expect(ends).toHaveLength(1);
 });
 
+test("nobody waits for a prompt that was called off: waiting, it gives its place back at once; being read, it is forgotten", async () => {
+  const { ends, specializer } = slowCloud();
+  const cloud = cloudPass(pair, 1, async () => specializer);
+  const leave = new AbortController();
+  const ask = (prompt: string) => cloud.specialize(prompt, { ...options, signal: AbortSignal.any([leave.signal]) });
+  const read = ask("read");
+  while (ends.length === 0) await Promise.resolve();
+  const asked = [read, ...Array.from({ length: 16 }, (_, i) => ask(`${i}`))];
+  leave.abort();
+  for (const end of await Promise.allSettled(asked)) expect(end).toMatchObject({ reason: { code: "E_INTERRUPTED" } });
+  const next = cloud.specialize("next", options);
+  ends[0]!();
+  while (ends.length === 1) await Promise.resolve();
+  ends[1]!();
+  expect(await next).toEqual({ prompt: "next" });
+  await cloud.close();
+});
+
 test("prompts beyond the queue are refused; at the end the one under way is answered and the rest refused", async () => {
   const { ends, specializer } = slowCloud();
   const cloud = cloudPass(pair, 1, async () => specializer);

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { AppError } from "../base/errors.ts";
+import { requireRunning } from "../base/interrupt.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { createSpecializer, type Specializer } from "../pair/specialize.ts";
@@ -48,8 +49,13 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   readonly playground?: Playground | undefined;
   /** A stronger model that certificates are held against. */
   readonly reference?: ReferenceModel | undefined;
-  /** How long an answer may take. */
+  /** How long an answer may take; 120 s unless told otherwise. */
   readonly requestMs?: number;
+  /**
+   * How long a prompt may take with the cloud model, its waiting there among it. Unless told otherwise 120 s where that model is on another
+   * host, and as long as it takes where it is here.
+   */
+  readonly promptMs?: number | undefined;
   /** The folder from which `/v1/load_lora_adapter` may read. */
   readonly adapters?: string | undefined;
   readonly now?: () => number;
@@ -58,13 +64,17 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
 };
 
 export type Service = AsyncDisposable & {
+  /** Answers a request. Its signal calls it off. */
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly engine: Engine;
   /** What the base model is called. */
   readonly base: string;
   /** Merges what a name stands for now into weights of its own; requests for another version of it are answered by gates. */
   pin(tenant: string, name: string): Promise<void>;
-  /** From now on `/readyz` says that the service is ending, and new questions are refused; resolves when the last one is answered. */
+  /**
+   * From now on `/readyz` says that the service is ending, and new questions are refused; resolves when the last one is answered: after
+   * `requestMs` and `promptMs` at the latest, where no prompt waits for a cloud model here.
+   */
   close(): Promise<void>;
 };
 
@@ -83,7 +93,7 @@ export async function createService(
   const engine = await createEngine(pair, { ...options, now });
   const pass = options.cloud ?? ("cloud" in pair ? cloudPass(pair, options.threads) : undefined);
   const edge: Side = { engine, texts: pair, constraints: createConstraintCache(pair) };
-  const { cloudAnswers = false } = options;
+  const { cloudAnswers = false, promptMs = pass?.isRemote ? defaultRequestMs : undefined } = options;
   const answering =
     cloudAnswers === true ? cloudSide(requireCloud(pair), { ...options, now }) : cloudAnswers || undefined;
   const { edgeName: baseName = pair.name, temporary: folder = tmpdir() } = options;
@@ -123,6 +133,7 @@ export async function createService(
     date,
     newId,
     requestMs,
+    promptMs,
     adapters,
     isEnding: () => isEnding,
   });
@@ -157,6 +168,19 @@ const baseNameOf = (name: string): string =>
     .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "")
     .slice(0, 64) || "base";
 
+/** As the prompt's turn ends; or at once where it is called off: what is being read cannot be stopped, but nobody waits for it. */
+function unlessCalledOff<T>(turn: Promise<T>, signal: AbortSignal | undefined, leave: () => void): Promise<T> {
+  return new Promise((done, fail) => {
+    const stop = (): void => {
+      leave();
+      fail(new AppError("E_INTERRUPTED", "the prompt was called off"));
+    };
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop, { once: true });
+    turn.then(done, fail).finally(() => signal?.removeEventListener("abort", stop));
+  });
+}
+
 /** Prompts that may wait for the cloud model. Exported for tests. */
 export const waitingLimits = { all: 64, ofTenant: 16 } as const;
 
@@ -187,12 +211,12 @@ export function cloudPass(
     const result = turn.then(async () => {
       leave();
       refuseLate();
-      if (signal?.aborted) throw new AppError("E_INTERRUPTED", "the prompt was called off before its turn");
+      requireRunning(signal, "the prompt was called off before its turn");
       const specializer = await opening();
       return specializer.specialize(prompt, { secret, constraint, ...(truncate === undefined ? {} : { truncate }) });
     });
     turn = result.catch(() => undefined);
-    return result;
+    return unlessCalledOff(result, signal, leave);
   };
   return {
     isRemote: false,

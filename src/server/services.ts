@@ -34,6 +34,7 @@ export type SpecializePrompt = (
 export type CloudPass = {
   /** On another host. */
   readonly isRemote: boolean;
+  /** Throws E_BUSY where too many prompts are there already, E_INTERRUPTED where it is called off. */
   readonly specialize: SpecializePrompt;
   close(): Promise<void>;
 };
@@ -70,6 +71,8 @@ export type Services = {
   readonly newId: () => string;
   /** How long an answer may take. */
   readonly requestMs: number;
+  /** How long a prompt may take with the cloud model; undefined: as long as it takes. */
+  readonly promptMs: number | undefined;
   /** The folder from which `/v1/load_lora_adapter` may read; undefined: none. */
   readonly adapters: string | undefined;
   readonly isEnding: () => boolean;

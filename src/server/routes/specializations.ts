@@ -23,6 +23,7 @@ import type { RouteContext, Services } from "../services.ts";
 import { diffSpecializations } from "../store/diff.ts";
 import { requireName } from "../store/names.ts";
 import type { StoredName } from "../store/store.ts";
+import { within } from "../within.ts";
 
 const described = ({ format: _, ...rest }: StoredName) => rest;
 
@@ -62,13 +63,15 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
   const known = key === undefined ? undefined : await store.findKey(tenant, key);
   const content =
     known === undefined
-      ? await cloudPass.specialize(text, {
-          secret,
-          constraint: constraintOf(prompt, options),
-          truncate: options.truncate,
-          tenant,
-          signal: c.req.raw.signal,
-        })
+      ? await inTime(c, services, (signal) =>
+          cloudPass.specialize(text, {
+            secret,
+            constraint: constraintOf(prompt, options),
+            truncate: options.truncate,
+            tenant,
+            signal,
+          }),
+        )
       : await store.read(known.object);
   const stored = await store.put(tenant, name, content, key);
   return c.json(
@@ -83,13 +86,18 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
   );
 }
 
+/** Throws E_DEADLINE where the cloud model takes too long with a prompt. */
+const inTime = <T>(c: RouteContext, { promptMs }: Services, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+  within(promptMs, c.req.raw.signal, "prompt: the cloud model did not read it", work);
+
 function refuseBase(name: string, { base }: Services["models"]): void {
   if (requireName(name) === base)
     throw new AppError("E_USAGE", `name: ${name} is the base model; expected another one`);
 }
 
 /** The cloud pass for another host: its prompt in, gates out, nothing kept. */
-export async function gates(c: RouteContext, { cloudPass }: Services): Promise<Response> {
+export async function gates(c: RouteContext, services: Services): Promise<Response> {
+  const { cloudPass } = services;
   const { prompt, truncate } = await readBody(c, GatesRequest);
   if (cloudPass === undefined) throw new AppError("E_USAGE", "gates: there is no cloud model here");
   if (cloudPass.isRemote)
@@ -97,13 +105,10 @@ export async function gates(c: RouteContext, { cloudPass }: Services): Promise<R
       "E_NOT_FOUND",
       "gates: the cloud model is on another host; ask that one, so that no prompt goes in circles",
     );
-  const made = await cloudPass.specialize(prompt, {
-    secret: undefined,
-    constraint: undefined,
-    truncate,
-    tenant: c.var.caller.tenant,
-    signal: c.req.raw.signal,
-  });
+  const { tenant } = c.var.caller;
+  const made = await inTime(c, services, (signal) =>
+    cloudPass.specialize(prompt, { secret: undefined, constraint: undefined, truncate, tenant, signal }),
+  );
   return c.body(encodeSpecialization(made), 200, { "content-type": "application/json" });
 }
 

@@ -7,6 +7,7 @@ import { answeringGates } from "../trust/answering-content.ts";
 import { requirePromptOf } from "../trust/measure.ts";
 import { promptAsMade } from "../trust/prompt-as-made.ts";
 import { gatesByLayer, nearestNames, sentenceEffects } from "../trust/why.ts";
+import { within } from "../within.ts";
 
 /** What the gates themselves say, and who answers. */
 export async function show(c: RouteContext, services: Services, name: string): Promise<Response> {
@@ -24,26 +25,14 @@ export async function ablate(c: RouteContext, services: Services, name: string):
   requirePromptOf(name, content, text, secret);
   if (cloudPass === undefined) throw new AppError("E_USAGE", "why: there is no cloud model here");
   const { turn, tenant } = c.var.caller;
-  const late = AbortSignal.timeout(requestMs);
-  const signal = AbortSignal.any([c.req.raw.signal, late]);
-  const options = {
-    secret: undefined,
-    constraint: undefined,
-    truncate: content.truncated ? "middle" : undefined,
-    tenant,
-    signal,
-  } as const;
-  const sentences = await sentenceEffects(
-    text,
-    async (part) => {
-      await turn(signal);
-      return cloudPass.specialize(part, options);
-    },
-    signal,
-  ).catch((error: unknown) => {
-    if (!late.aborted || c.req.raw.signal.aborted) throw error;
-    throw new AppError("E_DEADLINE", `why: not all sentences were left out in ${requestMs} ms`);
-  });
+  const truncate = content.truncated ? "middle" : undefined;
+  const read = async (part: string, signal: AbortSignal) => {
+    await turn(signal);
+    return cloudPass.specialize(part, { secret: undefined, constraint: undefined, truncate, tenant, signal });
+  };
+  const sentences = await within(requestMs, c.req.raw.signal, "why: not all sentences were left out", (signal) =>
+    sentenceEffects(text, (part) => read(part, signal), signal),
+  );
   return c.json({ ...told, sentences });
 }
 
