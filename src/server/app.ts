@@ -45,6 +45,7 @@ export const routes: readonly Route[] = [
   { method: "post", path: "/v1/completions", scope: "ask", run: complete },
   { method: "post", path: "/v1/embeddings", scope: "ask", run: embed },
   { method: "post", path: "/v1/cloud/chat/completions", scope: "write", run: chatWithCloud },
+  { method: "get", path: "/v1/gates", scope: "write", run: names.reader },
   { method: "post", path: "/v1/gates", scope: "write", run: names.gates },
   { method: "post", path: "/v1/specializations", scope: "write", run: names.make },
   { method: "get", path: "/v1/specializations", scope: "read", run: names.list },

@@ -6,6 +6,7 @@ import {
   MadeAnswer,
   NameAnswer,
   NamesAnswer,
+  ReaderAnswer,
   ReadyAnswer,
   StoredAnswer,
   VersionAnswer,
@@ -78,6 +79,10 @@ export const about: Readonly<Record<string, About>> = {
     summary: "A chat with the cloud model itself, for services that have none; takes --cloud-answers.",
     body: { name: "CloudRequest", schema: CloudRequest },
     types: whole,
+  },
+  "get /v1/gates": {
+    summary: "A hash of what reads prompts here, for services that have no cloud model.",
+    answer: { name: "ReaderAnswer", schema: ReaderAnswer },
   },
   "post /v1/gates": {
     summary:

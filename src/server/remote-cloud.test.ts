@@ -46,7 +46,7 @@ beforeAll(async () => {
     fetch: async (input, init) => {
       if (isAway) throw new TypeError("fetch failed");
       if (instead !== undefined) return new Response(instead);
-      sent.push(`${new Headers(init!.headers).get("authorization")} ${String(init!.body)}`);
+      sent.push(`${new Headers(init!.headers).get("authorization")} ${String(init!.body ?? input)}`);
       return far.fetch(new Request(input as string, init));
     },
   };
@@ -67,7 +67,7 @@ test("the gates are those of the host with the cloud model; secret and constrain
   expect(ours!.gates).toEqual(theirs!.gates);
   expect(ours!.constraint).toEqual(theirs!.constraint);
   expect(ours!.promptHmac).toBe(hmacSha256(testSecret, prompt));
-  expect(sent).toEqual([`Bearer k ${JSON.stringify({ prompt })}`]);
+  expect(sent).toEqual(["Bearer k http://far/v1/gates", `Bearer k ${JSON.stringify({ prompt })}`]);
 });
 
 test("an answer that cannot be read is told as that host's fault, not the caller's", async () => {

@@ -1,18 +1,27 @@
 /** @file The cloud pass on another host: it gets the prompt and gives the gates; names, secrets and constraints stay here. */
 import { hmacSha256 } from "../base/hash.ts";
+import { checkSchema, parseJson } from "../base/json.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import { parseSpecialization, requireSamePair } from "../pair/specialization.ts";
-import { postTo, type RemoteOptions, readAnswer, remoteLimits, requireAddress } from "./remote.ts";
+import { ReaderAnswer } from "./api/answer-schemas.ts";
+import { getFrom, postTo, type RemoteOptions, readAnswer, remoteLimits, requireAddress } from "./remote.ts";
 import type { CloudPass, SpecializePrompt } from "./services.ts";
 import { createUnderWay } from "./under-way.ts";
+
+/** @param now a clock in milliseconds */
+type RemoteCloudOptions = Omit<RemoteOptions, "what"> & { readonly now?: () => number };
 
 /**
  * Asks another service's `/v1/gates`, for as long as it takes unless `answerMs` is said: whoever asks calls it off.
  * @throws E_USAGE for what is no http address; when asked as `postTo`, E_IO too where the other has another pair, E_BUSY beyond
  * `remoteLimits.prompts`
  */
-export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">): CloudPass {
-  const remote = { answerMs: Infinity, ...options, what: "cloud", url: requireAddress("cloud", options.url) };
+export function remoteCloud(
+  pair: EdgePair,
+  { now = () => performance.now(), ...options }: RemoteCloudOptions,
+): CloudPass {
+  const what = "cloud";
+  const remote = { answerMs: Infinity, ...options, what, url: requireAddress(what, options.url) };
   const underWay = createUnderWay("prompts with the other host", remoteLimits.prompts);
   const ask: SpecializePrompt = async (prompt, { secret, constraint, truncate, signal }) => {
     const asked = { prompt, ...(truncate === undefined ? {} : { truncate }) };
@@ -32,8 +41,24 @@ export function remoteCloud(pair: EdgePair, options: Omit<RemoteOptions, "what">
       ...(constraint === undefined ? {} : { constraint }),
     };
   };
+  let heard: { readonly reader: string; readonly atMs: number } | undefined;
+  /** Where that host is away, what it said last goes on. */
+  const reader: CloudPass["reader"] = async ({ tenant, signal }) => {
+    if (heard !== undefined && now() - heard.atMs < remoteLimits.readerMs) return heard.reader;
+    const asked = { ...remote, answerMs: remoteLimits.readerAnswerMs };
+    const found = await underWay
+      .run(tenant, () => getFrom(asked, "/v1/gates", signal))
+      .then((text) => readAnswer(() => checkSchema(parseJson(text, { what }), ReaderAnswer, { what }).reader))
+      .catch((error: unknown) => {
+        if (heard === undefined || signal?.aborted) throw error;
+        return heard.reader;
+      });
+    heard = { reader: found, atMs: now() };
+    return found;
+  };
   return {
     isRemote: true,
+    reader,
     specialize: (prompt, asked) => underWay.run(asked.tenant, () => ask(prompt, asked)),
     close: () => underWay.close(),
   };

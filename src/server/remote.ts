@@ -14,7 +14,8 @@ export type RemoteOptions = {
 
 /**
  * `questions`: with the other host at once, of all tenants, and of one. `prompts`: the same of prompts for its cloud pass: no more than one
- * tenant may have waiting over there, for all tenants of this host are one there; one of them takes a quarter of these places.
+ * tenant may have waiting over there, for all tenants of this host are one there; one of them takes a quarter of these places. `readerMs`: how
+ * old what is known of the reader over there may be; `readerAnswerMs`: how long it may take to say it.
  */
 export const remoteLimits = {
   answerBytes: 2 ** 24,
@@ -22,6 +23,8 @@ export const remoteLimits = {
   reasonChars: 500,
   questions: { all: 1024, ofTenant: 256 },
   prompts: { all: 16, ofTenant: 4 },
+  readerMs: 60_000,
+  readerAnswerMs: 10_000,
 } as const;
 
 /** Throws E_USAGE for what is no http address, and for one with a password in it. */

@@ -15,6 +15,7 @@ import { createMetrics } from "./metrics.ts";
 import { createModels } from "./models.ts";
 import { createPlaces } from "./places.ts";
 import type { Playground } from "./playground-file.ts";
+import { readerOf } from "./reader.ts";
 import type { CloudPass, LogLine, SpecializePrompt } from "./services.ts";
 import { type CloudSide, cloudSide, type Side } from "./sides.ts";
 import { servedStore } from "./store/served-store.ts";
@@ -218,9 +219,14 @@ export function cloudPass(
     turn = result.catch(() => undefined);
     return unlessCalledOff(result, signal, leave);
   };
+  let reader: string | undefined;
   return {
     isRemote: false,
     specialize,
+    async reader() {
+      reader ??= readerOf(pair);
+      return reader;
+    },
     /** Ends the prompt under way; those that wait are refused. */
     async close() {
       isEnding = true;

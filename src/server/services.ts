@@ -2,7 +2,6 @@
 import type { Context } from "hono";
 import type { ConstraintSpec } from "../constraint/spec.ts";
 import type { EdgePair } from "../pair/pair.ts";
-import type { Pair } from "../pair/pair-file.ts";
 import type { Specialization } from "../pair/specialization.ts";
 import type { TruncateMode } from "../text/truncate-prompt.ts";
 import type { Downloads } from "./downloads.ts";
@@ -36,11 +35,13 @@ export type CloudPass = {
   readonly isRemote: boolean;
   /** Throws E_BUSY where too many prompts are there already, E_INTERRUPTED where it is called off. */
   readonly specialize: SpecializePrompt;
+  /** The hash of what reads prompts: another one may make other gates of the same prompt. Throws as `specialize`. */
+  reader(asked: Pick<Parameters<SpecializePrompt>[1], "tenant" | "signal">): Promise<string>;
   close(): Promise<void>;
 };
 
 export type Services = {
-  readonly pair: EdgePair & Pick<Pair, "known">;
+  readonly pair: EdgePair;
   /** The edge model. */
   readonly edge: Side;
   /** The cloud model, where it may answer for specialisations that are found wanting. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
 import type { Pair } from "../pair/pair-file.ts";
+import { remoteLimits } from "./remote.ts";
 import { remoteCloud } from "./remote-cloud.ts";
 import { openStore } from "./store/store.ts";
 
@@ -52,6 +53,28 @@ test("so is one in another language, by its own text, not by that of its example
   const examples = [{ input: prompt, output: "Post" }];
   const english = await far.ask("/v1/specializations", { name: "english", prompt: "Name the desk.", examples });
   expect(await english.json()).toMatchObject({ warnings: [unlike] });
+});
+
+test("what another host read is read there anew where its known prompts have changed since; while it is away, what was made answers", async () => {
+  let time = 0;
+  let host: TinyService | undefined = far;
+  const { cloud: _, known, ...edge } = pair;
+  await using wide = await openTinyService({ ...pair, known: { ...known!, threshold: 1e6 } });
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    if (host === undefined) throw new TypeError("fetch failed");
+    return host.fetch(new Request(input as string, init));
+  };
+  const cloud = remoteCloud(edge, { url: "http://far/", fetch, now: () => time });
+  await using asking = await openTinyService(edge, { cloud });
+  const made = async () => (await asking.ask("/v1/specializations", { name: "made", prompt: "Say yes or no." })).json();
+  expect(await made()).toMatchObject({ version: 1, computed: true, warnings: [unlike] });
+  expect(await made()).toMatchObject({ version: 1, computed: false, warnings: [unlike] });
+  host = wide;
+  time += remoteLimits.readerMs;
+  expect(await made()).toMatchObject({ version: 2, computed: true, warnings: [] });
+  host = undefined;
+  time += remoteLimits.readerMs;
+  expect(await made()).toMatchObject({ version: 2, computed: false, warnings: [] });
 });
 
 test("what was made with other known prompts, or with none, does not answer for these", async () => {

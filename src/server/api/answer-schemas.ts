@@ -1,5 +1,6 @@
 /** @file What is answered to requests that are no others' API, for the OpenAPI document. Tests hold real answers against it. */
 import { z } from "zod";
+import { Sha256 } from "../../base/sha256.ts";
 import { ConstraintSection } from "../../constraint/spec.ts";
 import { NameFile, StoredVersion } from "../store/stored-name.ts";
 import { Certificate } from "../trust/certificate.ts";
@@ -35,6 +36,10 @@ export const MadeAnswer = StoredAnswer.extend({
   warnings: z
     .array(z.string())
     .describe("what makes the gates doubtful: a prompt in another language, or one unlike those of the training"),
+});
+
+export const ReaderAnswer = z.strictObject({
+  reader: Sha256.describe("of all that reads prompts here; another one may make other gates of the same prompt"),
 });
 
 export const CertificateAnswer = z.strictObject({

@@ -2,10 +2,8 @@
 import { createHmac } from "node:crypto";
 import { join, normalize } from "node:path";
 import { AppError } from "../../base/errors.ts";
-import { sha256 } from "../../base/hash.ts";
 import { findConstraint } from "../../constraint/find.ts";
 import { type ConstraintSpec, labelsSpec, schemaSpec } from "../../constraint/spec.ts";
-import { encodeKnownPrompts } from "../../pair/known-prompts.ts";
 import { languageWarnings, unlikeWarnings } from "../../pair/prompt-warnings.ts";
 import { encodeSpecialization, requireSamePair, type Specialization } from "../../pair/specialization.ts";
 import { readSpecialization } from "../../pair/specialization-file.ts";
@@ -19,7 +17,7 @@ import {
   UnloadAdapterRequest,
 } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
-import type { RouteContext, Services } from "../services.ts";
+import type { CloudPass, RouteContext, Services } from "../services.ts";
 import { diffSpecializations } from "../store/diff.ts";
 import { requireName } from "../store/names.ts";
 import type { StoredName } from "../store/store.ts";
@@ -56,23 +54,24 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
   const shots = (examples ?? []).map(({ input, output }) => ({ input, target: output }));
   const text = renderSystemPrompt({ ...(prompt === undefined ? {} : { description: prompt }), examples: shots });
   const { tenant } = c.var.caller;
-  // What was made before prompts were measured says nothing of them; what was measured since then is another question.
-  const measured = pair.known === undefined ? [] : [sha256(encodeKnownPrompts(pair.known))];
-  const question = JSON.stringify([text, pair.edge.sha256, pair.generator.sha256, options, ...measured]);
-  const key = secret && createHmac("sha256", secret).update(`specialization ${question}`).digest("hex");
-  const known = key === undefined ? undefined : await store.findKey(tenant, key);
-  const content =
-    known === undefined
-      ? await inTime(c, services, (signal) =>
-          cloudPass.specialize(text, {
-            secret,
-            constraint: constraintOf(prompt, options),
-            truncate: options.truncate,
-            tenant,
-            signal,
-          }),
-        )
-      : await store.read(known.object);
+  const constraint = constraintOf(prompt, options);
+  const { truncate } = options;
+  /** The same question has the same answer, for as long as the same reads the prompts. */
+  async function keyOf(signal: AbortSignal): Promise<string | undefined> {
+    if (secret === undefined) return undefined;
+    const reader = await cloudPass!.reader({ tenant, signal });
+    const question = JSON.stringify([text, pair.edge.sha256, pair.generator.sha256, options, reader]);
+    return createHmac("sha256", secret).update(`specialization ${question}`).digest("hex");
+  }
+  const { key, known, content } = await inTime(c, services, async (signal) => {
+    const key = await keyOf(signal);
+    const known = key === undefined ? undefined : await store.findKey(tenant, key);
+    const content =
+      known === undefined
+        ? await cloudPass.specialize(text, { secret, constraint, truncate, tenant, signal })
+        : await store.read(known.object);
+    return { key, known, content };
+  });
   const stored = await store.put(tenant, name, content, key);
   return c.json(
     {
@@ -95,16 +94,26 @@ function refuseBase(name: string, { base }: Services["models"]): void {
     throw new AppError("E_USAGE", `name: ${name} is the base model; expected another one`);
 }
 
+/** Throws where this service's cloud model does not read prompts for other hosts. */
+function ownCloud({ cloudPass }: Services): CloudPass {
+  if (cloudPass === undefined) throw new AppError("E_USAGE", "gates: there is no cloud model here");
+  if (!cloudPass.isRemote) return cloudPass;
+  throw new AppError(
+    "E_NOT_FOUND",
+    "gates: the cloud model is on another host; ask that one, so that no prompt goes in circles",
+  );
+}
+
+/** What reads prompts here, for another host that keeps what was read. */
+export async function reader(c: RouteContext, services: Services): Promise<Response> {
+  const { tenant } = c.var.caller;
+  return c.json({ reader: await ownCloud(services).reader({ tenant, signal: c.req.raw.signal }) });
+}
+
 /** The cloud pass for another host: its prompt in, gates out, nothing kept. */
 export async function gates(c: RouteContext, services: Services): Promise<Response> {
-  const { cloudPass } = services;
   const { prompt, truncate } = await readBody(c, GatesRequest);
-  if (cloudPass === undefined) throw new AppError("E_USAGE", "gates: there is no cloud model here");
-  if (cloudPass.isRemote)
-    throw new AppError(
-      "E_NOT_FOUND",
-      "gates: the cloud model is on another host; ask that one, so that no prompt goes in circles",
-    );
+  const cloudPass = ownCloud(services);
   const { tenant } = c.var.caller;
   const made = await inTime(c, services, (signal) =>
     cloudPass.specialize(prompt, { secret: undefined, constraint: undefined, truncate, tenant, signal }),
