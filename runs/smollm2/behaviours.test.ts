@@ -5,7 +5,7 @@ import { type Behaviour, splits, type Text, wordings, words } from "./behaviour.
 import { coded } from "./coded-labels.ts";
 import { bareForm, labelSet } from "./label-sets.ts";
 import { listFunction, lookupTable } from "./lookup.ts";
-import { codedBroad, freeRulesFirst, isCarried, rulesFirst, transformsFirst, withCodes } from "./narrow.ts";
+import { codedMixture, freeRulesFirst, isCarried, rulesFirst, transformsFirst, withCodes } from "./narrow.ts";
 import { formed } from "./rules/composed.ts";
 import { drawRule, isHeldOut, ruleTable } from "./rules/index.ts";
 import { binary } from "./rules/properties.ts";
@@ -258,8 +258,21 @@ test("short lists in codes: prompts, labels and answers alike; a longer list kee
   expect(withCodes(list)).toBe(list);
   const table = { ...episode, family: "lookup" };
   const long = { ...episode, prompt: "x".repeat(401) };
-  expect(codedBroad([episode, table, long, { ...list, family: "rule binary" }])).toEqual([
-    withCodes(episode),
-    { ...list, family: "rule binary" },
+  const kept = [withCodes(episode), { ...list, family: "rule binary" }];
+  expect(codedMixture([episode, table, long, { ...list, family: "rule binary" }], { rest: 1 })).toEqual(kept);
+});
+
+test("a mixture keeps every so many prompts of a family, of all forms alike, and none where its share is 0", () => {
+  const of = (family: string, count: number) =>
+    Array.from({ length: count }, (_, i) => ({ family, prompt: `${family} ${i}`, queries: [] }));
+  const all = [...of("labels", 4), ...of("rule in json", 2), ...of("rule in capitals", 2), ...of("extraction", 3)];
+  const kept = codedMixture(all, { rest: 2, "rule in": 1, extraction: 0 });
+  expect(kept.map(({ prompt }) => prompt)).toEqual([
+    "labels 1",
+    "labels 3",
+    "rule in json 0",
+    "rule in json 1",
+    "rule in capitals 0",
+    "rule in capitals 1",
   ]);
 });

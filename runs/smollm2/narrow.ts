@@ -15,6 +15,7 @@
  *   train-composed.jsonl  the same prompts, other shares: all rules in a form, or under a condition, every second count and chain of cases;
  *                       every fourth to eighth prompt of all else
  *   train-named.jsonl   the same prompts, other shares: label sets and functions whole, extraction.jsonl among them, rules and Super-NI less
+ *   train-even.jsonl    the same prompts, label sets and details of messages beside rules of all kinds, none of them more than a fifth
  *   validation-coded.jsonl  the same of validation.jsonl, all families of it
  */
 import { join } from "node:path";
@@ -116,14 +117,60 @@ export function freeRulesFirst<E extends Pick<Episode, "family" | "prompt" | "la
 }
 
 const longerPrompt = 400;
-const keptOfCoded: Readonly<Record<string, number>> = {
-  labels: 2,
-  "super-ni": 3,
-  functions: 2,
-  "rule count": 2,
-  "rule branched": 2,
-  "rule chain": 3,
-};
+
+/** Of how many prompts of a family one is kept, 0 for none. "rule in" stands for rules in any form, "rest" for what is not named. */
+export type Shares = { readonly rest: number; readonly [family: string]: number };
+
+/** Mixtures of short prompts whose short lists are in codes. */
+export const codedMixtures = {
+  "train-coded": {
+    rest: 1,
+    labels: 2,
+    functions: 2,
+    extraction: 0,
+    "super-ni": 3,
+    "rule count": 2,
+    "rule branched": 2,
+    "rule chain": 3,
+  },
+  "train-composed": {
+    rest: 8,
+    labels: 6,
+    extraction: 0,
+    "rule in": 1,
+    "rule branched": 1,
+    "rule count": 2,
+    "rule chain": 2,
+    "rule transform": 4,
+    "rule fixed": 4,
+    "rule refusal": 4,
+  },
+  "train-named": {
+    rest: 2,
+    labels: 1,
+    functions: 1,
+    "super-ni": 3,
+    "rule transform": 4,
+    "rule binary": 6,
+    "rule chain": 4,
+    "rule count": 6,
+    "rule fixed": 4,
+  },
+  "train-even": {
+    rest: 1,
+    labels: 3,
+    functions: 3,
+    extraction: 4,
+    "super-ni": 6,
+    "rule transform": 3,
+    "rule branched": 2,
+    "rule refusal": 2,
+    "rule binary": 6,
+    "rule chain": 4,
+    "rule count": 4,
+    "rule fixed": 4,
+  },
+} as const satisfies Readonly<Record<string, Shares>>;
 
 /** Short lists in codes: the prompt tells them, and they are what is answered. */
 export function withCodes(episode: Episode): Episode {
@@ -139,51 +186,17 @@ export function withCodes(episode: Episode): Episode {
   };
 }
 
-const keptBesideComposed = 8;
-const keptOfComposed: Readonly<Record<string, number>> = {
-  "rule branched": 1,
-  "rule count": 2,
-  "rule chain": 2,
-  "rule transform": 4,
-  "rule fixed": 4,
-  "rule refusal": 4,
-  labels: 6,
-};
-
-const keptBesideNames = 2;
-const keptOfNamed: Readonly<Record<string, number>> = {
-  labels: 1,
-  functions: 1,
-  "super-ni": 3,
-  "rule transform": 4,
-  "rule binary": 6,
-  "rule chain": 4,
-  "rule count": 6,
-  "rule fixed": 4,
-};
-
 const isShort = ({ prompt }: Pick<Episode, "prompt">): boolean => prompt.length <= longerPrompt;
 
-/** All families but tables, lists and what gates can hardly carry, in short prompts, short lists in codes. */
-const codedShort = (episodes: readonly Episode[]): Episode[] =>
-  episodes
+/** Short prompts, short lists in codes, of each family its share; no tables, no lists, and of long lists what gates can carry. */
+export function codedMixture(episodes: readonly Episode[], shares: Shares): Episode[] {
+  const groupOf = (family: string) => (family.startsWith("rule in ") ? "rule in" : family);
+  return episodes
     .filter((episode) => isShort(episode) && !tables.has(episode.family))
     .map(withCodes)
-    .filter(({ family, labels = [] }) => labels.length <= mostCodedLabels || isCarried({ family, labels }));
-
-/** Short prompts, short lists in codes: rules whole, but fewer of those that take most examples, and some of all else. */
-export const codedBroad = (episodes: readonly Episode[]): Episode[] =>
-  codedShort(episodes).filter(everyNth(({ family }) => keptOfCoded[family] ?? 1));
-
-/** Short prompts, short lists in codes: rules of two parts first. */
-export const composedFirst = (episodes: readonly Episode[]): Episode[] =>
-  codedShort(episodes).filter(
-    everyNth(({ family }) => keptOfComposed[family] ?? (family.startsWith("rule in ") ? 1 : keptBesideComposed)),
-  );
-
-/** Short prompts, short lists in codes: answers that names in the prompt stand for first. */
-export const namesFirst = (episodes: readonly Episode[]): Episode[] =>
-  codedShort(episodes).filter(everyNth(({ family }) => keptOfNamed[family] ?? keptBesideNames));
+    .filter(({ family, labels = [] }) => labels.length <= mostCodedLabels || isCarried({ family, labels }))
+    .filter(everyNth(({ family }) => shares[groupOf(family)] ?? shares.rest));
+}
 
 /** Two lists as one, each spread evenly over it. */
 export function spreadEvenly<T>(first: readonly T[], second: readonly T[]): T[] {
@@ -197,14 +210,15 @@ if (process.argv[1] === import.meta.filename) {
   if (all.every(({ labels }) => labels === undefined))
     throw new Error(`${data}: expected prompts with their labels, found none: draw them anew with data.ts`);
   const narrow = all.filter(isCarried);
+  const withExtractions = spreadEvenly(all, await readEpisodes(join(data, "extraction.jsonl")));
   const mixtures = {
     "train-narrow": narrow,
     "train-rules": rulesFirst(narrow),
     "train-transforms": transformsFirst(narrow),
     "train-free": freeRulesFirst(narrow),
-    "train-coded": codedBroad(all),
-    "train-composed": composedFirst(all),
-    "train-named": namesFirst(spreadEvenly(all, await readEpisodes(join(data, "extraction.jsonl")))),
+    ...Object.fromEntries(
+      Object.entries(codedMixtures).map(([name, shares]) => [name, codedMixture(withExtractions, shares)]),
+    ),
     "validation-coded": (await readEpisodes(join(data, "validation.jsonl"))).map(withCodes),
   };
   for (const [name, kept] of Object.entries(mixtures)) {
