@@ -104,6 +104,7 @@ test("a service whose cloud model is itself, or one that asks it, says so at onc
 test.each([
   ["an error", async () => new Response("", { status: 500 }), "E_IO", "found 500"],
   ["too much to do", async () => new Response("", { status: 429 }), "E_BUSY", "again later"],
+  ["a deadline of its own", async () => new Response("", { status: 504 }), "E_DEADLINE", "in time"],
   ["something else", async () => new Response("{}"), "E_IO", "cloud"],
   ["too much", async () => new Response(new Uint8Array(remoteLimits.answerBytes + 1)), "E_IO", "found more"],
   ["nothing", async () => Promise.reject(new TypeError("fetch failed")), "E_IO", "cannot be reached"],

@@ -105,11 +105,12 @@ async function askOther(
   signal?: AbortSignal,
 ): Promise<AsyncIterable<string>> {
   const failed = (why: string) => new AppError("E_IO", `${what}: ${why}`);
+  const tooLate = (cause?: unknown) => new AppError("E_DEADLINE", `${what}: no answer in time`, { cause });
   const late = answerMs === Infinity ? undefined : AbortSignal.timeout(Math.max(0, Math.ceil(answerMs)));
   const broken = (cause: unknown): AppError => {
     if (cause instanceof AppError) return cause;
     if (signal?.aborted) return new AppError("E_INTERRUPTED", `${what}: interrupted`, { cause });
-    if (late?.aborted) return new AppError("E_DEADLINE", `${what}: no answer in time`, { cause });
+    if (late?.aborted) return tooLate(cause);
     return new AppError("E_IO", `${what}: cannot be reached`, { cause });
   };
   const headers = {
@@ -130,6 +131,7 @@ async function askOther(
   }
   await response.body?.cancel();
   if (response.status === 429) throw new AppError("E_BUSY", `${what}: it has too much to do: ask again later`);
+  if (response.status === 504) throw tooLate();
   throw failed(`expected status 200, found ${response.status}`);
 }
 
