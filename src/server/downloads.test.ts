@@ -72,6 +72,13 @@ test.each([
   expect((await download(format)).status).toBe(status);
 });
 
+test("asked for its head alone, none is held back", async () => {
+  const path = "/v1/specializations/triage/export?format=peft";
+  expect((await service.ask(path, undefined, { method: "HEAD" })).status).toBe(200);
+  await (await download("peft")).arrayBuffer();
+  expect(readdirSync(temporary)).toEqual([]);
+});
+
 test("at the end of the service nothing is left of one that was not read", async () => {
   const other = await openTinyService(pair, { temporary });
   await other.ask("/v1/specializations", { name: "triage", prompt: "Be brief." });
@@ -103,6 +110,19 @@ describe("limits", () => {
     const made = downloads.open("main", await content(), format, signal);
     expect(readdirSync(temporary)).toEqual([]);
     await expect(made).rejects.toMatchObject({ code: "E_LIMIT" });
+  });
+
+  test("one that is called off when it has just been made is not waited for, and leaves nothing", async () => {
+    const leave = new AbortController();
+    const date = () => {
+      leave.abort();
+      return new Date(0);
+    };
+    const downloads = createDownloads(pair, { baseName: "me/edge", folder: temporary, date });
+    const { body } = await downloads.open("main", await content(), "peft", leave.signal);
+    await expect(new Response(body).arrayBuffer()).rejects.toThrow("ended before it was read");
+    await downloads.close();
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   test("one that is not made in time is refused, and leaves nothing", async () => {

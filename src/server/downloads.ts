@@ -145,8 +145,9 @@ function streamed(
         if (!isOver) controller.error(new AppError("E_INTERRUPTED", "export: ended before it was read"));
         void end();
       };
-      signal.addEventListener("abort", stop, { once: true });
       idle = setTimeout(stop, idleMs);
+      signal.addEventListener("abort", stop, { once: true });
+      if (signal.aborted) stop();
     },
     async pull(controller) {
       idle?.refresh();

@@ -14,7 +14,9 @@ export async function download(c: RouteContext, { store, downloads }: Services, 
   const own = await store.read(object);
   const content = answeringContent(reference, own, await store.certificate(tenant, object));
   const { bytes, body } = await downloads.open(tenant, content, format as DownloadFormat, c.req.raw.signal);
-  return new Response(body, {
+  const isHead = c.req.method === "HEAD";
+  if (isHead) await body.cancel();
+  return new Response(isHead ? null : body, {
     headers: {
       "content-type": "application/x-tar",
       "content-length": String(bytes),
