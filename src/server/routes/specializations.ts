@@ -160,9 +160,19 @@ export async function push(
   return c.json(stored, stored.isNew ? 201 : 200);
 }
 
-export async function remove(c: RouteContext, { store }: Services, name: string): Promise<Response> {
-  await store.remove(c.var.caller.tenant, name);
+export async function remove(c: RouteContext, services: Services, name: string): Promise<Response> {
+  await removeName(services, c.var.caller.tenant, name);
   return c.json({ id: name, object: "specialization", deleted: true });
+}
+
+/** What is measured of contents that no name of the tenant has any more ends, too. */
+async function removeName({ store, certifications }: Services, tenant: string, name: string): Promise<void> {
+  const objectsOf = (file: StoredName): string[] =>
+    "versions" in file ? file.versions.map(({ object }) => object) : [];
+  const had = objectsOf(await store.get(tenant, name));
+  await store.remove(tenant, name);
+  const left = new Set((await store.list(tenant)).flatMap(objectsOf));
+  for (const object of had) if (!left.has(object)) await certifications.cancel(tenant, object);
 }
 
 export async function rollback(c: RouteContext, { store }: Services, name: string): Promise<Response> {
@@ -206,8 +216,8 @@ export async function loadAdapter(c: RouteContext, { store, pair, adapters, mode
   return c.text(`Success: LoRA adapter '${name}' added successfully.`);
 }
 
-export async function unloadAdapter(c: RouteContext, { store }: Services): Promise<Response> {
+export async function unloadAdapter(c: RouteContext, services: Services): Promise<Response> {
   const { lora_name: name } = await readBody(c, UnloadAdapterRequest);
-  await store.remove(c.var.caller.tenant, name);
+  await removeName(services, c.var.caller.tenant, name);
   return c.text(`Success: LoRA adapter '${name}' removed successfully.`);
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTinyPair, specializationOf } from "../../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService, testSecret } from "../../../test/support/tiny-service.ts";
+import { AppError } from "../../base/errors.ts";
 import { labelsSpec } from "../../constraint/spec.ts";
 import { createAnswerer } from "../../pair/answer.ts";
 import { gateValues } from "../../pair/gated-edge.ts";
@@ -15,7 +16,7 @@ import { askParty, type EdgeSource, type Source } from "./ask-party.ts";
 import type { Certificate, Party } from "./certificate.ts";
 import { certifyLimits } from "./certify.ts";
 import { drawInputs, measure } from "./measure.ts";
-import { referenceModel } from "./reference.ts";
+import { type ReferenceModel, referenceModel } from "./reference.ts";
 
 const prompt = "Say what the customer wants.";
 /** They make answers short: a model that knows nothing would write on and on. */
@@ -88,6 +89,32 @@ test("answers are those that the service gives, and a control is none of them", 
   expect(found.parties.specialized.score).toEqual({ mean: 1, low: 1, high: 1 });
   expect(found.parties.prompted!.inputTokens).toBeGreaterThan(found.parties.specialized.inputTokens + 3);
   expect(found.firstTokenKl!.mean).toBeGreaterThan(0);
+});
+
+test("removing the last name of a content ends what is measured of it, and another name's turn has come", async () => {
+  const silent: ReferenceModel = {
+    model: "silent",
+    ask: (_prompt, _input, signal) =>
+      new Promise((_, fail) => {
+        const stop = () => fail(new AppError("E_INTERRUPTED", "stopped"));
+        signal!.addEventListener("abort", stop, { once: true });
+        if (signal!.aborted) stop();
+      }),
+  };
+  await using measuring = await openTinyService(pair, { reference: silent });
+  const make = (name: string, text: string) =>
+    measuring.ask("/v1/specializations", { name, prompt: text, options: { labels } });
+  for (const name of ["first", "twin"]) await make(name, prompt);
+  await make("other", "Shout.");
+  const path = (name: string, rest = "") => `/v1/specializations/${name}${rest}`;
+  const remove = (name: string) => measuring.ask(path(name), undefined, { method: "DELETE" });
+  const begin = async (name: string, text: string) =>
+    (await measuring.ask(path(name, "/certificate"), { inputs: ["hello"], prompt: text })).status;
+  expect(await begin("first", prompt)).toBe(202);
+  await remove("twin");
+  expect(await json(measuring.ask(path("first", "/certificate")))).toMatchObject({ status: "running" });
+  await remove("first");
+  expect(await begin("other", "Shout.")).toBe(202);
 });
 
 test("inputs alone are held against the reference model, which is shown the prompt", async () => {
