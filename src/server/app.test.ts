@@ -205,9 +205,12 @@ describe("the openai package", () => {
     const { choices } = await openai.completions.create({ ...body, logprobs: 2 });
     expect(choices[0]!.logprobs!.tokens).toHaveLength(5);
     let text = "";
-    for await (const chunk of await openai.completions.create({ ...body, stream: true }))
+    const offsets: number[] = [];
+    for await (const chunk of await openai.completions.create({ ...body, logprobs: 2, stream: true })) {
       text += chunk.choices[0]!.text;
-    expect(text).toBe(choices[0]!.text);
+      offsets.push(...(chunk.choices[0]!.logprobs?.text_offset ?? []));
+    }
+    expect([text, offsets]).toEqual([choices[0]!.text, choices[0]!.logprobs!.text_offset]);
   });
 
   test.each([

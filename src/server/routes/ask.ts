@@ -99,7 +99,7 @@ export async function complete(c: RouteContext, services: Services): Promise<Res
     maxTokens: body.max_tokens ?? 16,
     logprobs: body.logprobs ?? undefined,
   });
-  return respond(c, services, model, ask, body, completionForm);
+  return respond(c, services, model, ask, body, completionForm());
 }
 
 export function embed(): never {
@@ -268,9 +268,10 @@ function wholeCall(text: string): { name: string; arguments: unknown } | undefin
   }
 }
 
-function completionLogprobs(logprobs: readonly ChosenLogprob[] | undefined) {
+/** @param offset of the first token, in characters of the whole answer */
+function completionLogprobs(logprobs: readonly ChosenLogprob[] | undefined, offset = 0) {
   if (logprobs === undefined) return null;
-  let at = 0;
+  let at = offset;
   return {
     tokens: logprobs.map(({ token }) => token),
     token_logprobs: logprobs.map(({ logprob }) => logprob),
@@ -285,19 +286,22 @@ function completionLogprobs(logprobs: readonly ChosenLogprob[] | undefined) {
   };
 }
 
-const completionForm: Form = {
-  object: { whole: "text_completion", piece: "text_completion" },
-  whole: ({ text, finish, logprobs }) => ({
-    index: 0,
-    text,
-    finish_reason: finish,
-    logprobs: completionLogprobs(logprobs),
-  }),
-  piece: (text, logprobs) => ({
-    index: 0,
-    text,
-    finish_reason: null,
-    logprobs: logprobs.length === 0 ? null : completionLogprobs(logprobs),
-  }),
-  last: ({ finish }) => ({ index: 0, text: "", finish_reason: finish, logprobs: null }),
-};
+function completionForm(): Form {
+  let told = 0;
+  return {
+    object: { whole: "text_completion", piece: "text_completion" },
+    whole: ({ text, finish, logprobs }) => ({
+      index: 0,
+      text,
+      finish_reason: finish,
+      logprobs: completionLogprobs(logprobs),
+    }),
+    piece: (text, logprobs) => {
+      const offset = told;
+      told += logprobs.reduce((sum, { token }) => sum + token.length, 0);
+      const shown = logprobs.length === 0 ? null : completionLogprobs(logprobs, offset);
+      return { index: 0, text, finish_reason: null, logprobs: shown };
+    },
+    last: ({ finish }) => ({ index: 0, text: "", finish_reason: finish, logprobs: null }),
+  };
+}
