@@ -1,12 +1,25 @@
 /** @file Who may ask, and how much. */
 import { expect, test } from "vitest";
 import { sha256 } from "../base/hash.ts";
-import { createKeys, type KeyFile, newKey } from "./keys.ts";
+import { createKeys, KeyFile, newKey } from "./keys.ts";
 
 const key = newKey();
 const file = (requestsPerMinute: number): KeyFile => ({
   format: "lora-gen keys 1",
   keys: [{ name: "k", sha256: sha256(key), tenant: "t", scopes: ["ask"], requestsPerMinute }],
+});
+
+test("a key of a tenant that no name could be of is no key", () => {
+  const { keys } = file(1);
+  for (const [tenant, isKey] of [
+    ["shop-1", true],
+    ["Shop", false],
+    ["", false],
+    ["../shop", false],
+  ] as const) {
+    const given = { format: "lora-gen keys 1", keys: [{ ...keys[0]!, tenant }] };
+    expect(KeyFile.safeParse(given).success).toBe(isKey);
+  }
 });
 
 /** Keys whose clock moves while they wait. */

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import { Sha256 } from "../base/sha256.ts";
+import { isName } from "./store/names.ts";
 
 /** ask: chats and completions; read: names and what they stand for; write: make, change and remove them; metrics. */
 export const scopes = ["ask", "read", "write", "metrics"] as const;
@@ -15,7 +16,7 @@ export const KeyFile = z.strictObject({
     z.strictObject({
       name: z.string().min(1).max(100),
       sha256: Sha256,
-      tenant: z.string(),
+      tenant: z.string().refine(isName, 'expected up to 64 small letters, digits, ".", "_" and "-"'),
       scopes: z.array(z.enum(scopes)).min(1),
       requestsPerMinute: z.int().positive().optional(),
     }),

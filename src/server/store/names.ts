@@ -4,11 +4,14 @@ import { AppError } from "../../base/errors.ts";
 /** Small letters only: a name is a file's name too, and some file systems take A for a. */
 const namePattern = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
 
+/** Whether something may be called so: a name, or a tenant. */
+export const isName = (name: string): boolean => namePattern.test(name);
+
 export type Reference = { readonly name: string; readonly version: number | undefined };
 
 /** Throws E_USAGE for what is no name. */
 export function requireName(name: string): string {
-  if (!namePattern.test(name))
+  if (!isName(name))
     throw new AppError(
       "E_USAGE",
       `name: expected up to 64 small letters, digits, ".", "_" and "-", found ${JSON.stringify(name.slice(0, 80))}`,
