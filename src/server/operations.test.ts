@@ -3,6 +3,7 @@ import type OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
+import { watchSessions } from "../../test/support/watch-sessions.ts";
 import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { Pair } from "../pair/pair-file.ts";
@@ -186,6 +187,18 @@ test("where no key is asked for, pages of other sites and other names of this ma
   expect(await status({ host: "localhost:8080", origin: "http://localhost:8080" })).toBe(200);
   expect(await status({ host: "localhost:8080", origin: "https://example.org" })).toBe(403);
   expect(await status({ host: "rebound.example.org:8080" })).toBe(403);
+  const loaded = { host: "localhost:8080", "sec-fetch-mode": "no-cors" }; // as an image or a script: without an origin
+  for (const site of ["cross-site", "same-site"]) expect(await status({ ...loaded, "sec-fetch-site": site })).toBe(403);
+  expect(await status({ ...loaded, "sec-fetch-site": "same-origin" })).toBe(200);
+  const followed = { ...loaded, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" };
+  expect(await status(followed)).toBe(200);
+});
+
+test("a service that is refused leaves no model open", async () => {
+  using sessions = watchSessions();
+  const { cloud: _, ...edge } = pair;
+  await expect(openTinyService(edge, { cloudAnswers: true })).rejects.toMatchObject({ code: "E_USAGE" });
+  expect(sessions.made()).toBe(sessions.released());
 });
 
 test("a service that is ending says so, refuses what is new and answers what is old", async () => {
@@ -196,6 +209,7 @@ test("a service that is ending says so, refuses what is new and answers what is 
   const closed = ending.close();
   expect((await ending.ask("/readyz")).status).toBe(503);
   expect((await ending.ask("/v1/chat/completions", question)).status).toBe(429);
+  expect((await ending.ask("/v1/specializations", { name: "late", prompt })).status).toBe(429);
   expect((await old).status).toBe(200);
   await closed;
 });

@@ -2,7 +2,8 @@
 import { AppError } from "../base/errors.ts";
 
 /**
- * A page of another site says so (`Origin`), or has its own name lead here (`Host`).
+ * A page of another site says so (`Origin`), or has its own name lead here (`Host`). What it only loads, as an image, has no `Origin`; browsers
+ * then say where it is loaded from (`Sec-Fetch-Site`). A link that a user follows is no page's request.
  * @param hosts the names by which the service may be called; undefined: any
  * @throws E_FORBIDDEN
  */
@@ -17,7 +18,10 @@ export function requireOwnPage(
       "E_FORBIDDEN",
       `host: expected ${hosts.join(" or ")}, found ${JSON.stringify(host.slice(0, 100))}`,
     );
-  if (origin !== undefined && host !== undefined && origin.replace(/^https?:\/\//, "") !== host)
+  const isOther = origin !== undefined && host !== undefined && origin.replace(/^https?:\/\//, "") !== host;
+  const from = header("sec-fetch-site") ?? "none";
+  const isLoaded = !["same-origin", "none"].includes(from) && header("sec-fetch-mode") !== "navigate";
+  if (isOther || isLoaded)
     throw new AppError(
       "E_FORBIDDEN",
       "origin: a web page of another site may not ask here; start the service with --keys",

@@ -91,12 +91,13 @@ export async function createService(
   const { secret, keys, log = () => undefined, requestMs = defaultRequestMs, adapters } = options;
   const { now = () => performance.now(), date = () => new Date(), newId = randomUUID } = options;
   const base = options.baseName ?? baseNameOf(pair.name);
-  const engine = await createEngine(pair, { ...options, now });
   const pass = options.cloud ?? ("cloud" in pair ? cloudPass(pair, options.threads) : undefined);
-  const edge: Side = { engine, texts: pair, constraints: createConstraintCache(pair) };
   const { cloudAnswers = false, promptMs = pass?.isRemote ? defaultRequestMs : undefined } = options;
   const answering =
     cloudAnswers === true ? cloudSide(requireCloud(pair), { ...options, now }) : cloudAnswers || undefined;
+  const keysOf = keys === undefined ? noKeys : createKeys(keys, now);
+  const engine = await createEngine(pair, { ...options, now }); // the last that may be refused: nobody would close it
+  const edge: Side = { engine, texts: pair, constraints: createConstraintCache(pair) };
   const { edgeName: baseName = pair.name, temporary: folder = tmpdir() } = options;
   const downloads = "tokenizerPath" in pair ? createDownloads(pair, { baseName, folder, date }) : undefined;
   const models = createModels(pair, store, base);
@@ -125,7 +126,7 @@ export async function createService(
     reference: options.reference,
     cloudPass: pass,
     secret,
-    keys: keys === undefined ? noKeys : createKeys(keys, now),
+    keys: keysOf,
     pages: keys === undefined ? { hosts: options.hosts } : undefined,
     playground: options.playground,
     metrics: createMetrics(),
@@ -146,9 +147,9 @@ export async function createService(
   }
   async function close(): Promise<void> {
     isEnding = true;
+    const prompts = pass?.close();
     await Promise.all([certifications.close(), downloads?.close()]);
-    await Promise.all([engine.close(), answering?.close()]);
-    await pass?.close();
+    await Promise.all([engine.close(), answering?.close(), prompts]);
   }
   return { fetch: (request) => app.fetch(request), engine, base, pin, close, [Symbol.asyncDispose]: close };
 }

@@ -1,4 +1,5 @@
 /** @file The models that answer: the edge model with its gates and, where it is to answer too, the cloud model as it is. */
+import { AppError } from "../base/errors.ts";
 import type { ConstraintSpec } from "../constraint/spec.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import type { Pair } from "../pair/pair-file.ts";
@@ -36,7 +37,9 @@ export function cloudSide(
   const texts = { tokenizer, layout, edge: cloud };
   const constraints = createConstraintCache(texts);
   let opened: Promise<Engine> | undefined;
+  let isEnding = false;
   const open = (): Promise<Engine> => {
+    if (isEnding) throw new AppError("E_BUSY", "the service is ending: it takes no more requests");
     opened ??= createPlainEngine(cloud, options).catch((error: unknown) => {
       opened = undefined; // it is tried again by the next question
       throw error;
@@ -55,6 +58,12 @@ export function cloudSide(
       };
       return answer(engine, texts, question, onPiece);
     },
-    close: async () => (await opened)?.close(),
+    async close() {
+      isEnding = true;
+      await opened?.then(
+        (engine) => engine.close(),
+        () => undefined, // told to whoever asked
+      );
+    },
   };
 }
