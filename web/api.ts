@@ -155,13 +155,13 @@ type Event = {
   readonly error?: { readonly message: string };
 };
 
-/** Server-sent events up to `[DONE]`. */
+/** Server-sent events up to `[DONE]`. Throws where the connection breaks off before it. */
 async function* events(response: Response): AsyncGenerator<Event> {
   let rest = "";
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return;
+    if (done) throw new ApiError("The answer ended before its end.");
     rest += value;
     for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
       const data = rest.slice(0, end).replace(/^data: /, "");
