@@ -199,8 +199,13 @@ const clientLeft = 499;
 /** The client went away. */
 const isInterrupted = ({ body: { error } }: ReturnType<typeof tellError>): boolean => error.code === "E_INTERRUPTED";
 
+/** What clients are to do next. */
+const refusals: Readonly<Record<number, Record<string, string>>> = {
+  401: { "www-authenticate": "Bearer" },
+  429: { "retry-after": "1" },
+};
+
 function failed(c: RouteContext, error: unknown): Response {
   const { status, body } = noted(c, error);
-  const headers: Record<string, string> = status === 429 ? { "retry-after": "1" } : {};
-  return c.json(body, status, headers);
+  return c.json(body, status, refusals[status] ?? {});
 }

@@ -157,7 +157,8 @@ describe("keys", () => {
     await using guarded = await openTinyService(pair, { keys: file, now: () => time });
     const as = (key: string | undefined, path: string, body?: unknown) =>
       guarded.ask(path, body, key === undefined ? {} : { headers: { authorization: `Bearer ${key}` } });
-    expect((await as(undefined, "/v1/models")).status).toBe(401);
+    const refused = await as(undefined, "/v1/models");
+    expect([refused.status, refused.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
     expect((await as("wrong", "/v1/models")).status).toBe(401);
     expect((await as(undefined, "/healthz")).status).toBe(200);
     const lower = { headers: { authorization: "bearer key-a" } }; // the scheme's case means nothing
