@@ -170,21 +170,10 @@ const baseNameOf = (name: string): string =>
     .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "")
     .slice(0, 64) || "base";
 
-/** As the prompt's turn ends; or at once where it is called off: what is being read cannot be stopped, but nobody waits for it. */
-function unlessCalledOff<T>(turn: Promise<T>, signal: AbortSignal | undefined, leave: () => void): Promise<T> {
-  return new Promise((done, fail) => {
-    const stop = (): void => {
-      leave();
-      fail(new AppError("E_INTERRUPTED", "the prompt was called off"));
-    };
-    if (signal?.aborted) stop();
-    signal?.addEventListener("abort", stop, { once: true });
-    turn.then(done, fail).finally(() => signal?.removeEventListener("abort", stop));
-  });
-}
-
 /** Prompts that may wait for the cloud model. Exported for tests. */
 export const waitingLimits = { all: 64, ofTenant: 16 } as const;
+
+const calledOff = "the prompt was called off";
 
 /** The cloud model, opened when it is first needed; one prompt at a time. Exported for tests. */
 export function cloudPass(
@@ -193,7 +182,9 @@ export function cloudPass(
   open: typeof createSpecializer = createSpecializer,
 ): CloudPass {
   let opened: Promise<Specializer> | undefined;
-  let turn: Promise<unknown> = Promise.resolve();
+  /** Prompts whose turn has not come, in their order. */
+  const waiting = new Set<() => Promise<void>>();
+  let reading: Promise<void> | undefined;
   const take = createPlaces("prompts that wait for the cloud model", waitingLimits);
   let isEnding = false;
   const refuseLate = (): void => {
@@ -207,18 +198,40 @@ export function cloudPass(
     });
     return opened;
   };
+  async function readAll(): Promise<void> {
+    for (const read of waiting) {
+      waiting.delete(read);
+      await read();
+    }
+    reading = undefined;
+  }
   const specialize: SpecializePrompt = async (prompt, { secret, constraint, truncate, tenant, signal }) => {
     refuseLate();
+    requireRunning(signal, calledOff);
     const leave = take(tenant);
-    const result = turn.then(async () => {
-      leave();
-      refuseLate();
-      requireRunning(signal, "the prompt was called off before its turn");
-      const specializer = await opening();
-      return specializer.specialize(prompt, { secret, constraint, ...(truncate === undefined ? {} : { truncate }) });
+    return new Promise((done, fail) => {
+      const read = async (): Promise<void> => {
+        leave();
+        try {
+          refuseLate();
+          const specializer = await opening();
+          const options = { secret, constraint, ...(truncate === undefined ? {} : { truncate }) };
+          done(await specializer.specialize(prompt, options));
+        } catch (error) {
+          fail(error);
+        }
+        signal?.removeEventListener("abort", stop);
+      };
+      /** What is being read cannot be stopped, but nobody waits for it. */
+      const stop = (): void => {
+        waiting.delete(read);
+        leave();
+        fail(new AppError("E_INTERRUPTED", calledOff));
+      };
+      signal?.addEventListener("abort", stop, { once: true });
+      waiting.add(read);
+      reading ??= readAll();
     });
-    turn = result.catch(() => undefined);
-    return unlessCalledOff(result, signal, leave);
   };
   let reader: string | undefined;
   return {
@@ -231,7 +244,7 @@ export function cloudPass(
     /** Ends the prompt under way; those that wait are refused. */
     async close() {
       isEnding = true;
-      await turn;
+      await reading;
       await (await opened)?.close();
     },
   };
