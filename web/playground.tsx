@@ -6,13 +6,14 @@ import { CertificatePanel } from "./panels/certificate-panel.tsx";
 import { CostPanel, type Costs } from "./panels/cost-panel.tsx";
 import { PromptPanel } from "./panels/prompt-panel.tsx";
 import { VersionsPanel } from "./panels/versions-panel.tsx";
-import { messageOf, type Selected } from "./state.ts";
+import { messageOf, modelOf, type Selected } from "./state.ts";
 
 export function Playground() {
   const [key, setKey] = useState("");
   const [prompt, setPrompt] = useState("");
+  const [input, setInput] = useState("");
   const [selected, setSelected] = useState<Selected>();
-  const [costs, setCosts] = useState<Costs>();
+  const [costs, setCosts] = useState<Costs & { readonly of: Selected | undefined }>();
   const [base, setBase] = useState<string>();
   const [names, setNames] = useState<readonly StoredName[]>([]);
   const [error, setError] = useState<string>();
@@ -31,7 +32,6 @@ export function Playground() {
 
   const select = (chosen: Selected): void => {
     setSelected(chosen);
-    setCosts(undefined);
     void refresh();
   };
 
@@ -61,14 +61,17 @@ export function Playground() {
       </header>
       <PromptPanel api={api} prompt={prompt} onPrompt={setPrompt} selected={selected} onSelect={select} />
       <AskPanel
+        key={selected && modelOf(selected)}
         api={api}
         base={base ?? ""}
         prompt={prompt}
+        input={input}
+        onInput={setInput}
         selected={selected}
-        onAnswers={(prompted, specialized) => setCosts({ prompted, specialized })}
+        onAnswers={(prompted, specialized) => setCosts({ of: selected, prompted, specialized })}
       />
       <CertificatePanel api={api} prompt={prompt} selected={selected} />
-      <CostPanel selected={selected} costs={costs} />
+      <CostPanel selected={selected} costs={costs?.of === selected ? costs : undefined} />
       <VersionsPanel api={api} names={names} onSelect={select} onChange={() => void refresh()} />
     </main>
   );

@@ -9,4 +9,7 @@ export type Selected = {
   readonly cloudMs: number | undefined;
 };
 
+/** As answers name it. */
+export const modelOf = ({ name, version }: Selected): string => `${name}@${version}`;
+
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

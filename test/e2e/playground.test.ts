@@ -1,59 +1,37 @@
 /** @file The playground in headless Chromium, by what a user does: a prompt is specialised, asked, measured, taken back. */
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { build } from "vite";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readPlayground } from "../../src/server/playground-file.ts";
-import { type Listening, listenOn } from "../../src/server/serve.ts";
-import { createService, type Service } from "../../src/server/service.ts";
-import { openStore } from "../../src/server/store/store.ts";
 import type { Certificate, Rung } from "../../src/server/trust/certificate.ts";
-import { launchBrowser, noChromium, openPage } from "../support/browser-page.ts";
-import { root } from "../support/loragen.ts";
+import { noChromium, openPage } from "../support/browser-page.ts";
+import { type PlaygroundPage, servePlayground, takePicture } from "../support/playground-page.ts";
 import { openTinyPair } from "../support/tiny-pair.ts";
 
 const prompt = "Say what the customer wants. The labels are: billing, delivery, refund.";
 const input = "where is my parcel";
 
 let folder: string;
-let service: Service;
-let listening: Listening;
-let browser: Browser;
+let playground: PlaygroundPage;
 let opened: { readonly page: Page; readonly errors: readonly string[] };
 let page: Page;
 beforeAll(async () => {
   if (noChromium !== undefined) return;
   folder = await mkdtemp(join(tmpdir(), "loragen-playground-"));
-  const out = join(folder, "web");
-  await build({
-    configFile: join(root, "web/vite.config.ts"),
-    logLevel: "error",
-    build: { outDir: out, emptyOutDir: true },
-  });
-  const store = await openStore(join(folder, "store"));
   const secret = new Uint8Array(32).fill(7);
-  service = await createService(await openTinyPair(), store, {
-    threads: 1,
-    secret,
-    playground: await readPlayground(out),
-  });
-  listening = await listenOn(service.fetch, { host: "127.0.0.1", port: 0 });
-  browser = await launchBrowser();
-  opened = await openPage(browser, listening.url);
+  playground = await servePlayground(await openTinyPair(), folder, { threads: 1, secret });
+  opened = await openPage(playground.browser, playground.url);
   page = opened.page;
 });
 afterAll(async () => {
-  await browser?.close();
-  await listening?.close();
-  await service?.close();
+  await playground?.[Symbol.asyncDispose]();
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 });
 
 const ask = async (path: string, body: object) =>
-  (await fetch(`${listening.url}${path}`, { method: "POST", body: JSON.stringify(body) })).json() as Promise<{
+  (await fetch(`${playground.url}${path}`, { method: "POST", body: JSON.stringify(body) })).json() as Promise<{
     choices: { message: { content: string } }[];
   }>;
 const answerOf = async (model: string, messages: readonly object[], like?: string): Promise<string> =>
@@ -71,7 +49,7 @@ test.skipIf(noChromium)("by keyboard alone a prompt becomes gates, and the label
   await page.keyboard.press("Enter");
   await page.waitForSelector("#specialized[data-name=triage][data-version='1']");
   expect(await page.textContent("#constraint")).toContain("billing, delivery, refund");
-  const shown = await fetch(`${listening.url}/v1/specializations/triage@1`);
+  const shown = await fetch(`${playground.url}/v1/specializations/triage@1`);
   const { content } = (await shown.json()) as { content: { gates: number[][] } };
   expect(await page.locator(".gates rect").count()).toBe(content.gates.flat().length);
 });
@@ -123,6 +101,20 @@ test.skipIf(noChromium)("labelled examples give a certificate", async () => {
   expect(await page.textContent("#certificate")).toContain("20 inputs");
 });
 
+test.skipIf(noChromium)("answers, costs and certificates that are shown are of the selected version", async () => {
+  const answers = () => page.locator(".answer .text").allTextContents();
+  expect((await answers()).every((text) => text !== "")).toBe(true);
+  await page.fill("#name", "twin");
+  await page.click("#specialize");
+  await page.waitForSelector("#specialized[data-name=twin]");
+  expect(await answers()).toEqual(["", "", ""]);
+  for (const shown of ["#costs", "#certificate"]) expect(await page.locator(shown).count()).toBe(0);
+  expect(await page.inputValue("#input")).toBe(input);
+  await page.click("#names li:has(b:text-is('triage')) button");
+  await page.waitForSelector("#certificate[data-rung=specialized]");
+  await page.fill("#name", "triage");
+});
+
 test.skipIf(noChromium)(
   "by keyboard gates are refined on a few examples, and each rung says what became of it",
   async () => {
@@ -140,7 +132,7 @@ test.skipIf(noChromium)(
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.waitForSelector("#rungs");
-    const shown = await fetch(`${listening.url}/v1/specializations/triage/certificate`);
+    const shown = await fetch(`${playground.url}/v1/specializations/triage/certificate`);
     const { certificate } = (await shown.json()) as { certificate: Certificate };
     expect(certificate).toMatchObject({ refinedOn: 6, inputs: 20 });
     const rung = (name: Rung) => page.textContent(`#rungs [data-rung=${name}]`);
@@ -167,6 +159,16 @@ test.skipIf(noChromium)("versions are compared, and one goes back to the first",
   expect(await page.textContent("#diff")).toMatch(/^triage@1 and @2: \d+ gates differ.*other prompts/);
   await page.click("text=go back to it");
   await page.waitForSelector("#names [aria-pressed=true]:text('@1')");
+});
+
+test.skipIf(noChromium)("the picture of the docs can be made anew: npm run picture", async () => {
+  const shown = await openPage(playground.browser, playground.url);
+  const samples = [{ input, expected: "delivery" }];
+  const path = join(folder, "picture.png");
+  await takePicture(shown.page, { name: "shown", title: "shown", prompt, samples }, path);
+  const bytes = await readFile(path);
+  expect([bytes.toString("latin1", 1, 4), bytes.readUInt32BE(16)]).toEqual(["PNG", 1100]); // its width
+  expect(shown.errors).toEqual([]);
 });
 
 test.skipIf(noChromium)("on a phone and in the dark nothing is cut off, and what is refused is said", async () => {

@@ -1,11 +1,9 @@
 /** @file One input, asked of the base model, of the prompted one and of the specialisation at once. */
 import { useState } from "preact/hooks";
 import type { Answer, Api } from "../api.ts";
-import { messageOf, type Selected } from "../state.ts";
+import { messageOf, modelOf, type Selected } from "../state.ts";
 
 type Column = { readonly title: string; readonly text: string; readonly answer?: Answer; readonly error?: string };
-
-const modelOf = ({ name, version }: Selected): string => `${name}@${version}`;
 
 const answeredBy: Readonly<Record<string, string>> = {
   refined: "refined gates",
@@ -20,12 +18,14 @@ export type AskPanelProps = {
   readonly api: Api;
   readonly base: string;
   readonly prompt: string;
+  readonly input: string;
+  readonly onInput: (input: string) => void;
   readonly selected: Selected | undefined;
   readonly onAnswers: (prompted: Answer, specialized: Answer) => void;
 };
 
-export function AskPanel({ api, base, prompt, selected, onAnswers }: AskPanelProps) {
-  const [input, setInput] = useState("");
+/** Of one version: another one has answers of its own. */
+export function AskPanel({ api, base, prompt, input, onInput, selected, onAnswers }: AskPanelProps) {
   const [isBusy, setBusy] = useState(false);
   const [columns, setColumns] = useState<readonly Column[]>(titles.map((title) => ({ title, text: "" })));
 
@@ -77,7 +77,7 @@ export function AskPanel({ api, base, prompt, selected, onAnswers }: AskPanelPro
             rows={2}
             required
             value={input}
-            onInput={(event) => setInput(event.currentTarget.value)}
+            onInput={(event) => onInput(event.currentTarget.value)}
           />
         </label>
         <button id="ask" type="submit" disabled={isBusy || input === ""}>

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { Certificate } from "../../src/server/trust/certificate.ts";
 import type { Api } from "../api.ts";
-import { messageOf, type Selected } from "../state.ts";
+import { messageOf, modelOf, type Selected } from "../state.ts";
 import { Ladder } from "./ladder.tsx";
 
 const pollMs = 1000;
@@ -23,11 +23,10 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
   const [error, setError] = useState<string>();
   const [known, setKnown] = useState<{ readonly model: string; readonly certificate: Certificate }>();
 
-  async function measure({ name, version }: Selected): Promise<void> {
+  async function measure(model: string): Promise<void> {
     setError(undefined);
     setKnown(undefined);
     setProgress("begins …");
-    const model = `${name}@${version}`;
     try {
       await api.certify(model, {
         examples: examplesOf(text),
@@ -73,7 +72,7 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (selected !== undefined) void measure(selected);
+          if (selected !== undefined) void measure(modelOf(selected));
         }}
       >
         <label>
@@ -127,7 +126,7 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
       <div aria-live="polite">
         {progress && <p>{progress}</p>}
         {error && <p class="error">{error}</p>}
-        {known && (
+        {known && selected && known.model === modelOf(selected) && (
           <>
             <CertificateTable certificate={known.certificate} />
             <button id="forget" type="button" class="quiet" onClick={() => void forget(known.model)}>
