@@ -140,6 +140,7 @@ export function describeExport({
   rounding,
   arrived,
   tokens,
+  template,
   ...result
 }: ExportResult & { ms: number }): string {
   return [
@@ -150,9 +151,16 @@ export function describeExport({
     ...(rounding === 0 ? [] : [`         rounding to ${type} moves logits by at most ${rounding.toPrecision(2)}`]),
     ...(arrived === undefined ? [] : [`         ${formatShare(arrived)} of the adapter arrived`]),
     ...(tokens === undefined ? [] : [`tokens   of ${tokens.texts} texts the same, by ${tokens.by}`]),
+    ...(template === undefined ? [] : [`chat     ${aboutTemplate[template]}`]),
     `time     ${formatMs(result.ms)}`,
   ].join("\n");
 }
+
+/** What other programs have to know of a chat template that differs from the base model's. */
+const aboutTemplate: Readonly<Record<NonNullable<ExportResult["template"]>, string>> = {
+  field: "the template in the file writes no default system prompt, as the pair does",
+  file: "chat_template.jinja writes no default system prompt, as the pair does: the tool must use it",
+};
 
 export const describeFiles = ({ files, out }: Pick<ExportResult, "files" | "out">): string[] =>
   files.map(({ name, bytes }) => `${join(out, name)}: ${formatBytes(bytes)}`);

@@ -30,6 +30,8 @@ export type ExportContext = {
   readonly baseName: string;
   /** The folder of `tokenizer.json`. */
   readonly tokenizerDirectory: string;
+  /** In place of the tokenizer's own chat template; undefined: its own does. */
+  readonly chatTemplate: string | undefined;
   /** Whether an adapter gets its base model beside it, where the format can. */
   readonly withBase: boolean;
   /** Where it runs already. */
@@ -60,6 +62,8 @@ export type ExportFormat = {
   /** What reads it, for refusals. */
   readonly tool: string;
   readonly constraintAs: keyof typeof constraintFiles;
+  /** Where a chat template of the pair's own goes: into the model's file, which holds one, or beside it. */
+  readonly templateAs: "field" | "file";
   /** Architectures that the tool supports. */
   readonly architectures: readonly ModelType[];
   /** Values of `--type`; the first is the default, unless types are kept. */

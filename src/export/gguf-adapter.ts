@@ -27,10 +27,11 @@ export const ggufAdapter: ExportFormat = {
   about: `adapter for llama.cpp: ${ggufAdapterFile}`,
   tool: "llama.cpp",
   constraintAs: "gbnf",
+  templateAs: "file",
   architectures: Object.keys(ggufArchitectures) as ModelType[],
   types: ["f32", "f16"],
   canHoldBase: true,
-  async write({ directory, adapter, base, name, baseName, type, tokenizerDirectory, withBase }) {
+  async write({ directory, adapter, base, name, baseName, type, tokenizerDirectory, chatTemplate, withBase }) {
     ggufShape(base.config); // refuses what llama.cpp computes otherwise
     await ensureFolder(directory);
     await writeGgufAdapter(join(directory, ggufAdapterFile), joinAdapter(adapter, fusedWeights(base.config)), {
@@ -43,7 +44,7 @@ export const ggufAdapter: ExportFormat = {
       ]),
     });
     if (!withBase) return;
-    const about = await ggufTokenizer(tokenizerDirectory, base.config);
+    const about = await ggufTokenizer(tokenizerDirectory, base.config, chatTemplate);
     const baseType = (await storedDtype(base)) === "F16" ? "F16" : "F32"; // as exact as the base model is
     await saveGgufModel(join(directory, ggufBaseFile), base, {
       type: baseType,

@@ -24,17 +24,18 @@ export const ggufMerged: ExportFormat = {
   about: `merged model for llama.cpp: ${ggufMergedFile}`,
   tool: "llama.cpp",
   constraintAs: "gbnf",
+  templateAs: "field",
   architectures: Object.keys(ggufArchitectures) as ModelType[],
   types: ["f16", "f32", "q8_0"],
   async typeOfWeights({ type, merged }) {
     const places = ggufPlaces(merged.config);
     return (name, shape) => weightTypes[ggufStoredType(storage(type), places.get(name)!.name, shape)]!;
   },
-  async write({ directory, merged, type, name, record, tokenizerDirectory }) {
+  async write({ directory, merged, type, name, record, tokenizerDirectory, chatTemplate }) {
     const about = new Map<string, GgufField>([
       ["general.name", { type: "string", value: await ggufName(name, tokenizerDirectory) }],
       [mergeRecordKey.gguf, { type: "string", value: JSON.stringify(record) }],
-      ...(await ggufTokenizer(tokenizerDirectory, merged.config)),
+      ...(await ggufTokenizer(tokenizerDirectory, merged.config, chatTemplate)),
     ]);
     await ensureFolder(directory);
     await saveGgufModel(join(directory, ggufMergedFile), merged, { type: storage(type), about });

@@ -12,13 +12,25 @@ import { parseChains, type SplitStep } from "../text/tokenizer-steps.ts";
 
 /**
  * The metadata for the tokenizer of a directory, or of another GGUF file as it is there, and a model of `vocab` embeddings.
+ * @param chatTemplate in place of its own
  * @throws E_ARCHITECTURE for a kind llama.cpp does not have, E_MISMATCH for more tokens than embeddings, and as `loadTokenizer`
  */
 export async function ggufTokenizer(
   directory: string,
+  model: Pick<ModelConfig, "vocab" | "eosIds">,
+  chatTemplate?: string,
+): Promise<Map<string, GgufField>> {
+  const fields = isGguf(directory)
+    ? await copiedFields(directory, model.vocab)
+    : await translatedFields(directory, model);
+  if (chatTemplate !== undefined) fields.set("tokenizer.chat_template", { type: "string", value: chatTemplate });
+  return fields;
+}
+
+async function translatedFields(
+  directory: string,
   { vocab, eosIds }: Pick<ModelConfig, "vocab" | "eosIds">,
 ): Promise<Map<string, GgufField>> {
-  if (isGguf(directory)) return copiedFields(directory, vocab);
   const source = await readTokenizer(directory);
   const { name: where } = source;
   const tokenizer = createTokenizer(source.json, source.config, source);

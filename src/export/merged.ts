@@ -16,6 +16,7 @@ export const mergedDirectory: ExportFormat = {
   about: "merged Hugging Face directory: config.json, model.safetensors, tokenizer",
   tool: "transformers",
   constraintAs: "schema",
+  templateAs: "file",
   architectures: Object.keys(architectures) as ModelType[],
   types: ["f32", "f16", "bf16"],
   keepsTypes: true,

@@ -31,6 +31,7 @@ export const onnxDirectory: ExportFormat = {
   about: "merged ONNX directory with a key–value cache",
   tool: "transformers.js",
   constraintAs: "schema",
+  templateAs: "file",
   architectures: Object.keys(architectures) as ModelType[],
   types: ["f32", "f16", "q8_0"],
   typeOfWeights: async ({ type = "f32", merged }) => {

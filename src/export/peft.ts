@@ -11,6 +11,7 @@ export const peft: ExportFormat = {
   about: "adapter for PEFT and vLLM: adapter_config.json, adapter_model.safetensors",
   tool: "PEFT",
   constraintAs: "schema",
+  templateAs: "file",
   architectures: Object.keys(architectures) as ModelType[],
   types: ["f32", "f16"],
   write: ({ directory, base, adapter, baseName, type }) =>

@@ -80,6 +80,44 @@ test.each(Object.entries(exportFormats).filter(([name]) => name !== "onnx"))(
   },
 );
 
+test("an export of a pair that leaves out the default system prompt has a chat template that does so too", async () => {
+  const folderOfTemplate = join(folder, "tokenizer-with-template");
+  writeSmallTokenizer(folderOfTemplate);
+  const turns =
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
+  const byDefault = "{% if messages[0].role != 'system' %}<|system|>be nice{% endif %}";
+  const configPath = join(folderOfTemplate, "tokenizer_config.json");
+  const config = JSON.parse(readFileSync(configPath, "utf8")) as object;
+  writeFileSync(configPath, JSON.stringify({ ...config, chat_template: `${byDefault}${turns}` }));
+  const wanted = `${byDefault.replace("<|system|>be nice", "")}${turns}`;
+  const exported = async (key: keyof typeof exportFormats, defaultSystem: "omit" | "keep", withBase = false) => {
+    const layout = { kind: "chat-template", defaultSystem } as const;
+    const changes = { layout, withBase, tokenizerDirectory: folderOfTemplate };
+    const { out, template } = await runExport(
+      exportFormats[key],
+      request(`template-${key}-${defaultSystem}-${withBase}`, changes),
+    );
+    const text = (name: string) => readFileSync(join(out, name), "utf8");
+    const inGguf = async (name: string) => (await openGguf(join(out, name))).metadata.get("tokenizer.chat_template");
+    return { out, template, text, inGguf };
+  };
+  const merged = await exported("gguf-merged", "omit");
+  expect(await merged.inGguf("model.gguf")).toMatchObject({ value: wanted });
+  expect([merged.template, await readdir(merged.out)]).toEqual(["field", ["model.gguf"]]);
+  const adapter = await exported("gguf", "omit", true);
+  expect([adapter.template, adapter.text("chat_template.jinja")]).toEqual(["file", wanted]);
+  expect(await adapter.inGguf("base.gguf")).toMatchObject({ value: wanted });
+  const directory = await exported("merged", "omit");
+  expect(directory.text("chat_template.jinja")).toBe(wanted);
+  expect(JSON.parse(directory.text("tokenizer_config.json"))).toMatchObject({ chat_template: wanted, ...config });
+  expect((await exported("peft", "omit")).text("chat_template.jinja")).toBe(wanted);
+  const kept = await exported("gguf-merged", "keep");
+  expect([kept.template, await kept.inGguf("model.gguf")]).toMatchObject([
+    undefined,
+    { value: `${byDefault}${turns}` },
+  ]);
+});
+
 test("the constraint of a specialisation's answers goes with its export: GBNF for llama.cpp, a JSON schema for the others", async () => {
   const constraint = labelsSpec(["card lost", 'say "hi"', "日本"]);
   for (const key of ["gguf", "peft"] as const) {

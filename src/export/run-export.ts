@@ -1,7 +1,9 @@
 /** @file One export from beginning to end: merge, write, reload, compare, and only then give it its name. */
 import { join } from "node:path";
+import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
+import { readJsonFile, writeJsonFile } from "../base/json-file.ts";
 import type { ConstraintSpec } from "../constraint/spec.ts";
 import { compareLogits } from "../decode/compare-logits.ts";
 import { type Adapter, adapterRank } from "../lora/low-rank.ts";
@@ -10,7 +12,10 @@ import type { ModelConfig } from "../models/config.ts";
 import { scaleAdapter } from "../models/merge-adapter.ts";
 import type { Model } from "../models/model.ts";
 import { type MergeRecord, refuseMerged, storedDtype } from "../models/save-merged.ts";
+import type { PromptLayout } from "../text/prompt.ts";
+import { tokenizerLimits } from "../text/tokenizer-json.ts";
 import { modelAsStored } from "./as-stored.ts";
+import { exportedTemplate } from "./exported-template.ts";
 import {
   constraintFiles,
   createSteps,
@@ -41,6 +46,8 @@ export type ExportRequest = StepOptions & {
   readonly name: string;
   readonly baseName: string;
   readonly tokenizerDirectory: string;
+  /** How the pair of a specialisation writes its inputs, so that other programs write them so too. */
+  readonly layout?: PromptLayout | undefined;
   /** Whether an adapter gets its base model beside it. */
   readonly withBase?: boolean | undefined;
   /** What answers must be: written beside the export, as what its tool reads. */
@@ -52,7 +59,16 @@ export type ExportRequest = StepOptions & {
 /** What is exported, before it is said where to and how. */
 export type ExportSource = Pick<
   ExportRequest,
-  "base" | "adapter" | "constraint" | "whole" | "kind" | "adapterSha256" | "name" | "baseName" | "tokenizerDirectory"
+  | "base"
+  | "adapter"
+  | "constraint"
+  | "whole"
+  | "kind"
+  | "adapterSha256"
+  | "name"
+  | "baseName"
+  | "tokenizerDirectory"
+  | "layout"
 >;
 
 export type ExportResult = {
@@ -76,6 +92,8 @@ export type ExportResult = {
   readonly arrived?: number | undefined;
   /** On how many texts the tokenizer that was written makes the same tokens, and by whom; undefined where none was written anew. */
   readonly tokens?: TokenCheck | undefined;
+  /** Where the chat template lies that leaves out the default system prompt, as the pair does; undefined where it needs none. */
+  readonly template?: ExportFormat["templateAs"] | undefined;
 };
 
 /**
@@ -99,7 +117,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     const adapter = scaleAdapter(request.adapter, scale);
     const merged = await applyAdapter(base, adapter);
     for (const [weight, data] of whole) merged.weights[weight] = { kind: "data", data };
-    const { kind, adapterSha256, name, baseName, tokenizerDirectory, llamaCpp } = request;
+    const { kind, adapterSha256, name, baseName, tokenizerDirectory, layout, llamaCpp } = request;
     const record: MergeRecord = { base_sha256: base.sha256, kind, adapter_sha256: adapterSha256, scale };
     const context = {
       directory,
@@ -111,6 +129,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       name,
       baseName,
       tokenizerDirectory,
+      chatTemplate: layout && (await exportedTemplate(tokenizerDirectory, layout)),
       withBase,
       llamaCpp,
     };
@@ -122,6 +141,8 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
     step("write");
     await format.write(context);
     if (request.constraint !== undefined) await writeConstraint(format, directory, request.constraint);
+    if (context.chatTemplate !== undefined && format.templateAs === "file")
+      await writeTemplate(directory, context.chatTemplate);
     step("verify");
     const tokens = await format.checkTokens?.(context);
     const { wanted, rounding } = await storedLogits(format, context);
@@ -140,15 +161,28 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
       rounding,
       arrived,
       tokens,
+      template: context.chatTemplate === undefined ? undefined : format.templateAs,
       positions: probePositions(base.config),
       tolerance: exportTolerance,
     };
   });
 }
 
+/** Beside an export: the chat template of inputs as the pair writes them. */
+const templateFile = "chat_template.jinja";
+
 async function writeConstraint({ constraintAs }: ExportFormat, directory: string, spec: ConstraintSpec): Promise<void> {
   const { name, write } = constraintFiles[constraintAs];
   await writeFileAtomic(join(directory, name), write(spec));
+}
+
+/** As the file that transformers and vLLM read first, and in the field that older readers know, where the tokenizer is there too. */
+async function writeTemplate(directory: string, template: string): Promise<void> {
+  await writeFileAtomic(join(directory, templateFile), template);
+  const path = join(directory, "tokenizer_config.json");
+  if (!(await listFiles(directory)).some(({ name }) => name === "tokenizer_config.json")) return;
+  const config = await readJsonFile(path, z.looseObject({}), tokenizerLimits);
+  if (config["chat_template"] !== undefined) await writeJsonFile(path, { ...config, chat_template: template });
 }
 
 const nameOfMerged = ({ quantization }: Model, type: WeightType): string => {

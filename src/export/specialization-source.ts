@@ -19,4 +19,5 @@ export const specializationSource = (
   name: `${pair.name} specialised`,
   baseName,
   tokenizerDirectory: pair.tokenizerPath,
+  layout: pair.layout,
 });

@@ -1,7 +1,7 @@
 /** @file Prompts laid out by a model's own chat template, token for token as the model was trained. */
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { type ChatMessage, renderChat } from "./chat-template.ts";
+import { type ChatMessage, renderChat, type TemplateTokens } from "./chat-template.ts";
 import type { Tokenizer } from "./tokenizer-file.ts";
 
 export const ChatLayout = z.strictObject({
@@ -44,7 +44,11 @@ export function encodeChatTarget(tokenizer: Tokenizer, layout: ChatLayout, targe
 }
 
 /** A conversation as the template goes on with it behind an earlier turn: without its default system prompt. */
-function encodeAsLaterTurn(tokenizer: Tokenizer, layout: ChatLayout, messages: readonly ChatMessage[]): number[] {
+const encodeAsLaterTurn = (tokenizer: Tokenizer, layout: ChatLayout, messages: readonly ChatMessage[]): number[] =>
+  encodeText(tokenizer, messages, (written) => laterTurnText(tokenizer, layout, written));
+
+/** The same as text, up to where it is answered. Throws E_CONFIG for a template that rewrites earlier turns. */
+export function laterTurnText(tokenizer: TemplateTokens, layout: ChatLayout, messages: readonly ChatMessage[]): string {
   const before: ChatMessage[] = [
     { role: "user", content: PROBE_INPUT },
     { role: "assistant", content: PROBE },
@@ -55,15 +59,13 @@ function encodeAsLaterTurn(tokenizer: Tokenizer, layout: ChatLayout, messages: r
     return at < 0 ? undefined : text.slice(at + PROBE.length);
   };
   const turnEnd = behindAnswer([], false);
-  const begin = tokenizer.namedTokens.bos_token;
-  return encodeText(tokenizer, messages, (written) => {
-    const rest = behindAnswer(written, true);
-    if (turnEnd === undefined || !rest?.startsWith(turnEnd))
-      throw new AppError("E_CONFIG", "prompt layout: the chat template writes earlier turns differently from the last");
-    const turns = rest.slice(turnEnd.length);
-    const begins = begin !== undefined && render(tokenizer, layout, written, true).startsWith(begin);
-    return begins && !turns.startsWith(begin) ? `${begin}${turns}` : turns;
-  });
+  const rest = behindAnswer(messages, true);
+  if (turnEnd === undefined || !rest?.startsWith(turnEnd))
+    throw new AppError("E_CONFIG", "prompt layout: the chat template writes earlier turns differently from the last");
+  const turns = rest.slice(turnEnd.length);
+  const begin = tokenizer.namedTokens["bos_token"];
+  const begins = begin !== undefined && render(tokenizer, layout, messages, true).startsWith(begin);
+  return begins && !turns.startsWith(begin) ? `${begin}${turns}` : turns;
 }
 
 /** What follows an answer: the next input up to where it is answered. Throws E_CONFIG for a template that rewrites earlier turns. */
@@ -111,7 +113,12 @@ function chatMessages(
   return [{ role: "user", content: `${prompt}\n\n${first!.content}` }, ...later];
 }
 
-const render = (tokenizer: Tokenizer, layout: ChatLayout, messages: readonly ChatMessage[], open: boolean): string =>
+const render = (
+  tokenizer: TemplateTokens,
+  layout: ChatLayout,
+  messages: readonly ChatMessage[],
+  open: boolean,
+): string =>
   renderChat(tokenizer, messages, {
     addGenerationPrompt: open,
     date: layout.date,
