@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
+import { isFolder } from "../../base/folder.ts";
 import { sha256 } from "../../base/hash.ts";
 import { readJsonFile, writeJsonFile } from "../../base/json-file.ts";
 import { takeLock } from "../../base/lock.ts";
@@ -13,6 +14,7 @@ import { remoteCloud } from "../../server/remote-cloud.ts";
 import { listenOn } from "../../server/serve.ts";
 import { createService } from "../../server/service.ts";
 import { requireName } from "../../server/store/names.ts";
+import { isBucket } from "../../server/store/open-storage.ts";
 import { openStore, type Store } from "../../server/store/store.ts";
 import type { CliContext } from "../context.ts";
 import { edgeId } from "../export-source.ts";
@@ -80,9 +82,19 @@ export const storeOptions = (): Option[] => [
   new Option("--tenant <name>", "whose names they are").default("main"),
 ];
 
-/** Throws as `openStore`. */
-export const openStoreOf = (context: Pick<CliContext, "store" | "s3">, given: string | undefined): Promise<Store> =>
-  openStore(given ?? join(context.store, "models"), { s3: context.s3 });
+/**
+ * @param makes whether the command is one that makes a store: a folder that is mistyped is no empty store to the others
+ * @throws E_NOT_FOUND where a folder is named that is not there, and as `openStore`
+ */
+export async function openStoreOf(
+  context: Pick<CliContext, "store" | "s3">,
+  given: string | undefined,
+  { makes = false } = {},
+): Promise<Store> {
+  if (!makes && given !== undefined && !isBucket(given) && !(await isFolder(given)))
+    throw new AppError("E_NOT_FOUND", `${given}: no such store; loragen push and loragen serve make one`);
+  return openStore(given ?? join(context.store, "models"), { s3: context.s3 });
+}
 
 export const cloudAnswersOption = () =>
   new Option("--cloud-answers", "the pair's cloud model may answer where nothing cheaper scores the threshold");
@@ -130,7 +142,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
   if (!isLocal(host) && keyPath === undefined)
     throw new AppError("E_USAGE", `serve: ${host} is not this machine alone: expected --keys FILE, found none`);
   const keys = keyPath === undefined ? undefined : await readJsonFile(keyPath, KeyFile, { code: "E_CONFIG" });
-  const store = await openStoreOf(context, flags.store);
+  const store = await openStoreOf(context, flags.store, { makes: true });
   const secret = await promptSecret(context);
   if (secret !== undefined) await store.agreeOnSecret(secret);
   const pair = await loadPair(flags.pair, {

@@ -1,5 +1,5 @@
 /** @file The commands of the store, and of keys. */
-import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
@@ -42,6 +42,19 @@ test("a specialisation is pushed, listed, compared, rolled back and pulled", asy
   await run("pull", "live", "--out", join(folder, "pulled"));
   const read = (name: string) => readFileSync(join(folder, name, "specialization.json"), "utf8");
   expect(read("pulled")).toBe(read("first"));
+});
+
+test("a store that is not there is no empty one: only push and serve make a folder", async () => {
+  const mistyped = join(folder, "mistyped");
+  for (const args of [["list"], ["pull", "a", "--out", join(folder, "no")], ["rollback", "a"], ["store", "verify"]])
+    expect(await run(...args, "--store", mistyped)).toMatchObject({
+      status: 1,
+      stdout: "",
+      stderr: `error E_NOT_FOUND: ${mistyped}: no such store; loragen push and loragen serve make one\n`,
+    });
+  expect(existsSync(mistyped)).toBe(false);
+  expect((await run("push", "a", "--specialization", join(folder, "first"), "--store", mistyped)).status).toBe(0);
+  expect((await run("list", "--store", mistyped)).stdout).toContain("a");
 });
 
 test("the same in a bucket, which several machines use", async () => {

@@ -35,7 +35,7 @@ export function addStore(program: Command, context: CliContext): void {
     .option("--specialization <dir>", "required, unless --alias-of: folder or file of the specialisation")
     .option("--alias-of <name>", "instead of a specialisation: another name of NAME or NAME@VERSION")
     .action(async (name: string, flags: Flags & { readonly specialization?: string; readonly aliasOf?: string }) => {
-      const store = await open(flags);
+      const store = await openStoreOf(context, flags.store, { makes: true });
       if (flags.aliasOf !== undefined) {
         if (flags.specialization !== undefined)
           throw new AppError("E_USAGE", "push: expected --specialization or --alias-of, found both");
