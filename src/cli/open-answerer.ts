@@ -53,8 +53,6 @@ export type Opened = { readonly pair: Pair; readonly answerer: Answerer; readonl
 export async function openAnswerer(context: CliContext, flags: AnsweringFlags): Promise<Opened> {
   const { threads, device } = flags;
   const prompt = await readPrompt(context, flags);
-  if (prompt !== undefined && prompt.trim() === "")
-    throw new AppError("E_PROMPT", "system prompt: expected text, found none");
   const constraint = await readConstraint(flags);
   const pair = await loadPair(flags.pair, {
     quantize: { edge: quantizationOf(flags) },

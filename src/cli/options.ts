@@ -108,13 +108,19 @@ export function required<T>(value: T | undefined, command: string, flag: string)
   return value;
 }
 
-/** The prompt given by one of the two flags; undefined where neither is. Line ends at a file's end are dropped. */
+/** The prompt given by one of the two flags; undefined where neither is. Line ends at a file's end are dropped. Throws E_PROMPT for an empty one. */
 export async function readPrompt(
   context: Pick<CliContext, "stdin">,
   { prompt, promptFile }: PromptFlags,
 ): Promise<string | undefined> {
-  if (promptFile === undefined) return prompt;
-  const text = promptFile === "-" ? await readAll(context.stdin) : await readTextFile(promptFile);
+  if (promptFile === undefined && prompt === undefined) return undefined;
+  const text = promptFile === undefined ? prompt! : await promptOfFile(context, promptFile);
+  if (text.trim() === "") throw new AppError("E_PROMPT", "system prompt: expected text, found none");
+  return text;
+}
+
+async function promptOfFile(context: Pick<CliContext, "stdin">, path: string): Promise<string> {
+  const text = path === "-" ? await readAll(context.stdin) : await readTextFile(path);
   return text.replace(/[\r\n]+$/, "");
 }
 

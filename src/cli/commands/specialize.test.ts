@@ -106,3 +106,15 @@ test.each([
   });
   expect(existsSync(at("never"))).toBe(false);
 });
+
+test("an empty prompt is refused before a pair is loaded", async () => {
+  writeFileSync(at("blank.txt"), " \n\n");
+  for (const prompt of [
+    ["--prompt", ""],
+    ["--prompt-file", at("blank.txt")],
+  ]) {
+    const { context, written } = recordingContext();
+    expect(await runCli(["specialize", "--pair", at("none"), ...prompt, "--out", at("no")], context)).toBe(1);
+    expect(written.stderr).toBe("error E_PROMPT: system prompt: expected text, found none\n");
+  }
+});
