@@ -12,12 +12,16 @@ import { benchmarkTasks, type Suite, suites } from "../../src/eval/tasks/suites.
 import { number, signed, table } from "./markdown.ts";
 import type { Budget, Context } from "./row.ts";
 
-export type Question = {
-  /** The page's id, which names its log. */
-  readonly id: string;
+export type Question = Asked & {
   readonly suites: readonly string[];
   readonly items: Readonly<Record<Budget, number>>;
   readonly seeds?: readonly number[];
+};
+
+/** How tasks are asked. */
+export type Asked = {
+  /** The page's id, which names its log. */
+  readonly id: string;
   /** Of the edge model, and of a pair where there is one. */
   readonly methods: readonly string[];
   readonly pairMethods?: readonly string[];
@@ -29,19 +33,29 @@ export type Question = {
 };
 
 /** All answers, those of earlier runs among them. Throws as `runEval` and `benchmarkTasks`. */
-export async function ask(question: Question, context: Context): Promise<LogLine[]> {
-  const { id, items, seeds = [1], methods, pairMethods = [], only, timed = 0, exact = false } = question;
-  const { budget, data, work, pair, signal, tell } = context;
-  const named = question.suites.flatMap((name): readonly Suite[] => suites.get(name)!);
-  const tasks = await benchmarkTasks(named, { data, items: items[budget], seeds });
+export async function ask(
+  { suites: names, items, seeds = [1], ...how }: Question,
+  context: Context,
+): Promise<LogLine[]> {
+  const { budget, data } = context;
+  const named = names.flatMap((name): readonly Suite[] => suites.get(name)!);
+  return askTasks(await benchmarkTasks(named, { data, items: items[budget], seeds }), how, context);
+}
+
+/** The same of tasks that a page makes of its own. Throws as `runEval`. */
+export async function askTasks(
+  tasks: readonly EvalTask[],
+  { id, methods, pairMethods = [], only, timed = 0, exact = false }: Asked,
+  { work, model, pair, methods: more, signal, tell }: Context,
+): Promise<LogLine[]> {
   await mkdir(work, { recursive: true });
   const log = join(work, `${id}.jsonl`);
   await runEval({
-    ...(pair === undefined ? { modelPath: context.model } : { pairDirectory: pair }),
+    ...(pair === undefined ? { modelPath: model } : { pairDirectory: pair }),
     taskFiles: [],
     tasks,
     log,
-    methods: [...methods, ...(pair === undefined ? [] : pairMethods), ...context.methods],
+    methods: [...methods, ...(pair === undefined ? [] : pairMethods), ...more],
     timedQueries: timed,
     exact,
     only,

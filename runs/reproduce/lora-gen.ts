@@ -2,13 +2,22 @@
 import { table4Page, table5Page, table7Page, table8Page, table19Page } from "./pages/ablations.ts";
 import { fewshotSdPage, table2Page, table6Page } from "./pages/accuracy.ts";
 import { alpacaAbstractionPage } from "./pages/alpaca-abstraction.ts";
+import { baselinesPage, figure1Page, table20Page } from "./pages/baselines.ts";
+import { table21Page, table24Page } from "./pages/bootstrap.ts";
+import { figure4Page } from "./pages/fig4.ts";
 import { figure2Page, figure3Page } from "./pages/figures.ts";
 import { gpt4toolsContextPage } from "./pages/gpt4tools-context.ts";
 import { headlinesPage } from "./pages/headlines.ts";
 import { parityPage } from "./pages/parity-lm-eval.ts";
+import { promptKindsPage } from "./pages/prompt-kinds.ts";
+import { generalPromptPage } from "./pages/rv-6.ts";
+import { edgePage } from "./pages/rv-12.ts";
 import { cpuLatencyPage } from "./pages/s0-table23.ts";
+import { table1Page } from "./pages/table1.ts";
+import { gpt4toolsRepeatsPage, table3Page } from "./pages/table3.ts";
 import { table10Page } from "./pages/table10.ts";
 import { table12Page } from "./pages/table12.ts";
+import { table14Page } from "./pages/table14.ts";
 import { s1SheetPage, termsPage, written } from "./pages/text.ts";
 import type { Row } from "./row.ts";
 
@@ -42,25 +51,27 @@ const alias = (of: string, shows: string, source = "S0"): Row => ({ kind: "alias
 
 export const loraGen = {
   table1: {
-    kind: "waits",
+    kind: "page",
     shows: "four properties of ICL, LoRA, LoRA-MoE, LoraHub, LoRA-Gen",
     source: "S2 T1",
-    needs: needs("H"),
     takes: "0.1 h",
+    lacks: `what LoRA, LoRA-MoE and LoraHub take (${needs("B", "H")})`,
+    make: table1Page,
   },
   table2: {
     kind: "page",
     shows: "5-shot accuracy on eight tasks, AVE, HAR, latency; five methods",
     source: "S2 T2",
-    takes: "1.3 h; --pair and --methods for what is trained",
+    takes: "1.3 h; --methods for what is trained",
     make: table2Page,
   },
   table3: {
-    kind: "waits",
+    kind: "page",
     shows: "GPT4Tools: five metrics, average, compression ratio",
     source: "S2 T3",
-    needs: `${needs("pair")} (rows 2, 3 and 5 are out: the training set of 71k cannot be had)`,
-    takes: "0.4 h",
+    takes: "1.5 h (200 items)",
+    lacks: "rows 2, 3 and 5 are out: the training set of 71k cannot be had",
+    make: table3Page,
   },
   table4: {
     kind: "trains",
@@ -82,7 +93,7 @@ export const loraGen = {
     kind: "page",
     shows: "base with 3 and 5 shots against LoRA-Gen with 1",
     source: "S2 T6",
-    takes: "0.1 h; --pair for LoRA-Gen",
+    takes: "0.1 h",
     make: table6Page,
   },
   table7: {
@@ -138,11 +149,11 @@ export const loraGen = {
     takes: "with s0-table20",
   },
   table14: {
-    kind: "waits",
+    kind: "page",
     shows: "poet role: prompt and both answers",
     source: "S2 T14",
-    needs: needs("pair"),
     takes: "minutes",
+    make: table14Page,
   },
   "table15-17": {
     kind: "test",
@@ -152,11 +163,12 @@ export const loraGen = {
     titled: "table15-17:",
   },
   fig1: {
-    kind: "waits",
+    kind: "page",
     shows: "accuracy–latency curves on ARC-c, 1, 3, 5 shots",
     source: "S2 Fig 1",
-    needs: needs("B", "P", "G0"),
     takes: "0.3 h",
+    lacks: needs("B", "P", "G0"),
+    make: figure1Page,
   },
   fig2: {
     kind: "page",
@@ -167,11 +179,11 @@ export const loraGen = {
   },
   fig3: { kind: "page", shows: "the method's data flow", source: "S2 Fig 3", takes: "seconds", make: figure3Page },
   fig4: {
-    kind: "waits",
+    kind: "page",
     shows: "agent with 26 tools, and poet; time with and without prompt",
     source: "S2 Fig 4",
-    needs: needs("pair"),
-    takes: "minutes",
+    takes: "0.3 h",
+    make: figure4Page,
   },
   "s0-table17": {
     kind: "out",
@@ -190,18 +202,20 @@ export const loraGen = {
     make: table19Page,
   },
   "s0-table20": {
-    kind: "waits",
+    kind: "page",
     shows: "Gisting, AutoCompressors, 500x, ICAE, LoRA-Gen: unseen accuracy, latency with and without instruction",
     source: "S0 T20",
-    needs: needs("P", "G0"),
     takes: "0.5 h",
+    lacks: needs("P", "G0"),
+    make: table20Page,
   },
   "s0-table21": {
-    kind: "waits",
+    kind: "page",
     shows: "bootstrap over tasks as samples (withdrawn by the authors)",
     source: "S0 T21",
-    needs: needs("B", "G0"),
     takes: "seconds, from table2's log",
+    lacks: needs("B", "G0"),
+    make: table21Page,
   },
   "s0-table22": {
     kind: "waits",
@@ -218,11 +232,12 @@ export const loraGen = {
     make: cpuLatencyPage,
   },
   "s0-table24": {
-    kind: "waits",
+    kind: "page",
     shows: "bootstrap interval on HellaSwag against three methods",
     source: "S0 T24",
-    needs: needs("B", "P", "G0"),
     takes: "seconds, from table2's log",
+    lacks: needs("B", "P", "G0"),
+    make: table24Page,
   },
   "s0-table26": {
     kind: "waits",
@@ -239,11 +254,11 @@ export const loraGen = {
     make: headlinesPage,
   },
   "gpt4tools-repeats": {
-    kind: "waits",
+    kind: "page",
     shows: "average score over four evaluations, ±0.65",
     source: "S2 A.3",
-    needs: needs("pair"),
-    takes: "0.15 h",
+    takes: "1 h (50 items)",
+    make: gpt4toolsRepeatsPage,
   },
   "gpt4tools-context": {
     kind: "page",
@@ -256,7 +271,7 @@ export const loraGen = {
     kind: "page",
     shows: "spread over draws of shots, 0.0146",
     source: "S0",
-    takes: "0.1 h; --pair for LoRA-Gen",
+    takes: "0.4 h",
     make: fewshotSdPage,
   },
   "bn-diversity": {
@@ -282,18 +297,19 @@ export const loraGen = {
     make: alpacaAbstractionPage,
   },
   "prompt-kinds": {
-    kind: "waits",
+    kind: "page",
     shows: "task description, shots, role, conversation format, tools can all be compressed",
     source: "S2 §1, §3.2",
-    needs: needs("pair"),
-    takes: "0.1 h",
+    takes: "0.8 h",
+    make: promptKindsPage,
   },
   baselines: {
-    kind: "waits",
+    kind: "page",
     shows: "LoraHub's search, prefix tuning, prompting 0/1/3/5 shots",
     source: "S2 §2, T1",
-    needs: needs("H"),
-    takes: "0.3 h",
+    takes: "0.8 h",
+    lacks: needs("H"),
+    make: baselinesPage,
   },
   "compressors-hard": alias("s0-table20", "Selective-Context and LLMLingua kind, truncation", "S2 §2.3"),
   equations: {
@@ -366,11 +382,12 @@ export const loraGen = {
   "rv-4": alias("s0-table22", "no tuning on test; validation for all of §4.4"),
   "rv-5": alias("fig1", "latency with the cloud pass; break-even"),
   "rv-6": {
-    kind: "waits",
+    kind: "page",
     shows: "task-agnostic against task-specific; training-free methods marked",
     source: "S0",
-    needs: needs("G0", "B"),
-    takes: "0.1 h",
+    takes: "0.6 h",
+    lacks: needs("G0", "B"),
+    make: generalPromptPage,
   },
   "rv-7": { kind: "page", shows: "meta token defined", source: "S0", takes: "seconds", make: written("rv-7") },
   "rv-8": { kind: "test", shows: "ratio and speed-up never mixed", source: "S0", files: [manifest], titled: "rv-8:" },
@@ -384,11 +401,12 @@ export const loraGen = {
   },
   "rv-11": alias("table5", "lower coefficients"),
   "rv-12": {
-    kind: "waits",
+    kind: "page",
     shows: "memory, data and compute on the edge",
     source: "S0",
-    needs: needs("B", "P", "H", "G0"),
-    takes: "0.1 h",
+    takes: "minutes",
+    lacks: needs("B", "P", "H"),
+    make: edgePage,
   },
   "data-arc-c": data("data-arc-c", "train 1,119, test 1,172"),
   "data-arc-e": data("data-arc-e", "train 2,251, test 2,376"),

@@ -7,16 +7,17 @@ import { AppError } from "../../src/base/errors.ts";
 import { onInterrupt } from "../../src/base/interrupt.ts";
 import { indexPage, listLine, reproduce, resultsFolder } from "./reproduce.ts";
 import { BUDGETS, type Budget, type Context } from "./row.ts";
+import { shippedModel, shippedPair } from "./shipped-pair.ts";
 import { IDS, parseId } from "./table.ts";
 
 const help = `npm run reproduce -- ID… [options]
 npm run reproduce -- --list
 
   --list          all ids: what they show, where the documents say it, how long they take
-  --budget NAME   minutes (20 items a task, default), hours (the protocol on two cores) or full
+  --budget NAME   minutes (a first look, at most 20 items a task; default), hours (the protocol on two cores) or full
   --data DIR      data sets (default ../shared/data)
-  --model FILE    the edge model (default that of pairs/smollm2, SmolLM2-135M-Instruct in Q4_1)
-  --pair DIR      cloud, edge and generator, for LoRA-Gen's rows
+  --model FILE    an edge model alone, without LoRA-Gen's rows (default that of pairs/smollm2, SmolLM2-135M-Instruct in Q4_1)
+  --pair DIR      cloud, edge and generator, for LoRA-Gen's rows (default pairs/smollm2, the pair that ships)
   --train FILE    the generator's run of which ablations train their own, each with other keys and equal steps (default
                   runs/smollm2/config/generator.json); what was trained lies in --work, and goes on from there
   --methods LIST  methods asked beside a page's own, such as lora:FOLDER or loramoe:FILE
@@ -33,10 +34,7 @@ const { values, positionals } = parseArgs({
     list: { type: "boolean", default: false },
     budget: { type: "string", default: "minutes" },
     data: { type: "string", default: join(root, "../shared/data") },
-    model: {
-      type: "string",
-      default: join(root, "pairs/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
-    },
+    model: { type: "string" },
     pair: { type: "string" },
     train: { type: "string", default: join(root, "runs/smollm2/config/generator.json") },
     methods: { type: "string", default: "" },
@@ -66,8 +64,8 @@ async function main(): Promise<void> {
   const context: Context = {
     budget: parseBudget(values.budget),
     data: values.data,
-    model: values.model,
-    pair: values.pair,
+    model: values.model ?? shippedModel,
+    pair: values.pair ?? (values.model === undefined ? shippedPair : undefined),
     train: values.train,
     methods: values.methods === "" ? [] : values.methods.split(","),
     work: values.work,

@@ -8,10 +8,10 @@ import { gpt4tools } from "../../src/eval/tasks/gpt4tools.ts";
 import { readSplit } from "../../src/eval/tasks/rows.ts";
 import { type BenchmarkName, benchmarks } from "../../src/eval/tasks/table.ts";
 import { readJsonl } from "../../src/files/jsonl.ts";
+import { ToolsFile } from "./agent.ts";
 import { contradictions, wrongAverages } from "./contradictions.ts";
 import { countRows, type RowCounts } from "./data-counts.ts";
 import { headlines } from "./headlines.ts";
-import { ToolsFile } from "./pages/gpt4tools-context.ts";
 import { demoTools, paperTasks, table11, table23 } from "./paper.ts";
 
 const data = resolve(import.meta.dirname, "../../../shared/data");

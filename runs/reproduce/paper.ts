@@ -98,6 +98,84 @@ export const table12 = {
   "LoRA-Gen": { train: 1.667e12, infer: 1.552e11 },
 } as const;
 
+/** The same page: memory and seconds at a batch of 8 on an A100, as printed, in inference. */
+export const table12Inference = {
+  LoRA: { mib: 11208, seconds: 0.19 },
+  LoRAMoE: { mib: 11286, seconds: 0.22 },
+  MixLoRA: { mib: 11828, seconds: 1.08 },
+  "LoRA-Gen": { mib: 10932, seconds: 0.11 },
+} as const;
+
+/** Four properties (table 1); the mark of LoraHub's second one cannot be read. */
+export const table1 = {
+  ICL: [false, false, true, false],
+  LoRA: [false, true, false, false],
+  "LoRA-MoE": [false, false, true, false],
+  LoraHub: [false, undefined, false, false],
+  "LoRA-Gen": [true, true, true, true],
+} as const;
+
+/** The poet (table 14): the prompt and both answers, over Gemma-2B. What the user said is not printed; both answers are about love. */
+export const table14 = {
+  prompt:
+    "I want you to act as a poet, crafting verses that resonate deeply with the soul. Your task is to create a poem that not only evokes emotions but also possesses the power to move and inspire those who read it. The subject matter will be provided by the user, and your words should be carefully chosen to express the essence of that theme in a way that touches hearts and stirs deep feelings. Aim for beauty in your language—let your choice of words carry both meaning and emotion, so that each line speaks to the reader on a profound level. Whether the tone is joyful, melancholic, or contemplative, your poem should paint vivid images and capture the emotions you wish to convey.",
+  specialised: [
+    "A whisper in the wind, a touch so light,",
+    "A spark ignites, banishing the night.",
+    "Love's gentle hand, a warm embrace,",
+    "A smile that lights up every space.",
+    "",
+    "Two souls entwined, a tapestry of dreams,",
+    "Where laughter dances and love softly gleams.",
+    "A bond unbreakable, a trust so deep,",
+    "In each other's eyes, secrets they keep.",
+    "",
+    "Through storms and sunshine, hand in hand they roam,",
+    "Building castles of hope, a love that calls them home.",
+    "A silent language, spoken in the heart,",
+    "A symphony of feelings, a work of art.",
+    "",
+    "For love is a journey, a path to explore,",
+    "A treasure to cherish, forevermore.",
+    "A beacon of hope, a guiding star,",
+    "Love's gentle light, shining near and far.",
+  ],
+  prompted: [
+    "Love, a whisper on the wind,",
+    "A melody that softly spins,",
+    "A tapestry of threads so fine,",
+    "Woven with dreams, and hopes divine.",
+    "",
+    "A touch that sets the soul alight,",
+    "A beacon in the darkest night,",
+    "A warmth that melts the coldest fear,",
+    "A solace, ever drawing near.",
+    "",
+    "It blooms in laughter, shared and bright,",
+    "In silent moments, bathed in light,",
+    "A gentle hand, a knowing glance,",
+    "A shared embrace, a sacred dance.",
+    "",
+    "Love's strength endures, a steadfast guide,",
+    "Through storms and calm, it cannot hide,",
+    "A constant echo, soft and deep,",
+    "A promise whispered, secrets to keep.",
+    "",
+    "So let us cherish every breath,",
+    "This precious gift, beyond all death,",
+    "For love's embrace, a timeless art,",
+    "A masterpiece, that sets the heart.",
+    "",
+    "Let me know if you'd like me to explore a specific aspect of love, or if you have a particular style or tone in mind.",
+  ],
+} as const;
+
+/** Times as fast without the 26 tools in the prompt (figure 4). */
+export const figure4SpeedUp = 3.2;
+
+/** The average of GPT4Tools' five metrics over four evaluations: plus or minus so many points (S2 A.3). */
+export const gpt4toolsSpread = 0.65;
+
 /** Unseen tasks of table 20 (HellaSwag, WinoGrande, PIQA), the mean and milliseconds as printed. */
 export const table20 = {
   "LLaMA-7B, Gisting": { cells: [19.6, 38.6, 46.1], average: 34.8, ms: 166.3 },

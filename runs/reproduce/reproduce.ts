@@ -6,6 +6,7 @@ import { writeFileAtomic } from "../../src/base/atomic-file.ts";
 import { AppError } from "../../src/base/errors.ts";
 import { words, wrapped } from "./markdown.ts";
 import type { Context, Row } from "./row.ts";
+import { shippedPair } from "./shipped-pair.ts";
 import { IDS, type Id, parseId, resolved, rows } from "./table.ts";
 
 /** Where pages are written. */
@@ -42,10 +43,10 @@ function pageOf(id: Id, { kind, shows, source }: Row, text: string, context: Con
   const flags = [
     `--budget ${budget}`,
     ...(kind === "trains" ? ["--train FILE"] : []),
-    ...(pair === undefined ? [] : ["--pair FOLDER"]),
+    ...(pair === shippedPair ? [] : [pair === undefined ? "--model FILE" : "--pair FOLDER"]),
     ...(methods.length === 0 ? [] : [`--methods ${methods.join(",")}`]),
   ];
-  const head = `Source: ${source}. Made by \`npm run reproduce -- ${id} ${flags.join(" ")}\`, edge model: ${kind === "trains" ? "that of the run" : pair === undefined ? basename(model) : "the pair's"}.`;
+  const head = `Source: ${source}. Made by \`npm run reproduce -- ${id} ${flags.join(" ")}\`, edge model: ${kind === "trains" ? "that of the run" : pair === undefined || pair === shippedPair ? basename(model) : "the pair's"}.`;
   return wrapped(`# ${id}: ${shows}\n\n${head}\n\n${text}\n`);
 }
 
@@ -96,9 +97,10 @@ export function indexPage(folder: string): string {
     "# Results",
     "",
     "Every table, figure and demand of the documents, and what `npm run reproduce -- ID` does for it today. Edge model, where",
-    "nothing else is said: SmolLM2-135M-Instruct (GGUF, Q4_1). Logs lie in `work/reproduce` and hold rows of the data sets,",
-    "so they are not committed. Where a row trains, that comes first: generators of one run (`--train FILE`) with other keys",
-    "and equal steps. What was stopped goes on with the same command.",
+    "nothing else is said: SmolLM2-135M-Instruct (GGUF, Q4_1); LoRA-Gen's rows are of the pair that ships over it,",
+    "`pairs/smollm2`, from one training seed. Logs lie in `work/reproduce` and hold rows of the data sets, so they are not",
+    "committed. Where a row trains, that comes first: generators of one run (`--train FILE`) with other keys and equal steps.",
+    "What was stopped goes on with the same command.",
     "",
     words(["id", "what it shows", "source", "state"], lines),
     "",

@@ -7,11 +7,13 @@ import { accuracies, accuracyTable, ask, differenceTable, drawsTable } from "../
 import { number, paragraphs, signed, table } from "../markdown.ts";
 import { paperTasks, table2, table6 } from "../paper.ts";
 import type { Budget, Context, Page } from "../row.ts";
+import { oneSeed, untrainedTasks } from "../shipped-pair.ts";
 
 const ablationTasks = ["arc-c", "arc-e", "openbookqa", "social-iqa", "winogrande", "piqa"] as const;
 
-const notRun = (context: Context, needs: string): string[] =>
-  context.pair === undefined ? [`Not run yet: LoRA-Gen's rows. They need ${needs} (\`--pair FOLDER\`).`] : [];
+/** What LoRA-Gen's rows are of, or that there are none. */
+const ofPair = ({ pair }: Context): string[] =>
+  pair === undefined ? ["LoRA-Gen's rows need a pair (`--pair FOLDER`)."] : [untrainedTasks, oneSeed];
 
 const note =
   "Accuracy by summed log-likelihood in %, ± one standard error; 5 shots are one draw; n questions of a task.";
@@ -46,7 +48,7 @@ export async function table2Page(context: Context): Promise<Page> {
       accuracyTable(accuracies(lines)),
       ...differenceTable(lines, "base"),
       latencies(lines),
-      ...notRun(context, "a pair trained over the seen tasks"),
+      ...ofPair(context),
       "Trained baselines stand here where they are named: `--methods lora:FOLDER,loramoe:FILE,mixlora:FILE`. Social IQa is trained on in the paper, never here.",
       "## The paper's rows",
       table(
@@ -79,7 +81,7 @@ export async function table6Page(context: Context): Promise<Page> {
       note,
       accuracyTable(accuracies(lines)),
       ...differenceTable(lines, "prompted-5shot"),
-      ...notRun(context, "the generator of the paper's configuration"),
+      ...ofPair(context),
       "## The paper's row (Qwen-1.5B)",
       table(
         ["", "AVE", "HAR"],
@@ -110,7 +112,7 @@ export async function fewshotSdPage(context: Context): Promise<Page> {
       `ARC-Challenge, the same ${items} items with five draws of five examples. Accuracy in %, then mean and standard deviation over draws, as a share. The paper: 0.0146.`,
       drawsTable(lines, seeds),
       `A share of right answers over so many items has a standard error of its own, about ${signed(Math.sqrt((0.25 * 0.75) / items), 3)} at 25 %: as the items are the same in each draw, the deviation is of the examples alone.`,
-      ...notRun(context, "the generator of the paper's configuration"),
+      ...ofPair(context),
     ),
   };
 }

@@ -1,19 +1,13 @@
 /** @file `gpt4tools-context`: how much of what a model reads are definitions of tools. */
-import { z } from "zod";
-import { readJsonFile } from "../../../src/base/json-file.ts";
 import { compressionRatio } from "../../../src/eval/compression.ts";
 import { mean } from "../../../src/eval/statistics.ts";
 import { splitInstruction } from "../../../src/eval/tasks/gpt4tools.ts";
 import { readSplit } from "../../../src/eval/tasks/rows.ts";
 import { benchmarks } from "../../../src/eval/tasks/table.ts";
 import { loadTokenizer, type Tokenizer } from "../../../src/text/tokenizer-file.ts";
+import { demoPrompt } from "../agent.ts";
 import { number, paragraphs, table } from "../markdown.ts";
-import { demoTools } from "../paper.ts";
 import type { Context, Page } from "../row.ts";
-
-const Tool = z.object({ name: z.string(), description: z.string() });
-export const ToolsFile = z.object({ seen_tools: z.array(Tool), unseen_tools: z.array(Tool) });
-const TemplatesFile = z.looseObject({ PROMPT_FORMAT: z.string() });
 
 /** Tokens of one prompt: its definitions of tools, all that does not change between questions, and the user's part. */
 type Counts = { readonly definitions: number; readonly system: number; readonly input: number };
@@ -28,23 +22,6 @@ function countsOf(tokenizer: Tokenizer, instruction: string): Counts {
     system: length(system),
     input: length(input),
   };
-}
-
-/** The agent's prompt with the paper's 26 descriptions, and a short question. */
-async function demoPrompt(data: string): Promise<string> {
-  const { seen_tools, unseen_tools } = await readJsonFile(`${data}/gpt4tools/tools.json`, ToolsFile);
-  const { PROMPT_FORMAT } = await readJsonFile(`${data}/gpt4tools/templates.json`, TemplatesFile);
-  // The paper spells a name or two of its own: by letters alone they are the same.
-  const letters = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
-  const known = new Map([...seen_tools, ...unseen_tools].map((tool) => [letters(tool.name), tool]));
-  const tools = demoTools.map((name) => known.get(letters(name))!);
-  const values: Record<string, string> = {
-    tool_descriptions: tools.map(({ name, description }) => `> ${name}: ${description}`).join("\n"),
-    tool_names: tools.map(({ name }) => name).join(", "),
-    chat_history: "",
-    input: "Detect the faces in image/party.png",
-  };
-  return PROMPT_FORMAT.replaceAll(/\{(\w+)\}/g, (_, key: string) => values[key] ?? "");
 }
 
 export async function gpt4toolsContextPage({ data, model }: Context): Promise<Page> {

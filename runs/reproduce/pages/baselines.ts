@@ -1,0 +1,178 @@
+/** @file `baselines`, `s0-table20` and `fig1`: prompting, and contexts made shorter without a training, beside the pair; trained rivals where they are named. */
+import { groupBy } from "../../../src/base/group-by.ts";
+import { costsOf } from "../../../src/eval/costs.ts";
+import type { LogLine } from "../../../src/eval/log.ts";
+import { accuracies, accuracyTable, ask, differenceTable } from "../ask.ts";
+import { drawing } from "../drawing.ts";
+import { number, paragraphs, table } from "../markdown.ts";
+import { table20 as printed, table2 } from "../paper.ts";
+import type { Context, Page } from "../row.ts";
+import { oneSeed, pairOf, untrainedTasks } from "../shipped-pair.ts";
+
+const note =
+  "Accuracy by summed log-likelihood in %, ± one standard error; examples are one draw; n questions of a task.";
+
+/** Tokens and milliseconds of a question, and what runs once for a prompt. */
+function costTable(lines: readonly LogLine[], against: string): string {
+  const rows = costsOf(lines, against);
+  const most = rows.find(({ method }) => method === against)!.question!;
+  return table(
+    ["method", "tokens of a question", "compression ratio", "ms of a question", "times as fast", "s once a prompt"],
+    rows.map(({ method, preparing, question }) => [
+      method,
+      number(question?.tokens ?? 0, 0),
+      `${number(most.tokens / (question?.tokens ?? 1))}×`,
+      number(question?.ms ?? 0, 0),
+      number((most.ms ?? 0) / (question?.ms ?? 1), 2),
+      number(preparing.seconds, 2),
+    ]),
+  );
+}
+
+export async function baselinesPage(context: Context): Promise<Page> {
+  const lines = await ask(
+    {
+      id: "baselines",
+      suites: ["reasoning"],
+      items: { minutes: 2, hours: 200, full: 500 },
+      methods: ["base", "prompted-1shot", "prompted-3shot", "prompted-5shot"],
+      pairMethods: ["specialized-5shot"],
+    },
+    context,
+  );
+  return {
+    text: paragraphs(
+      note,
+      accuracyTable(accuracies(lines)),
+      ...differenceTable(lines, "base"),
+      "Not run yet: LoraHub's search over LoRAs of other tasks, and prefix tuning: `--methods lorahub-5shot:FOLDER,prefix:FILE` once they are trained.",
+      "The paper names these baselines and has their properties in table 1; it prints no accuracy for them but that of few-shot prompting (table 6).",
+      untrainedTasks,
+      oneSeed,
+    ),
+  };
+}
+
+export async function table20Page(context: Context): Promise<Page> {
+  const lines = await ask(
+    {
+      id: "s0-table20",
+      suites: ["hellaswag", "winogrande", "piqa"],
+      items: { minutes: 2, hours: 300, full: 500 },
+      methods: ["base", "prompted-5shot", "truncated-4x", "llmlingua-4x"],
+      pairMethods: ["specialized-5shot"],
+      timed: context.budget === "minutes" ? 1 : 20,
+    },
+    context,
+  );
+  return {
+    text: paragraphs(
+      `${note} Unseen tasks of the paper. \`truncated-4x\` keeps the first quarter of the prompt's tokens, \`llmlingua-4x\` the quarter that surprises the model most (the kind of Selective-Context and LLMLingua): neither is trained.`,
+      accuracyTable(accuracies(lines)),
+      ...differenceTable(lines, "prompted-5shot"),
+      "With the instruction (`prompted-5shot`) and without it (`base`), on this CPU, the whole prompt read for each question:",
+      costTable(lines, "prompted-5shot"),
+      "Not run yet: gist tokens, AutoCompressors, ICAE and 500xCompressor: `--methods gist:FILE,autocompressor:FILE,icae:FILE,500xcompressor:FILE` once they are trained. Models of 7 B and a V100 are out: there are none here.",
+      untrainedTasks,
+      oneSeed,
+      "## The paper's rows",
+      table(
+        ["", "HellaS", "WinoG", "PIQA", "mean", "ms"],
+        Object.entries(printed).map(([name, { cells, average, ms }]) => [
+          name,
+          ...cells.map((cell) => number(cell)),
+          number(average),
+          String(ms),
+        ]),
+      ),
+    ),
+  };
+}
+
+const shots = [1, 3, 5] as const;
+
+/** A point of the figure. */
+type Point = { readonly method: string; readonly ms: number; readonly percent: number };
+
+export async function figure1Page(context: Context): Promise<Page> {
+  pairOf("fig1", context);
+  const lines = await ask(
+    {
+      id: "fig1",
+      suites: ["arc-c"],
+      items: { minutes: 2, hours: 300, full: 1172 },
+      methods: ["base", ...shots.map((count) => `prompted-${count}shot`)],
+      pairMethods: shots.map((count) => `specialized-${count}shot`),
+      timed: context.budget === "minutes" ? 1 : 50,
+    },
+    context,
+  );
+  const rows = accuracies(lines);
+  const costs = new Map(costsOf(lines).map((row) => [row.method, row]));
+  const points = rows.map(({ method, tasks }) => ({
+    method,
+    ms: costs.get(method)!.question?.ms ?? 0,
+    percent: 100 * tasks[0]!.share,
+  }));
+  const cloud = (count: number) => costs.get(`specialized-${count}shot`)!.preparing.seconds * 1000;
+  return {
+    text: paragraphs(
+      "![Accuracy and milliseconds of a question of ARC-c](fig1.svg)",
+      `${note} Milliseconds of a question asked alone, its whole prompt read, on this CPU. Grey: examples in the context. Green: examples in the weights. White: none.`,
+      accuracyTable(rows),
+      costTable(lines, "prompted-5shot"),
+      `The cloud pass and the merge come once for a prompt and are not in the points: ${shots.map((count) => `${number(cloud(count), 0)} ms with ${count}`).join(", ")} example(s). Spread over 100 questions that is ${number(cloud(5) / 100, 1)} ms more for each with five.`,
+      "Not run yet: the curves of LoRA, LoRAMoE, MixLoRA and the compressors (`--methods`).",
+      untrainedTasks,
+      oneSeed,
+      "## The paper's points (ARC-c, 5 shots, an A100; table 2)",
+      table(
+        ["", "ARC-c", "ms"],
+        table2.map(({ name, cells, ms }) => [name, number(cells[0]!), number(ms!)]),
+      ),
+    ),
+    pictures: { "fig1.svg": figure1(points) },
+  };
+}
+
+const looks = { base: "plain", prompted: "frozen", specialized: "made" } as const;
+
+/** Points over milliseconds to the right and percent upwards. */
+export function figure1(points: readonly Point[]): string {
+  const [width, height, left, bottom] = [720, 360, 70, 310];
+  const most = 1.1 * Math.max(1, ...points.map(({ ms }) => ms));
+  const [low, high] = [
+    Math.min(...points.map(({ percent }) => percent)) - 2,
+    Math.max(...points.map(({ percent }) => percent)) + 2,
+  ];
+  const at = ({ ms, percent }: Point) =>
+    [left + (ms / most) * (width - left - 90), bottom - ((percent - low) / (high - low)) * (bottom - 50)] as const;
+  const dots = points.map((point) => {
+    const [x, y] = at(point);
+    const kind = point.method.split("-")[0] as keyof typeof looks;
+    return { x: x - 6, y: y - 6, width: 12, height: 12, text: [], look: looks[kind] ?? "trained" } as const;
+  });
+  const names = points.map((point) => {
+    const [x, y] = at(point);
+    return { x: x + 40, y: y - 10, text: point.method.replace(/^(prompted|specialized)-/, "") };
+  });
+  const lines = [...groupBy(points, ({ method }) => method.split("-")[0]!)].flatMap(([, own]) =>
+    own.slice(1).map((point, i) => ({ from: at(own[i]!), to: at(point) })),
+  );
+  const axes = [
+    { from: [left, bottom], to: [width - 20, bottom] },
+    { from: [left, bottom], to: [left, 30] },
+  ] as const;
+  return drawing(
+    { title: "Accuracy on ARC-c over milliseconds of a question", width, height },
+    {
+      boxes: dots,
+      arrows: [...axes, ...lines],
+      captions: [
+        ...names,
+        { x: width / 2, y: height - 12, text: `ms of a question, from 0 to ${number(most, 0)}` },
+        { x: 60, y: 22, text: `%, ${number(low, 0)} to ${number(high, 0)}` },
+      ],
+    },
+  );
+}
