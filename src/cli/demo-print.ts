@@ -4,7 +4,7 @@ import type { CliContext } from "./context.ts";
 import { type DemoAnswer, type DemoResult, type DemoRole, roles } from "./demo-run.ts";
 import type { DemoSummary } from "./demo-summary.ts";
 import { formatBytes, formatMs, formatShare, plural } from "./format.ts";
-import { heatMap } from "./heat-map.ts";
+import { compactHeatMap } from "./heat-map.ts";
 import { type Cell, formatTable } from "./table.ts";
 import type { Colors } from "./terminal.ts";
 
@@ -37,8 +37,8 @@ export function describeScenario(result: DemoResult, number: number, { colors, s
     colors.bold(`${number}. ${title}`),
     colors.dim(`   prompt (${plural(promptTokens, "token")}): ${cut(prompt, 150)}`),
     ...(constraint === undefined ? [] : [`   answers, found in the prompt: ${describeSpec(constraint)}`]),
-    `   gates (${formatBytes(bytes)}, cloud pass ${formatMs(ms.cloud)}):`,
-    ...heatMap(gates, colors).map((line) => `   ${line}`),
+    `   gates, a column for each layer (${formatBytes(bytes)}, cloud pass ${formatMs(ms.cloud)}):`,
+    ...compactHeatMap(gates, colors).map((line) => `   ${line}`),
     "",
     table,
     "",

@@ -1,6 +1,6 @@
 import pc from "picocolors";
 import { expect, test } from "vitest";
-import { heatMap } from "./heat-map.ts";
+import { compactHeatMap, heatMap } from "./heat-map.ts";
 
 const plain = pc.createColors(false);
 
@@ -24,4 +24,14 @@ test("of many experts only those in use are named", () => {
 test("colours are used where they are wanted, and only there", () => {
   expect(heatMap([[1]], pc.createColors(true)).join("\n")).toContain("\u001b[31m██");
   expect(heatMap([[1]], plain).join("\n")).not.toContain("\u001b");
+});
+
+test("in few lines: a row per expert, a cell per layer; of many experts only those in use are named", () => {
+  const gates = [
+    [0, 0.2, 0.8],
+    [0.5, 0.5, 0],
+  ];
+  expect(compactHeatMap(gates, plain)).toEqual(["expert 0 ·▓", "expert 1 ░▓", "expert 2 █·"]);
+  const many = Array.from({ length: 64 }, (_, i) => (i === 63 ? 1 : 0));
+  expect(compactHeatMap([many], plain)).toEqual(heatMap([many], plain));
 });

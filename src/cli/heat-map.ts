@@ -1,7 +1,7 @@
 /** @file Gates, or shares of skills, as a picture for the terminal: a row per layer, a cell per expert. */
 import type { Colors } from "./terminal.ts";
 
-const shades = ["░░", "▒▒", "▓▓", "██"] as const;
+const shades = ["░", "▒", "▓", "█"] as const;
 
 /** More experts than this do not fit beside each other: only those in use are named. */
 const maxCells = 32;
@@ -22,12 +22,23 @@ export function heatMap(gates: readonly (readonly number[])[], colors: Colors, r
   return [...header, ...rows];
 }
 
-function paint(gate: number, colors: Colors): string {
-  if (gate === 0) return colors.dim(" ·");
+/** The same in few lines: a row per expert, a narrow cell per layer. Of more experts than fit, a line per layer names the strongest. */
+export function compactHeatMap(gates: readonly (readonly number[])[], colors: Colors): string[] {
+  const experts = gates[0]?.length ?? 0;
+  if (experts > maxCells) return heatMap(gates, colors);
+  const width = String(experts - 1).length;
+  return Array.from({ length: experts }, (_, expert) => {
+    const cells = gates.map((layer) => paint(layer[expert]!, colors, 1)).join("");
+    return `expert ${String(expert).padStart(width)} ${cells}`;
+  });
+}
+
+function paint(gate: number, colors: Colors, width = 2): string {
+  if (gate === 0) return colors.dim("·".padStart(width));
   const strength = Math.min(1, Math.abs(gate));
   const level = Math.min(shades.length - 1, Math.floor(strength * shades.length));
   const byLevel = [colors.blue, colors.cyan, colors.yellow, colors.red] as const;
-  return byLevel[level]!(shades[level]!);
+  return byLevel[level]!(shades[level]!.repeat(width));
 }
 
 function strongest(row: readonly number[]): string {

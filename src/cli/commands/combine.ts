@@ -7,7 +7,7 @@ import { loadPair } from "../../pair/pair-file.ts";
 import { readSpecialization, specializationFileName } from "../../pair/specialization-file.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatShare, plural } from "../format.ts";
-import { heatMap } from "../heat-map.ts";
+import { compactHeatMap } from "../heat-map.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
 import { replaceSpecialization, specializationOutOption } from "../replace-specialization.ts";
@@ -68,7 +68,7 @@ async function combineCommand(context: CliContext, given: readonly Weighted[], f
       `${context.colors.bold(file)}: ${formatBytes(bytes)}`,
       "",
       `gates    up to ${plural(topK, "expert")} a layer (the generator keeps ${pair.shape.generator.topK} for one prompt)`,
-      ...heatMap(gates, context.colors).map((line) => `  ${line}`),
+      ...compactHeatMap(gates, context.colors).map((line) => `  ${line}`),
       ...interferences.map(describeInterference),
       ...(effects.length === 0 ? [] : ["", effectTable(effects)]),
       "",

@@ -22,7 +22,7 @@ import {
   readSplitExamples,
   type SplitExamples,
 } from "../gate-examples.ts";
-import { heatMap } from "../heat-map.ts";
+import { compactHeatMap } from "../heat-map.ts";
 import { interruptible } from "../interruptible.ts";
 import {
   type ExactFlag,
@@ -201,7 +201,7 @@ function describe(result: Timed, directory: string, colors: Colors): string {
     `prompt   ${plural(result.promptTokens, "token")}${result.truncated ? ", shortened to fit" : ""}, ${hash}`,
     `answers  ${constraint === undefined ? "free text" : describeSpec(constraint)}`,
     `gates    ${result.layers} layers × ${result.experts} experts`,
-    ...heatMap(result.gates, colors).map((line) => `  ${line}`),
+    ...compactHeatMap(result.gates, colors).map((line) => `  ${line}`),
     ...(result.search === undefined ? [] : describeFound(result.search)),
     `time     load ${formatMs(ms.load)}, cloud pass ${formatMs(ms.cloud)}, LoRA weights from gates ${formatMs(ms.assemble)}`,
     "",
