@@ -86,6 +86,12 @@ test("an example of an answer in JSON, all its keys named beside it, is the form
   });
 });
 
+test("an example object counts where the prompt speaks of each message that it reads, not where of each guest", () => {
+  const form = 'Reply with JSON, with the keys "room" and "day", as in {"room": "2b", "day": "Monday"}.';
+  expect(findConstraint(`Read from each message which room and which day. ${form}`)?.spec.kind).toBe("schema");
+  expect(findConstraint(`Read the room and the day of each guest. ${form}`)).toBeUndefined();
+});
+
 test.each([
   'Reply with JSON, with the keys "room" and "day" if they are mentioned, as in {"room": "2b", "day": "Monday"}.',
   'Reply with JSON, with the keys "room", "day" and "hour", as in {"room": "2b", "day": "Monday"}.',
