@@ -195,6 +195,8 @@ export function drawEpisodes(rng: Rng, sources: Sources): Episode[] {
 }
 
 const leastMessages = 30;
+/** Messages that examples in prompts are taken from. */
+const shownInPrompts = 12;
 
 /** Four prompts that want other details of the same messages, or the same under other names and in another form. */
 export function drawExtractions(
@@ -204,8 +206,9 @@ export function drawExtractions(
 ): Episode[] {
   const usable = [...messages.values()].filter((list) => list.length >= leastMessages);
   for (;;) {
-    const asked = sample(rng, rng.pick(usable), textsPerGroup);
-    const behaviours = Array.from({ length: groupSize }, () => extraction(rng, asked));
+    const drawn = sample(rng, rng.pick(usable), textsPerGroup + shownInPrompts);
+    const [shown, asked] = [drawn.slice(0, shownInPrompts), drawn.slice(shownInPrompts)];
+    const behaviours = Array.from({ length: groupSize }, () => extraction(rng, asked, shown));
     const episodes = behaviours.map((behaviour) =>
       behaviour === undefined
         ? undefined

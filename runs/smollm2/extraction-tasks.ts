@@ -20,7 +20,8 @@ export function extractionTasks(
       const rng = createRng(`${split} ${name} ${tries}`);
       const texts = sample(rng, messages.get(intent)!, most);
       const half = Math.floor(texts.length / 2);
-      const behaviour = extraction(rng, texts);
+      const [shown, asked] = [texts.slice(0, half), texts.slice(half)];
+      const behaviour = extraction(rng, asked, shown);
       if (behaviour === undefined) continue;
       const task = suiteTask(rng, {
         name,
@@ -29,9 +30,9 @@ export function extractionTasks(
         scorers: behaviour.key.startsWith("{") ? ["json-equal"] : ["exact"],
         split,
         behaviour,
-        sibling: () => extraction(rng, texts) ?? behaviour,
-        texts: texts.slice(half),
-        shown: texts.slice(0, half),
+        sibling: () => extraction(rng, asked, shown) ?? behaviour,
+        texts: asked,
+        shown,
         count,
       });
       if (task !== undefined) return task;

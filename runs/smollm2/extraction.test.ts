@@ -12,6 +12,7 @@ const messages: Message[] = cities.flatMap((city, i) =>
     source: "made",
     domain: "made",
     intent: "eat",
+    repeated: [],
     details: {
       city,
       served_dish: dish,
@@ -20,7 +21,8 @@ const messages: Message[] = cities.flatMap((city, i) =>
     },
   })),
 );
-const drawn = Array.from({ length: 300 }, (_, i) => extraction(createRng(`extraction ${i}`), messages)).filter(
+const [shown, asked] = [messages.slice(0, 8), messages.slice(8)];
+const drawn = Array.from({ length: 300 }, (_, i) => extraction(createRng(`extraction ${i}`), asked, shown)).filter(
   (behaviour) => behaviour !== undefined,
 );
 
@@ -74,4 +76,24 @@ test("no wording of one split is a wording of another", () => {
 test("the same messages get different answers by different prompts", () => {
   const answers = new Set(drawn.map(({ answer }) => answer(messages[1]!)));
   expect(answers.size).toBeGreaterThan(100);
+});
+
+test("the example in a prompt is the answer to a message that is not asked", () => {
+  const holds = (text: string | undefined, { train }: { readonly train: readonly string[] }) =>
+    text !== undefined && train.some((wording) => wording.includes(text));
+  const examples = drawn.filter(({ wordings, answer }) => shown.some((one) => holds(answer(one), wordings)));
+  expect(examples.length).toBeGreaterThan(100);
+  const whole = drawn.filter(({ key }) => key.includes("city") && key.includes("served_dish"));
+  const leaks = whole.filter(({ wordings, answer }) => asked.some((one) => holds(answer(one), wordings)));
+  expect(leaks.map(({ key }) => key)).toEqual([]);
+});
+
+test("a message that names a detail twice is not asked for it", () => {
+  const twice = messages.map((one) => ({ ...one, details: { served_dish: "soup" }, repeated: ["city"] }));
+  const drawnOver = Array.from({ length: 200 }, (_, i) =>
+    extraction(createRng(`twice ${i}`), [...twice.slice(12), ...messages.slice(0, 12)], shown),
+  );
+  const ofCities = drawnOver.filter((behaviour) => behaviour?.key.includes("city"));
+  expect(ofCities.length).toBeGreaterThan(10);
+  for (const behaviour of ofCities) expect(behaviour!.answer(twice[20]!)).toBeUndefined();
 });

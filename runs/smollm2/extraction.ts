@@ -8,7 +8,11 @@ import { readFunctions } from "./functions.ts";
 const maxWords = 30;
 
 /** A message and the details in it, values as the message writes them. */
-export type Message = Text & { readonly details: Readonly<Record<string, string>> };
+export type Message = Text & {
+  readonly details: Readonly<Record<string, string>>;
+  /** What it names more than once: no prompt asks it for these. */
+  readonly repeated: readonly string[];
+};
 
 /** What a detail may be called. The first name is the data set's idea of it in words; a detail that is not listed is left out. */
 const namesOf: Readonly<Record<string, readonly string[]>> = {
@@ -63,10 +67,12 @@ const namesOf: Readonly<Record<string, readonly string[]>> = {
   year: ["year", "date", "period"],
 };
 
-/** The details that a message names once. */
-function namedOnce(fields: readonly (readonly [string, string])[]): Record<string, string> {
+/** The details that a message names once, and the names of those that it names more often. */
+function named(fields: readonly (readonly [string, string])[]): Pick<Message, "details" | "repeated"> {
   const known = fields.filter(([name, value]) => name in namesOf && value !== "");
-  return Object.fromEntries(known.filter(([name]) => known.filter(([other]) => other === name).length === 1));
+  const isOnce = ([name]: readonly [string, string]) => known.filter(([other]) => other === name).length === 1;
+  const repeated = known.filter((field) => !isOnce(field)).map(([name]) => name);
+  return { details: Object.fromEntries(known.filter(isOnce)), repeated: [...new Set(repeated)] };
 }
 
 /** Messages of voice assistants and service calls, by what they ask for. Validation has a fixed tenth or twentieth of the train rows. */
@@ -78,13 +84,11 @@ export async function readMessages(data: string, split: Split): Promise<Readonly
   const rows = split === "test" ? snips : snips.filter((_, i) => (i % 10 === 9) === (split === "validation"));
   return byIntent([
     ...rows.map(({ text, intent, slots }) =>
-      message("snips", intent, text, namedOnce(slots.map(({ slot, value }) => [slot, value] as const))),
+      message("snips", intent, text, named(slots.map(({ slot, value }) => [slot, value] as const))),
     ),
     ...[...requests.values()]
       .flat()
-      .map(({ text, service, method, parameters }) =>
-        message("sgd", `${service} ${method}`, text, namedOnce(parameters)),
-      ),
+      .map(({ text, service, method, parameters }) => message("sgd", `${service} ${method}`, text, named(parameters))),
   ]);
 }
 
@@ -93,18 +97,17 @@ export async function readHeldOutMessages(data: string): Promise<ReadonlyMap<str
   const rows = await readRestaurant(data, "test");
   return byIntent(
     rows.map(({ text, slots }) =>
-      message("restaurant8k", "booking", text, namedOnce(slots.map(({ slot, value }) => [slot, value] as const))),
+      message("restaurant8k", "booking", text, named(slots.map(({ slot, value }) => [slot, value] as const))),
     ),
   );
 }
 
-const message = (source: string, intent: string, text: string, details: Record<string, string>): Message => ({
-  text: text.replace(/\s+/g, " ").trim(),
-  source,
-  domain: source,
-  intent,
-  details,
-});
+const message = (
+  source: string,
+  intent: string,
+  text: string,
+  found: Pick<Message, "details" | "repeated">,
+): Message => ({ text: text.replace(/\s+/g, " ").trim(), source, domain: source, intent, ...found });
 
 function byIntent(messages: readonly Message[]): Map<string, Message[]> {
   const groups = new Map<string, Message[]>();
@@ -217,8 +220,11 @@ const usual = (messages: readonly Message[]): string[] =>
     (name) => messages.filter(({ details }) => name in details).length >= Math.max(6, messages.length / 8),
   );
 
-/** One to three details of messages that ask for one thing; undefined where they name none often enough. */
-export function extraction(rng: Rng, messages: readonly Message[]): Behaviour | undefined {
+/**
+ * One to three details of messages that ask for one thing; undefined where they name none often enough. The example in the prompt is the
+ * answer to one of `shown`, which no query asks.
+ */
+export function extraction(rng: Rng, messages: readonly Message[], shown: readonly Message[]): Behaviour | undefined {
   const wanted = sample(rng, usual(messages), 1 + rng.int(3));
   if (wanted.length === 0) return undefined;
   const names: string[] = [];
@@ -227,21 +233,20 @@ export function extraction(rng: Rng, messages: readonly Message[]): Behaviour | 
   const spell = rng.pick(spellings);
   const form = weighted(rng);
   const missing = rng.next() < 0.3 ? rng.pick(missingWords) : undefined;
-  const byText = new Map(messages.map(({ text, details }) => [text, details]));
+  const byText = new Map([...messages, ...shown].map((one) => [one.text, one]));
   const fieldsOf = (details: Message["details"]) =>
     wanted.map((detail, i) => [spell(names[i]!), details[detail] ?? missing] as const);
   const isWhole = (fields: ReturnType<typeof fieldsOf>): fields is (readonly [string, string])[] =>
     fields.every(([, value]) => value !== undefined);
   const answer = ({ text }: Text): string | undefined => {
-    const details = byText.get(text);
+    const { details, repeated } = byText.get(text) ?? {};
     if (details === undefined || wanted.every((detail) => !(detail in details))) return undefined;
+    if (wanted.some((detail) => repeated!.includes(detail))) return undefined;
     const fields = fieldsOf(details);
     return isWhole(fields) ? form.write(fields) : undefined;
   };
-  const example = rng
-    .shuffle([...messages])
-    .map(answer)
-    .find((text) => text !== undefined);
+  const full = rng.shuffle(shown.filter(({ details }) => wanted.every((detail) => detail in details)));
+  const example = full[0] === undefined ? undefined : answer(full[0]);
   if (example === undefined) return undefined;
   const values = {
     details: listed(names.map((name) => `the ${name}`)),

@@ -1,4 +1,4 @@
-/** @file Gates, or shares of skills, as a picture for the terminal: a row per layer, a cell per expert. */
+/** @file Gates, or shares of skills, as a picture for the terminal: layers by experts, or in few lines experts by layers. */
 import type { Colors } from "./terminal.ts";
 
 const shades = ["░", "▒", "▓", "█"] as const;

@@ -70,8 +70,8 @@ const isSchema = (value: JsonValue): boolean =>
 const isLoose =
   /\b(?:optional(?:ly)?|omit|leave (?:out|it)|left out|skip|null|if (?:any|there|it|they|the|not)|missing|may|might|mentioned|only those|list|array|several|objects|empty|unknown|each|every|per|more|comes?|given|input|not)\b/iu;
 
-/** What a model reads, not a part of what it answers: these words say nothing of the form. */
-const ofInputs = /\b(?:each|every|per|the|an) (?:message|e-?mail|input|text|review|ticket)\b/giu;
+/** What a model reads from, not what it answers for: these words say nothing of the form. */
+const ofInputs = /\b(?:from|in) (?:each|every|the|an) (?:message|e-?mail|input|text|review|ticket)\b/giu;
 
 /** An object of texts that shows the form, all of its keys named in the prompt as well: with the keys "a" and "b", as in {"a": "x", "b": "y"}. */
 function exampleObject(blocks: readonly Block[], rest: string): JsonValue | undefined {

@@ -86,10 +86,15 @@ test("an example of an answer in JSON, all its keys named beside it, is the form
   });
 });
 
-test("an example object counts where the prompt speaks of each message that it reads, not where of each guest", () => {
+test("an example object counts where the prompt reads from each message, not where it answers for each", () => {
   const form = 'Reply with JSON, with the keys "room" and "day", as in {"room": "2b", "day": "Monday"}.';
   expect(findConstraint(`Read from each message which room and which day. ${form}`)?.spec.kind).toBe("schema");
-  expect(findConstraint(`Read the room and the day of each guest. ${form}`)).toBeUndefined();
+  const others = [
+    `Read the room and the day of each guest. ${form}`,
+    'Reply with JSON, with the keys "room" and "day" for each review, as in {"room": "2b", "day": "Monday"}.',
+    `Write one object per message. ${form}`,
+  ];
+  for (const prompt of others) expect(findConstraint(prompt), prompt).toBeUndefined();
 });
 
 test.each([

@@ -1,4 +1,5 @@
 /** @file The cloud pass on another host: it gets the prompt and gives the gates; names, secrets and constraints stay here. */
+import { AppError } from "../base/errors.ts";
 import { hmacSha256 } from "../base/hash.ts";
 import { checkSchema, parseJson } from "../base/json.ts";
 import type { EdgePair } from "../pair/pair.ts";
@@ -7,6 +8,10 @@ import { ReaderAnswer } from "./api/answer-schemas.ts";
 import { getFrom, postTo, type RemoteOptions, readAnswer, remoteLimits, requireAddress } from "./remote.ts";
 import type { CloudPass, SpecializePrompt } from "./services.ts";
 import { createUnderWay } from "./under-way.ts";
+
+/** Not there, late or busy; a refusal is none of these. */
+const isAway = (error: unknown): boolean =>
+  error instanceof AppError && ["E_IO", "E_DEADLINE", "E_BUSY"].includes(error.code);
 
 /** @param now a clock in milliseconds */
 type RemoteCloudOptions = Omit<RemoteOptions, "what"> & { readonly now?: () => number };
@@ -50,7 +55,7 @@ export function remoteCloud(
       .run(tenant, () => getFrom(asked, "/v1/gates", signal))
       .then((text) => readAnswer(() => checkSchema(parseJson(text, { what }), ReaderAnswer, { what }).reader))
       .catch((error: unknown) => {
-        if (heard === undefined || signal?.aborted) throw error;
+        if (heard === undefined || signal?.aborted || !isAway(error)) throw error;
         return heard.reader;
       });
     heard = { reader: found, atMs: now() };

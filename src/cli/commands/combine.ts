@@ -67,7 +67,7 @@ async function combineCommand(context: CliContext, given: readonly Weighted[], f
     [
       `${context.colors.bold(file)}: ${formatBytes(bytes)}`,
       "",
-      `gates    up to ${plural(topK, "expert")} a layer (the generator keeps ${pair.shape.generator.topK} for one prompt)`,
+      `gates    up to ${plural(topK, "expert")} a layer (the generator keeps ${pair.shape.generator.topK} for one prompt), a column for each layer`,
       ...compactHeatMap(gates, context.colors).map((line) => `  ${line}`),
       ...interferences.map(describeInterference),
       ...(effects.length === 0 ? [] : ["", effectTable(effects)]),

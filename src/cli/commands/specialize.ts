@@ -200,7 +200,7 @@ function describe(result: Timed, directory: string, colors: Colors): string {
     "",
     `prompt   ${plural(result.promptTokens, "token")}${result.truncated ? ", shortened to fit" : ""}, ${hash}`,
     `answers  ${constraint === undefined ? "free text" : describeSpec(constraint)}`,
-    `gates    ${result.layers} layers × ${result.experts} experts`,
+    `gates    ${result.layers} layers × ${result.experts} experts, a column for each layer`,
     ...compactHeatMap(result.gates, colors).map((line) => `  ${line}`),
     ...(result.search === undefined ? [] : describeFound(result.search)),
     `time     load ${formatMs(ms.load)}, cloud pass ${formatMs(ms.cloud)}, LoRA weights from gates ${formatMs(ms.assemble)}`,
