@@ -66,16 +66,16 @@ test("browser/prepare.ts writes a pair over a GGUF file as one that a page reads
 
   const page = await loadEdgePair((path) => readFile(join(out, "pair", path)));
   const json = await readFile(join(out, "tasks/orders/specialization.json"), "utf8");
-  await using answerer = await createAnswerer(page, {
-    specialization: parseSpecialization(json, "orders"),
-    threads: 1,
-  });
+  const prepared = parseSpecialization(json, "orders");
+  const { constraint } = prepared; // the prompt demands JSON
+  expect(constraint?.kind).toBe("schema");
+  await using answerer = await createAnswerer(page, { specialization: prepared, threads: 1 });
   const tasks = JSON.parse(await readFile(join(out, "tasks.json"), "utf8")) as { name: string; prompt: string }[];
   const { prompt } = tasks.find(({ name }) => name === "orders")!;
   const whole = await loadPair(source);
   const specialization = await specialize(whole, prompt, { threads: 1 });
   for (const input of ["please send 5 roses", "Größe: 7½ — 東京"]) {
-    const { ids } = await answer(whole, input, { specialization, maxTokens: 12, threads: 1 });
+    const { ids } = await answer(whole, input, { specialization, constraint, maxTokens: 12, threads: 1 });
     expect((await answerer.answer(input, { maxTokens: 12 })).ids).toEqual(ids);
   }
 });
