@@ -15,6 +15,7 @@ import { demoTools, table1 } from "./paper.ts";
 import { reproduce } from "./reproduce.ts";
 import type { Context } from "./row.ts";
 import type { Id } from "./table.ts";
+import { testContext } from "./test-context.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "pair-pages-"));
 const at = (name: string) => join(folder, name);
@@ -38,16 +39,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const context = (changes: Partial<Context> = {}): Context => ({
-  budget: "minutes",
-  data: at("data"),
-  model: at("none"),
-  pair: at("pair"),
-  methods: [],
-  work: at("work"),
-  tell: () => undefined,
-  ...changes,
-});
+const context = (changes: Partial<Context> = {}): Context => testContext(folder, changes);
 
 async function pageOf(id: Id, changes: Partial<Context> = {}): Promise<string> {
   const outcome = await reproduce(id, context(changes), at("pages"));

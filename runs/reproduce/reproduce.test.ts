@@ -9,6 +9,7 @@ import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { indexPage, listLine, reproduce, resultsFolder } from "./reproduce.ts";
 import type { Context } from "./row.ts";
 import { IDS, parseId, resolved, rows } from "./table.ts";
+import { testContext } from "./test-context.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const folder = mkdtempSync(join(tmpdir(), "reproduce-"));
@@ -19,16 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const context = (changes: Partial<Context> = {}): Context => ({
-  budget: "minutes",
-  data: at("data"),
-  model: at("none"),
-  pair: at("pair"),
-  methods: [],
-  work: at("work"),
-  tell: () => undefined,
-  ...changes,
-});
+const context = (changes: Partial<Context> = {}): Context => testContext(folder, changes);
 
 const manifest = resolve(root, "../shared/spec/manifest.md");
 const missing = !existsSync(manifest);
