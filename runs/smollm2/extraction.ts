@@ -228,8 +228,11 @@ export function extraction(rng: Rng, messages: readonly Message[], shown: readon
   const wanted = sample(rng, usual(messages), 1 + rng.int(3));
   if (wanted.length === 0) return undefined;
   const names: string[] = [];
-  for (const detail of wanted) names.push(rng.pick(namesOf[detail]!.filter((name) => !names.includes(name))));
-  if (names.includes(undefined as never)) return undefined;
+  for (const detail of wanted) {
+    const free = namesOf[detail]!.filter((name) => !names.includes(name));
+    if (free.length === 0) return undefined;
+    names.push(rng.pick(free));
+  }
   const spell = rng.pick(spellings);
   const form = weighted(rng);
   const missing = rng.next() < 0.3 ? rng.pick(missingWords) : undefined;
