@@ -15,6 +15,7 @@
  *   train-composed.jsonl  the same prompts, other shares: all rules in a form, or under a condition, every second count and chain of cases;
  *                       every fourth to eighth prompt of all else
  *   train-named.jsonl   the same prompts, other shares: label sets and functions whole, every second prompt of extraction.jsonl, rules and Super-NI less
+ *   train-formed.jsonl  the same prompts, other shares: six in ten are rules in a form (brackets, capitals, twice, JSON, a word in front)
  *   train-even.jsonl    the same prompts, label sets and details of messages beside rules of all kinds, none of them more than a fifth
  *   validation-coded.jsonl  the same of validation.jsonl, all families of it
  */
@@ -155,6 +156,19 @@ export const codedMixtures = {
     "rule chain": 4,
     "rule count": 6,
     "rule fixed": 4,
+  },
+  "train-formed": {
+    rest: 8,
+    labels: 24,
+    functions: 24,
+    extraction: 40,
+    "super-ni": 24,
+    "rule in": 1,
+    "rule transform": 4,
+    "rule binary": 24,
+    "rule chain": 16,
+    "rule count": 16,
+    "rule fixed": 16,
   },
   "train-even": {
     rest: 1,
