@@ -4,15 +4,16 @@ import { GeneratorRun } from "../../src/train/recipes/generator.ts";
 import { TrainConfig } from "../../src/train/recipes/table.ts";
 import { leverRun, levers } from "./levers.ts";
 
-const read = (name: string) => GeneratorRun.parse(leverRun(name, { out: "out", steps: 300, batch: 16 }));
+const read = (name: string) => GeneratorRun.parse(leverRun(name, { out: "out", steps: 100, batch: 16 }));
 const trained = read("as-trained");
 
 test.each(Object.entries(levers))(
   "the lever %s is a run that can be trained, and changes what it says alone",
   (name, changes) => {
-    const { generator, ...run } = read(name);
-    const { generator: before, ...rest } = trained;
+    const { generator, cloud, ...run } = read(name);
+    const { generator: before, cloud: cloudBefore, ...rest } = trained;
     expect(run).toEqual({ ...rest, output: `out/${name}` });
+    expect(cloud === cloudBefore).toBe(name !== "knowledge-transfer");
     const differing = (Object.keys(generator) as (keyof typeof generator)[]).filter(
       (key) => JSON.stringify(generator[key]) !== JSON.stringify(before[key]),
     );

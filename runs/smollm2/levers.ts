@@ -1,8 +1,9 @@
 /**
  * @file Writes the short runs that choose the generator's configuration, one change each:
- *   npx tsx runs/smollm2/levers.ts [OUT = work/smollm2/levers] [STEPS = 300] [BATCH = 16]
- * writes NAME.json for `loragen train --config`. All read the same prompts in the same order; "as-trained" is the long run's own
- * configuration over as many steps.
+ *   npx tsx runs/smollm2/levers.ts [OUT = work/smollm2/levers] [STEPS = 100] [BATCH = 16]
+ * writes NAME.json for `loragen train --config`. All begin anew, and read the same short prompts in the same order; "as-trained" is the
+ * configuration of the pair that ships over as many steps. "knowledge-transfer" has another cloud model, of another family and with
+ * another tokenizer: work/models/Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf.
  */
 import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -21,19 +22,30 @@ export const levers: Readonly<Record<string, Partial<GeneratorConfig>>> = {
   linear: { strategy: "linear", topK: 2 },
   "factors-apart": { compose: "factorsApart" },
   "half-cloud": { cloudLayers: 15 },
+  "knowledge-transfer": {},
 };
 
-const Run = z.looseObject({ generator: z.looseObject({}) });
+/** What a lever changes of the run, not of the generator. */
+const otherClouds: Readonly<Record<string, { readonly cloud: string }>> = {
+  "knowledge-transfer": { cloud: "work/models/Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf" },
+};
+
+const Run = z.looseObject({ generator: z.looseObject({}), optimizer: z.looseObject({}) });
+
+/** All validation prompts, so that small differences can be seen. */
+const validation = { validateEvery: 50, validationBatches: 16 } as const;
 
 /** The configuration of a lever's run. */
 export function leverRun(name: string, { out, steps, batch }: { out: string; steps: number; batch: number }): object {
-  const base = Run.parse(JSON.parse(readFileSync(new URL("config/generator.json", import.meta.url), "utf8")));
+  const config = JSON.parse(readFileSync(new URL("config/short-prompts.json", import.meta.url), "utf8"));
+  const { start: _, ...base } = Run.parse(config);
   const generator = { ...base.generator, ...levers[name] };
-  return { ...base, output: join(out, name), steps, batch, generator };
+  const optimizer = { ...base.optimizer, learningRate: 0.002 };
+  return { ...base, ...otherClouds[name], output: join(out, name), steps, batch, generator, optimizer, ...validation };
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const [out = "work/smollm2/levers", steps = "300", batch = "16"] = process.argv.slice(2);
+  const [out = "work/smollm2/levers", steps = "100", batch = "16"] = process.argv.slice(2);
   await mkdir(out, { recursive: true });
   for (const name of Object.keys(levers)) {
     const path = join(out, `${name}.json`);
