@@ -10,13 +10,14 @@ import { arrivalWarning } from "../export/share-arrived.ts";
 import { specializationSource } from "../export/specialization-source.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
 import { readPeftChange } from "../lora/peft-change.ts";
-import { peftFiles } from "../lora/peft-config.ts";
+import { peftFiles, readPeftKind } from "../lora/peft-config.ts";
 import { openModel } from "../models/model-file.ts";
 import { peftBaseOf, untieHead, wholeOverCodes } from "../models/peft-base.ts";
 import { maxScale } from "../pair/merge.ts";
 import { PairFile, pairFileName } from "../pair/pair.ts";
 import { loadPair } from "../pair/pair-file.ts";
 import { readSpecialization } from "../pair/specialization-file.ts";
+import { expertFile } from "../svf/expert-file.ts";
 import type { CliContext } from "./context.ts";
 import { type ExpertFlags, openExpertSource } from "./expert-source.ts";
 import { formatBytes, formatMs, formatShare } from "./format.ts";
@@ -45,7 +46,7 @@ export const baseNameOption = () =>
     "its id on the hub, or its folder",
   );
 
-/** The adapter that the flags name. Throws E_USAGE, E_MISMATCH, and as the readers of its files do. */
+/** The adapter that the flags name, looked for before the model is opened. Throws E_USAGE, E_MISMATCH, and as the readers of its files do. */
 export async function openSource(
   context: Pick<CliContext, "resolveModel" | "stderr">,
   command: string,
@@ -57,6 +58,7 @@ export async function openSource(
     throw new AppError("E_USAGE", `${command}: expected one of --${given.join(" and --")}, found both`);
   if (flags.expert !== undefined) {
     const { expert, base: named } = flags;
+    for (const { path } of expert) await expertFile(path);
     const opened = await openBase(
       flags.pair,
       named === undefined ? undefined : await resolveModel(named),
@@ -66,6 +68,7 @@ export async function openSource(
     return openExpertSource(context, { ...flags, expert }, { ...opened, baseName });
   }
   if (flags.adapter !== undefined) {
+    await readPeftKind(flags.adapter);
     const base = flags.base === undefined ? undefined : await resolveModel(flags.base);
     return openPeftSource(flags, flags.adapter, base, resolveModel);
   }
@@ -75,6 +78,7 @@ export async function openSource(
       "E_USAGE",
       `${command}: --base goes with --adapter or --expert; a specialisation belongs to its pair`,
     );
+  await readSpecialization(path);
   const pair = await loadPair(flags.pair, { resolveModel, keepBlocks: false });
   const baseName = flags.baseName ?? (await edgeId(flags.pair));
   return specializationSource(pair, await readSpecialization(path, pair), baseName ?? pair.edge.directory);
@@ -92,6 +96,7 @@ async function openPeftSource(
   basePath: string | undefined,
   resolveModel: ResolveModel,
 ): Promise<ExportSource> {
+  const adapterSha256 = await sha256File(join(adapterPath, peftFiles.weights));
   const { base, tokenizerDirectory } = await openBase(flags.pair, basePath, resolveModel);
   const { adapter, whole, untiesHead } = await readPeftChange(adapterPath, peftBaseOf(base));
   if (whole.size > 0 && base.quantization !== undefined) throw wholeOverCodes([...whole.keys()]);
@@ -101,7 +106,7 @@ async function openPeftSource(
     adapter,
     whole,
     kind: "peft",
-    adapterSha256: await sha256File(join(adapterPath, peftFiles.weights)),
+    adapterSha256,
     name: "merged",
     baseName: flags.baseName ?? flags.base ?? base.directory,
   };

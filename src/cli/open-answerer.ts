@@ -54,6 +54,7 @@ export async function openAnswerer(context: CliContext, flags: AnsweringFlags): 
   const { threads, device } = flags;
   const prompt = await readPrompt(context, flags);
   const constraint = await readConstraint(flags);
+  if (flags.specialization !== undefined) await readSpecialization(flags.specialization); // a mistyped path is told at once
   const pair = await loadPair(flags.pair, {
     quantize: { edge: quantizationOf(flags) },
     exact: flags.exact,

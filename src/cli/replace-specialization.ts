@@ -36,6 +36,11 @@ export async function replaceSpecialization(
   return written;
 }
 
+/** Throws what `replaceSpecialization` would refuse a folder by: for looking before models are opened. */
+export async function requireReplaceable(directory: string): Promise<void> {
+  await describePrevious(join(directory, specializationFileName), {});
+}
+
 /** What lies there already; undefined where nothing does, or the same prompt's. Of an anonymous one nobody knows the prompt. */
 async function describePrevious(
   file: string,

@@ -1,4 +1,5 @@
 /** @file An evaluation: every method on every task, one line of the log per question. */
+import { stat } from "node:fs/promises";
 import { AppError } from "../base/errors.ts";
 import { groupBy } from "../base/group-by.ts";
 import { sha256 } from "../base/hash.ts";
@@ -97,6 +98,7 @@ export async function runEval({
   const { threads = 0, device = "cpu" } = options;
   if ((pairDirectory === undefined) === (modelPath === undefined))
     throw new AppError("E_USAGE", "evaluation: expected either a pair or a model");
+  for (const method of methodsOf(options)) await requirePath(method);
   await using pair =
     pairDirectory === undefined
       ? undefined
@@ -153,6 +155,12 @@ function methodsOf({ methods }: EvalOptions): NamedMethod[] {
   const own = methods.filter((method) => typeof method !== "string");
   const names = methods.filter((method) => typeof method === "string");
   return own.length > 0 && names.length === 0 ? own : [...parseMethods(names), ...own];
+}
+
+/** Throws E_NOT_FOUND where nothing lies where a method reads. */
+async function requirePath({ name, path }: NamedMethod): Promise<void> {
+  const isThere = path === undefined || (await stat(path).catch(() => undefined)) !== undefined;
+  if (!isThere) throw new AppError("E_NOT_FOUND", `method ${name}: cannot read ${path}: not found`);
 }
 
 const idOf = ({ task: { name, seed }, method }: Job, subject: Subject) => ({

@@ -46,6 +46,11 @@ function removeNow(folder: string): void {
   } catch {}
 }
 
+/** Throws what `withNewFolder` would refuse a path by: for looking before models are opened. */
+export async function requireNewFolder(path: string): Promise<void> {
+  await findTarget(path);
+}
+
 /** Where the folder goes, behind any link. What could not take its name in the end is refused before the work. */
 async function findTarget(path: string): Promise<string> {
   const given = resolve(path);

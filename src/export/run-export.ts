@@ -96,6 +96,17 @@ export type ExportResult = {
   readonly template?: ExportFormat["templateAs"] | undefined;
 };
 
+/** What can be refused before a model is opened. Throws E_USAGE for a type, or a base model beside the adapter, that the format does not have. */
+export function requireFitting(
+  { types, canHoldBase }: ExportFormat,
+  { type, withBase = false }: Pick<ExportRequest, "type" | "withBase">,
+): void {
+  if (withBase && canHoldBase !== true)
+    throw new AppError("E_USAGE", "this format does not hold a base model; expected one that does: gguf");
+  if (type !== undefined && !types.includes(type))
+    throw new AppError("E_USAGE", `type: this format has ${types.join(", ")}, found ${type}`);
+}
+
 /**
  * Writes an export into a new folder and verifies it.
  * @throws E_ARCHITECTURE where the tool does not support the model; E_USAGE for a type the format does not have; E_CONFIG for a format of
@@ -105,8 +116,7 @@ export async function runExport(format: ExportFormat, request: ExportRequest): P
   const { base, scale, out, withBase = false } = request;
   const step = createSteps(request);
   requireSupport(format, base.config);
-  if (withBase && format.canHoldBase !== true)
-    throw new AppError("E_USAGE", "this format does not hold a base model; expected one that does: gguf");
+  requireFitting(format, request);
   if (format.typeOfWeights !== undefined || withBase) requireDense(base);
   const whole = request.whole ?? new Map<string, Float32Array>();
   requireWhole(format, whole, scale);
@@ -230,10 +240,8 @@ function requireWhole(format: ExportFormat, whole: ReadonlyMap<string, Float32Ar
 
 async function resolveType(format: ExportFormat, asked: WeightType | undefined, base: Model): Promise<WeightType> {
   const { types, keepsTypes } = format;
-  if (asked === undefined) return keepsTypes === true ? storedTypes[await storedDtype(base)] : types[0]!;
-  if (!types.includes(asked))
-    throw new AppError("E_USAGE", `type: this format has ${types.join(", ")}, found ${asked}`);
-  return asked;
+  if (asked !== undefined) return asked;
+  return keepsTypes === true ? storedTypes[await storedDtype(base)] : types[0]!;
 }
 const storedTypes = { F32: "f32", F16: "f16", BF16: "bf16" } as const;
 

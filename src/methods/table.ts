@@ -55,6 +55,8 @@ export const METHODS = Object.keys(methods) as MethodPattern[];
 /** A method that was asked for by name. */
 export type NamedMethod = Method & {
   readonly name: string;
+  /** What it reads lies there. */
+  readonly path?: string;
   /** The hash of what it reads from the path in its name; undefined where nothing is there. */
   readonly content?: () => Promise<string | undefined>;
 };
@@ -77,7 +79,7 @@ export function parseMethods(names: readonly string[]): NamedMethod[] {
       const pattern = METHODS[at]!;
       const [, first = "", second = ""] = matcher(pattern).exec(name)!;
       const path = second || first;
-      const reads = /FOLDER|FILE/.test(pattern) ? { content: () => contentHash(path) } : {};
+      const reads = /FOLDER|FILE/.test(pattern) ? { path, content: () => contentHash(path) } : {};
       return { name, ...methods[pattern](first, second), ...reads };
     });
 }

@@ -1,6 +1,7 @@
 /** @file `loragen adapt`: questions answered by the skills that fit them, in two passes. */
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
+import { isFolder } from "../../base/folder.ts";
 import { firstExamples, readExamples } from "../../data/examples-file.ts";
 import { type FoundShares, fewShotDefaults, findShares, type SearchName, searches } from "../../dispatch/few-shot.ts";
 import { createFirstPass } from "../../dispatch/first-pass.ts";
@@ -9,9 +10,10 @@ import { everywhere, type SkillPool } from "../../dispatch/skill-pool.ts";
 import { classifierName, openSkillPool } from "../../dispatch/skill-pool-file.ts";
 import { createTwoPass, type TwoPassAnswer } from "../../dispatch/two-pass.ts";
 import { modelSubject, pairSubject, requireLayout } from "../../eval/subject.ts";
-import { withNewFolder } from "../../export/new-folder.ts";
+import { requireNewFolder, withNewFolder } from "../../export/new-folder.ts";
 import type { Subject } from "../../methods/method.ts";
 import { loadPair } from "../../pair/pair-file.ts";
+import type { Example } from "../../text/prompt.ts";
 import { type RewardName, rewardNames } from "../../train/rollout.ts";
 import type { CliContext } from "../context.ts";
 import { svdCacheOption } from "../expert-source.ts";
@@ -127,7 +129,12 @@ async function adaptCommand(context: CliContext, flags: Flags, signal: AbortSign
     throw new AppError("E_USAGE", "adapt: expected --input TEXT or --out DIR, found neither");
   if (out !== undefined && flags.examples === undefined)
     throw new AppError("E_USAGE", "adapt: --out keeps the mixture that --examples find; expected --examples FILE");
+  if (!(await isFolder(folder)))
+    throw new AppError("E_NOT_FOUND", `${folder}: expected a folder of skills, found none`);
+  if (out !== undefined) await requireNewFolder(out);
   const prompt = await readPrompt(context, flags);
+  const { examples: path, shots } = flags;
+  const known = path === undefined ? undefined : firstExamples(path, await readExamples(path), shots);
   await using opened = await openSubject(context, flags);
   const { subject } = opened;
   const pool = await openSkillPool(folder, subject, {
@@ -140,14 +147,14 @@ async function adaptCommand(context: CliContext, flags: Flags, signal: AbortSign
       "E_NOT_FOUND",
       `${folder}: expected a skill "${classifierName}", which names the others; found none`,
     );
-  const find = () => search(context, flags, subject, pool, prompt, signal);
+  const find = (known: readonly Example[]) => search(context, flags, subject, pool, { known, prompt }, signal);
   const found =
-    flags.examples === undefined
+    known === undefined
       ? undefined
       : out === undefined
-        ? await find()
+        ? await find(known)
         : await withNewFolder(out, async (folder) => {
-            const mixed = await find();
+            const mixed = await find(known);
             await pool.save(folder, mixed.shares, madeBy(flags, pool, mixed));
             if (mixed.history.length > 0) await writeSearchHistory(folder, historyOf(flags, pool, mixed));
             return mixed;
@@ -201,22 +208,11 @@ async function search(
   flags: Flags,
   subject: Subject,
   pool: SkillPool,
-  prompt: string | undefined,
+  { known, prompt }: { readonly known: readonly Example[]; readonly prompt: string | undefined },
   signal: AbortSignal,
 ): Promise<Searched> {
   const from = context.now();
-  const {
-    examples: path = "",
-    shots,
-    threads,
-    device,
-    scorer: name,
-    perLayer = false,
-    generations,
-    population,
-    seed,
-  } = flags;
-  const known = firstExamples(path, await readExamples(path), shots);
+  const { threads, device, scorer: name, perLayer = false, generations, population, seed } = flags;
   const { change, steer } = pool.steered();
   const asked = { examples: known, scorer: name, prompt };
   await using scorer = createShotScorer({ ...subject, change }, asked, { threads, device });

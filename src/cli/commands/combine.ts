@@ -10,7 +10,7 @@ import { formatBytes, formatShare, plural } from "../format.ts";
 import { compactHeatMap } from "../heat-map.ts";
 import { jsonOption, pairOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
-import { replaceSpecialization, specializationOutOption } from "../replace-specialization.ts";
+import { replaceSpecialization, requireReplaceable, specializationOutOption } from "../replace-specialization.ts";
 import { formatTable } from "../table.ts";
 import { parseWeighted, type Weighted } from "../weighted-path.ts";
 
@@ -52,6 +52,8 @@ export function partName(path: string): string {
 
 async function combineCommand(context: CliContext, given: readonly Weighted[], flags: Flags): Promise<void> {
   const out = required(flags.out, "combine", "--out DIR");
+  await requireReplaceable(out);
+  for (const { path } of given) await readSpecialization(path); // a mistyped path is told at once
   const pair = await loadPair(flags.pair, { resolveModel: context.resolveModel });
   const parts: CombinePart[] = [];
   for (const { path, weight } of given)

@@ -2,8 +2,9 @@
 import { type Command, Option } from "commander";
 import type { WeightType } from "../../export/format.ts";
 import { type ExportFormatName, exportFormats } from "../../export/formats.ts";
+import { requireNewFolder } from "../../export/new-folder.ts";
 import { exportTolerance } from "../../export/probes.ts";
-import { type ExportSource, runExport } from "../../export/run-export.ts";
+import { type ExportSource, requireFitting, runExport } from "../../export/run-export.ts";
 import type { CliContext } from "../context.ts";
 import { expertOption, rankOption, svdCacheOption } from "../expert-source.ts";
 import {
@@ -69,6 +70,8 @@ export function addExport(program: Command, context: CliContext): void {
 async function exportCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const name = required(flags.format, "export", "--format NAME");
   const out = required(flags.out, "export", "--out DIR");
+  requireFitting(exportFormats[name], flags);
+  await requireNewFolder(out);
   const source = await openSource(context, "export", flags);
   const { scale, type, withBase } = flags;
   const result = await timedExport(context, (onStep) =>

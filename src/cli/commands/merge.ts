@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { mergeRequantized, type RequantizeResult } from "../../export/merge-requantized.ts";
 import { mergedDirectory } from "../../export/merged.ts";
+import { requireNewFolder } from "../../export/new-folder.ts";
 import { type ExportRequest, type ExportResult, runExport } from "../../export/run-export.ts";
 import { quantizationName } from "../../models/quantized/layout.ts";
 import type { CliContext } from "../context.ts";
@@ -74,6 +75,7 @@ async function mergeCommand(context: CliContext, flags: Flags, signal: AbortSign
   const out = required(flags.out, "merge", "--out DIR");
   if (flags.adapter === undefined && flags.expert === undefined)
     required(flags.specialization, "merge", "--specialization DIR, --adapter DIR or --expert FILE");
+  await requireNewFolder(out);
   const source = await openSource(context, "merge", flags);
   const merge = flags.requantize === true ? requantized : plain;
   const { result, text } = await merge(context, { ...source, scale: flags.scale, type: flags.type, out, signal });

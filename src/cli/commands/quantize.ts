@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
 import { createProgress } from "../../base/progress.ts";
-import { withNewFolder } from "../../export/new-folder.ts";
+import { requireNewFolder, withNewFolder } from "../../export/new-folder.ts";
 import type { ResolveModel } from "../../hub/resolve.ts";
 import { quantizeDirectory } from "../../models/quantized/directory-file.ts";
 import { blockSizeOf, blockSizes, defaultBlockSize } from "../../models/quantized/layout.ts";
@@ -77,6 +77,7 @@ async function generatorCommand(context: CliContext, flags: Flags, generator: st
       "--generator: a generator has rows of 8 bits with one scale each: expected no --model, --bits 4, --block or --asymmetric",
     );
   const out = required(flags.out, "quantize", "--out DIR");
+  await requireNewFolder(out);
   const { step, ...read } = await readAnyGenerator(generator, context.resolveModel);
   await withNewFolder(out, (folder) => writeLooseGenerator(folder, read, "I8"));
   const { size: bytes } = await stat(join(out, generatorFileNames.weights));
@@ -120,6 +121,7 @@ async function verifyCommand(context: CliContext, flags: Flags, signal: AbortSig
 async function quantizeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const model = required(flags.model, "quantize", "--model DIR or --generator DIR");
   const out = required(flags.out, "quantize", "--out DIR");
+  await requireNewFolder(out);
   const source = await context.resolveModel(model);
   const quantization = {
     bits: flags.bits === "4" ? 4 : 8,

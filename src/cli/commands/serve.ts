@@ -9,6 +9,7 @@ import { takeLock } from "../../base/lock.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import { KeyFile, newKey, type Scope, scopes } from "../../server/keys.ts";
 import { readPlayground } from "../../server/playground-file.ts";
+import { requireAddress } from "../../server/remote.ts";
 import { remoteAnswers } from "../../server/remote-answers.ts";
 import { remoteCloud } from "../../server/remote-cloud.ts";
 import { listenOn } from "../../server/serve.ts";
@@ -137,12 +138,18 @@ export function addServe(program: Command, context: CliContext): void {
 
 const isLocal = (host: string): boolean => host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 
+/** The tenant whose names `--pin` takes. */
+const pinsOf = "main";
+
 async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
   const { host, port, keys: keyPath, slots, threads, adapters, quiet } = flags;
   if (!isLocal(host) && keyPath === undefined)
     throw new AppError("E_USAGE", `serve: ${host} is not this machine alone: expected --keys FILE, found none`);
   const keys = keyPath === undefined ? undefined : await readJsonFile(keyPath, KeyFile, { code: "E_CONFIG" });
+  const reference = readReference(context, flags);
+  if (flags.cloud !== undefined) requireAddress("cloud", flags.cloud);
   const store = await openStoreOf(context, flags.store, { makes: true });
+  for (const name of flags.pin ?? []) await store.resolve(pinsOf, name);
   const secret = await promptSecret(context);
   if (secret !== undefined) await store.agreeOnSecret(secret);
   const pair = await loadPair(flags.pair, {
@@ -166,13 +173,13 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       cloudAnswers: flags.cloudAnswers && elsewhere ? remoteAnswers(pair, elsewhere) : flags.cloudAnswers,
       edgeName: await edgeId(flags.pair),
       playground: flags.playground ? await readPlayground(join(packageRoot(), "dist", "web")) : undefined,
-      reference: readReference(context, flags),
+      reference,
       secret,
       log: (line) => {
         if (quiet !== true) context.stderr.write(`${JSON.stringify(line)}\n`);
       },
     });
-    for (const name of flags.pin ?? []) await service.pin("main", name);
+    for (const name of flags.pin ?? []) await service.pin(pinsOf, name);
     const listening = await listenOn(service.fetch, { host, port });
     context.stdout.write(`${listening.url}/v1 answers; the base model is ${service.base}\n`);
     await ended;

@@ -40,7 +40,7 @@ import {
 } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
-import { replaceSpecialization, specializationOutOption } from "../replace-specialization.ts";
+import { replaceSpecialization, requireReplaceable, specializationOutOption } from "../replace-specialization.ts";
 import { placeForHistory, searchHistoryName, writeSearchHistory } from "../search-history.ts";
 import { specializeWarnings } from "../specialize-warnings.ts";
 import type { Colors } from "../terminal.ts";
@@ -121,6 +121,7 @@ type Timed = {
 
 async function specializeCommand(context: CliContext, flags: Flags, signal?: AbortSignal): Promise<void> {
   const out = required(flags.out, "specialize", "--out DIR");
+  await requireReplaceable(out);
   const split = await readSplitExamples(flags);
   const prompt = required(await promptOf(context, flags, split), "specialize", "--prompt TEXT or --prompt-file FILE");
   const given = await readConstraint(flags);

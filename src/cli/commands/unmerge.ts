@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
+import { requireNewFolder } from "../../export/new-folder.ts";
 import { unmerge } from "../../export/unmerge.ts";
 import { parseHubId } from "../../hub/id.ts";
 import { openModel } from "../../models/model-file.ts";
@@ -43,23 +44,25 @@ export function addUnmerge(program: Command, context: CliContext): void {
     .action((flags: Flags) => interruptible(context, (signal) => unmergeCommand(context, flags, signal)));
 }
 
-/** Throws E_USAGE for an id of the hub: what was merged is a folder or a file here. */
+/** Throws E_NOT_FOUND where nothing is there; E_USAGE for an id of the hub: what was merged is a folder or a file here. */
 async function requireHere(model: string): Promise<void> {
   const isHere = await access(model).then(
     () => true,
     () => false,
   );
-  if (!isHere && parseHubId(model) !== undefined)
-    throw new AppError(
-      "E_USAGE",
-      `unmerge: --model: expected the folder or GGUF file of a merged model here, found nothing at ${model}; ids of the hub go with --base`,
-    );
+  if (isHere) return;
+  if (parseHubId(model) === undefined) throw new AppError("E_NOT_FOUND", `cannot read ${model}: not found`);
+  throw new AppError(
+    "E_USAGE",
+    `unmerge: --model: expected the folder or GGUF file of a merged model here, found nothing at ${model}; ids of the hub go with --base`,
+  );
 }
 
 async function unmergeCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const model = required(flags.model, "unmerge", "--model DIR");
   const out = required(flags.out, "unmerge", "--out DIR");
   await requireHere(model);
+  await requireNewFolder(out);
   const { resolveModel } = context;
   const base =
     flags.base === undefined
