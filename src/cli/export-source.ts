@@ -8,6 +8,7 @@ import type { ExportStep, WeightType } from "../export/format.ts";
 import type { ExportResult, ExportSource } from "../export/run-export.ts";
 import { arrivalWarning } from "../export/share-arrived.ts";
 import { specializationSource } from "../export/specialization-source.ts";
+import { publishedName, repositoryOf } from "../hub/published-name.ts";
 import type { ResolveModel } from "../hub/resolve.ts";
 import { readPeftChange } from "../lora/peft-change.ts";
 import { peftFiles, readPeftKind } from "../lora/peft-config.ts";
@@ -15,7 +16,7 @@ import { openModel } from "../models/model-file.ts";
 import { peftBaseOf, untieHead, wholeOverCodes } from "../models/peft-base.ts";
 import { maxScale } from "../pair/merge.ts";
 import { PairFile, pairFileName } from "../pair/pair.ts";
-import { loadPair } from "../pair/pair-file.ts";
+import { loadPair, type Pair } from "../pair/pair-file.ts";
 import { readSpecialization } from "../pair/specialization-file.ts";
 import { expertFile } from "../svf/expert-file.ts";
 import type { CliContext } from "./context.ts";
@@ -43,7 +44,7 @@ export const outOption = () => new Option("--out <dir>", "required: a new or emp
 export const baseNameOption = () =>
   new Option("--base-name <name>", "what the export calls its base model, such as a name on the hub").default(
     undefined,
-    "its id on the hub, or its folder",
+    "its id on the hub, or the name in its files",
   );
 
 /** The adapter that the flags name, looked for before the model is opened. Throws E_USAGE, E_MISMATCH, and as the readers of its files do. */
@@ -57,20 +58,14 @@ export async function openSource(
   if (given.length > 1)
     throw new AppError("E_USAGE", `${command}: expected one of --${given.join(" and --")}, found both`);
   if (flags.expert !== undefined) {
-    const { expert, base: named } = flags;
+    const { expert } = flags;
     for (const { path } of expert) await expertFile(path);
-    const opened = await openBase(
-      flags.pair,
-      named === undefined ? undefined : await resolveModel(named),
-      resolveModel,
-    );
-    const baseName = flags.baseName ?? named ?? opened.base.directory;
-    return openExpertSource(context, { ...flags, expert }, { ...opened, baseName });
+    const opened = await openBase(flags, resolveModel);
+    return openExpertSource(context, { ...flags, expert }, opened);
   }
   if (flags.adapter !== undefined) {
     await readPeftKind(flags.adapter);
-    const base = flags.base === undefined ? undefined : await resolveModel(flags.base);
-    return openPeftSource(flags, flags.adapter, base, resolveModel);
+    return openPeftSource(flags, flags.adapter, resolveModel);
   }
   const path = required(flags.specialization, command, "--specialization DIR");
   if (flags.base !== undefined)
@@ -80,43 +75,51 @@ export async function openSource(
     );
   await readSpecialization(path);
   const pair = await loadPair(flags.pair, { resolveModel, keepBlocks: false });
-  const baseName = flags.baseName ?? (await edgeId(flags.pair));
-  return specializationSource(pair, await readSpecialization(path, pair), baseName ?? pair.edge.directory);
+  return specializationSource(pair, await readSpecialization(path, pair), await edgeName(flags, pair));
 }
 
-/** The edge model's id on the hub, where the pair names it by one, without its revision. */
-export async function edgeId(pair: string): Promise<string | undefined> {
-  const { edge } = await readJsonFile(join(pair, pairFileName), PairFile);
-  return edge.includes("/") ? edge.replace(/@.*$/, "") : undefined;
+/** What exports call a pair's edge model: what `--base-name` says, its id on the hub where the pair names it so, else its published name. */
+export async function edgeName(
+  { baseName }: { readonly baseName?: string | undefined },
+  { directory, edge }: Pick<Pair, "directory" | "edge">,
+): Promise<string> {
+  const named = async () => repositoryOf((await readJsonFile(join(directory, pairFileName), PairFile)).edge);
+  return baseName ?? (await named()) ?? publishedName(edge.directory);
 }
 
 async function openPeftSource(
   flags: SourceFlags,
   adapterPath: string,
-  basePath: string | undefined,
   resolveModel: ResolveModel,
 ): Promise<ExportSource> {
   const adapterSha256 = await sha256File(join(adapterPath, peftFiles.weights));
-  const { base, tokenizerDirectory } = await openBase(flags.pair, basePath, resolveModel);
+  const { base, ...names } = await openBase(flags, resolveModel);
   const { adapter, whole, untiesHead } = await readPeftChange(adapterPath, peftBaseOf(base));
   if (whole.size > 0 && base.quantization !== undefined) throw wholeOverCodes([...whole.keys()]);
   return {
     base: untiesHead ? untieHead(base) : base,
-    tokenizerDirectory,
+    ...names,
     adapter,
     whole,
     kind: "peft",
     adapterSha256,
     name: "merged",
-    baseName: flags.baseName ?? flags.base ?? base.directory,
   };
 }
 
-/** The model that was named, or the pair's edge model, and where its tokenizer is. */
-async function openBase(pairDirectory: string, path: string | undefined, resolveModel: ResolveModel) {
-  if (path !== undefined) return { base: await openModel(path), tokenizerDirectory: path };
-  const pair = await loadPair(pairDirectory, { resolveModel, keepBlocks: false });
-  return { base: pair.edge, tokenizerDirectory: pair.tokenizerPath };
+/** The model that was named, or the pair's edge model, where its tokenizer is, and what it is called. */
+async function openBase({ pair: pairDirectory, base: named, baseName }: SourceFlags, resolveModel: ResolveModel) {
+  if (named === undefined) {
+    const pair = await loadPair(pairDirectory, { resolveModel, keepBlocks: false });
+    return { base: pair.edge, tokenizerDirectory: pair.tokenizerPath, baseName: await edgeName({ baseName }, pair) };
+  }
+  const path = await resolveModel(named);
+  const id = path === named ? undefined : repositoryOf(named);
+  return {
+    base: await openModel(path),
+    tokenizerDirectory: path,
+    baseName: baseName ?? id ?? (await publishedName(path)),
+  };
 }
 
 /** Runs an export, telling on a terminal what begins, and for how long it ran. */

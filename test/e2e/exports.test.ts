@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { exportFormats } from "../../src/export/formats.ts";
 import { exportTolerance } from "../../src/export/probes.ts";
+import { openGguf } from "../../src/files/gguf/read.ts";
 import { saveGgufModel } from "../../src/models/gguf/save.ts";
 import { openModel } from "../../src/models/model-file.ts";
 import { readMergeRecord } from "../../src/models/save-merged.ts";
@@ -69,6 +70,16 @@ test.each(Object.keys(exportFormats))(
     expect(await failing(args)).toMatch(/error E_USAGE: .*expected a new or empty folder/);
   },
 );
+
+test("adapters call their base model by a name, not by where it lies", async () => {
+  const args = ["export", "--pair", pair, "--specialization", at("about")];
+  await json([...args, "--format", "peft", "--out", at("named-peft")]);
+  await json([...args, "--format", "gguf", "--out", at("named-gguf")]);
+  const config = JSON.parse(await readFile(join(at("named-peft"), "adapter_config.json"), "utf8")) as object;
+  const { metadata } = await openGguf(join(at("named-gguf"), "adapter.gguf"));
+  const named = [config["base_model_name_or_path" as never], metadata.get("general.base_model.0.name")?.value];
+  expect(named).toEqual(["edge", "edge"]);
+});
 
 test("a GGUF adapter comes with its base model where asked; other formats refuse", async () => {
   const args = ["export", "--pair", pair, "--specialization", at("about"), "--with-base"];

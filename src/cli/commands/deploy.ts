@@ -13,7 +13,7 @@ import { llamaCpp } from "../deploy/llama-cpp.ts";
 import type { Target } from "../deploy/target.ts";
 import { probes, verify } from "../deploy/verify.ts";
 import { vllm } from "../deploy/vllm.ts";
-import { baseNameOption, edgeId, timedExport } from "../export-source.ts";
+import { baseNameOption, edgeName, timedExport } from "../export-source.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, pairOption, required, threadsOption } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
@@ -83,8 +83,7 @@ async function run(context: CliContext, reference: string, url: string, flags: F
   const content = answeringContent(reference, await store.read(object), certificate);
   const { resolveModel } = context;
   const pair = await loadPair(flags.pair, { resolveModel, keepBlocks: false, warn: warnOn(context) });
-  const baseName = flags.baseName ?? (await edgeId(flags.pair));
-  const source = specializationSource(pair, content, baseName ?? pair.edge.directory);
+  const source = specializationSource(pair, content, await edgeName(flags, pair));
   const folder = `${name}-${source.adapterSha256.slice(0, 16)}-${target.format}`; // its content is its name
   if (!(await isFolder(join(out, folder))))
     await timedExport(context, (onStep) =>

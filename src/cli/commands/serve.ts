@@ -18,7 +18,7 @@ import { requireName } from "../../server/store/names.ts";
 import { isBucket } from "../../server/store/open-storage.ts";
 import { openStore, type Store } from "../../server/store/store.ts";
 import type { CliContext } from "../context.ts";
-import { edgeId } from "../export-source.ts";
+import { edgeName } from "../export-source.ts";
 import { interruptible } from "../interruptible.ts";
 import {
   type ExactFlag,
@@ -171,7 +171,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
       adapters,
       cloud: elsewhere && remoteCloud(pair, elsewhere),
       cloudAnswers: flags.cloudAnswers && elsewhere ? remoteAnswers(pair, elsewhere) : flags.cloudAnswers,
-      edgeName: await edgeId(flags.pair),
+      edgeName: await edgeName({}, pair),
       playground: flags.playground ? await readPlayground(join(packageRoot(), "dist", "web")) : undefined,
       reference,
       secret,
