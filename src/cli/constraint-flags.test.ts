@@ -40,6 +40,20 @@ test.each([
 });
 
 test.each([
+  ["an empty line", "a\r\n \r\nb\n", "line 2: expected a label in every line, found an empty one"],
+  ["a file without labels", "\n", "line 1: expected a label in every line, found an empty one"],
+  ["a label twice", "a\nb\na\n", 'labels: expected different, printable texts, found "a" twice'],
+  [
+    "an empty label in an array",
+    '["a", ""]',
+    "labels: expected different, printable texts, found an empty one (number 2)",
+  ],
+])("labels of a file with %s are refused, naming the file and the place", async (_, content, message) => {
+  const labels = file("refused.txt", content);
+  await expect(readConstraint({ labels })).rejects.toMatchObject({ code: "E_USAGE", message: `${labels}: ${message}` });
+});
+
+test.each([
   ["a name of no file", { labels: "labels.text" }, "E_USAGE"],
   ["an empty line", { labels: file("gap.txt", "a\n\nb") }, "E_USAGE"],
   ["an array of numbers", { labels: "[1, 2]" }, "E_FORMAT"],

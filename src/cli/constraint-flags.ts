@@ -49,7 +49,7 @@ export async function readConstraint(flags: ConstraintFlags): Promise<Constraint
     const text = await readTextFile(schema);
     return schemaSpec(parseJson(text, { what: schema, maxBytes: constraintLimits.schemaBytes, uniqueKeys: true }));
   }
-  if (labels !== undefined) return labelsSpec(await readLabels(labels));
+  if (labels !== undefined) return readLabels(labels);
   return constraint ? undefined : false;
 }
 
@@ -87,22 +87,31 @@ async function readSignatures(given: string) {
 }
 
 /** Of a file, where there is one of that name, else of the flag itself. */
-async function readLabels(given: string): Promise<string[]> {
+async function readLabels(given: string): Promise<ConstraintSpec> {
   const isFile = await stat(given).then(
     (found) => found.isFile(),
     () => false,
   );
   if (!isFile) {
-    if (given.trimStart().startsWith("[")) return parseLabels(given, "--labels");
-    if (given.includes(",")) return given.split(",");
+    if (given.trimStart().startsWith("[")) return labelsSpec(parseLabels(given, "--labels"));
+    if (given.includes(",")) return labelsSpec(given.split(","));
     throw new AppError(
       "E_USAGE",
       `--labels: expected labels separated by commas, or a file with them, found neither in ${JSON.stringify(given)}`,
     );
   }
   const text = await readTextFile(given);
-  if (text.trimStart().startsWith("[")) return parseLabels(text, given);
-  return text.replace(/(\r?\n)+$/, "").split(/\r?\n/);
+  const isArray = text.trimStart().startsWith("[");
+  const listed = isArray ? parseLabels(text, given) : text.replace(/(\r?\n)+$/, "").split(/\r?\n/);
+  const empty = isArray ? -1 : listed.findIndex((line) => line.trim() === "");
+  if (empty >= 0)
+    throw new AppError("E_USAGE", `${given}: line ${empty + 1}: expected a label in every line, found an empty one`);
+  try {
+    return labelsSpec(listed);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    throw new AppError(error.code, `${given}: ${error.message}`, { cause: error });
+  }
 }
 
 const parseLabels = (text: string, what: string): string[] =>
