@@ -16,6 +16,7 @@ export type ErrorCode =
   | "E_NAN" // a number that is not finite where one must be
   | "E_INTERRUPTED" // stopped on request, in a resumable state
   | "E_RUNTIME" // ONNX Runtime refused a graph or a run
+  | "E_DEVICE" // a device that is not there, or whose libraries are not
   | "E_DATA" // a data set that is missing or lacks what a task needs; a damaged file of a service's store
   | "E_BUSY" // more is asked for at once than can be kept waiting, or the service is ending
   | "E_DEADLINE" // an answer that was not there in time

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { recordingContext } from "../../test/support/cli-context.ts";
+import { requireDevice } from "../runtime/require-device.ts";
 import { runCli } from "./program.ts";
 
 const root = mkdtempSync(join(tmpdir(), "early-refusals-"));
@@ -87,4 +88,20 @@ test("serve tells of flags that cannot be before it opens models", async () => {
   expect(cloud).toMatchObject({ code: "E_USAGE", message: expect.stringMatching(/^cloud: /) as string });
   const { code, message } = await refusalOf([...serve, "--pin", "nobody"]);
   expect([code, message]).toEqual(["E_NOT_FOUND", expect.stringContaining("nobody") as string]);
+});
+
+test("a device that this machine lacks is told before anything is opened", async () => {
+  const isThere = await requireDevice("cuda").then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return; // its tests are those of the runtime
+  writeFileSync(at("run.json"), JSON.stringify({ kind: "generator", device: "cuda" }));
+  for (const args of [
+    ["run", ...pair, ...input, "--device", "cuda"],
+    ["train", "--config", at("run.json")],
+  ]) {
+    const { code, message } = await refusalOf(args);
+    expect([code, message]).toEqual(["E_DEVICE", expect.stringMatching(/^device cuda: /) as string]);
+  }
 });

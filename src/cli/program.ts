@@ -2,6 +2,8 @@
 import { Command, CommanderError, Help, type Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { version } from "../base/version.ts";
+import { requireDevice } from "../runtime/require-device.ts";
+import type { Device } from "../runtime/session.ts";
 import { addAdapt } from "./commands/adapt.ts";
 import { addBench } from "./commands/bench.ts";
 import { addCertify } from "./commands/certify.ts";
@@ -108,7 +110,10 @@ export function createProgram(context: CliContext): Command {
       getOutHasColors: () => context.isTerminal.stdout,
     });
   for (const add of commands) add(program, context);
-  return program;
+  return program.hook("preAction", async (_, command) => {
+    const { device } = command.opts<{ device?: Device }>();
+    if (device !== undefined) await requireDevice(device);
+  });
 }
 
 /** Where there is no default value but words for what happens without the flag, Commander leaves them out. */

@@ -24,6 +24,7 @@ const told: Readonly<Record<ErrorCode, Told>> = {
   E_ARCHITECTURE: broken,
   E_NAN: broken,
   E_RUNTIME: broken,
+  E_DEVICE: broken,
   E_DATA: broken,
 };
 

@@ -1,8 +1,11 @@
 /** @file `loragen train`: a configuration file to a trained model or generator. */
 import type { Command } from "commander";
+import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
+import { readJsonFile } from "../../base/json-file.ts";
 import { streamLogger } from "../../base/log.ts";
 import { createProgress } from "../../base/progress.ts";
+import { requireDevice } from "../../runtime/require-device.ts";
 import { recipes } from "../../train/recipes/table.ts";
 import { runTraining } from "../../train/run.ts";
 import type { CliContext } from "../context.ts";
@@ -10,6 +13,9 @@ import { formatMs } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
 import { jsonOption, required } from "../options.ts";
 import { type JsonFlag, printResult } from "../output.ts";
+
+/** What is looked at before the run is opened. */
+const Run = z.looseObject({ device: z.enum(["cuda", "webgpu"]).optional().catch(undefined) });
 
 type Flags = JsonFlag & { readonly config?: string; readonly resume?: boolean };
 
@@ -38,6 +44,8 @@ export function addTrain(program: Command, context: CliContext): void {
 
 async function trainCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
   const config = required(flags.config, "train", "--config FILE");
+  const { device } = await readJsonFile(config, Run, { code: "E_CONFIG" });
+  if (device !== undefined) await requireDevice(device);
   const { stderr: stream, now } = context;
   const from = now();
   const result = await runTraining(config, {
