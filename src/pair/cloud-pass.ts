@@ -36,6 +36,8 @@ export type ReadPrompt = {
   readonly feeds: Feeds;
   /** Of the prompt as given, without meta tokens. */
   readonly tokens: number;
+  /** Of these the cloud model reads so many. */
+  readonly kept: number;
   readonly truncated: boolean;
 };
 
@@ -44,12 +46,15 @@ export function promptFeeds(
   { shape, cloudTokenizer: tokenizer, cloudLayout: layout }: Pair,
   prompt: string,
   truncate: boolean | TruncateMode,
+  truncateName?: string,
 ): ReadPrompt {
   const { layers } = shape.edge;
-  const { ids, tokens } = fitPrompt(tokenizer, layout, prompt, { maxTokens: shape.cloud.context - layers, truncate });
+  const maxTokens = shape.cloud.context - layers;
+  const { ids, tokens } = fitPrompt(tokenizer, layout, prompt, { maxTokens, truncate, truncateName });
   return {
     feeds: cloudFeeds([[...ids, ...encodeMeta(tokenizer, layout, layers)]], layers, tokenizer.padId),
     tokens,
+    kept: ids.length,
     truncated: tokens !== ids.length,
   };
 }

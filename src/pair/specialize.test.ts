@@ -101,8 +101,11 @@ describe("a prompt", () => {
   });
 
   test("is shortened when asked, and that is told", async () => {
-    const { truncated, promptTokens, gates } = await specializer.specialize(long, { truncate: true });
+    const told: { tokens: number; kept: number }[] = [];
+    const onRead = ({ tokens, kept }: { tokens: number; kept: number }) => void told.push({ tokens, kept });
+    const { truncated, promptTokens, gates } = await specializer.specialize(long, { truncate: true, onRead });
     expect(truncated).toBe(true);
+    expect(told).toEqual([{ tokens: promptTokens, kept: pair.shape.cloud.context - pair.shape.edge.layers }]);
     expect(promptTokens).toBe(pair.tokenizer.encode(long).length + 2);
     expect((await specializer.specialize(long, { truncate: "middle" })).gates).toEqual(gates);
     const uneven = `Translate. ${long}`; // "middle" keeps the first words, "left" does not

@@ -20,6 +20,10 @@ import { requireSpecializable, type Specialization } from "./specialization.ts";
 export type SpecializeOptions = {
   /** Shorten an over-long prompt instead of refusing it: in the middle (true), or at its beginning. */
   readonly truncate?: boolean | TruncateMode;
+  /** What the caller knows `truncate` by, such as a flag: for the message that refuses a longer prompt. */
+  readonly truncateName?: string | undefined;
+  /** Told of the prompt's tokens, and how many of them the cloud model is about to read. */
+  readonly onRead?: ((read: { readonly tokens: number; readonly kept: number }) => void) | undefined;
   /** Whoever has it finds the specialisation of a prompt again; without one it does not say which prompt it is of. */
   readonly secret?: Uint8Array | undefined;
   /** What the prompt demands of an answer's form. */
@@ -48,9 +52,10 @@ export async function createSpecializer(
 
   async function specialize(
     prompt: string,
-    { truncate = false, secret, constraint }: SpecializeOptions = {},
+    { truncate = false, truncateName, secret, constraint, onRead }: SpecializeOptions = {},
   ): Promise<Specialization> {
-    const read = promptFeeds(pair, prompt, truncate);
+    const read = promptFeeds(pair, prompt, truncate, truncateName);
+    onRead?.(read);
     const noise = promptGumbelFeeds(shape, sha256(prompt));
     const from = performance.now();
     const { gates, state } = await session.run({ ...read.feeds, ...noise });

@@ -30,7 +30,16 @@ export function fitPrompt(
   tokenizer: Tokenizer,
   layout: PromptLayout,
   prompt: string,
-  { maxTokens, truncate = false }: { maxTokens: number; truncate?: boolean | TruncateMode },
+  {
+    maxTokens,
+    truncate = false,
+    truncateName = "truncate",
+  }: {
+    maxTokens: number;
+    truncate?: boolean | TruncateMode;
+    /** What the caller knows `truncate` by, such as a flag: for the message that refuses a longer prompt. */
+    truncateName?: string | undefined;
+  },
 ): FittedPrompt {
   checkPrompt(prompt);
   const head = cloudHead(tokenizer, layout);
@@ -40,7 +49,7 @@ export function fitPrompt(
   const refuse = (found: string): never => {
     throw new AppError(
       "E_PROMPT",
-      `system prompt: expected at most ${maxTokens} tokens, found ${found}; --truncate shortens it`,
+      `system prompt: expected at most ${maxTokens} tokens, found ${found}; ${truncateName} shortens it`,
     );
   };
   if (!truncate && prompt.length > room * longestToken(tokenizer))

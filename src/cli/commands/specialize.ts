@@ -44,6 +44,7 @@ import { replaceSpecialization, requireReplaceable, specializationOutOption } fr
 import { placeForHistory, searchHistoryName, writeSearchHistory } from "../search-history.ts";
 import { specializeWarnings } from "../specialize-warnings.ts";
 import type { Colors } from "../terminal.ts";
+import { waiting } from "../waiting.ts";
 
 type Flags = PairFlags &
   PromptFlags &
@@ -141,11 +142,22 @@ async function specializeCommand(context: CliContext, flags: Flags, signal?: Abo
   for (const warning of specializeWarnings(pair, prompt, constraint)) warnOn(context)(warning);
   await using specializer = await createSpecializer(pair, flags);
   const loaded = context.now();
-  const predicted = await specializer.specialize(prompt, {
-    truncate: flags.truncate ?? false,
-    secret: flags.anonymous ? undefined : await promptSecret(context),
-    constraint,
-  });
+  const secret = flags.anonymous ? undefined : await promptSecret(context);
+  let reading = "reading the prompt";
+  const predicted = await waiting(
+    context,
+    () => reading,
+    () =>
+      specializer.specialize(prompt, {
+        truncate: flags.truncate ?? false,
+        truncateName: "--truncate",
+        secret,
+        constraint,
+        onRead: (read) => {
+          reading = describeReading(read);
+        },
+      }),
+  );
   const routed = context.now();
   const search =
     split && signal && (await findGates(context, pair, predicted, split, constraint, { ...flags, signal }));
@@ -182,6 +194,9 @@ async function specializeCommand(context: CliContext, flags: Flags, signal?: Abo
   };
   printResult(context, flags, result, () => describe(result, out, context.colors));
 }
+
+const describeReading = ({ tokens, kept }: { readonly tokens: number; readonly kept: number }): string =>
+  `the cloud model reads ${kept < tokens ? `${kept} of ${plural(tokens, "token")}` : plural(tokens, "token")}`;
 
 type Told = Omit<FromExamples, "specialization">;
 const toldOf = ({ specialization: _, ...told }: FromExamples): Told => told;
