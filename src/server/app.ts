@@ -121,7 +121,7 @@ async function pushed(c: RouteContext, services: Services): Promise<Response> {
 
 export function createApp(services: Services): Hono<Env> {
   const app = new Hono<Env>();
-  const { keys, pages, metrics, log, now, date, newId } = services;
+  const { keys, pages, metrics, log, logRefusal, now, date, newId } = services;
   for (const { method, path, scope, run } of routes)
     app.on(method.toUpperCase(), path, async (c) => {
       const from = now();
@@ -146,15 +146,18 @@ export function createApp(services: Services): Hono<Env> {
         const status = hasLeft && response.status >= 500 ? clientLeft : response.status;
         const isFault = told === undefined ? status >= 500 : told.status >= 500 && !hasLeft;
         metrics.request(path, status, ms / 1000);
-        log({
+        const isTurnedAway = c.var.caller === undefined && status >= 400 && status < 500;
+        const write = isTurnedAway ? logRefusal : log;
+        write({
           at: date().toISOString(),
-          level: isFault ? "error" : "info",
+          level: isFault ? "error" : isTurnedAway ? "warn" : "info",
           request: c.var.requestId,
           method: c.req.method,
           route: path,
           status,
           ms: Math.round(ms),
           ...(c.var.caller === undefined ? {} : { tenant: c.var.caller.tenant }),
+          ...(isTurnedAway ? clientOf(c) : {}),
           ...c.var.about,
         });
       };
@@ -170,7 +173,23 @@ export function createApp(services: Services): Hono<Env> {
         ? `${c.req.path.slice(0, 200)}: no such address; /openapi.json lists them`
         : `${c.req.path}: expected ${known.join(" or ")}, found ${c.req.method}`;
     const error = { message, type: "not_found_error", param: null, code: "E_NOT_FOUND" };
-    return known.length === 0 ? c.json({ error }, 404) : c.json({ error }, 405, { allow: known.join(", ") });
+    const status = known.length === 0 ? 404 : 405;
+    const request = newId();
+    metrics.request(unknownRoute, status, 0);
+    logRefusal({
+      at: date().toISOString(),
+      level: "warn",
+      request,
+      method: c.req.method,
+      route: unknownRoute,
+      path: c.req.path,
+      status,
+      ms: 0,
+      code: error.code,
+      ...clientOf(c),
+    });
+    const headers = { "x-request-id": request, ...(known.length === 0 ? {} : { allow: known.join(", ") }) };
+    return c.json({ error }, status, headers);
   });
   app.onError((error, c) => {
     const { status, body } = tellError(error);
@@ -178,6 +197,12 @@ export function createApp(services: Services): Hono<Env> {
   });
   return app;
 }
+
+/** What is logged and counted in the place of a route where an address is none of the service's. */
+const unknownRoute = "unknown";
+
+const clientOf = ({ env }: RouteContext): { client?: string } =>
+  env?.client === undefined ? {} : { client: env.client };
 
 /** Each route's method, and what its addresses look like. */
 const addresses = routes.map(({ method, path }) => ({

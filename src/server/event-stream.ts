@@ -1,5 +1,9 @@
 /** @file Answers piece by piece, as server-sent events. */
+import { AppError } from "../base/errors.ts";
 import { tellError } from "./errors.ts";
+
+/** How much of an answer may wait for a client that does not read it. */
+export const streamLimits = { waitingBytes: 2 * 2 ** 20 } as const;
 
 /** Sends one event. */
 export type Send = (data: unknown) => void;
@@ -10,22 +14,39 @@ export type EventStream = { readonly response: Response; readonly ended: Promise
 /**
  * Runs `work` and sends what it sends. What goes wrong before the first event is thrown, so that the status can say it; what goes wrong
  * later is an event of its own.
- * @param onCancel called where the client goes away
+ * @param onCancel called where the client goes away, and where it leaves more than `waitingBytes` unread: that is the end of the stream
  */
-export async function eventStream(work: (send: Send) => Promise<void>, onCancel: () => void): Promise<EventStream> {
+export async function eventStream(
+  work: (send: Send) => Promise<void>,
+  onCancel: () => void,
+  { waitingBytes }: { readonly waitingBytes: number } = streamLimits,
+): Promise<EventStream> {
   const encoder = new TextEncoder();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const body = new ReadableStream<Uint8Array>({
-    start(made) {
-      controller = made;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(made) {
+        controller = made;
+      },
+      cancel() {
+        controller = undefined;
+        onCancel();
+      },
     },
-    cancel() {
-      controller = undefined;
-      onCancel();
-    },
-  });
-  const write = (text: string): void => controller?.enqueue(encoder.encode(`data: ${text}\n\n`));
+    new ByteLengthQueuingStrategy({ highWaterMark: waitingBytes }),
+  );
   let wrong: unknown;
+  const write = (text: string): void => {
+    controller?.enqueue(encoder.encode(`data: ${text}\n\n`));
+    if (controller === undefined || controller.desiredSize! >= 0) return;
+    wrong = new AppError(
+      "E_LIMIT",
+      `stream: more than ${waitingBytes} bytes wait for a client that does not read them`,
+    );
+    controller.error(wrong);
+    controller = undefined;
+    onCancel();
+  };
   let end: (wrong: unknown) => void = () => undefined;
   const ended = new Promise<unknown>((done) => {
     end = done;
@@ -40,7 +61,7 @@ export async function eventStream(work: (send: Send) => Promise<void>, onCancel:
     work(send)
       .catch((error: unknown) => {
         if (!hasBegun) throw error;
-        wrong = error;
+        wrong ??= error;
         write(JSON.stringify(tellError(error).body));
       })
       .then(() => {

@@ -120,6 +120,64 @@ test("an answer in pieces is logged and counted at its end: how long it took, it
   expect(await (await clocked.ask("/metrics")).text()).toContain("loragen_request_seconds_sum 2\n");
 });
 
+test("a prompt that is too long is refused in the words of the API, not of the command line", async () => {
+  const long = "Say what the customer wants. ".repeat(400);
+  for (const [path, body] of [
+    ["/v1/gates", { prompt: long }],
+    ["/v1/specializations", { name: "long", prompt: long }],
+  ] as const) {
+    const { error } = (await (await service.ask(path, body)).json()) as { error: object };
+    expect(error).toMatchObject({
+      code: "E_PROMPT",
+      message: expect.stringMatching(/; truncate shortens it$/) as string,
+    });
+  }
+});
+
+test("a client that reads nothing of a long stream is cut off, and its request gives its place back", async () => {
+  const told: LogLine[] = [];
+  await using strict = await openTinyService(pair, { streamBytes: 2000, log: (line) => told.push(line) });
+  const body = { model: "tiny-0", messages: [user("pay my bill")], max_tokens: 200, stream: true };
+  const unread = (await strict.ask("/v1/chat/completions", body)).body!.getReader();
+  while (told.length === 0) await new Promise((done) => setImmediate(done));
+  expect(told).toMatchObject([{ status: 200, level: "info", code: "E_LIMIT" }]);
+  expect(strict.engine.state()).toMatchObject({ running: 0, waiting: 0 });
+  await expect(unread.read()).rejects.toMatchObject({
+    message: expect.stringMatching(/^stream: more than 2000 bytes/),
+  });
+  const read = (await strict.ask("/v1/chat/completions", { ...body, max_tokens: 20 })).text();
+  expect(await read).toMatch(/data: \[DONE\]\n\n$/); // another one, which is read
+});
+
+test("who is turned away is logged: without a known key, at an address that is none; without the key and the query", async () => {
+  const told: LogLine[] = [];
+  const keys = {
+    format: "lora-gen keys 1",
+    keys: [{ name: "a", sha256: sha256("lg-a"), tenant: "a", scopes: ["read"] }],
+  };
+  await using closed = await openTinyService(pair, { keys: keys as never, log: (line) => told.push(line) });
+  const ask = async (path: string, headers: Record<string, string> = {}, method = "GET") => {
+    const asked = new Request(`http://service${path}`, { headers, method });
+    return (await closed.fetch(asked, { client: "10.1.2.3" })).status;
+  };
+  expect(await ask("/v1/models", { authorization: "Bearer lg-guessed" })).toBe(401);
+  expect(await ask("/chat/completions?key=lg-guessed", {}, "POST")).toBe(404);
+  expect(await ask("/v1/chat/completions/lg-guessed")).toBe(404);
+  expect(await ask("/v1/models", {}, "DELETE")).toBe(405);
+  expect(await ask("/v1/models", { authorization: "Bearer lg-a" })).toBe(200);
+  const turnedAway = { level: "warn", client: "10.1.2.3" };
+  const unknown = { ...turnedAway, route: "unknown", code: "E_NOT_FOUND" };
+  expect(told).toMatchObject([
+    { ...turnedAway, route: "/v1/models", status: 401, code: "E_DENIED" },
+    { ...unknown, method: "POST", path: "/chat/completions", status: 404 },
+    { ...unknown, path: "/v1/chat/completions/lg-…", status: 404 },
+    { ...unknown, method: "DELETE", path: "/v1/models", status: 405 },
+    { level: "info", tenant: "a", status: 200 },
+  ]);
+  expect(JSON.stringify(told)).not.toContain("guessed");
+  expect(told[4]).not.toHaveProperty("client");
+});
+
 test("a client that goes away before its answer begins is no fault: it is logged and counted as 499", async () => {
   const from = lines.length;
   const leave = { method: "POST", signal: AbortSignal.abort() };

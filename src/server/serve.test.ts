@@ -5,7 +5,8 @@ import { afterEach, expect, test } from "vitest";
 import { type Listening, listenOn } from "./serve.ts";
 
 /** Nothing ends by itself: what a test waits for is what `close` does. */
-const patience = { headersMs: 2 ** 30, requestMs: 2 ** 30, keepAliveMs: 2 ** 30, endingMs: 2 ** 30 };
+const long = 2 ** 30;
+const patience = { headersMs: long, requestMs: long, unreadMs: long, keepAliveMs: long, endingMs: long };
 const sockets: Socket[] = [];
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
@@ -103,6 +104,33 @@ test("an answer that its client has still to read is not cut off", async () => {
   });
   await Promise.all([closed, once(socket, "close")]);
   expect(read).toBeGreaterThan(bytes);
+});
+
+test("a client that takes nothing of its answer is cut off, which calls the answer off; one whose answer is worked on is not", async () => {
+  let isCalledOff = (): void => undefined;
+  const calledOff = new Promise<void>((done) => {
+    isCalledOff = done;
+  });
+  const endless = (): ReadableStream<Uint8Array> =>
+    new ReadableStream({
+      pull: (controller) => controller.enqueue(new Uint8Array(2 ** 16)),
+      cancel: () => isCalledOff(),
+    });
+  let answer: (response: Response) => void = () => undefined;
+  const worked = new Promise<Response>((done) => {
+    answer = done;
+  });
+  const fetch = (request: Request) => (request.url.endsWith("/worked-on") ? worked : new Response(endless()));
+  const listening = await listenOn(fetch, { host: "127.0.0.1", port: 0, patience: { ...patience, unreadMs: 20 } });
+  const quiet = await open(listening, asked.replace("/", "/worked-on"));
+  const unread = await open(listening, asked);
+  await once(unread, "readable"); // begun, and not read on
+  await calledOff; // later than the same time was over for the connection that was there before it
+  const whole = once(quiet, "data");
+  answer(new Response("whole"));
+  expect(String(await whole)).toContain("200 OK");
+  quiet.destroy();
+  await listening.close();
 });
 
 test("what is not done in the time that there is at the end is cut off, and tells whoever works on it", async () => {

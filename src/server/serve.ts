@@ -3,6 +3,7 @@ import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { serve as listen } from "@hono/node-server";
 import { AppError } from "../base/errors.ts";
+import type { Connection } from "./services.ts";
 
 export type Listening = {
   readonly url: string;
@@ -11,12 +12,13 @@ export type Listening = {
 };
 
 /**
- * `headersMs`, `requestMs`: how long a client may take to send a request's head, and all of it. `endingMs`: how long answers under way may
- * take once the service is ending.
+ * `headersMs`, `requestMs`: how long a client may take to send a request's head, and all of it. `unreadMs`: how long it may take nothing of
+ * an answer that waits for it. `endingMs`: how long answers under way may take once the service is ending.
  */
 const listenLimits = {
   headersMs: 10_000,
   requestMs: 60_000,
+  unreadMs: 30_000,
   keepAliveMs: 5_000,
   lookMs: 2_000,
   endingMs: 30_000,
@@ -30,7 +32,7 @@ export type ListenOptions = {
 
 /** Throws E_IO where the address cannot be had. */
 export function listenOn(
-  fetch: (request: Request) => Response | Promise<Response>,
+  fetch: (request: Request, connection: Connection) => Response | Promise<Response>,
   { host, port, patience: given }: ListenOptions,
 ): Promise<Listening> {
   const patience = { ...listenLimits, ...given };
@@ -38,7 +40,7 @@ export function listenOn(
   return new Promise((done, fail) => {
     const server = listen(
       {
-        fetch,
+        fetch: (request, { incoming }) => fetch(request, { client: incoming.socket.remoteAddress }),
         hostname: host,
         port,
         serverOptions: {
@@ -57,7 +59,7 @@ export function listenOn(
       const why = error.code === "EADDRINUSE" ? "another program listens there" : error.message;
       fail(new AppError("E_IO", `cannot listen on ${host}:${port}: ${why}`, { cause: error }));
     });
-    const end = endingOf(server as Server);
+    const end = endingOf(server as Server, patience.unreadMs);
     function close(): Promise<void> {
       return new Promise((closed) => {
         const late = setTimeout(() => (server as Server).closeAllConnections(), endingMs);
@@ -71,14 +73,19 @@ export function listenOn(
 }
 
 /**
- * Ends a server without cutting off an answer or waiting for anything else. Node itself takes a connection that asked nothing yet for one
+ * Closes connections whose clients take nothing of what waits for them, which calls off what is still computed for them; and ends a server without cutting off an answer or waiting for anything else. Node itself takes a connection that asked nothing yet for one
  * that is answered, and an answer for given once it is written, however much of it the client has still to read.
  * @returns called once: takes no more connections, and calls back when the last one is closed
  */
-function endingOf(server: Server): (closed: () => void) => void {
+function endingOf(server: Server, unreadMs: number): (closed: () => void) => void {
   /** The answers that each connection waits for. */
   const owed = new Map<Socket, Set<ServerResponse>>();
   let isEnding = false;
+  server.timeout = unreadMs;
+  server.on("timeout", (socket: Socket) => {
+    const isWorkedOn = (owed.get(socket)?.size ?? 0) > 0 && socket.writableLength === 0; // nothing to take yet
+    if (!isWorkedOn) socket.destroy();
+  });
   server.on("connection", (socket: Socket) => {
     owed.set(socket, new Set());
     socket.once("close", () => owed.delete(socket));

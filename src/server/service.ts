@@ -10,13 +10,15 @@ import { createConstraintCache } from "./api/constraints.ts";
 import { createApp } from "./app.ts";
 import { createDownloads } from "./downloads.ts";
 import { createEngine, type Engine, type EngineOptions } from "./engine/engine.ts";
+import { streamLimits } from "./event-stream.ts";
 import { createKeys, type KeyFile, noKeys } from "./keys.ts";
 import { createMetrics } from "./metrics.ts";
 import { createModels } from "./models.ts";
 import { createPlaces } from "./places.ts";
 import type { Playground } from "./playground-file.ts";
 import { readerOf } from "./reader.ts";
-import type { CloudPass, LogLine, SpecializePrompt } from "./services.ts";
+import { limitRefusals } from "./refusal-log.ts";
+import type { CloudPass, Connection, LogLine, SpecializePrompt } from "./services.ts";
 import { type CloudSide, cloudSide, type Side } from "./sides.ts";
 import { servedStore } from "./store/served-store.ts";
 import type { Store } from "./store/store.ts";
@@ -52,6 +54,8 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   readonly reference?: ReferenceModel | undefined;
   /** How long an answer may take; 120 s unless told otherwise. */
   readonly requestMs?: number;
+  /** Of a streamed answer: how many bytes may wait for a client that does not read them, before it is called off; 2 MiB unless told otherwise. */
+  readonly streamBytes?: number;
   /**
    * How long a prompt may take with the cloud model, its waiting there among it. Unless told otherwise 120 s where that model is on another
    * host, and as long as it takes where it is here.
@@ -66,7 +70,7 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
 
 export type Service = AsyncDisposable & {
   /** Answers a request. Its signal calls it off. */
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly fetch: (request: Request, connection?: Connection) => Response | Promise<Response>;
   readonly engine: Engine;
   /** What the base model is called. */
   readonly base: string;
@@ -131,10 +135,12 @@ export async function createService(
     playground: options.playground,
     metrics: createMetrics(),
     log,
+    logRefusal: limitRefusals(log, now),
     now,
     date,
     newId,
     requestMs,
+    streamBytes: options.streamBytes ?? streamLimits.waitingBytes,
     promptMs,
     adapters,
     isEnding: () => isEnding,
@@ -151,7 +157,14 @@ export async function createService(
     await Promise.all([certifications.close(), downloads?.close()]);
     await Promise.all([engine.close(), answering?.close(), prompts]);
   }
-  return { fetch: (request) => app.fetch(request), engine, base, pin, close, [Symbol.asyncDispose]: close };
+  return {
+    fetch: (request, connection = {}) => app.fetch(request, connection),
+    engine,
+    base,
+    pin,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 function requireCloud(pair: Pair | EdgePair): Pair {

@@ -66,12 +66,16 @@ export type Services = {
   readonly playground: Playground | undefined;
   readonly metrics: Metrics;
   readonly log: (line: LogLine) => void;
+  /** The same for those who are turned away, who cannot fill it. */
+  readonly logRefusal: (line: LogLine) => void;
   /** A clock in milliseconds, the engine's. */
   readonly now: () => number;
   readonly date: () => Date;
   readonly newId: () => string;
   /** How long an answer may take. */
   readonly requestMs: number;
+  /** Of a streamed answer: how much may wait for a client that does not read. */
+  readonly streamBytes: number;
   /** How long a prompt may take with the cloud model; undefined: as long as it takes. */
   readonly promptMs: number | undefined;
   /** The folder from which `/v1/load_lora_adapter` may read; undefined: none. */
@@ -82,7 +86,7 @@ export type Services = {
 /** One line of the log, as JSON: never what was asked or answered. */
 export type LogLine = {
   readonly at: string;
-  readonly level: "info" | "error";
+  readonly level: "info" | "warn" | "error";
   readonly request: string;
   readonly method: string;
   readonly route: string;
@@ -97,10 +101,20 @@ export type LogLine = {
   readonly code?: string;
   /** Of an error that was not thrown on purpose. */
   readonly error?: string;
+  /** Who was turned away: the address that the connection is from. */
+  readonly client?: string;
+  /** Of an address that the service does not have. */
+  readonly path?: string;
+  /** How many lines like this one were left out before it. */
+  readonly leftOut?: number;
 };
+
+/** What whoever passes a request on knows of its connection. */
+export type Connection = { readonly client?: string | undefined };
 
 /** What a request carries along. */
 export type Env = {
+  Bindings: Connection;
   Variables: {
     caller: Caller;
     requestId: string;

@@ -193,6 +193,7 @@ async function respond(
       if (options?.include_usage) chunk([], { usage: answered.usage });
     },
     () => gone.abort(),
+    { waitingBytes: services.streamBytes },
   );
   c.set("ended", ended);
   return response;
