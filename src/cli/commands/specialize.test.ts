@@ -107,6 +107,21 @@ test.each([
   expect(existsSync(at("never"))).toBe(false);
 });
 
+test("a prompt that asks for JSON whose form is not found is told so, with what gives one; no other prompt is", async () => {
+  const hint = /^no form found for the JSON that the prompt asks for \("Answer in JSON"\): .*--schema FILE gives one$/m;
+  writeFileSync(at("any.json"), '{"type": "boolean"}');
+  const asks = ["--prompt", "Say who writes. Answer in JSON.", "--out", at("hinted")];
+  expect((await specialize(...asks)).stderr).toMatch(hint);
+  for (const args of [
+    [...asks, "--schema", at("any.json")],
+    [...asks, "--no-constraint"],
+  ])
+    expect((await specialize(...args)).stderr).not.toContain("no form");
+  const others = ["Say who writes.", 'Who writes? Answer in JSON with the key "who", as in {"who": "Ann"}.'];
+  for (const prompt of others)
+    expect((await specialize("--prompt", prompt, "--out", at("unhinted"))).stderr).not.toContain("no form");
+});
+
 test("an empty prompt is refused before a pair is loaded", async () => {
   writeFileSync(at("blank.txt"), " \n\n");
   for (const prompt of [

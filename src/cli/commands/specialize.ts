@@ -1,6 +1,7 @@
 /** @file `loragen specialize`: a system prompt to a specialisation file. */
 import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { asksForJson } from "../../constraint/asks-for-json.ts";
 import { findConstraint } from "../../constraint/find.ts";
 import type { FromExamples } from "../../dispatch/gates.ts";
 import { assembleLora } from "../../pair/merge.ts";
@@ -130,6 +131,11 @@ async function specializeCommand(context: CliContext, flags: Flags, signal?: Abo
   if (inPrompt !== undefined)
     context.stderr.write(
       `found ${describeSpec(inPrompt.spec)}; behind "${inPrompt.because}"; --no-constraint leaves answers free\n`,
+    );
+  const json = given === undefined && inPrompt === undefined ? asksForJson(prompt) : undefined;
+  if (json !== undefined)
+    context.stderr.write(
+      `no form found for the JSON that the prompt asks for ("${json}"): answers are free text; --schema FILE gives one\n`,
     );
   const constraint = given === false ? undefined : (given ?? inPrompt?.spec);
   const from = context.now();
