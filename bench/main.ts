@@ -53,6 +53,11 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly load
     summary: "the service: 64 connections, 200 specialisations; answers as alone, throughput beside merged weights",
     load: async () => (await import("./serve.ts")).serve,
   },
+  ladder: {
+    summary:
+      "certificates of 20 prompts held against 500 unseen inputs, and the leak check; hours, goes on where it stopped",
+    load: async () => (await import("./ladder.ts")).ladder,
+  },
 };
 
 const help = `npm run bench -- NAME [options]
@@ -60,7 +65,7 @@ const help = `npm run bench -- NAME [options]
 ${Object.entries(benches)
   .map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`)
   .join("\n")}
-  all            one after the other, but for published, which needs a file
+  all            one after the other, but for published, which needs a file, and ladder, which takes hours
   real-size      published shapes at full size; rows of bench/results/real-size.json that are missing (not part of all)
 
   --json             one JSON object on standard output
@@ -69,6 +74,8 @@ ${Object.entries(benches)
   --peer-compiled    the same through torch.compile
   --pair DIR         the pair that specialize, edge, browser and constraint use (default: pairs/smollm2)
   --file FILE        of published: the GGUF file (default: that of pairs/smollm2)
+  --each N           of ladder: prompts of either kind (default 10); --inputs N of a certificate (200), --refine N beside
+                     them (40), --unseen N (500), --planted N prompts with canaries (600), --data DIR of data sets
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
   --threads N        threads of one operator (default: one per core)
   --model NAME       of real-size: only this shape; may be repeated
@@ -77,6 +84,12 @@ ${Object.entries(benches)
   --keep             of real-size: leaves generated weights in work/real-size
   --quick            tiny sizes: shows that everything runs, measures nothing
 `;
+
+/** Not part of `all`. */
+const isApart: ReadonlySet<string> = new Set(["published", "ladder"]);
+
+/** Sizes of `ladder`, and the least of each. */
+const ladderSizes = { each: 1, inputs: 20, refine: 0, unseen: 1, planted: 40 } as const;
 
 const flags = {
   json: { type: "boolean", default: false },
@@ -91,6 +104,12 @@ const flags = {
   measurement: { type: "string", multiple: true, default: [] as string[] },
   table: { type: "boolean", default: false },
   keep: { type: "boolean", default: false },
+  each: { type: "string" },
+  inputs: { type: "string" },
+  refine: { type: "string" },
+  unseen: { type: "string" },
+  planted: { type: "string" },
+  data: { type: "string" },
   repetitions: { type: "string", default: "5" },
   "warm-up": { type: "string", default: "2" },
   threads: { type: "string", default: String(availableParallelism()) },
@@ -131,7 +150,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const { values, positionals } = parse(argv);
   if (values.help) return void process.stdout.write(help);
   const [wanted, ...more] = positionals;
-  const names = wanted === "all" ? Object.keys(benches).filter((name) => name !== "published") : [wanted ?? ""];
+  const names = wanted === "all" ? Object.keys(benches).filter((name) => !isApart.has(name)) : [wanted ?? ""];
   if (more.length > 0 || (wanted !== "real-size" && names.some((name) => benches[name] === undefined)))
     throw new AppError(
       "E_USAGE",
@@ -146,6 +165,13 @@ async function main(argv: readonly string[]): Promise<void> {
     peer: values["peer-compiled"] ? "compiled" : values.peer ? "eager" : "none",
     pair: values.pair,
     file: values.file,
+    data: values.data,
+    ladder: Object.fromEntries(
+      Object.entries(ladderSizes).flatMap(([name, least]) => {
+        const text = values[name as keyof typeof ladderSizes];
+        return text === undefined ? [] : [[name, wholeNumber(name, text, least)]];
+      }),
+    ),
     repetitions: wholeNumber("repetitions", values.repetitions, 1),
     warmUp: wholeNumber("warm-up", values["warm-up"], 0),
     threads: wholeNumber("threads", values.threads, 1),

@@ -10,6 +10,10 @@ export type BenchOptions = {
   readonly threads: number;
   /** The folder of a pair; undefined: the one that ships, `pairs/smollm2`. */
   readonly pair: string | undefined;
+  /** Sizes of `ladder` in the place of the usual ones. */
+  readonly ladder?: Readonly<Record<string, number>> | undefined;
+  /** The folder of data sets that `ladder` reads; undefined: `../shared/data`. */
+  readonly data?: string | undefined;
   /** The GGUF file of `published`; undefined: the usual one. */
   readonly file?: string | undefined;
   readonly log: (line: string) => void;
