@@ -14,7 +14,7 @@ export type EventStream = { readonly response: Response; readonly ended: Promise
 /**
  * Runs `work` and sends what it sends. What goes wrong before the first event is thrown, so that the status can say it; what goes wrong
  * later is an event of its own.
- * @param onCancel called where the client goes away, and where it leaves more than `waitingBytes` unread: that is the end of the stream
+ * @param onCancel called where the client goes away, and where it leaves more than `waitingBytes` unread: then the stream ends, saying so
  */
 export async function eventStream(
   work: (send: Send) => Promise<void>,
@@ -35,21 +35,28 @@ export async function eventStream(
     },
     new ByteLengthQueuingStrategy({ highWaterMark: waitingBytes }),
   );
+  const put = (text: string): void => controller?.enqueue(encoder.encode(`data: ${text}\n\n`));
+  /** What waits can still be read. */
+  const end = (): void => {
+    put("[DONE]");
+    controller?.close();
+    controller = undefined;
+  };
   let wrong: unknown;
   const write = (text: string): void => {
-    controller?.enqueue(encoder.encode(`data: ${text}\n\n`));
+    put(text);
     if (controller === undefined || controller.desiredSize! >= 0) return;
     wrong = new AppError(
       "E_LIMIT",
       `stream: more than ${waitingBytes} bytes wait for a client that does not read them`,
     );
-    controller.error(wrong);
-    controller = undefined;
+    put(JSON.stringify(tellError(wrong).body));
+    end();
     onCancel();
   };
-  let end: (wrong: unknown) => void = () => undefined;
+  let tellEnd: (wrong: unknown) => void = () => undefined;
   const ended = new Promise<unknown>((done) => {
-    end = done;
+    tellEnd = done;
   });
   await new Promise<void>((begun, failed) => {
     let hasBegun = false;
@@ -65,12 +72,11 @@ export async function eventStream(
         write(JSON.stringify(tellError(error).body));
       })
       .then(() => {
-        write("[DONE]");
-        controller?.close();
+        end();
         begun();
       })
       .catch(failed)
-      .finally(() => end(wrong));
+      .finally(() => tellEnd(wrong));
   });
   const response = new Response(body, {
     headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
