@@ -9,6 +9,7 @@ import { openTinyService, type TinyService } from "../../test/support/tiny-servi
 import { exportFormats } from "../export/formats.ts";
 import { runExport } from "../export/run-export.ts";
 import { specializationSource } from "../export/specialization-source.ts";
+import { quantizations } from "../models/quantized/layout.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { createDownloads, type DownloadOptions } from "./downloads.ts";
 
@@ -110,6 +111,19 @@ describe("limits", () => {
     const made = downloads.open("main", await content(), format, signal);
     expect(readdirSync(temporary)).toEqual([]);
     await expect(made).rejects.toMatchObject({ code: "E_LIMIT" });
+  });
+
+  test("a whole model of an edge model that is held quantised is refused, naming the formats that there are", async () => {
+    const quantised = await openTinyPair({}, { quantize: { edge: quantizations.int8 } });
+    const options = { baseName: "me/edge", folder: temporary, date: () => new Date(0) };
+    const downloads = createDownloads(quantised, options);
+    const whole = downloads.open("main", await content(), "onnx", signal);
+    const message = expect.stringMatching(
+      /^export: format onnx .*: expected peft or gguf, the adapter alone$/,
+    ) as string;
+    await expect(whole).rejects.toMatchObject({ code: "E_CONFIG", message });
+    await (await downloads.open("main", await content(), "peft", signal)).body.cancel();
+    await downloads.close();
   });
 
   test("one that is called off when it has just been made is not waited for, and leaves nothing", async () => {

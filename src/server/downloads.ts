@@ -26,7 +26,7 @@ export type Downloads = {
   /**
    * Exports, verifies, and opens the archive. Its folder is gone when it was read, or was not read on.
    * @throws E_BUSY while the tenant's last one, or too many others, are made or read; E_LIMIT, before anything is written, for one that is too
-   * large; E_DEADLINE; E_INTERRUPTED; and as `runExport`
+   * large; E_CONFIG for a whole model where the edge model's weights are held quantised; E_DEADLINE; E_INTERRUPTED; and as `runExport`
    */
   open(tenant: string, specialization: Specialization, format: DownloadFormat, signal: AbortSignal): Promise<Download>;
   /** Ends those under way. */
@@ -54,6 +54,7 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
     format: DownloadFormat,
     asked: AbortSignal,
   ): Promise<Download> {
+    requireWhole(pair, format);
     if (running.has(tenant))
       throw new AppError("E_BUSY", "export: another one of yours is being made or read: ask again later");
     if (running.size >= limits.running || ending.signal.aborted)
@@ -104,6 +105,15 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
       await Promise.all(running.values());
     },
   };
+}
+
+/** Throws E_CONFIG for a format with the edge model's own weights where those are not at hand in full. */
+function requireWhole({ edge: { blocks, quantization } }: Pair, format: DownloadFormat): void {
+  if (format === "onnx" && (blocks !== undefined || quantization !== undefined))
+    throw new AppError(
+      "E_CONFIG",
+      "export: format onnx has the edge model's own weights in it, which this service holds quantised: expected peft or gguf, the adapter alone",
+    );
 }
 
 /** Of the weights alone, 4 bytes each: an ONNX model has all of them, an adapter its own. */
