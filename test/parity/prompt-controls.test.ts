@@ -16,7 +16,9 @@ const root = join(import.meta.dirname, "../..");
 const data = join(root, "../shared/data");
 const readTasks = () => readJsonFile(promptControlsPath, z.array(EvalTask));
 
-test("T17: over all trained kinds of rules with a free answer, the right prompt beats one of another task by far more than chance", async () => {
+test("T17: over all trained kinds of rules with a free answer, the right prompt beats one of another task by far more than chance", async ({
+  annotate,
+}) => {
   await using subject = pairSubject(await loadPair(join(root, "pairs/smollm2")));
   const { lines } = await evaluate(subject, await readTasks(), {
     methods: ["specialized", "far-prompt"],
@@ -24,7 +26,10 @@ test("T17: over all trained kinds of rules with a free answer, the right prompt 
   });
   const { methods, promptEffect } = summarize(lines).strata["tasks"]!;
   expect(methods["far-prompt"]).toMatchObject({ tasks: 19, n: 38 });
-  expect(promptEffect!.low).toBeGreaterThan(0.1);
+  const percent = (share: number) => (100 * share).toFixed(1);
+  const { specialized, effect, low, high } = promptEffect!;
+  await annotate(`${percent(specialized)} % right, effect ${percent(effect)} [${percent(low)}, ${percent(high)}]`);
+  expect(low).toBeGreaterThan(0.1);
 });
 
 test.skipIf(!existsSync(data))(
