@@ -21,6 +21,7 @@ export const rewardNames = [
   "exact",
   "normalized",
   "first-number",
+  "first-word",
   "json-equal",
   "function-name",
   "function-call",

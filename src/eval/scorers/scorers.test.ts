@@ -43,6 +43,11 @@ const cases: [Pure, answer: string, target: string, wanted: number][] = [
   ["first-number", "−4", "-4", 1], // a minus sign and a hyphen
   ["first-number", "25", "5", 0], // "25" ends with "5" as a text, but 25 is not 5
   ["first-number", "none", "5", 0],
+  ["first-word", "No, they do not.", "no", 1], // case, and what follows, do not matter
+  ["first-word", '"B"', "B", 1],
+  ["first-word", "Not", "no", 0], // a word is whole
+  ["first-word", "…", "no", 0],
+  ["first-word", "no", "?", 0], // nothing to say
   ["last-number", "5 and 3 is 8 #### 8\n", "3+5=8\n#### 8", 1],
   ["last-number", "#### 1,250 dollars for 3 people", "#### 1250", 1], // behind the mark, not the last one
   ["last-number", "so she has 18 eggs.", "#### 18", 1], // no mark: the last number

@@ -7,6 +7,7 @@ import { choice, choicePerByte, choicePerCharacter, letter } from "./choice.ts";
 import { codeRun } from "./code-run.ts";
 import { exact } from "./exact.ts";
 import { firstNumberScorer } from "./first-number.ts";
+import { firstWordScorer } from "./first-word.ts";
 import { functionCall, functionName } from "./function-call.ts";
 import { gpt4toolsScorers } from "./gpt4tools.ts";
 import { jsonEqual } from "./json-equal.ts";
@@ -25,6 +26,7 @@ export const scorers = {
   "choice-per-character": choicePerCharacter,
   letter,
   "first-number": firstNumberScorer,
+  "first-word": firstWordScorer,
   "last-number": lastNumberScorer,
   "math-answer": mathAnswer,
   "json-equal": jsonEqual,
