@@ -27,19 +27,32 @@ export const drawnBatches = (draw: DrawSplit): Pick<Job, "batch" | "validation">
   validation: ({ rng, index }) => draw(rng, { split: "validation", index }),
 });
 
-/** Inputs alone and their answers, in rows of at most `context` tokens. */
+/**
+ * Inputs and their answers, in rows of at most `context` tokens.
+ * @param rowsOf what the edge model reads of a query: the input alone, unless another is named
+ */
 export const answerBatches =
-  (config: EdgeBatch, source: TaskSource, context: number): DrawSplit =>
+  (config: EdgeBatch, source: TaskSource, context: number, rowsOf: typeof unpromptedRows = unpromptedRows): DrawSplit =>
   (rng, place) =>
-    edgeFeeds(config, source, drawGroups(config, source, rng, place), context);
+    edgeFeeds(config, source, drawGroups(config, source, rng, place, rowsOf), context, rowsOf);
 
 /** The prompts of a batch, each with the first of its queries that fill one row; the first always stays. */
-export const drawGroups = (config: EdgeBatch, source: TaskSource, rng: Rng, place: BatchPlace): Questions[] =>
-  source.draw(rng, place, config.batch).map((group) => fittingQueries(config, source, group));
+export const drawGroups = (
+  config: EdgeBatch,
+  source: TaskSource,
+  rng: Rng,
+  place: BatchPlace,
+  rowsOf: typeof unpromptedRows = unpromptedRows,
+): Questions[] => source.draw(rng, place, config.batch).map((group) => fittingQueries(config, source, group, rowsOf));
 
-function fittingQueries({ rowTokens, lossOn }: EdgeBatch, source: TaskSource, group: Questions): Questions {
+function fittingQueries(
+  { rowTokens, lossOn }: EdgeBatch,
+  source: TaskSource,
+  group: Questions,
+  rowsOf: typeof unpromptedRows,
+): Questions {
   let room = rowTokens;
-  const lengths = unpromptedRows(source, group, lossOn).map(({ ids }) => ids.length);
+  const lengths = rowsOf(source, group, lossOn).map(({ ids }) => ids.length);
   const kept = group.queries.filter((_, i) => {
     room -= lengths[i]!;
     return i === 0 || room >= 0;

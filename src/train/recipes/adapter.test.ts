@@ -56,6 +56,18 @@ test.each([dora, { kind: "ia3" } as const])(
   },
 );
 
+test("prompted, it reads the task's prompt in front of each input", async () => {
+  const run = AdapterRun.parse(JSON.parse(readFileSync(configure(join(root, "prompted"), { kind: "ia3" }), "utf8")));
+  const tokensOf = async (changes: Partial<AdapterRun>) => {
+    const job = await recipe.open({ ...run, ...changes }, run);
+    const rng = createRng(1);
+    const feeds = await job.validation({ rng, step: 0, index: 0, state: await job.start() });
+    return Object.entries(feeds).find(([name]) => name.endsWith(".tokens"))![1].data.length;
+  };
+  const tasks = { ...run.tasks!, queriesPerPrompt: 1 };
+  expect(await tokensOf({ tasks, prompted: true })).toBeGreaterThan(await tokensOf({ tasks }));
+});
+
 test("DoRA of a map with a row of zeros, whose length it would divide by, is refused", async () => {
   const { config, weights } = await openModel(join(root, "edge"));
   const values = new Map<string, Float32Array>();

@@ -9,6 +9,7 @@ import { targetOf } from "../generator-step.ts";
 import type { Job, Opening } from "../job.ts";
 import { Adapter, openLearner } from "../learner.ts";
 import { openEdge } from "../open-frozen.ts";
+import { promptedRows, unpromptedRows } from "../task-batches.ts";
 import { edgeNames, type Recipe } from "./recipe.ts";
 
 export const AdapterRun = z
@@ -19,6 +20,8 @@ export const AdapterRun = z
     ...edgeKeys,
     /** What is trained. */
     adapter: Adapter,
+    /** Whether the model reads the task's prompt, or inputs alone. */
+    prompted: z.boolean().default(false),
   })
   .superRefine(refinePromptFree);
 
@@ -38,7 +41,9 @@ async function open(config: AdapterRun, { edge: baseName }: AdapterRun, opening?
     spec: { ...adaptedSpec(edge, adaptation, targetOf(config), optimizer, optimizer.maxGradientNorm), recompute },
     weights: await mappedOrHeld({ ...frozenSources(edge, frozenPrefix), ...weights }),
     start,
-    ...drawnBatches(answerBatches(config, source, edge.config.context)),
+    ...drawnBatches(
+      answerBatches(config, source, edge.config.context, config.prompted ? promptedRows : unpromptedRows),
+    ),
     warnings,
     save,
   };
