@@ -1,18 +1,16 @@
 /** @file A pair whose generator is trained where it is not yet: a run's configuration with other keys, which goes on where it was stopped. */
 import { existsSync } from "node:fs";
-import { mkdir, readFile, symlink } from "node:fs/promises";
+import { mkdir, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { writeFileAtomic } from "../../src/base/atomic-file.ts";
-import { AppError } from "../../src/base/errors.ts";
 import { readJsonFile } from "../../src/base/json-file.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
 import { unusedKeys } from "../../src/generator/unused-keys.ts";
 import { pairFileName } from "../../src/pair/pair.ts";
 import { writePairFile } from "../../src/pair/pair-file.ts";
 import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
-import { runTraining } from "../../src/train/run.ts";
 import type { Context } from "./row.ts";
+import { trainRun } from "./trained-run.ts";
 
 /** What is read of a generator's run; all of it is trained with. */
 const Run = z.looseObject({
@@ -38,36 +36,15 @@ export type Variant = {
 
 /**
  * The folder of the pair.
- * @throws E_INTERRUPTED where it was stopped; E_MISMATCH where it was begun with another configuration; and as `runTraining`
+ * @throws as `trainRun`
  */
 export async function trainedPair(variant: Variant, runPath: string, context: Context): Promise<string> {
   const { name, steps, seed } = variant;
-  const { work, signal = new AbortController().signal, tell } = context;
+  const { work } = context;
   const run = await readJsonFile(runPath, Run, { code: "E_CONFIG" });
   const output = join(work, "runs", `${name}-${steps}-${seed}`);
-  const text = `${JSON.stringify({ ...run, output, steps, seed, generator: keysOf(run, variant) }, undefined, 2)}\n`;
-  const config = `${output}.json`;
-  await mkdir(join(work, "runs"), { recursive: true });
-  if (existsSync(config) && existsSync(output) && (await readFile(config, "utf8")) !== text)
-    throw new AppError(
-      "E_MISMATCH",
-      `${config}: was begun with another configuration: choose another --work, or delete it`,
-    );
-  if (!existsSync(join(output, "generator"))) {
-    await writeFileAtomic(config, text);
-    const { interrupted } = await runTraining(config, {
-      log: { info: tell, warn: tell },
-      progress: (total) => ({
-        update: (done) => tell(`${name}, seed ${seed}: ${done} of ${total} steps`),
-        note: tell,
-        finish: () => undefined,
-      }),
-      now: () => performance.now(),
-      signal,
-      resume: true,
-    });
-    if (interrupted) throw new AppError("E_INTERRUPTED", `${output}: stopped; the same command goes on from there`);
-  }
+  const config = { ...run, output, steps, seed, generator: keysOf(run, variant) };
+  await trainRun({ name: `${name}, seed ${seed}`, output, config, result: join(output, "generator") }, context);
   return pairOf(join(work, "pairs", `${name}-${steps}-${seed}`), run, output);
 }
 
