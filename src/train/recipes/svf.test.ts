@@ -3,12 +3,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { randomAdapter } from "../../../test/support/random-adapter.ts";
 import { quietContext } from "../../../test/support/toy-training.ts";
 import { configureSvf, writeRunInputs } from "../../../test/support/training-runs.ts";
 import { createRng } from "../../base/rng.ts";
 import { applyExpert } from "../../models/apply-expert.ts";
+import { mergeAdapter } from "../../models/merge-adapter.ts";
 import { openModel, saveModel } from "../../models/model-file.ts";
 import { parameterShapes } from "../../models/parameters.ts";
+import { saveMergedModel } from "../../models/save-merged.ts";
 import { readWeight } from "../../runtime/read-weight.ts";
 import { expertSize } from "../../svf/expert.ts";
 import { readExpert } from "../../svf/expert-file.ts";
@@ -53,6 +56,17 @@ test.each([
   await saveModel(merged, model.config, values);
   expect(await lossOf(config, merged)).toBeCloseTo(best.value, 4);
   expect(await lossOf(config, edge())).toBeGreaterThan(best.value + 0.01);
+});
+
+test("merged base: a model into which a LoRA was merged is decomposed and trained like any other", async () => {
+  const [base, merged] = [await openModel(edge()), join(root, "merged-base")];
+  const weights = await mergeAdapter(base.weights, randomAdapter(base.config));
+  const record = { base_sha256: base.sha256, kind: "peft", adapter_sha256: "a".repeat(64), scale: 1 } as const;
+  await saveMergedModel(merged, base, weights, { record });
+  const output = join(root, "of-merged");
+  const { steps } = await runTraining(configureSvf(root, output, { steps: 1, edge: merged }), quietContext());
+  expect(steps).toBe(1);
+  expect((await readExpert(output)).modelSha256).toBe((await openModel(merged)).sha256);
 });
 
 test("decomposing says how far it is, and stops where the run is stopped, before anything is written", async () => {
