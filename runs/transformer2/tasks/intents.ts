@@ -1,0 +1,29 @@
+/** @file Whether a traveller's message is about one of six things: intents of one domain of CLINC150. */
+import { readClinc } from "../../sources/clinc150.ts";
+import type { SkillTask } from "./task.ts";
+import { yesOrNo } from "./yes-or-no.ts";
+
+const topics = {
+  translate: "a translation",
+  flight_status: "the state of a flight",
+  lost_luggage: "lost luggage",
+  exchange_rate: "changing money",
+  book_hotel: "booking a hotel",
+  car_rental: "renting a car",
+} as const;
+
+const isOurs = (intent: string): intent is keyof typeof topics => Object.hasOwn(topics, intent);
+
+export const intents: SkillTask = {
+  summary: "whether a traveller's message is about one of six things (CLINC150)",
+  kind: "routing",
+  form: "Answer yes or no.",
+  scorer: "first-word",
+  maxTokens: 2,
+  labels: ["yes", "no"],
+  async read(data, split, rng) {
+    const rows = await readClinc(data, split);
+    const own = rows.flatMap(({ text, intent }) => (isOurs(intent) ? [{ text, topic: topics[intent] }] : []));
+    return yesOrNo(own, { yes: "yes", no: "no" }, rng.split(split));
+  },
+};

@@ -1,0 +1,36 @@
+/** @file What a task of a skill says of itself: where its questions come from, how they ask for their answers, what scores them. */
+import type { Rng } from "../../../src/base/rng.ts";
+import type { TaskKind } from "../../../src/data/task.ts";
+import type { Example } from "../../../src/text/prompt.ts";
+import type { RewardName } from "../../../src/train/rollout.ts";
+
+export const SPLITS = ["train", "validation", "test"] as const;
+export type Split = (typeof SPLITS)[number];
+
+export type SkillTask = {
+  /** One line. */
+  readonly summary: string;
+  readonly kind: TaskKind;
+  /** What stands at the end of every question: the form of its answer. */
+  readonly form: string;
+  readonly scorer: RewardName;
+  /** Longest answer in tokens, its end among them. */
+  readonly maxTokens: number;
+  /** All answers, where they are few and fixed. */
+  readonly labels?: readonly string[];
+  /** Questions without their form, and answers. `test` is the data's own test split; where there are rows for validation, they are no rows of train. */
+  readonly read: (data: string, split: Split, rng: Rng) => Promise<readonly Example[]>;
+};
+
+/** A question as the model reads it: no text stands in front of it, so all methods read the same. */
+export const asked = ({ form }: Pick<SkillTask, "form">, question: string): string => `${question}\n${form}`;
+
+/** Shares of a train split that is divided: the last tenth is for validation. */
+const validationShare = 0.1;
+
+/** The rows of train, or those of validation, where the data has only one split for both. The order is drawn, always the same. */
+export function divided<T>(rows: readonly T[], split: "train" | "validation", rng: Rng): T[] {
+  const order = rng.split("divided").shuffle([...rows]);
+  const size = Math.ceil(validationShare * order.length);
+  return split === "validation" ? order.slice(0, size) : order.slice(size);
+}

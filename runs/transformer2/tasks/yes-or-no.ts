@@ -1,0 +1,21 @@
+/** @file Messages that are about one of a few topics, each asked twice: of its own topic, and of another. As often yes as no. */
+import type { Rng } from "../../../src/base/rng.ts";
+import type { Example } from "../../../src/text/prompt.ts";
+
+export type Message = { readonly text: string; readonly topic: string };
+
+export const yesOrNo = (
+  messages: readonly Message[],
+  answers: { readonly yes: string; readonly no: string },
+  rng: Rng,
+): Example[] => {
+  const topics = [...new Set(messages.map(({ topic }) => topic))].sort();
+  return messages.flatMap(({ text, topic }, i) => {
+    const other = rng.split(`other topic ${i}`).pick(topics.filter((one) => one !== topic));
+    const ask = (about: string) => `Message: ${text}\nIs it about ${about}?`;
+    return [
+      { input: ask(topic), target: answers.yes },
+      { input: ask(other), target: answers.no },
+    ];
+  });
+};
