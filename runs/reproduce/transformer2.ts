@@ -1,21 +1,30 @@
 /** @file The manifest's items of Transformer². */
+import { manySkillsPage } from "./pages/rv-19.ts";
+import { table1Page, table2Page, table7Page } from "./pages/t2-accuracy.ts";
+import { curvesPage, stabilityPage } from "./pages/t2-curves.ts";
+import { generationsPage, mapsPage, randomPage, sameShotsPage, shotsPage } from "./pages/t2-few-shot.ts";
+import { forgettingPage } from "./pages/t2-forgetting.ts";
+import { loraSweepPage, ranksPage, table4Page } from "./pages/t2-sweeps.ts";
+import { transferPage } from "./pages/t2-transfer.ts";
+import { classificationPage, mixtureOfLorasPage, secondPassPage, timesPage } from "./pages/t2-two-passes.ts";
 import { written } from "./pages/text.ts";
-import type { Row } from "./row.ts";
+import type { Context, Page, Row } from "./row.ts";
 
-/** Trainings that several items share: SVF by rewards, and other adapters on answers. */
-const runs = {
-  V: "skills by rewards: four, a second seed and rate for two, the classifier (100 steps each, 2.5 h)",
-  W: "LoRA, IA³, DoRA and SVF on answers, LoRA by rewards (two skills × two rates × 100 steps, 4.4 h)",
+/** Trainings that several items share (`runs/transformer2`); what is not there yet comes first. */
+const trains = {
+  V: "trains skills by rewards first (five, and the classifier)",
+  W: "trains LoRA, IA³, DoRA and SVF on answers first (two skills, two rates)",
+  R: "trains a LoRA by rewards first (two skills, two rates)",
 } as const;
-const needs = (...names: readonly (keyof typeof runs)[]): string => names.map((name) => runs[name]).join("; ");
+const first = (...names: readonly (keyof typeof trains)[]): string => names.map((name) => trains[name]).join("; ");
 
 const manifest = "runs/reproduce/manifest.test.ts";
-const waits = (shows: string, source: string, needed: string, takes: string): Row => ({
-  kind: "waits",
+const page = (shows: string, source: string, takes: string, make: (context: Context) => Promise<Page>) => ({
+  kind: "page" as const,
   shows,
   source,
-  needs: needed,
   takes,
+  make,
 });
 const alias = (of: string, shows: string): Row => ({ kind: "alias", of, shows, source: "S3" });
 const out = (shows: string, because: string): Row => ({ kind: "out", shows, source: "S3", because });
@@ -28,43 +37,83 @@ const test = (shows: string, files: readonly string[], titled?: string): Row => 
 });
 
 export const transformer2 = {
-  "t2-table1": waits("own-task accuracy: base, LoRA, SVF", "S3 T1", needs("V", "W"), "0.3 h"),
-  "t2-table2": waits("unseen tasks: prompt, classifier, few-shot dispatch", "S3 T2", needs("V", "W"), "0.3 h"),
-  "t2-table3": waits("first and second pass seconds", "S3 T3", needs("V"), "0.1 h"),
-  "t2-table4": waits(
+  "t2-table1": page("own-task accuracy: base, LoRA, SVF", "S3 T1", `${first("V", "W")}; then 0.2 h`, table1Page),
+  "t2-table2": page(
+    "unseen tasks: prompt, classifier, few-shot dispatch",
+    "S3 T2",
+    `${first("V", "W")}; then 0.8 h`,
+    table2Page,
+  ),
+  "t2-table3": page("first and second pass seconds", "S3 T3", `${first("V")}; then 0.1 h`, timesPage),
+  "t2-table4": page(
     "ablation: attention, MLP, both; policy gradient, next token; SVF, LoRA",
     "S3 T4",
-    `${needs("V", "W")}; four more runs of 100 steps`,
-    "1.0 h",
+    `${first("V", "W", "R")}, and other maps; then minutes`,
+    table4Page,
   ),
-  "t2-table6-lora": waits("LoRA sweep: learning rate, rank, scale, targets printed", "S3 T6", needs("W"), "minutes"),
-  "t2-table6-shots": waits("few-shot dispatch with 3, 5, 10, 20 shots", "S3 T6, T8", needs("V"), "0.7 h"),
-  "t2-table7": waits("IA³ and DoRA beside LoRA and SVF", "S3 T7", needs("W"), "minutes"),
-  "t2-table8": waits(
+  "t2-table6-lora": page(
+    "LoRA sweep: learning rate, rank, scale, targets printed",
+    "S3 T6",
+    `${first("W", "R")}; then 0.2 h`,
+    loraSweepPage,
+  ),
+  "t2-table6-shots": page(
+    "few-shot dispatch with 3, 5, 10, 20 shots",
+    "S3 T6, T8",
+    `${first("V")}; then 0.7 h`,
+    shotsPage,
+  ),
+  "t2-table7": page("IA³ and DoRA beside LoRA and SVF", "S3 T7", `${first("V", "W")}; then 0.2 h`, table7Page),
+  "t2-table8": page(
     "IA³ trained on the same shots, 100 and 1,000 steps",
     "S3 T8",
-    "trainings of IA³ on 3, 5, 10 and 20 shots",
-    "0.6 h",
+    `${first("V")}, and IA³ on 3, 5, 10 and 20 shots; searches of t2-table6-shots`,
+    sameShotsPage,
   ),
-  "t2-fig4": waits("learning curves, chosen checkpoint marked", "S3 Fig 4", needs("V", "W"), "minutes"),
-  "t2-fig7": waits("maps of α by task", "S3 Fig 7", needs("V"), "0.2 h"),
-  "t2-fig10-11": waits(
+  "t2-fig4": page(
+    "learning curves, chosen checkpoint marked",
+    "S3 Fig 4",
+    `${first("V", "W")}; then 0.1 h`,
+    curvesPage,
+  ),
+  "t2-fig7": page("maps of α by task", "S3 Fig 7", `${first("V")}; then 0.5 h`, mapsPage),
+  "t2-fig10-11": page(
     "rank-limited SVF, r 16, 64, 256",
     "S3 Figs 10, 11",
-    "three runs of one skill with limited rank",
-    "0.8 h",
+    `${first("V")}, and three limited ranks; then minutes`,
+    ranksPage,
   ),
-  "t2-app-d": waits("CEM score by generation", "S3 App. D", needs("V"), "with t2-fig7"),
+  "t2-app-d": page(
+    "CEM score by generation",
+    "S3 App. D",
+    `${first("V")}; searches of t2-fig7 and t2-table6-shots`,
+    generationsPage,
+  ),
   "t2-uniform": alias("t2-table2", "uniform α"),
-  "t2-random-shooting": waits("random search with as many evaluations as CEM", "public code", needs("V"), "0.2 h"),
-  "t2-second-pass": waits("LoRA or IA³ experts in the second pass", "S3", needs("W"), "0.1 h"),
-  "t2-mixture-of-loras": waits("mixture of LoRAs as baseline", "S3", needs("W"), "0.1 h"),
+  "t2-random-shooting": page(
+    "random search with as many evaluations as CEM",
+    "public code",
+    `${first("V")}; then 0.3 h`,
+    randomPage,
+  ),
+  "t2-second-pass": page(
+    "LoRA or IA³ experts in the second pass",
+    "S3",
+    `${first("V", "W")}; then 0.2 h`,
+    secondPassPage,
+  ),
+  "t2-mixture-of-loras": page(
+    "mixture of LoRAs as baseline; one space of LoRAs and skills",
+    "S3",
+    `${first("V", "W")}; then 0.6 h`,
+    mixtureOfLorasPage,
+  ),
   "t2-other-peft": out(
     "prefix and prompt tuning, BOFT, PiSSA, LoRA+, rsLoRA, LoRA-GA, EVA",
     "only suggested by reviewers, and over budget",
   ),
-  "t2-stability": waits("SVF steady under RL, LoRA not", "S3", needs("V", "W"), "minutes"),
-  "t2-forgetting": waits("what a skill costs the others", "S3", needs("V", "W"), "0.1 h"),
+  "t2-stability": page("SVF steady under RL, LoRA not", "S3", `${first("V", "R")}; then seconds`, stabilityPage),
+  "t2-forgetting": page("what a skill costs the others", "S3", `${first("V", "W")}; then 0.2 h`, forgettingPage),
   "t2-params": test("parameters: min(m, n) against (m + n)·r", [manifest], "t2-params:"),
   "t2-svf": test("full decomposition, z = 1 is the base", [
     "src/svf/svd.test.ts",
@@ -81,21 +130,24 @@ export const transformer2 = {
     "src/dispatch/skill-pool.test.ts",
     "src/models/apply-expert.test.ts",
   ]),
-  "t2-cls": waits("classification accuracy: prompt against classifier expert", "S3", needs("V"), "0.1 h"),
-  "t2-transfer": waits(
-    "z of one model on another; order and shuffled control",
+  "t2-cls": page(
+    "classification accuracy: prompt against classifier expert",
     "S3",
-    `${needs("V")}; a second model of the same shape`,
-    "0.3 h",
+    `${first("V")}; then 0.2 h`,
+    classificationPage,
   ),
+  "t2-transfer": {
+    ...page(
+      "z of one model on another; order and shuffled control",
+      "S3",
+      `${first("V", "W")}; then 0.2 h, and the second model is decomposed`,
+      transferPage,
+    ),
+    lacks: "shares found anew on the other model",
+  },
   "t2-large": out("70 B and Mistral rows", "too large for two cores, and the documents give no figures"),
   "t2-vqa": out("vectors in a vision-language model", "no vision model and no image data here"),
-  "t2-merged-base": waits(
-    "merged models as base",
-    "S3",
-    "its test: a merged folder decomposes and makes one step",
-    "seconds",
-  ),
+  "t2-merged-base": test("merged models as base", ["src/train/recipes/svf.test.ts"], "merged base:"),
   "t2-interaction": {
     kind: "page",
     shows: "how the parts fit; limits stated",
@@ -109,7 +161,12 @@ export const transformer2 = {
   "rv-16": alias("t2-table4", "SVF supervised, others by RL, others in second pass"),
   "rv-17": alias("t2-app-d", "uniform weights; generations against score"),
   "rv-18": alias("t2-fig4", "cost of RL and of rewards; overfitting curves"),
-  "rv-19": waits("many experts: search cost", "S3", needs("V"), "0.1 h"),
+  "rv-19": page(
+    "many experts: search cost",
+    "S3",
+    `${first("V", "W")}, and other ranks and seeds; then 0.1 h`,
+    manySkillsPage,
+  ),
   "rv-20": {
     kind: "page",
     shows: '"self-adaptive" claimed with care',

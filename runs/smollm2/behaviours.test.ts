@@ -265,14 +265,14 @@ test("short lists in codes: prompts, labels and answers alike; a longer list kee
 test("a mixture keeps every so many prompts of a family, of all forms alike, and none where its share is 0", () => {
   const of = (family: string, count: number) =>
     Array.from({ length: count }, (_, i) => ({ family, prompt: `${family} ${i}`, queries: [] }));
-  const all = [...of("labels", 4), ...of("rule in json", 2), ...of("rule in capitals", 2), ...of("extraction", 3)];
+  const all = [...of("labels", 4), ...of("rule in json", 2), ...of("rule in format", 2), ...of("extraction", 3)];
   const kept = codedMixture(all, { rest: 2, "rule in": 1, extraction: 0 });
   expect(kept.map(({ prompt }) => prompt)).toEqual([
     "labels 1",
     "labels 3",
     "rule in json 0",
     "rule in json 1",
-    "rule in capitals 0",
-    "rule in capitals 1",
+    "rule in format 0",
+    "rule in format 1",
   ]);
 });

@@ -54,15 +54,15 @@ const forms: { readonly [name: string]: (rng: Rng) => Form } = {
       write: (answer) => JSON.stringify({ [key]: answer }).replace('":"', '": "'),
     };
   },
-  capitals: () => ({
-    key: "capitals",
+  format: () => ({
+    key: "format",
     sentences: [
       "Write the answer in capital letters.",
       "The answer is to be in upper case.",
-      "Use capitals for your answer.",
+      "Use format for your answer.",
       "Put the result in upper case.",
-      "Give it in block capitals.",
-      "All letters of the answer are capitals.",
+      "Give it in block format.",
+      "All letters of the answer are format.",
     ],
     write: (answer) => answer.toUpperCase(),
   }),
