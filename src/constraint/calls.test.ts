@@ -80,6 +80,38 @@ test.each([
   expect(findConstraint(prompt)?.spec).toEqual({ kind: "calls", functions: wanted });
 });
 
+test("functions whose calls are shown as JSON are a schema: names and arguments listed, arguments in alphabetical order", () => {
+  const prompt =
+    'Answer with one call as JSON.\nFunctions:\n- BookRoom(guests, day)\n- Cancel(id)\nThe form: {"name": "…", "arguments": {"…": "…"}}.';
+  const call = (name: string, ...keys: string[]) => ({
+    type: "object",
+    properties: {
+      name: { const: name },
+      arguments: {
+        type: "object",
+        properties: Object.fromEntries(keys.map((key) => [key, { type: "string" }])),
+        additionalProperties: false,
+      },
+    },
+    required: ["name", "arguments"],
+    additionalProperties: false,
+  });
+  const schema = { anyOf: [call("BookRoom", "day", "guests"), call("Cancel", "id")] };
+  const { spec } = findConstraint(prompt)!;
+  expect(JSON.stringify(spec)).toBe(JSON.stringify({ kind: "schema", schema }));
+  const other = findConstraint(prompt.replace('"arguments"', '"args"'))!.spec;
+  expect(JSON.stringify(other)).toBe(JSON.stringify(spec).replaceAll('"arguments"', '"args"'));
+});
+
+test.each([
+  'Answer with one call as JSON: {"name": "…", "arguments": {"…": "…"}}. If nothing fits, say so.\nFunctions: heat(degrees), light(color)',
+  'Answer with one call as JSON: {"name": "heat", "arguments": {"degrees": 24}}. The functions are: heat(degrees), light(color).',
+  'Answer with one call, as heat(degrees="24") or {"name": "heat", "arguments": {"degrees": "24"}}. Functions: heat(degrees), light(color)',
+  'Explain what the call {"name": "heat", "arguments": {"degrees": "24"}} does. The functions are: heat(degrees), light(color).',
+  'Answer with one call as JSON: {"name": "…", "arguments": {"…": "…"}}.\nFunctions:\n- heat(degrees) warms it\n- light(color) lights it',
+  'Answer with one call as JSON: {"name": "…", "arguments": {"…": "…"}, "reason": "…"}. The functions are: heat(degrees), light(color).',
+])("no calls in JSON are found in: %s", (prompt) => expect(findConstraint(prompt)).toBeUndefined());
+
 test.each([
   "The functions are: heat(degrees), light(color). Turn the wish into a function call.",
   'The functions are: heat(degrees), light(color). Call one, as in heat(degrees="24"); if none fits, say sorry.',
