@@ -1,9 +1,9 @@
 /**
  * @file Writes the short runs that choose the generator's configuration, one change each:
  *   npx tsx runs/smollm2/levers.ts [OUT = work/smollm2/levers] [STEPS = 100] [BATCH = 16]
- * writes NAME.json for `loragen train --config`. All begin anew, and read the same short prompts in the same order; "as-trained" is the
- * configuration of the pair that ships over as many steps. "knowledge-transfer" has another cloud model, of another family and with
- * another tokenizer: work/models/Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf.
+ * writes NAME.json for `loragen train --config`. All begin anew, and read the same short prompts in the same order; "as-trained" has the
+ * generator's configuration of the pair that ships. "knowledge-transfer" has another cloud model, of another family and with another
+ * tokenizer: the published work/models/Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf, which is not in this repository.
  */
 import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { z } from "zod";
 import { writeJsonFile } from "../../src/base/json-file.ts";
 import type { GeneratorConfig } from "../../src/generator/config.ts";
 
-/** What a lever changes of the generator; the rest is the long run's. */
+/** What a lever changes of the generator; the rest is that of `config/short-prompts.json`. */
 export const levers: Readonly<Record<string, Partial<GeneratorConfig>>> = {
   "as-trained": {},
   /** Table 9 of the paper: one pool and one router for all layers, two experts kept, one embedding for all meta tokens. */
@@ -32,7 +32,7 @@ const otherClouds: Readonly<Record<string, { readonly cloud: string }>> = {
 
 const Run = z.looseObject({ generator: z.looseObject({}), optimizer: z.looseObject({}) });
 
-/** All validation prompts, so that small differences can be seen. */
+/** Sixteen batches are all validation prompts at 16 prompts a step: small differences can be seen. */
 const validation = { validateEvery: 50, validationBatches: 16 } as const;
 
 /** The configuration of a lever's run. */

@@ -15,7 +15,7 @@
  *   train-composed.jsonl  the same prompts, other shares: all rules in a form, or under a condition, every second count and chain of cases;
  *                       every fourth to eighth prompt of all else
  *   train-named.jsonl   the same prompts, other shares: label sets and functions whole, every second prompt of extraction.jsonl, rules and Super-NI less
- *   train-formed.jsonl  the same prompts, other shares: six in ten are rules in a form (brackets, format, twice, JSON, a word in front)
+ *   train-formed.jsonl  the same prompts, other shares: half are rules in a form (brackets, format, twice, JSON, a word in front)
  *   train-even.jsonl    the same prompts, label sets and details of messages beside rules of all kinds, none of them more than a fifth
  *   validation-coded.jsonl  the same of validation.jsonl, all families of it
  */
