@@ -129,8 +129,10 @@ export function createApp(services: Services): Hono<Env> {
       c.set("about", {});
       let response: Response;
       let thrown: unknown;
+      let isOtherPage = pages !== undefined;
       try {
         if (pages !== undefined) requireOwnPage((name) => c.req.header(name), pages.hosts);
+        isOtherPage = false;
         if (scope !== undefined) c.set("caller", keys.admit(c.req.header("authorization"), scope));
         response = await run(c, services);
       } catch (error) {
@@ -146,7 +148,7 @@ export function createApp(services: Services): Hono<Env> {
         const status = hasLeft && response.status >= 500 ? clientLeft : response.status;
         const isFault = told === undefined ? status >= 500 : told.status >= 500 && !hasLeft;
         metrics.request(path, status, ms / 1000);
-        const isTurnedAway = c.var.caller === undefined && status >= 400 && status < 500;
+        const isTurnedAway = isOtherPage || told?.body.error.code === "E_DENIED";
         const write = isTurnedAway ? logRefusal : log;
         write({
           at: date().toISOString(),
@@ -175,7 +177,7 @@ export function createApp(services: Services): Hono<Env> {
     const error = { message, type: "not_found_error", param: null, code: "E_NOT_FOUND" };
     const status = known.length === 0 ? 404 : 405;
     const request = newId();
-    metrics.request(unknownRoute, status, 0);
+    metrics.request(unknownRoute, status, undefined);
     logRefusal({
       at: date().toISOString(),
       level: "warn",

@@ -2,8 +2,11 @@
 import type { EngineState } from "./engine/engine.ts";
 
 export type Metrics = {
-  /** @param route as it is written in the code: no name of a model in it */
-  request(route: string, status: number, seconds: number): void;
+  /**
+   * @param route as it is written in the code: no name of a model in it
+   * @param seconds undefined where no route took the request: such answers tell nothing of how long the service takes
+   */
+  request(route: string, status: number, seconds: number | undefined): void;
   tokens(usage: {
     readonly prompt_tokens: number;
     readonly completion_tokens: number;
@@ -26,6 +29,7 @@ export function createMetrics(): Metrics {
     request(route, status, seconds) {
       const labels = `route="${route}",status="${status}"`;
       requests.set(labels, (requests.get(labels) ?? 0) + 1);
+      if (seconds === undefined) return;
       buckets.forEach((bound, i) => {
         if (seconds <= bound) counts[i]!++;
       });

@@ -153,7 +153,7 @@ test("who is turned away is logged: without a known key, at an address that is n
   const told: LogLine[] = [];
   const keys = {
     format: "lora-gen keys 1",
-    keys: [{ name: "a", sha256: sha256("lg-a"), tenant: "a", scopes: ["read"] }],
+    keys: [{ name: "a", sha256: sha256("lg-a"), tenant: "a", scopes: ["read"], requestsPerMinute: 1 }],
   };
   await using closed = await openTinyService(pair, { keys: keys as never, log: (line) => told.push(line) });
   const ask = async (path: string, headers: Record<string, string> = {}, method = "GET") => {
@@ -164,7 +164,10 @@ test("who is turned away is logged: without a known key, at an address that is n
   expect(await ask("/chat/completions?key=lg-guessed", {}, "POST")).toBe(404);
   expect(await ask("/v1/chat/completions/lg-guessed")).toBe(404);
   expect(await ask("/v1/models", {}, "DELETE")).toBe(405);
-  expect(await ask("/v1/models", { authorization: "Bearer lg-a" })).toBe(200);
+  const known = { authorization: "Bearer lg-a" };
+  expect(await ask("/metrics", known)).toBe(403); // a key that is known, though not allowed this
+  expect(await ask("/v1/models", known)).toBe(200);
+  expect(await ask("/v1/models", known)).toBe(429);
   const turnedAway = { level: "warn", client: "10.1.2.3" };
   const unknown = { ...turnedAway, route: "unknown", code: "E_NOT_FOUND" };
   expect(told).toMatchObject([
@@ -172,10 +175,12 @@ test("who is turned away is logged: without a known key, at an address that is n
     { ...unknown, method: "POST", path: "/chat/completions", status: 404 },
     { ...unknown, path: "/v1/chat/completions/lg-…", status: 404 },
     { ...unknown, method: "DELETE", path: "/v1/models", status: 405 },
+    { level: "info", status: 403, code: "E_FORBIDDEN" },
     { level: "info", tenant: "a", status: 200 },
+    { level: "info", status: 429, code: "E_BUSY" },
   ]);
   expect(JSON.stringify(told)).not.toContain("guessed");
-  expect(told[4]).not.toHaveProperty("client");
+  for (const line of told.slice(4)) expect(line).not.toHaveProperty("client");
 });
 
 test("a client that goes away before its answer begins is no fault: it is logged and counted as 499", async () => {

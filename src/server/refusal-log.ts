@@ -1,4 +1,7 @@
-/** @file The log of requests that were turned away before anyone known had asked: as many lines as tell of it, not as many as a stranger likes. */
+/**
+ * @file The log of requests that strangers were turned away with (no known key, a page of another site, an unknown
+ * address): as many lines as tell of it, not as many as a stranger likes.
+ */
 import type { LogLine } from "./services.ts";
 
 export const refusalLimits = { linesPerMinute: 60 } as const;

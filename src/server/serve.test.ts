@@ -106,7 +106,7 @@ test("an answer that its client has still to read is not cut off", async () => {
   expect(read).toBeGreaterThan(bytes);
 });
 
-test("a client that takes nothing of its answer is cut off, which calls the answer off; one whose answer is worked on is not", async () => {
+test("a client that takes nothing of its answer is cut off, which calls the answer off; one whose answer is worked on, or that asks nothing yet, is not", async () => {
   let isCalledOff = (): void => undefined;
   const calledOff = new Promise<void>((done) => {
     isCalledOff = done;
@@ -122,14 +122,18 @@ test("a client that takes nothing of its answer is cut off, which calls the answ
   });
   const fetch = (request: Request) => (request.url.endsWith("/worked-on") ? worked : new Response(endless()));
   const listening = await listenOn(fetch, { host: "127.0.0.1", port: 0, patience: { ...patience, unreadMs: 20 } });
+  const silent = await open(listening); // asks nothing yet
   const quiet = await open(listening, asked.replace("/", "/worked-on"));
   const unread = await open(listening, asked);
   await once(unread, "readable"); // begun, and not read on
-  await calledOff; // later than the same time was over for the connection that was there before it
+  await calledOff; // later than the same time was over for the connections that were there before it
   const whole = once(quiet, "data");
   answer(new Response("whole"));
   expect(String(await whole)).toContain("200 OK");
-  quiet.destroy();
+  const begun = once(silent, "data");
+  silent.write(asked);
+  expect(String(await begun)).toContain("200 OK");
+  for (const socket of [quiet, silent]) socket.destroy();
   await listening.close();
 });
 

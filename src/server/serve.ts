@@ -12,8 +12,9 @@ export type Listening = {
 };
 
 /**
- * `headersMs`, `requestMs`: how long a client may take to send a request's head, and all of it. `unreadMs`: how long it may take nothing of
- * an answer that waits for it. `endingMs`: how long answers under way may take once the service is ending.
+ * `headersMs`, `requestMs`: how long a client may take to send a request's head, and all of it. `unreadMs`: how long it
+ * may take nothing of an answer that waits for it. `endingMs`: how long answers under way may take once the service is
+ * ending.
  */
 const listenLimits = {
   headersMs: 10_000,
@@ -59,7 +60,9 @@ export function listenOn(
       const why = error.code === "EADDRINUSE" ? "another program listens there" : error.message;
       fail(new AppError("E_IO", `cannot listen on ${host}:${port}: ${why}`, { cause: error }));
     });
-    const end = endingOf(server as Server, patience.unreadMs);
+    const connections = connectionsOf(server as Server);
+    cutOffUnread(server as Server, connections, patience.unreadMs);
+    const end = endingOf(server as Server, connections);
     function close(): Promise<void> {
       return new Promise((closed) => {
         const late = setTimeout(() => (server as Server).closeAllConnections(), endingMs);
@@ -72,38 +75,55 @@ export function listenOn(
   });
 }
 
-/**
- * Closes connections whose clients take nothing of what waits for them, which calls off what is still computed for them; and ends a server without cutting off an answer or waiting for anything else. Node itself takes a connection that asked nothing yet for one
- * that is answered, and an answer for given once it is written, however much of it the client has still to read.
- * @returns called once: takes no more connections, and calls back when the last one is closed
- */
-function endingOf(server: Server, unreadMs: number): (closed: () => void) => void {
-  /** The answers that each connection waits for. */
-  const owed = new Map<Socket, Set<ServerResponse>>();
-  let isEnding = false;
-  server.timeout = unreadMs;
-  server.on("timeout", (socket: Socket) => {
-    const isWorkedOn = (owed.get(socket)?.size ?? 0) > 0 && socket.writableLength === 0; // nothing to take yet
-    if (!isWorkedOn) socket.destroy();
-  });
+/** The connections that are open, each with the answers that it waits for. */
+type Connections = ReadonlyMap<Socket, ReadonlySet<ServerResponse>>;
+
+function connectionsOf(server: Server): Connections {
+  const connections = new Map<Socket, Set<ServerResponse>>();
   server.on("connection", (socket: Socket) => {
-    owed.set(socket, new Set());
-    socket.once("close", () => owed.delete(socket));
+    connections.set(socket, new Set());
+    socket.once("close", () => connections.delete(socket));
   });
   server.prependListener("request", ({ socket }, response) => {
-    const answers = owed.get(socket);
+    const answers = connections.get(socket);
     answers?.add(response);
+    response.prependOnceListener("close", () => answers?.delete(response)); // before anyone looks what is left
+  });
+  return connections;
+}
+
+/**
+ * Closes connections whose clients take nothing of what waits for them, which calls off what is still computed for them;
+ * and those that were answered and ask nothing more. One that was never answered has other limits.
+ */
+function cutOffUnread(server: Server, connections: Connections, unreadMs: number): void {
+  server.timeout = unreadMs;
+  server.on("timeout", (socket: Socket) => {
+    const isUnread = socket.writableLength > 0;
+    const isDone = socket.bytesWritten > 0 && (connections.get(socket)?.size ?? 0) === 0;
+    if (isUnread || isDone) socket.destroy();
+  });
+}
+
+/**
+ * Ends a server without cutting off an answer or waiting for anything else. Node itself takes a connection that asked
+ * nothing yet for one that is answered, and an answer for given once it is written, however much of it the client has
+ * still to read.
+ * @returns called once: takes no more connections, and calls back when the last one is closed
+ */
+function endingOf(server: Server, connections: Connections): (closed: () => void) => void {
+  let isEnding = false;
+  server.prependListener("request", ({ socket }, response) => {
     if (isEnding) sayLast(response);
     response.once("close", () => {
-      answers?.delete(response);
-      if (isEnding && answers?.size === 0) socket.destroySoon();
+      if (isEnding && connections.get(socket)?.size === 0) socket.destroySoon();
     });
   });
   return (closed) => {
     isEnding = true;
     server.closeIdleConnections = () => undefined; // which `close` calls
     server.close(closed);
-    for (const [socket, answers] of owed) {
+    for (const [socket, answers] of connections) {
       if (answers.size === 0) socket.destroy();
       for (const response of answers) sayLast(response);
     }
