@@ -32,15 +32,15 @@ test.each([
 });
 
 test.each([
-  ["an id of the hub", { _name_or_path: "owner/Small-1B" }, "owner/Small-1B"],
-  ["a path of the machine it was made on", { _name_or_path: "/home/me/Small-1B" }, "folder"],
-  ["no name", {}, "folder"],
-])("a folder whose config.json says %s", async (_, config, name) => {
+  ["the model that it was trained from", { _name_or_path: "owner/Small-1B" }],
+  ["a path of the machine it was made on", { _name_or_path: "/home/me/Small-1B" }],
+  ["no name", {}],
+])("a folder whose config.json says %s is called as the folder is", async (_, config) => {
   const path = join(root, "folder");
   mkdirSync(path, { recursive: true });
   writeFileSync(join(path, "config.json"), JSON.stringify(config));
-  expect(await publishedName(path)).toBe(name);
-  expect(await publishedName(`${path}/`)).toBe(name);
+  expect(await publishedName(path)).toBe("folder");
+  expect(await publishedName(`${path}/`)).toBe("folder");
 });
 
 test("a model in Hugging Face's cache is called as on the hub, and a folder without a config by its own name", async () => {

@@ -1,12 +1,9 @@
 /** @file What a model is called, for those who have it from elsewhere: never where it lies on this machine. */
 import { basename, resolve } from "node:path";
-import { z } from "zod";
-import { readJsonFile } from "../base/json-file.ts";
 import { openGguf } from "../files/gguf/read.ts";
 import { isGguf } from "../text/tokenizer-file.ts";
 import { parseHubId } from "./id.ts";
 
-const Config = z.looseObject({ _name_or_path: z.string().optional() });
 const longestName = 200;
 
 /** `owner/name` of an id of the hub; undefined for anything else. */
@@ -16,23 +13,19 @@ export function repositoryOf(id: string): string | undefined {
 }
 
 /**
- * The repository in whose folder of Hugging Face's cache a model lies, or the name that its own files say: `general.name` of a GGUF file, the id
- * that transformers kept in `config.json`; else the name of the file or folder itself.
+ * The repository in whose folder of Hugging Face's cache a model lies, or the name that a GGUF file says
+ * (`general.name`); else the name of the file or folder itself. `_name_or_path` in `config.json` is not asked: it says
+ * what a model was loaded from, which for one trained further is another model.
  */
 export async function publishedName(path: string): Promise<string> {
   const cached = /(?:^|[/\\])models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\]/.exec(resolve(path));
   const inCache = cached === null ? undefined : repositoryOf(`${cached[1]}/${cached[2]}`);
-  return inCache ?? (await (isGguf(path) ? nameInGguf(path) : nameInConfig(path))) ?? nameOfFile(path);
+  return inCache ?? (await (isGguf(path) ? nameInGguf(path) : undefined)) ?? nameOfFile(path);
 }
 
 async function nameInGguf(path: string): Promise<string | undefined> {
   const name = (await openGguf(path)).metadata.get("general.name")?.value;
   return typeof name === "string" ? plain(name) : undefined;
-}
-
-async function nameInConfig(path: string): Promise<string | undefined> {
-  const config = await readJsonFile(`${path}/config.json`, Config).catch(() => undefined); // the name of the folder will do
-  return repositoryOf(config?._name_or_path ?? "");
 }
 
 const nameOfFile = (path: string): string => basename(resolve(path)).replace(/\.gguf$/i, "") || "model";
