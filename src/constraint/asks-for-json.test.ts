@@ -45,11 +45,23 @@ test.each([
   "You mend JSON files. Say which line is wrong.",
   "Write about Jason.",
   "You read logs. The response is JSON; say which status it has.",
+  "Print JSON keys in bold.",
+  "Return JSON web tokens to the caller.",
+  "Write JSON tutorials for beginners.",
+  "Give JSON examples to learners.",
+  "Answer with the JSON given below as your guide.",
+  "Output JSON is forbidden; write prose.",
+  "Format JSON that users paste and say what was wrong.",
+  "Answer in JSON, but only when the user asks for data.",
+  `If the user sends an order (${"one of many words, ".repeat(30)}and so on), output JSON.`,
 ])("%j does not", (prompt) => expect(asksForJson(prompt)).toBeUndefined());
 
-test.each(["JSON ", "answer as ", "output only ", "a", ".", "format: ", "return a as in "])(
-  "a prompt of %j many times is searched",
+test.each(["JSON ", "answer as ", "output only ", "a", ".", "format: ", "return a as in ", "and return a "])(
+  "behind %j many times a demand is found, and without it none",
   (text) => {
-    asksForJson(`JSON ${text.repeat(2 ** 15)}`.slice(0, 2 ** 15));
+    const demand = ". Answer in JSON.";
+    const before = `JSON ${text.repeat(2 ** 15)}`.slice(0, 2 ** 15 - demand.length);
+    expect(asksForJson(before)).toBeUndefined();
+    expect(asksForJson(before + demand)).toBe("Answer in JSON");
   },
 );
