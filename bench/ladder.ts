@@ -1,10 +1,14 @@
 /** @file `ladder`: whether certificates choose the rung that passes on inputs they never saw, and whether gates give canaries away. */
 import { join } from "node:path";
+import { AppError } from "../src/base/errors.ts";
+import { sha256 } from "../src/base/hash.ts";
 import { createRng } from "../src/base/rng.ts";
 import { createSpecializer, type Specializer } from "../src/pair/specialize.ts";
 import { createConstraintCache } from "../src/server/api/constraints.ts";
 import { createEngine } from "../src/server/engine/engine.ts";
+import { certifyLimits } from "../src/server/trust/certify.ts";
 import { type LeakReport, leakLimits, leakReport, plantedPrompts } from "../src/server/trust/leak-check.ts";
+import { answerTokens } from "../src/server/trust/measure.ts";
 import { atLeast, atMost, type Bench, type BenchOptions } from "./support/bench.ts";
 import { benchPair } from "./support/bench-pair.ts";
 import { kept } from "./support/kept.ts";
@@ -30,6 +34,11 @@ const folder = join(projectRoot, "work", "ladder");
 export const ladder: Bench = {
   run: async (options) => {
     const sizes = { ...(options.quick ? tiny : full), ...options.ladder };
+    if (sizes.refine > 0 && sizes.refine < certifyLimits.refineLeast)
+      throw new AppError(
+        "E_USAGE",
+        `--refine: expected 0, or ${certifyLimits.refineLeast} or more, found ${sizes.refine}`,
+      );
     const { threads, log } = options;
     const pair = await benchPair(options);
     const made = { generator: pair.generator.sha256, edge: pair.edge.sha256 };
@@ -40,8 +49,8 @@ export const ladder: Bench = {
     const prompts = await ladderPrompts(options.data ?? join(projectRoot, "..", "shared", "data"), each, needed(sizes));
     const rows: Judged[] = [];
     for (const given of prompts) {
-      const { name, prompt } = given;
-      const key = { made, name, prompt, ...judged };
+      const { name, prompt, examples } = given;
+      const key = { made, name, prompt, examples: sha256(JSON.stringify(examples)), answerTokens, ...judged };
       const row = await kept(folder, key, () => judge({ pair, edge, specializer, threads }, given, judged));
       rows.push(row);
       log(`${rows.length}/${prompts.length} ${describe(row)}`);

@@ -11,7 +11,7 @@ import type { Specializer } from "../../src/pair/specialize.ts";
 import type { Side } from "../../src/server/sides.ts";
 import { askParty, type Source } from "../../src/server/trust/ask-party.ts";
 import { type Party, type Rung, rungs } from "../../src/server/trust/certificate.ts";
-import { measure } from "../../src/server/trust/measure.ts";
+import { answerTokens, measure } from "../../src/server/trust/measure.ts";
 import { refineWith } from "../../src/server/trust/refine.ts";
 import { residualPrompt } from "../../src/server/trust/residual.ts";
 import type { LadderPrompt } from "./ladder-prompts.ts";
@@ -51,7 +51,7 @@ export type Judge = {
   readonly threads: number;
 };
 
-const asked = { tenant: "ladder", maxTokens: 64, signal: undefined } as const;
+const asked = { tenant: "ladder", maxTokens: answerTokens, signal: undefined } as const;
 const questionsAtOnce = 16;
 
 /** The cloud model is left out: of the shipped pair it is the edge model itself, and would answer as the rung below does. */

@@ -3,6 +3,7 @@
 import { transform, transformKinds } from "../../runs/smollm2/rules/transforms.ts";
 import { answersOf } from "../../runs/smollm2/task-set.ts";
 import { readTexts } from "../../runs/smollm2/texts.ts";
+import { AppError } from "../../src/base/errors.ts";
 import { createRng, type Rng } from "../../src/base/rng.ts";
 import type { Example } from "../../src/text/prompt.ts";
 
@@ -130,14 +131,17 @@ function distinct(rng: Rng, draw: Far["draw"], count: number): Example[] {
   return [...found.values()];
 }
 
-/** So many of each kind, with at least `inputs` examples each where there are so many. `data`: the folder of data sets. */
+/**
+ * So many of each kind, with so many examples each. `data`: the folder of data sets.
+ * @throws E_USAGE where there are fewer
+ */
 export async function ladderPrompts(data: string, each: number, inputs: number): Promise<LadderPrompt[]> {
   const rng = createRng("ladder");
   const { texts } = await readTexts(data, "validation");
   const good = rng.shuffle([...transformKinds]).flatMap((kind): LadderPrompt[] => {
     const behaviour = transform(kind, rng.split(kind));
     const examples = answersOf(rng.split(`${kind} inputs`).shuffle([...texts]), behaviour).slice(0, inputs);
-    if (examples.length < inputs) return [];
+    if (examples.length < inputs) return []; // too few of its kind among the texts
     const prompt = behaviour.wordings.validation[0]!;
     return [
       { name: behaviour.key, kind: "good", prompt, examples: examples.map(({ input, target }) => ({ input, target })) },
@@ -151,5 +155,17 @@ export async function ladderPrompts(data: string, each: number, inputs: number):
       examples: distinct(rng.split(name), draw, inputs),
     }),
   );
+  for (const [kind, found] of Object.entries({ good, far }))
+    if (found.length < each)
+      throw new AppError(
+        "E_USAGE",
+        `--each: expected ${found.length} or fewer (${kind} prompts with ${inputs} inputs), found ${each}`,
+      );
+  const short = far.slice(0, each).find(({ examples }) => examples.length < inputs);
+  if (short !== undefined)
+    throw new AppError(
+      "E_USAGE",
+      `--inputs, --refine, --unseen: expected ${short.examples.length} or fewer together, which ${short.name} has, found ${inputs}`,
+    );
   return [...good.slice(0, each), ...far.slice(0, each)];
 }

@@ -62,7 +62,7 @@ export function drawInputs({ inputs, refine = 0, object }: Pick<Measurement, "in
 }
 
 /** Longest answer of a question that is measured. */
-const maxTokens = 128;
+export const answerTokens = 128;
 
 /** Throws E_USAGE for what does not fit together, before anything is asked. */
 export function checkMeasurement(
@@ -129,7 +129,15 @@ export async function measure(
     ["base", { side: edge }],
     ["prompted", { side: edge, prompt }],
   ]);
-  const ask = askParty({ sources, constraint: content.constraint, tenant, maxTokens, signal, turn, onAnswer });
+  const ask = askParty({
+    sources,
+    constraint: content.constraint,
+    tenant,
+    maxTokens: answerTokens,
+    signal,
+    turn,
+    onAnswer,
+  });
   let refined: Specialization | undefined;
   let residual: string | undefined;
 
