@@ -1,5 +1,5 @@
 /** @file Folders that results are written into. */
-import { mkdir, stat } from "node:fs/promises";
+import { access, constants, mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { AppError } from "./errors.ts";
 import { ioError } from "./io-error.ts";
@@ -29,6 +29,28 @@ async function makeFolder(path: string): Promise<void> {
     throw ioError(error, "write", path);
   }
 }
+
+/**
+ * Looks at the nearest folder that is there whether `ensureFolder` could make one at `path`, and files be made in it:
+ * for looking before the work. Nothing is made.
+ * @throws E_IO saying which and why
+ */
+export async function requireWritable(path: string): Promise<void> {
+  let nearest = resolve(path);
+  while (!(await isThere(nearest)) && nearest !== dirname(nearest)) nearest = dirname(nearest);
+  if (!(await isFolder(nearest))) throw new AppError("E_IO", `cannot write ${nearest}: is a file, expected a folder`);
+  try {
+    await access(nearest, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw ioError(error, "write", path);
+  }
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 /** Whether there is a folder at a path. */
 export const isFolder = (path: string): Promise<boolean> =>

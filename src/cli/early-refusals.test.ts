@@ -12,6 +12,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 mkdirSync(at("full"));
 writeFileSync(at("full/specialization.json"), "{}");
+writeFileSync(at("file.txt"), "");
 mkdirSync(at("empty"));
 writeFileSync(
   at("task.json"),
@@ -45,6 +46,7 @@ test.each<[string, ...string[]]>([
   ["eval", ...pair, "--suite", absent],
   ["eval", ...pair, "--suite", at("task.json"), "--methods", `base,specialization:${absent}`],
   ["eval", ...pair, "--suite", at("task.json"), "--methods", `skills-cem-3shot:${absent}`],
+  ["eval", "--model", "owner/model", "--suite", at("task.json"), "--methods", `skills-cem-3shot:${absent}`],
   ["adapt", ...pair, ...input, "--skills", absent],
   ["adapt", ...pair, ...input, "--skills", at("empty"), "--examples", absent],
   ["specialize", ...pair, "--prompt", "Say yes.", "--out", at("out"), "--examples", absent],
@@ -66,6 +68,18 @@ test.each<[string, ...string[]]>([
 ])("%s tells of an output that cannot be before it opens models (%#)", async (...args) => {
   const { code, message } = await refusalOf([...args, "--out", full]);
   expect([code, message]).toEqual(["E_USAGE", expect.stringContaining(full) as string]);
+});
+
+test.each<[string, ...string[]]>([
+  ["merge", ...pair, "--specialization", absent, "--out", at("file.txt/x")],
+  ["quantize", "--model", "model", "--out", at("file.txt/x")],
+  ["combine", ...pair, absent, "--out", at("file.txt")],
+  ["specialize", ...pair, "--prompt", "Say yes.", "--out", at("file.txt/x")],
+  ["eval", ...pair, "--suite", at("task.json"), "--log", at("file.txt/x")],
+  ["svd", "--model", "model", "--svd-cache", at("file.txt/x")],
+])("%s tells of an output below a file before it opens models (%#)", async (...args) => {
+  const { code, message } = await refusalOf(args);
+  expect([code, message]).toEqual(["E_IO", expect.stringMatching(/^cannot write .*file\.txt/) as string]);
 });
 
 test("export tells of a type that its format has not before it opens models", async () => {
@@ -90,12 +104,12 @@ test("serve tells of flags that cannot be before it opens models", async () => {
   expect([code, message]).toEqual(["E_NOT_FOUND", expect.stringContaining("nobody") as string]);
 });
 
-test("a device that this machine lacks is told before anything is opened", async () => {
+test("a device that this machine lacks is told before anything is opened", async ({ skip }) => {
   const isThere = await requireDevice("cuda").then(
     () => true,
     () => false,
   );
-  if (isThere) return; // its tests are those of the runtime
+  skip(isThere, "cuda is there: its tests are those of the runtime");
   writeFileSync(at("run.json"), JSON.stringify({ kind: "generator", device: "cuda" }));
   for (const args of [
     ["run", ...pair, ...input, "--device", "cuda"],

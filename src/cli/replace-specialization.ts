@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
+import { requireWritable } from "../base/folder.ts";
 import {
   readSpecialization,
   type Specialization,
@@ -39,6 +40,7 @@ export async function replaceSpecialization(
 /** Throws what `replaceSpecialization` would refuse a folder by: for looking before models are opened. */
 export async function requireReplaceable(directory: string): Promise<void> {
   await describePrevious(join(directory, specializationFileName), {});
+  await requireWritable(directory);
 }
 
 /** What lies there already; undefined where nothing does, or the same prompt's. Of an anonymous one nobody knows the prompt. */

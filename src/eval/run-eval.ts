@@ -83,7 +83,7 @@ export async function runEval({
 }: EvalOptions &
   Pick<PairOptions, "resolveModel" | "warn" | "exact"> & {
     readonly pairDirectory?: string;
-    /** A model alone, in the place of a pair. */
+    /** A model alone, in the place of a pair; what `resolveModel` takes, where that is given. */
     readonly modelPath?: string;
     readonly taskFiles: readonly string[];
     /** Tasks beside those of files. */
@@ -99,12 +99,12 @@ export async function runEval({
   if ((pairDirectory === undefined) === (modelPath === undefined))
     throw new AppError("E_USAGE", "evaluation: expected either a pair or a model");
   for (const method of methodsOf(options)) await requirePath(method);
+  await using log = path === undefined ? undefined : await openLog(path);
   await using pair =
     pairDirectory === undefined
       ? undefined
       : pairSubject(await loadPair(pairDirectory, { resolveModel, warn, exact }), { threads, device });
-  const subject = pair ?? (await modelSubject(modelPath!, { exact }));
-  await using log = path === undefined ? undefined : await openLog(path);
+  const subject = pair ?? (await modelSubject((await resolveModel?.(modelPath!)) ?? modelPath!, { exact }));
   const { lines, leftOut } = await evaluate(subject, tasks, options, log);
   return { ...summarize(lines, { against: options.against }), leftOut };
 }

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { lstat, mkdir, readdir, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { AppError } from "../base/errors.ts";
-import { ensureFolder } from "../base/folder.ts";
+import { ensureFolder, requireWritable } from "../base/folder.ts";
 import { ioError } from "../base/io-error.ts";
 import { sweepTemporary, temporaryPath } from "../base/temporary-name.ts";
 
@@ -48,7 +48,7 @@ function removeNow(folder: string): void {
 
 /** Throws what `withNewFolder` would refuse a path by: for looking before models are opened. */
 export async function requireNewFolder(path: string): Promise<void> {
-  await findTarget(path);
+  await requireWritable(dirname(await findTarget(path)));
 }
 
 /** Where the folder goes, behind any link. What could not take its name in the end is refused before the work. */

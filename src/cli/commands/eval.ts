@@ -185,7 +185,7 @@ async function evalCommand(context: CliContext, flags: Flags, signal: AbortSigna
   try {
     const report = await runEval({
       ...asked,
-      ...(model === undefined ? { pairDirectory: pair } : { modelPath: await context.resolveModel(model) }),
+      ...(model === undefined ? { pairDirectory: pair } : { modelPath: model }),
       taskFiles,
       tasks,
       ...(log === undefined ? {} : { log }),

@@ -1,5 +1,6 @@
 /** @file `loragen svd`: the singular value decompositions of a model's maps, made once and kept. */
 import { type Command, Option } from "commander";
+import { requireWritable } from "../../base/folder.ts";
 import { createProgress } from "../../base/progress.ts";
 import { type MapGroup, mapGroups, svdFolder, svdSource, svfMaps } from "../../models/decomposable.ts";
 import { openModel } from "../../models/model-file.ts";
@@ -49,7 +50,9 @@ export function addSvd(program: Command, context: CliContext): void {
 }
 
 async function svdCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
-  const model = await openModel(await context.resolveModel(required(flags.model, "svd", "--model DIR")));
+  const named = required(flags.model, "svd", "--model DIR");
+  if (flags.svdCache !== undefined) await requireWritable(flags.svdCache);
+  const model = await openModel(await context.resolveModel(named));
   const { stderr: stream, now } = context;
   const maps = svfMaps(model.config, flags.maps);
   const folder = flags.svdCache ?? svdFolder(model);
