@@ -26,14 +26,15 @@ async function writtenIn(seconds: number, isTerminal: boolean): Promise<string> 
   return written.stderr;
 }
 
-test("on a terminal one line counts the seconds, and ends where the work does", async () => {
+test("on a terminal one line counts the seconds, and goes when the work is over", async () => {
   expect(await writtenIn(0, true)).toBe("");
   const text = await writtenIn(3, true);
   expect(text.split("\x1b[G\x1b[K")).toEqual([
     "",
     "reading, 1.0s so far",
     "reading, 2.0s so far",
-    "reading, 3.0s so far\n",
+    "reading, 3.0s so far",
+    "",
   ]);
 });
 
@@ -43,18 +44,27 @@ test("elsewhere a line comes after a second, then each minute", async () => {
   expect(await writtenIn(121, false)).toBe("reading, 1.0s so far\nreading, 1m01s so far\nreading, 2m01s so far\n");
 });
 
-test("work that fails ends the line too", async () => {
-  const { context } = recordingContext();
+test("the line of work that fails goes too", async () => {
+  const { context, written } = recordingContext();
   let isStopped = false;
-  const every = () => () => {
-    isStopped = true;
+  let tick = (): void => undefined;
+  const every = (_: number, given: () => void) => {
+    tick = given;
+    return () => {
+      isStopped = true;
+    };
   };
   const failing = waiting(
-    context,
+    { ...context, isTerminal: { ...context.isTerminal, stderr: true } },
     () => "reading",
-    () => Promise.reject(new Error("no")),
+    async () => {
+      tick();
+      throw new Error("no");
+    },
     every,
   );
   await expect(failing).rejects.toThrow("no");
   expect(isStopped).toBe(true);
+  const lines = written.stderr.split("\x1b[G\x1b[K");
+  expect(lines).toEqual(["", expect.stringMatching(/^reading, .* so far$/) as string, ""]);
 });

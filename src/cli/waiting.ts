@@ -14,7 +14,7 @@ const tickMs = 1000;
 /** Elsewhere than on a terminal a line comes as rarely as those of a progress. */
 const lineMs = 60_000;
 
-/** Runs `work`. What is over within a second goes unmentioned; `what` is asked anew for every line. */
+/** Runs `work`; a terminal's line goes when it is over. What is over within a second goes unmentioned; `what` is asked anew for every line. */
 export async function waiting<T>(
   { stderr, isTerminal, now }: Pick<CliContext, "stderr" | "isTerminal" | "now">,
   what: () => string,
@@ -34,6 +34,6 @@ export async function waiting<T>(
     return await work();
   } finally {
     stop();
-    if (isTerminal.stderr && told !== undefined) stderr.write("\n");
+    if (isTerminal.stderr && told !== undefined) stderr.write(stderr.erase);
   }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { watchSessions } from "../../test/support/watch-sessions.ts";
 import { AppError } from "../base/errors.ts";
 import { compile } from "./node.ts";
 import { requireDevice } from "./require-device.ts";
@@ -16,7 +17,19 @@ test.each([
 });
 
 test("a device that computes is taken, and its session closed; processors are not asked", async () => {
-  const onCpu: typeof compile = (graph) => compile(graph, { threads: 1 });
+  using sessions = watchSessions();
+  let isRun = false;
+  const onCpu: typeof compile = async (graph) => {
+    const session = await compile(graph, { threads: 1 });
+    const run = session.run.bind(session);
+    session.run = async (...given) => {
+      const results = await run(...given);
+      isRun = true;
+      return results;
+    };
+    return session;
+  };
   await requireDevice("cuda", onCpu);
+  expect([isRun, sessions.made(), sessions.released()]).toEqual([true, 1, 1]);
   await requireDevice("cpu", without);
 });

@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import { input, neg } from "../graph/build.ts";
 import { compile } from "./node.ts";
 import type { Device } from "./session.ts";
+import { floatTensor } from "./tensor.ts";
 
 /** What each device needs; the words for who lacks it. */
 const needs: Readonly<Record<Device, string | undefined>> = {
@@ -21,7 +22,8 @@ export async function requireDevice(device: Device, open: typeof compile = compi
   const needed = needs[device];
   if (needed === undefined) return;
   try {
-    await using _ = await open({ outputs: { minus: neg(input("x", [1])) } }, { device, threads: 1 });
+    await using session = await open({ outputs: { minus: neg(input("x", [1])) } }, { device, threads: 1 });
+    await session.run({ x: floatTensor([1], [1]) });
   } catch (error) {
     const { message } = error as Error;
     throw new AppError(
