@@ -54,7 +54,7 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
     format: DownloadFormat,
     asked: AbortSignal,
   ): Promise<Download> {
-    requireWhole(pair, format);
+    requireDenseEdge(pair, format);
     if (running.has(tenant))
       throw new AppError("E_BUSY", "export: another one of yours is being made or read: ask again later");
     if (running.size >= limits.running || ending.signal.aborted)
@@ -108,8 +108,8 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
 }
 
 /** Throws E_CONFIG for a format with the edge model's own weights where those are not at hand in full. */
-function requireWhole({ edge: { blocks, quantization } }: Pair, format: DownloadFormat): void {
-  if (format === "onnx" && (blocks !== undefined || quantization !== undefined))
+function requireDenseEdge({ edge: { blocks, quantization } }: Pair, format: DownloadFormat): void {
+  if (exportFormats[format].typeOfWeights !== undefined && (blocks !== undefined || quantization !== undefined))
     throw new AppError(
       "E_CONFIG",
       "export: format onnx has the edge model's own weights in it, which this service holds quantised: expected peft or gguf, the adapter alone",

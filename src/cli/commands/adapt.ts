@@ -147,7 +147,8 @@ async function adaptCommand(context: CliContext, flags: Flags, signal: AbortSign
       "E_NOT_FOUND",
       `${folder}: expected a skill "${classifierName}", which names the others; found none`,
     );
-  const find = (known: readonly Example[]) => search(context, flags, subject, pool, { known, prompt }, signal);
+  const find = (examples: readonly Example[]) =>
+    search(context, flags, subject, pool, { known: examples, prompt }, signal);
   const found =
     known === undefined
       ? undefined
