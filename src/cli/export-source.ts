@@ -92,7 +92,6 @@ async function openPeftSource(
   adapterPath: string,
   resolveModel: ResolveModel,
 ): Promise<ExportSource> {
-  const adapterSha256 = await sha256File(join(adapterPath, peftFiles.weights));
   const { base, ...names } = await openBase(flags, resolveModel);
   const { adapter, whole, untiesHead } = await readPeftChange(adapterPath, peftBaseOf(base));
   if (whole.size > 0 && base.quantization !== undefined) throw wholeOverCodes([...whole.keys()]);
@@ -102,7 +101,7 @@ async function openPeftSource(
     adapter,
     whole,
     kind: "peft",
-    adapterSha256,
+    adapterSha256: await sha256File(join(adapterPath, peftFiles.weights)), // once it is known to be no larger than it should be
     name: "merged",
   };
 }
