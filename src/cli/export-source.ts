@@ -4,6 +4,7 @@ import { Option } from "commander";
 import { AppError } from "../base/errors.ts";
 import { sha256File } from "../base/hash-file.ts";
 import { readJsonFile } from "../base/json-file.ts";
+import { withRegularFile } from "../base/read-file.ts";
 import type { ExportStep, WeightType } from "../export/format.ts";
 import type { ExportResult, ExportSource } from "../export/run-export.ts";
 import { arrivalWarning } from "../export/share-arrived.ts";
@@ -65,6 +66,7 @@ export async function openSource(
   }
   if (flags.adapter !== undefined) {
     await readPeftKind(flags.adapter);
+    await withRegularFile(join(flags.adapter, peftFiles.weights), async () => undefined); // there, before a model is opened
     return openPeftSource(flags, flags.adapter, resolveModel);
   }
   const path = required(flags.specialization, command, "--specialization DIR");
