@@ -1,7 +1,7 @@
 /** @file A rule of form: one word with a full stop and nothing else, about what is said to a voice assistant (SNIPS). */
 import { readSnips } from "../../sources/snips.ts";
 import { divided, type SkillTask } from "./task.ts";
-import { yesOrNo } from "./yes-or-no.ts";
+import { aboutTopics, yesOrNo } from "./yes-or-no.ts";
 
 const topics = {
   BookRestaurant: "a restaurant",
@@ -9,8 +9,6 @@ const topics = {
   PlayMusic: "playing music",
   RateBook: "rating a book",
 } as const;
-
-const isOurs = (intent: string): intent is keyof typeof topics => Object.hasOwn(topics, intent);
 
 export const format: SkillTask = {
   summary: '"Yes." or "No." and nothing else: whether a message is about one of four things (SNIPS)',
@@ -21,7 +19,7 @@ export const format: SkillTask = {
   labels: ["Yes.", "No."],
   async read(data, split, rng) {
     const rows = await readSnips(data, split === "test" ? "test" : "train");
-    const found = rows.flatMap(({ text, intent }) => (isOurs(intent) ? [{ text, topic: topics[intent] }] : []));
+    const found = aboutTopics(rows, topics);
     const own = split === "test" ? found : divided(found, split, rng);
     return yesOrNo(own, { yes: "Yes.", no: "No." }, rng.split(split));
   },

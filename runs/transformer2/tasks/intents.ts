@@ -1,7 +1,7 @@
 /** @file Whether a traveller's message is about one of six things: intents of one domain of CLINC150. */
 import { readClinc } from "../../sources/clinc150.ts";
 import type { SkillTask } from "./task.ts";
-import { yesOrNo } from "./yes-or-no.ts";
+import { aboutTopics, yesOrNo } from "./yes-or-no.ts";
 
 const topics = {
   translate: "a translation",
@@ -12,8 +12,6 @@ const topics = {
   car_rental: "renting a car",
 } as const;
 
-const isOurs = (intent: string): intent is keyof typeof topics => Object.hasOwn(topics, intent);
-
 export const intents: SkillTask = {
   summary: "whether a traveller's message is about one of six things (CLINC150)",
   kind: "routing",
@@ -22,8 +20,7 @@ export const intents: SkillTask = {
   maxTokens: 2,
   labels: ["yes", "no"],
   async read(data, split, rng) {
-    const rows = await readClinc(data, split);
-    const own = rows.flatMap(({ text, intent }) => (isOurs(intent) ? [{ text, topic: topics[intent] }] : []));
+    const own = aboutTopics(await readClinc(data, split), topics);
     return yesOrNo(own, { yes: "yes", no: "no" }, rng.split(split));
   },
 };

@@ -4,6 +4,13 @@ import type { Example } from "../../../src/text/prompt.ts";
 
 export type Message = { readonly text: string; readonly topic: string };
 
+/** The rows whose intent is one of these topics. */
+export const aboutTopics = (
+  rows: readonly { readonly text: string; readonly intent: string }[],
+  topics: Readonly<Record<string, string>>,
+): Message[] =>
+  rows.flatMap(({ text, intent }) => (Object.hasOwn(topics, intent) ? [{ text, topic: topics[intent]! }] : []));
+
 export const yesOrNo = (
   messages: readonly Message[],
   answers: { readonly yes: string; readonly no: string },
