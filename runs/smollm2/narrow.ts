@@ -17,6 +17,7 @@
  *   train-named.jsonl   the same prompts, other shares: label sets and functions whole, every second prompt of extraction.jsonl, rules and Super-NI less
  *   train-formed.jsonl  the same prompts, other shares: half are rules in a form (brackets, format, twice, JSON, a word in front)
  *   train-even.jsonl    the same prompts, label sets and details of messages beside rules of all kinds, none of them more than a fifth
+ *   train-mostly-named.jsonl  the same prompts, label sets, functions, details of messages and Super-NI are three fifths, rules the rest
  *   validation-coded.jsonl  the same of validation.jsonl, all families of it
  */
 import { join } from "node:path";
@@ -178,6 +179,18 @@ export const codedMixtures = {
     "super-ni": 6,
     "rule transform": 3,
     "rule branched": 2,
+    "rule refusal": 2,
+    "rule binary": 6,
+    "rule chain": 4,
+    "rule count": 4,
+    "rule fixed": 4,
+  },
+  "train-mostly-named": {
+    rest: 1,
+    labels: 2,
+    extraction: 2,
+    "super-ni": 4,
+    "rule transform": 3,
     "rule refusal": 2,
     "rule binary": 6,
     "rule chain": 4,

@@ -1,6 +1,6 @@
 /**
  * @file Makes a pair of a run's best weights so far, also while it goes on:
- *   npx tsx runs/smollm2/ship.ts [RUN = work/smollm2/generator] [PAIR = work/smollm2/pair]
+ *   npx tsx runs/smollm2/ship.ts [RUN = work/smollm2/generator] [PAIR = work/smollm2/pair] [CHECKPOINT = that of the lowest loss]
  * writes the model's file as it is, the generator in rows of 8 bits, pair.json and demo.json.
  */
 import { copyFile, stat } from "node:fs/promises";
@@ -10,14 +10,14 @@ import { readDemoScenarios } from "../../src/cli/demo-scenarios.ts";
 import { withNewFolder } from "../../src/export/new-folder.ts";
 import { writeLooseGenerator } from "../../src/pair/generator-file.ts";
 import { writePairFile } from "../../src/pair/pair-file.ts";
-import { readBestGenerator } from "../../src/train/best-generator.ts";
 import { GeneratorRun } from "../../src/train/recipes/generator.ts";
 import { runFolder } from "../../src/train/run-folder.ts";
+import { readRunGenerator } from "../../src/train/run-generator.ts";
 
-const [run = "work/smollm2/generator", pair = "work/smollm2/pair"] = process.argv.slice(2);
+const [run = "work/smollm2/generator", pair = "work/smollm2/pair", checkpoint] = process.argv.slice(2);
 
 const { edge, layout } = await readJsonFile(runFolder(run).config, GeneratorRun);
-const { step, ...generator } = await readBestGenerator(run, async (path) => path);
+const { step, ...generator } = await readRunGenerator(run, async (path) => path, checkpoint);
 const model = basename(edge);
 await withNewFolder(pair, async (folder) => {
   await copyFile(edge, join(folder, model));

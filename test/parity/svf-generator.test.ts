@@ -25,9 +25,9 @@ import { readWeight } from "../../src/runtime/read-weight.ts";
 import type { WeightSource } from "../../src/runtime/session.ts";
 import { floats, floatTensor, intTensor } from "../../src/runtime/tensor.ts";
 import { combineExperts, type Expert } from "../../src/svf/expert.ts";
-import { readBestGenerator } from "../../src/train/best-generator.ts";
 import { runTraining } from "../../src/train/run.ts";
 import { runFolder } from "../../src/train/run-folder.ts";
+import { readRunGenerator } from "../../src/train/run-generator.ts";
 import { stepNames } from "../../src/train/step.ts";
 import { distance } from "../support/numeric.ts";
 import { createFullModel } from "../support/reference-model.ts";
@@ -176,7 +176,7 @@ test("swapped in unmerged it scores as merged does, within 1e-5; gates are learn
 });
 
 test("the best weights so far make the generator that a finished run writes, singular vectors and all", async () => {
-  const { step, ...best } = await readBestGenerator(at("run"), async (path) => path);
+  const { step, ...best } = await readRunGenerator(at("run"), async (path) => path);
   expect(step).toBeGreaterThan(0);
   await writeLooseGenerator(at("best"), best);
   const read = await readGenerator(at("best"), pair.shape);
@@ -187,6 +187,15 @@ test("the best weights so far make the generator that a finished run writes, sin
     expect(values, name).toEqual(name.startsWith("svd.") ? pair.generator.tensors.get(name) : kept!.data);
   }
   expect(read.trainedOver).toEqual(pair.generator.trainedOver);
+});
+
+test("another checkpoint of the run can be asked for", async () => {
+  const last = (await latestCheckpoint(runFolder(at("run")).checkpoints))!;
+  const { step, tensors } = await loadCheckpoint(last);
+  const read = await readRunGenerator(at("run"), async (path) => path, last);
+  expect(read.step).toBe(step);
+  for (const { name, data } of read.tensors.filter(({ name }) => !name.startsWith("svd.")))
+    expect(data, name).toEqual((tensors[stepNames.parameter(name)] ?? tensors[stepNames.buffer(name)])!.data);
 });
 
 test("what belongs to LoRAs, and more factors than singular values are refused", async () => {

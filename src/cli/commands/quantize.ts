@@ -11,7 +11,7 @@ import { blockSizeOf, blockSizes, defaultBlockSize } from "../../models/quantize
 import { verifyQuantizedDirectory } from "../../models/quantized/verify-directory.ts";
 import { generatorFileNames } from "../../pair/generator.ts";
 import { type LooseGenerator, readLooseGenerator, writeLooseGenerator } from "../../pair/generator-file.ts";
-import { readBestGenerator } from "../../train/best-generator.ts";
+import { readRunGenerator } from "../../train/run-generator.ts";
 import type { CliContext } from "../context.ts";
 import { formatBytes, formatCount, formatMs } from "../format.ts";
 import { describeQuantization } from "../inspect/model.ts";
@@ -100,7 +100,7 @@ async function readAnyGenerator(directory: string, resolveModel: ResolveModel): 
     () => true,
     () => false,
   );
-  return isGenerator ? readLooseGenerator(directory) : readBestGenerator(directory, resolveModel);
+  return isGenerator ? readLooseGenerator(directory) : readRunGenerator(directory, resolveModel);
 }
 
 async function verifyCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-/** @file The best weights of a generator's run so far, also while it is going on: what is worth keeping should the machine be lost. */
+/** @file The weights of a generator's run, also while it is going on: what is worth keeping should the machine be lost. */
 import { AppError } from "../base/errors.ts";
 import { readJsonFile } from "../base/json-file.ts";
 import { latestCheckpoint, loadCheckpoint } from "../files/checkpoint.ts";
@@ -14,17 +14,19 @@ import { stepNames } from "./step.ts";
 const kept = [stepNames.parameter(""), stepNames.buffer("")];
 
 /**
- * The weights of the lowest validation loss and the step they are of. One over singular values comes with those of its edge model.
+ * The weights of the lowest validation loss, or of another checkpoint of the run, and the step they are of. A generator over singular
+ * values comes with those of its edge model.
  * @throws E_USAGE for a run of another kind, E_NOT_FOUND where nothing was validated yet
  */
-export async function readBestGenerator(
+export async function readRunGenerator(
   run: string,
   resolveModel: ResolveModel,
+  checkpoint?: string,
 ): Promise<LooseGenerator & { readonly step: number }> {
   const config = await readJsonFile(runFolder(run).config, TrainConfig);
   if (config.kind !== "generator")
     throw new AppError("E_USAGE", `${run}: expected the run of a generator, found that of a ${config.kind}`);
-  const path = await latestCheckpoint(runFolder(run).best);
+  const path = checkpoint ?? (await latestCheckpoint(runFolder(run).best));
   if (path === undefined)
     throw new AppError("E_NOT_FOUND", `${run}: expected weights that were validated, found none yet`);
   const { tensors, step } = await loadCheckpoint(path);
