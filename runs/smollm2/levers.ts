@@ -18,7 +18,7 @@ export const levers: Readonly<Record<string, Partial<GeneratorConfig>>> = {
   /** Table 9 of the paper: one pool and one router for all layers, two experts kept, one embedding for all meta tokens. */
   paper: { poolScope: "shared", routerScope: "shared", topK: 2, metaTokens: "single" },
   "shared-32": { poolScope: "shared", experts: 32 },
-  /** All experts, by signed coefficients; `topK` has no effect then, and its default to be. */
+  /** All experts, by signed coefficients. `topK` has no effect then, so it must be left at its default. */
   linear: { strategy: "linear", topK: 2 },
   "factors-apart": { compose: "factorsApart" },
   "half-cloud": { cloudLayers: 15 },

@@ -4,9 +4,9 @@
  * reads train.jsonl and extraction.jsonl and writes
  *   train-narrow.jsonl  without the prompts whose answers gates can hardly carry: no invented words as labels, no codes for concepts, no
  *                       tables, no functions over lists. What such a label means only the prompt knows, and gates hold a hundred bits
- *   train-rules.jsonl   of these two thirds rules with one or two answers or a free one, and every third prompt of all else
- *   train-transforms.jsonl  of these all rules that make the answer out of the input's words, all rules in a form (JSON, brackets, …),
- *                       and every eighth prompt of all else: what takes the most examples to learn
+ *   train-rules.jsonl   of train-narrow two thirds rules with one or two answers or a free one, and every third prompt of all else
+ *   train-transforms.jsonl  of train-narrow all rules that make the answer out of the input's words, all rules in a form (JSON, brackets,
+ *                       …), and every eighth prompt of all else: what takes the most examples to learn
  *   train-free.jsonl    of all prompts the short ones (240 characters): rules whose answer is free or a sentence, fewer of those with one
  *                       kind or a condition, and every sixteenth prompt of all else. A cloud model is trained in little time over them
  *   train-coded.jsonl   of all prompts those of up to 400 characters, without tables and lists: rules whole, but fewer of those with three
@@ -18,7 +18,7 @@
  *   train-formed.jsonl  the same prompts, other shares: half are rules in a form (brackets, format, twice, JSON, a word in front)
  *   train-even.jsonl    the same prompts, label sets and details of messages beside rules of all kinds, none of them more than a fifth
  *   train-mostly-named.jsonl  the same prompts, label sets, functions, details of messages and Super-NI are three fifths, rules the rest
- *   validation-coded.jsonl  the same of validation.jsonl, all families of it
+ *   validation-coded.jsonl  all prompts of validation.jsonl, also long ones, tables and lists; short lists have codes there too
  */
 import { join } from "node:path";
 import { type Episode, readEpisodes, writeEpisodes } from "../../src/data/episode.ts";
@@ -38,7 +38,7 @@ const wordsOf = (label: string): string[] =>
 const areInvented = (labels: readonly string[]): boolean =>
   labels.filter((label) => wordsOf(label).some((word) => invented.has(word))).length > labels.length / 2;
 
-/** `B`, `12`, `L3`; "no" and "ok" are words. */
+/** `B`, `12`, `L3`, and also short words such as "IT" or "up"; "no" and "ok" are words. */
 const isCode = (label: string): boolean =>
   bare(label).replace(/[^a-z0-9]/gi, "").length <= 2 && !/^(no|ok)$/i.test(bare(label));
 
@@ -238,18 +238,22 @@ if (process.argv[1] === import.meta.filename) {
     throw new Error(`${data}: expected prompts with their labels, found none: draw them anew with data.ts`);
   const narrow = all.filter(isCarried);
   const withExtractions = spreadEvenly(all, await readEpisodes(join(data, "extraction.jsonl")));
-  const mixtures = {
-    "train-narrow": narrow,
-    "train-rules": rulesFirst(narrow),
-    "train-transforms": transformsFirst(narrow),
-    "train-free": freeRulesFirst(narrow),
+  const validation = await readEpisodes(join(data, "validation.jsonl"));
+  const mixtures: Readonly<Record<string, { readonly of: readonly Episode[]; readonly kept: readonly Episode[] }>> = {
+    "train-narrow": { of: all, kept: narrow },
+    "train-rules": { of: all, kept: rulesFirst(narrow) },
+    "train-transforms": { of: all, kept: transformsFirst(narrow) },
+    "train-free": { of: all, kept: freeRulesFirst(narrow) },
     ...Object.fromEntries(
-      Object.entries(codedMixtures).map(([name, shares]) => [name, codedMixture(withExtractions, shares)]),
+      Object.entries(codedMixtures).map(([name, shares]) => [
+        name,
+        { of: withExtractions, kept: codedMixture(withExtractions, shares) },
+      ]),
     ),
-    "validation-coded": (await readEpisodes(join(data, "validation.jsonl"))).map(withCodes),
+    "validation-coded": { of: validation, kept: validation.map(withCodes) },
   };
-  for (const [name, kept] of Object.entries(mixtures)) {
+  for (const [name, { of, kept }] of Object.entries(mixtures)) {
     await writeEpisodes(join(data, `${name}.jsonl`), kept);
-    console.log(`${name}: ${kept.length} of ${all.length} prompts`);
+    console.log(`${name}: ${kept.length} of ${of.length} prompts`);
   }
 }

@@ -16,7 +16,8 @@ import { readRunGenerator } from "../../src/train/run-generator.ts";
 
 const [run = "work/smollm2/generator", pair = "work/smollm2/pair", checkpoint] = process.argv.slice(2);
 
-const { edge, layout } = await readJsonFile(runFolder(run).config, GeneratorRun);
+const { cloud, edge, layout } = await readJsonFile(runFolder(run).config, GeneratorRun);
+if (cloud !== edge) throw new Error(`${run}: expected one model as cloud and edge, found ${cloud} and ${edge}`);
 const { step, ...generator } = await readRunGenerator(run, async (path) => path, checkpoint);
 const model = basename(edge);
 await withNewFolder(pair, async (folder) => {
@@ -24,7 +25,7 @@ await withNewFolder(pair, async (folder) => {
   await writeLooseGenerator(join(folder, "generator"), generator, "I8");
   await writeJsonFile(
     join(folder, "demo.json"),
-    await readDemoScenarios(new URL("demo-prompts.json", import.meta.url).pathname),
+    await readDemoScenarios(join(import.meta.dirname, "demo-prompts.json")),
   );
   await writePairFile(folder, { name: "smollm2", cloud: model, edge: model, layout });
 });
