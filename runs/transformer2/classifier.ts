@@ -12,6 +12,9 @@ import { SKILLS } from "./tasks.ts";
 /** Questions of each skill in a split, as the paper takes at most 399 of each. */
 const perSkill: Readonly<Record<Split, number>> = { train: 300, validation: 40, test: 60 };
 
+/** As that of a task: it goes up where the questions of a skill change. */
+export const classifierVersion = 2;
+
 /** How it is rewarded, and its longest answer in tokens. */
 export const classifierAnswer = { scorer: "normalized", maxTokens: 6 } as const;
 

@@ -1,10 +1,10 @@
-/** @file Draws tasks as families: three splits of which no question stands in two, and what a program that always says the same would get. */
+/** @file Draws tasks as families: three splits that share no question and no subject, and what a program that always says the same would get. */
 import { groupBy } from "../../src/base/group-by.ts";
 import { createRng, type Rng } from "../../src/base/rng.ts";
 import { EvalTask } from "../../src/data/eval-task.ts";
 import type { TaskFamily } from "../../src/data/task.ts";
 import type { Example } from "../../src/text/prompt.ts";
-import { asked, type Split } from "./tasks/task.ts";
+import { asked, keyOf, type Split } from "./tasks/task.ts";
 import { isSkill, type TaskName, tasks } from "./tasks.ts";
 
 /** Rows that are kept of a split: more are more to read and nothing else, a training sees a few thousand. */
@@ -22,6 +22,7 @@ export async function drawTask(name: TaskName, data: string): Promise<TaskFamily
   const { train, validation, test } = apart(
     { train: await read("train"), validation: await read("validation"), test: await read("test") },
     rng,
+    task.subjectOf,
   );
   const { form, kind, labels } = task;
   return {
@@ -37,19 +38,32 @@ export async function drawTask(name: TaskName, data: string): Promise<TaskFamily
   };
 }
 
-/** Every question once, in the last of the splits that have it, each split in a drawn order. */
-export function apart(splits: Splits, rng: Rng): Splits {
-  const taken = new Set<string>();
+/**
+ * Every question once, in the last of the splits that have it, each split in a drawn order.
+ * Of what is kept, a subject is in the last of the splits that have it.
+ */
+export function apart(
+  splits: Splits,
+  rng: Rng,
+  subjectOf: (question: string) => string = (question) => question,
+): Splits {
+  const questions = new Set<string>();
+  const subjects = new Set<string>();
   const take = (split: Split) => {
-    const own = splits[split].filter(({ input }) => !taken.has(keyOf(input)) && taken.add(keyOf(input)).size > 0);
-    return rng.split(`order of ${split}`).shuffle(own).slice(0, most[split]);
+    const own = splits[split].filter(({ input }) => {
+      const isNew = !questions.has(keyOf(input));
+      questions.add(keyOf(input));
+      return isNew;
+    });
+    const kept = rng.split(`order of ${split}`).shuffle(own).slice(0, most[split]);
+    const rows = kept.filter(({ input }) => !subjects.has(keyOf(subjectOf(input))));
+    for (const { input } of rows) subjects.add(keyOf(subjectOf(input)));
+    return rows;
   };
   const test = take("test");
   const validation = take("validation");
   return { train: take("train"), validation, test };
 }
-
-const keyOf = (input: string): string => input.toLowerCase().replaceAll(/\s+/g, " ").trim();
 
 /** Prompts of controls that no method here reads. Left out they were drawn from what else is asked, and a log went on with the same tasks alone. */
 export const unused = { siblingPrompt: "Answer in one sentence.", farPrompt: "Say nothing." } as const;
@@ -62,7 +76,7 @@ export function askedTask(
   { name, train, ...family }: TaskFamily,
   { split, items }: { readonly split: "validation" | "test"; readonly items: number },
 ): EvalTask {
-  const { form, kind, scorer, maxTokens } = tasks[name as TaskName];
+  const { version, form, kind, scorer, maxTokens } = tasks[name as TaskName];
   return EvalTask.parse({
     name: split === "test" ? name : `${name}-${split}`,
     stratum: family.seen ? "skills" : "unseen",
@@ -72,7 +86,7 @@ export function askedTask(
     examples: spread(train, shownExamples).map(({ input, target }) => ({ input, target })),
     scorer,
     maxTokens,
-    version: 1,
+    version,
     samples: family[split].slice(0, items).map(({ input, target }) => ({ input, target })),
   });
 }

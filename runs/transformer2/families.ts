@@ -5,27 +5,34 @@ import { join } from "node:path";
 import { readTaskFamilies, writeTaskFamilies } from "../../src/data/family-file.ts";
 import type { TaskFamily } from "../../src/data/task.ts";
 import { classifierName } from "../../src/dispatch/skill-pool-file.ts";
-import { drawClassifier } from "./classifier.ts";
+import { classifierVersion, drawClassifier } from "./classifier.ts";
 import { drawTask } from "./draw.ts";
-import { isSkill, SKILLS, type TaskName, UNSEEN } from "./tasks.ts";
+import { isSkill, SKILLS, type TaskName, tasks, UNSEEN } from "./tasks.ts";
 
 export type FamilyName = TaskName | typeof classifierName;
 export type Families = { readonly [N in FamilyName]: TaskFamily };
 
-export const familyFile = (folder: string, name: string): string => join(folder, `${name}.jsonl`);
+const versionOf = (name: FamilyName): number => (name === classifierName ? classifierVersion : tasks[name].version);
 
-/** Those of a folder; drawn from the data and written where one is missing. Throws as `drawTask`. */
+/** Each version of a family has a file of its own, and so have the few examples of a training on shots. */
+export const familyFile = (folder: string, name: FamilyName, shots?: number): string =>
+  join(
+    folder,
+    `${[name, ...(shots === undefined ? [] : [`${shots}-shots`]), ...(versionOf(name) === 1 ? [] : [`v${versionOf(name)}`])].join("-")}.jsonl`,
+  );
+
+/** Those of a folder; each that is missing is drawn from the data and written. Throws as `drawTask`. */
 export async function openFamilies(data: string, folder: string): Promise<Families> {
-  const names: readonly FamilyName[] = [...SKILLS, ...UNSEEN, classifierName];
-  const paths = names.map((name) => familyFile(folder, name));
-  if (paths.every((path) => existsSync(path))) return byName(await readTaskFamilies(paths));
-  const drawn = await Promise.all([...SKILLS, ...UNSEEN].map((name) => drawTask(name, data)));
+  const kept = async (name: FamilyName, draw: () => Promise<TaskFamily>): Promise<TaskFamily> => {
+    const path = familyFile(folder, name);
+    if (existsSync(path)) return (await readTaskFamilies([path]))[0]!;
+    const family = await draw();
+    await mkdir(folder, { recursive: true });
+    await writeTaskFamilies(path, [family]);
+    return family;
+  };
+  const drawn = await Promise.all([...SKILLS, ...UNSEEN].map((name) => kept(name, () => drawTask(name, data))));
   const skills = drawn.filter(({ name }) => isSkill(name as TaskName));
-  const families = [...drawn, await drawClassifier(skills, data)];
-  await mkdir(folder, { recursive: true });
-  for (const family of families) await writeTaskFamilies(familyFile(folder, family.name), [family]);
-  return byName(families);
+  const families = [...drawn, await kept(classifierName, () => drawClassifier(skills, data))];
+  return Object.fromEntries(families.map((family) => [family.name, family])) as Families;
 }
-
-const byName = (families: readonly TaskFamily[]): Families =>
-  Object.fromEntries(families.map((family) => [family.name, family])) as Families;

@@ -106,7 +106,7 @@ export function configOf(training: Training, budget: Budget, place: TrainingPlac
     layout,
     adapter: adapters[adapter],
     tasks: {
-      files: [familyFile(data, shots === undefined ? task : shotsName(task, shots))],
+      files: [familyFile(data, task, shots)],
       queriesPerPrompt: 1,
       shotProbability: 0,
       shotsOnlyProbability: 0,
@@ -132,9 +132,6 @@ export function configOf(training: Training, budget: Budget, place: TrainingPlac
     reward: { scorer, maxTokens, prompted: isClassifier },
   };
 }
-
-/** The file of a family whose training rows are the few examples that a search reads. */
-export const shotsName = (task: string, shots: number): string => `${task}-${shots}-shots`;
 
 /** Two skills that adapters beside factors of singular values are trained for, and one of them by which choices are compared. */
 export const compared = ["science", "intents"] as const satisfies readonly SkillName[];

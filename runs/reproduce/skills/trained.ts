@@ -10,7 +10,7 @@ import { writeTaskFamilies } from "../../../src/data/family-file.ts";
 import { expertFileName } from "../../../src/svf/expert-file.ts";
 import { askedTask } from "../../transformer2/draw.ts";
 import { familyFile } from "../../transformer2/families.ts";
-import { configOf, kindOf, nameOf, shotsName, stepsOf, type Training } from "../../transformer2/trainings.ts";
+import { configOf, kindOf, nameOf, stepsOf, type Training } from "../../transformer2/trainings.ts";
 import type { Context } from "../row.ts";
 import { trainRun } from "../trained-run.ts";
 import { openPlace } from "./place.ts";
@@ -42,10 +42,10 @@ export async function trained(training: Training, context: Context): Promise<Tra
     // What is known of the task are these examples alone: they also say which state is the best.
     const { examples } = askedTask(family, { split: "test", items: 1 });
     const own = examples.slice(0, shots);
-    const path = familyFile(place.data, shotsName(task, shots));
+    const path = familyFile(place.data, task, shots);
     if (!existsSync(path))
       await writeTaskFamilies(path, [
-        { ...family, name: shotsName(task, shots), train: own, validation: own, test: [] },
+        { ...family, name: `${task}-${shots}-shots`, train: own, validation: own, test: [] },
       ]);
   }
   const isExpert = kindOf(training.adapter) === "svf";

@@ -1,7 +1,7 @@
 /** @file Whether a traveller's message is about one of six things: intents of one domain of CLINC150. */
 import { readClinc } from "../../sources/clinc150.ts";
 import type { SkillTask } from "./task.ts";
-import { aboutTopics, yesOrNo } from "./yes-or-no.ts";
+import { aboutTopics, messageOf, yesOrNo } from "./yes-or-no.ts";
 
 const topics = {
   translate: "a translation",
@@ -13,12 +13,14 @@ const topics = {
 } as const;
 
 export const intents: SkillTask = {
+  version: 1,
   summary: "whether a traveller's message is about one of six things (CLINC150)",
   kind: "routing",
   form: "Answer yes or no.",
   scorer: "first-word",
   maxTokens: 2,
   labels: ["yes", "no"],
+  subjectOf: messageOf,
   async read(data, split, rng) {
     const own = aboutTopics(await readClinc(data, split), topics);
     return yesOrNo(own, { yes: "yes", no: "no" }, rng.split(split));

@@ -8,6 +8,7 @@ const questionOf = ({ question, choices }: ChoiceRow): string =>
   [question, ...choices.map((choice, i) => `${letters[i]}. ${choice}`)].join("\n");
 
 const lettered = (summary: string, set: ChoiceSet): SkillTask => ({
+  version: 1,
   summary,
   kind: "multiple-choice",
   form: "Answer with one letter: A, B, C or D.",

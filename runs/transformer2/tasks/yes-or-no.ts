@@ -11,6 +11,9 @@ export const aboutTopics = (
 ): Message[] =>
   rows.flatMap(({ text, intent }) => (Object.hasOwn(topics, intent) ? [{ text, topic: topics[intent]! }] : []));
 
+/** The message that a question is about. */
+export const messageOf = (question: string): string => question.slice(0, question.lastIndexOf("\nIs it about "));
+
 export const yesOrNo = (
   messages: readonly Message[],
   answers: { readonly yes: string; readonly no: string },
