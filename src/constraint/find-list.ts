@@ -11,7 +11,8 @@ export type List = {
 const maxWords = 4;
 const maxItem = 60;
 const quoted = `"[^"\\n]{1,60}"|“[^”\\n]{1,60}”|'[^'\\n]{1,60}'(?!\\w)|\`[^\`\\n]{1,60}\``;
-const bullet = /^[ \t]*(?:[-*•–]|\d{1,3}[.)]|[A-Za-z][.)])[ \t]+(.+?)[ \t]*$/u;
+/** Of a line without spaces at its end: an expression that looks for them reads a line of spaces again at each one. */
+const bullet = /^[ \t]*(?:[-*•–]|\d{1,3}[.)]|[A-Za-z][.)])[ \t]+(\S.*)$/u;
 
 /** Bullets from the line at `from` on (or the next): one item a line, what follows a colon or a dash in it is about the item. */
 export function bulletedList(text: string, from: number): List | undefined {
@@ -20,10 +21,10 @@ export function bulletedList(text: string, from: number): List | undefined {
   while (at < text.length) {
     const newline = text.indexOf("\n", at);
     const end = newline < 0 ? text.length : newline;
-    const line = text.slice(at, end);
+    const line = text.slice(at, end).trimEnd();
     const item = bullet.exec(line)?.[1];
     if (item === undefined) {
-      if (line.trim() !== "" || items.length > 0) break;
+      if (line !== "" || items.length > 0) break;
     } else items.push(item);
     at = end + 1;
   }

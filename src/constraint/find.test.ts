@@ -122,3 +122,18 @@ test.each([
   const around = [`Labels: ${text.repeat(times)} please`, `Functions: f(a)\n${text.repeat(times)}`];
   for (const prompt of [text.repeat(times), ...around.map((long) => long.slice(0, 2 ** 15))]) findConstraint(prompt);
 });
+test.each([
+  ["Labels:\n- a", " ", 32_000, "b"],
+  ["", "- pick one of\n", 1000, `- a${" ".repeat(18_000)}b`],
+  ["", "pick one of\n", 100, "- a b c d e\n".repeat(2500)],
+  ["Labels: red, blue.", "\n", 32_000, "Explain them."],
+  ["", "which of these: ", 2000, "a, b"],
+])(
+  "a prompt that repeats itself is read in one go: %j, %j %i times",
+  (before, text, times, behind) => {
+    const prompt = before + text.repeat(times) + behind;
+    expect(prompt.length).toBeLessThanOrEqual(2 ** 15); // none is longer than what is searched
+    expect(findConstraint(prompt)).toBeUndefined();
+  },
+  60_000,
+); // far above what it takes, far below what reading anew from every cue or space takes

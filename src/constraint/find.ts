@@ -14,6 +14,8 @@ import { constraintLimits, type FoundConstraint, labelsSpec } from "./spec.ts";
 
 /** Longest prompt that is searched, in characters. */
 const maxPrompt = 2 ** 15;
+/** How many lists are read. A prompt that asks more often is not understood, and each list may be as long as the prompt. */
+const maxLists = 30;
 /** How much of a prompt `because` shows. */
 const maxShown = 60;
 
@@ -27,8 +29,14 @@ const count = "(?:exactly|only|just|always|strictly)";
 /** One sentence goes on: no end of it, no colon, no new line. */
 const same = (most: number) => `[^.:;?!\\n]{0,${most}}?`;
 
-/** Each ends where a list must begin; `or` says that it must be joined by "or". */
-const cues: readonly { readonly pattern: RegExp; readonly or?: true; readonly asked?: true }[] = [
+/** That the answer is one of what the list calls by such a name. */
+const asksForNamed = new RegExp(
+  `\\b(?:${answer}|write|pick|choose|name|select|assign)\\b(?: (?:with|only|just|one|of|the|a|its|right|best|matching|name|number)){0,8} ${named}(?:'s (?:name|number))?(?: (?:only|alone|and nothing else))?(?=\\s{0,4}(?:[.!\\n]|$))`,
+  "iu",
+);
+
+/** Each ends where a list must begin; `or` says that it must be joined by "or", `asked` what the prompt must say as well. */
+const cues: readonly { readonly pattern: RegExp; readonly or?: true; readonly asked?: RegExp }[] = [
   // Choose one of these intents for every request: …; answer with one of: …; the component must be one of …
   {
     pattern: new RegExp(
@@ -64,7 +72,7 @@ const cues: readonly { readonly pattern: RegExp; readonly or?: true; readonly as
       `(?<=^|[.!?]\\s{1,4}|\\n\\s{0,8})(?:the )?(?:possible |allowed |valid |available |permitted )?${named}(?::| are:?)\\s*`,
       "giu",
     ),
-    asked: true,
+    asked: asksForNamed,
   },
   // Classify the text as …; label the comment as …
   {
@@ -89,10 +97,8 @@ const cues: readonly { readonly pattern: RegExp; readonly or?: true; readonly as
   },
   // Which of these describes it: …? Answer with one of them
   {
-    pattern: new RegExp(
-      `\\bwhich of (?:these|the following)\\b${same(60)}:\\s*(?=[^?\\n]*\\?[^]*\\bone of them\\b)`,
-      "giu",
-    ),
+    pattern: new RegExp(`\\bwhich of (?:these|the following)\\b${same(60)}:\\s*(?=[^?\\n]{0,1000}\\?)`, "giu"),
+    asked: /\bone of them\b/iu,
   },
 ];
 
@@ -124,7 +130,9 @@ export function findConstraint(prompt: string): FoundConstraint | undefined {
 type Found = List & { readonly from: number; readonly because: string };
 
 function findLabels(prompt: string): FoundConstraint | undefined {
-  const found = [...cues.flatMap((cue) => listsBehind(prompt, cue)), ...labelsByCase(prompt)];
+  const matches = cues.flatMap((cue) => [...prompt.matchAll(cue.pattern)].map((match) => ({ cue, match })));
+  if (matches.length > maxLists) return undefined;
+  const found = [...matches.flatMap(({ cue, match }) => listBehind(prompt, cue, match)), ...labelsByCase(prompt)];
   const [first] = found;
   if (first === undefined) return undefined;
   const key = ({ items }: List) => [...items].sort().join("\n");
@@ -132,7 +140,7 @@ function findLabels(prompt: string): FoundConstraint | undefined {
   const rest = found
     .toSorted((a, b) => b.from - a.from)
     .reduce((text, { from, end }) => `${text.slice(0, from)} … ${text.slice(end)}`, prompt);
-  const [instructions = "", ...examples] = rest.split(/\n+(?=(?:Input|Example|Text|Question)\b[^\n]{0,20}:)/u);
+  const [instructions = "", ...examples] = rest.split(/\n(?=(?:Input|Example|Text|Question)\b[^\n]{0,20}:)/u);
   if (more.test(instructions.replace(negated, ""))) return undefined;
   const last = fallback.exec(instructions);
   if (last === null && anyFallback.test(instructions)) return undefined;
@@ -183,21 +191,13 @@ function labelsByCase(prompt: string): Found[] {
   });
 }
 
-/** That the answer is one of what the list calls by such a name. */
-const asksForNamed = new RegExp(
-  `\\b(?:${answer}|write|pick|choose|name|select|assign)\\b(?: (?:with|only|just|one|of|the|a|its|right|best|matching|name|number)){0,8} ${named}(?:'s (?:name|number))?(?: (?:only|alone|and nothing else))?(?=\\s{0,4}(?:[.!\\n]|$))`,
-  "iu",
-);
-
-/** The lists that stand behind a cue, unless it is a denial ("do not answer yes or no"). */
-function listsBehind(prompt: string, { pattern, or, asked }: (typeof cues)[number]): Found[] {
-  if (asked && !asksForNamed.test(prompt)) return [];
-  return [...prompt.matchAll(pattern)].flatMap((match) => {
-    const from = match.index + match[0].length;
-    if (/\b(?:not|n't|never)\s+$/iu.test(prompt.slice(Math.max(0, match.index - 12), match.index))) return [];
-    const list = bulletedList(prompt, from) ?? inlineList(prompt, from);
-    if (list === undefined || (or && !list.hasOr) || list.items.length > constraintLimits.labels) return [];
-    const because = match[0].replace(/\s+/g, " ").trim();
-    return [{ ...list, from, because: because.length > maxShown ? `…${because.slice(-maxShown)}` : because }];
-  });
+/** The list that stands behind a cue, unless it is a denial ("do not answer yes or no"). */
+function listBehind(prompt: string, { or, asked }: (typeof cues)[number], match: RegExpExecArray): Found[] {
+  if (asked && !asked.test(prompt)) return [];
+  const from = match.index + match[0].length;
+  if (/\b(?:not|n't|never)\s+$/iu.test(prompt.slice(Math.max(0, match.index - 12), match.index))) return [];
+  const list = bulletedList(prompt, from) ?? inlineList(prompt, from);
+  if (list === undefined || (or && !list.hasOr) || list.items.length > constraintLimits.labels) return [];
+  const because = match[0].replace(/\s+/g, " ").trim();
+  return [{ ...list, from, because: because.length > maxShown ? `…${because.slice(-maxShown)}` : because }];
 }
