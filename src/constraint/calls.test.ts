@@ -18,6 +18,7 @@ const calls = [
   ['water(minutes="10", bed="2")', true],
   ["water()", true],
   ['water(bed="say \\"hi\\", b=1")', true],
+  ['water(bed="\\u00e9\\ud7ff\\n\\/")', true],
   ["lamp.off()", true],
   ['get-weather(in-city="Oslo")', true],
   ['water(bed="2"', false],
@@ -27,6 +28,10 @@ const calls = [
   ["lampXoff()", false],
   ['water(bed="1", bed="2", bed="3")', false],
   ['water(bed="1") lamp.off()', false],
+  ['water(bed="\\q")', false],
+  ['water(bed="\\u12")', false],
+  ['water(bed="\\ud800")', false],
+  ['water(bed="\\uDFFF")', false],
 ] as const;
 
 test.each(calls)("%s is a call: %s, for the grammar and for the schema's expression", (text, isCall) => {

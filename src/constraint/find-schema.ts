@@ -1,5 +1,5 @@
 /** @file A JSON schema that a prompt quotes for its answers, or the functions of which an answer calls one. */
-import type { JsonValue } from "../base/json.ts";
+import { type JsonValue, parseJson } from "../base/json.ts";
 import { type FoundConstraint, schemaSpec } from "./spec.ts";
 
 const asksForIt = /\b(?:answer|return|output|reply|respond)\b[^.]{0,80}\b(?:json|schema|match|fits?)\b/iu;
@@ -37,9 +37,9 @@ function jsonBlocks(text: string): Block[] {
     const end = blockEnd(text, at);
     const source = end === undefined ? "" : text.slice(at, end);
     try {
-      blocks.push({ value: JSON.parse(source) as JsonValue, source });
+      blocks.push({ value: parseJson(source, { what: "prompt" }), source });
       at = end! - 1;
-    } catch {} // not JSON: look further
+    } catch {} // not JSON, or too deep: look further
   }
   return blocks;
 }

@@ -243,12 +243,19 @@ const readers: { readonly [Type in TypeName]: (schema: Schema, reading: Reading)
   null: () => text("null"),
   number: () => numberGrammar,
   integer(schema, { path }) {
-    const bound = (key: string, exclusive: string, step: 1 | -1, round: (value: number) => number) => {
-      const bounds = [schema[key], schema[exclusive]].map((value, i) => {
+    const bound = (inclusive: string, exclusive: string, step: 1 | -1, round: (value: number) => number) => {
+      const bounds = [inclusive, exclusive].map((key) => {
+        const value = schema[key];
         if (value === undefined) return undefined;
-        if (typeof value !== "number")
-          return refuse(`${path}.${i === 0 ? key : exclusive}`, `a number, found ${describe(value)}`, false);
-        return i === 1 && Number.isInteger(value) ? value + step : round(value);
+        if (typeof value !== "number") return refuse(`${path}.${key}`, `a number, found ${describe(value)}`, false);
+        const nearest = key === exclusive && Number.isInteger(value) ? value + step : round(value);
+        if (step * nearest > Number.MAX_SAFE_INTEGER)
+          refuse(
+            `${path}.${key}`,
+            `a bound that leaves integers up to ±${Number.MAX_SAFE_INTEGER}, found ${value}`,
+            false,
+          );
+        return nearest;
       });
       const given = bounds.filter((value) => value !== undefined);
       if (given.length === 0) return undefined;

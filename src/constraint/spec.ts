@@ -1,7 +1,7 @@
 /** @file What an answer must be: one of a closed list of labels, JSON of a schema, or a call of a function. Text, so it fits any tokenizer. */
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import type { JsonValue } from "../base/json.ts";
+import { type JsonValue, jsonLimits } from "../base/json.ts";
 import { utf8Length } from "../base/utf8.ts";
 import { automatonOf } from "./automaton.ts";
 import { callsGrammar, type FunctionSignature, requireSignatures } from "./calls.ts";
@@ -20,12 +20,16 @@ export type FoundConstraint = {
   readonly because: string;
 };
 
-/** Limits for what users and files give: `labelLength` in characters, `labelBytes` in all labels, `schemaBytes` of JSON. */
+/**
+ * Limits for what users and files give: `labelLength` in characters, `labelBytes` in all labels, `schemaBytes` of JSON, `schemaDepth` how deep
+ * it nests. A file holds it two levels down, and is read no deeper than `jsonLimits` say.
+ */
 export const constraintLimits = {
   labels: 10_000,
   labelLength: 1000,
   labelBytes: 2 ** 20,
   schemaBytes: 2 ** 18,
+  schemaDepth: jsonLimits.maxDepth - 2,
 } as const;
 
 /** A constraint as it stands in a file. */
@@ -43,9 +47,7 @@ export function requireSpec(section: z.infer<typeof ConstraintSection>, file: st
   try {
     if (section.kind === "labels") return labelsSpec(section.labels);
     if (section.kind === "calls") return callsSpec(section.functions);
-    requireSize(section.schema);
-    schemaGrammar(section.schema);
-    return section;
+    return schemaSpec(section.schema);
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "E_LIMIT") throw error;
     throw new AppError("E_FORMAT", `${file}: constraint: ${error.message}`, { cause: error });
@@ -120,14 +122,25 @@ export const answerGrammar = (spec: ConstraintSpec): Grammar => grammars[spec.ki
 
 const escapedName = (name: string): string => name.replace(/[$.]/g, "\\$&");
 
+/** An escape of JSON that stands for one character, not for half of one. */
+const escapePattern = String.raw`\\(?:["\\/bfnrt]|u(?:[0-9a-ce-fA-CE-F][0-9a-fA-F]|[dD][0-7])[0-9a-fA-F]{2})`;
+
 /** As an expression of JSON schemas, what `callsGrammar` says. */
 function callPattern({ name, parameters }: FunctionSignature): string {
-  const one = `(?:${parameters.map(escapedName).join("|")})="(?:[^"\\\\\\x00-\\x1f]|\\\\.)*"`;
+  const one = `(?:${parameters.map(escapedName).join("|")})="(?:[^"\\\\\\x00-\\x1f]|${escapePattern})*"`;
   const given = parameters.length === 0 ? "" : `(?:${one}(?:, ${one}){0,${parameters.length - 1}})?`;
   return `${escapedName(name)}\\(${given}\\)`;
 }
 
 function requireSize(schema: JsonValue): void {
+  if (isDeeper(schema, constraintLimits.schemaDepth))
+    throw new AppError("E_LIMIT", `schema: nested deeper than ${constraintLimits.schemaDepth} levels of JSON`);
   if (utf8Length(JSON.stringify(schema)) > constraintLimits.schemaBytes)
     throw new AppError("E_LIMIT", `schema: expected at most ${constraintLimits.schemaBytes} bytes`);
 }
+
+/** Looks no further down than that, so no depth overflows the stack. */
+const isDeeper = (value: JsonValue, levels: number): boolean =>
+  value !== null &&
+  typeof value === "object" &&
+  (levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1)));

@@ -73,6 +73,14 @@ describe("the constraint of a specialisation", () => {
   test.each<[string, unknown, string]>([
     ["of an unknown kind", { kind: "regex", regex: "a" }, "E_FORMAT"],
     ["of no labels", { kind: "labels", labels: [] }, "E_FORMAT"],
+    [
+      "of a schema with more states than are kept",
+      {
+        kind: "schema",
+        schema: { type: "array", minItems: 9000, items: { type: "string", minLength: 9000 } },
+      },
+      "E_LIMIT",
+    ],
     ["of an escape sequence", { kind: "labels", labels: ["\u001b[2J"] }, "E_FORMAT"],
     ["of a label twice", { kind: "labels", labels: ["a", "a"] }, "E_FORMAT"],
     ["of too many labels", { kind: "labels", labels: Array.from({ length: 10_001 }, (_, i) => `${i}`) }, "E_LIMIT"],
