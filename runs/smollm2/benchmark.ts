@@ -3,8 +3,8 @@
  *   npx tsx runs/smollm2/benchmark.ts [DATA = ../shared/data] [OUT = work/smollm2/benchmark]
  * writes test.jsonl (kinds that were trained on, and three strata that were held out), validation.jsonl (smaller, to choose by),
  * validation-rules.jsonl (33 more rules to choose by), test-extraction.jsonl and validation-extraction.jsonl (details copied out of
- * messages, in tests of a data set that no training prompt has too), and beside each, as NAME-examples.jsonl, training examples of every label for
- * rivals that learn from them.
+ * messages, in tests of a data set that no training prompt has too). Beside each stand, for rivals that learn from them, training examples of
+ * every label (NAME-examples.jsonl), and training inputs with the answers of tasks that have any (NAME-training.jsonl).
  */
 import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -373,14 +373,16 @@ function syntheticTasks({ split, count }: Bench, tables: number, lists: number):
 
 async function write(name: string, suite: readonly SuiteTask[]): Promise<void> {
   const path = join(out, `${name}.jsonl`);
-  const tasks = suite.map(({ shots: _, ...task }) => task);
+  const tasks = suite.map(({ shots: _, training: __, ...task }) => task);
   const shots = suite.flatMap(({ name, shots, samples }) => {
     if (shots === undefined) return [];
     const asked = new Set(samples.map(({ input }) => input));
     return [{ name, examples: shots.filter(({ input }) => !asked.has(input)) }];
   });
-  await writeFileAtomic(path, tasks.map((task) => `${JSON.stringify(task)}\n`).join(""));
-  await writeFileAtomic(join(out, `${name}-examples.jsonl`), shots.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  const training = suite.flatMap(({ name, training: pairs }) => (pairs === undefined ? [] : [{ name, pairs }]));
+  const files = { [name]: tasks, [`${name}-examples`]: shots, [`${name}-training`]: training };
+  for (const [file, lines] of Object.entries(files))
+    await writeFileAtomic(join(out, `${file}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   const counts: Record<string, number> = {};
   for (const { stratum } of tasks) counts[stratum] = (counts[stratum] ?? 0) + 1;
   console.log(path, tasks.length, counts);

@@ -15,7 +15,7 @@
  *   train-composed.jsonl  the same prompts, other shares: all rules in a form, or under a condition, every second count and chain of cases;
  *                       every fourth to eighth prompt of all else
  *   train-named.jsonl   the same prompts, other shares: label sets and functions whole, every second prompt of extraction.jsonl, rules and Super-NI less
- *   train-formed.jsonl  the same prompts, other shares: half are rules in a form (brackets, format, twice, JSON, a word in front)
+ *   train-formed.jsonl  the same prompts, other shares: half are rules in a form (brackets, capitals, twice, JSON, a word in front)
  *   train-even.jsonl    the same prompts, label sets and details of messages beside rules of all kinds, none of them more than a fifth
  *   train-mostly-named.jsonl  the same prompts, label sets, functions, details of messages and Super-NI are three fifths, rules the rest
  *   validation-coded.jsonl  all prompts of validation.jsonl, also long ones, tables and lists; short lists have codes there too

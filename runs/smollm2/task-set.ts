@@ -16,11 +16,14 @@ export type SuiteTask = {
   readonly samples: readonly Pair[];
   /** Of a closed list of labels, up to eight training examples of each, for rivals that learn from them; no part of the task. */
   readonly shots?: readonly Pair[];
+  /** Training inputs with this task's answers, for a LoRA of its own; no part of the task. */
+  readonly training?: readonly Pair[];
 };
 
 export const samplesPerTask = 50;
 const examplesPerTask = 5;
 const shotsPerLabel = 8;
+const trainingPairs = 2000;
 
 /** Up to eight examples of each label. */
 export function shotsOf(rng: Rng, pairs: readonly Pair[], labels: readonly string[]): Pair[] {
@@ -82,6 +85,8 @@ export function suiteTask(rng: Rng, parts: TaskParts): SuiteTask | undefined {
       labels === undefined || stratum === "synthetic"
         ? {}
         : { shots: shotsOf(rng.split("shots"), answersOf(parts.shown, behaviour), labels) };
+    const asked = new Set(samples.map(({ input }) => input));
+    const others = answersOf(parts.shown, behaviour).filter(({ input }) => !asked.has(input));
     return {
       name,
       stratum,
@@ -91,6 +96,7 @@ export function suiteTask(rng: Rng, parts: TaskParts): SuiteTask | undefined {
       examples: spread(rng, answersOf(sample(rng, parts.shown, 400), behaviour), examplesPerTask),
       ...(labels === undefined ? {} : { labels }),
       ...shots,
+      training: spread(rng.split("training"), others, trainingPairs),
       ...(scorers === undefined ? {} : { scorers }),
       samples,
     };

@@ -54,15 +54,15 @@ const forms: { readonly [name: string]: (rng: Rng) => Form } = {
       write: (answer) => JSON.stringify({ [key]: answer }).replace('":"', '": "'),
     };
   },
-  format: () => ({
-    key: "format",
+  capitals: () => ({
+    key: "capitals",
     sentences: [
       "Write the answer in capital letters.",
       "The answer is to be in upper case.",
-      "Use format for your answer.",
+      "Use capitals for your answer.",
       "Put the result in upper case.",
-      "Give it in block format.",
-      "All letters of the answer are format.",
+      "Give it in block capitals.",
+      "All letters of the answer are capitals.",
     ],
     write: (answer) => answer.toUpperCase(),
   }),

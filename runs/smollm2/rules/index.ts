@@ -15,7 +15,7 @@ export function isHeldOut(combination: string): boolean {
 const shortTransforms = transformKinds.filter((kind) => !["wrapped", "prefixed", "suffixed", "echo"].includes(kind));
 
 /** Forms that leave a label as the prompt has it, so that a closed list can be checked against the prompt. */
-const formsAroundLabels = formKinds.filter((form) => !["format", "twice"].includes(form));
+const formsAroundLabels = formKinds.filter((form) => !["capitals", "twice"].includes(form));
 
 /** Draws the parts of a combination until its name is on the wanted side. */
 function combination(heldOut: boolean, draw: () => readonly string[]): readonly string[] {
