@@ -79,19 +79,23 @@ type TaskAccuracy = {
   /** Different items: an item that was asked with several seeds counts once. */
   readonly n: number;
   readonly share: number;
-  /** Standard error over items. */
+  /** Standard error over items, or over what several of them have in common. */
   readonly error: number;
 };
 
 const scoreOf = ({ scores, scorer }: LogLine): number => scores[scorer]!.score;
 
-/** Of each method, over all seeds, in the tasks' order. */
-export function accuracies(lines: readonly LogLine[]): Accuracy[] {
+/** Of each method, over all seeds, in the tasks' order. Questions with one `subjectOf` are no independent draws. */
+export function accuracies(
+  lines: readonly LogLine[],
+  subjectOf: (line: LogLine) => string = ({ input }) => input,
+): Accuracy[] {
   return [...groupBy(lines, ({ method }) => method)].map(([method, own]) => ({
     method,
     tasks: [...groupBy(own, ({ task }) => task)].map(([task, members]) => {
-      const [scores, items] = [members.map(scoreOf), itemsOf(members.map(({ input }) => input))];
-      return { task, n: items.length, share: mean(scores), error: standardErrorOf(scores, items) };
+      const n = itemsOf(members.map(({ input }) => input)).length;
+      const [scores, subjects] = [members.map(scoreOf), itemsOf(members.map(subjectOf))];
+      return { task, n, share: mean(scores), error: standardErrorOf(scores, subjects) };
     }),
   }));
 }

@@ -1,20 +1,14 @@
 /** @file Pages of Transformer² over a tiny model: what they need is trained where it is not yet, and all of it stands on the page. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createRng } from "../../src/base/rng.ts";
-import { writeIa3 } from "../../src/lora/ia3-format.ts";
-import { writePeft } from "../../src/lora/peft-format.ts";
-import { type MapGroup, svfMaps } from "../../src/models/decomposable.ts";
-import type { Model } from "../../src/models/model.ts";
 import { openModel } from "../../src/models/model-file.ts";
-import { linearName, linearSize } from "../../src/models/parameters.ts";
-import { readExpert, writeExpert } from "../../src/svf/expert-file.ts";
-import { randomAdapter } from "../../test/support/random-adapter.ts";
+import { readExpert } from "../../src/svf/expert-file.ts";
+import { pretendTraining } from "../../test/support/pretend-training.ts";
 import { writeGsm8k, writeSkillData } from "../../test/support/skill-data.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
-import { kindOf, nameOf, stepsOf, TRAININGS, type Training } from "../transformer2/trainings.ts";
+import { nameOf, TRAININGS, type Training } from "../transformer2/trainings.ts";
 import { reproduce } from "./reproduce.ts";
 import type { Context } from "./row.ts";
 import { lastState } from "./skills/last-state.ts";
@@ -26,37 +20,6 @@ const folder = mkdtempSync(join(tmpdir(), "skill-pages-"));
 const at = (name: string) => join(folder, name);
 const context = (changes: Partial<Context> = {}): Context => testContext(folder, changes);
 
-const line = (step: number, reward: number) => ({ step, loss: 1, reward, solved: 0.5, kl: 0.01 * step, length: 2 });
-const log = [
-  { ...line(1, -0.5), learningRate: 0.1, tokensPerSecond: 10, memoryMb: 1 },
-  { ...line(2, 0.5), learningRate: 0.1, tokensPerSecond: 10, memoryMb: 1 },
-  ...[-0.25, 0.25].map((reward, i) => ({ step: i + 1, validation: line(i + 1, reward) })),
-];
-
-/** What a training leaves, made up: factors or an adapter of random values, and a log. */
-async function pretend(training: Training, { config, sha256 }: Model): Promise<void> {
-  const name = nameOf(training);
-  const run = at(`work/transformer2/runs/${name}-${stepsOf(training, "minutes")}`);
-  mkdirSync(run, { recursive: true });
-  writeFileSync(join(run, "log.jsonl"), log.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
-  const rng = createRng(name);
-  const random = (length: number) => Float32Array.from({ length }, () => 3 * rng.next());
-  const kind = kindOf(training.adapter);
-  if (kind === "svf") {
-    const [, of = ""] = training.adapter.split("-");
-    const group: MapGroup = of === "attention" || of === "both" ? of : "feed-forward";
-    const most = Number(of) || Number.POSITIVE_INFINITY;
-    const scales = new Map(
-      svfMaps(config, group).map(({ weight, inputs, outputs }) => [weight, random(Math.min(inputs, outputs, most))]),
-    );
-    await writeExpert(join(run, "expert.safetensors"), { modelSha256: sha256, scales, renormalize: false, madeBy: {} });
-  } else if (kind === "ia3") {
-    const weight = `${linearName(config, 0, "down")}.weight`;
-    const values = random(linearSize(config, "down").inputs);
-    await writeIa3(join(run, "adapter"), new Map([[weight, { side: "inputs", values }]]), { baseName: "base" });
-  } else await writePeft(join(run, "adapter"), randomAdapter(config, { seed: name }), { baseName: "base" });
-}
-
 /** Without a result, as where no reward ever differed. */
 const hopeless: Training = { task: "intents", adapter: "lora", by: "rewards", rate: "second" };
 
@@ -65,7 +28,7 @@ beforeAll(async () => {
   writeGsm8k(at("data"));
   await writeTinyPair(at("pair"), { context: 1024 });
   const model = await openModel(at("pair/edge"));
-  for (const training of TRAININGS) await pretend(training, model);
+  for (const training of TRAININGS) await pretendTraining(at("work/transformer2/runs"), training, model);
   writeFileSync(at(`work/transformer2/runs/${nameOf(hopeless)}-2.failed`), "all rewards alike");
 });
 afterAll(() => rmSync(folder, { recursive: true }));

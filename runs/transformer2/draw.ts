@@ -4,7 +4,7 @@ import { createRng, type Rng } from "../../src/base/rng.ts";
 import { EvalTask } from "../../src/data/eval-task.ts";
 import type { TaskFamily } from "../../src/data/task.ts";
 import type { Example } from "../../src/text/prompt.ts";
-import { asked, keyOf, type Split } from "./tasks/task.ts";
+import { asked, keyOf, type SkillTask, type Split } from "./tasks/task.ts";
 import { isSkill, type TaskName, tasks } from "./tasks.ts";
 
 /** Rows that are kept of a split: more are more to read and nothing else, a training sees a few thousand. */
@@ -65,7 +65,14 @@ export function apart(
   return { train: take("train"), validation, test };
 }
 
-/** Prompts of controls that no method here reads. Left out they were drawn from what else is asked, and a log went on with the same tasks alone. */
+/** What a question that was asked is about, of any task: those about the same are one draw of the data. */
+export const subjectIn = ({ task, input }: { readonly task: string; readonly input: string }): string =>
+  (tasks as Readonly<Record<string, SkillTask | undefined>>)[task]?.subjectOf?.(input) ?? input;
+
+/**
+ * Prompts of controls. No method here reads them, and they are fixed all the same: otherwise they are drawn from the tasks that are asked
+ * together, and a log would not go on with others.
+ */
 export const unused = { siblingPrompt: "Answer in one sentence.", farPrompt: "Say nothing." } as const;
 
 /** Examples that a search may read. */

@@ -1,15 +1,14 @@
 /** @file Transformer² tables 1, 2 and 7: skills on their own tasks and on tasks that none was trained for, beside other adapters. */
 import type { LogLine } from "../../../src/eval/log.ts";
 import { SKILLS, type SkillName, UNSEEN } from "../../transformer2/tasks.ts";
-import { type AdapterName, compared, rivals, type Training } from "../../transformer2/trainings.ts";
-import { accuracies, accuracyTable } from "../ask.ts";
+import { type AdapterName, compared, plan, rivals } from "../../transformer2/trainings.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import * as paper from "../paper-transformer2.ts";
 import type { Context, Page } from "../row.ts";
-import { type Arm, askSkills, base, constantRow, shareOf } from "../skills/ask.ts";
+import { type Arm, askSkills, base, shareOf } from "../skills/ask.ts";
 import { chosen, type Validated } from "../skills/chosen.ts";
-import { differenceRows } from "../skills/compare.ts";
-import { accuracyNote, paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
+import { againstArm, againstBase, againstConstant, standing } from "../skills/compare.ts";
+import { paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
 import { openPool, type Pool } from "../skills/pool.ts";
 import { searched } from "../skills/search.ts";
 import { type Trained, trainedAll } from "../skills/trained.ts";
@@ -24,7 +23,6 @@ export async function askOwn(label: string, all: readonly Trained[], context: Co
 }
 
 export const svf = "SVF by rewards";
-const bySkill: readonly Training[] = SKILLS.map((task) => ({ task, adapter: "svf", by: "rewards" }));
 
 export const labels: Readonly<Record<AdapterName, string>> = {
   svf: "SVF",
@@ -52,7 +50,7 @@ export async function othersOf(
 }
 
 export async function table1Page(context: Context): Promise<Page> {
-  const skills = await trainedAll(bySkill, context);
+  const skills = await trainedAll(plan.skills, context);
   const loras = await othersOf(["lora"], context);
   const lines = [
     ...(await askSkills({ tasks: SKILLS, arms: [base] }, context)),
@@ -61,17 +59,8 @@ export async function table1Page(context: Context): Promise<Page> {
   ];
   return {
     text: paragraphs(
-      accuracyNote(context),
-      accuracyTable([constantRow(lines), ...accuracies(lines)]),
-      "A constant answer costs nothing to beat: it is the target that comes most often in the questions asked. Differences in points, paired by question, with 95 % intervals over questions:",
-      differenceRows(
-        lines,
-        [svf, onAnswers("lora")],
-        [
-          { title: "− base model", against: { arm: base.label } },
-          { title: "− best constant", against: "constant" },
-        ],
-      ),
+      ...standing(lines, [svf, onAnswers("lora")], context, { rivals: [againstBase, againstConstant] }),
+      "A constant answer costs nothing to beat: it is the target that comes most often in the questions asked.",
       stepNote(context),
       ...trainingNotes([...skills, ...loras]),
       `## The paper's rows (${paperModel})`,
@@ -133,22 +122,15 @@ export async function table2Page(context: Context): Promise<Page> {
     ...(await askOwn(oracleLabel, pool.skills, context)),
   ];
   const judged = [...ways.map(({ label }) => label), ...new Set(mixtures.map(({ label }) => label))];
-  const against = [
-    { title: "− base model", against: { arm: base.label } },
-    { title: "− oracle choice", against: { arm: oracleLabel } },
-    { title: "− uniform mixture", against: { arm: "uniform mixture" } },
-  ];
+  const rivalArms = [againstBase, againstArm(oracleLabel), againstArm("uniform mixture")];
   return {
     text: paragraphs(
       "## Tasks that no skill was trained for",
-      accuracyNote(context),
-      accuracyTable([constantRow(lines), ...accuracies(lines)]),
+      ...standing(lines, judged, context, { rivals: rivalArms }),
       `The oracle choice is the single skill, or the base model, that turned out best on the questions asked: it knows what no dispatcher knows. Few-shot dispatch has read ${usualShots} labelled examples of a training split; the others none.`,
-      differenceRows(lines, judged, against),
       "## The skills' own tasks",
-      accuracyTable([constantRow(home), ...accuracies(home)]),
+      ...standing(home, judged, context, { rivals: rivalArms }),
       "Here the oracle choice is the skill of the task.",
-      differenceRows(home, judged, against),
       stepNote(context),
       ...trainingNotes([...pool.missing, ...rivalsOf]),
       `## The paper's rows (${paperModel})`,
@@ -176,15 +158,11 @@ export async function table7Page(context: Context): Promise<Page> {
         away.push(...(await askSkills({ tasks: UNSEEN, arms: [{ label, method }] }, context)));
   }
   const names = [...rivals.map(onAnswers), svf];
-  const against = [{ title: "− base model", against: { arm: base.label } }];
   return {
     text: paragraphs(
-      accuracyNote(context),
-      accuracyTable([constantRow(lines), ...accuracies(lines)]),
-      differenceRows(lines, names, against),
+      ...standing(lines, names, context),
       "What was trained for `science`, on tasks that nothing was trained for:",
-      accuracyTable([constantRow(away), ...accuracies(away)]),
-      differenceRows(away, names, against),
+      ...standing(away, names, context),
       "Adapters on answers have the better of two learning rates by validation ([the sweep](t2-table6-lora.md)).",
       stepNote(context),
       ...trainingNotes(all),

@@ -1,12 +1,14 @@
 /** @file Transformer² figure 4 and what is said of it: how rewards go over the steps, what stopping early saves, how steady it is. */
 import { type Panel, renderChart } from "../../../src/cli/chart.ts";
 import { type RunLog, readRunLog } from "../../../src/cli/run-log.ts";
+import type { LogLine } from "../../../src/eval/log.ts";
 import { mean } from "../../../src/eval/statistics.ts";
-import { SKILLS, type SkillName } from "../../transformer2/tasks.ts";
-import { compared, kindOf, nameOf, rateOf, type Training } from "../../transformer2/trainings.ts";
+import type { SkillName } from "../../transformer2/tasks.ts";
+import { compared, kindOf, nameOf, plan, rateOf, type Training } from "../../transformer2/trainings.ts";
 import { number, paragraphs, signed, table } from "../markdown.ts";
 import type { Context, Page } from "../row.ts";
 import { askSkills, base, shareOf } from "../skills/ask.ts";
+import { againstArm, againstBase, differenceTable } from "../skills/compare.ts";
 import { lastState } from "../skills/last-state.ts";
 import { stepNote, trainingNotes } from "../skills/notes.ts";
 import { trainedAll } from "../skills/trained.ts";
@@ -18,20 +20,19 @@ function bestOf({ validation }: RunLog) {
   return validation.reduce((best, one) => ((one.reward ?? -1) > (best.reward ?? -1) ? one : best));
 }
 
-/** Sums over a run, from its log: seconds of stepping and tokens read by them. */
-function costOf({ training }: RunLog) {
+/** Of a whole run, from its log: the largest divergence from the base model, and the mean length of a sampled answer in tokens. */
+function extentOf({ training }: RunLog) {
   return { kl: Math.max(...training.map(({ kl = 0 }) => kl)), length: mean(training.map(({ length = 0 }) => length)) };
 }
 
 export async function curvesPage(context: Context): Promise<Page> {
-  const skills = await trainedAll(
-    SKILLS.map((task) => byRewards(task)),
-    context,
-  );
+  const skills = await trainedAll(plan.skills, context);
   const beside = await trainedAll(
     compared.map((task): Training => ({ task, adapter: "svf", by: "answers" })),
     context,
   );
+  const [chosen, end] = ["chosen", "last"] as const;
+  const all: LogLine[] = [];
   const panels: Panel[] = [];
   const rows: (string | number)[][] = [];
   const costs: (string | number)[][] = [];
@@ -53,19 +54,19 @@ export async function curvesPage(context: Context): Promise<Page> {
       ],
     });
     const last = await lastState(folder);
-    const [chosen, end] = [`${task}, chosen`, `${task}, last`];
     const arms = [
       base,
       { label: chosen, method },
       ...(last === undefined ? [] : [{ label: end, method: `svf:${last}` }]),
     ];
     const lines = await askSkills({ tasks: [task], arms }, context);
+    all.push(...lines);
     const percent = (label: string) => {
       const share = shareOf(lines, label, task);
       return share === undefined ? "–" : number(100 * share);
     };
     rows.push([task, best.step, steps, percent(base.label), percent(chosen), percent(end)]);
-    const { kl, length } = costOf(log);
+    const { kl, length } = extentOf(log);
     costs.push([nameOf(training), number(seconds / 60), number(length), number(kl, 3)]);
   }
   for (const { training, seconds } of beside) costs.push([nameOf(training), number(seconds / 60), "–", "–"]);
@@ -74,6 +75,7 @@ export async function curvesPage(context: Context): Promise<Page> {
       "Rewards of sampled answers in training, of the likeliest answers on validation, and the state that is kept: the one with the highest reward on validation. Its accuracy on test stands beside that of the last state, which is what no stopping would have given.",
       "![rewards](t2-fig4.svg)",
       table(["skill", "chosen at step", "of", "test: base, %", "chosen, %", "last, %"], rows),
+      ...differenceTable(all, [chosen, end], [againstBase, againstArm(end)]),
       "What rewards cost, beside training on answers: minutes with validation, tokens of a sampled answer, and the largest divergence from the base model a token.",
       table(["training", "minutes", "tokens an answer", "largest KL"], costs),
       stepNote(context),
@@ -125,7 +127,7 @@ export async function stabilityPage(context: Context): Promise<Page> {
       rateOf(training),
       number(swing, 2),
       number(worstDrop, 2),
-      number(costOf(log).kl, 3),
+      number(extentOf(log).kl, 3),
       signed(first, 2),
       signed(highest, 2),
       signed(last, 2),

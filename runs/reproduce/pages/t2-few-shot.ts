@@ -2,13 +2,12 @@
 import { type Panel, renderChart } from "../../../src/cli/chart.ts";
 import { type TaskName, UNSEEN } from "../../transformer2/tasks.ts";
 import { fewShot, shotCounts, stepsOf, type Training } from "../../transformer2/trainings.ts";
-import { accuracies, accuracyTable } from "../ask.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import * as paper from "../paper-transformer2.ts";
 import type { Context, Page } from "../row.ts";
-import { type Arm, askSkills, base, constantRow, shareOf } from "../skills/ask.ts";
-import { differenceRows } from "../skills/compare.ts";
-import { accuracyNote, paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
+import { type Arm, askSkills, base, shareOf } from "../skills/ask.ts";
+import { againstArm, againstBase, differenceTable, standing } from "../skills/compare.ts";
+import { paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
 import { openPool } from "../skills/pool.ts";
 import { type Mixture, searched, type Wanted } from "../skills/search.ts";
 import { type Trained, trainedAll } from "../skills/trained.ts";
@@ -39,12 +38,10 @@ export async function shotsPage(context: Context): Promise<Page> {
   const lines = await askSkills({ tasks: [fewShot], arms: [base, ...found] }, context);
   return {
     text: paragraphs(
-      accuracyNote(context),
-      accuracyTable([constantRow(lines), ...accuracies(lines)]),
-      differenceRows(
+      ...standing(
         lines,
         found.map(({ label }) => label),
-        [{ title: "− base model", against: { arm: base.label } }],
+        context,
       ),
       table(
         ["", "of its examples right, %", "seconds of search", "answers read"],
@@ -75,6 +72,11 @@ export async function sameShotsPage(context: Context): Promise<Page> {
   const done = trained.filter(({ failed }) => failed === undefined);
   const arms: Arm[] = [base, ...found, ...done.map((one) => ({ label: labelOf(one, context), method: one.method }))];
   const lines = await askSkills({ tasks: [fewShot], arms }, context);
+  const tuned = (label: string, isLong: boolean) => {
+    const { shots } = found.find((one) => one.label === label)!;
+    const own = done.find(({ training }) => training.shots === shots && (training.isLong ?? false) === isLong);
+    return own === undefined ? undefined : { arm: labelOf(own, context) };
+  };
   const percent = (label: string) => number(100 * (shareOf(lines, label, fewShot) ?? Number.NaN));
   const costs = [
     ...found.map((one) => [one.label, percent(one.label), ...costOf(one), "–"]),
@@ -88,8 +90,20 @@ export async function sameShotsPage(context: Context): Promise<Page> {
   ];
   return {
     text: paragraphs(
-      accuracyNote(context),
-      accuracyTable([constantRow(lines), ...accuracies(lines)]),
+      ...standing(
+        lines,
+        [...found, ...done.map((one) => ({ label: labelOf(one, context) }))].map(({ label }) => label),
+        context,
+      ),
+      "A search, and IA³ on the very examples that it read:",
+      ...differenceTable(
+        lines,
+        found.map(({ label }) => label),
+        [
+          { title: "− IA³ on the same shots", against: (label) => tuned(label, false) },
+          { title: "− IA³, ten times the steps", against: (label) => tuned(label, true) },
+        ],
+      ),
       "Equal compute, as far as it goes: seconds on the same processors, answers read forward, and answers gone through backward.",
       table(["", `${fewShot}, %`, "seconds", "forward", "backward"], costs),
       "IA³ sees the examples alone: they also say which of its states is kept. 1,000 steps stand at three examples, where they cost least.",
@@ -117,16 +131,7 @@ export async function randomPage(context: Context): Promise<Page> {
   const [cem, random] = [found[0]!.label, found[1]!.label];
   return {
     text: paragraphs(
-      accuracyNote(context),
-      accuracyTable([constantRow(lines), ...accuracies(lines)]),
-      differenceRows(
-        lines,
-        [cem, random],
-        [
-          { title: "− base model", against: { arm: base.label } },
-          { title: `− ${random}`, against: { arm: random } },
-        ],
-      ),
+      ...standing(lines, [cem, random], context, { rivals: [againstBase, againstArm(random)] }),
       table(
         ["task, search", "of its examples right, %", "mixtures tried", "seconds"],
         found.map(({ task, label, accuracy, evaluations, ms }) => [
@@ -176,7 +181,7 @@ export async function mapsPage(context: Context): Promise<Page> {
         found.map((one) => [`${one.task}: ${one.label}`, ...skills.map((_, skill) => number(meanOf(one, skill), 2))]),
       ),
       "![shares by layer](t2-fig7.svg)",
-      accuracyTable([constantRow(lines), ...accuracies(lines)]),
+      ...standing(lines, [...new Set(found.map(({ label }) => label))], context),
       stepNote(context),
       "The paper's figure 7 has maps of α for MATH, HumanEval and ARC-c; some are near uniform. Its numbers are not in the documents.",
     ),

@@ -16,14 +16,13 @@ import {
   type Training,
   type Way,
 } from "../../transformer2/trainings.ts";
-import { accuracies, accuracyTable } from "../ask.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import * as paper from "../paper-transformer2.ts";
 import type { Context, Page } from "../row.ts";
-import { askSkills, base, constantRow, shareOf } from "../skills/ask.ts";
+import { askSkills, base, shareOf } from "../skills/ask.ts";
 import { bothRates } from "../skills/chosen.ts";
-import { differenceRows } from "../skills/compare.ts";
-import { accuracyNote, paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
+import { againstBase, againstConstant, standing } from "../skills/compare.ts";
+import { paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
 import { type Trained, trainedAll } from "../skills/trained.ts";
 import { labels } from "./t2-accuracy.ts";
 
@@ -40,18 +39,9 @@ async function comparison(all: readonly Trained[], context: Context) {
     failed === undefined ? [{ label: labelOf(training), method }] : [],
   );
   const lines = await askSkills({ tasks: [ablated], arms: [base, ...arms] }, context);
-  const against = [
-    { title: "− base model", against: { arm: base.label } },
-    { title: "− best constant", against: "constant" as const },
-  ];
+  const names = arms.map(({ label }) => label);
   return [
-    accuracyNote(context),
-    accuracyTable([constantRow(lines), ...accuracies(lines)]),
-    differenceRows(
-      lines,
-      arms.map(({ label }) => label),
-      against,
-    ),
+    ...standing(lines, names, context, { rivals: [againstBase, againstConstant] }),
     stepNote(context),
     ...trainingNotes(all),
   ];

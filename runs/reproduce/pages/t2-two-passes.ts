@@ -4,18 +4,17 @@ import { EvalTask } from "../../../src/data/eval-task.ts";
 import { otherSkill } from "../../../src/dispatch/first-pass.ts";
 import { classifierName } from "../../../src/dispatch/skill-pool-file.ts";
 import type { LogLine } from "../../../src/eval/log.ts";
-import { mean } from "../../../src/eval/statistics.ts";
+import { itemsOf, mean, standardErrorOf } from "../../../src/eval/statistics.ts";
 import { benchmarkTasks, suites } from "../../../src/eval/tasks/suites.ts";
-import { unused } from "../../transformer2/draw.ts";
+import { subjectIn, unused } from "../../transformer2/draw.ts";
 import { SKILLS, type TaskName, UNSEEN } from "../../transformer2/tasks.ts";
 import { fewShot } from "../../transformer2/trainings.ts";
-import { accuracies, accuracyTable } from "../ask.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import * as paper from "../paper-transformer2.ts";
 import type { Budget, Context, Page } from "../row.ts";
-import { type Arm, askArms, askSkills, base, constantRow, itemsOf } from "../skills/ask.ts";
-import { differenceRows } from "../skills/compare.ts";
-import { accuracyNote, paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
+import { type Arm, askArms, askSkills, base, questionsOf, rescored } from "../skills/ask.ts";
+import { againstArm, differenceTable, standing } from "../skills/compare.ts";
+import { paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
 import { oneSpace } from "../skills/one-space.ts";
 import { openPlace } from "../skills/place.ts";
 import { openPool, type Pool, type PoolName } from "../skills/pool.ts";
@@ -56,12 +55,12 @@ export async function timesPage(context: Context): Promise<Page> {
       number(mean(own.map(({ dispatch }) => dispatch?.tokens ?? 0)), 0),
     ];
   });
-  const perQuestion = mixture.ms / itemsOf(context);
+  const perQuestion = mixture.ms / questionsOf(context);
   return {
     text: paragraphs(
       `Seconds of all questions together, each asked alone: the first pass, in which the model names a skill, and the second, in which it answers; long answers have at most ${longTokens} tokens.`,
       table(["task", "first pass", "second pass", "first ÷ second", "ms a question, first", "tokens read"], rows),
-      `A question that comes again is remembered and needs no first pass: over ten times the same, a tenth of that column is left. Few-shot dispatch has no first pass at all. Its search for ${fewShot} took ${number(mixture.ms / 1000, 0)} s once, which is ${number(perQuestion, 0)} ms a question over ${itemsOf(context)} questions.`,
+      `A question that comes again is remembered and needs no first pass: over ten times the same, a tenth of that column is left. Few-shot dispatch has no first pass at all. Its search for ${fewShot} took ${number(mixture.ms / 1000, 0)} s once, which is ${number(perQuestion, 0)} ms a question over ${questionsOf(context)} questions.`,
       stepNote(context),
       ...trainingNotes(pool.missing),
       `## The paper's rows (${paperModel}; seconds)`,
@@ -83,7 +82,7 @@ async function otherTask(context: Context): Promise<EvalTask> {
   const { families } = await openPlace(context);
   const samples = families[classifierName].test
     .filter(({ target }) => target === otherSkill)
-    .slice(0, itemsOf(context))
+    .slice(0, questionsOf(context))
     .map(({ input }) => ({ input, target: otherSkill }));
   return EvalTask.parse({
     name: otherSkill,
@@ -125,15 +124,24 @@ export async function classificationPage(context: Context): Promise<Page> {
   ];
   const unseen: readonly string[] = UNSEEN;
   const expected = (task: string) => (unseen.includes(task) ? "science" : task);
-  const right = (own: readonly LogLine[]) =>
-    number((100 * own.filter(({ task, dispatch }) => dispatch?.skill === expected(task)).length) / own.length);
+  // Right is what names the skill, whatever is answered with it.
+  const named = lines.map((line) => rescored(line, Number(line.dispatch?.skill === expected(line.task))));
+  const right = (label: string) => {
+    const own = named.filter(({ method }) => method === label);
+    const scores = own.map(({ scores: all, scorer }) => all[scorer]!.score);
+    const error = standardErrorOf(scores, itemsOf(own.map((line) => `${line.task} ${subjectIn(line)}`)));
+    return `${number(100 * mean(scores))} ± ${number(100 * error)} %`;
+  };
+  const [byPrompt, ...byClassifier] = arms.map(({ label }) => label);
   return {
     text: paragraphs(
       "Which skill the first pass names, question by question of test splits. Of tasks that no skill was trained for, `science` counts as right: its questions have their form.",
       ...arms.flatMap(({ label }) => {
         const own = lines.filter(({ method }) => method === label);
-        return [`### ${label}: ${right(own)} % of ${own.length} right`, confusion(own, expected)];
+        return [`### ${label}: ${right(label)} of ${own.length} right`, confusion(own, expected)];
       }),
+      "The share of all questions has a standard error. What a classifier names right beside the prompt:",
+      ...differenceTable(named, byClassifier, [againstArm(byPrompt!)]),
       stepNote(context),
       ...trainingNotes([...pool.missing, ...rewarded.missing]),
       "The documents: a classifier is better than the prompt with 8 B parameters and not better with 70 B (without numbers).",
@@ -159,12 +167,10 @@ export async function secondPassPage(context: Context): Promise<Page> {
   return {
     text: paragraphs(
       "The first pass names a skill by prompt; in the second it is one of factors by rewards (five skills), or a LoRA or IA³ adapter on answers (two skills: the first pass knows fewer names).",
-      accuracyNote(context),
-      accuracyTable([constantRow(lines), ...accuracies(lines)]),
-      differenceRows(
+      ...standing(
         lines,
         arms.map(({ label }) => label),
-        [{ title: "− base model", against: { arm: base.label } }],
+        context,
       ),
       stepNote(context),
       ...trainingNotes(missing),
@@ -191,9 +197,7 @@ export async function mixtureOfLorasPage(context: Context): Promise<Page> {
   return {
     text: paragraphs(
       "Mixtures of LoRAs, W + Σ α_k B_k A_k, by the same dispatchers as factors of singular values.",
-      accuracyNote(context),
-      accuracyTable([constantRow(all), ...accuracies(all)]),
-      differenceRows(all, labels, [{ title: "− base model", against: { arm: base.label } }]),
+      ...standing(all, labels, context),
       stepNote(context),
       ...trainingNotes(missing),
       "The documents promise this baseline and print no numbers.",

@@ -1,9 +1,9 @@
 /** @file Asking the tasks of skills: one log for all pages, so that none asks again what another asked. */
-
+import { groupBy } from "../../../src/base/group-by.ts";
 import type { EvalTask } from "../../../src/data/eval-task.ts";
 import type { LogLine } from "../../../src/eval/log.ts";
 import { mean } from "../../../src/eval/statistics.ts";
-import { askedTask, bestConstant } from "../../transformer2/draw.ts";
+import { askedTask, bestConstant, subjectIn } from "../../transformer2/draw.ts";
 import type { TaskName } from "../../transformer2/tasks.ts";
 import { type Accuracy, accuracies, askTasks } from "../ask.ts";
 import type { Budget, Context } from "../row.ts";
@@ -16,7 +16,7 @@ export const base: Arm = { label: "base model", method: "base" };
 
 /** Questions of a task. */
 const items: Readonly<Record<Budget, number>> = { minutes: 8, hours: 200, full: 500 };
-export const itemsOf = ({ budget }: Pick<Context, "budget">): number => items[budget];
+export const questionsOf = ({ budget }: Pick<Context, "budget">): number => items[budget];
 
 export type Asked = {
   readonly tasks: readonly TaskName[];
@@ -58,16 +58,25 @@ export async function askArms(
   );
 }
 
-/** What a program that always says the same gets of the questions that were asked, as a row beside the others. */
-export function constantRow(lines: readonly LogLine[]): Accuracy {
-  const [first] = accuracies(lines);
-  const tasks = first!.tasks.map(({ task, n }) => {
-    const own = lines.filter((line) => line.task === task && line.method === first!.method);
-    const { share } = bestConstant(own);
-    return { task, n, share, error: Math.sqrt((share * (1 - share)) / Math.max(1, n - 1)) };
+/** What each arm scores, with standard errors over messages, passages or pairs of numbers where these are asked twice. */
+export const skillAccuracies = (lines: readonly LogLine[]): Accuracy[] => accuracies(lines, subjectIn);
+
+/** What a program that always says the same gets of the questions that were asked, as a row beside the others; none where none was. */
+export function constantRow(lines: readonly LogLine[]): Accuracy[] {
+  const [first] = groupBy(lines, ({ method }) => method).values();
+  if (first === undefined) return [];
+  const said = [...groupBy(first, ({ task }) => task).values()].flatMap((own) => {
+    const { answer } = bestConstant(own);
+    return own.map((line) => rescored(line, Number(line.target === answer)));
   });
-  return { method: "best constant answer", tasks };
+  return skillAccuracies(said.map((line) => ({ ...line, method: "best constant answer" })));
 }
+
+/** An answer under another score. */
+export const rescored = (line: LogLine, score: number): LogLine => ({
+  ...line,
+  scores: { ...line.scores, [line.scorer]: { score, reason: "" } },
+});
 
 /** Share of right answers of an arm on a task, or undefined where it was not asked. */
 export function shareOf(lines: readonly LogLine[], label: string, task: string): number | undefined {

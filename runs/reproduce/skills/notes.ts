@@ -1,12 +1,12 @@
 /** @file What stands on every page of Transformer²: how questions were asked, how much was trained, and what came to nothing. */
 import { stepsOf, type Way } from "../../transformer2/trainings.ts";
 import type { Budget, Context } from "../row.ts";
-import { itemsOf } from "./ask.ts";
+import { questionsOf } from "./ask.ts";
 import type { Trained } from "./trained.ts";
 
 /** Above a table of accuracies. */
-export const accuracyNote = (context: Context, items = itemsOf(context)): string =>
-  `Share of right answers in %, ± one standard error; up to ${items} questions of a test split. All methods read the same: the question, which ends with the form of its answer. Answers are written. What counts is their first word, of format the whole answer.`;
+export const accuracyNote = (context: Context, items = questionsOf(context)): string =>
+  `Share of right answers in %, ± one standard error over what is asked about (messages, passages, pairs of numbers, else questions); up to ${items} questions of a test split. All methods read the same: the question, which ends with the form of its answer. Answers are written. What counts is their first word, of format the whole answer.`;
 
 /** How the skills were trained, and which of the trainings have no result. */
 export function trainingNotes(all: readonly Trained[]): string[] {
