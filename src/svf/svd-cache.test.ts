@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
@@ -31,6 +31,18 @@ const model = (name: string): SvdSource => ({
 });
 const fileOf = (name: string, weight: string) => join(folder, name.repeat(64), `${weight}.safetensors`);
 
+/** Writes another reconstruction error into a file's header: its numbers stay as they are, and their hash. */
+function withError(path: string, error: string): void {
+  const bytes = readFileSync(path);
+  const length = Number(bytes.readBigUInt64LE());
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as { __metadata__: Record<string, string> };
+  header.__metadata__["error"] = error;
+  const text = JSON.stringify(header).padEnd(length);
+  if (text.length > length) throw new Error("internal: the header grew");
+  bytes.write(text, 8);
+  writeFileSync(path, bytes);
+}
+
 test("what is decomposed once is read from then on, and is the weight", async () => {
   const source = model("a");
   const first = await openBasis(source, { folder });
@@ -62,6 +74,8 @@ test.each([
       writeFileSync(path, bytes);
     },
   ],
+  ["given an error that is no number", (path: string) => withError(path, "abc")],
+  ["given an error above the limit", (path: string) => withError(path, "0.1")],
   ["of another map", (path: string) => writeFileSync(path, readFileSync(fileOf("b", "layer.0.down.weight")))],
 ])("a file that was %s is named and made again", async (_, damage) => {
   const source = model("b");
@@ -108,6 +122,23 @@ test("what another process uses is not removed for a quota; that it ended is not
   writeFileSync(used(process.ppid), "another boot 1"); // of an earlier process with this number
   await openBasis(model("b"), { folder, quotaBytes });
   expect(readdirSync(folder).map((name) => name[0])).toEqual(["b"]);
+});
+
+test("that a model's decompositions are used is said before they are read, so that no other process removes them meanwhile", async () => {
+  const source = model("a");
+  await openBasis(source, { folder });
+  const directory = join(folder, source.sha256);
+  const mark = join(directory, `used-by-${process.pid}`);
+  rmSync(mark);
+  const marked: boolean[] = [];
+  const signal = {
+    get aborted() {
+      marked.push(existsSync(mark));
+      return false;
+    },
+  } as AbortSignal;
+  await openBasis(source, { folder, signal });
+  expect(marked).toEqual([true, true]);
 });
 
 test("a weight with a number that is not finite is refused by name, and nothing is left of it", async () => {

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.ts";
 import { AppError } from "../base/errors.ts";
-import { ensureFolder } from "../base/folder.ts";
+import { ensureFolder, isFolder } from "../base/folder.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { takeLock } from "../base/lock.ts";
 import { isRunning, startOf } from "../base/process-identity.ts";
@@ -12,7 +12,7 @@ import { readFileBounded } from "../base/read-file.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { createDecomposer, type Decomposer } from "./decomposer.ts";
-import { mapRank, openSvd, type SvdFile, type SvfMap, writeSvd } from "./svd-file.ts";
+import { largestSvdError, mapRank, openSvd, type SvdFile, type SvfMap, writeSvd } from "./svd-file.ts";
 
 /** The decomposed maps by the names of their weights. */
 export type Basis = ReadonlyMap<string, SvdFile>;
@@ -48,9 +48,7 @@ export type Decomposed = {
 
 export const svdLimits = {
   quotaBytes: 50e9,
-  /** Largest reconstruction error that is kept. */
-  error: 1e-5,
-  /** What the threads together are meant to hold. */
+  /** Memory for decomposing, all threads together: there are as many as fit it, and at least one. */
   workBytes: 2e9,
 } as const;
 
@@ -83,6 +81,8 @@ export async function openBasis(source: SvdSource, options: SvdCacheOptions): Pr
       else basis.set(map.weight, file);
     }
   };
+  // Said before all is read and hashed: what nobody uses another process may remove for a model of its own.
+  if (await isFolder(directory)) await markUsed(directory);
   await look(source.maps);
   let made = 0;
   if (missing.length > 0) {
@@ -106,8 +106,8 @@ export async function openBasis(source: SvdSource, options: SvdCacheOptions): Pr
       }
     };
     await Promise.all(Array.from({ length: decomposer.threads }, work));
+    await markUsed(directory); // while no other process may make room
   }
-  await markUsed(directory);
   const files = source.maps.map(({ weight }) => basis.get(weight)!);
   return {
     basis: new Map(files.map((file) => [file.weight, file])),
@@ -129,10 +129,10 @@ async function decomposeMap(
   const svd = await decomposer.decompose(values, map.outputs, map.inputs).catch((error: unknown) => {
     throw error instanceof AppError ? new AppError(error.code, `${map.weight}: ${error.message}`) : error;
   });
-  if (!(svd.error <= svdLimits.error))
+  if (!(svd.error <= largestSvdError))
     throw new AppError(
       "E_FORMAT",
-      `${map.weight}: expected a decomposition within ${svdLimits.error} of the weight, found ${svd.error}`,
+      `${map.weight}: expected a decomposition within ${largestSvdError} of the weight, found ${svd.error}`,
     );
   const path = fileOf(directory, map);
   await writeSvd(path, sha256, map.weight, svd);

@@ -23,6 +23,9 @@ export type SvdFile = SvfMap & {
   readonly sources: Readonly<Record<"u" | "s" | "v", WeightSource>>;
 };
 
+/** Largest ‖W − UΣVᵀ‖ / ‖W‖ of a decomposition that is kept. */
+export const largestSvdError = 1e-5;
+
 const format = "lora-gen svd 1";
 
 const Metadata = z.looseObject({
@@ -61,6 +64,12 @@ export async function openSvd(path: string, modelSha256: string, map: SvfMap): P
       "E_MISMATCH",
       `${path}: expected ${map.weight} of the model ${modelSha256}, found ${metadata.weight} of ${metadata.model_sha256}`,
     );
+  const error = /^\d/.test(metadata.error) ? Number(metadata.error) : Number.NaN; // not part of the hash of the numbers
+  if (!(error <= largestSvdError))
+    throw new AppError(
+      "E_FORMAT",
+      `${path}: expected an error of at most ${largestSvdError}, found ${JSON.stringify(metadata.error)}`,
+    );
   const rank = mapRank(map);
   requireShape(file, "u", [rank, map.outputs]);
   requireShape(file, "s", [rank]);
@@ -80,7 +89,7 @@ export async function openSvd(path: string, modelSha256: string, map: SvfMap): P
     rank,
     path,
     bytes: file.fileBytes,
-    error: Number(metadata.error),
+    error,
     sources: { u: source("u"), s: source("s"), v: source("v") },
   };
 }

@@ -91,6 +91,14 @@ test.each([
   ["more shots than examples", ["--examples", "examples.jsonl", "--shots", "4", "--out", "never"], "E_DATA"],
   ["examples without targets", ["--examples", "blank.jsonl", "--out", "never"], "E_FORMAT"],
   ["no examples", ["--examples", "none.jsonl", "--out", "never"], "E_DATA"],
+  ["--shots without examples", ["--shots", "2", "--input", "x"], "E_USAGE"],
+  ["--search without examples", ["--search", "random", "--input", "x"], "E_USAGE"],
+  ["--per-layer without examples", ["--per-layer", "--input", "x"], "E_USAGE"],
+  ["--generations without examples", ["--generations", "2", "--input", "x"], "E_USAGE"],
+  ["--population without examples", ["--population", "4", "--input", "x"], "E_USAGE"],
+  ["--scorer without examples", ["--scorer", "exact", "--input", "x"], "E_USAGE"],
+  // Looked at first: the pair is not even there.
+  ["decompositions into a file", ["--svd-cache", "blank.jsonl", "--pair", "never", "--input", "x"], "E_IO"],
   ["no classifier", ["--by", "classifier", "--input", "x"], "E_NOT_FOUND"],
 ])("%s: refused, nothing written", async (_, args, code) => {
   writeFileSync(at("blank.jsonl"), `{"input": "x"}\n`);

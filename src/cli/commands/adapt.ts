@@ -1,7 +1,7 @@
 /** @file `loragen adapt`: questions answered by the skills that fit them, in two passes. */
 import { type Command, Option } from "commander";
 import { AppError } from "../../base/errors.ts";
-import { isFolder } from "../../base/folder.ts";
+import { isFolder, requireWritable } from "../../base/folder.ts";
 import { firstExamples, readExamples } from "../../data/examples-file.ts";
 import { type FoundShares, fewShotDefaults, findShares, type SearchName, searches } from "../../dispatch/few-shot.ts";
 import { createFirstPass } from "../../dispatch/first-pass.ts";
@@ -39,7 +39,7 @@ import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { printable } from "../printable.ts";
 import { writeSearchHistory } from "../search-history.ts";
 
-type Flags = PairFlags &
+type Common = PairFlags &
   PromptFlags &
   SamplingFlags &
   ExactFlag &
@@ -49,15 +49,38 @@ type Flags = PairFlags &
     readonly by: "prompt" | "classifier";
     readonly examples?: string;
     readonly shots?: number;
-    readonly search: SearchName;
-    readonly perLayer?: boolean;
-    readonly generations: number;
-    readonly population: number;
-    readonly scorer: RewardName;
     readonly input?: readonly string[];
     readonly out?: string;
     readonly svdCache?: string;
   };
+
+type SearchFlags = {
+  readonly search: SearchName;
+  readonly perLayer: boolean;
+  readonly generations: number;
+  readonly population: number;
+  readonly scorer: RewardName;
+};
+
+type Flags = Common & SearchFlags;
+type Given = Common & Partial<SearchFlags>;
+
+const searchDefaults: SearchFlags = {
+  search: fewShotDefaults.search,
+  perLayer: fewShotDefaults.perLayer,
+  generations: fewShotDefaults.generations,
+  population: fewShotDefaults.population,
+  scorer: "exact",
+};
+/** What is read with examples alone, by its flag. */
+const ofSearch = {
+  shots: "--shots",
+  search: "--search",
+  perLayer: "--per-layer",
+  generations: "--generations",
+  population: "--population",
+  scorer: "--scorer",
+} as const satisfies Readonly<Record<keyof SearchFlags | "shots", string>>;
 
 const examples = `
 A folder of skills has NAME.safetensors or a run's output NAME/ for each: all of Transformer², or all LoRA, all DoRA or all IA³ adapters.
@@ -88,26 +111,30 @@ export function addAdapt(program: Command, context: CliContext): void {
     .addOption(
       new Option("--search <how>", "cross-entropy method, or a control")
         .choices(searches)
-        .default(fewShotDefaults.search),
+        .default(undefined, searchDefaults.search),
     )
     .option("--per-layer", "how much of each skill, layer by layer")
     .addOption(
-      new Option("--generations <n>", "of the search").argParser(wholeNumber(1)).default(fewShotDefaults.generations),
+      new Option("--generations <n>", "of the search")
+        .argParser(wholeNumber(1))
+        .default(undefined, String(searchDefaults.generations)),
     )
     .addOption(
       new Option("--population <n>", "mixtures of a generation")
         .argParser(wholeNumber(2, maxPopulation))
-        .default(fewShotDefaults.population),
+        .default(undefined, String(searchDefaults.population)),
     )
     .addOption(
-      new Option("--scorer <name>", "what an answer to an example is scored by").choices(rewardNames).default("exact"),
+      new Option("--scorer <name>", "what an answer to an example is scored by")
+        .choices(rewardNames)
+        .default(undefined, searchDefaults.scorer),
     )
     .option("--out <dir>", "write the mixture as one skill");
   const shared = [...promptOptions(), ...pairOptions(), exactOption(), svdCacheOption(), ...samplingOptions()];
   for (const option of [...shared, jsonOption()]) command.addOption(option);
   command
     .addHelpText("after", examples)
-    .action((flags: Flags) => interruptible(context, (signal) => adaptCommand(context, flags, signal)));
+    .action((given: Given) => interruptible(context, (signal) => adaptCommand(context, given, signal)));
 }
 
 const maxPopulation = 10_000;
@@ -122,16 +149,24 @@ type Searched = FoundShares & {
   readonly ms: number;
 };
 
-async function adaptCommand(context: CliContext, flags: Flags, signal: AbortSignal): Promise<void> {
+async function adaptCommand(context: CliContext, given: Given, signal: AbortSignal): Promise<void> {
+  const flags: Flags = { ...searchDefaults, ...given };
   const folder = required(flags.skills, "adapt", "--skills DIR");
   const { input: inputs = [], out, threads, device } = flags;
   if (inputs.length === 0 && out === undefined)
     throw new AppError("E_USAGE", "adapt: expected --input TEXT or --out DIR, found neither");
   if (out !== undefined && flags.examples === undefined)
     throw new AppError("E_USAGE", "adapt: --out keeps the mixture that --examples find; expected --examples FILE");
+  for (const [name, flag] of Object.entries(ofSearch))
+    if (given[name as keyof typeof ofSearch] !== undefined && flags.examples === undefined)
+      throw new AppError(
+        "E_USAGE",
+        `adapt: ${flag} is of a search, for which there are no examples; expected --examples FILE`,
+      );
   if (!(await isFolder(folder)))
     throw new AppError("E_NOT_FOUND", `${folder}: expected a folder of skills, found none`);
   if (out !== undefined) await requireNewFolder(out);
+  if (flags.svdCache !== undefined) await requireWritable(flags.svdCache);
   const prompt = await readPrompt(context, flags);
   const { examples: path, shots } = flags;
   const known = path === undefined ? undefined : firstExamples(path, await readExamples(path), shots);
@@ -213,7 +248,7 @@ async function search(
   signal: AbortSignal,
 ): Promise<Searched> {
   const from = context.now();
-  const { threads, device, scorer: name, perLayer = false, generations, population, seed } = flags;
+  const { threads, device, scorer: name, perLayer, generations, population, seed } = flags;
   const { change, steer } = pool.steered();
   const asked = { examples: known, scorer: name, prompt };
   await using scorer = createShotScorer({ ...subject, change }, asked, { threads, device });
@@ -300,7 +335,7 @@ const historyOf = ({ search: by }: Flags, { names }: SkillPool, found: Searched)
 
 const round = (share: number): number => Number(share.toFixed(4));
 
-const madeBy = ({ search: how, perLayer = false, seed }: Flags, { names }: SkillPool, found: Searched) => ({
+const madeBy = ({ search: how, perLayer, seed }: Flags, { names }: SkillPool, found: Searched) => ({
   by: "adapt",
   skills: names.join(" "),
   search: how,

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { storedLlama } from "../../../test/support/stored-llama.ts";
 import { createRng } from "../../base/rng.ts";
+import { openSafetensors, readTensor } from "../../files/safetensors.ts";
 import { svfMaps } from "../../models/decomposable.ts";
 import { writeExpert } from "../../svf/expert-file.ts";
 import { runCli } from "../program.ts";
@@ -59,8 +60,25 @@ test("of two skills the changes are added by weight; the same skill by 1 and by 
     loragen("merge", "--base", at("base"), "--out", at(out), ...experts.flatMap((one) => ["--expert", one]));
   expect((await merge("sum", ...both)).status).toBe(0);
   expect((await merge("one", at("skill"))).status).toBe(0);
-  const weights = (name: string) => readFileSync(join(at(name), "model.safetensors"));
-  expect(weights("sum").length).toBe(weights("one").length);
+  expect((await merge("half", `${at("skill")}:0.5`)).status).toBe(0);
+  const weights = async (name: string) => {
+    const file = await openSafetensors(join(at(name), "model.safetensors"));
+    return Promise.all([...file.tensors.keys()].sort().map((tensor) => readTensor(file, tensor)));
+  };
+  const [base, one] = [await weights("base"), await weights("one")];
+  /** From the model with a share of the whole change. */
+  const farthest = async (name: string, share: number) =>
+    Math.max(
+      ...(await weights(name)).map((tensor, i) =>
+        tensor.reduce((most, value, k) => {
+          const before = base[i]![k]!;
+          return Math.max(most, Math.abs(value - (before + share * (one[i]![k]! - before))));
+        }, 0),
+      ),
+    );
+  expect(await farthest("base", 1)).toBeGreaterThan(1e-3); // a skill does change its model
+  expect(await farthest("sum", 1)).toBeLessThan(1e-6);
+  expect(await farthest("half", 0.5)).toBeLessThan(1e-6);
   const none = await merge("none", `${at("skill")}:1`, `${at("skill")}:-1`);
   expect(none).toMatchObject({ status: 1, json: { error: { code: "E_MISMATCH" } } });
 });
