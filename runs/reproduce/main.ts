@@ -3,10 +3,10 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
-import { AppError } from "../../src/base/errors.ts";
 import { onInterrupt } from "../../src/base/interrupt.ts";
+import { runCommand } from "./command.ts";
 import { indexPage, listLine, reproduce, resultsFolder } from "./reproduce.ts";
-import { BUDGETS, type Budget, type Context } from "./row.ts";
+import { type Context, parseBudget } from "./row.ts";
 import { shippedModel, shippedPair } from "./shipped-pair.ts";
 import { IDS, parseId } from "./table.ts";
 
@@ -27,29 +27,6 @@ npm run reproduce -- --list
 
 const root = join(import.meta.dirname, "../..");
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    help: { type: "boolean", default: false },
-    list: { type: "boolean", default: false },
-    budget: { type: "string", default: "minutes" },
-    data: { type: "string", default: join(root, "../shared/data") },
-    model: { type: "string" },
-    pair: { type: "string" },
-    train: { type: "string", default: join(root, "runs/smollm2/config/generator.json") },
-    methods: { type: "string", default: "" },
-    out: { type: "string", default: join(root, resultsFolder) },
-    work: { type: "string", default: join(root, "work/reproduce") },
-  },
-});
-
-function parseBudget(text: string): Budget {
-  const found = BUDGETS.find((one) => one === text);
-  if (found === undefined)
-    throw new AppError("E_USAGE", `--budget: expected one of ${BUDGETS.join(", ")}, found ${JSON.stringify(text)}`);
-  return found;
-}
-
 /** Runs tests by their files; false where one failed. */
 function runTests(files: readonly string[], titled: string | undefined): boolean {
   const filter = titled === undefined ? [] : ["-t", titled];
@@ -57,6 +34,21 @@ function runTests(files: readonly string[], titled: string | undefined): boolean
 }
 
 async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      help: { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
+      budget: { type: "string", default: "minutes" },
+      data: { type: "string", default: join(root, "../shared/data") },
+      model: { type: "string" },
+      pair: { type: "string" },
+      train: { type: "string", default: join(root, "runs/smollm2/config/generator.json") },
+      methods: { type: "string", default: "" },
+      out: { type: "string", default: join(root, resultsFolder) },
+      work: { type: "string", default: join(root, "work/reproduce") },
+    },
+  });
   if (values.help || (!values.list && positionals.length === 0)) return void process.stdout.write(help);
   if (values.list) return void process.stdout.write(`${IDS.map(listLine).join("\n")}\n`);
   const ids = positionals.map(parseId);
@@ -96,8 +88,4 @@ function progress(): (text: string) => void {
   };
 }
 
-await main().catch((error: unknown) => {
-  if (!(error instanceof AppError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
-});
+await runCommand(main);

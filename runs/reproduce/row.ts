@@ -1,8 +1,17 @@
 /** @file An item of the manifest: a page that is made, tests that are run, what trains first, what waits for a training, what is out, or another name. */
+import { AppError } from "../../src/base/errors.ts";
 
-/** How much is asked: a first look, the manifest's protocol on two cores, everything. */
+/** How much is trained and asked: a first look, the manifest's protocol on two cores, everything. */
 export const BUDGETS = ["minutes", "hours", "full"] as const;
 export type Budget = (typeof BUDGETS)[number];
+
+/** Throws E_USAGE for what is none. */
+export function parseBudget(text: string): Budget {
+  const found = BUDGETS.find((one) => one === text);
+  if (found === undefined)
+    throw new AppError("E_USAGE", `--budget: expected one of ${BUDGETS.join(", ")}, found ${JSON.stringify(text)}`);
+  return found;
+}
 
 export type Context = {
   readonly budget: Budget;

@@ -8,31 +8,13 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { AppError } from "../../src/base/errors.ts";
 import { onInterrupt } from "../../src/base/interrupt.ts";
+import { runCommand } from "../reproduce/command.ts";
+import { parseBudget } from "../reproduce/row.ts";
 import { shippedModel, shippedPair } from "../reproduce/shipped-pair.ts";
 import { trained } from "../reproduce/skills/trained.ts";
-import { type Budget, nameOf, plan, rateOf, stepsOf, TRAININGS, type Training } from "./trainings.ts";
+import { nameOf, plan, rateOf, stepsOf, TRAININGS, type Training } from "./trainings.ts";
 
 const root = join(import.meta.dirname, "../..");
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    list: { type: "boolean", default: false },
-    budget: { type: "string", default: "hours" },
-    data: { type: "string", default: join(root, "../shared/data") },
-    pair: { type: "string", default: shippedPair },
-    work: { type: "string", default: join(root, "work/reproduce") },
-  },
-});
-
-const budgets: readonly Budget[] = ["minutes", "hours", "full"];
-
-function budgetOf(text: string): Budget {
-  const found = budgets.find((one) => one === text);
-  if (found === undefined)
-    throw new AppError("E_USAGE", `--budget: expected one of ${budgets.join(", ")}, found ${JSON.stringify(text)}`);
-  return found;
-}
-
 function named(name: string): readonly Training[] {
   const groups: Readonly<Record<string, readonly Training[]>> = plan;
   const found = groups[name] ?? TRAININGS.filter((training) => nameOf(training) === name);
@@ -42,7 +24,17 @@ function named(name: string): readonly Training[] {
 }
 
 async function main(): Promise<void> {
-  const budget = budgetOf(values.budget);
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      list: { type: "boolean", default: false },
+      budget: { type: "string", default: "hours" },
+      data: { type: "string", default: join(root, "../shared/data") },
+      pair: { type: "string", default: shippedPair },
+      work: { type: "string", default: join(root, "work/reproduce") },
+    },
+  });
+  const budget = parseBudget(values.budget);
   const wanted = positionals.length === 0 ? TRAININGS : positionals.flatMap(named);
   if (values.list) {
     for (const [group, trainings] of Object.entries(plan))
@@ -65,8 +57,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main().catch((error: unknown) => {
-  if (!(error instanceof AppError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
-});
+await runCommand(main);

@@ -1,15 +1,14 @@
 /** @file Every training of Transformer² here, and the configuration of each: one table in the place of files that differ in a line. */
 import type { z } from "zod";
 import { classifierName } from "../../src/dispatch/skill-pool-file.ts";
+import type { MapGroup } from "../../src/models/decomposable.ts";
 import type { PromptLayout } from "../../src/text/prompt.ts";
 import type { Adapter } from "../../src/train/learner.ts";
 import type { TrainConfig } from "../../src/train/recipes/table.ts";
+import type { Budget } from "../reproduce/row.ts";
 import { classifierAnswer } from "./classifier.ts";
 import { type FamilyName, familyFile } from "./families.ts";
 import { SKILLS, type SkillName, tasks } from "./tasks.ts";
-
-/** How much is trained: a first look, what two cores do in a working day, the manifest's steps. */
-export type Budget = "minutes" | "hours" | "full";
 
 const adapters = {
   svf: { kind: "svf" },
@@ -26,6 +25,12 @@ export type AdapterName = keyof typeof adapters;
 export type AdapterKind = (typeof adapters)[AdapterName]["kind"];
 
 export const kindOf = (adapter: AdapterName): AdapterKind => adapters[adapter].kind;
+
+/** Which maps factors of singular values are of. */
+export function mapsOf(name: AdapterName): MapGroup {
+  const adapter = adapters[name];
+  return "maps" in adapter ? adapter.maps : "feed-forward";
+}
 
 /** By rewards, as the paper; on answers, as others do; on the few examples that a search reads too. */
 export type Way = "rewards" | "answers" | "shots";

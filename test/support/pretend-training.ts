@@ -1,11 +1,11 @@
 /** @file Made-up trainings of skills, as the pages of Transformer² find them. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { kindOf, nameOf, stepsOf, type Training } from "../../runs/transformer2/trainings.ts";
+import { kindOf, mapsOf, nameOf, stepsOf, type Training } from "../../runs/transformer2/trainings.ts";
 import { createRng } from "../../src/base/rng.ts";
 import { writeIa3 } from "../../src/lora/ia3-format.ts";
 import { writePeft } from "../../src/lora/peft-format.ts";
-import { type MapGroup, svfMaps } from "../../src/models/decomposable.ts";
+import { svfMaps } from "../../src/models/decomposable.ts";
 import type { Model } from "../../src/models/model.ts";
 import { linearName, linearSize } from "../../src/models/parameters.ts";
 import { writeExpert } from "../../src/svf/expert-file.ts";
@@ -28,11 +28,12 @@ export async function pretendTraining(runs: string, training: Training, { config
   const random = (length: number) => Float32Array.from({ length }, () => 3 * rng.next());
   const kind = kindOf(training.adapter);
   if (kind === "svf") {
-    const [, of = ""] = training.adapter.split("-");
-    const group: MapGroup = of === "attention" || of === "both" ? of : "feed-forward";
-    const most = Number(of) || Number.POSITIVE_INFINITY;
+    const most = Number(training.adapter.split("-")[1]) || Number.POSITIVE_INFINITY;
     const scales = new Map(
-      svfMaps(config, group).map(({ weight, inputs, outputs }) => [weight, random(Math.min(inputs, outputs, most))]),
+      svfMaps(config, mapsOf(training.adapter)).map(({ weight, inputs, outputs }) => [
+        weight,
+        random(Math.min(inputs, outputs, most)),
+      ]),
     );
     await writeExpert(join(run, "expert.safetensors"), { modelSha256: sha256, scales, renormalize: false, madeBy: {} });
   } else if (kind === "ia3") {
