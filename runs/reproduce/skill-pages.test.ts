@@ -47,8 +47,14 @@ const wanted = {
   "t2-table6-lora": [/\| intents: LoRA, policy gradient +\| +0\.0001 \|.*all rewards alike/s, /\| DoRA +\| +78\.09/],
   "t2-table6-shots": [/\| cem, 20 shots +\|/, /82\.18/],
   "t2-table7": [/\| IA³ on answers +\|/, /\| IA³ +\| +78\.01/],
-  "t2-table8": [/\| IA³ on 3 shots, 20 steps +\|/, /\| IA³, 1,000 steps +\| +79\.01/],
-  "t2-fig4": [/\| format +\| +2 \| +2 \|/, /overfit without early stopping/],
+  "t2-table8": [
+    /\| − IA³ on the same shots \| − IA³, ten times the steps \|.*\| cem, 3 shots +\| arc-challenge \| +[+−]\d.*\| IA³ on 3 shots, 20 steps +\|/s,
+    /\| IA³, 1,000 steps +\| +79\.01/,
+  ],
+  "t2-fig4": [
+    /\| format +\| +2 \| +2 \|.*− last \|.*\| chosen \| +format \| +[+−]\d/s,
+    /overfit without early stopping/,
+  ],
   "t2-fig7": [/\| open-book: cem by layer, 10 shots +\| +\d\.\d\d/, /near uniform/],
   "t2-fig10-11": [/\| SVF, rank 16, policy gradient +\| +\d/, /without numbers/],
   "t2-app-d": [/\| arc-challenge: cem, 5 shots +\|/, /ten generations are enough/],
@@ -56,9 +62,12 @@ const wanted = {
   "t2-second-pass": [/\| IA³, by prompt +\|/, /print no numbers/],
   "t2-mixture-of-loras": [/\| LoRA: uniform mixture +\|.*\| LoRAs of the pair: learnt +\| +\d/s, /promise this/],
   "t2-stability": [/\| intents: LoRA +\| +0\.0005 \|/, /few oscillations/],
-  "t2-forgetting": [/\| science \(LoRA\) +\|/, /continual learning/],
-  "t2-cls": [/by classifier, trained on answers: \d.*\| other +\|/s, /8 B parameters/],
-  "t2-transfer": [/\| shuffled +\| +format +\| [+−]\d/, /shuffled ones do worse/],
+  "t2-forgetting": [/\| science \(LoRA\) +\|.*none of the 35 is corrected/s, /continual learning/],
+  "t2-cls": [/by classifier, trained on answers: \d+\.\d ± \d.*\| other +\|.*\| +− by prompt \|/s, /8 B parameters/],
+  "t2-transfer": [
+    /\| shuffled +\| +format +\| [+−]\d.*− shuffled \|.*\| in order \| +format +\| +[+−]\d/s,
+    /shuffled ones do worse/,
+  ],
   "rv-19": [/\| +16 +\| +\d/, /grows with the number/],
 } as const satisfies Partial<Record<Id, readonly [RegExp, RegExp]>>;
 

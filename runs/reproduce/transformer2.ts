@@ -140,7 +140,7 @@ export const transformer2 = {
     ...page(
       "z of one model on another; order and shuffled control",
       "S3",
-      `${first("V", "W")}; then 0.2 h, and the second model is decomposed`,
+      `${first("V", "W")}; then 0.4 h, and the second model is decomposed`,
       transferPage,
     ),
     lacks: "shares found anew on the other model",

@@ -1,33 +1,35 @@
 /** @file What a search costs where there are more skills: the demand of a reviewer. */
-import { cp, mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { findShares } from "../../../src/dispatch/few-shot.ts";
 import { createShotScorer } from "../../../src/dispatch/shots.ts";
 import { openSkillPool } from "../../../src/dispatch/skill-pool-file.ts";
 import { pairSubject } from "../../../src/eval/subject.ts";
 import { loadPair } from "../../../src/pair/pair-file.ts";
-import { expertFileName } from "../../../src/svf/expert-file.ts";
 import { askedTask } from "../../transformer2/draw.ts";
-import { fewShot, TRAININGS, type Training } from "../../transformer2/trainings.ts";
+import { fewShot, kindOf, mapsOf, TRAININGS, type Training } from "../../transformer2/trainings.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import type { Context, Page } from "../row.ts";
 import { trainingNotes } from "../skills/notes.ts";
 import { openPlace, type Place } from "../skills/place.ts";
-import { searchSizes } from "../skills/search.ts";
+import { copied } from "../skills/pool.ts";
+import { searchSizes, usualShots } from "../skills/search.ts";
 import { type Trained, trained } from "../skills/trained.ts";
-import { usualShots } from "./t2-accuracy.ts";
 
 const counts = [2, 4, 8, 16] as const;
 const most = counts.at(-1)!;
 const generations = 2;
 
-/** Factors of feed-forward maps that other pages train anyway: skills, their second seeds and rates, those on answers. */
-const isFactors = ({ adapter, task }: Training) => adapter.startsWith("svf") && task !== "classifier";
+/**
+ * Factors of feed-forward maps that other pages train anyway: skills by rewards and on answers, with fewer singular values, at second rates and
+ * seeds. None was trained on the examples that score a mixture.
+ */
+const isOfMany = ({ adapter, task, by }: Training): boolean =>
+  kindOf(adapter) === "svf" && mapsOf(adapter) === "feed-forward" && task !== "classifier" && by !== "shots";
+export const many: readonly Training[] = TRAININGS.filter(isOfMany);
 
 export async function manySkillsPage(context: Context): Promise<Page> {
   const place = await openPlace(context);
   const all: Trained[] = [];
-  for (const training of TRAININGS.filter(isFactors)) {
+  for (const training of many) {
     if (all.filter(({ failed }) => failed === undefined).length === most) break;
     all.push(await trained(training, context));
   }
@@ -46,10 +48,7 @@ export async function manySkillsPage(context: Context): Promise<Page> {
 }
 
 async function timed(skills: readonly Trained[], place: Place, context: Context): Promise<(string | number)[]> {
-  const folder = join(place.pools, `first-${skills.length}`);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  for (const { name, folder: run } of skills) await cp(join(run, expertFileName), join(folder, `${name}.safetensors`));
+  const { folder } = await copied(`first-${skills.length}`, new Map(skills.map((one) => [one.name, one])), place);
   await using subject = pairSubject(await loadPair(place.pair, { exact: true }));
   const { examples, maxTokens, scorer } = askedTask(place.families[fewShot], { split: "test", items: 1 });
   const pool = await openSkillPool(folder, subject);

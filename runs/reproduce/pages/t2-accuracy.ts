@@ -10,7 +10,7 @@ import { chosen, type Validated } from "../skills/chosen.ts";
 import { againstArm, againstBase, againstConstant, standing } from "../skills/compare.ts";
 import { paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
 import { openPool, type Pool } from "../skills/pool.ts";
-import { searched } from "../skills/search.ts";
+import { searched, usualShots } from "../skills/search.ts";
 import { type Trained, trainedAll } from "../skills/trained.ts";
 
 /** Own tasks, each asked by what was trained for it, all under one label. */
@@ -75,9 +75,6 @@ function paperTable(part: "own" | "unseen", names: readonly (keyof typeof paper.
     names.map((name) => [name, ...paper.accuracy[name][part].map((cell) => number(cell, 2))]),
   );
 }
-
-/** Of examples in a search, on pages that do not compare their numbers. */
-export const usualShots = 10;
 
 /** Ways from a question to a skill that a pool of skills has. */
 export function dispatchers({ folder, hasClassifier }: Pool): Arm[] {

@@ -9,9 +9,8 @@ import { type Arm, askSkills, base, shareOf } from "../skills/ask.ts";
 import { againstArm, againstBase, differenceTable, standing } from "../skills/compare.ts";
 import { paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
 import { openPool } from "../skills/pool.ts";
-import { type Mixture, searched, type Wanted } from "../skills/search.ts";
+import { type Mixture, searched, usualShots, type Wanted } from "../skills/search.ts";
 import { type Trained, trainedAll } from "../skills/trained.ts";
-import { usualShots } from "./t2-accuracy.ts";
 
 type Spec = Omit<Wanted, "pool">;
 

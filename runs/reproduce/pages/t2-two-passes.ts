@@ -18,8 +18,8 @@ import { paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
 import { oneSpace } from "../skills/one-space.ts";
 import { openPlace } from "../skills/place.ts";
 import { openPool, type Pool, type PoolName } from "../skills/pool.ts";
-import { searched } from "../skills/search.ts";
-import { dispatchers, usualShots } from "./t2-accuracy.ts";
+import { searched, usualShots } from "../skills/search.ts";
+import { dispatchers } from "./t2-accuracy.ts";
 
 /** Questions that are timed: of one token, and of long answers. */
 const timedItems: Readonly<Record<Budget, { readonly short: number; readonly long: number }>> = {
@@ -166,7 +166,7 @@ export async function secondPassPage(context: Context): Promise<Page> {
   const lines = await askSkills({ tasks: UNSEEN, arms: [base, ...arms] }, context);
   return {
     text: paragraphs(
-      "The first pass names a skill by prompt; in the second it is one of factors by rewards (five skills), or a LoRA or IA³ adapter on answers (two skills: the first pass knows fewer names).",
+      "The first pass names a skill by prompt; in the second it is one of factors by rewards (five skills), or a LoRA or IA³ adapter on answers, at the better of two rates by validation (two skills: the first pass knows fewer names).",
       ...standing(
         lines,
         arms.map(({ label }) => label),
@@ -196,7 +196,7 @@ export async function mixtureOfLorasPage(context: Context): Promise<Page> {
   const labels = [...new Set(all.map(({ method }) => method))].filter((label) => label !== base.label);
   return {
     text: paragraphs(
-      "Mixtures of LoRAs, W + Σ α_k B_k A_k, by the same dispatchers as factors of singular values.",
+      "Mixtures of LoRAs, W + Σ α_k B_k A_k, by the same dispatchers as factors of singular values. Of LoRAs there are two skills, trained on answers at the better of two rates by validation; of factors there are five, trained by rewards. So the pools differ in more than in what is mixed.",
       ...standing(all, labels, context),
       stepNote(context),
       ...trainingNotes(missing),

@@ -7,7 +7,7 @@ import type { Context } from "../row.ts";
 import { type Arm, askSkills, base, shareOf } from "./ask.ts";
 import { type GatesBy, pairGates } from "./pair-gates.ts";
 import { openPool } from "./pool.ts";
-import { searched } from "./search.ts";
+import { searched, usualShots as shots } from "./search.ts";
 import { trained } from "./trained.ts";
 
 type Point = Arm & {
@@ -19,7 +19,6 @@ type Point = Arm & {
   readonly bytes: number;
 };
 
-const shots = 10;
 const loraPool = "LoRAs of the pair";
 const svfPool = "skills (SVF)";
 

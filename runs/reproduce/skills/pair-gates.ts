@@ -1,10 +1,10 @@
 /** @file A pair's own pool of LoRAs on a task: gates that its generator predicts from the prompt, or that few examples choose. */
 import { existsSync } from "node:fs";
-import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readJsonFile, writeJsonFile } from "../../../src/base/json-file.ts";
 import { type GateWay, specializeFromExamples, splitExamples } from "../../../src/dispatch/gates.ts";
+import { withNewFolder } from "../../../src/export/new-folder.ts";
 import { loadPair } from "../../../src/pair/pair-file.ts";
 import { encodeSpecialization, writeSpecialization } from "../../../src/pair/specialization-file.ts";
 import { createSpecializer } from "../../../src/pair/specialize.ts";
@@ -15,6 +15,7 @@ import { openPlace } from "./place.ts";
 import { searchSizes } from "./search.ts";
 
 const Found = z.strictObject({ seconds: z.number(), bytes: z.int(), examples: z.int() });
+const record = "found.json";
 export type PairGates = z.infer<typeof Found> & { readonly method: string };
 
 /** Where gates come from. */
@@ -24,15 +25,9 @@ export type GatesBy = "predicted" | GateWay;
 export async function pairGates(by: GatesBy, task: TaskName, shots: number, context: Context): Promise<PairGates> {
   const place = await openPlace(context);
   const folder = join(place.searches, ["pair", task, by, shots, context.budget].join("-"));
-  const record = join(folder, "found.json");
-  if (!existsSync(record)) {
-    const part = `${folder}.part`;
-    await rm(part, { recursive: true, force: true });
-    await writeJsonFile(join(part, "found.json"), await make(part));
-    await rm(folder, { recursive: true, force: true });
-    await rename(part, folder);
-  }
-  return { ...(await readJsonFile(record, Found)), method: `specialization:${folder}` };
+  if (!existsSync(folder))
+    await withNewFolder(folder, async (part) => writeJsonFile(join(part, record), await make(part)));
+  return { ...(await readJsonFile(join(folder, record), Found)), method: `specialization:${folder}` };
 
   async function make(into: string): Promise<z.infer<typeof Found>> {
     const pair = await loadPair(place.pair, { exact: true });

@@ -1,14 +1,15 @@
 /** @file Mixtures that few examples choose, kept as one skill beside the search's history: searched once, whatever page asks for it. */
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../../../src/base/errors.ts";
+import { sha256 } from "../../../src/base/hash.ts";
 import { readJsonFile, writeJsonFile } from "../../../src/base/json-file.ts";
 import { findShares, type SearchName } from "../../../src/dispatch/few-shot.ts";
 import { createShotScorer } from "../../../src/dispatch/shots.ts";
 import { openSkillPool } from "../../../src/dispatch/skill-pool-file.ts";
 import { pairSubject } from "../../../src/eval/subject.ts";
+import { withNewFolder } from "../../../src/export/new-folder.ts";
 import { loadPair } from "../../../src/pair/pair-file.ts";
 import { askedTask } from "../../transformer2/draw.ts";
 import type { TaskName } from "../../transformer2/tasks.ts";
@@ -16,6 +17,9 @@ import type { Budget, Context } from "../row.ts";
 import type { Arm } from "./ask.ts";
 import { openPlace } from "./place.ts";
 import type { Pool } from "./pool.ts";
+
+/** Of examples in a search, on pages that do not compare their numbers. */
+export const usualShots = 10;
 
 export type Wanted = {
   readonly pool: Pool;
@@ -44,6 +48,7 @@ const Found = z.strictObject({
     }),
   ),
 });
+const record = "found.json";
 export type Mixture = z.infer<typeof Found> & Arm & { readonly shots: number; readonly task: TaskName };
 
 /** The published code's, or a few. */
@@ -59,30 +64,25 @@ export const searchSizes = ({ budget }: Pick<Context, "budget">) => sizes[budget
 export async function searched(wanted: Wanted, context: Context): Promise<Mixture> {
   const { pool, task, shots, search: by = "cem", perLayer = false } = wanted;
   const place = await openPlace(context);
-  const name = [pool.name, task, by, ...(perLayer ? ["layers"] : []), shots, context.budget].join("-");
+  const { examples, scorer, maxTokens } = askedTask(place.families[task], { split: "test", items: 1 });
+  const shown = examples.slice(0, shots);
+  // Named by what it reads too: of other skills or examples it is another search.
+  const content = sha256(JSON.stringify([pool.sha256, shown])).slice(0, 12);
+  const name = [pool.name, task, by, ...(perLayer ? ["layers"] : []), shots, context.budget, content].join("-");
   const folder = join(place.searches, name);
   const label = `${by}${perLayer ? " by layer" : ""}, ${shots} shots`;
   const known = { label, method: `${pool.name === "svf" ? "svf" : "lora"}:${folder}`, shots, task };
-  const record = join(folder, "found.json");
-  if (!existsSync(record)) {
-    const part = `${folder}.part`;
-    await rm(part, { recursive: true, force: true });
-    await mkdir(part, { recursive: true });
-    const found = await search(part);
-    await writeJsonFile(join(part, "found.json"), found);
-    await rm(folder, { recursive: true, force: true });
-    await rename(part, folder);
-  }
-  return { ...(await readJsonFile(record, Found)), ...known };
+  if (!existsSync(folder))
+    await withNewFolder(folder, async (part) => writeJsonFile(join(part, record), await search(part)));
+  return { ...(await readJsonFile(join(folder, record), Found)), ...known };
 
   async function search(into: string): Promise<z.infer<typeof Found>> {
     const { signal, tell } = context;
     await using subject = pairSubject(await loadPair(place.pair, { exact: true }));
-    const { examples, scorer, maxTokens } = askedTask(place.families[task], { split: "test", items: 1 });
     const opened = await openSkillPool(pool.folder, subject);
     const { change, steer } = opened.steered();
     const from = performance.now();
-    const asked = { examples: examples.slice(0, shots), scorer: scorer as "exact", maxTokens };
+    const asked = { examples: shown, scorer: scorer as "exact", maxTokens };
     await using scoring = createShotScorer({ ...subject, change }, asked);
     const found = await findShares(
       { skills: opened.names.length, layers: opened.layers, examples: asked.examples.length },

@@ -1,8 +1,9 @@
 /** @file A second model of the same shape: the pair's edge model, fine-tuned by a LoRA that is merged into it. */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, symlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { readJsonFile } from "../../../src/base/json-file.ts";
+import { withNewFolder } from "../../../src/export/new-folder.ts";
 import { findPeft } from "../../../src/lora/find-peft.ts";
 import { readPeftChange } from "../../../src/lora/peft-change.ts";
 import { openModel, saveModel } from "../../../src/models/model-file.ts";
@@ -20,21 +21,19 @@ const second = "second";
 export async function secondPair(place: Place, { folder: run, name }: Trained): Promise<string> {
   const pair = join(place.pools, "..", `pair-${name}`);
   if (existsSync(pair)) return pair;
-  const part = `${pair}.part`;
-  await rm(part, { recursive: true, force: true });
-  await mkdir(part, { recursive: true });
-  const model = await openModel(place.model.edge);
-  const change = await readPeftChange(await findPeft(run), peftBaseOf(model));
-  const { weights } = await applyPeftChange(model, change);
-  const values = new Map<string, Float32Array>();
-  for (const weight of parameterShapes(model.config).keys()) values.set(weight, await readWeight(weights[weight]!));
-  await saveModel(join(part, second), model.config, values);
-  for (const file of await readdir(place.pair))
-    if (file !== pairFileName && !file.startsWith(".")) await symlink(join(place.pair, file), join(part, file));
-  const { format: _, ...file } = await readJsonFile(join(place.pair, pairFileName), PairFile);
-  const hasTokenizer = file.tokenizer !== undefined || existsSync(join(place.pair, "tokenizer"));
-  await writePairFile(part, { ...file, edge: second, ...(hasTokenizer ? {} : { tokenizer: file.edge }) });
-  await rename(part, pair);
+  await withNewFolder(pair, async (part) => {
+    const model = await openModel(place.model.edge);
+    const change = await readPeftChange(await findPeft(run), peftBaseOf(model));
+    const { weights } = await applyPeftChange(model, change);
+    const values = new Map<string, Float32Array>();
+    for (const weight of parameterShapes(model.config).keys()) values.set(weight, await readWeight(weights[weight]!));
+    await saveModel(join(part, second), model.config, values);
+    for (const file of await readdir(place.pair))
+      if (file !== pairFileName && !file.startsWith(".")) await symlink(resolve(place.pair, file), join(part, file));
+    const { format: _, ...file } = await readJsonFile(join(place.pair, pairFileName), PairFile);
+    const hasTokenizer = file.tokenizer !== undefined || existsSync(join(place.pair, "tokenizer"));
+    await writePairFile(part, { ...file, edge: second, ...(hasTokenizer ? {} : { tokenizer: file.edge }) });
+  });
   return pair;
 }
 

@@ -20,6 +20,8 @@ export type Trained = {
   readonly name: string;
   /** The run's folder. */
   readonly folder: string;
+  /** What it gave, where it did not fail: a file of factors, or an adapter's folder. */
+  readonly result: string;
   /** Its name as a method of an evaluation. */
   readonly method: string;
   /** Of all its steps, those of earlier commands among them. */
@@ -50,7 +52,7 @@ export async function trained(training: Training, context: Context): Promise<Tra
   }
   const isExpert = kindOf(training.adapter) === "svf";
   const result = join(folder, isExpert ? expertFileName : "adapter");
-  const known = { training, name, folder, method: `${isExpert ? "svf" : "lora"}:${folder}` };
+  const known = { training, name, folder, result, method: `${isExpert ? "svf" : "lora"}:${folder}` };
   const failure = `${folder}.failed`;
   const before = await secondsOf(folder);
   if (existsSync(failure)) return { ...known, seconds: before, failed: await readFile(failure, "utf8") };
