@@ -17,15 +17,18 @@ const shownAsJson = new RegExp(
   "u",
 );
 const asksForOne =
-  /\b(?:a|one|single|the|with) (?:single |one |function |right ){0,3}calls?\b|\bonly (?:the|a) call\b/iu;
+  /\b(?:a|one|single|with) (?:single |one |function |right ){0,3}calls?\b|\b(?:write|return|output|give|print|only|just|with) the (?:function )?call\b/iu;
+/** An order to write it, in the same sentence: not "the user writes one call". */
+const orders =
+  /(?:^\s*|[:;,]\s{0,4}|\b(?:and|then|please|always|must|should|only|just) )(?:answer|reply|respond|return|output|write|give|print|produce|emit|turn|translate|convert|map|call|make|choose|pick|select)\b/iu;
 /** That there may be no call, several, or something beside it. */
 const asksForMore =
-  /\b(?:when|if|once|unless|greets?|questions?|results?|explain|reasons?|why|otherwise|if (?:no|none|nothing|unsure)|several|one or more|zero or more|multiple|each of|then (?:say|tell|write|answer)|followed by|calls in|list of calls|natural language|or (?:answer|reply|say))\b/iu;
+  /\b(?:when|if|once|unless|greets?|questions?|results?|explain|reasons?|why|otherwise|if (?:no|none|nothing|unsure)|several|one or more|zero or more|multiple|each of|then (?:say|tell|write|answer)|followed by|calls in|list of calls|natural language|or (?:answer|reply|say))\b|(?:^|[.!?:;,\n]\s{0,4}|\b(?:and|also) )(?:say|tell|describe|summari[sz]e|add|ask|greet|help|apologi[sz]e)\b/iu;
 
 /** Throws as `callsSpec` and `schemaSpec` do for functions that cannot be kept. */
 export function findCalls(prompt: string): FoundConstraint | undefined {
   const asJson = shownAsJson.exec(prompt);
-  if (shown.test(prompt) === (asJson !== null) || !asksForOne.test(prompt)) return undefined;
+  if (shown.test(prompt) === (asJson !== null) || !ordersOne(prompt)) return undefined;
   const found = [...prompt.matchAll(list)].flatMap((match) => {
     const from = match.index + match[0].length;
     const { functions, end } = signaturesFrom(prompt, from);
@@ -38,6 +41,9 @@ export function findCalls(prompt: string): FoundConstraint | undefined {
   if (asksForMore.test(rest) || another.test(rest)) return undefined;
   return { spec: asJson === null ? callsSpec(functions) : jsonCallsSpec(functions, asJson[1]!), because };
 }
+
+const ordersOne = (prompt: string): boolean =>
+  prompt.split(/[.!?]\s|\n/u).some((sentence) => asksForOne.test(sentence) && orders.test(sentence));
 
 /** Any of the arguments in alphabetical order, in which generators learn to write them; their values are texts. */
 function jsonCallsSpec(functions: readonly FunctionSignature[], argumentsKey: string): ConstraintSpec {

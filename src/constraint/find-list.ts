@@ -77,13 +77,15 @@ function plainItems(text: string, from: number): List | undefined {
   const unmarked = () => list.split(isSlashed ? "/" : isBoth ? / or | and /iu : / or /iu);
   const parts = separator === undefined ? unmarked() : list.split(separator);
   const last = parts.at(-1)!;
-  const joined = separator === undefined ? [last] : last.replace(/^\s*(?:or|and) /iu, "").split(/ or | and /iu);
+  const hasOr = isSlashed || / or /iu.test(list);
+  const joined =
+    separator === undefined ? [last] : last.replace(/^\s*(?:or|and) /iu, "").split(hasOr ? / or /iu : / and /iu);
   const items = [...parts.slice(0, -1), ...joined].map((part) =>
     unquoted(part.trim().replace(/^(?:or |either |the (?:word|label|value) )/iu, "")),
   );
-  const hasOr = isSlashed || / or /iu.test(list);
   const isJoinedEarly = separator !== undefined && parts.slice(0, -1).some((part) => / or /iu.test(part));
-  return isList(items) && !isJoinedEarly && items.every(isPlain)
+  const goesOn = hasOr && / and /iu.test(joined.at(-1)!); // urgent or normal and tell why
+  return isList(items) && !isJoinedEarly && !goesOn && items.every(isPlain)
     ? { items, end: from + body!.length, hasOr }
     : undefined;
 }
@@ -91,9 +93,10 @@ function plainItems(text: string, from: number): List | undefined {
 /** Names of things, not phrases that go on: "in English", "a haiku", "if happy". */
 const isPlain = (item: string): boolean =>
   !/^not\b|^etc$/u.test(item) &&
-  !/^(?:in|to|for|about|from|by|at|on|as|like|when|if|with|that|which|what|how|a|an|any|all|it|them|also|your|my|user's|polite)\b/iu.test(
+  !/^(?:in|to|for|about|from|by|at|on|as|like|when|if|with|that|which|what|how|a\s|an|any|all|it|them|also|your|my|user's|polite)\b/iu.test(
     item,
   ) &&
+  !/\s(?:if|when|whenever|whichever|unless|only|first)\b/iu.test(item) &&
   !/\s(?:that|which|you|your|user|users|text|input|question|questions)\b|^(?:the|this|your) /iu.test(item);
 
 const isList = (items: readonly string[]): boolean =>
