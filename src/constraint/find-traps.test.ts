@@ -18,6 +18,7 @@ const traps: readonly (readonly [why: string, prompts: readonly string[]])[] = [
       "Choose one of: red, green. Greet the user first.",
       "Give the hex code of the colour. Pick one of: red, blue.",
       'Answer "yes" or "no" with the page where it stands.',
+      'If the plant is edible, answer "yes" with the name of its family, else answer "no". Labels: yes, no.',
       "Labels: happy, sad. Write the mood and how strong it is.",
       "Labels: red, blue.\n\nDescribe them.",
       "Options:\nA) rest\nB) walk\nAnswer with the letter only. Answer with one of the options.",
@@ -127,6 +128,11 @@ test.each([
   ["Classify its emotion. Respond with one of: joy, anger. Do not include any other text.", "joy, anger"],
   ["The labels are: toxic, fine. Reply with the label that fits best.", "toxic, fine"],
   ["Route the ticket to one of the teams: network, hardware. Answer with the team name.", "network, hardware"],
+  ['Say whether the plant is edible. If it is, answer "yes", else answer "no". Labels: yes, no.', "yes, no"],
+  [
+    "Sort the letter. If it asks for money, generate 'BILL'. If it says thanks, generate 'THANKS'. Answer with one of: BILL, THANKS.",
+    "BILL, THANKS",
+  ],
   ["Classify the plant as tall or short.\n\nInput: oak\nOutput: tall\n\nInput: moss\nOutput:", "tall, short"],
 ])("labels are found in: %s", (prompt, labels) => {
   expect(findConstraint(prompt)?.spec).toEqual({ kind: "labels", labels: labels.split(", ") });

@@ -225,6 +225,7 @@ function asksForMore(front: string, behind: string, found: readonly Found[], lab
     nouns: new Set(called.filter((word) => !inputNoun.test(word))),
     areLetters: labels.every((label) => label.length === 1),
     haveHeading: found.some(({ heading }) => heading === true),
+    said: new Set(labels.map((label) => label.toLowerCase())),
   };
   return otherOrder(front.replace(negated, ""), behind.replace(negated, "").replace(form, " "), names) !== undefined;
 }

@@ -77,6 +77,8 @@ export type Labels = {
   readonly areLetters: boolean;
   /** Whether they stand under a heading, so that what is asked is said elsewhere. */
   readonly haveHeading: boolean;
+  /** The labels themselves, in lower case. */
+  readonly said: ReadonlySet<string>;
 };
 
 /**
@@ -107,8 +109,10 @@ function isWhatTheLabelTells(clause: string, labels: Labels): boolean {
   return labels.haveHeading && saying.has(verb) && next === "the";
 }
 
-function asksForLabel(clause: string, { nouns, areLetters }: Labels): boolean {
+function asksForLabel(clause: string, { nouns, areLetters, said: labels }: Labels): boolean {
   const [verb = "", ...rest] = clause.toLowerCase().replace(ofTheInput, "").trimEnd().split(/\s+/u);
+  const object = rest.join(" ").replace(/^(?:with )?["“'`]?|["”'`]$/gu, "");
+  if (labels.has(object) && (saying.has(verb) || verb === "generate")) return true;
   if (!saying.has(verb)) return false;
   const said = /^(?:choose|pick|select|assign)$/u.test(verb) ? rest.slice(0, relative(rest)) : rest;
   const isLetter = (word: string) => areLetters && /^(?:letter|number|digit|figure)$/u.test(word);
