@@ -333,7 +333,7 @@ function instructionTasks(
   });
 }
 
-/** Tables and list functions that no training prompt has. */
+/** Tables that no training prompt has, and functions over lists in wordings that none has; the functions themselves are trained. */
 function syntheticTasks({ split, count }: Bench, tables: number, lists: number): SuiteTask[] {
   const plain = (text: string): Text => ({ text, source: "synthetic", domain: "", intent: "" });
   const table = (i: number) =>
