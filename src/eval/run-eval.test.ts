@@ -32,7 +32,12 @@ const talker: Required<Omit<Subject, "stored" | "pair">> = {
   model: talkativeModel(1),
   tokenizer: smallTokenizer,
   layout,
-  specialize: async (prompt) => ({ model: talkativeModel(100 + prompt.length), bytes: prompt.length, flops: 0 }),
+  specialize: async (prompt) => ({
+    model: talkativeModel(100 + prompt.length),
+    bytes: prompt.length,
+    flops: 0,
+    seconds: 0,
+  }),
 };
 const timesNothing = { threads: 1, timedQueries: 0 };
 const tasksOf = async (subject: Subject, tasks: readonly EvalTask[], options: EvalOptions) =>

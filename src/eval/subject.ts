@@ -33,10 +33,13 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
       const specialization = known.get(prompt) ?? (await (await specializer).specialize(prompt));
       known.set(prompt, specialization);
       const read = specialization.promptTokens + specialization.layers;
+      const from = performance.now();
+      const model = await specializedEdge(pair, specialization);
       return {
-        model: await specializedEdge(pair, specialization),
+        model,
         bytes: encodeSpecialization(specialization).length,
         flops: specializeFlops(pair, read),
+        seconds: ((specialization.ms?.cloud ?? 0) + performance.now() - from) / 1000,
       };
     },
     [Symbol.asyncDispose]: async () => (await specializer)?.close(),

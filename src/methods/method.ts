@@ -33,6 +33,8 @@ export type SpecializedModel = {
   readonly bytes: number;
   /** Floating-point operations of the cloud pass. */
   readonly flops: number;
+  /** Of the cloud pass and of putting its LoRA to the weights. Opening the cloud model is not counted: it is done once for all prompts. */
+  readonly seconds: number;
 };
 
 /** What a method may know of a task: all but the inputs that it is tested on. */

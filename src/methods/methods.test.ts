@@ -34,7 +34,7 @@ const subject: Subject = {
   ...plain,
   async specialize(prompt) {
     generated.by = prompt;
-    return { model: talkativeModel(2), bytes: 7, flops: 1000 };
+    return { model: talkativeModel(2), bytes: 7, flops: 1000, seconds: 0 };
   },
 };
 

@@ -8,9 +8,8 @@ const refusesGenerator = ({ specialize }: Subject): string | undefined =>
 
 /** Specialised by one text; `examples` of them are labelled. */
 async function specializedBy(subject: Subject, prompt: string, examples = 0): Promise<Prepared> {
-  const from = performance.now();
-  const { model, bytes, flops } = await subject.specialize!(prompt);
-  return { model, prompt, cost: { seconds: (performance.now() - from) / 1000, flops, bytes, examples } };
+  const { model, ...cost } = await subject.specialize!(prompt);
+  return { model, prompt, cost: { ...cost, examples } };
 }
 
 export const specialized: Method = {
