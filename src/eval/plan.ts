@@ -11,6 +11,8 @@ import { choosingScorers, type ScorerName, scorersOf } from "./scorers/table.ts"
 export type Selection = {
   /** Only tasks whose name matches. Prompts of controls are drawn before, from all tasks. */
   readonly only?: RegExp | undefined;
+  /** Whether tasks get prompts of controls from the other ones, on by default. Without, a task is the same whatever stands beside it. */
+  readonly controls?: boolean | undefined;
   /** Uses at most so many samples of each task. */
   readonly limit?: number | undefined;
   /**
@@ -35,7 +37,7 @@ export type PlannedTask = {
 /** Throws E_DATA where nothing is left, and for an unknown scorer; E_USAGE for a constraint that no task can use. */
 export function selectTasks(
   tasks: readonly EvalTask[],
-  { only, limit, seeds, written, constraint }: Selection,
+  { only, controls = true, limit, seeds, written, constraint }: Selection,
 ): PlannedTask[] {
   const variants =
     seeds === undefined
@@ -45,7 +47,9 @@ export function selectTasks(
             task.seed === undefined ? [reseeded(task, seed)] : task.seed === seed ? [task] : [],
           ),
         );
-  const selected = withControls(variants).filter(({ name }) => only === undefined || only.test(name));
+  const selected = (controls ? withControls(variants) : variants).filter(
+    ({ name }) => only === undefined || only.test(name),
+  );
   if (selected.length === 0) throw new AppError("E_DATA", "evaluation: expected at least one task, found none");
   const planned = selected.map((chosen) => {
     const task = written?.(chosen) && chosen.layout === undefined ? withoutChoices(chosen, scorersOf(chosen)) : chosen;

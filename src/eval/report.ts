@@ -3,6 +3,7 @@ import { groupBy } from "../base/group-by.ts";
 import { createRng, type Rng } from "../base/rng.ts";
 import type { LogLine } from "./log.ts";
 import {
+  BOOTSTRAP_RESAMPLES,
   type Cluster,
   clusterBootstrap,
   columnMeans,
@@ -76,10 +77,15 @@ export type ReportOptions = {
   readonly against?: string | undefined;
   /** Of the bootstrap. */
   readonly seed?: number;
+  readonly resamples?: number;
 };
 
 const headline = "specialized";
 const controls = ["sibling-prompt", "far-prompt"];
+
+/** How resamples are drawn. */
+type Draws = { readonly rng: Rng; readonly resamples: number };
+const splitDraws = ({ rng, resamples }: Draws, name: string): Draws => ({ rng: rng.split(name), resamples });
 
 /** Lines of one method in one task by question. */
 type Answers = ReadonlyMap<string, LogLine>;
@@ -91,10 +97,14 @@ type Stratum = {
 };
 
 /** Makes all numbers of a report. Lines of the same question count once, the last one. */
-export function summarize(lines: readonly LogLine[], { against, seed = 1 }: ReportOptions = {}): EvalReport {
+export function summarize(
+  lines: readonly LogLine[],
+  { against, seed = 1, resamples = BOOTSTRAP_RESAMPLES }: ReportOptions = {},
+): EvalReport {
   const rng = createRng(seed).split("bootstrap");
   const strata = [...groupBy(lines, ({ stratum }) => stratum)].map(
-    ([name, members]) => [name, summarizeStratum(members, { against, rng: rng.split(name) })] as const,
+    ([name, members]) =>
+      [name, summarizeStratum(members, { against, draws: { rng: rng.split(name), resamples } })] as const,
   );
   const adjusted = holm(strata.flatMap(([, { comparisons }]) => comparisons.map(({ p }) => p)));
   let at = 0;
@@ -110,7 +120,7 @@ export function summarize(lines: readonly LogLine[], { against, seed = 1 }: Repo
 
 function summarizeStratum(
   lines: readonly LogLine[],
-  { against, rng }: { against: string | undefined; rng: Rng },
+  { against, draws }: { against: string | undefined; draws: Draws },
 ): StratumReport {
   const methodOf = methodNames(lines);
   const byTask = groupBy(lines, ({ task }) => task);
@@ -140,11 +150,11 @@ function summarizeStratum(
     methods: Object.fromEntries(
       methods.map((method) => {
         const groups = stratum.tasks.flatMap((task) => cells.get(task)!.get(method) ?? []);
-        return [method, methodReport(groups, rng.split(method))];
+        return [method, methodReport(groups, splitDraws(draws, method))];
       }),
     ),
-    promptEffect: promptEffect(stratum, rng.split("prompt effect")),
-    comparisons: comparePairs(stratum, against, rng),
+    promptEffect: promptEffect(stratum, splitDraws(draws, "prompt effect")),
+    comparisons: comparePairs(stratum, against, draws),
   };
 }
 
@@ -174,7 +184,7 @@ function cellOf(lines: readonly LogLine[]): Cell {
   };
 }
 
-function methodReport(lines: readonly LogLine[], rng: Rng): MethodReport {
+function methodReport(lines: readonly LogLine[], draws: Draws): MethodReport {
   const groups = [...groupBy(lines, ({ task }) => task).values()];
   const cells = groups.map(cellOf);
   const clusters = groups.map((group): Cluster => [group.map(scoreOf)]);
@@ -185,7 +195,7 @@ function methodReport(lines: readonly LogLine[], rng: Rng): MethodReport {
     tasks: cells.length,
     n: lines.length,
     score: mean(cells.map(({ score }) => score)),
-    interval: clusterBootstrap(clusters, ([value]) => value!, { rng, items: groups.map(itemsOfLines) }),
+    interval: clusterBootstrap(clusters, ([value]) => value!, { ...draws, items: groups.map(itemsOfLines) }),
     harmonic: harmonicMean(cells.map(({ score }) => score)),
     failed: cells.reduce((sum, { failed }) => sum + failed, 0),
     inputTokens: meanOrNull(cells.map(({ inputTokens }) => inputTokens)),
@@ -218,7 +228,7 @@ function comparedOf({ tasks, answers }: Stratum, methods: readonly string[]): Ma
 }
 
 /** specialised − the better of the controls: the better one over all tasks, found anew in each resample. */
-function promptEffect(stratum: Stratum, rng: Rng): PromptEffect | null {
+function promptEffect(stratum: Stratum, draws: Draws): PromptEffect | null {
   const present = controls.filter((control) => stratum.methods.includes(control));
   const columns = [headline, ...present];
   if (present.length === 0 || !stratum.methods.includes(headline)) return null;
@@ -230,7 +240,7 @@ function promptEffect(stratum: Stratum, rng: Rng): PromptEffect | null {
   const means = columnMeans(members);
   return {
     effect: effectOf(means),
-    ...clusterBootstrap(members, effectOf, { rng, items }),
+    ...clusterBootstrap(members, effectOf, { ...draws, items }),
     specialized: means[0]!,
     controls: Object.fromEntries(present.map((control, i) => [control, means[i + 1]!])),
     tasks: compared.size,
@@ -238,7 +248,7 @@ function promptEffect(stratum: Stratum, rng: Rng): PromptEffect | null {
   };
 }
 
-function comparePairs(stratum: Stratum, against: string | undefined, rng: Rng): Comparison[] {
+function comparePairs(stratum: Stratum, against: string | undefined, draws: Draws): Comparison[] {
   const { methods } = stratum;
   const pairs =
     against === undefined
@@ -252,16 +262,16 @@ function comparePairs(stratum: Stratum, against: string | undefined, rng: Rng): 
     const compared = [...comparedOf(stratum, [method, other]).values()];
     const clusters = compared.map(({ scores }) => scores);
     if (clusters.length === 0) return [];
-    const stream = rng.split(`${method} − ${other}`);
+    const stream = splitDraws(draws, `${method} − ${other}`);
     const differences = clusters.map(([one, two]) => mean(one!) - mean(two!));
-    const p = signFlipTest(differences, stream.split("signs"));
+    const p = signFlipTest(differences, stream.rng.split("signs"));
     return [
       {
         method,
         against: other,
         difference: mean(differences),
         ...clusterBootstrap(clusters, ([one, two]) => one! - two!, {
-          rng: stream,
+          ...stream,
           items: compared.map(({ items }) => items),
         }),
         tasks: clusters.length,

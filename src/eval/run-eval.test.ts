@@ -227,6 +227,46 @@ describe("an evaluation", () => {
     expect(ticks).toBe(16);
   });
 
+  test("takes over what other logs answer to the very same questions, and asks anew what it times and what differs", async () => {
+    const options = { methods: ["base", "prompted"], ...timesNothing, controls: false };
+    const { lines: others } = await evaluate(talker, [task, other], options);
+    const changed = { ...other, systemPrompt: "Say nothing else." };
+    const appended: string[] = [];
+    const asked: number[] = [];
+    const { lines } = await evaluate(
+      talker,
+      [task, changed],
+      { ...options, timedQueries: 3, others, onProgress: ({ done }) => void asked.push(done) },
+      {
+        lines: [],
+        append: async ({ task: name, sample, method }) => void appended.push(`${name} ${method} ${sample}`),
+      },
+    );
+    expect(lines).toHaveLength(2 * 24 + 2);
+    expect(asked[0]).toBe(2 * (24 - 3));
+    expect(new Set(appended).size).toBe(2 * 24 + 2); // its own log is whole
+    expect(lines.filter(({ task: name, ms }) => name === "say" && ms !== null).map(({ sample }) => sample)).toEqual([
+      0, 1, 2, 0, 1, 2,
+    ]);
+    const answerOf = (from: typeof lines) =>
+      new Map(from.map((line) => [`${line.task} ${line.method} ${line.sample}`, line.answer]));
+    const [first, again] = [answerOf(others), answerOf(lines)];
+    for (const [key, answer] of first) if (key.startsWith("say")) expect(again.get(key)).toBe(answer);
+
+    const elsewhere = others.map((line) => ({ ...line, sha256: { ...line.sha256, model: "another" } }));
+    asked.length = 0;
+    await evaluate(talker, [task], { ...options, others: elsewhere, onProgress: ({ done }) => void asked.push(done) });
+    expect(asked[0]).toBe(0);
+  });
+
+  test("that goes on from its log times no more queries than one that was not stopped", async () => {
+    const options = { methods: ["base"], threads: 1, timedQueries: 3 };
+    const { lines } = await evaluate(talker, [task], options);
+    const half = { lines: lines.slice(0, 12), append: async () => undefined };
+    const again = await evaluate(talker, [task], options, half);
+    expect(again.lines.filter(({ ms }) => ms !== null)).toHaveLength(3);
+  });
+
   test("tells how far it is, and stops when asked to", async () => {
     const seen: string[] = [];
     const controller = new AbortController();

@@ -41,8 +41,10 @@ export type EvalOptions = Selection & {
   /** Threads for one operator; 0: one per core. */
   readonly threads?: number;
   readonly device?: Device;
-  /** Queries of each task and method that are asked once more, alone, to be timed. */
+  /** So many first queries of each task and method are asked once more, alone, to be timed. */
   readonly timedQueries?: number;
+  /** Lines of other logs: answers to the very same questions go into this one, and these are not asked again. What is timed is asked anew. */
+  readonly others?: readonly LogLine[] | undefined;
   readonly onProgress?: (progress: EvalProgress) => void;
   readonly signal?: AbortSignal;
   /** Whether the log keeps prompts, and all that a model read, beside the prompts' hashes. */
@@ -116,7 +118,7 @@ export async function evaluate(
   options: EvalOptions,
   log: Log = { lines: [], append: async () => undefined },
 ): Promise<Evaluation> {
-  const { onProgress, signal } = options;
+  const { onProgress, signal, timedQueries = 8, others = [] } = options;
   const subject = { ...evaluated, tokenizer: cachedTokenizer(evaluated.tokenizer) };
   const { jobs, leftOut } = planJobs(subject, selectTasks(tasks, options), methodsOf(options));
   if (jobs.some(({ task }) => task.layout === undefined)) requireLayout(subject);
@@ -126,15 +128,22 @@ export async function evaluate(
   }
   const contents = await contentsOf(jobs);
   const known = knownLines(log.lines, subject, jobs, contents);
+  const timedOf = ({ samples }: Job) => new Set(samples.slice(0, timedQueries).map(([sample]) => sample));
+  for (const line of sameQuestions(others, subject, jobs, contents)) {
+    const key = questionKey(line);
+    if (known.has(key) || jobs.some((job) => isOf(line, job) && timedOf(job).has(line.sample))) continue;
+    await log.append(line);
+    known.set(key, line);
+  }
   const total = jobs.reduce((sum, { samples }) => sum + samples.length, 0);
   const lines: LogLine[] = [];
-  const left = jobs.flatMap((job): Job[] => {
+  const left = jobs.flatMap((job): LeftJob[] => {
     const samples = job.samples.filter(([sample]) => {
       const line = known.get(questionKey({ ...idOf(job, subject), sample }));
       if (line !== undefined) lines.push(line);
       return line === undefined;
     });
-    return samples.length === 0 ? [] : [{ ...job, samples }];
+    return samples.length === 0 ? [] : [{ ...job, samples, timed: timedOf(job) }];
   });
   const tell = ({ task, method }: Job): void =>
     onProgress?.({ done: lines.length, total, task: task.name, method: method.name });
@@ -228,20 +237,51 @@ function knownLines(
   return new Map(lines.map((line) => [questionKey(line), line]));
 }
 
+const isOf = ({ task: name, seed, method: by }: LogLine, { task, method }: Job): boolean =>
+  task.name === name && task.seed === seed && method.name === by;
+
+/** Of any lines those that answer a question of this evaluation: of the same weights, task, row, form of answers and files. */
+function sameQuestions(
+  lines: readonly LogLine[],
+  subject: Subject,
+  jobs: readonly Job[],
+  contents: ReadonlyMap<string, string>,
+): LogLine[] {
+  const byMethod = groupBy(lines, ({ task, seed, method }) => JSON.stringify([task, seed ?? null, method]));
+  return jobs.flatMap(({ task, method, samples, constraint }) => {
+    const found = byMethod.get(JSON.stringify([task.name, task.seed ?? null, method.name])) ?? [];
+    const wanted = {
+      model: subject.sha256,
+      task: taskHash(task),
+      method: contents.get(method.name),
+      constraint: constraint && constraintHash(constraint),
+    };
+    const rows = new Map(samples.map(([at, sample]) => [at, rowKey({ ...sample, choices: choicesOf(task, sample) })]));
+    return found.filter(
+      (line) =>
+        rows.get(line.sample) === rowKey(line) &&
+        Object.entries(wanted).every(([of, hash]) => line.sha256[of] === hash),
+    );
+  });
+}
+
 /** Tokens behind the longest target that an answer may have. */
 const spareTokens = 16;
 /** Longest answer where targets say nothing of its length. */
 const programTokens = 512;
 
+/** What is still to be asked, and which samples are timed: those of all, so that one that was stopped times no more of them. */
+type LeftJob = Job & { readonly timed: ReadonlySet<number> };
+
 /** Asks one method the samples of one task. What does not fit the model becomes a line that says so. */
 async function* ask(
-  job: Job & { readonly content: string | undefined },
+  job: LeftJob & { readonly content: string | undefined },
   subject: Subject,
   askers: Askers,
   options: EvalOptions,
 ): AsyncGenerator<LogLine, void> {
-  const { task, method, samples, constraint: demanded, content } = job;
-  const { timedQueries = 8, signal, runCode, threads = 0, device = "cpu", logPrompts = false } = options;
+  const { task, method, samples, timed, constraint: demanded, content } = job;
+  const { signal, runCode, threads = 0, device = "cpu", logPrompts = false } = options;
   const isAnswer = !runsAnswers(job.scorers[0]!);
   const taskSha256 = taskHash(task);
   const line = async (
@@ -319,7 +359,12 @@ async function* ask(
       const asker = askers.of(answering);
       const asked = group.map(({ query }) => query);
       const flopsOf = readingCounter(answering);
-      const times = await asker.time(asked.slice(0, timedQueries), asking);
+      const toTime = [...group.keys()].filter((index) => timed.has(samples[group[index]!.at]![0]));
+      const times = await asker.time(
+        toTime.map((index) => asked[index]!),
+        asking,
+      );
+      const msOf = new Map(toTime.map((index, i) => [index, times[i]!]));
       for await (const { index, targetLogLikelihood: _, ...answer } of asker.ask(asked, asking)) {
         const { at, query, dispatched } = group[index]!;
         const { logLikelihoods, ...said } = answer;
@@ -329,7 +374,7 @@ async function* ask(
           inputTokens: query.prompt.length,
           flops: flopsOf(query.prompt.length),
           ...(logLikelihoods === undefined ? {} : { logLikelihoods: [...logLikelihoods] }),
-          ms: times[index] ?? null,
+          ms: msOf.get(index) ?? null,
           ...(dispatched === undefined ? {} : { dispatch: told(dispatched) }),
         });
       }
