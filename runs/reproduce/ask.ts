@@ -1,6 +1,8 @@
 /** @file Asking published tasks for a page: the log goes on where it ended, and a row is a method's accuracy on each task. */
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { AppError } from "../../src/base/errors.ts";
 import { groupBy } from "../../src/base/group-by.ts";
 import type { EvalTask } from "../../src/data/eval-task.ts";
 import type { LogLine } from "../../src/eval/log.ts";
@@ -9,6 +11,7 @@ import { summarize } from "../../src/eval/report.ts";
 import { runEval } from "../../src/eval/run-eval.ts";
 import { harmonicMean, itemsOf, mean, standardErrorOf } from "../../src/eval/statistics.ts";
 import { benchmarkTasks, type Suite, suites } from "../../src/eval/tasks/suites.ts";
+import { parseMethods } from "../../src/methods/table.ts";
 import { number, signed, table } from "./markdown.ts";
 import type { Budget, Context } from "./row.ts";
 
@@ -16,7 +19,12 @@ export type Question = Asked & {
   readonly suites: readonly string[];
   readonly items: Readonly<Record<Budget, number>>;
   readonly seeds?: readonly number[];
+  /** Which rows are asked: those that tables report, by default. */
+  readonly split?: "test" | "validation";
 };
+
+/** Pages that ask some of the same questions of the same models: what one of them has in its log, no other asks again. */
+const sharing: readonly string[] = ["table1", "table2", "table6", "fewshot-sd", "fig1", "rv-6", "baselines"];
 
 /** How tasks are asked. */
 export type Asked = {
@@ -25,51 +33,88 @@ export type Asked = {
   /** Of the edge model, and of a pair where there is one. */
   readonly methods: readonly string[];
   readonly pairMethods?: readonly string[];
-  /** Of the suites' tasks only these. The others still decide the prompts of controls, and so whether a log goes on. */
+  /** Of the suites' tasks only these. */
   readonly only?: RegExp;
+  /** So many first questions of each task and method are asked once more, alone, to be timed. */
   readonly timed?: number;
+  /** Whether tasks get prompts of controls from each other, on by default. */
+  readonly controls?: boolean;
   /** Whether all weights are held in fp32. */
   readonly exact?: boolean;
 };
 
 /** All answers, those of earlier runs among them. Throws as `runEval` and `benchmarkTasks`. */
 export async function ask(
-  { suites: names, items, seeds = [1], ...how }: Question,
+  { suites: names, items, seeds = [1], split = "test", ...how }: Question,
   context: Context,
 ): Promise<LogLine[]> {
   const { budget, data } = context;
   const named = names.flatMap((name): readonly Suite[] => suites.get(name)!);
-  return askTasks(await benchmarkTasks(named, { data, items: items[budget], seeds }), how, context);
+  const tasks = await benchmarkTasks(named, { data, items: items[budget], seeds, split });
+  // Without controls a task is the same on every page, whatever stands beside it there.
+  const controls = [...how.methods, ...context.methods].some((name) => /^(sibling|far)-prompt$/.test(name));
+  return askTasks(tasks, { controls, ...how }, context);
+}
+
+/** What other pages' logs hold. One that another process writes to is left alone: its questions are asked again. */
+async function linesOfOthers(id: string, work: string): Promise<LogLine[]> {
+  const found: LogLine[] = [];
+  if (!sharing.includes(id)) return found;
+  for (const other of sharing) {
+    const path = join(work, `${other}.jsonl`);
+    if (other === id || !existsSync(path)) continue;
+    await using log = await openLog(path).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === "E_IO") return undefined;
+      throw error;
+    });
+    found.push(...(log?.lines ?? []));
+  }
+  return found;
 }
 
 /** The same of tasks that a page makes of its own. Throws as `runEval`. */
 export async function askTasks(
   tasks: readonly EvalTask[],
-  { id, methods, pairMethods = [], only, timed = 0, exact = false }: Asked,
+  { id, methods, pairMethods = [], only, timed = 0, exact = false, controls = true }: Asked,
   { work, model, pair, methods: more, signal, tell }: Context,
 ): Promise<LogLine[]> {
   await mkdir(work, { recursive: true });
   const log = join(work, `${id}.jsonl`);
+  const all = [...methods, ...(pair === undefined ? [] : pairMethods), ...more];
   await runEval({
     ...(pair === undefined ? { modelPath: model } : { pairDirectory: pair }),
     taskFiles: [],
     tasks,
     log,
-    methods: [...methods, ...(pair === undefined ? [] : pairMethods), ...more],
+    methods: all,
     timedQueries: timed,
     exact,
     only,
+    controls,
+    others: await linesOfOthers(id, work),
     ...(signal === undefined ? {} : { signal }),
     onProgress: ({ done, total, task, method }) => tell(`${id}: ${done} of ${total} questions (${task}, ${method})`),
   });
   await using lines = await openLog(log);
-  return ofTasks(lines.lines, tasks);
+  return ofTasks(
+    lines.lines,
+    tasks,
+    parseMethods(all).map(({ name }) => name),
+  );
 }
 
-/** A log may hold more: of a larger budget, say. */
-function ofTasks(lines: readonly LogLine[], tasks: readonly EvalTask[]): LogLine[] {
+/** Task by task, method by method, in whatever order they came to be known. A log may hold more: of a larger budget, say. */
+function ofTasks(lines: readonly LogLine[], tasks: readonly EvalTask[], methods: readonly string[]): LogLine[] {
   const sizes = new Map(tasks.map(({ name, seed, samples }) => [`${name} ${seed}`, samples.length]));
-  return lines.filter(({ task, seed, sample }) => sample < (sizes.get(`${task} ${seed}`) ?? 0));
+  const placeOf = ({ task, seed, method, sample }: LogLine): readonly number[] => {
+    const at = methods.indexOf(method);
+    return [tasks.findIndex((one) => one.name === task && one.seed === seed), at < 0 ? methods.length : at, sample];
+  };
+  return lines
+    .filter(({ task, seed, sample }) => sample < (sizes.get(`${task} ${seed}`) ?? 0))
+    .map((line) => ({ line, place: placeOf(line) }))
+    .sort((a, b) => a.place.reduce((found, at, i) => found || at - b.place[i]!, 0))
+    .map(({ line }) => line);
 }
 
 export type Accuracy = { readonly method: string; readonly tasks: readonly TaskAccuracy[] };
@@ -100,11 +145,14 @@ export function accuracies(
   }));
 }
 
+/** As many as reviewers asked for. */
+const resamples = 10_000;
+
 /** Every method against one, paired by question, tasks drawn too; p by flipping the signs of tasks, corrected by Holm. Empty for one method. */
 export function differenceTable(lines: readonly LogLine[], against: string): string[] {
   const { strata } = summarize(
     lines.map((line) => ({ ...line, stratum: "all" })),
-    { against },
+    { against, resamples },
   );
   const rows = strata["all"]!.comparisons.map(({ method, difference, low, high, p, holm }) => [
     `${method} − ${against}`,
@@ -115,7 +163,7 @@ export function differenceTable(lines: readonly LogLine[], against: string): str
   ]);
   if (rows.length === 0) return [];
   return [
-    "Differences of AVE in points, paired by question; 95 % intervals over tasks and items, p over tasks, corrected for all rows by Holm.",
+    `Differences of AVE in points, paired by question; 95 % intervals from ${resamples.toLocaleString("en")} resamples of tasks and of items within each; p by flipping signs of tasks, corrected for all rows by Holm.`,
     table(["difference", "points", "95 %", "p", "p, Holm"], rows),
   ];
 }

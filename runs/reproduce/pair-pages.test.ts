@@ -8,7 +8,7 @@ import { createRng } from "../../src/base/rng.ts";
 import { writeBenchmarkData } from "../../test/support/benchmark-data.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { withToolsShuffled } from "./agent.ts";
-import { figure1 } from "./pages/baselines.ts";
+import { figure1, toldByExamples } from "./pages/baselines.ts";
 import { promptKindTasks } from "./pages/prompt-kinds.ts";
 import { propertiesOf } from "./pages/table1.ts";
 import { demoTools, table1 } from "./paper.ts";
@@ -49,14 +49,18 @@ async function pageOf(id: Id, changes: Partial<Context> = {}): Promise<string> {
 /** What each page has of ours, then of the paper's. */
 const wanted = {
   table1: [/\| LoRA-Gen +\| `specialized-5shot` +\| ✓ +\| ✓ +\| ✓ +\| ✓ /, /paper's second mark of LoraHub/],
-  table3: [/\| specialized, tools in the weights \| +\d/, /\| LoRA-Gen, untrained +\| +94\.1 /],
+  table2: [/\| mean over tasks +\|.*\| specialized-5shot +\| +\d.*10,000 resamples/s, /\| Gemma-2B \+ LoRA-Gen +\|/],
+  table3: [/\| specialized, tools in the weights \| +\d+\.\d ± \d/, /\| LoRA-Gen, untrained +\| +94\.1 /],
   table14: [/\*\*specialised\*\*, drawn, seed 3:/, /A whisper in the wind, a touch so light,/],
-  fig1: [/\| specialized-5shot +\| +\d+/, /\| TinyLLaMA-1\.1B +\| +34\.2 \| +44\.5 \|/],
+  fig1: [
+    /\| specialized-5shot +\| +\d+.*\| 5 +\|( +[\d−.]+ \|){3} +(never|\d+) \|/s,
+    /\| TinyLLaMA-1\.1B +\| +34\.2 \| +44\.5 \|/,
+  ],
   fig4: [/\| specialized +\| +\d of 1 /, /the paper: 3\.2×/],
   "prompt-kinds": [/\| conversation format +\| +2 \|/, /The paper says that task descriptions/],
   "gpt4tools-repeats": [/\| order 4 \|.*\| specialized +\| +\d/s, /± 0\.65 points/],
   baselines: [/\| prompted-3shot +\| +\d/, /\(table 6\)/],
-  "s0-table20": [/\| llmlingua-4x +\| +\d/, /\| OPT-2\.7B, LoRA-Gen +\| +46\.3 /],
+  "s0-table20": [/\| llmlingua-4x +\| +\d.*\| specialized +\| +\d/s, /\| OPT-2\.7B, LoRA-Gen +\| +46\.3 /],
   "rv-6": [/\| specialized-general +\| +nothing \| +no \|/, /The paper has no such table/],
 } as const satisfies Partial<Record<Id, readonly [RegExp, RegExp]>>;
 
@@ -70,6 +74,26 @@ test.each(Object.entries(wanted))(
     expect(text).not.toMatch(/NaN|undefined|Infinity/);
   },
 );
+
+test("what another page's log holds is not asked again, and comes to the same page", async () => {
+  const work = at("shared");
+  const told: string[] = [];
+  const tell = (text: string) => void told.push(text);
+  await pageOf("baselines", { work, tell });
+  const once = await pageOf("rv-6", { work, tell });
+  // Eight tasks of two items: of seven methods three were asked before.
+  expect(told.find((text) => text.startsWith("rv-6"))).toContain(`: ${8 * 2 * 3} of ${8 * 2 * 7} questions`);
+  expect(once).toBe(await pageOf("rv-6", { work: at("alone") }));
+});
+
+test("s0-table20: every method has the same five examples as its prompt", async () => {
+  const tasks = await toldByExamples(context());
+  expect(tasks.map(({ name }) => name)).toEqual(["hellaswag", "winogrande", "piqa"]);
+  for (const { systemPrompt, examples } of tasks) {
+    expect(systemPrompt.split("\n\n")).toHaveLength(5);
+    for (const { target } of examples.slice(0, 5)) expect(systemPrompt).toContain(target);
+  }
+});
 
 test("rv-12: each way of answering is seen in a process of its own", async () => {
   const text = await pageOf("rv-12");

@@ -104,7 +104,7 @@ export async function table1Page(context: Context): Promise<Page> {
           number(question?.ms ?? 0, 0),
           number(preparing.flops / 1e6, 0),
           number(preparing.bytes, 0),
-          paysBackAfter === null ? "–" : String(paysBackAfter),
+          paysBackAfter === null || preparing.flops === 0 ? "–" : String(paysBackAfter),
         ]),
       ),
       oneSeed,

@@ -1,10 +1,10 @@
 /** @file `table3` and `gpt4tools-repeats`: GPT4Tools by its five metrics, tools in the prompt and in the weights. */
 import { createRng } from "../../../src/base/rng.ts";
 import type { LogLine } from "../../../src/eval/log.ts";
-import { mean } from "../../../src/eval/statistics.ts";
+import { itemsOf, mean, standardErrorOf } from "../../../src/eval/statistics.ts";
 import { splitInstruction } from "../../../src/eval/tasks/gpt4tools.ts";
 import { agentRows, agentTask, withToolsShuffled } from "../agent.ts";
-import { ask, askTasks } from "../ask.ts";
+import { ask, askTasks, differenceTable } from "../ask.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import { gpt4toolsSpread, table3 as printed } from "../paper.ts";
 import type { Budget, Context, Page } from "../row.ts";
@@ -22,33 +22,42 @@ const roles = { base: "no tools", prompted: "tools in the prompt", specialized: 
 const smallModel =
   "The metrics ask for the agent's exact format. A model of 135 M parameters rarely keeps to it with or without tools; where all rows are near 0 nothing can be concluded of the method.";
 
-const shareOf = (lines: readonly LogLine[], scorer: string): number =>
-  100 * mean(lines.map(({ scores }) => scores[scorer]!.score));
+const scoresOf = (lines: readonly LogLine[], scorer: string): number[] =>
+  lines.map(({ scores }) => scores[scorer]!.score);
+const shareOf = (lines: readonly LogLine[], scorer: string): number => 100 * mean(scoresOf(lines, scorer));
+
+/** With its standard error over items; items of one request are no independent draws. */
+function cellOf(lines: readonly LogLine[], scorer: string): string {
+  const error = standardErrorOf(scoresOf(lines, scorer), itemsOf(lines.map(({ input }) => input)));
+  return `${number(shareOf(lines, scorer))} ± ${number(100 * error)}`;
+}
 
 const meanOf = (lines: readonly LogLine[], key: "inputTokens" | "flops"): number =>
   mean(lines.flatMap((line) => line[key] ?? []));
 
 export async function table3Page(context: Context): Promise<Page> {
   pairOf("table3", context);
-  const items = { minutes: 1, hours: 200, full: 652 };
-  const methods = Object.keys(roles);
-  const lines = await ask({ id: "table3", suites: ["gpt4tools"], items, methods }, context);
+  const items = { minutes: 2, hours: 200, full: 652 };
+  const lines = await ask({ id: "table3", suites: ["gpt4tools"], items, methods: Object.keys(roles) }, context);
+  const methods = [...new Set([...Object.keys(roles), ...lines.map(({ method }) => method)])];
   const of = (role: string) => lines.filter(({ method }) => method === role);
   const times = (key: "inputTokens" | "flops") => number(meanOf(of("prompted"), key) / meanOf(of("specialized"), key));
   return {
     text: paragraphs(
-      `${of("base").length} test items of GPT4Tools, four or five tools each, in %. Each item has a prompt of its own, and so a cloud pass of its own. Answers are written freely.`,
+      `${of("base").length} test items of GPT4Tools, four or five tools each, in %, ± one standard error over items. Each item has a prompt of its own, and so a cloud pass of its own. Answers are written freely.`,
       table(
         ["", ...Object.keys(metrics), "tokens read"],
-        Object.entries(roles).map(([role, tools]) => [
-          `${role}, ${tools}`,
-          ...Object.values(metrics).map((scorer) => number(shareOf(of(role), scorer))),
-          number(meanOf(of(role), "inputTokens"), 0),
+        methods.map((method) => [
+          Object.hasOwn(roles, method) ? `${method}, ${roles[method as keyof typeof roles]}` : method,
+          ...Object.values(metrics).map((scorer) => cellOf(of(method), scorer)),
+          number(meanOf(of(method), "inputTokens"), 0),
         ]),
       ),
+      ...differenceTable(lines, "prompted"),
+      "A task of these differences is one prompt, AVE is the mean of the five metrics.",
       `Compression ratio: ${times("inputTokens")}× in tokens. Reading takes ${times("flops")} times fewer operations, which is the speed-up before an answer is written; milliseconds stand in \`fig4\`.`,
       smallModel,
-      "Rows 2, 3 and 5 of the paper are out: the training set of 71,000 cannot be had. So LoRA-Gen's row is its row 4, without training on GPT4Tools.",
+      "Rows 2, 3 and 5 of the paper are out: the training set of 71,000 cannot be had. So LoRA-Gen's row is its row 4, without training on GPT4Tools. A LoRA without prompts, trained on other tasks, stands beside them where it is named (`--methods lora:FOLDER`).",
       oneSeed,
       "## The paper's rows (Gemma-2B)",
       table(
