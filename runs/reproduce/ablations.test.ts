@@ -53,7 +53,7 @@ const context = (changes: Partial<Context> = {}): Context => ({
 test("direct and indirect generators are trained, asked and compared; stopped while the second one trains, they come to the same page", async () => {
   const stop = new AbortController();
   const tell = (text: string) => {
-    if (/^generation-pool.*: [3-8] of 8 steps$/.test(text)) stop.abort();
+    if (/^as-configured.*: [3-8] of 8 steps$/.test(text)) stop.abort();
   };
   const stopped = { work: at("stopped") };
   const first = reproduce("table8", context({ ...stopped, tell, signal: stop.signal }), at("pages"));
@@ -64,7 +64,7 @@ test("direct and indirect generators are trained, asked and compared; stopped wh
   expect(generators()).toEqual(["generation-direct-8-1"]);
   const told: string[] = [];
   const again = await reproduce("table8", context({ ...stopped, tell: (text) => void told.push(text) }), at("pages"));
-  expect(generators()).toEqual(["generation-direct-8-1", "generation-pool-8-1"]);
+  expect(generators().sort()).toEqual(["as-configured-8-1", "generation-direct-8-1"]);
   expect(told.some((text) => text.startsWith("generation-direct, seed"))).toBe(false); // not trained again
   const whole = await reproduce("table8", context(), at("whole"));
   const textOf = (outcome: typeof again) => readFileSync((outcome as { path: string }).path, "utf8");
@@ -79,6 +79,27 @@ test("direct and indirect generators are trained, asked and compared; stopped wh
     code: "E_MISMATCH",
     message: expect.stringContaining("another configuration") as unknown,
   });
+});
+
+test("pages whose rows are the run's own configuration share its training and its answers", async () => {
+  const told: string[] = [];
+  const tell = (text: string) => void told.push(text);
+  const textOf = async (id: "bn-diversity" | "s0-table22") => {
+    const outcome = await reproduce(id, context({ work: at("shared"), tell }), at("pages"));
+    return readFileSync((outcome as { path: string }).path, "utf8");
+  };
+  const diversity = await textOf("bn-diversity");
+  expect(diversity).toMatch(/\| with +\| +\d of 3 \|.*\| without +\| +\d of 3 \|/s);
+  expect(diversity).toMatch(/differs from the paper's in\s.*`poolScope`\slayer/s);
+  const trained = () =>
+    readdirSync(at("shared/runs")).filter((name) => existsSync(at(`shared/runs/${name}/generator`)));
+  expect(trained().sort()).toEqual(["as-configured-8-1", "routerNorm-none-8-1"]);
+  told.length = 0;
+  const validation = await textOf("s0-table22");
+  expect(validation).toMatch(/\| 0\.01 +\| +validation \|.*\| 0\.01 +\| +test \|.*The paper's rows.*\| +44\.5 \|/s);
+  expect(trained()).toHaveLength(4); // two coefficients more
+  expect(told.some((text) => text.startsWith("as-configured, seed"))).toBe(false);
+  expect(told.some((text) => text.startsWith("ablation-as-configured"))).toBe(false); // neither trained nor asked again
 });
 
 test("the run of something else than a generator is refused before anything is trained", async () => {

@@ -1,5 +1,13 @@
 /** @file The manifest's items of LoRA-Gen. */
-import { table4Page, table5Page, table7Page, table8Page, table19Page } from "./pages/ablations.ts";
+import {
+  bnDiversityPage,
+  table4Page,
+  table5Page,
+  table7Page,
+  table8Page,
+  table19Page,
+  table22Page,
+} from "./pages/ablations.ts";
 import { fewshotSdPage, table2Page, table6Page } from "./pages/accuracy.ts";
 import { alpacaAbstractionPage } from "./pages/alpaca-abstraction.ts";
 import { baselinesPage, figure1Page, table20Page } from "./pages/baselines.ts";
@@ -218,11 +226,12 @@ export const loraGen = {
     make: table21Page,
   },
   "s0-table22": {
-    kind: "waits",
+    kind: "trains",
     shows: "validation beside test, coefficient none, 0.005, 0.01",
     source: "S0 T22",
     needs: needs("GS", "GA", "G0"),
-    takes: "0.2 h",
+    takes: "with table5",
+    make: table22Page,
   },
   "s0-table23": {
     kind: "page",
@@ -275,11 +284,12 @@ export const loraGen = {
     make: fewshotSdPage,
   },
   "bn-diversity": {
-    kind: "waits",
+    kind: "trains",
     shows: "BatchNorm spreads use over more experts",
     source: "S2 §3.2",
     needs: needs("GS"),
     takes: "minutes",
+    make: bnDiversityPage,
   },
   "knowledge-transfer": {
     kind: "waits",

@@ -3,12 +3,16 @@ import { existsSync } from "node:fs";
 import { mkdir, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { AppError } from "../../src/base/errors.ts";
+import { checkSchema } from "../../src/base/json.ts";
 import { readJsonFile } from "../../src/base/json-file.ts";
+import { readJsonl } from "../../src/files/jsonl.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
 import { unusedKeys } from "../../src/generator/unused-keys.ts";
 import { pairFileName } from "../../src/pair/pair.ts";
 import { writePairFile } from "../../src/pair/pair-file.ts";
 import { PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../../src/text/prompt.ts";
+import { runFolder } from "../../src/train/run-folder.ts";
 import type { Context } from "./row.ts";
 import { trainRun } from "./trained-run.ts";
 
@@ -34,18 +38,47 @@ export type Variant = {
   readonly seed: number;
 };
 
+/** The generator's keys of a run, all of them. Throws E_CONFIG for a run of something else. */
+export const generatorOf = async (runPath: string): Promise<GeneratorConfig> =>
+  GeneratorConfig.parse((await readJsonFile(runPath, Run, { code: "E_CONFIG" })).generator);
+
+export type Trained = {
+  /** The folder of the pair. */
+  readonly pair: string;
+  /** The last numbers over the run's validation prompts. */
+  readonly validation: Validation;
+};
+
+const Validation = z.looseObject({
+  loss: z.number(),
+  /** Without the balance loss; both are absent where there is no pool. */
+  answerLoss: z.number().optional(),
+  /** Sum of gates by expert. */
+  expertLoad: z.array(z.number()).optional(),
+});
+type Validation = z.infer<typeof Validation>;
+const LogLine = z.looseObject({ validation: Validation.optional() });
+
 /**
- * The folder of the pair.
+ * Trains it, or finds it trained.
  * @throws as `trainRun`
  */
-export async function trainedPair(variant: Variant, runPath: string, context: Context): Promise<string> {
+export async function trainedPair(variant: Variant, runPath: string, context: Context): Promise<Trained> {
   const { name, steps, seed } = variant;
   const { work } = context;
   const run = await readJsonFile(runPath, Run, { code: "E_CONFIG" });
   const output = join(work, "runs", `${name}-${steps}-${seed}`);
   const config = { ...run, output, steps, seed, generator: keysOf(run, variant) };
   await trainRun({ name: `${name}, seed ${seed}`, output, config, result: join(output, "generator") }, context);
-  return pairOf(join(work, "pairs", `${name}-${steps}-${seed}`), run, output);
+  const pair = await pairOf(join(work, "pairs", `${name}-${steps}-${seed}`), run, output);
+  return { pair, validation: await lastValidation(runFolder(output).log) };
+}
+
+async function lastValidation(path: string): Promise<Validation> {
+  let last: Validation | undefined;
+  for await (const value of readJsonl(path)) last = checkSchema(value, LogLine, { what: path }).validation ?? last;
+  if (last === undefined) throw new AppError("E_DATA", `${path}: expected a validation, found none`);
+  return last;
 }
 
 /** Those of the run and of the variant, but for keys that mean nothing beside it. */
