@@ -88,6 +88,7 @@ export async function table20Page(context: Context): Promise<Page> {
       ...differenceTable(lines, "prompted"),
       "With the instruction (`prompted`) and without it (`base`), on this CPU, the whole prompt read for each question:",
       costTable(lines, "prompted"),
+      "Seconds once a prompt: `llmlingua-4x` opens the model anew for each prompt, and its seconds hold that; those of `specialized` do not.",
       "Not run yet: gist tokens, AutoCompressors, ICAE and 500xCompressor: `--methods gist:FILE,autocompressor:FILE,icae:FILE,500xcompressor:FILE` once they are trained. Models of 7 B and a V100 are out: there are none here.",
       untrainedTasks,
       oneSeed,
@@ -192,6 +193,9 @@ function payBackTable(lines: readonly LogLine[]): string {
 }
 
 const looks = { base: "plain", prompted: "frozen", specialized: "made", spread: "made" } as const;
+/** Where a name stands, from its point: points of different kinds lie close together. */
+const besides = { base: [0, 24], prompted: [0, -12], specialized: [-38, 5], spread: [44, 5] } as const;
+const kindOf = ({ method }: Point) => method.split("-")[0] as keyof typeof looks;
 
 /** Points over milliseconds to the right and percent upwards. */
 export function figure1(points: readonly Point[]): string {
@@ -205,14 +209,14 @@ export function figure1(points: readonly Point[]): string {
     [left + (ms / most) * (width - left - 90), bottom - ((percent - low) / (high - low)) * (bottom - 50)] as const;
   const dots = points.map((point) => {
     const [x, y] = at(point);
-    const kind = point.method.split("-")[0] as keyof typeof looks;
-    return { x: x - 6, y: y - 6, width: 12, height: 12, text: [], look: looks[kind] ?? "trained" } as const;
+    return { x: x - 6, y: y - 6, width: 12, height: 12, text: [], look: looks[kindOf(point)] ?? "trained" } as const;
   });
   const names = points.map((point) => {
     const [x, y] = at(point);
+    const [right, down] = besides[kindOf(point)] ?? [0, -12];
     return {
-      x: x + 40,
-      y: y - 10,
+      x: x + right,
+      y: y + down,
       text: point.method.replace(/^(prompted|specialized)-/, "").replace(/^spread-/, "+ "),
     };
   });
