@@ -45,6 +45,10 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly load
     summary: "finding and masking the allowed tokens, as a share of the time of constrained answers",
     load: async () => (await import("./constraint.ts")).constraint,
   },
+  "find-constraint": {
+    summary: "closed sets of answers found in prompts by other hands, and others found there; reads --data",
+    load: async () => (await import("./find-constraint.ts")).findConstraints,
+  },
   "long-context": {
     summary: "sequences of 1,024 to 8,192 positions: memory, prefill and decoding with windows of 512 and without",
     load: async () => (await import("./long-context.ts")).longContext,
@@ -63,9 +67,10 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly load
 const help = `npm run bench -- NAME [options]
 
 ${Object.entries(benches)
-  .map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(17)}${summary}`)
   .join("\n")}
-  all            one after the other, but for published, which needs a file, and ladder, which takes hours
+  all            one after the other, but for published, which needs a file, find-constraint, which needs data sets, and ladder,
+                 which takes hours
   real-size      published shapes at full size; rows of bench/results/real-size.json that are missing (not part of all)
 
   --json             one JSON object on standard output
@@ -75,7 +80,8 @@ ${Object.entries(benches)
   --pair DIR         the pair that specialize, edge, browser and constraint use (default: pairs/smollm2)
   --file FILE        of published: the GGUF file (default: that of pairs/smollm2)
   --each N           of ladder: prompts of either kind (default 10); --inputs N of a certificate (200), --refine N beside
-                     them (40), --unseen N (500), --planted N prompts with canaries (600), --data DIR of data sets
+                     them (40), --unseen N (500), --planted N prompts with canaries (600)
+  --data DIR         of ladder and find-constraint: the folder of data sets (default: ../shared/data)
   --repetitions N    measured rounds (default 5), after --warm-up N rounds (default 2)
   --threads N        threads of one operator (default: one per core)
   --model NAME       of real-size: only this shape; may be repeated
@@ -86,7 +92,7 @@ ${Object.entries(benches)
 `;
 
 /** Not part of `all`. */
-const isApart: ReadonlySet<string> = new Set(["published", "ladder"]);
+const isApart: ReadonlySet<string> = new Set(["published", "find-constraint", "ladder"]);
 
 /** Sizes of `ladder`, and the least of each. */
 const ladderSizes = { each: 1, inputs: 20, refine: 0, unseen: 1, planted: 40 } as const;
