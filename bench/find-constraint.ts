@@ -63,10 +63,17 @@ const isSame = (found: readonly string[], labels: readonly string[]): boolean =>
   return key(found) === key(labels);
 };
 
-const isFalse = ({ found, isRight }: Outcome): boolean => found !== undefined && !isRight;
+/** Found, but not the task's own set; of a task with many answers, not even all of them. */
+const isFalse = ({ found, isRight, labels, answers }: Outcome): boolean =>
+  found !== undefined && !isRight && !(labels === undefined && found !== "other" && holdsAll(found, answers));
 const isMissed = ({ found, isStated }: Outcome): boolean => isStated && found === undefined;
 const share = (all: readonly Outcome[], holds: (one: Outcome) => boolean): number =>
   all.length === 0 ? 0 : all.filter(holds).length / all.length;
+
+function holdsAll(found: readonly string[], answers: readonly string[]): boolean {
+  const known = new Set(found.map((label) => label.toLowerCase()));
+  return answers.length > 0 && answers.every((answer) => known.has(answer.toLowerCase()));
+}
 
 type Share = {
   readonly n: number;
@@ -126,6 +133,6 @@ async function showFirstHalf(outcomes: readonly Outcome[], log: (line: string) =
   const path = join(projectRoot, "work", "find-constraint", "to-look-at.jsonl");
   const shown = outcomes.filter((one) => one.half === halves[0] && (isFalse(one) || isMissed(one)));
   await mkdir(join(path, ".."), { recursive: true });
-  await writeFileAtomic(path, shown.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  await writeFileAtomic(path, shown.map(({ answers: _, ...one }) => `${JSON.stringify(one)}\n`).join(""));
   log(`${shown.length} missed or false, of the half to look at: ${path}`);
 }

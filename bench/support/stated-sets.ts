@@ -24,7 +24,9 @@ export type StatedSet = {
   readonly family: string;
   readonly task: string;
   readonly prompt: string;
-  /** The answers of the task where they are few. */
+  /** All answers of the task, once each. Those of a role play are not known. */
+  readonly answers: readonly string[];
+  /** The same where they are few. */
   readonly labels?: readonly string[];
   /** Whether the prompt names all of them. */
   readonly isStated: boolean;
@@ -46,12 +48,13 @@ export async function readStatedSets(data: string): Promise<StatedSet[]> {
   const [rows, wordings] = await Promise.all([readNiRows(data, "train"), readNiDescriptions(data)]);
   const ofTasks = tasks.flatMap(({ task, definition }): StatedSet[] => {
     const answers = (rows.get(task) ?? []).map(({ output }) => output[0]!.trim());
+    const all = [...new Set(answers)];
     const set = closedSet(answers);
     if (set === "neither") return [];
     const family = task.split("_")[1]!;
     const made = (kind: StatedSet["kind"], prompt: string): StatedSet => {
-      const isStated = set !== undefined && set.every((label) => names(prompt, label));
-      return { kind, half: halfOf(family), family, task, prompt, ...(set && { labels: set }), isStated };
+      const isStated = set?.every((label) => names(prompt, label)) ?? false;
+      return { kind, half: halfOf(family), family, task, prompt, answers: all, ...(set && { labels: set }), isStated };
     };
     const instruction = instructions.get(task)!;
     const rng = createRng(`listed ${task}`);
@@ -71,7 +74,7 @@ async function readRolePlays(data: string): Promise<StatedSet[]> {
   const Row = z.object({ instruction: z.string() });
   const texts = await readRows(join(data, "gpteacher_roleplay", "train.jsonl.gz"), Row);
   return [...new Set(texts.map(({ instruction }) => instruction))].map((prompt) => ({
-    ...{ kind: "role plays", half: halfOf(prompt), family: prompt, task: prompt, prompt, isStated: false },
+    ...{ kind: "role plays", half: halfOf(prompt), family: prompt, task: prompt, prompt, answers: [], isStated: false },
   }));
 }
 

@@ -29,7 +29,7 @@ test("in 60 prompts that close the set it is found, whole and in order", () => {
   expect(missed.map(({ prompt }) => [prompt, JSON.stringify(findConstraint(prompt)?.spec)])).toEqual([]);
 });
 
-test("of prompts held out, none of 26 open ones is taken for closed, and 20 of 26 closed ones are found, as the docs say", () => {
+test("of prompts held out, none of 26 open ones is taken for closed, and 21 of 26 closed ones are found, as the docs say", () => {
   expect([heldOut.open.length, heldOut.closed.length]).toEqual([26, 26]);
   expect(heldOut.open.filter((prompt) => findConstraint(prompt) !== undefined)).toEqual([]);
   const found = heldOut.closed.flatMap(({ prompt, spec }) => {
@@ -37,7 +37,7 @@ test("of prompts held out, none of 26 open ones is taken for closed, and 20 of 2
     return other === undefined ? [] : [[spec, other]];
   });
   for (const [wanted, other] of found) expect(JSON.stringify(other)).toBe(JSON.stringify(wanted));
-  expect(found).toHaveLength(20);
+  expect(found).toHaveLength(21);
 });
 
 test.each([
