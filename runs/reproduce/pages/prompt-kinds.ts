@@ -96,7 +96,7 @@ export async function promptKindsPage(context: Context): Promise<Page> {
         ["kind of prompt", "tasks", ...methods, ...pairMethods, "prompt effect, 95 % by task", "compression ratio"],
         rows,
       ),
-      "Prompt effect: the specialised model minus the same model under a prompt of the same kind with other topics. A model that always says one topic of the prompt gets 25 %. The ratio is of tokens read; it is no speed-up (`fig4` has both).",
+      "Prompt effect: the specialised model minus the same model under a prompt of the same kind with other topics. A model that always says one topic of the prompt gets 25 %. Some messages name their topic in their own words: a model that copies from the message is right there whatever its prompt says, so that only the effect counts. The ratio is of tokens read; it is no speed-up (`fig4` has both).",
       "An effect above 0 says that a prompt of this kind reaches the weights. It does not say that every prompt of this kind does: all of them ask for the same thing here, and the tools take no arguments.",
       oneSeed,
     ),
