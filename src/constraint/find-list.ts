@@ -26,7 +26,7 @@ export const quoted = `"[^"\\n]{1,60}"|“[^”\\n]{1,60}”|'[^'\\n]{1,60}'(?!\
 /** Of a line without spaces at its end: an expression that looks for them reads a line of spaces again at each one. */
 const bullet = /^([ \t]*)(?:[-*•–]|\d{1,3}[.)]|[A-Za-z][.)])[ \t]+(\S.*)$/u;
 
-/** Bullets from the line at `from` on (or the next): one item a line, what follows a colon or a dash or stands in brackets is about the item. */
+/** Bullets from the line at `from` on (or the next): one item a line, what follows a colon, a dash or an equals sign or stands in brackets is about it. */
 export function bulletedList(text: string, from: number): List | undefined {
   let at = lineStart(text, from);
   let end = at;
@@ -47,7 +47,7 @@ export function bulletedList(text: string, from: number): List | undefined {
     if (line !== "") end = at;
   }
   const named = items.map((item) =>
-    unquoted(withoutNotes((/^(.{1,60}?)(?::\s| [-–—] ).*$/u.exec(item)?.[1] ?? item).trim()).replace(/[,;]$/u, "")),
+    unquoted(withoutNotes((/^(.{1,60}?)(?::\s| [-–—=] ).*$/u.exec(item)?.[1] ?? item).trim()).replace(/[,;]$/u, "")),
   );
   return isList(named) ? { items: named, end: Math.min(end, text.length), hasOr: false, isMarked: true } : undefined;
 }
@@ -120,9 +120,11 @@ function plainItems(text: string, from: number): List | undefined {
     separator === undefined
       ? [last]
       : last.replace(/^\s*(?:or|and) /iu, "").split(/ or /iu.test(list) ? / or /iu : / and /iu);
-  const items = withoutKind(
-    [...parts.slice(0, -1), ...joined].map((part) =>
-      unquoted(part.trim().replace(/^(?:or |as |either |the (?:word|label|value|letter|number) )+/iu, "")),
+  const items = withoutMeanings(
+    withoutKind(
+      [...parts.slice(0, -1), ...joined].map((part) =>
+        unquoted(part.trim().replace(/^(?:or |as |either |the (?:word|label|value|letter|number) )+/iu, "")),
+      ),
     ),
   );
   const isJoinedEarly = separator !== undefined && parts.slice(0, -1).some((part) => / or /iu.test(part));
@@ -146,13 +148,24 @@ const withoutKind = (items: readonly string[]): readonly string[] => {
   return name === undefined ? items : [...items.slice(0, -1), unquoted(name)];
 };
 
+/** "A = alarm, L = light", "1=yes, 0=no": what stands for something is the item. */
+const withoutMeanings = (items: readonly string[]): readonly string[] => {
+  const codes = items.map((item) =>
+    /^(?:(\p{Lu}{1,4}|\p{L}|\d{1,3})=|([^\s=]{1,20}) = )[^\s=]/u
+      .exec(item)
+      ?.slice(1)
+      .find((code) => code !== undefined),
+  );
+  return codes.every((code) => code !== undefined) ? codes : items;
+};
+
 /** What stands in brackets behind an item is about it where it has several words; a single one could be the name itself: "happy (POS)". */
 const note = /\s\([^()\s]{1,40}\s[^()\n]{1,200}\)/gu;
 const withoutNotes = (text: string): string => text.replace(note, "");
 
 /** Names of things, not phrases that go on: "in English", "a haiku", "if happy". */
 const isPlain = (item: string): boolean =>
-  !/^not\b|^etc$|["“”`]|^'|'$/u.test(item) &&
+  !/^not\b|^etc$|["“”`=]|^'|'$/u.test(item) &&
   !/^(?:in|to|for|about|from|by|at|on|as|like|when|if|with|that|which|what|how|a\s|an|any|all|it|them|also|your|my|user's|polite|several|various|specific|certain|such)\b/iu.test(
     item,
   ) &&

@@ -16,6 +16,9 @@ const closed: readonly (readonly [prompt: string, labels: string])[] = [
     "critical|major|minor|trivial",
   ],
   ["Answer must be the letters E, C, and N.", "E|C|N"],
+  ["Codes: A = alarm, L = light, M = music. Answer with the code of the request.", "A|L|M"],
+  ["Labels: 1=positive, 0=negative. Answer with the number.", "1|0"],
+  ["Categories:\n- A = alarm\n- B = light\nAnswer with one category.", "A|B"],
   ["Reply with either A or B.", "A|B"],
   ["Classify as one of: refund, exchange, complaint.", "refund|exchange|complaint"],
   [
