@@ -2,7 +2,7 @@
 import type { FrozenModel } from "../models/frozen-model.ts";
 import type { Learned } from "../models/learned-file.ts";
 import { wrapLinear } from "../nn/parts.ts";
-import { encodeCloudPrompt } from "../text/prompt.ts";
+import { encodeCloudPrompt, TEXT_LAYOUT } from "../text/prompt.ts";
 import { type CompressorForm, CompressorSettings, compressorForms, compressorShapes } from "../train/compressor.ts";
 import { loraAdaptation } from "../train/lora-step.ts";
 import { compressPrompt } from "./compress-prompt.ts";
@@ -13,7 +13,7 @@ import { freeOfCost, type Method } from "./method.ts";
 export const compressed = (form: CompressorForm, path: string): Method => ({
   summary: summaries[form],
   needs: { training: "once", beside: "each prompt" },
-  async prepare(subject, { systemPrompt }, how) {
+  async prepare(subject, { systemPrompt, layout: isText }, how) {
     const from = performance.now();
     const { model, tokenizer, layout } = subject;
     const learned = await learnedFor(path, subject, {
@@ -23,7 +23,8 @@ export const compressed = (form: CompressorForm, path: string): Method => ({
       }),
       shapes: (settings, config) => compressorShapes(config, settings),
     });
-    const ids = encodeCloudPrompt(tokenizer, layout, systemPrompt);
+    // In front of a question in plain text the prompt is plain text too, whatever the pair's layout.
+    const ids = encodeCloudPrompt(tokenizer, isText === undefined ? layout : TEXT_LAYOUT, systemPrompt);
     const { prefix, flops } = await compressPrompt(model, learned, ids, tokenizer.padId, how);
     const prefixBytes = prefix.layers
       .flatMap((layer) => Object.values(layer) as Float32Array[])

@@ -30,6 +30,26 @@ export const promptedShots = (count: number): Method => ({
   },
 });
 
+/** What a method makes of the model, with `count` examples in its context: for what was trained behind them. */
+export const behindShots = (method: Method, count: number): Method => {
+  const { refuses, prepare } = promptedShots(count);
+  return {
+    summary: `${method.summary.replace(/, input alone$/, "")}, behind N examples`,
+    needs: method.needs,
+    refuses: (subject, task) => method.refuses?.(subject, task) ?? refuses!(subject, task),
+    async prepare(subject, task, how) {
+      const { cost, ...own } = await method.prepare(subject, task, how);
+      const { context, prompt, cost: text } = await prepare(subject, task, how);
+      return {
+        ...own,
+        context: context!,
+        prompt: prompt!,
+        cost: { ...cost, bytes: cost.bytes + text.bytes, examples: count },
+      };
+    },
+  };
+};
+
 const reading = ({ model }: Subject, text: string): Prepared => ({
   model,
   context: async () => text,

@@ -8,7 +8,7 @@ import { lora } from "./lora.ts";
 import { lorahub } from "./lorahub.ts";
 import type { Method, Needs } from "./method.ts";
 import { prefix } from "./prefix.ts";
-import { prompted, promptedShots } from "./prompted.ts";
+import { behindShots, prompted, promptedShots } from "./prompted.ts";
 import { surprising, truncated } from "./shortened.ts";
 import { chosenSkill, mixedSkills } from "./skills.ts";
 import { specialization } from "./specialization.ts";
@@ -32,6 +32,7 @@ export const methods = {
   "far-prompt": () => farPrompt,
   "shuffled-prompt": () => shuffledPrompt,
   "lora:FOLDER": (folder) => lora(folder),
+  "lora-Nshot:FOLDER": (n, folder) => behindShots(lora(folder), Number(n)),
   "svf:FILE": (path) => svf(path),
   "skills-prompt:FOLDER": (folder) => chosenSkill(folder, "prompt"),
   "skills-classifier:FOLDER": (folder) => chosenSkill(folder, "classifier"),
@@ -41,7 +42,9 @@ export const methods = {
   "skills-uniform:FOLDER": (folder) => mixedSkills(folder, 0, { search: "uniform" }),
   "lorahub-Nshot:FOLDER": (n, folder) => lorahub(folder, Number(n)),
   "loramoe:FILE": (path) => loramoe(path),
+  "loramoe-Nshot:FILE": (n, path) => behindShots(loramoe(path), Number(n)),
   "mixlora:FILE": (path) => mixlora(path),
+  "mixlora-Nshot:FILE": (n, path) => behindShots(mixlora(path), Number(n)),
   "prefix:FILE": (path) => prefix(path),
   "gist:FILE": (path) => compressed("gist", path),
   "autocompressor:FILE": (path) => compressed("autocompressor", path),

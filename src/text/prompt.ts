@@ -26,7 +26,13 @@ export const PromptLayout = z.discriminatedUnion("kind", [
     end: layoutText,
     meta: layoutText.optional(),
   }),
-  z.strictObject({ kind: z.literal("plain"), beforeInput: layoutText, beforeOutput: layoutText }),
+  z.strictObject({
+    kind: z.literal("plain"),
+    beforeInput: layoutText,
+    beforeOutput: layoutText,
+    /** Whether the end token stands behind an answer; it does where nothing is said. */
+    endsAnswers: z.exactOptional(z.boolean()),
+  }),
   ChatLayout,
 ]);
 export type PromptLayout = z.infer<typeof PromptLayout>;
@@ -44,6 +50,13 @@ export const PLAIN_LAYOUT = {
   kind: "plain",
   beforeInput: "\n\nInput: ",
   beforeOutput: "\nOutput:",
+} as const satisfies PromptLayout;
+/** Text that goes on without an end: what trained on questions in plain text reads, as they are asked (`layout` `text` of a task). */
+export const TEXT_LAYOUT = {
+  kind: "plain",
+  beforeInput: "\n\n",
+  beforeOutput: "",
+  endsAnswers: false,
 } as const satisfies PromptLayout;
 
 export type Example = { readonly input: string; readonly target: string };
@@ -172,7 +185,7 @@ const encoders: { [Kind in PromptLayout["kind"]]: (tokenizer: Tokenizer, layout:
       head,
     };
   },
-  plain(tokenizer, { beforeInput, beforeOutput }) {
+  plain(tokenizer, { beforeInput, beforeOutput, endsAnswers = true }) {
     const turn = (input: string) => `${beforeInput}${input}${beforeOutput}`;
     return {
       prompted: (prompt, input) => tokenizer.encode(`${prompt}${turn(input)}`, { addSpecial: true }),
@@ -182,7 +195,7 @@ const encoders: { [Kind in PromptLayout["kind"]]: (tokenizer: Tokenizer, layout:
       target(target) {
         const opening = beforeOutput.trimStart();
         const ids = tokenizer.encode(`${opening} ${target}`).slice(tokenizer.encode(opening).length);
-        return tokenizer.eosId === undefined ? ids : [...ids, tokenizer.eosId];
+        return endsAnswers && tokenizer.eosId !== undefined ? [...ids, tokenizer.eosId] : ids;
       },
       head: () => (tokenizer.bosId === undefined ? [] : [tokenizer.bosId]),
     };

@@ -10,6 +10,7 @@ import { targetOf } from "../generator-step.ts";
 import type { Job } from "../job.ts";
 import { learnedJob } from "../learned-job.ts";
 import { openEdge } from "../open-frozen.ts";
+import { promptedRows, unpromptedRows } from "../task-batches.ts";
 import { balanceFeeds, tokenExpertSpec } from "../token-expert-step.ts";
 import { edgeNames, type Recipe } from "./recipe.ts";
 
@@ -17,6 +18,8 @@ const keys = {
   ...common,
   ...answers,
   ...heldEdgeKeys,
+  /** Whether the model reads the task's prompt, or inputs alone. */
+  prompted: z.boolean().default(false),
 };
 
 const coefficient = z.number().min(0).default(0.01);
@@ -95,9 +98,10 @@ async function open(
   const shapes = tokenExpertShapes(edge.config, settings);
   const { optimizer, recompute } = config;
   const spec = tokenExpertSpec({ edge, settings, balance, target: targetOf(config), optimizer });
+  const rowsOf = config.prompted ? promptedRows : unpromptedRows;
   const batch: DrawSplit = (rng, place) => {
-    const groups = drawGroups(config, source, rng, place);
-    const feeds = edgeFeeds(config, source, groups, edge.config.context);
+    const groups = drawGroups(config, source, rng, place, rowsOf);
+    const feeds = edgeFeeds(config, source, groups, edge.config.context, rowsOf);
     return { ...feeds, ...balanceFeeds(settings, balance, groups, feeds) };
   };
   return learnedJob({
