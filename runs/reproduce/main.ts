@@ -19,7 +19,8 @@ npm run reproduce -- --list
   --model FILE    an edge model alone, without LoRA-Gen's rows (default that of pairs/smollm2, SmolLM2-135M-Instruct in Q4_1)
   --pair DIR      cloud, edge and generator, for LoRA-Gen's rows (default pairs/smollm2, the pair that ships)
   --train FILE    the generator's run of which ablations train their own, each with other keys and equal steps (default
-                  runs/smollm2/config/generator.json); what was trained lies in --work, and goes on from there
+                  that of runs/reasoning, over the paper's seen tasks); what was trained lies in --work, and goes on from there
+  --no-training   trains nothing: what is not trained yet is left out of a page and named
   --methods LIST  methods asked beside a page's own, such as lora:FOLDER or loramoe:FILE
   --out DIR       where pages are written (default ${resultsFolder})
   --work DIR      logs, from which a page that was stopped goes on (default work/reproduce)
@@ -43,7 +44,8 @@ async function main(): Promise<void> {
       data: { type: "string", default: join(root, "../shared/data") },
       model: { type: "string" },
       pair: { type: "string" },
-      train: { type: "string", default: join(root, "runs/smollm2/config/generator.json") },
+      train: { type: "string" },
+      "no-training": { type: "boolean", default: false },
       methods: { type: "string", default: "" },
       out: { type: "string", default: join(root, resultsFolder) },
       work: { type: "string", default: join(root, "work/reproduce") },
@@ -59,6 +61,7 @@ async function main(): Promise<void> {
     model: values.model ?? shippedModel,
     pair: values.pair ?? (values.model === undefined ? shippedPair : undefined),
     train: values.train,
+    noTraining: values["no-training"],
     methods: values.methods === "" ? [] : values.methods.split(","),
     work: values.work,
     signal: interrupt.signal,

@@ -85,9 +85,13 @@ test("a page that was stopped, then killed, is not written; asked again it goes 
 });
 
 test("what waits says for what, what is out says why, and tests are named", async () => {
-  await expect(reproduce("table7", context(), at("pages"))).rejects.toMatchObject({
+  await expect(reproduce("knowledge-transfer", context(), at("pages"))).rejects.toMatchObject({
     code: "E_DATA",
-    message: expect.stringMatching(/^table7: not run yet: needs .*Gumbel/) as unknown,
+    message: expect.stringMatching(/^knowledge-transfer: not run yet: needs .*0\.5 B/) as unknown,
+  });
+  await expect(reproduce("table7", context(), at("pages"))).rejects.toMatchObject({
+    code: "E_NOT_FOUND",
+    message: expect.stringMatching(/gumbel.*nothing is to be trained/) as unknown,
   });
   expect(await reproduce("t2-vqa", context(), at("pages"))).toMatchObject({
     kind: "out",

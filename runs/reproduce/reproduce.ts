@@ -25,12 +25,8 @@ export async function reproduce(id: Id, context: Context, folder: string): Promi
   const { id: own, row } = resolved(id);
   if (row.kind === "out") return { kind: "out", because: row.because };
   if (row.kind === "test") return { kind: "test", files: row.files, titled: row.titled };
-  const { train } = context;
-  if (row.kind === "waits" || (row.kind === "trains" && train === undefined))
-    throw new AppError("E_DATA", `${id}: not run yet: needs ${row.needs}`);
-  const { text, pictures = {} } = await (row.kind === "trains"
-    ? row.make({ ...context, train: train! })
-    : row.make(context));
+  if (row.kind === "waits") throw new AppError("E_DATA", `${id}: not run yet: needs ${row.needs}`);
+  const { text, pictures = {} } = await row.make(context);
   await mkdir(folder, { recursive: true });
   for (const [name, svg] of Object.entries(pictures)) await writeFileAtomic(join(folder, name), svg);
   const path = join(folder, `${own}.md`);
@@ -39,10 +35,11 @@ export async function reproduce(id: Id, context: Context, folder: string): Promi
 }
 
 function pageOf(id: Id, { kind, shows, source }: Row, text: string, context: Context): string {
-  const { budget, model, pair, methods } = context;
+  const { budget, model, pair, train, noTraining = false, methods } = context;
   const flags = [
     `--budget ${budget}`,
-    ...(kind === "trains" ? ["--train FILE"] : []),
+    ...(kind === "trains" && train !== undefined ? ["--train FILE"] : []),
+    ...(noTraining ? ["--no-training"] : []),
     ...(pair === shippedPair ? [] : [pair === undefined ? "--model FILE" : "--pair FOLDER"]),
     ...(methods.length === 0 ? [] : [`--methods ${methods.join(",")}`]),
   ];

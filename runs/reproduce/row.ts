@@ -21,8 +21,13 @@ export type Context = {
   readonly model: string;
   /** Cloud, edge and generator: what LoRA-Gen's rows need. */
   readonly pair?: string | undefined;
-  /** A generator's run, as JSON, of which ablations train their own: each with other keys, all with equal steps. */
+  /**
+   * A generator's run, as JSON, of which ablations train their own: each with other keys, all with equal steps. Without one it is that of
+   * `runs/reasoning`, over the paper's seen tasks.
+   */
   readonly train?: string | undefined;
+  /** Trains nothing: what is not trained yet is left out of a page, or refused where it is all of it. */
+  readonly noTraining?: boolean | undefined;
   /** Names of methods that are asked beside a page's own, such as `loramoe:FILE` once it is trained. */
   readonly methods: readonly string[];
   /** Folder of logs: a page that was stopped goes on from them. They hold rows of the data, and are never committed. */
@@ -72,7 +77,7 @@ export type Row =
       /** What is trained first, where it is not there yet. */
       readonly needs: string;
       readonly takes: string;
-      readonly make: (context: Context & { readonly train: string }) => Promise<Page>;
+      readonly make: (context: Context) => Promise<Page>;
     })
   | (Common & { readonly kind: "out"; readonly because: string })
   | (Common & { readonly kind: "alias"; readonly of: string });

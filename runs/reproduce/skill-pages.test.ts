@@ -18,7 +18,7 @@ import { testContext } from "./test-context.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "skill-pages-"));
 const at = (name: string) => join(folder, name);
-const context = (changes: Partial<Context> = {}): Context => testContext(folder, changes);
+const context = (changes: Partial<Context> = {}): Context => testContext(folder, { noTraining: false, ...changes });
 
 /** Without a result, as where no reward ever differed. */
 const hopeless: Training = { task: "intents", adapter: "lora", by: "rewards", rate: "second" };

@@ -1,4 +1,4 @@
-/** @file What pages are made from in tests: small data and a tiny pair in one folder, with the smallest budget. */
+/** @file What pages are made from in tests: small data and a tiny pair in one folder, with the smallest budget, and nothing is trained. */
 import { join } from "node:path";
 import type { Context } from "./row.ts";
 
@@ -8,6 +8,7 @@ export const testContext = (folder: string, changes: Partial<Context> = {}): Con
   model: join(folder, "none"),
   pair: join(folder, "pair"),
   methods: [],
+  noTraining: true,
   work: join(folder, "work"),
   tell: () => undefined,
   ...changes,

@@ -38,6 +38,9 @@ export type Variant = {
   readonly seed: number;
 };
 
+/** A variant that changes nothing: pages that have it, whatever they call it, share its training. */
+export const asConfigured = { name: "as-configured", generator: {} } as const;
+
 /** The generator's keys of a run, all of them. Throws E_CONFIG for a run of something else. */
 export const generatorOf = async (runPath: string): Promise<GeneratorConfig> =>
   GeneratorConfig.parse((await readJsonFile(runPath, Run, { code: "E_CONFIG" })).generator);

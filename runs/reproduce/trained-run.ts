@@ -19,11 +19,11 @@ export type TrainedRun = {
 
 /**
  * Trains to the end.
- * @throws E_INTERRUPTED where it was stopped; E_MISMATCH where it was begun with another configuration; and as `runTraining`
+ * @throws E_INTERRUPTED where it was stopped; E_NOT_FOUND where it is not trained and nothing may be; E_MISMATCH where it was begun with another configuration; and as `runTraining`
  */
 export async function trainRun(
   { name, output, config, result }: TrainedRun,
-  { signal = new AbortController().signal, tell }: Pick<Context, "signal" | "tell">,
+  { signal = new AbortController().signal, noTraining = false, tell }: Pick<Context, "signal" | "noTraining" | "tell">,
 ): Promise<void> {
   const text = `${JSON.stringify(config, undefined, 2)}\n`;
   const path = `${output}.json`;
@@ -34,6 +34,11 @@ export async function trainRun(
       `${path}: was begun with another configuration: choose another --work, or delete it`,
     );
   if (existsSync(result)) return;
+  if (noTraining)
+    throw new AppError(
+      "E_NOT_FOUND",
+      `${name}: expected it trained (${result}), found it not; nothing is to be trained`,
+    );
   await writeFileAtomic(path, text);
   const { interrupted } = await runTraining(path, {
     log: { info: tell, warn: tell },

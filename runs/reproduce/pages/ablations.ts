@@ -2,13 +2,14 @@
 import type { LogLine } from "../../../src/eval/log.ts";
 import { mean } from "../../../src/eval/statistics.ts";
 import { defaultGenerator } from "../../../src/generator/config.ts";
+import { trainings } from "../../reasoning/trainings.ts";
 import { type Accuracy, accuracies, accuracyTable, ask, noCell, tasksOf } from "../ask.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import { table4, table7, table8, table19, table22 } from "../paper.ts";
 import type { Budget, Context, Page } from "../row.ts";
-import { generatorOf, type Trained, trainedPair, type Variant } from "../trained-pair.ts";
+import { generatorRun } from "../seen-tasks.ts";
+import { asConfigured, generatorOf, type Trained, trainedPair, type Variant } from "../trained-pair.ts";
 
-type Training = Context & { readonly train: string };
 type Keys = Variant["generator"];
 
 const tasks = ["arc-c", "arc-e", "openbookqa", "social-iqa", "winogrande", "piqa"] as const;
@@ -16,8 +17,8 @@ const seen: readonly string[] = ["arc-c", "arc-e", "openbookqa"];
 const items: Readonly<Record<Budget, number>> = { minutes: 20, hours: 200, full: 500 };
 /** Of the tasks whose examples are not validation rows themselves. */
 const validationItems: Readonly<Record<Budget, number>> = { minutes: 5, hours: 50, full: 50 };
-/** Of every variant. */
-const steps: Readonly<Record<Budget, number>> = { minutes: 8, hours: 150, full: 400 };
+/** Of every variant: those of the generator that other pages have, so that it is one of them. */
+const { steps } = trainings.generator;
 const method = "specialized-1shot";
 const base = "base";
 
@@ -29,13 +30,14 @@ type Variants = Readonly<Record<string, Keys>>;
 async function answersOf(
   variants: Variants,
   seeds: number,
-  context: Training,
+  context: Context,
 ): Promise<Readonly<Record<string, Found>>> {
   const blank = (): Found => ({ test: [], validation: [], runs: [] });
   const found: Record<string, Found> = Object.fromEntries(
     [base, ...Object.keys(variants)].map((row) => [row, blank()]),
   );
-  const own = await generatorOf(context.train);
+  const run = await runOf(context);
+  const own = await generatorOf(run);
   const named = Object.entries(variants).map(([variant, keys]) => [variant, otherKeys(keys, own)] as const);
   // The base model is asked beside the same generator on every page, so that its log has it once.
   const besides = named.find(([, keys]) => Object.keys(keys).length === 0) ?? named[0]!;
@@ -43,7 +45,7 @@ async function answersOf(
     for (let seed = 1; seed <= seeds; seed++) {
       const name = folderOf(generator);
       const trained = { name, generator, steps: steps[context.budget], seed };
-      const { pair, validation } = await trainedPair(trained, context.train, context);
+      const { pair, validation } = await trainedPair(trained, run, context);
       found[variant]!.runs.push(validation);
       const question = {
         id: `ablation-${name}-${trained.steps}-${seed}`,
@@ -72,7 +74,7 @@ const otherKeys = (keys: Keys, own: Readonly<Record<string, unknown>>): Keys =>
 const folderOf = (keys: Keys): string =>
   Object.entries(keys)
     .map(([key, value]) => `${key}-${value}`)
-    .join("-") || "as-configured";
+    .join("-") || asConfigured.name;
 
 const rowsOf = (answers: Readonly<Record<string, Found>>, split: "test" | "validation"): Accuracy[] =>
   Object.entries(answers).map(([name, found]) => ({ method: name, tasks: tasksOf(accuracies(found[split])) }));
@@ -96,17 +98,26 @@ function validationTable(answers: Readonly<Record<string, Found>>): string {
   );
 }
 
-const note = async (context: Training, seeds: number): Promise<string> =>
+/** What generators were trained on where no run is named. */
+const seenTasks =
+  "Trained on ARC-c, ARC-e, OpenBookQA and BoolQ in the words of these questions (`runs/reasoning`): not on Social IQa, which the paper trains on too, and not on its instruction data. Few steps may leave a row no better than the base model, and then the rows say nothing of each other: the loss over validation prompts says what was learnt.";
+const ownData =
+  "What the generator was trained on is what the run names. Where none of these tasks is among it, a row may be no better than the base model, and then the rows say nothing of each other: the loss over the run's own validation prompts says what was learnt.";
+
+const note = async (context: Context, seeds: number): Promise<string> =>
   [
     "Accuracy by summed log-likelihood in %, ± one standard error over items; one example goes into the gates.",
     `Each row is a generator of the same run with other keys, trained for ${steps[context.budget]} steps with ${seeds === 1 ? "one seed" : `${seeds} seeds`}: differences between rows of one seed may be those of seeds.`,
-    "What the generator was trained on is what the run names, not the paper's instruction data. Where none of these tasks is among it, a row may be no better than the base model, and then the rows say nothing of each other: the loss over the run's own validation prompts says what was learnt.",
+    context.train === undefined ? seenTasks : ownData,
     ...(await unlikePaper(context)),
   ].join(" ");
 
+/** The run whose keys the variants change. */
+const runOf = (context: Context): string | Promise<string> => context.train ?? generatorRun(context);
+
 /** Where the run's generator is not that of the paper's configuration. */
-async function unlikePaper({ train }: Training): Promise<string[]> {
-  const own = Object.entries(otherKeys(await generatorOf(train), defaultGenerator));
+async function unlikePaper(context: Context): Promise<string[]> {
+  const own = Object.entries(otherKeys(await generatorOf(await runOf(context)), defaultGenerator));
   if (own.length === 0) return [];
   return [
     `The run's generator differs from the paper's in ${own.map(([key, value]) => `\`${key}\` ${value}`).join(", ")}.`,
@@ -115,7 +126,7 @@ async function unlikePaper({ train }: Training): Promise<string[]> {
 
 async function page(
   variants: Variants,
-  context: Training,
+  context: Context,
   {
     seeds = 1,
     paper,
@@ -156,7 +167,7 @@ const coefficientRows = (names: readonly string[]): string =>
   );
 
 /** As in the paper two of them are kept, whatever the run keeps: four of four would be no choice. */
-export const table4Page = (context: Training): Promise<Page> =>
+export const table4Page = (context: Context): Promise<Page> =>
   page(Object.fromEntries([4, 8, 12].map((experts) => [`${experts} experts`, { experts, topK: 2 }])), context, {
     paper: averages(table4),
   });
@@ -165,18 +176,18 @@ const coefficients = (values: Readonly<Record<string, number>>): Record<string, 
   Object.fromEntries(Object.entries(values).map(([name, auxCoefficient]) => [name, { auxCoefficient }]));
 
 /** The last one is what a reviewer asked for, and what the authors' text calls best: no table has it. */
-export const table5Page = (context: Training): Promise<Page> =>
+export const table5Page = (context: Context): Promise<Page> =>
   page(coefficients({ "0.1": 0.1, "0.01": 0.01, "0.005": 0.005, "0.001": 0.001 }), context, {
     paper: coefficientRows(["0.1", "0.01", "0.005"]),
   });
 
-export const table19Page = (context: Training): Promise<Page> =>
+export const table19Page = (context: Context): Promise<Page> =>
   page(coefficients({ "0.1": 0.1, "0.05": 0.05, "0.01": 0.01, "0.005": 0.005, without: 0 }), context, {
     paper: coefficientRows(["0.1", "0.05", "0.01", "0.005", "without"]),
   });
 
 /** Accuracy on validation rows beside that on test rows, task by task. */
-export async function table22Page(context: Training): Promise<Page> {
+export async function table22Page(context: Context): Promise<Page> {
   const answers = await answersOf(coefficients({ without: 0, "0.005": 0.005, "0.01": 0.01 }), 1, context);
   const [validation, test] = [rowsOf(answers, "validation"), rowsOf(answers, "test")];
   const cells = (row: Accuracy | undefined) =>
@@ -216,7 +227,7 @@ export async function table22Page(context: Training): Promise<Page> {
 }
 
 /** How evenly experts are used with BatchNorm behind the router and without, over the run's validation prompts. */
-export async function bnDiversityPage(context: Training): Promise<Page> {
+export async function bnDiversityPage(context: Context): Promise<Page> {
   const answers = await answersOf({ with: { routerNorm: "batch" }, without: { routerNorm: "none" } }, 1, context);
   const rows = Object.entries(answers).flatMap(([name, { runs }]) =>
     runs.map(({ expertLoad = [] }) => {
@@ -244,9 +255,9 @@ export async function bnDiversityPage(context: Training): Promise<Page> {
 }
 
 /** Rows that the documents compare over three seeds. */
-const severalSeeds = ({ budget }: Training): number => (budget === "full" ? 3 : 1);
+const severalSeeds = ({ budget }: Context): number => (budget === "full" ? 3 : 1);
 
-export const table7Page = (context: Training): Promise<Page> =>
+export const table7Page = (context: Context): Promise<Page> =>
   page({ "Gumbel top-k": { strategy: "gumbel" }, "KeepTop-K": { strategy: "keepTopK" } }, context, {
     seeds: severalSeeds(context),
     paper: averages(table7),
@@ -265,7 +276,7 @@ function seenAndUnseen(rows: readonly Accuracy[]): string[] {
   ];
 }
 
-export const table8Page = (context: Training): Promise<Page> =>
+export const table8Page = (context: Context): Promise<Page> =>
   page({ direct: { generation: "direct" }, indirect: { generation: "pool" } }, context, {
     seeds: severalSeeds(context),
     paper: table(

@@ -1,0 +1,74 @@
+/** @file Trainings over the paper's seen tasks as pages need them: trained where they are not yet, or left out where nothing may be trained. */
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../src/base/atomic-file.ts";
+import { readJsonFile } from "../../src/base/json-file.ts";
+import { PairFile, pairFileName } from "../../src/pair/pair.ts";
+import { writeSets } from "../reasoning/episodes.ts";
+import { configOf, folderOf, type Training, type TrainingPlace, trainings } from "../reasoning/trainings.ts";
+import type { Context } from "./row.ts";
+import { asConfigured, type Trained, trainedPair } from "./trained-pair.ts";
+import { trainRun } from "./trained-run.ts";
+
+/** The models of the pair, or the model alone as both; the prompts are drawn where they are not there yet. */
+async function openPlace({ work, data, pair, model }: Context): Promise<Omit<TrainingPlace, "output">> {
+  const drawn = join(work, "reasoning", "data");
+  await writeSets(data, drawn);
+  if (pair === undefined) return { cloud: model, edge: model, data: drawn };
+  const file = await readJsonFile(join(pair, pairFileName), PairFile);
+  const within = (name: string): string | undefined => {
+    const path = join(pair, name);
+    return existsSync(path) ? path : undefined;
+  };
+  return {
+    cloud: join(pair, file.cloud),
+    edge: join(pair, file.edge),
+    tokenizer: within(file.tokenizer ?? "tokenizer"),
+    cloudTokenizer: file.cloudTokenizer === undefined ? undefined : within(file.cloudTokenizer),
+    data: drawn,
+  };
+}
+
+/** Where LoraHub finds its pool: the LoRAs of one task each, side by side. */
+const poolOf = ({ work, budget }: Context): string =>
+  join(work, "reasoning", `pool-${trainings["lora-arc-c"].steps[budget]}`);
+
+const outputOf = (training: Training, context: Context): string =>
+  trainings[training.name].inPool
+    ? join(poolOf(context), training.name)
+    : join(context.work, "reasoning", "runs", folderOf(training, context.budget));
+
+/** The configuration of the generator's run as a file: what ablations take their own from. */
+export async function generatorRun(context: Context): Promise<string> {
+  const training = { name: "generator", seed: 1 } as const;
+  const { steps } = trainings.generator;
+  const folder = join(context.work, "reasoning");
+  const place = { ...(await openPlace(context)), output: join(folder, "never") };
+  const path = join(folder, `generator-${steps[context.budget]}.json`);
+  await mkdir(folder, { recursive: true });
+  await writeFileAtomic(path, `${JSON.stringify(configOf(training, context.budget, place), undefined, 2)}\n`);
+  return path;
+}
+
+/** Trains a generator with the paper's configuration, or finds it trained: the same one that ablations compare theirs with. */
+export async function trainedGenerator(seed: number, context: Context): Promise<Trained> {
+  const steps = trainings.generator.steps[context.budget];
+  return trainedPair({ ...asConfigured, steps, seed }, await generatorRun(context), context);
+}
+
+/** Trains what is no generator, or finds it trained. Returns what a method's name has behind the colon. */
+export async function trainedRival(training: Training, context: Context): Promise<string> {
+  const output = outputOf(training, context);
+  const { result } = trainings[training.name];
+  const config = configOf(training, context.budget, { ...(await openPlace(context)), output });
+  const name = folderOf(training, context.budget);
+  await trainRun({ name, output, config, result: join(output, result) }, context);
+  return output;
+}
+
+/** Trains anything of the table. */
+export async function trainAny(training: Training, context: Context): Promise<void> {
+  if (training.name === "generator") await trainedGenerator(training.seed, context);
+  else await trainedRival(training, context);
+}
