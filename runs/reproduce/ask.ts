@@ -11,6 +11,7 @@ import { summarize } from "../../src/eval/report.ts";
 import { runEval } from "../../src/eval/run-eval.ts";
 import { harmonicMean, itemsOf, mean, standardErrorOf } from "../../src/eval/statistics.ts";
 import { benchmarkTasks, type Suite, suites } from "../../src/eval/tasks/suites.ts";
+import { shotsPrompt } from "../../src/methods/shots.ts";
 import { parseMethods } from "../../src/methods/table.ts";
 import { number, signed, table } from "./markdown.ts";
 import type { Budget, Context } from "./row.ts";
@@ -24,7 +25,16 @@ export type Question = Asked & {
 };
 
 /** Pages that ask some of the same questions of the same models: what one of them has in its log, no other asks again. */
-const sharing: readonly string[] = ["table1", "table2", "table6", "fewshot-sd", "fig1", "rv-6", "baselines"];
+const sharing: readonly string[] = [
+  "table1",
+  "table2",
+  "table6",
+  "fewshot-sd",
+  "fig1",
+  "rv-6",
+  "baselines",
+  "ablation",
+];
 
 /** How tasks are asked. */
 export type Asked = {
@@ -56,13 +66,27 @@ export async function ask(
   return askTasks(tasks, { controls, ...how }, context);
 }
 
+/** Tasks with so many examples as their prompt: what one method reads whole, others shorten or compress. */
+export async function toldByExamples(
+  names: readonly string[],
+  shots: number,
+  items: number,
+  { data }: Pick<Context, "data">,
+): Promise<EvalTask[]> {
+  const named = names.flatMap((name): readonly Suite[] => suites.get(name)!);
+  const tasks = await benchmarkTasks(named, { data, items });
+  return tasks.map((task) => ({ ...task, systemPrompt: shotsPrompt(task, shots) }));
+}
+
 /** What other pages' logs hold. One that another process writes to is left alone: its questions are asked again. */
 async function linesOfOthers(id: string, work: string): Promise<LogLine[]> {
   const found: LogLine[] = [];
-  if (!sharing.includes(id)) return found;
+  const page = sharing.find((one) => id === one || id.startsWith(`${one}-`));
+  if (page === undefined) return found;
+  // A generator of its own has a log of its own for each page: "table2-as-configured-400-1".
   for (const other of sharing) {
-    const path = join(work, `${other}.jsonl`);
-    if (other === id || !existsSync(path)) continue;
+    const path = join(work, `${other}${id.slice(page.length)}.jsonl`);
+    if (other === page || !existsSync(path)) continue;
     await using log = await openLog(path).catch((error: unknown) => {
       if (error instanceof AppError && error.code === "E_IO") return undefined;
       throw error;

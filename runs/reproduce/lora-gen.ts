@@ -8,9 +8,9 @@ import {
   table19Page,
   table22Page,
 } from "./pages/ablations.ts";
-import { fewshotSdPage, table2Page, table6Page } from "./pages/accuracy.ts";
+import { fewshotSdPage, table2Page, table6Page, table26Page } from "./pages/accuracy.ts";
 import { alpacaAbstractionPage } from "./pages/alpaca-abstraction.ts";
-import { baselinesPage, figure1Page, table20Page } from "./pages/baselines.ts";
+import { baselinesPage, figure1Page, table13Page, table20Page } from "./pages/baselines.ts";
 import { table21Page, table24Page } from "./pages/bootstrap.ts";
 import { figure4Page } from "./pages/fig4.ts";
 import { figure2Page, figure3Page } from "./pages/figures.ts";
@@ -44,6 +44,9 @@ const runs = {
 
 const needs = (...names: readonly (keyof typeof runs)[]): string => names.map((name) => runs[name]).join("; ");
 
+/** Of pages that have other rows too: what is not there yet comes first, unless nothing is to be trained. */
+const first = (...names: readonly (keyof typeof runs)[]): string => `trains ${names.join(", ")} (runs/reasoning) first`;
+
 const manifest = "runs/reproduce/manifest.test.ts";
 const conformance = "test/parity/conformance.test.ts";
 
@@ -62,15 +65,14 @@ export const loraGen = {
     kind: "page",
     shows: "four properties of ICL, LoRA, LoRA-MoE, LoraHub, LoRA-Gen",
     source: "S2 T1",
-    takes: "0.1 h",
-    lacks: `what LoRA, LoRA-MoE and LoraHub take (${needs("B", "H")})`,
+    takes: `${first("G0", "B", "H")}; then 0.1 h`,
     make: table1Page,
   },
   table2: {
     kind: "page",
     shows: "5-shot accuracy on eight tasks, AVE, HAR, latency; five methods",
     source: "S2 T2",
-    takes: "1.3 h; --methods for what is trained",
+    takes: `${first("G0", "B", "P")}; then 1.3 h`,
     make: table2Page,
   },
   table3: {
@@ -101,7 +103,7 @@ export const loraGen = {
     kind: "page",
     shows: "base with 3 and 5 shots against LoRA-Gen with 1",
     source: "S2 T6",
-    takes: "0.1 h",
+    takes: `${first("G0")}; then 0.1 h`,
     make: table6Page,
   },
   table7: {
@@ -150,11 +152,11 @@ export const loraGen = {
     make: table12Page,
   },
   table13: {
-    kind: "waits",
+    kind: "page",
     shows: "AutoCompressors against LoRA-Gen, three unseen tasks",
     source: "S2 T13",
-    needs: needs("P", "G0"),
-    takes: "with s0-table20",
+    takes: `${first("G0", "P")}; then with s0-table20`,
+    make: table13Page,
   },
   table14: {
     kind: "page",
@@ -174,8 +176,7 @@ export const loraGen = {
     kind: "page",
     shows: "accuracy–latency curves on ARC-c, 1, 3, 5 shots",
     source: "S2 Fig 1",
-    takes: "0.3 h",
-    lacks: needs("B", "P", "G0"),
+    takes: `${first("G0", "B", "P")}; then 0.3 h`,
     make: figure1Page,
   },
   fig2: {
@@ -213,8 +214,7 @@ export const loraGen = {
     kind: "page",
     shows: "Gisting, AutoCompressors, 500x, ICAE, LoRA-Gen: unseen accuracy, latency with and without instruction",
     source: "S0 T20",
-    takes: "0.5 h",
-    lacks: needs("P", "G0"),
+    takes: `${first("G0", "P")}; then 0.5 h`,
     make: table20Page,
   },
   "s0-table21": {
@@ -222,7 +222,6 @@ export const loraGen = {
     shows: "bootstrap over tasks as samples (withdrawn by the authors)",
     source: "S0 T21",
     takes: "seconds, from table2's log",
-    lacks: needs("B", "G0"),
     make: table21Page,
   },
   "s0-table22": {
@@ -245,15 +244,15 @@ export const loraGen = {
     shows: "bootstrap interval on HellaSwag against three methods",
     source: "S0 T24",
     takes: "seconds, from table2's log",
-    lacks: needs("B", "P", "G0"),
+    lacks: "AutoCompressors, whose questions are fewer",
     make: table24Page,
   },
   "s0-table26": {
-    kind: "waits",
+    kind: "page",
     shows: "mean ± sd over runs: LoRAMoE, MixLoRA, LoRA-Gen",
     source: "S0 T26",
-    needs: needs("B", "G0"),
-    takes: "seconds, from table2's log",
+    takes: `${first("G0", "B")}, two seeds of each at least; then with table2`,
+    make: table26Page,
   },
   headlines: {
     kind: "page",
@@ -280,7 +279,7 @@ export const loraGen = {
     kind: "page",
     shows: "spread over draws of shots, 0.0146",
     source: "S0",
-    takes: "0.4 h",
+    takes: `${first("G0")}; then 0.4 h`,
     make: fewshotSdPage,
   },
   "bn-diversity": {
@@ -317,8 +316,7 @@ export const loraGen = {
     kind: "page",
     shows: "LoraHub's search, prefix tuning, prompting 0/1/3/5 shots",
     source: "S2 §2, T1",
-    takes: "0.8 h",
-    lacks: needs("H"),
+    takes: `${first("G0", "H")}; then 0.8 h`,
     make: baselinesPage,
   },
   "compressors-hard": alias("s0-table20", "Selective-Context and LLMLingua kind, truncation", "S2 §2.3"),

@@ -8,7 +8,7 @@ import { createRng } from "../../src/base/rng.ts";
 import { writeBenchmarkData } from "../../test/support/benchmark-data.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { withToolsShuffled } from "./agent.ts";
-import { figure1, toldByExamples } from "./pages/baselines.ts";
+import { compressedQuestions, figure1 } from "./pages/baselines.ts";
 import { promptKindTasks } from "./pages/prompt-kinds.ts";
 import { propertiesOf } from "./pages/table1.ts";
 import { demoTools, table1 } from "./paper.ts";
@@ -87,7 +87,7 @@ test("what another page's log holds is not asked again, and comes to the same pa
 });
 
 test("s0-table20: every method has the same five examples as its prompt", async () => {
-  const tasks = await toldByExamples(context());
+  const tasks = await compressedQuestions(context());
   expect(tasks.map(({ name }) => name)).toEqual(["hellaswag", "winogrande", "piqa"]);
   for (const { systemPrompt, examples } of tasks) {
     expect(systemPrompt.split("\n\n")).toHaveLength(5);

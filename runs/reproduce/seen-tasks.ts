@@ -8,7 +8,7 @@ import { PairFile, pairFileName } from "../../src/pair/pair.ts";
 import { writeSets } from "../reasoning/episodes.ts";
 import { configOf, folderOf, type Training, type TrainingPlace, trainings } from "../reasoning/trainings.ts";
 import type { Context } from "./row.ts";
-import { asConfigured, type Trained, trainedPair } from "./trained-pair.ts";
+import { asConfigured, type Trained, trainedFolder, trainedPair } from "./trained-pair.ts";
 import { trainRun } from "./trained-run.ts";
 
 /** The models of the pair, or the model alone as both; the prompts are drawn where they are not there yet. */
@@ -53,9 +53,19 @@ export async function generatorRun(context: Context): Promise<string> {
 
 /** Trains a generator with the paper's configuration, or finds it trained: the same one that ablations compare theirs with. */
 export async function trainedGenerator(seed: number, context: Context): Promise<Trained> {
-  const steps = trainings.generator.steps[context.budget];
-  return trainedPair({ ...asConfigured, steps, seed }, await generatorRun(context), context);
+  const variant = { ...asConfigured, ...of({ name: "generator", seed }, context) };
+  return trainedPair(variant, await generatorRun(context), context);
 }
+
+/** Whether there is nothing left to train of it. */
+export const isTrained = (training: Training, context: Context): boolean =>
+  existsSync(
+    training.name === "generator"
+      ? join(trainedFolder(context.work, { ...asConfigured, ...of(training, context) }), "generator")
+      : join(outputOf(training, context), trainings[training.name].result),
+  );
+
+const of = ({ name, seed }: Training, { budget }: Context) => ({ steps: trainings[name].steps[budget], seed });
 
 /** Trains what is no generator, or finds it trained. Returns what a method's name has behind the colon. */
 export async function trainedRival(training: Training, context: Context): Promise<string> {
@@ -65,6 +75,12 @@ export async function trainedRival(training: Training, context: Context): Promis
   const name = folderOf(training, context.budget);
   await trainRun({ name, output, config, result: join(output, result) }, context);
   return output;
+}
+
+/** Trains the LoRAs of LoraHub's pool, or finds them trained. Returns the folder they lie in. */
+export async function trainedPool(pool: readonly Training[], context: Context): Promise<string> {
+  for (const training of pool) await trainedRival(training, context);
+  return poolOf(context);
 }
 
 /** Trains anything of the table. */

@@ -18,4 +18,4 @@ export const oneSeed =
 
 /** The same where the tasks are the paper's. */
 export const untrainedTasks =
-  "The pair that ships was trained on prompts of its own (`runs/smollm2`), never on these tasks: all of them are unseen for it, where the paper's generator was trained on five of eight. Examples and questions are plain text, as lm-evaluation-harness has them; the pair was trained on prompts and inputs in the model's chat layout alone. With the generator of the paper's configuration (`--pair FOLDER`) the same command makes the page anew.";
+  "The pair that ships was trained on prompts of its own (`runs/smollm2`), never on these tasks: all of them are unseen for it, where the paper's generator was trained on five of eight. Examples and questions are plain text, as lm-evaluation-harness has them; the pair was trained on prompts and inputs in the model's chat layout alone.";

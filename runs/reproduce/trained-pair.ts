@@ -62,6 +62,10 @@ const Validation = z.looseObject({
 type Validation = z.infer<typeof Validation>;
 const LogLine = z.looseObject({ validation: Validation.optional() });
 
+/** The folder of a variant's run. */
+export const trainedFolder = (work: string, { name, steps, seed }: Omit<Variant, "generator">): string =>
+  join(work, "runs", `${name}-${steps}-${seed}`);
+
 /**
  * Trains it, or finds it trained.
  * @throws as `trainRun`
@@ -69,8 +73,8 @@ const LogLine = z.looseObject({ validation: Validation.optional() });
 export async function trainedPair(variant: Variant, runPath: string, context: Context): Promise<Trained> {
   const { name, steps, seed } = variant;
   const { work } = context;
+  const output = trainedFolder(work, variant);
   const run = await readJsonFile(runPath, Run, { code: "E_CONFIG" });
-  const output = join(work, "runs", `${name}-${steps}-${seed}`);
   const config = { ...run, output, steps, seed, generator: keysOf(run, variant) };
   await trainRun({ name: `${name}, seed ${seed}`, output, config, result: join(output, "generator") }, context);
   const pair = await pairOf(join(work, "pairs", `${name}-${steps}-${seed}`), run, output);

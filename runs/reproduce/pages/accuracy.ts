@@ -3,7 +3,26 @@
 import { groupBy } from "../../../src/base/group-by.ts";
 import type { LogLine } from "../../../src/eval/log.ts";
 import { itemsOf, mean } from "../../../src/eval/statistics.ts";
-import { type Accuracy, accuracies, accuracyTable, ask, differenceTable, drawsTable, tasksOf } from "../ask.ts";
+import {
+  type Accuracy,
+  accuracies,
+  accuracyTable,
+  ask,
+  askTasks,
+  differenceTable,
+  drawsTable,
+  tasksOf,
+  toldByExamples,
+} from "../ask.ts";
+import {
+  type Asking,
+  askTrained,
+  compressors,
+  generator,
+  rivals,
+  type TrainedAnswers,
+  trainedNote,
+} from "../ask-trained.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import { paperTasks, table2, table6 } from "../paper.ts";
 import type { Budget, Context, Page } from "../row.ts";
@@ -12,6 +31,7 @@ import { oneSeed, untrainedTasks } from "../shipped-pair.ts";
 /** Tasks that the paper never trains on. */
 const unseen: readonly string[] = ["hellaswag", "winogrande", "piqa"];
 
+const reasoning = ["reasoning"];
 const ablationTasks = ["arc-c", "arc-e", "openbookqa", "social-iqa", "winogrande", "piqa"] as const;
 
 /** What LoRA-Gen's rows are of, or that there are none. */
@@ -44,17 +64,35 @@ function seenAndUnseen(rows: readonly Accuracy[]): string {
   );
 }
 
-export async function table2Page(context: Context): Promise<Page> {
-  const asked = {
-    id: "table2",
-    suites: ["reasoning"],
-    items: { minutes: 20, hours: 500, full: 500 },
+const table2Items: Readonly<Record<Budget, number>> = { minutes: 20, hours: 500, full: 500 };
+
+/** Table 2's questions, with answers of so many seeds of what has several. */
+async function table2Answers(context: Context, seeds = 1): Promise<TrainedAnswers> {
+  const asked = { suites: ["reasoning"], items: table2Items };
+  const asking: Asking = async (how, of) => {
+    // Only ARC-c is timed: a question that is asked alone takes several times as long.
+    await ask({ ...asked, ...how, only: /^arc-c$/, timed: timedItems[context.budget] }, of);
+    return ask({ ...asked, ...how }, of);
+  };
+  const rows = {
     methods: ["base", "prompted-5shot"],
     pairMethods: ["specialized-5shot"],
+    wanted: [...rivals(5, seeds), generator("specialized-5shot", seeds)],
   };
-  // Only ARC-c is timed: a question that is asked alone takes several times as long.
-  await ask({ ...asked, only: /^arc-c$/, timed: timedItems[context.budget] }, context);
-  const lines = await ask(asked, context);
+  return askTrained("table2", rows, asking, context);
+}
+
+/** Reviewers asked for compressors beside them, of fewer questions. */
+async function compressedAnswers(context: Context): Promise<TrainedAnswers> {
+  const items = Math.min(200, table2Items[context.budget]);
+  const tasks = await toldByExamples(reasoning, 5, items, context);
+  const asking: Asking = (how, of) => askTasks(tasks, { ...how, controls: false }, of);
+  return askTrained("table2-compressed", { wanted: compressors }, asking, context);
+}
+
+export async function table2Page(context: Context): Promise<Page> {
+  const { lines, missing, hasAny } = await table2Answers(context);
+  const compressed = await compressedAnswers(context);
   const rows = accuracies(lines);
   return {
     text: paragraphs(
@@ -63,8 +101,15 @@ export async function table2Page(context: Context): Promise<Page> {
       seenAndUnseen(rows),
       ...differenceTable(lines, "base"),
       latencies(lines),
+      ...(compressed.lines.length === 0
+        ? []
+        : [
+            "Compressors, of fewer questions, the five examples compressed:",
+            accuracyTable(accuracies(compressed.lines)),
+          ]),
+      ...trainedNote({ missing: [...missing, ...compressed.missing], hasAny }),
       ...ofPair(context),
-      "Trained baselines stand here where they are named: `--methods lora:FOLDER,loramoe:FILE,mixlora:FILE`. Social IQa is trained on in the paper, never here.",
+      "Social IQa is trained on in the paper, never here.",
       "## The paper's rows",
       table(
         ["5 shots", ...paperTasks, "AVE", "HAR", "ms"],
@@ -80,22 +125,60 @@ export async function table2Page(context: Context): Promise<Page> {
   };
 }
 
-export async function table6Page(context: Context): Promise<Page> {
-  const lines = await ask(
-    {
-      id: "table6",
-      suites: [...ablationTasks],
-      items: { minutes: 20, hours: 200, full: 500 },
-      methods: ["base", "prompted-1shot", "prompted-3shot", "prompted-5shot"],
-      pairMethods: ["specialized-1shot"],
-    },
-    context,
+/** Accuracy and deviation of each method over runs that differ in their seed; of one run there is no deviation. */
+export async function table26Page(context: Context): Promise<Page> {
+  const { lines, ...trained } = await table2Answers(context, 2);
+  const byMethod = groupBy(
+    accuracies(lines).filter(({ method }) => /seed \d+\)$/.test(method)),
+    ({ method }) => method.replace(/, seed \d+\)$/, ")"),
   );
+  const spread = (shares: readonly number[]): string => {
+    const average = mean(shares);
+    const variance = shares.reduce((sum, share) => sum + (share - average) ** 2, 0) / (shares.length - 1);
+    return shares.length < 2
+      ? number(100 * average)
+      : `${number(100 * average)} ± ${number(100 * Math.sqrt(variance), 2)}`;
+  };
+  const tasks = tasksOf([...byMethod.values()].flat());
+  return {
+    text: paragraphs(
+      "Mean and standard deviation of accuracy in % over runs that differ in their seed alone, asked the same questions with the same five examples: first weights and dropout, not the prompts that are trained on. With two or three runs a deviation is itself hardly known. The spread over draws of examples: `fewshot-sd`.",
+      table(
+        ["method", "runs", ...tasks.map(({ task, n }) => `${task} (n ${n})`), "AVE"],
+        [...byMethod].map(([method, runs]) => [
+          method,
+          runs.length,
+          ...tasks.map(({ task }) => spread(runs.map((run) => run.tasks.find((one) => one.task === task)!.share))),
+          spread(runs.map((run) => mean(run.tasks.map(({ share }) => share)))),
+        ]),
+      ),
+      ...trainedNote(trained),
+      "## The paper's rows (Gemma-2B, two runs)",
+      table(
+        ["", "AVE"],
+        [
+          ["LoRAMoE", "63.78 ± 0.07"],
+          ["MixLoRA", "63.79 ± 0.03"],
+          ["LoRA-Gen", "63.89 ± 0.01"],
+        ],
+      ),
+      "Its deviation of a single task is up to 1.06 points. Of two runs the differences between these means are no more than a few of their own errors.",
+    ),
+  };
+}
+
+export async function table6Page(context: Context): Promise<Page> {
+  const asked = { suites: [...ablationTasks], items: { minutes: 20, hours: 200, full: 500 } };
+  const asking: Asking = (how, of) => ask({ ...asked, ...how }, of);
+  const plain = ["base", "prompted-1shot", "prompted-3shot", "prompted-5shot"];
+  const rows = { methods: plain, pairMethods: ["specialized-1shot"], wanted: [generator("specialized-1shot")] };
+  const { lines, ...trained } = await askTrained("table6", rows, asking, context);
   return {
     text: paragraphs(
       note,
       accuracyTable(accuracies(lines)),
       ...differenceTable(lines, "prompted-5shot"),
+      ...trainedNote(trained),
       ...ofPair(context),
       "## The paper's row (Qwen-1.5B)",
       table(
@@ -110,23 +193,21 @@ export async function table6Page(context: Context): Promise<Page> {
 /** Spread over draws: of each method, the accuracy with each draw's examples. */
 export async function fewshotSdPage(context: Context): Promise<Page> {
   const seeds = [1, 2, 3, 4, 5];
-  const lines = await ask(
-    {
-      id: "fewshot-sd",
-      suites: ["arc-c"],
-      items: { minutes: 20, hours: 300, full: 1172 },
-      seeds,
-      methods: ["prompted-5shot"],
-      pairMethods: ["specialized-5shot"],
-    },
-    context,
-  );
+  const asked = { suites: ["arc-c"], items: { minutes: 20, hours: 300, full: 1172 }, seeds };
+  const asking: Asking = (how, of) => ask({ ...asked, ...how }, of);
+  const rows = {
+    methods: ["prompted-5shot"],
+    pairMethods: ["specialized-5shot"],
+    wanted: [generator("specialized-5shot")],
+  };
+  const { lines, ...trained } = await askTrained("fewshot-sd", rows, asking, context);
   const items = itemsOf(lines.map(({ input }) => input)).length;
   return {
     text: paragraphs(
       `ARC-Challenge, the same ${items} items with five draws of five examples. Accuracy in %, then mean and standard deviation over draws, as a share. The paper: 0.0146.`,
       drawsTable(lines, seeds),
       `A share of right answers over so many items has a standard error of its own, about ${number(Math.sqrt((0.25 * 0.75) / items), 3)} at 25 %: as the items are the same in each draw, the deviation is of the examples alone.`,
+      ...trainedNote(trained),
       ...ofPair(context),
     ),
   };

@@ -3,6 +3,7 @@ import { costsOf } from "../../../src/eval/costs.ts";
 import type { Needs, Subject } from "../../../src/methods/method.ts";
 import { parseMethods } from "../../../src/methods/table.ts";
 import { ask } from "../ask.ts";
+import { type Asking, askTrained, generator, rivals, trainedNote } from "../ask-trained.ts";
 import { number, paragraphs, table, words } from "../markdown.ts";
 import { table1 as printed } from "../paper.ts";
 import type { Context, Page } from "../row.ts";
@@ -58,17 +59,14 @@ const mark = (holds: boolean | undefined): string => (holds === undefined ? "?" 
 
 export async function table1Page(context: Context): Promise<Page> {
   pairOf("table1", context);
-  const lines = await ask(
-    {
-      id: "table1",
-      suites: ["arc-c"],
-      items: { minutes: 2, hours: 50, full: 50 },
-      methods: ["base", "prompted-5shot"],
-      pairMethods: ["specialized-5shot"],
-      timed: 3,
-    },
-    context,
-  );
+  const asked = { suites: ["arc-c"], items: { minutes: 2, hours: 50, full: 50 }, timed: 3 };
+  const asking: Asking = (how, of) => ask({ ...asked, ...how }, of);
+  const asks = {
+    methods: ["base", "prompted-5shot"],
+    pairMethods: ["specialized-5shot"],
+    wanted: [...rivals(5), { of: "lorahub", forms: ["lorahub-5shot"] } as const, generator("specialized-5shot")],
+  };
+  const { lines, ...trained } = await askTrained("table1", asks, asking, context);
   const rows = Object.entries(named).map(([method, name]) => {
     const said: readonly (boolean | undefined)[] = printed[method as keyof typeof printed];
     return [
@@ -86,7 +84,7 @@ export async function table1Page(context: Context): Promise<Page> {
       ["The rules:", "", ...properties.map(({ name, rule }) => `- **${name}**: ${rule}.`)].join("\n"),
       "The rules were written with the paper's marks at hand, so that they agree is no finding; that they can be stated by what a method needs is. A mark says what a method can do by its making, not how well. In the pair that ships cloud and edge are the same model: no knowledge is transferred in it. Its edge model stays in the blocks of its GGUF file with the LoRA beside it, which the ledger shows; merged into fp32 weights a LoRA costs no operation.",
       "## What it takes",
-      "The ledger of costs on ARC-Challenge with five examples; the other methods stand here once they are trained and named (`--methods lora:FOLDER`).",
+      "The ledger of costs on ARC-Challenge with five examples.",
       table(
         [
           "method",
@@ -107,6 +105,7 @@ export async function table1Page(context: Context): Promise<Page> {
           paysBackAfter === null || preparing.flops === 0 ? "–" : String(paysBackAfter),
         ]),
       ),
+      ...trainedNote(trained),
       oneSeed,
     ),
   };

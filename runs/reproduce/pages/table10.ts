@@ -1,8 +1,8 @@
 /** @file `table10`: the standard error of each accuracy, by its formula, beside the ones that are printed. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { openLog } from "../../../src/eval/log-file.ts";
 import { accuracies, noCell, tasksOf } from "../ask.ts";
+import { linesOfPage } from "../ask-trained.ts";
 import { largestError, standardError } from "../contradictions.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import { paperTasks, table10 as printed, table2, table11 } from "../paper.ts";
@@ -32,14 +32,13 @@ export async function table10Page({ work }: Context): Promise<Page> {
       ),
       `The two numbers of a cell should agree. ≠ marks those that differ by more than 0.0003: errors of other accuracies than table 2's. Qwen's ${printed["Qwen-1.5B"]![2]} on OpenBookQA is above ${largestError(500).toFixed(4)}, the most that 500 answers can have.`,
       "## Ours",
-      existsSync(log) ? await ours(log) : "Not run yet: needs the log of `table2`.",
+      existsSync(log) ? await ours(work) : "Not run yet: needs the log of `table2`.",
     ),
   };
 }
 
-async function ours(log: string): Promise<string> {
-  await using open = await openLog(log);
-  const rows = accuracies(open.lines);
+async function ours(work: string): Promise<string> {
+  const rows = accuracies(await linesOfPage("table2", work));
   const tasks = tasksOf(rows).map(({ task }) => task);
   return table(
     ["method", ...tasks],
