@@ -3,7 +3,7 @@ import type { Rng } from "../../src/base/rng.ts";
 import type { Episode } from "../../src/data/episode.ts";
 import { textShots } from "../../src/data/text-question.ts";
 import type { Benchmark, FormOf } from "../../src/eval/tasks/benchmark.ts";
-import { readSplit } from "../../src/eval/tasks/rows.ts";
+import { readSplit, type Split } from "../../src/eval/tasks/rows.ts";
 import { type BenchmarkName, benchmarks } from "../../src/eval/tasks/table.ts";
 import type { Example } from "../../src/text/prompt.ts";
 
@@ -23,23 +23,39 @@ export type SeenRows = { readonly [T in SeenTask]: TaskRows };
 
 const textOf = (example: Example): string => textShots("text", [example]);
 
-/** Rows of the seen tasks that are short enough. Throws E_NOT_FOUND where data is missing. */
+/**
+ * Rows of the seen tasks that are short enough. Data sets have some questions twice, with other answers to choose from: none that a test asks
+ * is among them, and none to choose by is learnt from. Throws E_NOT_FOUND where data is missing.
+ */
 export async function readSeen(data: string): Promise<SeenRows> {
-  const rowsOf = async (name: SeenTask, split: "train" | "validation"): Promise<Example[]> => {
+  const rowsOf = async (name: SeenTask, split: Split): Promise<Example[]> => {
     const one: Benchmark = benchmarks[name];
     const { sampleOf } = one.forms.continuation as FormOf<unknown>;
-    return (await readSplit(name, one, split, data)).flatMap((row) => {
-      const sample = sampleOf(row);
-      if (sample === undefined) return [];
-      const { input, target } = sample;
-      return textOf({ input, target }).length > longest.question ? [] : [{ input, target }];
-    });
+    return (await readSplit(name, one, split, data)).flatMap((row) => sampleOf(row) ?? []);
   };
+  const all = async (split: Split): Promise<Example[]> =>
+    (await Promise.all(SEEN.map((name) => rowsOf(name, split)))).flat();
+  const tested = new Set((await all("test")).map(questionOf));
+  const chosenBy = new Set((await all("validation")).map(questionOf));
+  const kept = (rows: readonly Example[], isKept: (question: string) => boolean): Example[] =>
+    rows.flatMap(({ input, target }) =>
+      isKept(questionOf({ input })) && textOf({ input, target }).length <= longest.question ? [{ input, target }] : [],
+    );
   const found: Partial<Record<SeenTask, TaskRows>> = {};
   for (const name of SEEN)
-    found[name] = { train: await rowsOf(name, "train"), validation: await rowsOf(name, "validation") };
+    found[name] = {
+      train: kept(await rowsOf(name, "train"), (question) => !tested.has(question) && !chosenBy.has(question)),
+      validation: kept(await rowsOf(name, "validation"), (question) => !tested.has(question)),
+    };
   return found as SeenRows;
 }
+
+/** Its words alone. */
+const questionOf = ({ input }: Pick<Example, "input">): string =>
+  input
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, " ")
+    .trim();
 
 export type Drawing = {
   readonly tasks: readonly SeenTask[];

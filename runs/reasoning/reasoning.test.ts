@@ -1,5 +1,5 @@
 /** @file What is trained on the seen tasks is what an evaluation asks: the same tokens, of other rows. */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -133,6 +133,29 @@ test("prompts show one to five examples, none of them a question; long ones are 
     for (const { input } of queries) expect(prompt).not.toContain(`${input} `);
   }
   for (const input of asked("validation")) expect(asked("train")).not.toContain(input);
+});
+
+test("a question that a test asks with other answers to choose from is not learnt from, nor one to choose by", async () => {
+  const data = join(folder, "twice");
+  writeBenchmarkData(data);
+  const addTo = (file: string, rows: readonly object[]) =>
+    appendFileSync(join(data, file), rows.map((row) => `\n${JSON.stringify(row)}`).join(""));
+  const choices = { choices: ["a stone", "another stone"], label: 0 };
+  addTo("openbookqa/train.jsonl", [
+    { id: "t", question: "Which OPEN number follows 3", ...choices },
+    { id: "v", question: "Which opened number follows 4?", ...choices },
+    { id: "own", question: "Which stone is one?", ...choices },
+  ]);
+  addTo("arc_challenge/train.jsonl", [{ id: "e", question: "Which easy number follows 5?", ...choices }]); // ARC-e's test
+  addTo("openbookqa/dev.jsonl", [{ id: "d", question: "Which open number follows 6?", ...choices }]);
+  const seen = await readSeen(data);
+  const { train, validation } = seen.openbookqa;
+  const asked = [...train, ...validation].map(({ input }) => input);
+  expect(train.filter(({ target }) => target === "a stone").map(({ input }) => input)).toEqual(["Which stone is one?"]);
+  expect(asked).not.toContain("Which open number follows 6?");
+  expect(validation).toHaveLength(30);
+  const others = [...seen["arc-c"].train, ...seen["arc-c"].validation];
+  expect(others.filter(({ target }) => target === "a stone")).toEqual([]);
 });
 
 test("only tasks with a training set of their own are drawn: no row of an unseen task can be", () => {
