@@ -1,4 +1,4 @@
-/** @file Which prompts share a row of the cloud's batch: short ones behind each other, so that little of it is padding. */
+/** @file Which prompts share a row of a batch, the cloud's or that of a model behind prompts: short ones behind each other, so that little is padding. */
 import type { ModelConfig } from "../models/config.ts";
 import { linearMaps, linearSize } from "../models/parameters.ts";
 

@@ -1,8 +1,10 @@
-/** @file What the edge model reads of a batch: queries without their prompts, and what a prompted teacher reads beside them. */
+/** @file What the edge model reads of a batch: queries without their prompts or behind them, and what a prompted teacher reads beside them. */
 import type { Rng } from "../base/rng.ts";
+import { joinPrompts } from "../generator/join-prompts.ts";
+import type { ModelConfig } from "../models/config.ts";
 import type { Feeds } from "../runtime/session.ts";
 import { isPlain, type Weighing, weightFeeds } from "./answer-weights.ts";
-import { requireContext, rowFeeds } from "./batch.ts";
+import { type Row, requireContext, rowFeeds } from "./batch.ts";
 import type { Answers, RunConfig } from "./config.ts";
 import { edgePrefix, teacherPrefix } from "./generator-step.ts";
 import type { Job } from "./job.ts";
@@ -71,14 +73,54 @@ export function edgeFeeds(
   context: number,
   rowsOf: typeof unpromptedRows = unpromptedRows,
 ): Feeds {
-  const { rowTokens, lossOn, distillShare } = config;
-  const { padId } = source.tokenizer;
-  const rows = groups.flatMap((group) => joinRows(rowsOf(source, group, lossOn), rowTokens));
+  const joined = (of: typeof unpromptedRows): Row[] =>
+    groups.flatMap((group) => joinRows(of(source, group, config.lossOn), config.rowTokens));
+  return feedsOf(config, source, context, joined(rowsOf), () => joined(promptedRows));
+}
+
+/**
+ * Questions each behind its own prompt. Rows with prompts are long and unlike: those of all prompts share rows, as they take the least time.
+ * For what treats all rows alike. Throws E_CONFIG where one does not fit the edge model's context.
+ */
+export function promptedFeeds(
+  config: EdgeBatch,
+  source: TaskSource,
+  groups: readonly Questions[],
+  edge: ModelConfig,
+): Feeds {
+  const all = groups.flatMap((group) => promptedRows(source, group));
+  const shared = joinPrompts(
+    all.map(({ ids }) => ids.length),
+    edge,
+  );
+  const rows = shared.flatMap((members) =>
+    joinRows(
+      members.map((i) => all[i]!),
+      Infinity,
+    ),
+  );
+  return feedsOf(config, source, edge.context, rows, () => rows);
+}
+
+/** The same, of the prompts of a batch. */
+export const promptedBatches =
+  (config: EdgeBatch, source: TaskSource, edge: ModelConfig): DrawSplit =>
+  (rng, place) =>
+    promptedFeeds(config, source, drawGroups(config, source, rng, place, promptedRows), edge);
+
+/** What is fed of rows; a teacher's have the same answers in the same order. */
+function feedsOf(
+  config: EdgeBatch,
+  { tokenizer: { padId } }: TaskSource,
+  context: number,
+  rows: readonly Row[],
+  teacherRows: () => readonly Row[],
+): Feeds {
   requireContext(rows, context);
   const plain = rowFeeds(edgePrefix, rows, padId);
   const feeds = isPlain(config) ? plain : { ...plain, ...weightFeeds(edgePrefix, rows, config) };
-  if (distillShare === 0) return feeds;
-  const teacherRows = groups.flatMap((group) => joinRows(promptedRows(source, group), rowTokens));
-  requireContext(teacherRows, context);
-  return { ...feeds, ...rowFeeds(teacherPrefix, teacherRows, padId) };
+  if (config.distillShare === 0) return feeds;
+  const taught = teacherRows();
+  requireContext(taught, context);
+  return { ...feeds, ...rowFeeds(teacherPrefix, taught, padId) };
 }

@@ -70,7 +70,7 @@ export function tokenExpertSpec({ edge, settings, balance, target, optimizer }: 
   };
 }
 
-/** What the balance reads of a batch beside its tokens. `feeds`: of its rows, one for each group. */
+/** What the balance reads of a batch beside its tokens. `feeds`: of its rows, one for each group where there are kinds. */
 export function balanceFeeds(
   settings: TokenExperts,
   { delta, kinds }: Balance,
@@ -81,10 +81,11 @@ export function balanceFeeds(
   if (settings.form !== "loramoe") return real;
   const { experts } = settings;
   const half = Math.floor(experts / 2);
-  const isSet = kinds.length > 0;
-  const wanted = groups.flatMap(({ kind }) => {
+  const [rows] = feeds[`${edgePrefix}.tokens`]!.shape as [number, number];
+  const wantedOf = ({ kind }: Questions): number[] => {
     const isOfFirst = kind !== undefined && kinds.includes(kind);
-    return Array.from({ length: experts }, (_, j) => (isSet ? (j < half === isOfFirst ? 1 + delta : 1 - delta) : 1));
-  });
-  return { ...real, [wantedName]: floatTensor([groups.length, experts], wanted) };
+    return Array.from({ length: experts }, (_, j) => (j < half === isOfFirst ? 1 + delta : 1 - delta));
+  };
+  const wanted = kinds.length === 0 ? new Array<number>(rows * experts).fill(1) : groups.flatMap(wantedOf);
+  return { ...real, [wantedName]: floatTensor([rows, experts], wanted) };
 }

@@ -4,12 +4,11 @@ import { frozenSources } from "../../models/frozen-model.ts";
 import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { adaptedSpec, frozenPrefix } from "../adapted-step.ts";
 import { answers, common, edgeKeys, refinePromptFree } from "../config.ts";
-import { answerBatches, drawnBatches } from "../edge-batch.ts";
+import { answerBatches, drawnBatches, promptedBatches } from "../edge-batch.ts";
 import { targetOf } from "../generator-step.ts";
 import type { Job, Opening } from "../job.ts";
 import { Adapter, openLearner } from "../learner.ts";
 import { openEdge } from "../open-frozen.ts";
-import { promptedRows, unpromptedRows } from "../task-batches.ts";
 import { edgeNames, type Recipe } from "./recipe.ts";
 
 export const AdapterRun = z
@@ -42,7 +41,9 @@ async function open(config: AdapterRun, { edge: baseName }: AdapterRun, opening?
     weights: await mappedOrHeld({ ...frozenSources(edge, frozenPrefix), ...weights }),
     start,
     ...drawnBatches(
-      answerBatches(config, source, edge.config.context, config.prompted ? promptedRows : unpromptedRows),
+      config.prompted
+        ? promptedBatches(config, source, edge.config)
+        : answerBatches(config, source, edge.config.context),
     ),
     warnings,
     save,

@@ -5,7 +5,7 @@ import { ExpertTargets } from "../../generator/config.ts";
 import { initialValues, type ParameterInfo } from "../../generator/parameters.ts";
 import { type TokenExperts, tokenExpertShapes } from "../../models/token-experts.ts";
 import { answers, common, count, heldEdgeKeys, refinePromptFree } from "../config.ts";
-import { type DrawSplit, drawGroups, edgeFeeds } from "../edge-batch.ts";
+import { type DrawSplit, drawGroups, edgeFeeds, promptedFeeds } from "../edge-batch.ts";
 import { targetOf } from "../generator-step.ts";
 import type { Job } from "../job.ts";
 import { learnedJob } from "../learned-job.ts";
@@ -101,7 +101,11 @@ async function open(
   const rowsOf = config.prompted ? promptedRows : unpromptedRows;
   const batch: DrawSplit = (rng, place) => {
     const groups = drawGroups(config, source, rng, place, rowsOf);
-    const feeds = edgeFeeds(config, source, groups, edge.config.context, rowsOf);
+    // Where a row's kind says which experts it is for, prompts share none.
+    const feeds =
+      config.prompted && balance.kinds.length === 0
+        ? promptedFeeds(config, source, groups, edge.config)
+        : edgeFeeds(config, source, groups, edge.config.context, rowsOf);
     return { ...feeds, ...balanceFeeds(settings, balance, groups, feeds) };
   };
   return learnedJob({
