@@ -12,6 +12,24 @@ export async function runCommand(main: () => Promise<void>): Promise<void> {
   }
 }
 
+/**
+ * Does something of many, one after the other, for hours perhaps: one that fails is told, ends the process with 1, and keeps no other from its
+ * turn. Throws the error of the one that was interrupted.
+ */
+export async function inTurn<T>(
+  all: readonly T[],
+  signal: AbortSignal,
+  { nameOf, act }: { readonly nameOf: (one: T) => string; readonly act: (one: T) => Promise<void> },
+): Promise<void> {
+  for (const one of all)
+    await act(one).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      const said = error instanceof AppError ? error.message : error instanceof Error ? error.stack : String(error);
+      process.stderr.write(`${nameOf(one)} failed: ${said}\n`);
+      process.exitCode = 1;
+    });
+}
+
 /** What `parseArgs` throws for a flag that it does not know. */
 const isUsage = (error: unknown): error is Error =>
   error instanceof TypeError && ((error as NodeJS.ErrnoException).code ?? "").startsWith("ERR_PARSE_ARGS_");

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
 import { onInterrupt } from "../../src/base/interrupt.ts";
-import { runCommand } from "./command.ts";
+import { inTurn, runCommand } from "./command.ts";
 import { indexPage, listLine, reproduce, resultsFolder } from "./reproduce.ts";
 import { type Context, parseBudget } from "./row.ts";
 import { shippedModel, shippedPair } from "./shipped-pair.ts";
-import { IDS, parseId } from "./table.ts";
+import { IDS, type Id, parseId } from "./table.ts";
 
 const help = `npm run reproduce -- ID… [options]
 npm run reproduce -- --list
@@ -68,13 +68,14 @@ async function main(): Promise<void> {
     tell: progress(),
   };
   try {
-    for (const id of ids) {
+    const make = async (id: Id): Promise<void> => {
       const outcome = await reproduce(id, context, values.out);
       if (outcome.kind === "page") process.stdout.write(`${id}: ${outcome.path}\n`);
       if (outcome.kind === "out") process.stdout.write(`${id}: out, because ${outcome.because}\n`);
       if (outcome.kind === "test" && !runTests(outcome.files, outcome.titled)) process.exitCode = 1;
       if (outcome.kind === "page") await writeFileAtomic(join(values.out, "README.md"), indexPage(values.out));
-    }
+    };
+    await inTurn(ids, interrupt.signal, { nameOf: (id) => id, act: make });
   } finally {
     interrupt.close();
   }

@@ -1,9 +1,12 @@
-/** @file The command that trains what pages share: a list of trainings, those named of it one after the other; what is done stays, what was stopped goes on. */
+/**
+ * @file The command that trains what pages share: a list of trainings, those named of it one after the other. What is done stays, what was
+ * stopped goes on, and one that fails keeps no other from its turn.
+ */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { AppError } from "../../src/base/errors.ts";
 import { onInterrupt } from "../../src/base/interrupt.ts";
-import { runCommand } from "./command.ts";
+import { inTurn, runCommand } from "./command.ts";
 import { type Budget, type Context, parseBudget } from "./row.ts";
 import { shippedModel, shippedPair } from "./shipped-pair.ts";
 
@@ -17,7 +20,10 @@ export type Listed<T> = {
 
 const root = join(import.meta.dirname, "../..");
 
-/** Reads the command line. `train` returns what is said when one is done. Throws E_USAGE for a name that is not listed. */
+/**
+ * Reads the command line. `train` returns what is said when one is done. Trainings that failed are told, and end the process with 1.
+ * Throws E_USAGE for a name that is not listed.
+ */
 export const trainCommand = <T>(
   planOf: (budget: Budget) => readonly Listed<T>[],
   train: (training: T, context: Context) => Promise<string>,
@@ -45,10 +51,13 @@ export const trainCommand = <T>(
     const tell = (text: string): void => void process.stderr.write(`${text}\n`);
     const context = { budget, data, pair, work, model: shippedModel, methods: [], signal: interrupt.signal, tell };
     try {
-      for (const { training } of wanted) {
-        const from = performance.now();
-        console.log(`${await train(training, context)}, ${Math.round((performance.now() - from) / 1000)} s`);
-      }
+      await inTurn(wanted, interrupt.signal, {
+        nameOf: ({ name }) => name,
+        act: async ({ training }) => {
+          const from = performance.now();
+          console.log(`${await train(training, context)}, ${Math.round((performance.now() - from) / 1000)} s`);
+        },
+      });
     } finally {
       interrupt.close();
     }
