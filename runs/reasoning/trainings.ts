@@ -203,7 +203,7 @@ export function configOf({ name, seed }: Training, budget: Budget, place: Traini
     episodes: episodeFiles(place.data, data),
     // The paper warms up for 50 steps; short runs for an eighth of theirs.
     optimizer: { learningRate: rate, warmupSteps: Math.min(50, Math.floor(steps / 8)) },
-    validateEvery: Math.max(1, Math.floor(steps / 4)),
+    validateEvery: Math.ceil(steps / 4),
     validationBatches: budget === "minutes" ? 1 : 8,
     checkpointEvery: 10,
     logEvery: 1,
