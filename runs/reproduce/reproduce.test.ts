@@ -84,11 +84,7 @@ test("a page that was stopped, then killed, is not written; asked again it goes 
   expect([linesOf("stopped"), linesOf("whole")]).toEqual([200, 200]); // two methods, five draws, 20 items: none asked twice
 });
 
-test("what waits says for what, what is out says why, and tests are named", async () => {
-  await expect(reproduce("knowledge-transfer", context(), at("pages"))).rejects.toMatchObject({
-    code: "E_DATA",
-    message: expect.stringMatching(/^knowledge-transfer: not run yet: needs .*0\.5 B/) as unknown,
-  });
+test("what is not trained is refused, what is out says why, and tests are named", async () => {
   await expect(reproduce("table7", context(), at("pages"))).rejects.toMatchObject({
     code: "E_NOT_FOUND",
     message: expect.stringMatching(/gumbel.*nothing is to be trained/) as unknown,

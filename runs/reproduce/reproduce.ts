@@ -3,7 +3,6 @@ import { existsSync, readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
-import { AppError } from "../../src/base/errors.ts";
 import { words, wrapped } from "./markdown.ts";
 import type { Context, Row } from "./row.ts";
 import { shippedPair } from "./shipped-pair.ts";
@@ -19,13 +18,12 @@ export type Outcome =
 
 /**
  * Makes what an id stands for. Pages and pictures are written whole or not at all; what they asked lies in logs, from which they go on.
- * @throws E_DATA for what waits for a training; as its page
+ * @throws as its page
  */
 export async function reproduce(id: Id, context: Context, folder: string): Promise<Outcome> {
   const { id: own, row } = resolved(id);
   if (row.kind === "out") return { kind: "out", because: row.because };
   if (row.kind === "test") return { kind: "test", files: row.files, titled: row.titled };
-  if (row.kind === "waits") throw new AppError("E_DATA", `${id}: not run yet: needs ${row.needs}`);
   const { text, pictures = {} } = await row.make(context);
   await mkdir(folder, { recursive: true });
   for (const [name, svg] of Object.entries(pictures)) await writeFileAtomic(join(folder, name), svg);
@@ -73,7 +71,6 @@ const states: {
     cell: ({ needs }, id, hasPage) => (hasPage ? `[page](${id}.md)` : `not run yet: trains ${needs}`),
     takes: ({ needs, takes }) => `trains ${needs}; ${takes}`,
   },
-  waits: { cell: ({ needs }) => `not run yet: needs ${needs}`, takes: ({ takes }) => `not run yet; ${takes}` },
   out: { cell: ({ because }) => `out, because ${because}`, takes: () => "out" },
   alias: {
     cell: ({ of }) => `see \`${of}\`${inPart(lackOf(of))}`,

@@ -1,4 +1,4 @@
-/** @file An item of the manifest: a page that is made, tests that are run, what trains first, what waits for a training, what is out, or another name. */
+/** @file An item of the manifest: a page that is made, tests that are run, what trains first, what is out, or another name. */
 import { AppError } from "../../src/base/errors.ts";
 
 /** How much is trained and asked: a first look, the manifest's protocol on two cores, everything. */
@@ -65,12 +65,6 @@ export type Row =
       readonly files: readonly string[];
       /** Only tests with this in their titles. */
       readonly titled?: string;
-    })
-  | (Common & {
-      readonly kind: "waits";
-      /** What has to be trained or written first. */
-      readonly needs: string;
-      readonly takes: string;
     })
   | (Common & {
       readonly kind: "trains";
