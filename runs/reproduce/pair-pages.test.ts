@@ -1,5 +1,5 @@
 /** @file Pages of a pair alone, that train nothing: each is made over a tiny one, from data in the form of the published. */
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -11,6 +11,7 @@ import { withToolsShuffled } from "./agent.ts";
 import { compressedQuestions, figure1 } from "./pages/baselines.ts";
 import { promptKindTasks } from "./pages/prompt-kinds.ts";
 import { propertiesOf } from "./pages/table1.ts";
+import { costRows, table12Page } from "./pages/table12.ts";
 import { demoTools, table1 } from "./paper.ts";
 import { reproduce } from "./reproduce.ts";
 import type { Context } from "./row.ts";
@@ -103,6 +104,28 @@ test("rv-12: each way of answering is seen in a process of its own", async () =>
   expect(cells).toHaveLength(4);
   for (const [, , row] of cells) expect(Number(row!.split("|")[3])).toBeGreaterThan(20); // peak MB
   expect(text).toMatch(/\| LoRA-Gen +\| +10932 \| +0\.11 \|/);
+});
+
+test("table12: a step and a batch of questions are counted and seen in processes of their own", async () => {
+  const wanted = ["prompted", "MixLoRA", "gist tokens", "LoRA-Gen"];
+  const rows = costRows.filter(({ name }) => wanted.includes(name));
+  cpSync(at("pair/edge"), at("model"), { recursive: true });
+  cpSync(at("pair/tokenizer"), at("model"), { recursive: true });
+  const { text } = await table12Page(context({ model: at("model") }), rows);
+  const [training, inference] = text.split("## Inference") as [string, string];
+  const cells = (part: string, name: string): number[] => {
+    const [, row = ""] = new RegExp(`^\\| ${name} +\\|(.*)\\|$`, "m").exec(part) ?? [];
+    return row === "" ? [] : row.split("|").map((cell) => Number(cell.replaceAll(",", "")));
+  };
+  expect(cells(training, "prompted")).toEqual([]); // trains nothing
+  for (const name of wanted.slice(1)) {
+    expect(cells(training, name)).toHaveLength(4);
+    for (const cell of cells(training, name)) expect(cell).toBeGreaterThan(0);
+  }
+  // Three times the tokens are more than three times the operations, and experts come on top.
+  const flops = wanted.map((name) => cells(inference, name)[1]!);
+  expect(flops[0]! / flops[3]!).toBeGreaterThan(3);
+  expect(flops[1]).toBeGreaterThan(flops[0]!);
 });
 
 test("s0-table21 and s0-table24: intervals from table 2's log; without it they say what to run", async () => {

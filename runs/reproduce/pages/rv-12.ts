@@ -1,9 +1,6 @@
 /** @file `rv-12`: what an edge device has to hold, to fetch and to compute, for each way of answering. */
-import { execFile } from "node:child_process";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { requireRunning } from "../../../src/base/interrupt.ts";
 import { readJsonFile } from "../../../src/base/json-file.ts";
 import { mean } from "../../../src/eval/statistics.ts";
 import { splitInstruction } from "../../../src/eval/tasks/gpt4tools.ts";
@@ -16,24 +13,13 @@ import { encodeInput, encodePrompted } from "../../../src/text/prompt.ts";
 import { demoPrompt } from "../agent.ts";
 import { EdgeSeen, type EdgeTask } from "../edge-task.ts";
 import { number, paragraphs, table } from "../markdown.ts";
+import { inOwnProcess } from "../own-process.ts";
 import { table12Inference } from "../paper.ts";
 import type { Budget, Context, Page } from "../row.ts";
 import { oneSeed, pairOf } from "../shipped-pair.ts";
 
 const repeats: Readonly<Record<Budget, number>> = { minutes: 1, hours: 3, full: 5 };
 const maxTokens = 32;
-const script = join(import.meta.dirname, "../edge-memory.ts");
-
-/** Ctrl-C ends the other process too: that is no error of it. */
-async function see(task: EdgeTask, signal: AbortSignal | undefined): Promise<EdgeSeen> {
-  const args = ["--import", "tsx", script, JSON.stringify(task)];
-  const run = promisify(execFile)(process.execPath, args, { cwd: join(import.meta.dirname, "../../..") });
-  const { stdout } = await run.catch((error: unknown) => {
-    requireRunning(signal, "rv-12: interrupted");
-    throw error;
-  });
-  return EdgeSeen.parse(JSON.parse(stdout));
-}
 
 /** Bytes of a file, or of all files of a folder. */
 async function bytesOf(path: string): Promise<number> {
@@ -71,8 +57,8 @@ export async function edgePage(context: Context): Promise<Page> {
   for (const [name, way, tokens, once, each] of ways) {
     const seen: EdgeSeen[] = [];
     for (let i = 0; i < repeats[budget]; i++) {
-      requireRunning(signal, "rv-12: interrupted");
-      seen.push(await see({ ...asked, way, tokens: [...tokens] }, signal));
+      const task: EdgeTask = { ...asked, way, tokens: [...tokens] };
+      seen.push(await inOwnProcess("edge-memory.ts", task, { seen: EdgeSeen, id: "rv-12", signal }));
       tell(`rv-12: ${name}, ${i + 1} of ${repeats[budget]}`);
     }
     const of = (key: keyof EdgeSeen) => number(mean(seen.map((one) => one[key])), 0);

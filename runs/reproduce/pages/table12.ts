@@ -1,48 +1,142 @@
-/** @file `table12`: the arithmetic of one question, counted in the graphs that run. */
+/** @file `table12`: what a question costs each method in training and in inference: arithmetic counted in the graphs that run, time, memory. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../../src/base/atomic-file.ts";
+import { writeEpisodes } from "../../../src/data/episode.ts";
 import { compressionRatio } from "../../../src/eval/compression.ts";
 import { readingFlops } from "../../../src/methods/flops.ts";
 import { openModel } from "../../../src/models/model-file.ts";
+import { loadTokenizer, type Tokenizer } from "../../../src/text/tokenizer-file.ts";
+import { configOf, type TrainingName, trainings } from "../../reasoning/trainings.ts";
 import { breakEven, perToken } from "../contradictions.ts";
+import { CostSeen, type CostTask } from "../cost-task.ts";
 import { number, paragraphs, table } from "../markdown.ts";
-import { table12 as printed } from "../paper.ts";
-import type { Context, Page } from "../row.ts";
+import { inOwnProcess } from "../own-process.ts";
+import { table12 as printed, table12Inference } from "../paper.ts";
+import type { Budget, Context, Page } from "../row.ts";
 
 const instruction = 200;
 const input = 100;
+/** Questions of a step, and of what is timed in inference. */
+const questions = 8;
+const repeats: Readonly<Record<Budget, number>> = { minutes: 1, hours: 3, full: 5 };
 
-export async function table12Page({ model: path }: Context): Promise<Page> {
+export type CostRow = {
+  readonly name: string;
+  /** Of `runs/reasoning`; none: nothing is trained. */
+  readonly training?: TrainingName;
+  /** Tokens that a question has to be read with. */
+  readonly reads: number;
+};
+
+/** What is trained for an input alone reads it alone; what is trained behind prompts reads both. */
+export const costRows: readonly CostRow[] = [
+  { name: "base, the input alone", reads: input },
+  { name: "prompted", reads: instruction + input },
+  { name: "LoRA behind prompts", training: "lora", reads: instruction + input },
+  { name: "LoRAMoE", training: "loramoe", reads: instruction + input },
+  { name: "MixLoRA", training: "mixlora", reads: instruction + input },
+  { name: "LoRA of one task, inputs alone", training: "lora-arc-c", reads: input },
+  { name: "prefix tuning", training: "prefix", reads: input },
+  { name: "gist tokens", training: "gist", reads: input },
+  { name: "AutoCompressors", training: "autocompressor", reads: input },
+  { name: "ICAE", training: "icae", reads: input },
+  { name: "500xCompressor", training: "500xcompressor", reads: input },
+  { name: "LoRA-Gen", training: "generator", reads: input },
+];
+
+/** A text of so many tokens: what it says costs nothing. */
+function textOf({ encode }: Tokenizer, tokens: number): string {
+  let text = "a";
+  while (encode(text).length < tokens) text += " a";
+  return text;
+}
+
+/** The name of what answers after a training: LoRA-Gen's is the model itself, into whose weights the LoRA is merged. */
+function methodOf({ training, reads }: CostRow, output: string): string {
+  if (training === undefined || training === "generator") return reads === input ? "base" : "prompted";
+  const { method, result } = trainings[training];
+  return `${method ?? "lora"}:${join(output, result)}`;
+}
+
+type Seen = CostRow & { readonly trained?: CostSeen; readonly asked: CostSeen };
+
+/** Everything of a row that is not known yet, each in a process of its own. */
+async function see(
+  row: CostRow,
+  prompt: string,
+  data: string,
+  { work, model, budget, signal }: Context,
+): Promise<Seen> {
+  const how = { seen: CostSeen, id: "table12", signal };
+  const ask = (task: CostTask) => inOwnProcess("cost.ts", task, how);
+  const { training, reads: tokens } = row;
+  const output = join(work, "table12", training ?? "none");
+  const asking = { way: "inference", model, prompt, tokens, questions, repeats: repeats[budget] } as const;
+  if (training === undefined) return { ...row, asked: await ask({ ...asking, method: methodOf(row, output) }) };
+  const episodes = join(data, "episodes.jsonl");
+  const config = `${output}.json`;
+  const place = { cloud: model, edge: model, data, output };
+  const own = { episodes: { train: episodes, validation: episodes }, batch: questions, rowTokens: 1024 };
+  await writeFileAtomic(config, JSON.stringify({ ...configOf({ name: training, seed: 1 }, budget, place), ...own }));
+  const trained = await ask({ way: "training", config, repeats: repeats[budget] });
+  return { ...row, trained, asked: await ask({ ...asking, method: methodOf(row, output) }) };
+}
+
+/** @param rows all of them, unless a test wants fewer */
+export async function table12Page(context: Context, rows = costRows): Promise<Page> {
+  const { model: path, work, budget, tell } = context;
   const model = await openModel(path, { keepBlocks: true });
+  const tokenizer = await loadTokenizer(path);
+  const prompt = textOf(tokenizer, instruction);
+  const data = join(work, "table12");
+  await mkdir(data, { recursive: true });
+  const episode = { family: "cost", prompt, queries: [{ input: textOf(tokenizer, input), target: "A" }] };
+  await writeEpisodes(
+    join(data, "episodes.jsonl"),
+    Array.from({ length: questions }, () => episode),
+  );
+  const seen: Seen[] = [];
+  for (const [i, row] of rows.entries()) {
+    tell(`table12: ${row.name}, ${i + 1} of ${rows.length}`);
+    seen.push(await see(row, prompt, data, context));
+  }
   const read = (tokens: number) => readingFlops({ model }, tokens);
   const [prompted, alone] = [read(instruction + input), read(input)];
   const cloud = read(instruction + model.config.layers);
-  const giga = (flops: number) => number(flops / 1e9, 2);
-  const line = (name: string, flops: number) => [name, giga(flops / 2), giga(flops)];
+  const giga = (flops: number) => number(flops / 1e9, 1);
   return {
     text: paragraphs(
-      `One question: ${input} tokens of input behind an instruction of ${instruction}. Counted in the graph that runs, matrix products alone, attention in full; a multiplication with its addition is 1 MAC and 2 FLOP.`,
+      `${questions} questions: ${input} tokens of input and an answer of one token, each behind an instruction of ${instruction} tokens. Operations are counted in the graphs that run, matrix products alone, attention in full; a multiplication with its addition is 2 FLOP (1 MAC). Milliseconds are medians of ${repeats[budget]} after one that is not counted; memory is the peak of a process that does nothing else, Node and the model included. Weights and tokens say nothing here: both cost the same whatever they are.`,
+      `## Training: one step of ${questions} questions`,
       table(
-        ["forward, one question", "GMAC", "GFLOP"],
-        [
-          line("prompted, or LoRA merged: 300 tokens", prompted),
-          line("LoRA-Gen, merged: 100 tokens", alone),
-          line(
-            `LoRA-Gen, once for each instruction: the cloud model over ${instruction} + ${model.config.layers} meta tokens`,
-            cloud,
-          ),
-        ],
+        ["method", "weights that are trained", "GFLOP a step", "ms a step", "peak MB"],
+        seen.flatMap(({ name, trained }) =>
+          trained === undefined ? [] : [[name, trained.trained.toLocaleString("en"), ...cost(trained)]],
+        ),
       ),
-      `Here cloud and edge model are the same model: the cloud pass is paid back after ${Math.ceil(cloud / (prompted - alone))} question(s). Ratio of tokens: ${number(compressionRatio({ prompt: instruction, input }), 2)}×. The router and the merge are left out: less than 0.1 % of a pass.`,
-      "## The paper's row",
+      "LoRA-Gen's step passes each instruction through the cloud model too, which is the edge model's own weights here, and back. Forward and backward, with what is computed a second time to save memory.",
+      `## Inference: ${questions} questions, one after the other, to the logits of the first token`,
       table(
-        ["Qwen-1.5B, as printed", "training", "inference"],
-        Object.entries(printed).map(([name, { train, infer }]) => [
-          name,
-          train.toExponential(3),
-          infer.toExponential(3),
-        ]),
+        ["method", "tokens read for a question", "GFLOP", "ms", "peak MB"],
+        seen.map(({ name, reads, asked }) => [name, reads, ...cost(asked)]),
+      ),
+      `What a method makes of an instruction once is not in these rows: the cloud pass of LoRA-Gen takes ${giga(cloud)} GFLOP for ${instruction} + ${model.config.layers} meta tokens. A question takes ${giga(prompted)} GFLOP prompted and ${giga(alone)} specialised, so the pass is paid back after ${Math.ceil(cloud / (prompted - alone))} question(s). Ratio of tokens: ${number(compressionRatio({ prompt: instruction, input }), 2)}×. A LoRA that is merged costs nothing beside the weights; here it stands beside weights in blocks of 4 bits.`,
+      "## The paper's rows (Qwen-1.5B; an A100)",
+      table(
+        ["as printed", "training", "inference", "MiB, batch 8", "seconds, batch 8"],
+        Object.entries(printed).map(([name, { train, infer }]) => {
+          const { mib, seconds } = table12Inference[name as keyof typeof table12Inference];
+          return [name, train.toExponential(3), infer.toExponential(3), mib, number(seconds, 2)];
+        }),
       ),
       `Called FLOPs there. Divided by 300 tokens LoRA's inference is ${number(perToken / 1e9, 2)} · 10⁹, about one for each parameter: they are MACs of one forward pass, without the backward pass and without meta tokens. In them the cloud pass is paid back after ${Math.ceil(breakEven)} queries.`,
-      "Not run yet: training steps of LoRA, LoRAMoE, MixLoRA and LoRA-Gen, memory, and latency at a batch of 8.",
     ),
   };
 }
+
+const cost = ({ gigaFlops, ms, peakMb }: CostSeen): string[] => [
+  number(gigaFlops, 1),
+  number(ms, 0),
+  number(peakMb, 0),
+];

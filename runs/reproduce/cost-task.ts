@@ -1,0 +1,33 @@
+/** @file What the process of `cost.ts` is asked, and what it tells. */
+import { z } from "zod";
+
+const repeats = z.int().min(1);
+
+/** Steps of a training by its configuration file, or questions of so many tokens read by a method over a model. */
+export const CostTask = z.discriminatedUnion("way", [
+  z.strictObject({ way: z.literal("training"), config: z.string(), repeats }),
+  z.strictObject({
+    way: z.literal("inference"),
+    model: z.string(),
+    method: z.string(),
+    /** The system prompt that a method may prepare itself by. */
+    prompt: z.string(),
+    tokens: z.int().min(1),
+    /** Questions of a batch, one after the other. */
+    questions: z.int().min(1),
+    repeats,
+  }),
+]);
+export type CostTask = z.infer<typeof CostTask>;
+
+export const CostSeen = z.strictObject({
+  /** 10⁹ floating-point operations of matrix products in the graph that runs: of a step, or of all questions of a batch. */
+  gigaFlops: z.number(),
+  /** Median milliseconds of the same, after one that is not counted. */
+  ms: z.number(),
+  /** Peak resident memory of the whole process, in MB. */
+  peakMb: z.number(),
+  /** Weights that are trained; none in inference. */
+  trained: z.number(),
+});
+export type CostSeen = z.infer<typeof CostSeen>;
