@@ -59,6 +59,13 @@ test("table1: adapters that were trained behind prompts read the examples, and t
   expect(tokens("specialized-5shot \\(G0, 2 steps, seed 1\\)")).toBe(tokens("base"));
 });
 
+test("rv-6: what was trained says what it knows of a task, under a general prompt too", async () => {
+  const text = await pageOf("rv-6");
+  expect(text).toMatch(/\| lora-5shot \(2 steps, seed 1\) +\| +5 examples \| +no \|/);
+  expect(text).toMatch(/\| specialized-general \(G0, 2 steps, seed 1\) +\| +nothing \| +no \|/);
+  expect(text).toMatch(/\| prompted-general +\| +nothing \| +yes \|/);
+});
+
 test("s0-table20 and its view table13: compressors of five examples, asked once", async () => {
   const text = await pageOf("s0-table20");
   for (const form of ["gist", "autocompressor", "icae", "500xcompressor"])

@@ -83,7 +83,7 @@ export async function edgePage(context: Context): Promise<Page> {
       ),
       `What a device fetches to be specialised: the generator once (its folder is counted whole, though the edge needs its experts alone), and then ${bytes(gates)} bytes for each prompt. Without the experts it fetches the LoRA itself, ${megabytes(lora)} MB in fp32 for each prompt. The cloud pass may run on another machine. The process of the specialised model opens the whole pair: it maps the cloud model's file too, which is the edge model's own here.`,
       "No labelled example is needed for any of these ways once the pair is trained; examples in a prompt are read as any other words.",
-      "Not run yet: LoRA, LoRAMoE, MixLoRA, LoraHub, prefix tuning and the soft compressors, which are trained first. What training takes: [the pair](../../pairs/smollm2/README.md#training).",
+      "What LoRA, LoRAMoE, MixLoRA, prefix tuning and the soft compressors train, hold and compute stands in [table12](table12.md), for shorter questions; LoraHub answers by one LoRA. What training the pair took: [the pair](../../pairs/smollm2/README.md#training).",
       "## The paper's rows (Qwen-1.5B, batch 8, an A100; table 12)",
       table(
         ["inference", "MiB", "seconds"],

@@ -4,6 +4,7 @@ import { harmonicMean, mean } from "../../../src/eval/statistics.ts";
 import { generalPrompt } from "../../../src/methods/general.ts";
 import { needsOf } from "../../../src/methods/table.ts";
 import { accuracies, accuracyTable, ask, differenceTable } from "../ask.ts";
+import { type Asking, askTrained, rivals, trainedNote, type Wanted } from "../ask-trained.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import type { Context, Page } from "../row.ts";
 import { oneSeed, pairOf, untrainedTasks } from "../shipped-pair.ts";
@@ -14,21 +15,29 @@ const tells: Readonly<Record<string, string>> = {
   "prompted-general": "nothing",
   prompted: "its description",
   "prompted-5shot": "5 examples",
+  "lora-5shot": "5 examples",
+  "loramoe-5shot": "5 examples",
+  "mixlora-5shot": "5 examples",
   "specialized-general": "nothing",
   specialized: "its description",
   "specialized-5shot": "5 examples",
 };
 
+const specialised = ["specialized-general", "specialized", "specialized-5shot"];
+/** The paper's configuration under each prompt, and the rivals as table 2 asks them. */
+const wanted: readonly Wanted[] = [...rivals(5), { of: "generator", forms: specialised }];
+
+/** "specialized" of "specialized (G0, 150 steps, seed 1)". */
+const formOf = (method: string): string => method.replace(/ \(.*\)$/, "");
+
 export async function generalPromptPage(context: Context): Promise<Page> {
   pairOf("rv-6", context);
-  const lines = await ask(
-    {
-      id: "rv-6",
-      suites: ["reasoning"],
-      items: { minutes: 2, hours: 100, full: 100 },
-      methods: ["base", "prompted-general", "prompted", "prompted-5shot"],
-      pairMethods: ["specialized-general", "specialized", "specialized-5shot"],
-    },
+  const asking: Asking = (how, of) =>
+    ask({ suites: ["reasoning"], items: { minutes: 2, hours: 100, full: 100 }, ...how }, of);
+  const { lines, ...trained } = await askTrained(
+    "rv-6",
+    { methods: ["base", "prompted-general", "prompted", "prompted-5shot"], pairMethods: specialised, wanted },
+    asking,
     context,
   );
   const rows = accuracies(lines);
@@ -39,10 +48,11 @@ export async function generalPromptPage(context: Context): Promise<Page> {
         ["method", "knows of the task", "training-free", "AVE", "HAR"],
         rows.map(({ method, tasks }) => {
           const shares = tasks.map(({ share }) => 100 * share);
-          const training = needsOf(method)?.training;
+          const form = formOf(method);
+          const training = (needsOf(form) ?? needsOf(`${form}:FILE`))?.training;
           return [
             method,
-            tells[method] ?? (training === "each task" ? "its training set" : "nothing"),
+            tells[form] ?? (training === "each task" ? "its training set" : "nothing"),
             training === "nothing" ? "yes" : "no",
             number(mean(shares)),
             number(harmonicMean(shares)),
@@ -51,7 +61,8 @@ export async function generalPromptPage(context: Context): Promise<Page> {
       ),
       accuracyTable(rows),
       ...differenceTable(lines, "specialized-general"),
-      "The paper has no such table: its authors answer that a general prompt is handled, and is not what the method is for. Trained baselines stand here where they are named (`--methods lora:FOLDER,loramoe:FILE,mixlora:FILE`).",
+      "The paper has no such table: its authors answer that a general prompt is handled, and is not what the method is for.",
+      ...trainedNote(trained),
       untrainedTasks,
       oneSeed,
     ),
