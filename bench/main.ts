@@ -57,6 +57,11 @@ const benches: Readonly<Record<string, { readonly summary: string; readonly load
     summary: "the service: 64 connections, 200 specialisations; answers as alone, throughput beside merged weights",
     load: async () => (await import("./serve.ts")).serve,
   },
+  "serve-prompts": {
+    summary:
+      "200 prompts as specialisations of one service, beside llama.cpp's server that reads them; compiles it first",
+    load: async () => (await import("./serve-prompts.ts")).servePrompts,
+  },
   ladder: {
     summary:
       "certificates of 20 prompts held against 500 unseen inputs, and the leak check; hours, goes on where it stopped",
@@ -69,8 +74,8 @@ const help = `npm run bench -- NAME [options]
 ${Object.entries(benches)
   .map(([name, { summary }]) => `  ${name.padEnd(17)}${summary}`)
   .join("\n")}
-  all            one after the other, but for published, which needs a file, find-constraint, which needs data sets, and ladder,
-                 which takes hours
+  all            one after the other, but for published, which needs a file, find-constraint, which needs data sets,
+                 serve-prompts, which compiles its peer, and ladder, which takes hours
   real-size      published shapes at full size; rows of bench/results/real-size.json that are missing (not part of all)
 
   --json             one JSON object on standard output
@@ -92,7 +97,7 @@ ${Object.entries(benches)
 `;
 
 /** Not part of `all`. */
-const isApart: ReadonlySet<string> = new Set(["published", "find-constraint", "ladder"]);
+const isApart: ReadonlySet<string> = new Set(["published", "find-constraint", "serve-prompts", "ladder"]);
 
 /** Sizes of `ladder`, and the least of each. */
 const ladderSizes = { each: 1, inputs: 20, refine: 0, unseen: 1, planted: 40 } as const;

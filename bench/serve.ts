@@ -3,21 +3,15 @@
  * log-probabilities too; the same load is put on one specialisation that is merged.
  */
 import { mkdtempSync } from "node:fs";
-import { mkdir, rm, symlink } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createRng, type Rng } from "../src/base/rng.ts";
-import { version } from "../src/base/version.ts";
-import { defaultGenerator } from "../src/generator/config.ts";
-import { generatorBuffers, generatorParameters, initialValues } from "../src/generator/parameters.ts";
-import { openModel } from "../src/models/model-file.ts";
-import { writeGenerator } from "../src/pair/generator-file.ts";
-import { loadPair, type Pair, writePairFile } from "../src/pair/pair-file.ts";
-import type { Specialization } from "../src/pair/specialization.ts";
+import { createRng } from "../src/base/rng.ts";
 import { openStore, type Store } from "../src/server/store/store.ts";
-import { atLeast, atMost, type Bench, type BenchOptions, medians } from "./support/bench.ts";
-import { benchPair, publishedModel } from "./support/bench-pair.ts";
+import { atLeast, atMost, type Bench, medians } from "./support/bench.ts";
+import { requestLoad } from "./support/request-load.ts";
+import { openServedPair, questions, randomSpecialization } from "./support/served-pair.ts";
 import { numberOf, startScript } from "./support/worker.ts";
 
 const worker = fileURLToPath(new URL("./serve-worker.ts", import.meta.url));
@@ -29,48 +23,7 @@ const maxTokens = 4;
 /** Requests per second over those of one merged specialisation. */
 const leastShare = 0.8;
 
-/** SmolLM2 with experts that are not trained; what is measured does not depend on what they say. */
-async function openPair(folder: string, options: BenchOptions): Promise<Pair> {
-  if (options.pair !== undefined || options.quick) return benchPair(options);
-  const directory = join(folder, "pair");
-  await mkdir(directory, { recursive: true });
-  await symlink(publishedModel, join(directory, "model.gguf"));
-  const { config } = await openModel(publishedModel);
-  const shape = { cloud: config, edge: config, generator: defaultGenerator };
-  const rng = createRng("serve");
-  const parameters = initialValues(generatorParameters(shape), rng);
-  for (const [name, values] of parameters) if (/\.(lora_B|B)$/.test(name)) rng.split(name).fillNormal(values, 0.05);
-  await writeGenerator(join(directory, "generator"), shape, parameters, initialValues(generatorBuffers(shape), rng));
-  const layout = { kind: "chat-template" } as const;
-  await writePairFile(directory, { name: "smollm2", cloud: "model.gguf", edge: "model.gguf", layout });
-  return loadPair(directory);
-}
-
-/** Two of n experts in every layer, at random, without a constraint. */
-function randomSpecialization({ shape, cloud, edge, generator }: Pair, rng: Rng): Specialization {
-  const { experts, topK } = shape.generator;
-  const gates = Array.from({ length: shape.edge.layers }, () => {
-    const row = new Array<number>(experts).fill(0);
-    const [first, second] = rng.shuffle(Array.from({ length: experts }, (_, i) => i));
-    const share = rng.next();
-    row[first!] = share;
-    row[second!] = 1 - share;
-    return row;
-  });
-  const hashes = { cloudSha256: cloud.sha256, edgeSha256: edge.sha256, generatorSha256: generator.sha256 };
-  const about = { version, topK, layers: gates.length, experts, promptTokens: 600, truncated: false };
-  return { ...about, gates, ...hashes };
-}
-
 type Asked = { readonly tenant: number; readonly input: number };
-
-const inputs = [
-  "where is my parcel, it should have been here on monday",
-  "i was charged twice for the same order",
-  "can you tell me how to change my address before friday",
-  "the screen stays black after the update",
-  "please cancel everything i ordered this week",
-] as const;
 
 /** One answer as text; with log-probabilities they are part of it. */
 async function ask(url: string, model: string, input: number, withLogprobs: boolean): Promise<string> {
@@ -78,7 +31,7 @@ async function ask(url: string, model: string, input: number, withLogprobs: bool
     method: "POST",
     body: JSON.stringify({
       model,
-      messages: [{ role: "user", content: inputs[input] }],
+      messages: [{ role: "user", content: questions[input] }],
       max_tokens: maxTokens,
       ...(withLogprobs ? { logprobs: true, top_logprobs: 5 } : {}),
     }),
@@ -88,23 +41,9 @@ async function ask(url: string, model: string, input: number, withLogprobs: bool
   return JSON.stringify(body.choices);
 }
 
-/** Asks all over so many connections. Returns answers in order, errors counted, and requests per second. */
-async function load(url: string, asked: readonly Asked[], connections: number, withLogprobs = false) {
-  const answers: (string | undefined)[] = new Array(asked.length);
-  let next = 0;
-  let errors = 0;
-  const from = performance.now();
-  const connection = async (): Promise<void> => {
-    for (let i = next++; i < asked.length; i = next++)
-      try {
-        answers[i] = await ask(url, `tenant-${asked[i]!.tenant}`, asked[i]!.input, withLogprobs);
-      } catch {
-        errors++;
-      }
-  };
-  await Promise.all(Array.from({ length: connections }, connection));
-  return { answers, errors, perSecond: asked.length / ((performance.now() - from) / 1000) };
-}
+/** Asks all of them over so many connections. */
+const load = (url: string, asked: readonly Asked[], connections: number, withLogprobs = false) =>
+  requestLoad(asked.length, connections, (i) => ask(url, `tenant-${asked[i]!.tenant}`, asked[i]!.input, withLogprobs));
 
 const keyOf = ({ tenant, input }: Asked): string => `${tenant} ${input}`;
 
@@ -123,7 +62,7 @@ export const serve: Bench = {
   run: async (options) => {
     const { tenants, connections, requests, inputs: used } = sizes[options.quick ? "quick" : "whole"];
     const folder = mkdtempSync(join(tmpdir(), "bench-serve-"));
-    const pair = await openPair(folder, options);
+    const pair = await openServedPair(folder, createRng("serve"), options);
     const store = await openStore(join(folder, "store"));
     const rng = createRng("serve tenants");
     for (let tenant = 0; tenant < tenants; tenant++)

@@ -1,12 +1,11 @@
 /** @file The peers in Python, PyTorch and llama.cpp: their virtual environment, made when first asked for, and their processes. */
-import { spawn } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError } from "../../src/base/errors.ts";
 import type { BenchOptions } from "./bench.ts";
+import { runCommand } from "./command.ts";
 import { projectRoot } from "./machine.ts";
 import { cacheFolder } from "./problem.ts";
-import { keptErrorChars, startWorker, type Worker } from "./worker.ts";
+import { startWorker, type Worker } from "./worker.ts";
 
 const scripts = join(projectRoot, "bench/peers");
 const environment = join(cacheFolder, "venv");
@@ -43,29 +42,13 @@ async function requirePackage(name: PackageName, log: BenchOptions["log"]): Prom
   const { requirements, cost } = packages[name];
   const install = ["-m", "pip", "install", "--quiet", "-r", join(scripts, requirements)];
   // Without an index it succeeds only where every package is there in the wanted version.
-  const isThere = await command(python, [...install, "--no-index", "--dry-run"]).then(
+  const isThere = await runCommand(python, [...install, "--no-index", "--dry-run"]).then(
     () => true,
     () => false,
   );
   if (isThere) return;
   log(`peer: installing ${name} into ${environment} (${cost}, once)`);
   await mkdir(cacheFolder, { recursive: true });
-  await command("python3", ["-m", "venv", environment]);
-  await command(python, install);
-}
-
-function command(program: string, args: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-    let errors = "";
-    child.stderr.on("data", (chunk: Buffer) => {
-      errors = (errors + chunk.toString()).slice(-keptErrorChars);
-    });
-    child.on("error", (cause) => reject(new AppError("E_RUNTIME", `${program}: ${cause.message}`, { cause })));
-    child.on("close", (code) =>
-      code === 0
-        ? resolve()
-        : reject(new AppError("E_RUNTIME", `${program} ${args.join(" ")}: ended with ${code}\n${errors.trim()}`)),
-    );
-  });
+  await runCommand("python3", ["-m", "venv", environment]);
+  await runCommand(python, install);
 }
