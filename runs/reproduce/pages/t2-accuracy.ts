@@ -126,7 +126,7 @@ export async function table2Page(context: Context): Promise<Page> {
       ...standing(lines, judged, context, { rivals: rivalArms }),
       `The oracle choice is the single skill, or the base model, that turned out best on the questions asked: it knows what no dispatcher knows. Few-shot dispatch has read ${usualShots} labelled examples of a training split; the others none.`,
       "## The skills' own tasks",
-      ...standing(home, judged, context, { rivals: rivalArms }),
+      ...standing(home, judged, context, { rivals: rivalArms, isSecond: true }),
       "Here the oracle choice is the skill of the task.",
       stepNote(context),
       ...trainingNotes([...pool.missing, ...rivalsOf]),
@@ -159,7 +159,7 @@ export async function table7Page(context: Context): Promise<Page> {
     text: paragraphs(
       ...standing(lines, names, context),
       "What was trained for `science`, on tasks that nothing was trained for:",
-      ...standing(away, names, context),
+      ...standing(away, names, context, { isSecond: true }),
       "Adapters on answers have the better of two learning rates by validation ([the sweep](t2-table6-lora.md)).",
       stepNote(context),
       ...trainingNotes(all),

@@ -100,6 +100,8 @@ type Standing = {
   readonly rivals?: readonly Rival[];
   /** Questions of a task, where they are not the budget's. */
   readonly items?: number;
+  /** Whether a table above on the page says already how questions were asked. */
+  readonly isSecond?: boolean;
 };
 
 /** How questions were asked, what each arm scores beside a constant answer, and how far some are from others. */
@@ -107,9 +109,9 @@ export const standing = (
   lines: readonly LogLine[],
   labels: readonly string[],
   context: Context,
-  { rivals = [againstBase], items }: Standing = {},
+  { rivals = [againstBase], items, isSecond = false }: Standing = {},
 ): string[] => [
-  accuracyNote(context, items),
+  ...(isSecond ? [] : [accuracyNote(context, items)]),
   accuracyTable([...constantRow(lines), ...skillAccuracies(lines)]),
   ...differenceTable(lines, labels, rivals),
 ];
