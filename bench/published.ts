@@ -1,5 +1,6 @@
 /** @file `published`: a published GGUF file, its weights in its own blocks, beside llama.cpp on the same file and beside the same weights in fp32. */
 import { stat } from "node:fs/promises";
+import { basename } from "node:path";
 import { AppError } from "../src/base/errors.ts";
 import { openGguf } from "../src/files/gguf/read.ts";
 import { llamaCpp, ours } from "./real-size/decode-programs.ts";
@@ -29,7 +30,7 @@ export const published: Bench = {
     const rounds = { ...options, repetitions: quick ? 1 : Math.max(options.repetitions, leastRepetitions) };
     const raw: Record<string, readonly number[]> = {};
     const values: Record<string, number> = {};
-    const configuration: Record<string, unknown> = { file: path, ...lengths };
+    const configuration: Record<string, unknown> = { file: basename(path), ...lengths };
     for (const peer of peers) {
       const found = await decodeRounds(ours(task), peer, true, task, rounds);
       for (const [name, series] of Object.entries(found.raw ?? {})) raw[`beside ${peer.prefix}${name}`] = series;
