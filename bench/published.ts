@@ -28,16 +28,22 @@ export const published: Bench = {
     const wide: Program = { ...ours({ ...task, keepBlocks: false }), prefix: "fp32 " };
     const peers = options.peer === "none" ? [wide] : [llamaCpp(task, options), wide];
     const rounds = { ...options, repetitions: quick ? 1 : Math.max(options.repetitions, leastRepetitions) };
+    const isRatio = (name: string) => name.includes(" / ");
     const raw: Record<string, readonly number[]> = {};
     const values: Record<string, number> = {};
-    const configuration: Record<string, unknown> = { file: basename(path), ...lengths };
+    const configuration: Record<string, unknown> = {
+      file: basename(path),
+      ...lengths,
+      repetitions: rounds.repetitions,
+    };
     for (const peer of peers) {
       const found = await decodeRounds(ours(task), peer, true, task, rounds);
       for (const [name, series] of Object.entries(found.raw ?? {})) raw[`beside ${peer.prefix}${name}`] = series;
-      Object.assign(values, found.values);
+      // Ours is measured beside each: what is no ratio is called by what it was beside.
+      for (const [name, value] of Object.entries(found.values))
+        values[isRatio(name) || name.startsWith(peer.prefix) ? name : `beside ${peer.prefix}${name}`] = value;
       Object.assign(configuration, found.about);
     }
-    const isRatio = (name: string) => name.includes(" / ");
     const checks: Check[] =
       options.peer === "none"
         ? []

@@ -2,12 +2,12 @@
  * @file `serve-prompts`: 200 prompts of about 600 tokens behind one small model. Ours answers by their gates; llama.cpp's server reads the
  * prompts, with its cache of prompts as large as it wants (hot) and without one (cold). The same file of weights, the same questions.
  */
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { AppError } from "../src/base/errors.ts";
 import { createRng, type Rng } from "../src/base/rng.ts";
+import { mean } from "../src/eval/statistics.ts";
 import { openStore } from "../src/server/store/store.ts";
 import type { Tokenizer } from "../src/text/tokenizer-file.ts";
 import { atLeast, atMost, type Bench, type BenchResult, median, medians, pairedRatio } from "./support/bench.ts";
@@ -16,6 +16,7 @@ import { llamaServer, startLlamaServer } from "./support/llama-server.ts";
 import { watchMemory } from "./support/memory.ts";
 import { requestLoad } from "./support/request-load.ts";
 import { openServedPair, questions, randomSpecialization } from "./support/served-pair.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 import { startScript } from "./support/worker.ts";
 
 const worker = fileURLToPath(new URL("./serve-worker.ts", import.meta.url));
@@ -25,10 +26,10 @@ const sizes = {
   quick: { prompts: 4, promptTokens: 60, connections: 4, requests: 12, coldRequests: 4, rounds: 1 },
 } as const;
 const maxTokens = 4;
-/** Requests that llama.cpp's server works on at once, each with room for a prompt, a question and an answer. */
-const slots = 16;
-const slotTokens = 1024;
-/** Of its cache of prompts: two and a half times what was seen to be used. */
+/** Requests that either works on at once; llama.cpp's server has room for a prompt, a question and an answer in each. */
+const slots = 32;
+const slotTokens = 768;
+/** Of its cache of prompts: 200 of 600 tokens need about 2,800. */
 const cacheMegabytes = 8192;
 
 const things = [
@@ -61,14 +62,17 @@ function promptOf(rng: Rng, { encode }: Tokenizer, tokens: number): string {
 type Way = "ours" | "llama.cpp, hot" | "llama.cpp, cold";
 type Message = { readonly role: "system" | "user"; readonly content: string };
 
-async function post(url: string, body: object): Promise<string> {
+const Answered = z.object({ usage: z.object({ completion_tokens: z.number() }) });
+
+/** Returns how many tokens were answered. */
+async function post(url: string, body: object): Promise<number> {
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ ...body, max_tokens: maxTokens, temperature: 0 }),
   });
   if (!response.ok) throw new Error(`status ${response.status}: ${await response.text()}`);
-  return JSON.stringify(await response.json());
+  return Answered.parse(await response.json()).usage.completion_tokens;
 }
 
 export const servePrompts: Bench = {
@@ -76,7 +80,13 @@ export const servePrompts: Bench = {
     const { prompts, promptTokens, connections, requests, coldRequests, rounds } =
       sizes[options.quick ? "quick" : "whole"];
     const { threads, log } = options;
-    const folder = mkdtempSync(join(tmpdir(), "bench-serve-prompts-"));
+    if (options.pair !== undefined)
+      throw new AppError(
+        "E_USAGE",
+        "--pair: serve-prompts compares the file of the pair that ships, which llama.cpp reads too",
+      );
+    await using temporary = temporaryFolder("bench-serve-prompts");
+    const { path: folder } = temporary;
     const program = await llamaServer(options);
     const pair = await openServedPair(folder, createRng("serve"), options);
     const rng = createRng("serve prompts");
@@ -87,12 +97,13 @@ export const servePrompts: Bench = {
     for (let tenant = 0; tenant < prompts; tenant++)
       await store.put("main", `tenant-${tenant}`, randomSpecialization(pair, rng.split(`tenant ${tenant}`)));
 
-    const { worker: process, ready } = await startScript(worker, [
+    const { worker: service, ready } = await startScript(worker, [
       pair.directory,
       join(folder, "store"),
       String(threads),
+      String(slots),
     ]);
-    await using _ = process;
+    await using _ = service;
     const settings = [
       "-m",
       publishedModel,
@@ -109,7 +120,7 @@ export const servePrompts: Bench = {
     await using hot = await startLlamaServer(program, [...settings, "--cache-ram", String(cacheMegabytes)]);
     await using cold = await startLlamaServer(program, [...settings, "--cache-ram", "0"]);
     const memory = {
-      ours: watchMemory(process.pid),
+      ours: watchMemory(service.pid),
       "llama.cpp, hot": watchMemory(hot.pid),
       "llama.cpp, cold": watchMemory(cold.pid),
     } as const satisfies Record<Way, unknown>;
@@ -120,7 +131,7 @@ export const servePrompts: Bench = {
       user(question),
     ];
     const { url } = ready as { url: string };
-    const ask: Readonly<Record<Way, (prompt: number, question: string) => Promise<string>>> = {
+    const ask: Readonly<Record<Way, (prompt: number, question: string) => Promise<number>>> = {
       ours: (prompt, question) => post(url, { model: `tenant-${prompt}`, messages: [user(question)] }),
       "llama.cpp, hot": (prompt, question) =>
         post(hot.url, { messages: asPrompted(prompt, question), cache_prompt: true }),
@@ -129,12 +140,15 @@ export const servePrompts: Bench = {
     };
     const ways = Object.keys(ask) as Way[];
     const raw: Record<Way, number[]> = { ours: [], "llama.cpp, hot": [], "llama.cpp, cold": [] };
+    const tokensOf: Record<Way, number[]> = { ours: [], "llama.cpp, hot": [], "llama.cpp, cold": [] };
     let errors = 0;
     const round = async (way: Way, count: number, promptAt: (i: number) => number): Promise<number> => {
       const found = await requestLoad(count, connections, (i) =>
         ask[way](promptAt(i), questions[i % questions.length]!),
       );
       errors += found.errors;
+      if (found.firstError !== undefined) log(`${way}: ${String(found.firstError)}`);
+      tokensOf[way].push(...found.answers.filter((tokens) => tokens !== undefined));
       log(`${way}: ${found.perSecond.toFixed(1)} requests/s`);
       return found.perSecond;
     };
@@ -151,12 +165,12 @@ export const servePrompts: Bench = {
       Way,
       ReturnType<(typeof memory)[Way]>
     >;
-    await rm(folder, { recursive: true, force: true });
     const own = (way: Way): number => used[way].ownMb ?? Number.NaN;
     const tokens = median(texts.map((text) => pair.tokenizer.encode(text).length));
     return {
       configuration: {
         edge: pair.shape.edge,
+        peer: `llama-server of ${program.of}`,
         prompts,
         promptTokens: tokens,
         connections,
@@ -169,6 +183,7 @@ export const servePrompts: Bench = {
       raw,
       medians: {
         ...medians(raw),
+        ...Object.fromEntries(ways.map((way) => [`${way}: tokens of an answer, mean`, mean(tokensOf[way])])),
         ...Object.fromEntries(ways.map((way) => [`${way}: own MB at most`, own(way)])),
         ...Object.fromEntries(ways.map((way) => [`${way}: MB of weights mapped`, used[way].mappedMb ?? Number.NaN])),
       },

@@ -2,9 +2,6 @@
  * @file `serve`: 64 connections ask 200 specialisations at random. Every answer is compared with the one its tenant gets alone, its
  * log-probabilities too; the same load is put on one specialisation that is merged.
  */
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRng } from "../src/base/rng.ts";
@@ -12,6 +9,7 @@ import { openStore, type Store } from "../src/server/store/store.ts";
 import { atLeast, atMost, type Bench, medians } from "./support/bench.ts";
 import { requestLoad } from "./support/request-load.ts";
 import { openServedPair, questions, randomSpecialization } from "./support/served-pair.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 import { numberOf, startScript } from "./support/worker.ts";
 
 const worker = fileURLToPath(new URL("./serve-worker.ts", import.meta.url));
@@ -20,6 +18,8 @@ const sizes = {
   quick: { tenants: 6, connections: 4, requests: 24, inputs: 2 },
 } as const;
 const maxTokens = 4;
+/** Requests that the service works on at once. */
+const slots = 32;
 /** Requests per second over those of one merged specialisation. */
 const leastShare = 0.8;
 
@@ -61,7 +61,8 @@ async function swapTenants(store: Store, [a, b]: readonly [string, string]): Pro
 export const serve: Bench = {
   run: async (options) => {
     const { tenants, connections, requests, inputs: used } = sizes[options.quick ? "quick" : "whole"];
-    const folder = mkdtempSync(join(tmpdir(), "bench-serve-"));
+    await using temporary = temporaryFolder("bench-serve");
+    const { path: folder } = temporary;
     const pair = await openServedPair(folder, createRng("serve"), options);
     const store = await openStore(join(folder, "store"));
     const rng = createRng("serve tenants");
@@ -69,7 +70,7 @@ export const serve: Bench = {
       await store.put("main", `tenant-${tenant}`, randomSpecialization(pair, rng.split(`tenant ${tenant}`)));
     const draw = (among: number): Asked[] =>
       Array.from({ length: requests }, () => ({ tenant: rng.int(among), input: rng.int(used) }));
-    const args = [pair.directory, join(folder, "store"), String(options.threads)];
+    const args = [pair.directory, join(folder, "store"), String(options.threads), String(slots)];
     const { worker: process, ready } = await startScript(worker, args);
     await using _ = process;
     const { url } = ready as { url: string };
@@ -101,7 +102,6 @@ export const serve: Bench = {
     const state = await process.ask("state");
     await process.ask("pin");
     for (let i = 0; i < rounds; i++) await round("merged", true);
-    await rm(folder, { recursive: true, force: true });
     const middle = medians(raw);
     const share = middle["mixed"]! / middle["merged"]!;
     const rowsPerStep = numberOf(state, "rows") / numberOf(state, "steps");

@@ -11,16 +11,18 @@ import { projectRoot } from "./machine.ts";
 import { cacheFolder } from "./problem.ts";
 import { keptErrorChars } from "./worker.ts";
 
-const folder = join(cacheFolder, "llama.cpp");
-const binary = join(folder, "build/bin/llama-server");
+/** How long it may take to read a model of some hundred megabytes. */
+const patienceMs = 60_000;
 
-/** Its path. Compiles it for this processor where it is missing; that needs CMake and a C++ compiler. Throws E_RUNTIME with what a command said. */
-export async function llamaServer({ threads, log }: Pick<BenchOptions, "threads" | "log">): Promise<string> {
-  if (existsSync(binary)) return binary;
-  log(`peer: compiling llama.cpp's server in ${folder} (about ten minutes, once)`);
-  await mkdir(folder, { recursive: true });
+/** Its path, and what it is of. Compiles it for this processor where it is missing; that needs CMake and a C++ compiler. Throws E_RUNTIME with what a command said. */
+export async function llamaServer({ threads, log }: Pick<BenchOptions, "threads" | "log">): Promise<LlamaProgram> {
   const lines = (await readFile(join(projectRoot, "bench/peers/llama-cpp.txt"), "utf8")).split("\n");
   const wanted = lines.find((line) => line.startsWith("llama-cpp-python=="))!;
+  const folder = join(cacheFolder, wanted.replace("==", "-"));
+  const binary = { path: join(folder, "build/bin/llama-server"), of: wanted };
+  if (existsSync(binary.path)) return binary;
+  log(`peer: compiling llama.cpp's server in ${folder} (about ten minutes, once)`);
+  await mkdir(folder, { recursive: true });
   await runCommand("python3", [
     "-m",
     "pip",
@@ -55,10 +57,11 @@ export async function llamaServer({ threads, log }: Pick<BenchOptions, "threads"
   return binary;
 }
 
+export type LlamaProgram = { readonly path: string; readonly of: string };
 export type LlamaServer = AsyncDisposable & { readonly url: string; readonly pid: number };
 
-/** Starts it on a free port of this machine and waits until it has its model. Throws E_RUNTIME where it ends instead. */
-export async function startLlamaServer(program: string, args: readonly string[]): Promise<LlamaServer> {
+/** Starts it on a free port of this machine and waits until it has its model. Throws E_RUNTIME where it ends instead, or takes more than a minute. */
+export async function startLlamaServer({ path: program }: LlamaProgram, args: readonly string[]): Promise<LlamaServer> {
   const port = await freePort();
   const child = spawn(program, [...args, "--host", "127.0.0.1", "--port", String(port)], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -76,19 +79,25 @@ export async function startLlamaServer(program: string, args: readonly string[])
     isRunning = false;
   });
   const url = `http://127.0.0.1:${port}`;
+  const stop = async () => {
+    child.kill("SIGKILL"); // it has nothing to save
+    await ended;
+  };
+  const until = performance.now() + patienceMs;
   for (;;) {
     if (!isRunning) throw new AppError("E_RUNTIME", `${program}: ended before it was ready\n${errors.trim()}`);
-    const health = await fetch(`${url}/health`).catch(() => undefined);
+    const health = await fetch(`${url}/health`, { signal: AbortSignal.timeout(1000) }).catch(() => undefined);
     if (health?.ok) break;
+    if (performance.now() > until) {
+      await stop();
+      throw new AppError("E_RUNTIME", `${program}: not ready after ${patienceMs / 1000} s\n${errors.trim()}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return {
     url,
     pid: child.pid!,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      await ended;
-    },
+    [Symbol.asyncDispose]: stop,
   };
 }
 

@@ -1,19 +1,22 @@
 /** @file Load on a service: so many connections, each of which asks its next question when the last one is answered. */
 
-export type Load = {
+export type Load<T> = {
   /** In the order of the questions; undefined where one failed. */
-  readonly answers: readonly (string | undefined)[];
+  readonly answers: readonly (T | undefined)[];
   readonly errors: number;
+  /** What the first of them said. */
+  readonly firstError?: unknown;
   readonly perSecond: number;
 };
 
 /** Asks questions 0 to `count` − 1. */
-export async function requestLoad(
+export async function requestLoad<T>(
   count: number,
   connections: number,
-  ask: (question: number) => Promise<string>,
-): Promise<Load> {
-  const answers: (string | undefined)[] = new Array(count);
+  ask: (question: number) => Promise<T>,
+): Promise<Load<T>> {
+  const answers: (T | undefined)[] = new Array(count);
+  let firstError: unknown;
   let next = 0;
   let errors = 0;
   const from = performance.now();
@@ -21,10 +24,11 @@ export async function requestLoad(
     for (let i = next++; i < count; i = next++)
       try {
         answers[i] = await ask(i);
-      } catch {
+      } catch (error) {
+        firstError ??= error;
         errors++;
       }
   };
   await Promise.all(Array.from({ length: connections }, connection));
-  return { answers, errors, perSecond: count / ((performance.now() - from) / 1000) };
+  return { answers, errors, firstError, perSecond: count / ((performance.now() - from) / 1000) };
 }

@@ -8,7 +8,9 @@ export const CostTask = z.discriminatedUnion("way", [
   z.strictObject({ way: z.literal("training"), config: z.string(), repeats }),
   z.strictObject({
     way: z.literal("inference"),
+    /** The edge model, or the pair whose it is. */
     model: z.string(),
+    isPair: z.boolean(),
     method: z.string(),
     /** The system prompt that a method may prepare itself by. */
     prompt: z.string(),

@@ -9,9 +9,10 @@ import { readJsonFile } from "../../src/base/json-file.ts";
 import { createRng } from "../../src/base/rng.ts";
 import { createDecoder } from "../../src/decode/decoder.ts";
 import { quantile } from "../../src/eval/statistics.ts";
-import { modelSubject } from "../../src/eval/subject.ts";
+import { modelSubject, pairSubject } from "../../src/eval/subject.ts";
 import { readingFlops } from "../../src/methods/flops.ts";
 import { parseMethods } from "../../src/methods/table.ts";
+import { loadPair } from "../../src/pair/pair-file.ts";
 import { TEXT_LAYOUT } from "../../src/text/prompt.ts";
 import { openRun, TrainConfig } from "../../src/train/recipes/table.ts";
 import { buildStep } from "../../src/train/step.ts";
@@ -54,8 +55,8 @@ const ways: { readonly [W in Way]: (task: Extract<CostTask, { way: W }>) => Prom
       trained: [...spec.parameters.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
     };
   },
-  async inference({ model: path, method: name, prompt, tokens: length, questions, repeats }) {
-    const subject = { ...(await modelSubject(path)), layout: TEXT_LAYOUT };
+  async inference({ model: path, isPair, method: name, prompt, tokens: length, questions, repeats }) {
+    const subject = isPair ? pairSubject(await loadPair(path)) : { ...(await modelSubject(path)), layout: TEXT_LAYOUT };
     const [method] = parseMethods([name]);
     const task = { name: "cost", stratum: "cost", kind: "cost", systemPrompt: prompt, examples: [] };
     const prepared = await method!.prepare(subject, task);

@@ -148,6 +148,7 @@ export const loraGen = {
     shows: "FLOPs, memory, latency; training and inference; four methods",
     source: "S2 T12",
     takes: "0.2 h",
+    lacks: "training, memory and latency were not run",
     make: table12Page,
   },
   table13: {

@@ -16,7 +16,7 @@ export async function inOwnProcess<T>(
 ): Promise<T> {
   requireRunning(signal, `${id}: interrupted`);
   const args = ["--import", "tsx", join(import.meta.dirname, script), JSON.stringify(task)];
-  const run = promisify(execFile)(process.execPath, args, { cwd: join(import.meta.dirname, "../..") });
+  const run = promisify(execFile)(process.execPath, args, { cwd: join(import.meta.dirname, "../.."), signal });
   const { stdout } = await run.catch((error: unknown) => {
     requireRunning(signal, `${id}: interrupted`);
     throw error;

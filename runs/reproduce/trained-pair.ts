@@ -27,7 +27,7 @@ const Run = z.looseObject({
   cloudLayout: PromptLayout.optional(),
   generator: z.looseObject({}).prefault({}),
 });
-type Run = z.infer<typeof Run>;
+export type Run = z.infer<typeof Run>;
 
 export type Variant = {
   /** Names its folder. */
@@ -77,7 +77,7 @@ export async function trainedPair(variant: Variant, runPath: string, context: Co
   const run = await readJsonFile(runPath, Run, { code: "E_CONFIG" });
   const config = { ...run, output, steps, seed, generator: keysOf(run, variant) };
   await trainRun({ name: `${name}, seed ${seed}`, output, config, result: join(output, "generator") }, context);
-  const pair = await pairOf(join(work, "pairs", `${name}-${steps}-${seed}`), run, output);
+  const pair = await linkPair(join(work, "pairs", `${name}-${steps}-${seed}`), run, output);
   return { pair, validation: await lastValidation(runFolder(output).log) };
 }
 
@@ -96,8 +96,8 @@ function keysOf({ generator }: Run, variant: Variant): Record<string, unknown> {
   return Object.fromEntries(Object.entries(keys).filter(([key]) => !idle.includes(key)));
 }
 
-/** `pair.json` beside links to what it names. */
-async function pairOf(folder: string, run: Run, output: string): Promise<string> {
+/** A pair of what a run was trained over and what it left in `output`: `pair.json` beside links to what it names. */
+export async function linkPair(folder: string, run: Run, output: string): Promise<string> {
   if (existsSync(join(folder, pairFileName))) return folder;
   await mkdir(folder, { recursive: true });
   const link = async (name: string, target: string): Promise<string> => {

@@ -6,14 +6,14 @@ import { linearMaps, linearSize } from "../models/parameters.ts";
  * Prompts as rows that take the least time: every row is as long as the longest, each of its tokens is multiplied by a layer's matrices,
  * and attention looks at all of a row, also at the prompts that it may not see.
  * @param lengths tokens of each prompt, its meta tokens among them
- * @returns the numbers of the prompts in each row, every prompt once; no row that joins any is longer than the cloud's context
+ * @returns the numbers of the prompts in each row, every prompt once; no row that joins any is longer than the model's context
  */
-export function joinPrompts(lengths: readonly number[], cloud: ModelConfig): number[][] {
+export function joinPrompts(lengths: readonly number[], model: ModelConfig): number[][] {
   const longestFirst = lengths.map((_, i) => i).sort((a, b) => lengths[b]! - lengths[a]!);
   let best: Rows = { prompts: lengths.map((_, i) => [i]), time: Math.max(...lengths) };
   for (let count = lengths.length - 1; count > 0; count--) {
     const rows = spread(longestFirst, lengths, count);
-    if (rows.time <= cloud.context && cost(rows, cloud) < cost(best, cloud)) best = rows;
+    if (rows.time <= model.context && cost(rows, model) < cost(best, model)) best = rows;
   }
   return best.prompts;
 }
@@ -34,10 +34,10 @@ function spread(longestFirst: readonly number[], lengths: readonly number[], cou
 /** What a pair of tokens costs in attention, in multiplications by one number of a matrix and per unit of a layer's width: measured. */
 const attentionCost = 6;
 
-function cost({ prompts, time }: Rows, cloud: ModelConfig): number {
-  const matrices = linearMaps(cloud).reduce((sum, target) => {
-    const { inputs, outputs } = linearSize(cloud, target);
+function cost({ prompts, time }: Rows, model: ModelConfig): number {
+  const matrices = linearMaps(model).reduce((sum, target) => {
+    const { inputs, outputs } = linearSize(model, target);
     return sum + inputs * outputs;
   }, 0);
-  return prompts.length * time * (matrices + attentionCost * cloud.heads * cloud.headDim * time);
+  return prompts.length * time * (matrices + attentionCost * model.heads * model.headDim * time);
 }

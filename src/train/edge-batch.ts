@@ -102,7 +102,7 @@ export function promptedFeeds(
   return feedsOf(config, source, edge.context, rows, () => rows);
 }
 
-/** The same, of the prompts of a batch. */
+/** Draws a batch and feeds it as `promptedFeeds` does. */
 export const promptedBatches =
   (config: EdgeBatch, source: TaskSource, edge: ModelConfig): DrawSplit =>
   (rng, place) =>

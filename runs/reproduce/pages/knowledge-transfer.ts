@@ -33,7 +33,7 @@ const kinds = [
   ["choices", "choiceLoss"],
 ] as const;
 
-/** One row for each validation and kind of loss: the twin, the larger cloud, and by how much it is lower. */
+/** One row for each validation and kind of loss: the twin's, the larger cloud's, and the second less the first. */
 export function transferRows(twin: ShortRun, larger: ShortRun): (string | number)[][] {
   return [...twin.validation].flatMap(([step, own]) => {
     const theirs = larger.validation.get(step);
@@ -54,7 +54,7 @@ export async function knowledgeTransferPage(): Promise<Page> {
       "The paper generates for TinyLlama, Gemma and Qwen from LLaMA3-8B, and says that the larger model's knowledge helps (§4.4). Here SmolLM2-135M-Instruct is the edge model of two runs. In one it is its own cloud; in the other Qwen2.5-Coder-0.5B-Instruct is, 3.7 times as large, of another family and with another tokenizer.",
       "Both runs take 100 steps of 16 prompts, from the same seed, over the same data in the same order (`runs/smollm2/levers.ts` writes them; the logs are in `runs/smollm2/results/levers`). Loss in nats over 256 validation prompts, lower is better. *Answers*: each answer counts once; *tokens*: of answers that are written; *choices*: of answers that are one of a list.",
       table(["validation loss", "own cloud, 135 M", "cloud of 0.5 B", "difference"], transferRows(twin, larger)),
-      `Most memory: ${number(twin.memoryMb / 1000)} GB with its own cloud, ${number(larger.memoryMb / 1000)} GB with the larger one. One training seed and few steps: which run learns faster at first may be read from this, not which ends better.`,
+      `Most memory: ${number(twin.memoryMb / 1000)} GB with its own cloud, ${number(larger.memoryMb / 1000)} GB with the larger one. One training seed and few steps: the larger cloud model is ahead after 100 steps, and this does not say which ends better.`,
     ),
   };
 }

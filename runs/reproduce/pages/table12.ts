@@ -6,6 +6,7 @@ import { writeEpisodes } from "../../../src/data/episode.ts";
 import { compressionRatio } from "../../../src/eval/compression.ts";
 import { readingFlops } from "../../../src/methods/flops.ts";
 import { openModel } from "../../../src/models/model-file.ts";
+import { TEXT_LAYOUT } from "../../../src/text/prompt.ts";
 import { loadTokenizer, type Tokenizer } from "../../../src/text/tokenizer-file.ts";
 import { configOf, type TrainingName, trainings } from "../../reasoning/trainings.ts";
 import { breakEven, perToken } from "../contradictions.ts";
@@ -14,6 +15,7 @@ import { number, paragraphs, table } from "../markdown.ts";
 import { inOwnProcess } from "../own-process.ts";
 import { table12 as printed, table12Inference } from "../paper.ts";
 import type { Budget, Context, Page } from "../row.ts";
+import { linkPair } from "../trained-pair.ts";
 
 const instruction = 200;
 const input = 100;
@@ -52,11 +54,19 @@ function textOf({ encode }: Tokenizer, tokens: number): string {
   return text;
 }
 
-/** The name of what answers after a training: LoRA-Gen's is the model itself, into whose weights the LoRA is merged. */
+/** The name of what answers, after its training where it has one. */
 function methodOf({ training, reads }: CostRow, output: string): string {
-  if (training === undefined || training === "generator") return reads === input ? "base" : "prompted";
+  if (training === undefined) return reads === input ? "base" : "prompted";
+  if (training === "generator") return "specialized";
   const { method, result } = trainings[training];
   return `${method ?? "lora"}:${join(output, result)}`;
+}
+
+/** The pair of a generator that was trained over one model as cloud and edge. */
+function pairOf(output: string, model: string): Promise<string> {
+  const tokenizer = model.endsWith(".gguf") ? undefined : model;
+  const run = { kind: "generator", cloud: model, edge: model, tokenizer, layout: TEXT_LAYOUT, generator: {} } as const;
+  return linkPair(`${output}-pair`, run, output);
 }
 
 type Seen = CostRow & { readonly trained?: CostSeen; readonly asked: CostSeen };
@@ -72,7 +82,15 @@ async function see(
   const ask = (task: CostTask) => inOwnProcess("cost.ts", task, how);
   const { training, reads: tokens } = row;
   const output = join(work, "table12", training ?? "none");
-  const asking = { way: "inference", model, prompt, tokens, questions, repeats: repeats[budget] } as const;
+  const asking = {
+    way: "inference",
+    model,
+    isPair: false,
+    prompt,
+    tokens,
+    questions,
+    repeats: repeats[budget],
+  } as const;
   if (training === undefined) return { ...row, asked: await ask({ ...asking, method: methodOf(row, output) }) };
   const episodes = join(data, "episodes.jsonl");
   const config = `${output}.json`;
@@ -80,7 +98,8 @@ async function see(
   const own = { episodes: { train: episodes, validation: episodes }, batch: questions, rowTokens: 1024 };
   await writeFileAtomic(config, JSON.stringify({ ...configOf({ name: training, seed: 1 }, budget, place), ...own }));
   const trained = await ask({ way: "training", config, repeats: repeats[budget] });
-  return { ...row, trained, asked: await ask({ ...asking, method: methodOf(row, output) }) };
+  const pair = training === "generator" ? { model: await pairOf(output, model), isPair: true } : {};
+  return { ...row, trained, asked: await ask({ ...asking, ...pair, method: methodOf(row, output) }) };
 }
 
 /** @param rows all of them, unless a test wants fewer */
@@ -107,7 +126,7 @@ export async function table12Page(context: Context, rows = costRows): Promise<Pa
   const giga = (flops: number) => number(flops / 1e9, 1);
   return {
     text: paragraphs(
-      `${questions} questions: ${input} tokens of input and an answer of one token, each behind an instruction of ${instruction} tokens. Operations are counted in the graphs that run, matrix products alone, attention in full; a multiplication with its addition is 2 FLOP (1 MAC). Milliseconds are medians of ${repeats[budget]} after one that is not counted; memory is the peak of a process that does nothing else, Node and the model included. Weights and tokens say nothing here: both cost the same whatever they are.`,
+      `${questions} questions: ${input} tokens of input and an answer of one token, each behind an instruction of ${instruction} tokens. Operations are counted in the graphs that run, matrix products alone, attention in full; a multiplication with its addition is 2 FLOP (1 MAC). Milliseconds are medians of ${repeats[budget]} after one that is not counted; memory is the peak of a process of its own, Node, the model and what a method makes of the instruction included. What weights and tokens say does not matter: they cost the same.`,
       `## Training: one step of ${questions} questions`,
       table(
         ["method", "weights that are trained", "GFLOP a step", "ms a step", "peak MB"],
@@ -121,7 +140,7 @@ export async function table12Page(context: Context, rows = costRows): Promise<Pa
         ["method", "tokens read for a question", "GFLOP", "ms", "peak MB"],
         seen.map(({ name, reads, asked }) => [name, reads, ...cost(asked)]),
       ),
-      `What a method makes of an instruction once is not in these rows: the cloud pass of LoRA-Gen takes ${giga(cloud)} GFLOP for ${instruction} + ${model.config.layers} meta tokens. A question takes ${giga(prompted)} GFLOP prompted and ${giga(alone)} specialised, so the pass is paid back after ${Math.ceil(cloud / (prompted - alone))} question(s). Ratio of tokens: ${number(compressionRatio({ prompt: instruction, input }), 2)}×. A LoRA that is merged costs nothing beside the weights; here it stands beside weights in blocks of 4 bits.`,
+      `The operations and the time of what a method makes of an instruction once are not in these rows: the cloud pass of LoRA-Gen takes ${giga(cloud)} GFLOP for ${instruction} + ${model.config.layers} meta tokens. A question takes ${giga(prompted)} GFLOP prompted and ${giga(alone)} specialised, so the pass is paid back after ${Math.ceil(cloud / (prompted - alone))} question(s). Ratio of tokens: ${number(compressionRatio({ prompt: instruction, input }), 2)}×. Here every LoRA, LoRA-Gen's too, is computed beside weights in blocks of 4 bits; merged into plain weights it costs nothing.`,
       "## The paper's rows (Qwen-1.5B; an A100)",
       table(
         ["as printed", "training", "inference", "MiB, batch 8", "seconds, batch 8"],
@@ -136,7 +155,7 @@ export async function table12Page(context: Context, rows = costRows): Promise<Pa
 }
 
 const cost = ({ gigaFlops, ms, peakMb }: CostSeen): string[] => [
-  number(gigaFlops, 1),
+  String(Number(gigaFlops.toPrecision(4))),
   number(ms, 0),
   number(peakMb, 0),
 ];
