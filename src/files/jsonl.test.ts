@@ -104,8 +104,8 @@ test("appending to a missing folder is E_IO", async () => {
 test("a file of other text is not cut: what cannot be the beginning of a record stays", async () => {
   const path = join(mkdtempSync(join(tmpdir(), "jsonl-")), "notes.txt");
   writeFileSync(path, "first thought\nsecond thought");
-  for (const touch of [appendJsonl(path, { step: 1 }), mendJsonl(path)])
-    await expect(touch).rejects.toMatchObject({
+  for (const touch of [() => appendJsonl(path, { step: 1 }), () => mendJsonl(path)])
+    await expect(touch()).rejects.toMatchObject({
       code: "E_FORMAT",
       message: `${path}: expected JSON objects, one a line, found other text at the end`,
     });
