@@ -7,14 +7,14 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRng } from "../src/base/rng.ts";
-import { version } from "../src/base/version.ts";
 import { loadPair, type Pair } from "../src/pair/pair-file.ts";
-import { type Specialization, writeSpecialization } from "../src/pair/specialization-file.ts";
+import { writeSpecialization } from "../src/pair/specialization-file.ts";
 import { writeBenchPair } from "./real-size/pair.ts";
 import { realModel, specializedPair } from "./real-size/shapes.ts";
 import { writeRandomModel } from "./real-size/weights.ts";
 import { atMost, type Bench, type BenchOptions, median, medians } from "./support/bench.ts";
 import { cacheFolder, llamaShape } from "./support/problem.ts";
+import { randomSpecialization } from "./support/served-pair.ts";
 import { type Answer, numberOf, startScript } from "./support/worker.ts";
 
 /** From one gate file to another, the base held: seconds. */
@@ -24,32 +24,9 @@ const cloud = { hidden: 64, ffn: 128, layers: 1, heads: 2, kvHeads: 2, context: 
 const worker = fileURLToPath(new URL("./real-size/swap-worker.ts", import.meta.url));
 const gateFiles = 4;
 
-/** Two of n experts share 1 in every layer. */
-async function writeGates({ directory, shape, cloud, edge, generator }: Pair, seed: string): Promise<string> {
-  const rng = createRng(seed);
-  const { experts, topK } = shape.generator;
-  const gates = Array.from({ length: shape.edge.layers }, () => {
-    const row = new Array<number>(experts).fill(0);
-    const [first, second] = rng.shuffle(Array.from({ length: experts }, (_, i) => i));
-    const share = rng.next();
-    row[first!] = share;
-    row[second!] = 1 - share;
-    return row;
-  });
-  const specialization: Specialization = {
-    version,
-    gates,
-    topK,
-    layers: shape.edge.layers,
-    experts,
-    promptTokens: 1,
-    truncated: false,
-    promptHmac: "0".repeat(64),
-    cloudSha256: cloud.sha256,
-    edgeSha256: edge.sha256,
-    generatorSha256: generator.sha256,
-  };
-  return (await writeSpecialization(join(directory, `gates-${seed}`), specialization)).file;
+async function writeGates(pair: Pair, seed: string): Promise<string> {
+  const specialization = { ...randomSpecialization(pair, createRng(seed)), promptHmac: "0".repeat(64) };
+  return (await writeSpecialization(join(pair.directory, `gates-${seed}`), specialization)).file;
 }
 
 async function preparePair({ quick, log }: BenchOptions) {
