@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openModel } from "../../src/models/model-file.ts";
 import { embeddingName, headName } from "../../src/models/parameters.ts";
-import { bytesOfSource, dequantizeWeight } from "../../src/models/quantized/dequantize.ts";
+import { dequantizeWeight } from "../../src/models/quantized/dequantize.ts";
 import { quantizeDirectory } from "../../src/models/quantized/directory-file.ts";
 import { quantizationNames, quantizations, storedWeights } from "../../src/models/quantized/layout.ts";
-import { widenedHere } from "../../src/runtime/weight-memory.ts";
+import { readWeight } from "../../src/runtime/read-weight.ts";
 
 const text = { type: "string" } as const;
 const { values, positionals } = parseArgs({
@@ -37,13 +37,12 @@ console.log(`${out}: both models of ${values.pair} as ${type}`);
 /** Σ (code's value − w)² / Σ w² over the linear maps of all layers. */
 async function squaredError(directory: string, quantized: string): Promise<number> {
   const [plain, coded] = [await openModel(directory), await openModel(quantized)];
-  const weights = await widenedHere(plain.weights);
   const tables: string[] = [`${embeddingName(plain.config)}.weight`, `${headName}.weight`];
   let [error, whole] = [0, 0];
   for (const weight of storedWeights(coded.config, coded.quantization!)) {
     if (weight.layout === undefined || tables.includes(weight.name)) continue;
     const found = await dequantizeWeight(weight, coded.weights);
-    const wanted = new Float32Array((await bytesOfSource(weights[weight.name]!)).slice().buffer);
+    const wanted = await readWeight(plain.weights[weight.name]!);
     for (let i = 0; i < found.length; i++) {
       error += (found[i]! - wanted[i]!) ** 2;
       whole += wanted[i]! ** 2;

@@ -8,7 +8,7 @@ import type { DType } from "../graph/types.ts";
 import { type FrozenModel, frozenSources } from "../models/frozen-model.ts";
 import { ropeNames, windowRopeNames } from "../models/rope.ts";
 import { lower, type WeightPlacement } from "../onnx/lower.ts";
-import { readWeight } from "../runtime/read-weight.ts";
+import { readValues, readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { onnxDecoder } from "./onnx-graph.ts";
 
@@ -81,7 +81,8 @@ function splitFiles(weights: readonly Weight[], fileBytes: number): Weight[][] {
 }
 
 async function readBytes({ source, isHalf }: Weight): Promise<Uint8Array> {
-  const values = source.kind === "data" ? source.data : await readWeight(source);
-  const { buffer, byteOffset, byteLength } = isHalf ? float32ToFloat16(values as Float32Array) : values;
+  const { buffer, byteOffset, byteLength } = isHalf
+    ? float32ToFloat16(await readWeight(source))
+    : await readValues(source);
   return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -31,6 +31,7 @@ function expectSound({ directory, config, weights, parameterCount }: Model): voi
     const source = weights[name]!;
     if (source.kind === "data") expect(source.data).toHaveLength(size);
     else {
+      if (source.kind === "decoded") throw new Error(`${name} is not mapped`);
       expect(source.bytes).toBe((source.storedAs === undefined ? 4 : 2) * size);
       expect(source.offset + source.bytes).toBeLessThanOrEqual(statSync(source.path).size);
     }

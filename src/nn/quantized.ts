@@ -21,6 +21,10 @@ import { blocksPerRow, type QuantizedBlocks, type QuantizeOptions } from "./quan
 /** A weight's frozen tensors: what `quantizedParts` asks for and `quantizeBlocks` makes. */
 export type QuantizedTensor = { readonly name: string; readonly shape: readonly number[]; readonly dtype: DType };
 
+/** The bytes that it takes. */
+export const tensorBytes = ({ shape, dtype }: QuantizedTensor): number =>
+  shape.reduce((a, b) => a * b, 1) * (dtype === "u8" ? 1 : 4);
+
 /** How the weight of a linear map or table is quantised, by its name; undefined: not at all. */
 export type LayoutOf = (name: string) => QuantizeOptions | undefined;
 

@@ -6,6 +6,7 @@ import { leavesOf } from "../graph/tree.ts";
 import type { Graph } from "../graph/types.ts";
 import { lower } from "../onnx/lower.ts";
 import { requireExact } from "./device-limits.ts";
+import { mapWeights } from "./map-weights.ts";
 import { checkedFeed, fromOrt, ortTypes, refused } from "./ort-values.ts";
 import { placeWeights } from "./place-weights.ts";
 import { type CompileOptions, type Device, type Feeds, requireThreads, type Session } from "./session.ts";
@@ -32,7 +33,8 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   requireThreads(threads);
   requireExact(graph, device);
   disableTelemetry();
-  const placement = await placeWeights(graph, weights);
+  await using mapped = await mapWeights(leavesOf(graph, "weight").keys(), weights);
+  const placement = await placeWeights(graph, mapped.sources);
   const stop = device === "cpu" ? stopName : undefined;
   const model = lower(simplify(graph), placement.place, { emptySequence: stop });
   const sessionOptions: ort.InferenceSession.SessionOptions = {

@@ -2,7 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import { sizeOf } from "../graph/dims.ts";
 import type { DType, Node } from "../graph/types.ts";
-import type { WeightSource } from "./session.ts";
+import type { FileSource, WeightSource } from "./session.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** ONNX Runtime's names of the graph's types. */
@@ -42,10 +42,10 @@ export function checkedFeed(name: string, node: Node<"input">, value: Tensor | u
 }
 
 /** The source of a weight. Throws E_NOT_FOUND where it has none, E_SHAPE where the size does not fit. */
-export function checkedSource(name: string, node: Node<"weight">, source: WeightSource | undefined): WeightSource {
+export function checkedSource<S extends WeightSource>(name: string, node: Node<"weight">, source: S | undefined): S {
   if (source === undefined) throw new AppError("E_NOT_FOUND", `weight "${name}" has no source`);
   const wanted = (sizeOf(node.shape) as number) * elementBytes[node.dtype];
-  const found = source.kind === "file" ? widenedBytes(source) : source.data.byteLength;
+  const found = sourceBytes(source);
   if (found !== wanted)
     throw new AppError(
       "E_SHAPE",
@@ -54,9 +54,14 @@ export function checkedSource(name: string, node: Node<"weight">, source: Weight
   return source;
 }
 
+/** The bytes that a weight takes in a session. */
+export function sourceBytes(source: WeightSource): number {
+  if (source.kind === "file") return widenedBytes(source);
+  return source.kind === "data" ? source.data.byteLength : source.bytes;
+}
+
 /** The bytes that values from a file take in a session. */
-export const widenedBytes = ({ bytes, storedAs }: WeightSource & { readonly kind: "file" }): number =>
-  storedAs === undefined ? bytes : 2 * bytes;
+export const widenedBytes = ({ bytes, storedAs }: FileSource): number => (storedAs === undefined ? bytes : 2 * bytes);
 
 /** A result in the graph's terms. */
 export function fromOrt(value: {

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { matmul, weight } from "../graph/build.ts";
 import { placeWeights } from "./place-weights.ts";
-import type { WeightSource } from "./session.ts";
+import type { FileSource, StoredSource } from "./session.ts";
 
 const [rows, columns] = [600, 520];
 const narrow = weight("narrow", [rows, columns]);
 const codes = weight("codes", [4], "u8");
 
-function sources(): Record<string, WeightSource> {
+function sources(): Record<string, StoredSource> {
   const path = join(mkdtempSync(join(tmpdir(), "place-")), "weights");
   writeFileSync(path, new Uint8Array(2 * rows * columns));
   return {
@@ -40,7 +40,7 @@ test("beside quantised weights, which folding would unfold, they are widened in 
 });
 
 test("a file that was cut off after it was opened is refused: mapped, it would end the process", async () => {
-  const { narrow: source } = sources() as { narrow: WeightSource & { kind: "file" } };
+  const { narrow: source } = sources() as { narrow: FileSource };
   truncateSync(source.path, source.bytes - 1);
   await expect(placeWeights({ outputs: { narrow } }, { narrow: source })).rejects.toMatchObject({
     code: "E_FORMAT",

@@ -8,10 +8,10 @@ import { leavesOf } from "../graph/tree.ts";
 import type { Graph, Node } from "../graph/types.ts";
 import type { WeightPlacement } from "../onnx/lower.ts";
 import { checkedSource, inlineLimitBytes, widenedBytes } from "./ort-values.ts";
-import type { WeightSource } from "./session.ts";
+import type { FileSource, StoredSource } from "./session.ts";
 import { mappedOrHeld, widenedHere } from "./weight-memory.ts";
 
-type Sources = Readonly<Record<string, WeightSource>>;
+type Sources = Readonly<Record<string, StoredSource>>;
 
 export type PlacedWeights = {
   readonly place: (name: string, node: Node<"weight">) => WeightPlacement;
@@ -37,9 +37,8 @@ const foldLimitBytes = 1 << 20;
  */
 export async function placeWeights(graph: Graph, given: Sources): Promise<PlacedWeights> {
   const weights = leavesOf(graph, "weight");
-  const found = bound(weights.keys(), given);
   const hasCodes = [...weights.values()].some(({ dtype }) => dtype === "u8");
-  const sources = await mappedOrHeld(hasCodes ? await widenedHere(found) : found);
+  const sources = await mappedOrHeld(hasCodes ? await widenedHere(given) : given);
   const files = Object.values(sources).flatMap((source) => (source.kind === "file" ? [source] : []));
   const mapped = await findMapped(files);
   const real = new Map(mapped.map(({ path, realPath }) => [path, realPath]));
@@ -66,8 +65,6 @@ export async function placeWeights(graph: Graph, given: Sources): Promise<Placed
     foldLimitBytes: Math.max(foldLimitBytes, ...narrow.map(widenedBytes)),
   };
 }
-
-type FileSource = WeightSource & { readonly kind: "file" };
 
 type Mapped = {
   readonly path: string;
@@ -104,19 +101,11 @@ function requireWhole(mapped: readonly Mapped[]): void {
 const cutOff = (path: string, end: number, size: number): AppError =>
   new AppError("E_FORMAT", `${path}: a weight ends at byte ${end}, found ${size} bytes: it was cut off`);
 
-/** The sources of the weights that a graph has. */
-function bound(names: Iterable<string>, sources: Sources): Record<string, WeightSource> {
-  const found: Record<string, WeightSource> = {};
-  for (const name of names) {
-    const source = sources[name];
-    if (source !== undefined) found[name] = source;
-  }
-  return found;
-}
-
 function commonFolder(paths: readonly string[]): string {
   let folder = dirname(paths[0]!);
-  while (!paths.every((path) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep)))
+  while (!paths.every((path) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep))) {
+    if (folder === dirname(folder)) throw new AppError("E_IO", `weights lie on several drives: ${paths.join(", ")}`);
     folder = dirname(folder);
+  }
   return folder;
 }

@@ -19,17 +19,36 @@ export type Session = AsyncDisposable & {
 };
 
 /** Where the values of a frozen weight come from. */
-export type WeightSource =
-  | {
-      readonly kind: "file";
-      readonly path: string;
-      readonly offset: number;
-      /** As they lie in the file. */
-      readonly bytes: number;
-      /** Where fp32 values lie there in two bytes each: every session widens them for itself, one weight at a time. */
-      readonly storedAs?: "f16" | "bf16";
-    }
-  | { readonly kind: "data"; readonly data: Float32Array | BigInt64Array | Uint8Array };
+export type WeightSource = StoredSource | DecodedSource;
+
+/** Values as a session takes them. */
+export type StoredSource = FileSource | HeldSource;
+
+/** Values in memory. */
+export type HeldSource = { readonly kind: "data"; readonly data: WeightValues };
+
+/** Values that are mapped. */
+export type FileSource = {
+  readonly kind: "file";
+  readonly path: string;
+  readonly offset: number;
+  /** As they lie in the file. */
+  readonly bytes: number;
+  /** Where fp32 values lie there in two bytes each: every session widens them for itself, one weight at a time. */
+  readonly storedAs?: "f16" | "bf16";
+};
+
+/** Values that lie in a file in a way that no session reads: decoded whenever they are needed, and not held in between. */
+export type DecodedSource = {
+  readonly kind: "decoded";
+  readonly path: string;
+  /** Of the decoded values. */
+  readonly bytes: number;
+  /** Throws E_NOT_FOUND, E_IO; E_FORMAT where the file was changed since it was opened. */
+  readonly read: () => Promise<Float32Array | Uint8Array>;
+};
+
+export type WeightValues = Float32Array | BigInt64Array | Uint8Array;
 
 export type Device = "cpu" | "webgpu" | "cuda" | "wasm";
 

@@ -78,7 +78,7 @@ function placeWeights(sources: Readonly<Record<string, WeightSource>>) {
   const buffers: { path: string; data: Uint8Array }[] = [];
   function place(name: string, node: Node<"weight">): WeightPlacement {
     const source = checkedSource(name, node, sources[name]);
-    if (source.kind === "file")
+    if (source.kind !== "data")
       throw new AppError(
         "E_RUNTIME",
         `weight "${name}": a browser has no file ${source.path}; expected values in memory`,

@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { WeightSource } from "./session.ts";
+import type { FileSource, WeightSource } from "./session.ts";
 import { mappedOrHeld } from "./weight-memory.ts";
 
 function sources(): Record<string, WeightSource> {
@@ -29,7 +29,7 @@ test("weights in files are read where those in memory do not fit beside them", a
 
 test("what is stored narrow is read as fp32", async () => {
   const { mapped, held } = sources();
-  const narrow = { ...(mapped as WeightSource & { kind: "file" }), storedAs: "bf16" as const };
+  const narrow = { ...(mapped as FileSource), storedAs: "bf16" as const };
   const all = await mappedOrHeld({ narrow, held: held! }, 7);
   const widened = new Float32Array(Uint16Array.of(0, 0x0605, 0, 0x0807).buffer);
   expect(all["narrow"]).toEqual({ kind: "data", data: widened });

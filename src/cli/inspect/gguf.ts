@@ -1,6 +1,6 @@
 /** @file A GGUF file explained, a model or an adapter: what llama.cpp would take it for, its metadata, tokenizer, tensors, types, size, hash. */
 import { sha256File } from "../../base/hash-file.ts";
-import { hasKeptBlocks } from "../../files/gguf/blocks.ts";
+import { keptBlocks } from "../../files/gguf/blocks.ts";
 import { type GgufField, type GgufFile, openGguf } from "../../files/gguf/read.ts";
 import { readMergeRecord } from "../../models/save-merged.ts";
 import { hasGgufTokenizer } from "../../text/gguf-tokenizer.ts";
@@ -72,7 +72,9 @@ type RunTime = { readonly inBlocks: number; readonly inF32: number };
 
 /** How many tensors are held in their own blocks while a model answers, and how many in fp32. */
 function runTimeOf({ tensors }: GgufFile): RunTime {
-  const inBlocks = [...tensors.values()].filter(({ type, shape }) => shape.length === 2 && hasKeptBlocks(type)).length;
+  const inBlocks = [...tensors.values()].filter(
+    ({ type, shape }) => shape.length === 2 && keptBlocks(type) !== undefined,
+  ).length;
   return { inBlocks, inF32: tensors.size - inBlocks };
 }
 

@@ -2,16 +2,6 @@
 import { float16ToFloat32 } from "../../base/half.ts";
 import { fiveBits, type GgufTensorType, ggufTypes, nonLinear } from "./types.ts";
 
-/** value = (code − 2^(bits−1)) · scale + offset, in blocks of 32 along a row. */
-export type GgufBlocks = {
-  readonly bits: 4 | 8;
-  /** A block's codes in 16 or 32 bytes, the first of two codes in the low half. */
-  readonly packed: Uint8Array;
-  /** One for each block. */
-  readonly scales: Float32Array;
-  readonly offsets: Float32Array | undefined;
-};
-
 type Copy = (from: Uint8Array, at: number, to: Uint8Array, start: number) => void;
 
 type Split = {
@@ -37,38 +27,40 @@ const splits: { readonly [T in GgufTensorType]?: Split } = {
   IQ4_NL: { bits: 8, codesAt: 2, middle: 0, copy: spreadPlaces, spread: spreadPlaces },
 };
 
-/** Whether a type's blocks can be held as they are. */
-export const hasKeptBlocks = (type: GgufTensorType): boolean => splits[type] !== undefined;
-
 export const keptBlockSize = 32;
 
-/**
- * Takes blocks apart.
- * @param wide four-bit codes as bytes: what a table of rows needs
- * @returns undefined where an offset is no fp32: of a least value m and a step d it is m + 8d, or m + 16d, which real models' are
- */
-export function splitBlocks(type: GgufTensorType, bytes: Uint8Array, { wide = false } = {}): GgufBlocks | undefined {
+/** How a type's blocks can be held as they are; undefined: not at all. */
+export function keptBlocks(
+  type: GgufTensorType,
+  { wide = false } = {},
+): { readonly bits: 4 | 8; readonly hasOffsets: boolean } | undefined {
   const split = splits[type];
-  if (split === undefined) throw new Error(`internal: blocks of ${type} cannot be kept`);
-  const { blockBytes } = ggufTypes[type];
-  const blocks = bytes.length / blockBytes;
-  const halves = (offset: number): Float32Array => {
-    const words = new Uint16Array(blocks);
-    for (let block = 0; block < blocks; block++)
-      words[block] = bytes[block * blockBytes + offset]! | (bytes[block * blockBytes + offset + 1]! << 8);
-    return float16ToFloat32(words);
-  };
-  const scales = halves(0);
-  const { leastAt, codesAt, middle } = split;
-  const offsets = leastAt === undefined ? undefined : offsetsOf(halves(leastAt), scales, middle);
-  if (leastAt !== undefined && offsets === undefined) return undefined;
-  const [bits, copy] = wide ? [8 as const, split.spread] : [split.bits, split.copy];
-  const packed = new Uint8Array(blocks * 4 * bits);
-  for (let block = 0; block < blocks; block++) copy(bytes, block * blockBytes + codesAt, packed, block * 4 * bits);
-  return { bits, packed, scales, offsets };
+  return split && { bits: wide ? 8 : split.bits, hasOffsets: split.leastAt !== undefined };
 }
 
-function offsetsOf(least: Float32Array, scales: Float32Array, middle: number): Float32Array | undefined {
+/** A block's codes in 16 or 32 bytes, the first of two codes in the low half; `wide`: four-bit codes as bytes, which a table of rows needs. */
+export function blockCodes(type: GgufTensorType, bytes: Uint8Array, { wide = false } = {}): Uint8Array {
+  const { codesAt, copy, spread, ...split } = splitOf(type);
+  const { blockBytes } = ggufTypes[type];
+  const bits = wide ? 8 : split.bits;
+  const blocks = bytes.length / blockBytes;
+  const packed = new Uint8Array(blocks * 4 * bits);
+  const write = wide ? spread : copy;
+  for (let block = 0; block < blocks; block++) write(bytes, block * blockBytes + codesAt, packed, block * 4 * bits);
+  return packed;
+}
+
+/** One for each block. */
+export const blockScales = (type: GgufTensorType, bytes: Uint8Array): Float32Array => halvesAt(type, bytes, 0);
+
+/**
+ * One for each block: of a least value m and a step d it is m + 8d, or m + 16d.
+ * @returns undefined where one is no fp32, which those of real models are
+ */
+export function blockOffsets(type: GgufTensorType, bytes: Uint8Array): Float32Array | undefined {
+  const { leastAt, middle } = splitOf(type);
+  if (leastAt === undefined) throw new Error(`internal: blocks of ${type} have no offsets`);
+  const [least, scales] = [halvesAt(type, bytes, leastAt), blockScales(type, bytes)];
   const offsets = new Float32Array(least.length);
   for (let block = 0; block < least.length; block++) {
     const exact = least[block]! + middle * scales[block]!;
@@ -76,6 +68,20 @@ function offsetsOf(least: Float32Array, scales: Float32Array, middle: number): F
     if (offsets[block] !== exact && !Number.isNaN(exact)) return undefined;
   }
   return offsets;
+}
+
+function splitOf(type: GgufTensorType): Split {
+  const split = splits[type];
+  if (split === undefined) throw new Error(`internal: blocks of ${type} cannot be kept`);
+  return split;
+}
+
+function halvesAt(type: GgufTensorType, bytes: Uint8Array, offset: number): Float32Array {
+  const { blockBytes } = ggufTypes[type];
+  const words = new Uint16Array(bytes.length / blockBytes);
+  for (let block = 0; block < words.length; block++)
+    words[block] = bytes[block * blockBytes + offset]! | (bytes[block * blockBytes + offset + 1]! << 8);
+  return float16ToFloat32(words);
 }
 
 /** 32 × int8 → codes around 128. */

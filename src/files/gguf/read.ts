@@ -105,12 +105,18 @@ export async function openGguf(path: string): Promise<GgufFile> {
   });
 }
 
-/** A tensor's values as fp32, row-major. Throws E_FORMAT where the file has none of that name or was changed since it was opened. */
-export async function readGgufTensor(file: GgufFile, name: string): Promise<Float32Array> {
-  const { type, shape, offset, bytes } = findGgufTensor(file, name);
+/** Rows of a tensor, from one on. */
+export type GgufRows = { readonly from: number; readonly count: number };
+
+/**
+ * A tensor's values as fp32, row-major: all, or those of some rows. Throws E_FORMAT where the file has none of that name or was changed since
+ * it was opened.
+ */
+export async function readGgufTensor(file: GgufFile, name: string, rows?: GgufRows): Promise<Float32Array> {
+  const { type, offset, bytes } = partOf(findGgufTensor(file, name), rows);
   const { blockBytes, blockValues, decode } = ggufTypes[type];
   return withUnchanged(file, async (handle) => {
-    const out = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const out = new Float32Array((bytes / blockBytes) * blockValues);
     const pieceBytes = Math.min(bytes, Math.floor(readBytes / blockBytes) * blockBytes);
     const piece = new Uint8Array(pieceBytes);
     for (let done = 0; done < bytes; done += pieceBytes) {
@@ -123,14 +129,22 @@ export async function readGgufTensor(file: GgufFile, name: string): Promise<Floa
   });
 }
 
-/** A tensor's blocks as they lie in the file. Throws E_FORMAT as `readGgufTensor` does. */
-export async function readGgufBytes(file: GgufFile, name: string): Promise<Uint8Array> {
-  const { offset, bytes } = findGgufTensor(file, name);
+/** The same rows' blocks as they lie in the file. Throws E_FORMAT as `readGgufTensor` does. */
+export async function readGgufBytes(file: GgufFile, name: string, rows?: GgufRows): Promise<Uint8Array> {
+  const { offset, bytes } = partOf(findGgufTensor(file, name), rows);
   return withUnchanged(file, async (handle) => {
     const out = new Uint8Array(bytes);
     await readExactly(handle, file.path, offset, out);
     return out;
   });
+}
+
+/** Where some rows of a tensor lie. Blocks never reach from one row into the next. */
+function partOf({ type, shape, offset, bytes }: GgufTensor, rows: GgufRows | undefined) {
+  const rowBytes = bytes / shape[0]!;
+  return rows === undefined
+    ? { type, offset, bytes }
+    : { type, offset: offset + rows.from * rowBytes, bytes: rows.count * rowBytes };
 }
 
 async function withUnchanged<T>(file: GgufFile, use: (handle: FileHandle) => Promise<T>): Promise<T> {

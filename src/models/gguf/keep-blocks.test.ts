@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { distance } from "../../../test/support/numeric.ts";
 import { fullLogits, randomLlama } from "../../../test/support/random-llama.ts";
 import { createRng } from "../../base/rng.ts";
-import { splitBlocks } from "../../files/gguf/blocks.ts";
+import { blockCodes, blockOffsets, blockScales, keptBlocks } from "../../files/gguf/blocks.ts";
 import { openGguf, readGgufTensor } from "../../files/gguf/read.ts";
 import { type GgufTensorType, ggufTypes } from "../../files/gguf/types.ts";
 import { writeGguf } from "../../files/gguf/write.ts";
@@ -17,6 +17,7 @@ import { numbersOf, type Tensor } from "../../graph/tensor.ts";
 import { denseParts, frozenWeights } from "../../nn/parts.ts";
 import { dequantizeBlocks } from "../../nn/quantize.ts";
 import { quantizedParts, quantizedTensors } from "../../nn/quantized.ts";
+import { readWeight } from "../../runtime/read-weight.ts";
 import type { ModelConfig } from "../config.ts";
 import { frozenParts, frozenSources } from "../frozen-model.ts";
 import type { Model } from "../model.ts";
@@ -55,6 +56,13 @@ async function valuesOf(model: Model, name: string): Promise<Float32Array> {
   return dequantizeWeight({ name, shape, layout, tensors }, model.weights);
 }
 
+/** Blocks taken apart. */
+function splitBlocks(type: GgufTensorType, bytes: Uint8Array, wide = false) {
+  const { bits, hasOffsets } = keptBlocks(type, { wide })!;
+  const offsets = hasOffsets ? blockOffsets(type, bytes)! : undefined;
+  return { bits, packed: blockCodes(type, bytes, { wide }), scales: blockScales(type, bytes), offsets };
+}
+
 const mixed = (name: string, i: number) => (name === "blk.0.ffn_up.weight" ? "F16" : types[i % 3]!);
 
 describe.each<[string, Partial<ModelConfig>, (name: string, i: number) => GgufTensorType]>([
@@ -71,7 +79,7 @@ describe.each<[string, Partial<ModelConfig>, (name: string, i: number) => GgufTe
     expect([...kept.blocks!.keys()]).toEqual(expected);
     for (const name of kept.blocks!.keys()) {
       expect(kept.weights[name]).toBeUndefined();
-      const wanted = (wide.weights[name] as { data: Float32Array }).data;
+      const wanted = await readWeight(wide.weights[name]!);
       expect(Buffer.compare(Buffer.from((await valuesOf(kept, name)).buffer), Buffer.from(wanted.buffer)), name).toBe(
         0,
       );
@@ -106,7 +114,7 @@ test.each(["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL"] as const)(
     const wanted = new Float32Array(n * blocks * 32);
     decode(bytes, wanted);
     for (const wide of [false, true]) {
-      const split = splitBlocks(type, bytes, { wide })!;
+      const split = splitBlocks(type, bytes, wide);
       const found = dequantizeBlocks({ zeros: undefined, ...split }, n, blocks * 32, {
         bits: split.bits,
         blockSize: 32,
@@ -119,14 +127,14 @@ test.each(["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "IQ4_NL"] as const)(
 test("blocks whose offset is no fp32 are widened instead", () => {
   const block = new Uint8Array(20);
   block.set([0x01, 0x00, 0x00, 0x7b]); // a step of 2^-24 over a least value of 57344
-  expect(splitBlocks("Q4_1", block)).toBeUndefined();
+  expect(blockOffsets("Q4_1", block)).toBeUndefined();
 });
 
 test("the gradient goes through codes and offsets", () => {
   const rng = createRng("gradient");
   const bytes = Uint8Array.from({ length: 4 * 2 * 20 }, () => rng.int(256));
   for (let at = 0; at < bytes.length; at += 20) for (const half of [1, 3]) bytes[at + half] = 0x30 + rng.int(8);
-  const split = splitBlocks("Q4_1", bytes)!;
+  const split = splitBlocks("Q4_1", bytes);
   const layout = { bits: 4, blockSize: 32, symmetric: true, hasOffsets: true } as const;
   const tensors = quantizedTensors("w.weight", 4, 64, layout);
   const values = {

@@ -1,10 +1,11 @@
 /** @file A model in a GGUF file: its shape, and where each of its weights lies. */
 import { AppError } from "../../base/errors.ts";
 import { sha256File } from "../../base/hash-file.ts";
-import { hasKeptBlocks, keptBlockSize, splitBlocks } from "../../files/gguf/blocks.ts";
+import { blockCodes, blockOffsets, blockScales, keptBlockSize, keptBlocks } from "../../files/gguf/blocks.ts";
 import {
   findGgufTensor,
   type GgufFile,
+  type GgufRows,
   type GgufTensor,
   openGguf,
   readGgufBytes,
@@ -12,9 +13,9 @@ import {
   requireReadable,
 } from "../../files/gguf/read.ts";
 import { unpairRows } from "../../files/gguf/rows.ts";
-import type { QuantizedBlocks, QuantizeOptions } from "../../nn/quantize.ts";
-import { quantizedTensors } from "../../nn/quantized.ts";
-import type { WeightSource } from "../../runtime/session.ts";
+import type { QuantizeOptions } from "../../nn/quantize.ts";
+import { type QuantizedTensor, quantizedTensors, tensorBytes } from "../../nn/quantized.ts";
+import type { DecodedSource, WeightSource } from "../../runtime/session.ts";
 import type { ModelConfig } from "../config.ts";
 import type { KeptBlocks } from "../frozen-model.ts";
 import { embeddingName, headName, parameterShapes } from "../parameters.ts";
@@ -36,8 +37,8 @@ export type GgufOpenOptions = {
 };
 
 /**
- * Opens a model for which llama.cpp has an architecture that we have. F32 tensors that are stored as we need them stay in the file and are
- * mapped; of all others the values are read into memory: as fp32, or in their blocks where these are kept.
+ * Opens a model for which llama.cpp has an architecture that we have. F32 tensors that are stored as we need them are mapped; all other
+ * matrices are decoded from the file whenever they are needed: to fp32, or into their blocks where these are kept.
  * @throws E_NOT_FOUND, E_FORMAT, E_LIMIT, E_ARCHITECTURE, E_DTYPE, E_SHAPE: naming the file and the tensor
  */
 export async function openGgufModel(path: string, { keepBlocks = false }: GgufOpenOptions = {}): Promise<GgufModel> {
@@ -45,21 +46,17 @@ export async function openGgufModel(path: string, { keepBlocks = false }: GgufOp
   requireReadable(file);
   const config = ggufModelConfig(file, await readRopeFactors(file));
   const places = ggufPlaces(config);
-  const read = lastTensor(file);
   const weights: Record<string, WeightSource> = {};
   const blocks = new Map<string, QuantizeOptions>();
   const tables = [embeddingName(config), headName].map((name) => `${name}.weight`);
   for (const [name, shape] of parameterShapes(config)) {
     const place = places.get(name)!;
     const wide = tables.includes(name); // their rows are looked up, which takes codes of 8 bits
-    const kept = keepBlocks ? await keepTensor(file, place, shape, wide) : undefined;
-    if (kept === undefined) weights[name] = await locate(file, place, shape, read);
+    const layout = keepBlocks ? await keptLayout(file, place, shape, wide) : undefined;
+    if (layout === undefined) weights[name] = await locate(file, place, shape);
     else {
-      blocks.set(name, kept.layout);
-      const [outputs, inputs] = shape as readonly [number, number];
-      for (const [part, tensor] of Object.entries(quantizedTensors(name, outputs, inputs, kept.layout)))
-        if (tensor !== undefined)
-          weights[tensor.name] = { kind: "data", data: kept.values[part as keyof QuantizedBlocks]! };
+      blocks.set(name, layout);
+      Object.assign(weights, keptSources(file, place, name, shape, layout));
     }
   }
   return { config, weights, sha256: await sha256File(path), blocks: blocks.size === 0 ? undefined : blocks };
@@ -79,33 +76,41 @@ async function readRopeFactors(file: GgufFile): Promise<RopeFactors> {
   return found;
 }
 
-/** A weight in its own blocks; undefined where its type or its values have none that can be held. */
-async function keepTensor(
+/** How a weight is held in its own blocks; undefined where its type or its values have none that can be held. */
+async function keptLayout(
   file: GgufFile,
   place: GgufPlace,
   shape: readonly number[],
   wide: boolean,
-): Promise<{ readonly layout: QuantizeOptions; readonly values: QuantizedBlocks } | undefined> {
+): Promise<QuantizeOptions | undefined> {
   const { name, type } = requireTensor(file, place, shape);
-  if (!hasKeptBlocks(type) || shape.length !== 2 || place.offset !== 0) return undefined;
-  const split = splitBlocks(type, await readGgufBytes(file, name), { wide });
-  if (split === undefined) return undefined;
-  const { bits, packed, scales, offsets } = split;
-  const blocks = shape[1]! / keptBlockSize;
-  const { pairedHeads: heads } = place;
-  const ordered = <T extends Float32Array | Uint8Array>(values: T, perBlock = 1): T => {
-    const own = rowsOf(values, blocks * perBlock, place, shape);
-    return heads === undefined ? own : unpairRows(own, blocks * perBlock, heads);
-  };
-  const values: QuantizedBlocks = {
-    packed: ordered(packed, (keptBlockSize * bits) / 8),
-    scales: ordered(scales),
-    zeros: undefined,
-    offsets: offsets && ordered(offsets),
+  const kept = keptBlocks(type, { wide });
+  if (kept === undefined || shape.length !== 2 || place.offset !== 0) return undefined;
+  if (kept.hasOffsets && blockOffsets(type, await readGgufBytes(file, name, rowsOf(place, shape))) === undefined)
+    return undefined;
+  return { ...kept, blockSize: keptBlockSize, symmetric: true };
+}
+
+/** A weight's codes, scales and offsets, each decoded when it is needed. */
+function keptSources(
+  file: GgufFile,
+  place: GgufPlace,
+  weight: string,
+  shape: readonly number[],
+  layout: QuantizeOptions,
+): Record<string, DecodedSource> {
+  const { name, type } = requireTensor(file, place, shape);
+  const [outputs, inputs] = shape as readonly [number, number];
+  const { packed, scales, offsets } = quantizedTensors(weight, outputs, inputs, layout);
+  const wide = layout.bits !== keptBlocks(type)!.bits;
+  const decoded = (tensor: QuantizedTensor, take: (bytes: Uint8Array) => Float32Array | Uint8Array): DecodedSource => {
+    const read = async () => inOrder(take(await readGgufBytes(file, name, rowsOf(place, shape))), place, outputs);
+    return { kind: "decoded", path: file.path, bytes: tensorBytes(tensor), read };
   };
   return {
-    layout: { bits, blockSize: keptBlockSize, symmetric: true, hasOffsets: offsets !== undefined },
-    values,
+    [packed!.name]: decoded(packed!, (bytes) => blockCodes(type, bytes, { wide })),
+    [scales!.name]: decoded(scales!, (bytes) => blockScales(type, bytes)),
+    ...(offsets && { [offsets.name]: decoded(offsets, (bytes) => blockOffsets(type, bytes)!) }),
   };
 }
 
@@ -117,38 +122,26 @@ function requireTensor(file: GgufFile, { name, ...place }: GgufPlace, shape: rea
   return tensor;
 }
 
-async function locate(
-  file: GgufFile,
-  place: GgufPlace,
-  shape: readonly number[],
-  read: (name: string) => Promise<Float32Array>,
-): Promise<WeightSource> {
+async function locate(file: GgufFile, place: GgufPlace, shape: readonly number[]): Promise<WeightSource> {
   const { name, pairedHeads, offset, rows } = place;
+  const { path } = file;
   const tensor = requireTensor(file, place, shape);
-  const width = shape.length === 1 ? 1 : shape.at(-1)!;
-  // Vectors are small: in memory they do not keep the rest from being handed over there.
-  if (tensor.type === "F32" && pairedHeads === undefined && offset === 0 && shape.length > 1) {
-    const bytes = 4 * shape.reduce((a, b) => a * b, 1);
-    return { kind: "file", path: file.path, offset: tensor.offset + 4 * width * (rows?.from ?? 0), bytes };
-  }
-  const own = rowsOf(await read(name), width, place, shape);
-  const ordered = pairedHeads === undefined ? own : unpairRows(own, width, pairedHeads);
-  return { kind: "data", data: offset === 0 ? ordered : ordered.map((value) => value - offset) };
-}
-
-/** A map's own rows of a tensor's values, `perRow` each. */
-const rowsOf = <T extends Float32Array | Uint8Array>(
-  values: T,
-  perRow: number,
-  { rows }: GgufPlace,
-  shape: readonly number[],
-): T => (rows === undefined ? values : (values.slice(rows.from * perRow, (rows.from + shape[0]!) * perRow) as T));
-
-/** Reads a tensor once for all of its maps, which follow each other; only the last one is held. */
-function lastTensor(file: GgufFile): (name: string) => Promise<Float32Array> {
-  let last: { readonly name: string; readonly values: Promise<Float32Array> } | undefined;
-  return (name) => {
-    if (last?.name !== name) last = { name, values: readGgufTensor(file, name) };
-    return last.values;
+  const bytes = 4 * shape.reduce((a, b) => a * b, 1);
+  const isVector = shape.length === 1;
+  if (tensor.type === "F32" && pairedHeads === undefined && offset === 0 && !isVector)
+    return { kind: "file", path, offset: tensor.offset + (bytes / shape[0]!) * (rows?.from ?? 0), bytes };
+  const read = async () => {
+    const values = inOrder(await readGgufTensor(file, name, rowsOf(place, shape)), place, shape[0]!);
+    return offset === 0 ? values : values.map((value) => value - offset);
   };
+  // Vectors are small: in memory they do not keep the rest from being handed over there.
+  return isVector ? { kind: "data", data: await read() } : { kind: "decoded", path, bytes, read };
 }
+
+/** Which of a tensor's rows a map has, where the tensor holds several. */
+const rowsOf = ({ rows }: GgufPlace, shape: readonly number[]): GgufRows | undefined =>
+  rows && { from: rows.from, count: shape[0]! };
+
+/** Rows as a checkpoint has them. */
+const inOrder = <T extends Float32Array | Uint8Array>(values: T, { pairedHeads }: GgufPlace, rows: number): T =>
+  pairedHeads === undefined ? values : unpairRows(values, values.length / rows, pairedHeads);

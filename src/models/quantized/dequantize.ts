@@ -1,7 +1,7 @@
 /** @file What the codes of a quantised model's weight stand for. */
 import { dequantizeBlocks, type QuantizedBlocks } from "../../nn/quantize.ts";
+import { readValues } from "../../runtime/read-weight.ts";
 import type { WeightSource } from "../../runtime/session.ts";
-import { readBytes } from "../../runtime/weight-memory.ts";
 import type { FrozenModel } from "../frozen-model.ts";
 import type { StoredWeight } from "./layout.ts";
 
@@ -20,9 +20,8 @@ export async function dequantizeWeight(
   return dequantizeBlocks(blocks, outputs, inputs, layout);
 }
 
-/** A tensor's bytes as they lie in a file or in memory. */
+/** A tensor's bytes as a session takes them. */
 export async function bytesOfSource(source: WeightSource): Promise<Uint8Array> {
-  if (source.kind === "file") return readBytes(source);
-  const { buffer, byteOffset, byteLength } = source.data;
+  const { buffer, byteOffset, byteLength } = await readValues(source);
   return new Uint8Array(buffer, byteOffset, byteLength);
 }

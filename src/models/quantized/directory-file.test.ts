@@ -35,6 +35,7 @@ async function plainModel(changes: Partial<ModelConfig> & { readonly seed?: numb
 }
 
 function bytesOf(source: WeightSource): Uint8Array {
+  if (source.kind === "decoded") throw new Error("expected values in a file or in memory");
   if (source.kind === "file") return readFileSync(source.path).subarray(source.offset, source.offset + source.bytes);
   return new Uint8Array(source.data.buffer, source.data.byteOffset, source.data.byteLength);
 }
