@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRng } from "../../src/base/rng.ts";
+import { readEpisodes } from "../../src/data/episode.ts";
 import { encodeQuery } from "../../src/eval/ask.ts";
 import { benchmarkTasks, suites } from "../../src/eval/tasks/suites.ts";
 import { BENCHMARKS } from "../../src/eval/tasks/table.ts";
@@ -18,6 +19,7 @@ import { writeBenchmarkData } from "../../test/support/benchmark-data.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { shippedModel } from "../reproduce/shipped-pair.ts";
 import { drawEpisodes, longest, readSeen, SEEN, type SeenTask } from "./draw.ts";
+import { episodeFiles, writeInstructed } from "./episodes.ts";
 import { behindLayout, configOf, folderOf, planOf, seedsOf } from "./trainings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "reasoning-"));
@@ -156,6 +158,27 @@ test("a question that a test asks with other answers to choose from is not learn
   expect(validation).toHaveLength(30);
   const others = [...seen["arc-c"].train, ...seen["arc-c"].validation];
   expect(others.filter(({ target }) => target === "a stone")).toEqual([]);
+});
+
+test("every fourth prompt becomes an instruction that is short enough, each as often as the others", async () => {
+  const drawn = join(folder, "instructed");
+  await writeInstructed(join(folder, "data"), drawn);
+  const [plain, mixed] = await Promise.all(
+    (["prompts", "instructed"] as const).map((set) => readEpisodes(episodeFiles(drawn, set).train)),
+  );
+  expect(episodeFiles(drawn, "instructed").validation).toBe(episodeFiles(drawn, "prompts").validation);
+  expect(mixed).toHaveLength(plain!.length);
+  const counts = new Map<string, number>();
+  for (const [i, episode] of mixed!.entries()) {
+    if (i % 4 !== 3) expect(episode).toEqual(plain![i]);
+    else {
+      expect(episode.prompt).toMatch(/^You are clerk \d+\.$/);
+      counts.set(episode.prompt, (counts.get(episode.prompt) ?? 0) + 1);
+    }
+  }
+  expect(counts.size).toBe(29); // one has a long answer
+  expect(counts.has("You are clerk 7.")).toBe(false);
+  expect(Math.max(...counts.values()) - Math.min(...counts.values())).toBeLessThanOrEqual(1);
 });
 
 test("only tasks with a training set of their own are drawn: no row of an unseen task can be", () => {

@@ -6,8 +6,8 @@ import type { Budget } from "../reproduce/row.ts";
 import type { SeenTask } from "./draw.ts";
 import { type EpisodeSet, episodeFiles } from "./episodes.ts";
 
-/** The shared runs of the manifest: a generator, rivals, compressors, and what LoraHub and prefix tuning need. */
-export const GROUPS = ["G0", "B", "P", "H"] as const;
+/** The shared runs of the manifest: a generator, rivals, compressors, what LoraHub and prefix tuning need, and a generator on other data. */
+export const GROUPS = ["G0", "B", "P", "H", "GS"] as const;
 export type Group = (typeof GROUPS)[number];
 
 type Input = z.input<typeof TrainConfig>;
@@ -26,7 +26,7 @@ type Spec = {
   readonly data: EpisodeSet;
   /** Prompts of a step. */
   readonly batch: number;
-  /** A guess, until one is chosen by the loss over validation prompts. */
+  /** The generators' was chosen by the loss over validation prompts; the others are guesses. */
   readonly rate: number;
   /** Of a step on two quiet processors: measured for the generator, for the others estimated from it by tokens and products. */
   readonly seconds: number;
@@ -91,7 +91,7 @@ const table = {
     steps: long,
     seeds: { minutes: 1, hours: 1, full: 3 },
     ...prompts,
-    rate: 0.001,
+    rate: 0.003,
     seconds: 9,
     result: "generator",
     recipe: { kind: "generator", rowTokens, generator: {} },
@@ -152,7 +152,23 @@ const table = {
     result: learned,
     recipe: { kind: "prefix", rowTokens },
   },
+  instructed: {
+    group: "GS",
+    what: "the generator with instructions among the prompts",
+    steps: long,
+    seeds: once,
+    data: "instructed",
+    batch: 6,
+    rate: 0.003,
+    seconds: 9,
+    result: "generator",
+    recipe: { kind: "generator", rowTokens, generator: {} },
+  },
 } as const satisfies Readonly<Record<string, Spec>>;
+
+/** Generators: their runs lie beside those of ablations. */
+export type GeneratorName = "generator" | "instructed";
+export const isGenerator = (name: TrainingName): name is GeneratorName => table[name].recipe.kind === "generator";
 
 export type TrainingName = keyof typeof table;
 export const TRAINING_NAMES = Object.keys(table) as TrainingName[];
@@ -188,7 +204,7 @@ export function configOf({ name, seed }: Training, budget: Budget, place: Traini
   const { steps: all, data, batch, rate, recipe } = trainings[name];
   const steps = all[budget];
   const { cloud, edge, tokenizer, cloudTokenizer, output } = place;
-  const isGenerator = recipe.kind === "generator";
+  const hasCloud = recipe.kind === "generator";
   return {
     layout: TEXT_LAYOUT,
     ...recipe,
@@ -197,9 +213,9 @@ export function configOf({ name, seed }: Training, budget: Budget, place: Traini
     steps,
     batch,
     edge,
-    ...(isGenerator ? { cloud } : {}),
+    ...(hasCloud ? { cloud } : {}),
     ...(tokenizer === undefined ? {} : { tokenizer }),
-    ...(isGenerator && cloudTokenizer !== undefined ? { cloudTokenizer } : {}),
+    ...(hasCloud && cloudTokenizer !== undefined ? { cloudTokenizer } : {}),
     episodes: episodeFiles(place.data, data),
     // The paper warms up for 50 steps; short runs for an eighth of theirs.
     optimizer: { learningRate: rate, warmupSteps: Math.min(50, Math.floor(steps / 8)) },

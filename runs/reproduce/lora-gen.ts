@@ -301,8 +301,7 @@ export const loraGen = {
     kind: "page",
     shows: "instructions abstracted to (system prompt, input, output); 37,658 samples",
     source: "S2 A.2, A.4",
-    takes: "1 minute",
-    lacks: `a generator trained with and without them (${needs("GS")}). The original is out: Alpaca is non-commercial, the rewriting needs GPT-4 and no copy was found`,
+    takes: `${first("G0", "GS")}; then minutes`,
     make: alpacaAbstractionPage,
   },
   "prompt-kinds": {

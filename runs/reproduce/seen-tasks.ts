@@ -1,14 +1,21 @@
 /** @file Trainings over the paper's seen tasks as pages need them: trained where they are not yet, or left out where nothing may be trained. */
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
 import { readJsonFile } from "../../src/base/json-file.ts";
 import { PairFile, pairFileName } from "../../src/pair/pair.ts";
-import { writeSets } from "../reasoning/episodes.ts";
-import { configOf, folderOf, type Training, type TrainingPlace, trainings } from "../reasoning/trainings.ts";
+import { writeInstructed, writeSets } from "../reasoning/episodes.ts";
+import {
+  configOf,
+  folderOf,
+  type GeneratorName,
+  isGenerator,
+  type Training,
+  type TrainingPlace,
+  trainings,
+} from "../reasoning/trainings.ts";
 import type { Context } from "./row.ts";
-import { asConfigured, type Trained, trainedFolder, trainedPair } from "./trained-pair.ts";
+import { asConfigured, type Trained, trainedFolder, trainedPair, type Variant } from "./trained-pair.ts";
 import { trainRun } from "./trained-run.ts";
 
 /** The models of the pair, or the model alone as both; the prompts are drawn where they are not there yet. */
@@ -39,33 +46,38 @@ const outputOf = (training: Training, context: Context): string =>
     ? join(poolOf(context), training.name)
     : join(context.work, "reasoning", "runs", folderOf(training, context.budget));
 
-/** The configuration of the generator's run as a file: what ablations take their own from. */
-export async function generatorRun(context: Context): Promise<string> {
-  const training = { name: "generator", seed: 1 } as const;
-  const { steps } = trainings.generator;
+/** The configuration of a generator's run as a file: what ablations take their own from. */
+export async function generatorRun(context: Context, name: GeneratorName = "generator"): Promise<string> {
+  const { steps, data } = trainings[name];
   const folder = join(context.work, "reasoning");
   const place = { ...(await openPlace(context)), output: join(folder, "never") };
-  const path = join(folder, `generator-${steps[context.budget]}.json`);
-  await mkdir(folder, { recursive: true });
-  await writeFileAtomic(path, `${JSON.stringify(configOf(training, context.budget, place), undefined, 2)}\n`);
+  if (data === "instructed") await writeInstructed(context.data, place.data);
+  const path = join(folder, `${name}-${steps[context.budget]}.json`);
+  const config = configOf({ name, seed: 1 }, context.budget, place);
+  await writeFileAtomic(path, `${JSON.stringify(config, undefined, 2)}\n`);
   return path;
 }
 
-/** Trains a generator with the paper's configuration, or finds it trained: the same one that ablations compare theirs with. */
-export async function trainedGenerator(seed: number, context: Context): Promise<Trained> {
-  const variant = { ...asConfigured, ...of({ name: "generator", seed }, context) };
-  return trainedPair(variant, await generatorRun(context), context);
+/** Trains a generator of the table, or finds it trained. The paper's configuration is the same one that ablations compare theirs with. */
+export async function trainedGenerator(
+  seed: number,
+  context: Context,
+  name: GeneratorName = "generator",
+): Promise<Trained> {
+  return trainedPair(variantOf({ name, seed }, context), await generatorRun(context, name), context);
+}
+
+function variantOf({ name, seed }: Training & { readonly name: GeneratorName }, { budget }: Context): Variant {
+  const steps = trainings[name].steps[budget];
+  return { ...asConfigured, ...(name === "generator" ? {} : { name }), steps, seed };
 }
 
 /** Whether there is nothing left to train of it. */
-export const isTrained = (training: Training, context: Context): boolean =>
-  existsSync(
-    training.name === "generator"
-      ? join(trainedFolder(context.work, { ...asConfigured, ...of(training, context) }), "generator")
-      : join(outputOf(training, context), trainings[training.name].result),
-  );
-
-const of = ({ name, seed }: Training, { budget }: Context) => ({ steps: trainings[name].steps[budget], seed });
+export function isTrained({ name, seed }: Training, context: Context): boolean {
+  if (isGenerator(name))
+    return existsSync(join(trainedFolder(context.work, variantOf({ name, seed }, context)), "generator"));
+  return existsSync(join(outputOf({ name, seed }, context), trainings[name].result));
+}
 
 /** Trains what is no generator, or finds it trained. Returns what a method's name has behind the colon. */
 export async function trainedRival(training: Training, context: Context): Promise<string> {
@@ -84,7 +96,7 @@ export async function trainedPool(pool: readonly Training[], context: Context): 
 }
 
 /** Trains anything of the table. */
-export async function trainAny(training: Training, context: Context): Promise<void> {
-  if (training.name === "generator") await trainedGenerator(training.seed, context);
-  else await trainedRival(training, context);
+export async function trainAny({ name, seed }: Training, context: Context): Promise<void> {
+  if (isGenerator(name)) await trainedGenerator(seed, context, name);
+  else await trainedRival({ name, seed }, context);
 }

@@ -110,6 +110,21 @@ test("an ablation without a run of its own has the generator of the other pages 
   );
 });
 
+test("alpaca-abstraction: a generator with instructions among its prompts beside the one that has none, which is not trained again", async () => {
+  const told: string[] = [];
+  const text = await pageOf("alpaca-abstraction", { tell: (line) => void told.push(line) });
+  expect(told.filter((line) => /of 2 steps/.test(line))).toEqual(
+    [1, 2].map((n) => `instructed, seed 1: ${n} of 2 steps`),
+  );
+  expect(text).toMatch(/30 instructions became 30 system prompts with 30 inputs/);
+  for (const row of ["base", "without instructions", "with instructions"])
+    expect(text).toMatch(new RegExp(`\\| ${row} +\\| +\\d.*on validation.*\\| ${row} +\\|`, "s"));
+  expect(text).not.toMatch(/NaN|undefined|Infinity/);
+  expect(await pageOf("alpaca-abstraction", { work: at("untrained"), noTraining: true })).toMatch(
+    /left out \(`--no-training`\): generator, instructed\./,
+  );
+});
+
 test("where nothing is to be trained, what is missing is left out and named", async () => {
   const text = await pageOf("baselines", { work: at("untrained"), noTraining: true });
   expect(text).toMatch(/left out \(`--no-training`\): lora-arc-c-2-1, .*prefix-2-1, generator-2-1\./);

@@ -1,6 +1,7 @@
 /** @file Made-up rows in the form of every published data set, written into a folder. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 
 const numbers = Array.from({ length: 30 }, (_, i) => i);
 
@@ -87,5 +88,13 @@ export function writeBenchmarkData(folder: string): void {
   };
   for (const [path, rowOf] of Object.entries(rows))
     write(path, numbers.map((i) => JSON.stringify(rowOf(i))).join("\n"));
+  const instructions = numbers.map((i) => ({
+    instruction: `You are clerk ${i}. Say what ${i} plus 1 is.`,
+    input: "",
+    response: i === 7 ? "long ".repeat(200) : String(i + 1),
+  }));
+  mkdirSync(join(folder, "gpteacher_roleplay"), { recursive: true });
+  const packed = gzipSync(instructions.map((row) => JSON.stringify(row)).join("\n"));
+  writeFileSync(join(folder, "gpteacher_roleplay/train.jsonl.gz"), packed);
   for (const unseen of ["winogrande", "piqa", "hellaswag", "social_iqa"]) write(`${unseen}/train`, "not to be read");
 }

@@ -23,7 +23,11 @@ const method = "specialized-1shot";
 const base = "base";
 
 /** All answers to test and to validation rows, and the last validation of each seed's training. */
-type Found = { readonly test: LogLine[]; readonly validation: LogLine[]; readonly runs: Trained["validation"][] };
+export type Found = {
+  readonly test: LogLine[];
+  readonly validation: LogLine[];
+  readonly runs: Trained["validation"][];
+};
 type Variants = Readonly<Record<string, Keys>>;
 
 /** The variants, trained with the first `seeds` seeds, behind the base model. */
@@ -47,23 +51,33 @@ async function answersOf(
       const trained = { name, generator, steps: steps[context.budget], seed };
       const { pair, validation } = await trainedPair(trained, run, context);
       found[variant]!.runs.push(validation);
-      const question = {
-        id: `ablation-${name}-${trained.steps}-${seed}`,
-        methods: variant === besides[0] && seed === 1 ? [base] : [],
-        pairMethods: [method],
-      };
-      const rowOf = (line: LogLine): Found => {
-        const name = line.method === method ? variant : line.method;
-        found[name] ??= blank();
-        return found[name];
-      };
-      for (const line of await ask({ ...question, suites: [...tasks], items }, { ...context, pair }))
-        rowOf(line).test.push(line);
-      const chosenBy = { id: `${question.id}-validation`, split: "validation", items: validationItems } as const;
-      for (const line of await ask({ ...question, ...chosenBy, suites: [...seen] }, { ...context, pair }))
-        rowOf(line).validation.push(line);
+      const isFirst = variant === besides[0] && seed === 1;
+      const answers = await askGenerator({ ...trained, pair, withBase: isFirst }, context);
+      for (const split of ["test", "validation"] as const)
+        for (const line of answers[split]) {
+          const row = line.method === method ? variant : line.method;
+          found[row] ??= blank();
+          found[row][split].push(line);
+        }
     }
   return found;
+}
+
+/** What a generator answers to test rows and to validation rows, and perhaps the base model. Asked once, whichever page wants it. */
+export async function askGenerator(
+  { name, steps, seed, pair, withBase }: Omit<Variant, "generator"> & { pair: string; withBase: boolean },
+  context: Context,
+): Promise<Omit<Found, "runs">> {
+  const question = {
+    id: `ablation-${name}-${steps}-${seed}`,
+    methods: withBase ? [base] : [],
+    pairMethods: [method],
+  };
+  const chosenBy = { id: `${question.id}-validation`, split: "validation", items: validationItems } as const;
+  return {
+    test: await ask({ ...question, suites: [...tasks], items }, { ...context, pair }),
+    validation: await ask({ ...question, ...chosenBy, suites: [...seen] }, { ...context, pair }),
+  };
 }
 
 /** Without what the run has anyway: so the same generator is trained once, whatever a page calls it. */
@@ -76,7 +90,7 @@ const folderOf = (keys: Keys): string =>
     .map(([key, value]) => `${key}-${value}`)
     .join("-") || asConfigured.name;
 
-const rowsOf = (answers: Readonly<Record<string, Found>>, split: "test" | "validation"): Accuracy[] =>
+export const rowsOf = (answers: Readonly<Record<string, Found>>, split: "test" | "validation"): Accuracy[] =>
   Object.entries(answers).map(([name, found]) => ({ method: name, tasks: tasksOf(accuracies(found[split])) }));
 
 const accuracyCell = ({ share, error }: { readonly share: number; readonly error: number }): string =>
@@ -86,7 +100,7 @@ const lossOf = ({ runs }: Found): string =>
   runs.length === 0 ? noCell : number(mean(runs.map(({ loss, answerLoss = loss }) => answerLoss)), 3);
 
 /** What may be chosen by: the rows' accuracies on validation rows, and the loss over the run's validation prompts. */
-function validationTable(answers: Readonly<Record<string, Found>>): string {
+export function validationTable(answers: Readonly<Record<string, Found>>): string {
   const rows = rowsOf(answers, "validation");
   return table(
     [
@@ -148,7 +162,7 @@ async function page(
   };
 }
 
-const validationNote =
+export const validationNote =
   "Rows that were not tested, for whoever wants to choose: of the tasks that have examples beside their validation rows, and the mean of −log p over the answers to the run's validation prompts, without the balance loss. No row was chosen by either. The paper's validation rows of the other three tasks are copies of its test rows.";
 
 const averages = (rows: Readonly<Record<string, readonly [number, number] | readonly number[]>>): string =>
