@@ -7,7 +7,6 @@ import { frozenSources } from "../../src/models/frozen-model.ts";
 import { openModel } from "../../src/models/model-file.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import { floatTensor, intTensor } from "../../src/runtime/tensor.ts";
-import { mappedOrHeld } from "../../src/runtime/weight-memory.ts";
 import { rowFeeds } from "../../src/train/batch.ts";
 import { edgePrefix, generatorSpec, promptOfName } from "../../src/train/generator-step.ts";
 import type { TrainingState } from "../../src/train/state.ts";
@@ -35,7 +34,7 @@ await using trainer = await createTrainer(
   },
   {
     state: await initialState(),
-    weights: await mappedOrHeld({ ...frozenSources(cloud, "cloud."), ...frozenSources(edge, "edge.") }),
+    weights: { ...frozenSources(cloud, "cloud."), ...frozenSources(edge, "edge.") },
     prepack: cloud.quantization !== undefined || edge.quantization !== undefined,
     threads,
   },

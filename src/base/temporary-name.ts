@@ -1,6 +1,6 @@
 /** @file Names of what is being written. They tell which process writes it, so that what a killed one left is recognised and removed. */
 import { randomBytes } from "node:crypto";
-import { lstat, readdir, rm } from "node:fs/promises";
+import { lstat, readdir, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isRunning, processSpace, shortHash, startOf } from "./process-identity.ts";
 
@@ -24,6 +24,21 @@ export const isTemporaryName = (name: string): boolean => pattern.test(name);
 /** Removes what killed processes left of their attempts to write `path`. */
 export const sweepTemporary = (path: string): Promise<void> =>
   sweepFolder(dirname(path), (name) => name === basename(path));
+
+/**
+ * The same in a folder that everybody may write into: only regular files of this user are removed, and no folder is walked, for others may
+ * have put links into it.
+ */
+export async function sweepTemporaryFiles(path: string): Promise<void> {
+  const folder = dirname(path);
+  for (const name of await readdir(folder).catch(() => [])) {
+    const match = pattern.exec(name);
+    if (match === null || match[1] !== basename(path)) continue;
+    const found = await lstat(join(folder, name)).catch(() => undefined);
+    if (found === undefined || !found.isFile() || found.uid !== process.getuid?.()) continue;
+    if (await isAbandoned(join(folder, name), match)) await unlink(join(folder, name)).catch(() => undefined);
+  }
+}
 
 /** The same for all names in a folder that are wanted. Says nothing where it cannot: what matters comes next. */
 export async function sweepFolder(folder: string, wanted: (name: string) => boolean): Promise<void> {

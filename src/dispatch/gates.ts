@@ -15,7 +15,6 @@ import type { EdgePair } from "../pair/pair.ts";
 import { requireSamePair, type Specialization } from "../pair/specialization.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { floatTensor } from "../runtime/tensor.ts";
-import { mappedOrHeld } from "../runtime/weight-memory.ts";
 import { type Example, encodeInput, encodeTarget } from "../text/prompt.ts";
 import { frozenPrefix } from "../train/adapted-step.ts";
 import { type Row, requireContext } from "../train/batch.ts";
@@ -226,7 +225,7 @@ const ways: {
       return { ids, answers: [[question.length, ids.length]] };
     });
     requireContext(rows, edge.config.context);
-    const weights = await mappedOrHeld({ ...frozenSources(edge, frozenPrefix), ...poolSources(pair, frozenPrefix) });
+    const weights = { ...frozenSources(edge, frozenPrefix), ...poolSources(pair, frozenPrefix) };
     const width = start.length / shape.edge.layers;
     const state = { [stepNames.parameter(gatesName)]: floatTensor([shape.edge.layers, width], start.slice()) };
     await using trainer = await createTrainer(gatesSpec(edge, shape, adam), { weights, state, threads, device });

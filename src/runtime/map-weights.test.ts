@@ -1,5 +1,14 @@
 /** @file Weights that a session maps from a file of its own, which has no name afterwards. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
@@ -25,6 +34,8 @@ const decoded = (values: Float32Array | Uint8Array): DecodedSource => ({
   bytes: values.byteLength,
   read: async () => values,
 });
+const nodes = (names: readonly string[], dtype: "f32" | "u8" = "f32") =>
+  new Map(names.map((name) => [name, weight(name, [1], dtype)]));
 const rising = (length: number, from = 0) => Float32Array.from({ length }, (_, i) => from + i);
 
 test("large ones lie one behind the other in a file, and its name is gone once it is given back", async () => {
@@ -37,7 +48,7 @@ test("large ones lie one behind the other in a file, and its name is gone once i
     vector,
     other: decoded(first),
   } as const;
-  const weights = await mapWeights(["first", "second", "vector", "missing"], given, place);
+  const weights = await mapWeights(nodes(["first", "second", "vector", "missing"]), given, place);
   const { sources } = weights;
   expect(Object.keys(sources)).toEqual(["first", "second", "vector"]);
   expect(sources["vector"]).toEqual(vector);
@@ -48,27 +59,29 @@ test("large ones lie one behind the other in a file, and its name is gone once i
   };
   expect(Buffer.compare(bytes("first"), Buffer.from(first.buffer))).toBe(0);
   expect(Buffer.compare(bytes("second"), second)).toBe(0);
-  await weights[Symbol.asyncDispose]();
+  await weights.release();
   expect(readdirSync(place)).toEqual([]);
 });
 
 test("small ones are held in memory", async () => {
   const place = folder();
-  const { sources } = await mapWeights(["w", "m"], { w: decoded(rising(7)), m: decoded(rising(30_000)) }, place);
+  const { sources } = await mapWeights(nodes(["w", "m"]), { w: decoded(rising(7)), m: decoded(rising(30_000)) }, place);
   expect(sources).toEqual({ w: { kind: "data", data: rising(7) }, m: { kind: "data", data: rising(30_000) } });
   expect(readdirSync(place)).toEqual([]);
 });
 
 test("so are large ones where no file can be made", async () => {
   const place = join(folder(), "missing");
-  const { sources } = await mapWeights(["w"], { w: decoded(rising(large)) }, place);
+  const { sources } = await mapWeights(nodes(["w"]), { w: decoded(rising(large)) }, place);
   expect(sources["w"]).toMatchObject({ kind: "data" });
 });
 
 test("a weight that cannot be decoded is the error, and no file stays", async () => {
   const place = folder();
   const broken = { ...decoded(rising(4)), read: () => Promise.reject(new Error("cut off")) };
-  await expect(mapWeights(["w", "broken"], { w: decoded(rising(large)), broken }, place)).rejects.toThrow("cut off");
+  await expect(mapWeights(nodes(["w", "broken"]), { w: decoded(rising(large)), broken }, place)).rejects.toThrow(
+    "cut off",
+  );
   expect(readdirSync(place)).toEqual([]);
 });
 
@@ -77,9 +90,60 @@ test("what a killed process left is removed", async () => {
   const old = join(place, ".loragen-weights.0123456789ab.tmp");
   writeFileSync(old, "left");
   utimesSync(old, 0, 0);
-  const weights = await mapWeights(["w"], { w: decoded(rising(large)) }, place);
+  const weights = await mapWeights(nodes(["w"]), { w: decoded(rising(large)) }, place);
   expect(readdirSync(place)).not.toContain(".loragen-weights.0123456789ab.tmp");
-  await weights[Symbol.asyncDispose]();
+  await weights.release();
+});
+
+test("values that are stored narrow are widened beside codes, and mapped as they are elsewhere", async () => {
+  const place = folder();
+  const path = join(folder(), "narrow");
+  writeFileSync(path, new Uint8Array(2 * large).fill(0x40));
+  const narrow = { kind: "file", path, offset: 0, bytes: 2 * large, storedAs: "bf16" } as const;
+  const alone = await mapWeights(nodes(["narrow"]), { narrow }, place);
+  expect(alone.sources["narrow"]).toBe(narrow);
+  const codes = { kind: "data", data: new Uint8Array(4) } as const;
+  const both = new Map([...nodes(["narrow"]), ...nodes(["codes"], "u8")]);
+  const weights = await mapWeights(both, { narrow, codes }, place);
+  expect(weights.sources["narrow"]).toMatchObject({ kind: "file", bytes: 4 * large });
+  const { path: wide } = weights.sources["narrow"] as FileSource;
+  expect(new Float32Array(readFileSync(wide).subarray(0, 8).slice().buffer)[1]).toBe(3);
+  await weights.release();
+  // The system says that there is no such folder, as it says that there is no room.
+  const held = await mapWeights(both, { narrow, codes }, join(place, "missing"));
+  expect(held.sources["narrow"]).toMatchObject({ kind: "data" });
+});
+
+test("a weight under two names is decoded once", async () => {
+  let times = 0;
+  const tied = { ...decoded(rising(large)), read: async () => rising(large, ++times) };
+  const weights = await mapWeights(nodes(["head", "table"]), { head: tied, table: tied }, folder());
+  expect(weights.sources["head"]).toBe(weights.sources["table"]);
+  expect(times).toBe(1);
+  await weights.release();
+});
+
+test("where the disk has no room for all of them, all are held, and no file stays", async () => {
+  const place = folder();
+  const huge = { ...decoded(rising(4)), bytes: 2 ** 60 };
+  const { sources } = await mapWeights(nodes(["w", "huge"]), { w: decoded(rising(large)), huge }, place);
+  expect([sources["w"], sources["huge"]]).toMatchObject([{ kind: "data" }, { kind: "data" }]);
+  expect(readdirSync(place)).toEqual([]);
+});
+
+test("what looks like a leftover and is a folder or a link is not touched", async () => {
+  const place = folder();
+  const outside = join(folder(), "kept");
+  writeFileSync(outside, "kept");
+  const [link, named] = ["0123456789ab", "0123456789ac"].map((one) => join(place, `.loragen-weights.${one}.tmp`));
+  symlinkSync(outside, link!);
+  mkdirSync(named!);
+  writeFileSync(join(named!, "inside"), "kept");
+  for (const path of [named!, outside]) utimesSync(path, 0, 0);
+  const weights = await mapWeights(nodes(["w"]), { w: decoded(rising(large)) }, place);
+  await weights.release();
+  expect(readdirSync(place)).toHaveLength(2);
+  expect(readFileSync(outside, "utf8")).toBe("kept");
 });
 
 test("a session multiplies by them after the file's name is gone", async () => {

@@ -24,7 +24,7 @@ const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.E
 /**
  * Compiles a graph into a session.
  * @throws E_NOT_FOUND where a weight has no source, E_SHAPE where a source does not fit, E_USAGE where threads are no whole number from 0 to 256,
- *   E_RUNTIME where ONNX Runtime refuses
+ *   E_RUNTIME where ONNX Runtime refuses; E_IO, E_FORMAT where a file of weights cannot be read or was changed since it was opened
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Session> {
   const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true, spin = true, profile } = options;
@@ -33,31 +33,35 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   requireThreads(threads);
   requireExact(graph, device);
   disableTelemetry();
-  await using mapped = await mapWeights(leavesOf(graph, "weight").keys(), weights);
-  const placement = await placeWeights(graph, mapped.sources);
-  const stop = device === "cpu" ? stopName : undefined;
-  const model = lower(simplify(graph), placement.place, { emptySequence: stop });
-  const sessionOptions: ort.InferenceSession.SessionOptions = {
-    executionProviders: providers[device],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    graphOptimizationLevel: "basic",
-    enableMemPattern: false,
-    enableCpuMemArena: arena,
-    logSeverityLevel: 3,
-    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-    ...(placement.buffers.length === 0 ? {} : { externalData: placement.buffers }),
-    extra: {
-      session: {
-        ...(prepack ? {} : { disable_prepacking: "1" }),
-        ...(spin ? {} : { intra_op: { allow_spinning: "0" } }),
-        ...(placement.root === undefined ? {} : { model_external_initializers_file_folder_path: placement.root }),
+  const { sources, release } = await mapWeights(leavesOf(graph, "weight"), weights);
+  try {
+    const placement = await placeWeights(sources);
+    const stop = device === "cpu" ? stopName : undefined;
+    const model = lower(simplify(graph), placement.place, { emptySequence: stop });
+    const sessionOptions: ort.InferenceSession.SessionOptions = {
+      executionProviders: providers[device],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      graphOptimizationLevel: "basic",
+      enableMemPattern: false,
+      enableCpuMemArena: arena,
+      logSeverityLevel: 3,
+      ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+      ...(placement.buffers.length === 0 ? {} : { externalData: placement.buffers }),
+      extra: {
+        session: {
+          ...(prepack ? {} : { disable_prepacking: "1" }),
+          ...(spin ? {} : { intra_op: { allow_spinning: "0" } }),
+          ...(placement.root === undefined ? {} : { model_external_initializers_file_folder_path: placement.root }),
+        },
+        optimization: { constant_folding_max_output_size_in_bytes: String(placement.foldLimitBytes) },
       },
-      optimization: { constant_folding_max_output_size_in_bytes: String(placement.foldLimitBytes) },
-    },
-  };
-  const session = await refused("compile", () => ort.InferenceSession.create(model, sessionOptions));
-  return wrap(session, graph, stop, placement.requireWhole);
+    };
+    const session = await refused("compile", () => ort.InferenceSession.create(model, sessionOptions));
+    return wrap(session, graph, stop, { requireWhole: placement.requireWhole, release });
+  } finally {
+    await release();
+  }
 }
 
 /**
@@ -72,7 +76,7 @@ function wrap(
   session: ort.InferenceSession,
   graph: Graph,
   stop: string | undefined,
-  requireWhole: () => void,
+  { requireWhole, release }: { readonly requireWhole: () => void; readonly release: () => Promise<void> },
 ): Session {
   let open = true;
   let canStop = stop !== undefined;
@@ -115,6 +119,7 @@ function wrap(
     if (!open) return;
     open = false;
     await session.release();
+    await release();
   }
   return { run, close, [Symbol.asyncDispose]: close, outputNames: names, keepsState: false };
 }

@@ -4,12 +4,11 @@ import { realpath } from "node:fs/promises";
 import { dirname, relative, sep } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { withRegularFile } from "../base/read-file.ts";
-import { leavesOf } from "../graph/tree.ts";
-import type { Graph, Node } from "../graph/types.ts";
+import type { Node } from "../graph/types.ts";
 import type { WeightPlacement } from "../onnx/lower.ts";
 import { checkedSource, inlineLimitBytes, widenedBytes } from "./ort-values.ts";
 import type { FileSource, StoredSource } from "./session.ts";
-import { mappedOrHeld, widenedHere } from "./weight-memory.ts";
+import { filesOf, mappedOrHeld } from "./weight-memory.ts";
 
 type Sources = Readonly<Record<string, StoredSource>>;
 
@@ -32,14 +31,12 @@ const foldLimitBytes = 1 << 20;
  * mapped, and travel inside the model otherwise: ONNX Runtime takes external values from files or from memory, not from both.
  *
  * fp32 values that are stored narrow are widened by the model itself, once, as ONNX Runtime folds constants; the wide values take the place
- * of the mapped ones. Quantised weights would be unfolded along with them, so beside those narrow values are widened here.
+ * of the mapped ones.
  * @throws E_NOT_FOUND, E_IO; E_FORMAT where a file ends before a weight in it does: it was cut off after its header was read
  */
-export async function placeWeights(graph: Graph, given: Sources): Promise<PlacedWeights> {
-  const weights = leavesOf(graph, "weight");
-  const hasCodes = [...weights.values()].some(({ dtype }) => dtype === "u8");
-  const sources = await mappedOrHeld(hasCodes ? await widenedHere(given) : given);
-  const files = Object.values(sources).flatMap((source) => (source.kind === "file" ? [source] : []));
+export async function placeWeights(given: Sources): Promise<PlacedWeights> {
+  const sources = await mappedOrHeld(given);
+  const files = filesOf(sources);
   const mapped = await findMapped(files);
   const real = new Map(mapped.map(({ path, realPath }) => [path, realPath]));
   const root = files.length === 0 ? undefined : commonFolder([...real.values()]);
@@ -103,9 +100,7 @@ const cutOff = (path: string, end: number, size: number): AppError =>
 
 function commonFolder(paths: readonly string[]): string {
   let folder = dirname(paths[0]!);
-  while (!paths.every((path) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep))) {
-    if (folder === dirname(folder)) throw new AppError("E_IO", `weights lie on several drives: ${paths.join(", ")}`);
+  while (!paths.every((path) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep)))
     folder = dirname(folder);
-  }
   return folder;
 }

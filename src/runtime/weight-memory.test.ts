@@ -3,10 +3,10 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { FileSource, WeightSource } from "./session.ts";
+import type { FileSource, StoredSource } from "./session.ts";
 import { mappedOrHeld } from "./weight-memory.ts";
 
-function sources(): Record<string, WeightSource> {
+function sources(): Record<string, StoredSource> {
   const path = join(mkdtempSync(join(tmpdir(), "held-")), "weights");
   writeFileSync(path, Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]));
   return {

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { frozenSources, isCoded } from "../models/frozen-model.ts";
 import { learnedFileName, writeLearned } from "../models/learned-file.ts";
 import type { Model } from "../models/model.ts";
-import { mappedOrHeld } from "../runtime/weight-memory.ts";
 import { frozenPrefix } from "./adapted-step.ts";
 import { type DrawSplit, drawnBatches } from "./edge-batch.ts";
 import type { Job } from "./job.ts";
@@ -27,7 +26,7 @@ export type LearnedJob = {
 export async function learnedJob({ output, edge, settings, shapes, spec, start, batch }: LearnedJob): Promise<Job> {
   return {
     spec,
-    weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
+    weights: frozenSources(edge, frozenPrefix),
     prepack: isCoded(edge),
     start: async () => startState(await start(), shapes),
     ...drawnBatches(batch),

@@ -1,10 +1,19 @@
 /** @file GGUF files: those of the reference package read as it reads them; hostile ones are refused by name. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { createRng } from "../../base/rng.ts";
-import { type GgufField, ggufLimits, openGguf, readGgufTensor, requireReadable } from "./read.ts";
+import { type GgufField, ggufLimits, openGguf, readGgufBytes, readGgufTensor, requireReadable } from "./read.ts";
 import { type GgufTensorType, ggufTypes } from "./types.ts";
 import { writeGguf } from "./write.ts";
 
@@ -148,6 +157,21 @@ test.each([
   expect(() => requireReadable(file)).toThrow(
     expect.objectContaining({ code: "E_DTYPE", message: expect.stringMatching(`"first": ${type} is not supported`) }),
   );
+});
+
+test("a file that was written anew, or replaced by one of the same size, is not read on", async () => {
+  const path = await damaged(() => undefined);
+  const changed = { code: "E_FORMAT", message: `${path}: was changed since it was opened; open it again` };
+  const opened = await openGguf(path);
+  expect(await readGgufTensor(opened, "first", { from: 0, count: 1 })).toHaveLength(32);
+  utimesSync(path, 1, 1);
+  await expect(readGgufTensor(opened, "first")).rejects.toMatchObject(changed);
+  const again = await openGguf(path);
+  const { mtime } = statSync(path);
+  copyFileSync(path, join(folder, "other.gguf"));
+  renameSync(join(folder, "other.gguf"), path);
+  utimesSync(path, mtime, mtime);
+  await expect(readGgufBytes(again, "first")).rejects.toMatchObject(changed);
 });
 
 test("metadata that would take more memory than the limit is refused: many arrays of bytes, each small in the file", async () => {

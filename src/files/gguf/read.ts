@@ -78,6 +78,8 @@ export type GgufFile = {
   readonly path: string;
   readonly version: number;
   readonly fileBytes: number;
+  /** Which file it was, and when it had last changed. */
+  readonly state: string;
   readonly alignment: number;
   readonly metadata: ReadonlyMap<string, GgufField>;
   readonly tensors: ReadonlyMap<string, GgufTensor>;
@@ -101,7 +103,7 @@ export async function openGguf(path: string): Promise<GgufFile> {
     const claimed = await readTensorEntries(cursor, path, tensorCount);
     const dataStart = Math.ceil(cursor.position() / alignment) * alignment;
     const placed = placeTensors(claimed, { path, alignment, dataStart, fileBytes });
-    return { path, version, fileBytes, alignment, metadata, ...placed };
+    return { path, version, fileBytes, state: await stateOf(file), alignment, metadata, ...placed };
   });
 }
 
@@ -147,10 +149,17 @@ function partOf({ type, shape, offset, bytes }: GgufTensor, rows: GgufRows | und
     : { type, offset: offset + rows.from * rowBytes, bytes: rows.count * rowBytes };
 }
 
+async function stateOf(file: FileHandle): Promise<string> {
+  const { ino, mtimeMs } = await file.stat();
+  return `${ino} ${mtimeMs}`;
+}
+
 async function withUnchanged<T>(file: GgufFile, use: (handle: FileHandle) => Promise<T>): Promise<T> {
   return withRegularFile(file.path, async (handle, size) => {
     if (size !== file.fileBytes)
       throw new AppError("E_FORMAT", `${file.path}: had ${file.fileBytes} bytes when opened, now has ${size}`);
+    if ((await stateOf(handle)) !== file.state)
+      throw new AppError("E_FORMAT", `${file.path}: was changed since it was opened; open it again`);
     return use(handle);
   });
 }

@@ -1,7 +1,6 @@
 /** @file Training any adapter on answers: a LoRA's batches and loss, and what a run by rewards can train as what is trained. */
 import { z } from "zod";
 import { frozenSources } from "../../models/frozen-model.ts";
-import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { adaptedSpec, frozenPrefix } from "../adapted-step.ts";
 import { answers, common, edgeKeys, refinePromptFree } from "../config.ts";
 import { answerBatches, drawnBatches, promptedBatches } from "../edge-batch.ts";
@@ -38,7 +37,7 @@ async function open(config: AdapterRun, { edge: baseName }: AdapterRun, opening?
   const { optimizer, recompute } = config;
   return {
     spec: { ...adaptedSpec(edge, adaptation, targetOf(config), optimizer, optimizer.maxGradientNorm), recompute },
-    weights: await mappedOrHeld({ ...frozenSources(edge, frozenPrefix), ...weights }),
+    weights: { ...frozenSources(edge, frozenPrefix), ...weights },
     start,
     ...drawnBatches(
       config.prompted

@@ -24,7 +24,6 @@ import { requireEmbeddings } from "../../pair/pair.ts";
 import { requireSpecializable } from "../../pair/specialization.ts";
 import type { Feeds } from "../../runtime/session.ts";
 import { floatTensor, intTensor, scalarTensor } from "../../runtime/tensor.ts";
-import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { PromptLayout } from "../../text/prompt.ts";
 import { loadTokenizer, tokenizerWithin } from "../../text/tokenizer-file.ts";
 import { requireContext } from "../batch.ts";
@@ -128,11 +127,11 @@ async function open(config: GeneratorRun, _named: GeneratorRun, opening: Opening
   return {
     spec: spec(true),
     evaluation: spec(false),
-    weights: await mappedOrHeld({
+    weights: {
       ...(isOneModel ? {} : frozenSources(cloud, "cloud.")),
       ...frozenSources(edge, "edge."),
       ...Object.fromEntries([...frozen].map(([name, data]) => [`edge.${name}`, { kind: "data" as const, data }])),
-    }),
+    },
     prepack: isCoded(cloud) || isCoded(edge),
     warnings: costlyPool(config),
     start: () => startGenerator(config, shape),

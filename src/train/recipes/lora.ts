@@ -10,7 +10,6 @@ import { fusedWeights } from "../../models/checkpoint.ts";
 import { frozenSources, isCoded } from "../../models/frozen-model.ts";
 import type { Feeds } from "../../runtime/session.ts";
 import { floatTensor } from "../../runtime/tensor.ts";
-import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { adaptedSpec, frozenPrefix } from "../adapted-step.ts";
 import { common, heldEdgeKeys, promptFree, refinePromptFree } from "../config.ts";
 import { answerBatches, drawnBatches } from "../edge-batch.ts";
@@ -69,7 +68,7 @@ async function open(config: LoraRun, { edge: baseName }: LoraRun): Promise<Job> 
   return {
     spec: spec(true),
     evaluation: spec(false),
-    weights: await mappedOrHeld(frozenSources(edge, frozenPrefix)),
+    weights: frozenSources(edge, frozenPrefix),
     prepack: isCoded(edge),
     start: () => startLora(config, shape),
     ...drawnBatches((rng, place) => {

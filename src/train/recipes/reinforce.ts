@@ -2,7 +2,6 @@
 import { z } from "zod";
 import { frozenSources } from "../../models/frozen-model.ts";
 import type { Feeds } from "../../runtime/session.ts";
-import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { encodeInput, encodePrompted, PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../../text/prompt.ts";
 import { frozenPrefix } from "../adapted-step.ts";
 import { requireContext } from "../batch.ts";
@@ -96,7 +95,7 @@ async function open(config: ReinforceRun, { edge: baseName }: ReinforceRun, open
   };
   return {
     spec: { ...spec, recompute },
-    weights: await mappedOrHeld({ ...frozenSources(edge, frozenPrefix), ...learner.weights }),
+    weights: { ...frozenSources(edge, frozenPrefix), ...learner.weights },
     start: learner.start,
     batch: (request) => rated(request, "train"),
     validation: (request) => rated(request, "validation"),

@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { frozenSources } from "../../models/frozen-model.ts";
-import { mappedOrHeld } from "../../runtime/weight-memory.ts";
 import { expertFileName } from "../../svf/expert-file.ts";
 import { adaptedSpec, frozenPrefix } from "../adapted-step.ts";
 import { answers, common, edgeKeys, refinePromptFree, Svf } from "../config.ts";
@@ -36,7 +35,7 @@ async function open(config: SvfRun, _: SvfRun, opening?: Opening): Promise<Job> 
   const spec = adaptedSpec(edge, svfAdaptation(shape), targetOf(config), optimizer, optimizer.maxGradientNorm);
   return {
     spec: { ...spec, recompute },
-    weights: await mappedOrHeld({ ...frozenSources(edge, frozenPrefix), ...svfSources(shape) }),
+    weights: { ...frozenSources(edge, frozenPrefix), ...svfSources(shape) },
     start: () => startSvf(shape, config.seed),
     ...drawnBatches(answerBatches(config, source, edge.config.context)),
     warnings,
