@@ -75,6 +75,10 @@ async function post(url: string, body: object): Promise<number> {
   return Answered.parse(await response.json()).usage.completion_tokens;
 }
 
+/** "fetch failed" says nothing by itself. */
+const causeOf = (error: unknown): string =>
+  error instanceof Error && error.cause !== undefined ? `${error.message}: ${String(error.cause)}` : String(error);
+
 export const servePrompts: Bench = {
   run: async (options): Promise<BenchResult> => {
     const { prompts, promptTokens, connections, requests, coldRequests, rounds } =
@@ -115,6 +119,9 @@ export const servePrompts: Bench = {
       String(slots),
       "-c",
       String(slots * slotTokens),
+      // A connection keeps a thread of its own: with fewer of them some would wait until all others have been answered.
+      "--threads-http",
+      String(connections + 8),
     ];
     // More memory than all prompts need; "no limit" would be less, for then it counts tokens instead.
     await using hot = await startLlamaServer(program, [...settings, "--cache-ram", String(cacheMegabytes)]);
@@ -147,7 +154,7 @@ export const servePrompts: Bench = {
         ask[way](promptAt(i), questions[i % questions.length]!),
       );
       errors += found.errors;
-      if (found.firstError !== undefined) log(`${way}: ${String(found.firstError)}`);
+      if (found.firstError !== undefined) log(`${way}: ${causeOf(found.firstError)}`);
       tokensOf[way].push(...found.answers.filter((tokens) => tokens !== undefined));
       log(`${way}: ${found.perSecond.toFixed(1)} requests/s`);
       return found.perSecond;
