@@ -1,12 +1,12 @@
 /**
  * @file `serve`: 64 connections ask 200 specialisations at random. Every answer is compared with the one its tenant gets alone, its
- * log-probabilities too; the same load is put on one specialisation that is merged.
+ * log-probabilities too. Then load on all of them takes turns with the same load on one specialisation that is merged.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRng } from "../src/base/rng.ts";
 import { openStore, type Store } from "../src/server/store/store.ts";
-import { atLeast, atMost, type Bench, medians } from "./support/bench.ts";
+import { atLeast, atMost, type Bench, medians, pairedRatio } from "./support/bench.ts";
 import { requestLoad } from "./support/request-load.ts";
 import { openServedPair, questions, randomSpecialization } from "./support/served-pair.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
@@ -14,8 +14,8 @@ import { numberOf, startScript } from "./support/worker.ts";
 
 const worker = fileURLToPath(new URL("./serve-worker.ts", import.meta.url));
 const sizes = {
-  whole: { tenants: 200, connections: 64, requests: 10_000, inputs: 5 },
-  quick: { tenants: 6, connections: 4, requests: 24, inputs: 2 },
+  whole: { tenants: 200, connections: 64, requests: 10_000, inputs: 5, timedRequests: 1000, rounds: 3 },
+  quick: { tenants: 6, connections: 4, requests: 24, inputs: 2, timedRequests: 12, rounds: 1 },
 } as const;
 const maxTokens = 4;
 /** Requests that the service works on at once. */
@@ -60,7 +60,14 @@ async function swapTenants(store: Store, [a, b]: readonly [string, string]): Pro
 
 export const serve: Bench = {
   run: async (options) => {
-    const { tenants, connections, requests, inputs: used } = sizes[options.quick ? "quick" : "whole"];
+    const {
+      tenants,
+      connections,
+      requests,
+      inputs: used,
+      timedRequests,
+      rounds,
+    } = sizes[options.quick ? "quick" : "whole"];
     await using temporary = temporaryFolder("bench-serve");
     const { path: folder } = temporary;
     const pair = await openServedPair(folder, createRng("serve"), options);
@@ -68,8 +75,8 @@ export const serve: Bench = {
     const rng = createRng("serve tenants");
     for (let tenant = 0; tenant < tenants; tenant++)
       await store.put("main", `tenant-${tenant}`, randomSpecialization(pair, rng.split(`tenant ${tenant}`)));
-    const draw = (among: number): Asked[] =>
-      Array.from({ length: requests }, () => ({ tenant: rng.int(among), input: rng.int(used) }));
+    const draw = (count: number, tenant: () => number): Asked[] =>
+      Array.from({ length: count }, () => ({ tenant: tenant(), input: rng.int(used) }));
     const args = [pair.directory, join(folder, "store"), String(options.threads), String(slots)];
     const { worker: process, ready } = await startScript(worker, args);
     await using _ = process;
@@ -81,29 +88,30 @@ export const serve: Bench = {
       for (let input = 0; input < used; input++)
         alone.set(`${tenant} ${input}`, await ask(url, `tenant-${tenant}`, input, true));
     options.log("mixed: answers compared");
-    const compared = draw(tenants);
+    const compared = draw(requests, () => rng.int(tenants));
     const mixed = await load(url, compared, connections, true);
+    const memory = numberOf(await process.ask("memory"), "peakMb");
+    const state = await process.ask("state");
+    options.log(`${mixed.perSecond.toFixed(1)} requests/s; two tenants change places`);
     await swapTenants(store, ["tenant-0", "tenant-1"]);
-    const swapped = await load(url, compared, connections, true);
+    const again = compared.filter(({ tenant }) => tenant < 4);
+    const swapped = await load(url, again, connections, true);
     for (const name of ["tenant-0", "tenant-1"]) await store.rollback("main", name, 1);
-    const affected = compared.filter(({ tenant }) => tenant < 2).length;
+    const affected = again.filter(({ tenant }) => tenant < 2).length;
 
     const raw: Record<"mixed" | "merged", number[]> = { mixed: [], merged: [] };
     let errors = mixed.errors + swapped.errors;
-    const round = async (way: "mixed" | "merged", isCounted: boolean): Promise<void> => {
-      const { perSecond, errors: failed } = await load(url, draw(way === "mixed" ? tenants : 1), connections);
-      errors += failed;
-      options.log(`${way}: ${perSecond.toFixed(1)} requests/s`);
-      if (isCounted) raw[way].push(perSecond);
-    };
-    const rounds = options.quick ? 1 : options.repetitions;
-    for (let i = 0; i < rounds; i++) await round("mixed", true);
-    const memory = numberOf(await process.ask("memory"), "peakMb");
-    const state = await process.ask("state");
     await process.ask("pin");
-    for (let i = 0; i < rounds; i++) await round("merged", true);
-    const middle = medians(raw);
-    const share = middle["mixed"]! / middle["merged"]!;
+    // The first tenant is merged: the load on all of them is on the others.
+    const tenantOf = { mixed: () => 1 + rng.int(tenants - 1), merged: () => 0 };
+    for (let i = 0; i < rounds; i++)
+      for (const way of ["mixed", "merged"] as const) {
+        const { perSecond, errors: failed } = await load(url, draw(timedRequests, tenantOf[way]), connections);
+        errors += failed;
+        options.log(`${way}: ${perSecond.toFixed(1)} requests/s`);
+        raw[way].push(perSecond);
+      }
+    const share = pairedRatio(raw.mixed, raw.merged);
     const rowsPerStep = numberOf(state, "rows") / numberOf(state, "steps");
     return {
       configuration: {
@@ -111,18 +119,24 @@ export const serve: Bench = {
         tenants,
         connections,
         requests,
+        timedRequests,
         maxTokens,
         experts: pair.shape.generator.experts,
       },
       raw,
-      medians: { ...middle, "rows of a step": rowsPerStep, "peak MB": memory, "answers that a swap changes": affected },
+      medians: {
+        ...medians(raw),
+        "rows of a step": rowsPerStep,
+        "peak MB": memory,
+        "answers that a swap changes": affected,
+      },
       ratios: { "mixed / merged": share },
       checks: [
         atMost("errors", errors, 0),
         atMost("answers that are not their tenant's alone", wrong(compared, mixed.answers, alone), 0),
         atLeast(
           "of two tenants swapped on purpose, answers found to be wrong",
-          wrong(compared, swapped.answers, alone),
+          wrong(again, swapped.answers, alone),
           1,
         ),
         ...(options.quick ? [] : [atLeast("requests/s, mixed / merged", share, leastShare)]),
