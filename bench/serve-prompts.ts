@@ -14,7 +14,7 @@ import { atLeast, atMost, type Bench, type BenchResult, median, medians, pairedR
 import { publishedModel } from "./support/bench-pair.ts";
 import { llamaServer, startLlamaServer } from "./support/llama-server.ts";
 import { watchMemory } from "./support/memory.ts";
-import { requestLoad } from "./support/request-load.ts";
+import { logErrors, requestLoad } from "./support/request-load.ts";
 import { openServedPair, questions, randomSpecialization } from "./support/served-pair.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 import { startScript } from "./support/worker.ts";
@@ -74,10 +74,6 @@ async function post(url: string, body: object): Promise<number> {
   if (!response.ok) throw new Error(`status ${response.status}: ${await response.text()}`);
   return Answered.parse(await response.json()).usage.completion_tokens;
 }
-
-/** "fetch failed" says nothing by itself. */
-const causeOf = (error: unknown): string =>
-  error instanceof Error && error.cause !== undefined ? `${error.message}: ${String(error.cause)}` : String(error);
 
 export const servePrompts: Bench = {
   run: async (options): Promise<BenchResult> => {
@@ -159,7 +155,7 @@ export const servePrompts: Bench = {
         ask[way](promptAt(i), questions[i % questions.length]!),
       );
       errors += found.errors;
-      if (found.firstError !== undefined) log(`${way}: ${causeOf(found.firstError)}`);
+      logErrors(way, found, log);
       tokensOf[way].push(...found.answers.filter((tokens) => tokens !== undefined));
       log(`${way}: ${found.perSecond.toFixed(1)} requests/s`);
       return found.perSecond;

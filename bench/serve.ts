@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { createRng } from "../src/base/rng.ts";
 import { openStore, type Store } from "../src/server/store/store.ts";
 import { atLeast, atMost, type Bench, medians, pairedRatio } from "./support/bench.ts";
-import { requestLoad } from "./support/request-load.ts";
+import { logErrors, requestLoad } from "./support/request-load.ts";
 import { openServedPair, questions, randomSpecialization } from "./support/served-pair.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 import { numberOf, startScript } from "./support/worker.ts";
@@ -90,12 +90,14 @@ export const serve: Bench = {
     options.log("mixed: answers compared");
     const compared = draw(requests, () => rng.int(tenants));
     const mixed = await load(url, compared, connections, true);
+    logErrors("mixed", mixed, options.log);
     const memory = numberOf(await process.ask("memory"), "peakMb");
     const state = await process.ask("state");
     options.log(`${mixed.perSecond.toFixed(1)} requests/s; two tenants change places`);
     await swapTenants(store, ["tenant-0", "tenant-1"]);
     const again = compared.filter(({ tenant }) => tenant < 4);
     const swapped = await load(url, again, connections, true);
+    logErrors("swapped", swapped, options.log);
     for (const name of ["tenant-0", "tenant-1"]) await store.rollback("main", name, 1);
     const affected = again.filter(({ tenant }) => tenant < 2).length;
 
@@ -106,8 +108,10 @@ export const serve: Bench = {
     const tenantOf = { mixed: () => 1 + rng.int(tenants - 1), merged: () => 0 };
     for (let i = 0; i < rounds; i++)
       for (const way of ["mixed", "merged"] as const) {
-        const { perSecond, errors: failed } = await load(url, draw(timedRequests, tenantOf[way]), connections);
-        errors += failed;
+        const found = await load(url, draw(timedRequests, tenantOf[way]), connections);
+        const { perSecond } = found;
+        logErrors(way, found, options.log);
+        errors += found.errors;
         options.log(`${way}: ${perSecond.toFixed(1)} requests/s`);
         raw[way].push(perSecond);
       }

@@ -4,8 +4,8 @@ export type Load<T> = {
   /** In the order of the questions; undefined where one failed. */
   readonly answers: readonly (T | undefined)[];
   readonly errors: number;
-  /** What the first of them said. */
-  readonly firstError?: unknown;
+  /** How often each was said, and which question it was said to first. */
+  readonly errorsBySaying: ReadonlyMap<string, { readonly count: number; readonly first: number }>;
   readonly perSecond: number;
 };
 
@@ -16,7 +16,7 @@ export async function requestLoad<T>(
   ask: (question: number) => Promise<T>,
 ): Promise<Load<T>> {
   const answers: (T | undefined)[] = new Array(count);
-  let firstError: unknown;
+  const errorsBySaying = new Map<string, { count: number; first: number }>();
   let next = 0;
   let errors = 0;
   const from = performance.now();
@@ -25,10 +25,26 @@ export async function requestLoad<T>(
       try {
         answers[i] = await ask(i);
       } catch (error) {
-        firstError ??= error;
+        const said = sayingOf(error);
+        const { count: before, first } = errorsBySaying.get(said) ?? { count: 0, first: i };
+        errorsBySaying.set(said, { count: before + 1, first });
         errors++;
       }
   };
   await Promise.all(Array.from({ length: connections }, connection));
-  return { answers, errors, firstError, perSecond: count / ((performance.now() - from) / 1000) };
+  return { answers, errors, errorsBySaying, perSecond: count / ((performance.now() - from) / 1000) };
+}
+
+/** "fetch failed" says nothing by itself. */
+const sayingOf = (error: unknown): string =>
+  error instanceof Error && error.cause !== undefined ? `${error.message}: ${String(error.cause)}` : String(error);
+
+/** What went wrong under a load, a line each. */
+export function logErrors(
+  what: string,
+  { errorsBySaying }: Pick<Load<unknown>, "errorsBySaying">,
+  log: (line: string) => void,
+): void {
+  for (const [said, { count, first }] of errorsBySaying)
+    log(`${what}: ${count} times, first at question ${first}: ${said}`);
 }

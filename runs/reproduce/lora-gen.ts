@@ -302,6 +302,7 @@ export const loraGen = {
     shows: "instructions abstracted to (system prompt, input, output); 37,658 samples",
     source: "S2 A.2, A.4",
     takes: `${first("G0", "GS")}; then minutes`,
+    lacks: "a generator trained with and without them was not run",
     make: alpacaAbstractionPage,
   },
   "prompt-kinds": {
