@@ -73,10 +73,12 @@ async function putModel(name: string, folder: string): Promise<void> {
 
 async function writeDense(path: string, folder: string): Promise<void> {
   const { config, weights } = await openModel(path);
-  const tensors = Object.entries(weights).map(([name, weight]) => {
-    if (weight.kind !== "data" || !(weight.data instanceof Float32Array))
-      throw new Error(`${path}: expected "${name}" in fp32 in memory, found it elsewhere`);
-    return [name, weight.data] as const;
-  });
-  await saveModel(folder, config, new Map(tensors), { dtype: "F16" });
+  const tensors = new Map<string, Float32Array>();
+  for (const [name, weight] of Object.entries(weights)) {
+    const values = weight.kind === "decoded" ? await weight.read() : weight.kind === "data" ? weight.data : undefined;
+    if (!(values instanceof Float32Array))
+      throw new Error(`${path}: expected "${name}" decoded to fp32 or in memory, found it elsewhere`);
+    tensors.set(name, values);
+  }
+  await saveModel(folder, config, tensors, { dtype: "F16" });
 }
