@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { BatchModel } from "./batch-model.ts";
 import { createBatcher } from "./batcher.ts";
+import { pieceTokens } from "./slots.ts";
 
 test("what fails between steps fails for those that wait, and the next request is answered", async () => {
   let fails = true;
@@ -106,5 +107,37 @@ test("a sequence that takes a slot while a step waits for its turn does not coun
   };
   await stays.feed([1]);
   expect([isBack, seen]).toEqual([true, [[1]]]);
+  await batcher.close();
+});
+
+test("what came first is read first: those that come later take lower slots and do not stand in front", async () => {
+  const order: number[] = [];
+  const model: BatchModel = {
+    room: 2 * pieceTokens,
+    makeRoom: () => undefined,
+    prefill: async (rows) => {
+      order.push(...rows.map(({ gates }) => gates[0]!));
+      return new Float32Array(rows.length);
+    },
+    extend: async () => new Float32Array(1),
+    decode: async (rows) => new Float32Array(rows.length),
+    move: () => undefined,
+    save: () => ({ positions: 0, values: [] }),
+    load: () => undefined,
+    close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const batcher = createBatcher(model, { slots: 3, capacity: 2 * pieceTokens, vocab: 1 });
+  const prompt = new Array<number>(pieceTokens).fill(0); // one of them fills a step
+  let next = 0;
+  async function answer(): Promise<void> {
+    const sequence = batcher.start({ gates: Float32Array.of(next++), positions: pieceTokens + 1 });
+    await sequence.feed(prompt);
+    sequence.close();
+    if (next < 8) await answer();
+  }
+  await Promise.all([answer(), answer(), answer()]);
+  expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].slice(0, order.length));
+  expect(order.length).toBeGreaterThanOrEqual(8);
   await batcher.close();
 });

@@ -99,6 +99,8 @@ export function createBatcher(
 
   const bySlot = (): Open[] => [...open].sort((a, b) => a.slot - b.slot);
   const ready = (): Ready[] => bySlot().filter(isReady);
+  /** Those that came first come first: by slots, what comes later and gets a lower one would be read before the others, for ever. */
+  const byAge = (): Ready[] => [...open].filter(isReady);
   const heldBySlot = (): number[] => {
     const held: number[] = [];
     for (const sequence of open) held[sequence.slot] = sequence.held;
@@ -190,9 +192,9 @@ export function createBatcher(
       for (const sequence of open) if (sequence.waiting?.signal?.aborted) sequence.waiting = undefined;
       if (ready().length === 0) break;
       prepare();
-      await step(firstTokens(ready()), "prefill", (rows) => model.prefill(rows));
+      await step(firstTokens(byAge()), "prefill", (rows) => model.prefill(rows));
       prepare();
-      const later = ready().find((sequence) => sequence.held > 0 && nextPiece(sequence) > 1);
+      const later = byAge().find((sequence) => sequence.held > 0 && nextPiece(sequence) > 1);
       if (later !== undefined) await step([later], "extend", ([row]) => model.extend(row!));
       prepare();
       const single = ready().filter((sequence) => sequence.held > 0 && nextPiece(sequence) === 1);
@@ -211,7 +213,7 @@ export function createBatcher(
       group.push(sequence);
       longest = length;
     }
-    return group;
+    return group.sort((a, b) => a.slot - b.slot);
   }
 
   async function step(
