@@ -10,6 +10,7 @@ import {
   quantile,
   signFlipTest,
   standardErrorOf,
+  wilson,
 } from "./statistics.ts";
 
 describe("means", () => {
@@ -25,6 +26,13 @@ describe("means", () => {
     expect(quantile([1, 2, 3, 4], 0.5)).toBe(2.5);
     expect(quantile([1, 2, 3, 4], 1 / 3)).toBeCloseTo(2, 12);
   });
+});
+
+test("the interval of a share has a width at its ends too", () => {
+  // Newcombe 1998, table I: 81 of 263 and 0 of 20.
+  expect(wilson(81, 263)).toEqual({ low: expect.closeTo(0.2553, 4), high: expect.closeTo(0.3662, 4) });
+  expect(wilson(0, 20)).toEqual({ low: 0, high: expect.closeTo(0.1611, 4) });
+  expect(wilson(20, 20).high).toBe(1);
 });
 
 test("a standard error is that of items: √(p(1 − p)/(n − 1)) of one answer each, and the same of five alike", () => {

@@ -22,6 +22,15 @@ export function quantile(sorted: ArrayLike<number>, p: number): number {
 
 export type Interval = { readonly low: number; readonly high: number };
 
+/** Of a share: its 95 % interval by Wilson's formula, which has a width also where all are right, or none. */
+export function wilson(right: number, count: number): Interval {
+  const z = 1.96;
+  const share = right / count;
+  const middle = (share + z ** 2 / (2 * count)) / (1 + z ** 2 / count);
+  const reach = (z / (1 + z ** 2 / count)) * Math.sqrt((share * (1 - share)) / count + z ** 2 / (4 * count ** 2));
+  return { low: Math.max(0, middle - reach), high: Math.min(1, middle + reach) };
+}
+
 /** Resamples of a bootstrap: the ends of its intervals then move by about a fiftieth of their length. */
 export const BOOTSTRAP_RESAMPLES = 2000;
 

@@ -55,6 +55,13 @@ test("labelled examples give a certificate, which is shown and kept", async () =
   expect(shown).toMatch(/^triage@1: 20 inputs, scored by exact against labelled examples; /);
   expect(shown).toMatch(/^specialized +\d+\.\d \[/m);
   expect(shown).not.toMatch(/^prompted/m); // its prompt was not given
+  expect(shown).not.toContain("saved beside prompted");
+  expect(shown).toContain("form kept unforced (20), %");
+  expect(shown).toMatch(/^The lower end of its interval reaches that too: specialized no\.$/m);
+  const prompted = (await certify("--examples", examples, "--prompt", prompt)).stdout;
+  expect(prompted).toMatch(
+    /^saved beside prompted: specialized: [\d.]+ \[[\d., ]+\] tokens an input, .* ms on 20 inputs$/m,
+  );
 });
 
 test("the cloud model of another host is asked where nothing cheaper scores the threshold; away, the certificate says so", async () => {

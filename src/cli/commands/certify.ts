@@ -13,12 +13,11 @@ import { createEngine } from "../../server/engine/engine.ts";
 import { requireAddress } from "../../server/remote.ts";
 import { remoteAnswers } from "../../server/remote-answers.ts";
 import { type CloudSide, cloudSide } from "../../server/sides.ts";
-import { type Certificate, parties } from "../../server/trust/certificate.ts";
 import { certifyLimits, type Measured } from "../../server/trust/certify.ts";
 import { checkMeasurement, drawInputs, measure } from "../../server/trust/measure.ts";
 import { refineWith } from "../../server/trust/refine.ts";
+import { certificateLines } from "../certificate-report.ts";
 import type { CliContext } from "../context.ts";
-import { percent, plural } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
 import {
   decimal,
@@ -35,7 +34,6 @@ import {
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { promptSecret } from "../prompt-secret.ts";
 import { type ReferenceFlags, readReference, referenceOptions } from "../reference-options.ts";
-import { formatTable } from "../table.ts";
 import { cloudAnswersOption, openStoreOf, storeOptions } from "./serve.ts";
 
 type Flags = JsonFlag &
@@ -190,61 +188,10 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
     await store.certify(tenant, certificate);
     const { prompt: _, residual: __, refined: ___, ...shown } = certificate;
     printResult(context, flags, { model: `${found.name}@${found.version}`, ...shown }, () =>
-      describe(`${found.name}@${found.version}`, certificate),
+      certificateLines(`${found.name}@${found.version}`, certificate).join("\n"),
     );
   } finally {
     progress.finish();
     await cloud?.close();
   }
-}
-
-const against: { readonly [K in Certificate["reference"]["kind"]]: string } = {
-  labels: "labelled examples",
-  model: "a stronger model",
-  "prompted-edge": "the prompted edge model itself",
-};
-
-const interval = ({ mean, low, high }: { mean: number; low: number; high: number }): string =>
-  `${percent(mean)} [${percent(low)}, ${percent(high)}]`;
-
-function describe(name: string, certificate: Certificate): string {
-  const { parties: found, ahead, inputs, reference, scorer, rung, threshold, notTried = {}, refinedOn } = certificate;
-  const titles = ["", "score, %", "specialised ahead by, points", "tokens read", "ms"];
-  const rows = parties.flatMap((party) => {
-    const result = found[party];
-    const lead = party in ahead ? ahead[party as keyof typeof ahead] : undefined;
-    return result === undefined
-      ? []
-      : [
-          [
-            party,
-            interval(result.score),
-            lead === undefined ? "" : interval(lead),
-            result.inputTokens.toFixed(1),
-            result.ms?.toFixed(1) ?? "",
-          ],
-        ];
-  });
-  const model = reference.kind === "model" ? ` (${reference.model})` : "";
-  const verdict =
-    threshold === undefined
-      ? []
-      : [
-          rung
-            ? `Cheapest that scores ${percent(threshold)} %: ${rung}.`
-            : `None scores ${percent(threshold)} %: no rung that was tried should answer alone.`,
-          ...(refinedOn === undefined
-            ? []
-            : [`${plural(refinedOn, "input")} beside them were set aside to refine gates on.`]),
-          ...Object.entries(notTried).map(([each, why]) => `not tried: ${each}: ${why}`),
-        ];
-  return [
-    `${name}: ${plural(inputs, "input")}, scored by ${scorer} against ${against[reference.kind]}${model}; 95 % intervals over the inputs`,
-    formatTable(
-      titles.map((title, i) => (i === 0 ? { title } : { title, align: "right" as const })),
-      rows,
-    ),
-    "control: the same gates, shuffled among the experts of each layer",
-    ...verdict,
-  ].join("\n");
 }

@@ -5,8 +5,8 @@ import type { Usage } from "../api/answers.ts";
 import { encodeRead } from "../api/conversation.ts";
 import type { Gates } from "../engine/engine.ts";
 import type { CloudSide, Side } from "../sides.ts";
+import type { Told } from "./asking.ts";
 import type { Party } from "./certificate.ts";
-import type { Told } from "./certify.ts";
 
 /** What a party answers by; the prompt stands in front of every input. */
 export type Source = EdgeSource | CloudSource;

@@ -2,6 +2,7 @@
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
 import { AppError } from "../../base/errors.ts";
 import type { Rng } from "../../base/rng.ts";
+import { wilson } from "../../eval/statistics.ts";
 
 export type Attack = {
   /** Prompts that it was trained on, its strength chosen on a part of them; and prompts that it was asked about. */
@@ -55,7 +56,14 @@ export function attack(
   const right = rightOf(known, asked, best);
   const chance = 1 / count;
   const p = tailOf(right, asked.length, chance);
-  return { trained: known.length, asked: asked.length, ...wilson(right, asked.length), chance, p };
+  return {
+    trained: known.length,
+    asked: asked.length,
+    share: right / asked.length,
+    ...wilson(right, asked.length),
+    chance,
+    p,
+  };
 }
 
 /** Columns of mean 0 and deviation 1 over the known rows; those that never change there tell nothing. A column of ones beside them. */
@@ -97,13 +105,4 @@ function tailOf(right: number, asked: number, chance: number): number {
     logOne += Math.log((asked - k) / (k + 1)) + Math.log(chance / (1 - chance));
   }
   return Math.min(1, Math.max(0, 1 - below));
-}
-
-/** A share with its 95 % interval. */
-function wilson(right: number, asked: number): Pick<Attack, "share" | "low" | "high"> {
-  const z = 1.96;
-  const share = right / asked;
-  const middle = (share + z ** 2 / (2 * asked)) / (1 + z ** 2 / asked);
-  const reach = (z / (1 + z ** 2 / asked)) * Math.sqrt((share * (1 - share)) / asked + z ** 2 / (4 * asked ** 2));
-  return { share, low: Math.max(0, middle - reach), high: Math.min(1, middle + reach) };
 }

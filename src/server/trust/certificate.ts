@@ -18,6 +18,9 @@ export type Rung = (typeof rungs)[number];
 export const parties = [...rungs, "base", "control"] as const;
 export type Party = (typeof parties)[number];
 
+/** Those that save what the prompted model reads. */
+export const savingRungs = ["specialized", "refined", "residual"] as const satisfies readonly Rung[];
+
 /** Those that are always asked, the prompted one where the prompt is known. Other rungs are tried where a verdict needs them. */
 export const compared = ["specialized", "prompted", "base", "control"] as const satisfies readonly Party[];
 
@@ -31,7 +34,18 @@ const PartyResult = z.strictObject({
   inputTokens: z.number().min(0),
   /** Of an input asked alone, the median; the prompt's keys and values are kept between questions. null where none was timed. */
   ms: z.number().min(0).nullable(),
+  /** Certificates from before this was measured are without it. */
+  kept: z
+    .strictObject({
+      /** The share of answers that ended by themselves. Under a constraint they have its form then. */
+      ended: Mean,
+      /** Of `freeInputs` asked without the constraint: the share of answers that have its form all the same. */
+      free: Mean.optional(),
+    })
+    .optional(),
 });
+
+const Saved = z.strictObject({ inputTokens: Mean, ms: Mean.nullable() });
 
 /** What answers were held against. */
 export const Reference = z.discriminatedUnion("kind", [
@@ -71,9 +85,16 @@ export const Certificate = z.strictObject({
   ahead: z.strictObject({ base: Mean, control: Mean, prompted: Mean.optional() }),
   /** KL from the prompted model's distribution of an answer's first token to the specialised one's, in nats. */
   firstTokenKl: Mean.optional(),
+  /** What a rung by gates saves beside the prompted model, paired by input: tokens read of all inputs, milliseconds of those timed. */
+  saved: z.partialRecord(z.enum(savingRungs), Saved).optional(),
+  /** Inputs that were timed, and those that were asked without the constraint too. */
+  timedInputs: z.int().min(0).optional(),
+  freeInputs: z.int().min(0).optional(),
   threshold: share.optional(),
   /** The cheapest that scores the threshold; null where none does. */
   rung: z.enum(rungs).nullable().optional(),
+  /** Of each rung that was tried: whether the lower end of its interval reaches the threshold too. */
+  sure: z.partialRecord(z.enum(rungs), z.boolean()).optional(),
   /** Rungs that could not be tried, and why. */
   notTried: z.partialRecord(z.enum(rungs), z.string()).optional(),
   /** Inputs that gates were refined on; they are not among those measured. */

@@ -86,7 +86,13 @@ test("answers are those that the service gives, and a control is none of them", 
   const examples = inputs.map((input, i) => ({ input, output: answers[i]!.text }));
   const found = await certified({ examples, prompt, threshold: 0.9 });
   expect(found).toMatchObject({ reference: { kind: "labels" }, inputs: inputs.length, rung: "specialized" });
-  expect(found.parties.specialized.score).toEqual({ mean: 1, low: 1, high: 1 });
+  expect(found.parties.specialized.score).toEqual({ mean: 1, low: expect.closeTo(0.8389, 4), high: 1 });
+  expect(found.sure).toEqual({ specialized: false, prompted: false }); // 20 inputs are few, even where all are right
+  expect(found.parties.specialized.kept!.ended.mean).toBe(1);
+  expect(Object.values(found.parties).every((each) => each!.kept!.free!.mean <= 1)).toBe(true);
+  const { inputTokens, ms } = found.saved!.specialized!;
+  expect(inputTokens.mean).toBeCloseTo(found.parties.prompted!.inputTokens - found.parties.specialized.inputTokens, 9);
+  expect([ms!.low <= ms!.mean, ms!.mean <= ms!.high]).toEqual([true, true]);
   expect(found.parties.prompted!.inputTokens).toBeGreaterThan(found.parties.specialized.inputTokens + 3);
   expect(found.firstTokenKl!.mean).toBeGreaterThan(0);
 });
@@ -138,7 +144,8 @@ test("every question takes its turn in the key's limit, and its tokens count, th
   const before = await Promise.all(names.map(counted));
   const { parties } = await certified({ inputs, prompt });
   const [questions, tokens] = (await Promise.all(names.map(counted))).map((value, i) => value - before[i]!);
-  expect(questions).toBe(4 * (inputs.length + certifyLimits.timed));
+  const [timed, freely] = [certifyLimits.timed, certifyLimits.free].map((most) => Math.min(most, inputs.length));
+  expect(questions).toBe(4 * (inputs.length + timed! + freely!));
   const read = Object.values(parties).reduce((sum, result) => sum + (result?.inputTokens ?? 0) * inputs.length, 0);
   expect(tokens).toBeGreaterThan(read);
   let turns = 0;

@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { AppError } from "../../base/errors.ts";
 import { createRng } from "../../base/rng.ts";
 import { labelsSpec, schemaSpec } from "../../constraint/spec.ts";
+import type { Told } from "./asking.ts";
 import { lowestRung, type Party, type Rung } from "./certificate.ts";
-import { certify, certifyLimits, klOf, type Told } from "./certify.ts";
+import { certify, certifyLimits, klOf } from "./certify.ts";
 import { asAnswer } from "./measure.ts";
 
 /** Parties that answer "right" to inputs whose number is below their bound. */
@@ -34,6 +35,71 @@ test("scores every party on the same inputs, with intervals, and holds the speci
   expect(found.ahead.prompted!.mean).toBeCloseTo(0.25, 9);
   expect([specialized.inputTokens, prompted!.inputTokens, specialized.ms, prompted!.ms]).toEqual([10, 100, 1, 10]);
   expect(found.rung).toBe("specialized");
+});
+
+test("what is saved beside the prompted model is paired by input, of those that fit both", async () => {
+  const { ask } = answersBelow({ specialized: 30, prompted: 20 });
+  const found = await certify(inputs, {
+    ...options,
+    ask: async (party, input) => {
+      if (party === "prompted" && Number(input) < 10) throw new AppError("E_LIMIT", "too long");
+      const told = await ask(party, input);
+      // Long inputs take longer of both, so that only pairs tell what is saved.
+      return { ...told, inputTokens: told.inputTokens + 100 * Number(input), ms: told.ms + 100 * Number(input) };
+    },
+  });
+  const { specialized } = found.saved!;
+  expect(specialized!.inputTokens).toEqual({ mean: 90, low: 90, high: 90 });
+  for (const value of Object.values(specialized!.ms!)) expect(value).toBeCloseTo(9, 9);
+  expect([found.timedInputs, found.failed]).toEqual([certifyLimits.timed, 10]);
+  const alone = await certify(inputs, { ...options, ask, isPrompted: false });
+  expect(alone.saved).toBeUndefined();
+});
+
+test("inputs are timed in turn, each party once an input", async () => {
+  const order: string[] = [];
+  const ask = async (party: Party, input: string): Promise<Told> => {
+    order.push(`${party} ${input}`);
+    return { text: "right", finish: "stop", inputTokens: 1, ms: 1 };
+  };
+  await certify(inputs, { ...options, ask });
+  const timed = order.slice(4 * inputs.length);
+  expect(timed).toHaveLength(4 * certifyLimits.timed);
+  // Of 40 inputs every second one: a file may be sorted.
+  expect(timed.slice(0, 8).map((each) => each.split(" ")[1])).toEqual([..."00002222"]);
+  expect(timed.slice(0, 8).map((each) => each.split(" ")[0]!.slice(0, 4))).toEqual(
+    "spec prom base cont prom base cont spec".split(" "),
+  );
+});
+
+test("rules kept: answers that ended by themselves, and those that have the form without the constraint", async () => {
+  const { ask } = answersBelow({ specialized: 30 });
+  const found = await certify(inputs, {
+    ...options,
+    ask: async (party, input) => ({
+      ...(await ask(party, input)),
+      finish: party === "base" && Number(input) < 10 ? "length" : "stop",
+    }),
+    free: {
+      ask: async (party, input) => ({ ...(await ask(party, input)), finish: input === "0" ? "length" : "stop" }),
+      keeps: (text) => text === "right",
+    },
+  });
+  const { specialized, base } = found.parties;
+  expect([specialized.kept!.ended.mean, base.kept!.ended.mean]).toEqual([1, 0.75]);
+  expect([specialized.kept!.free!.mean, base.kept!.free!.mean]).toEqual([29 / 40, 0]); // one was cut off
+  expect(specialized.kept!.free!.low).toBeGreaterThan(0.5);
+  expect(found.freeInputs).toBe(40);
+  const unheld = await certify(inputs, { ...options, ask });
+  expect([unheld.parties.base.kept!.free, unheld.freeInputs]).toEqual([undefined, undefined]);
+});
+
+test("a rung is sure where the lower end of its interval reaches the threshold too; its mean decides", async () => {
+  const { ask } = answersBelow({ specialized: 40, prompted: 30 });
+  const at = (threshold: number) => certify(inputs, { ...options, ask, threshold });
+  expect(await at(0.9)).toMatchObject({ rung: "specialized", sure: { specialized: true, prompted: false } });
+  expect(await at(0.99)).toMatchObject({ rung: "specialized", sure: { specialized: false, prompted: false } });
+  expect((await certify(inputs, { ...options, ask })).sure).toBeUndefined();
 });
 
 test("without labels a reference says what is right; without one the prompted model does", async () => {

@@ -6,24 +6,20 @@ import { sha256 } from "../../base/hash.ts";
 import { requireRunning } from "../../base/interrupt.ts";
 import type { Rng } from "../../base/rng.ts";
 import { runsAnswers, type ScorerName, scoreLine } from "../../eval/scorers/table.ts";
-import { BOOTSTRAP_RESAMPLES, mean, quantile } from "../../eval/statistics.ts";
-import { type Certificate, compared, lowestRung, type Party, type Rung, rungs } from "./certificate.ts";
+import { mean } from "../../eval/statistics.ts";
+import { type Ask, fitting, isOfCloud, spread, type Told } from "./asking.ts";
+import { type Certificate, compared, lowestRung, type Party, type Rung, rungs, savingRungs } from "./certificate.ts";
+import { type Mean, meanOf, resampled, scoreMean, shareOf } from "./intervals.ts";
+import { askInTurn, medianMs, savedMs, type Times } from "./timing.ts";
 
 /** An input, and what is expected of its answer where that is known beforehand. */
 export type Measured = { readonly input: string; readonly target?: string | undefined };
 
-export type Told = {
-  readonly text: string;
-  readonly finish: "stop" | "length";
-  readonly inputTokens: number;
-  readonly ms: number;
-  /** Logits (vocab) of the first token, where there was a choice. */
-  readonly first?: Float32Array | undefined;
-};
-
 export type CertifyOptions = {
   /** Answers an input. */
-  readonly ask: (party: Party, input: string) => Promise<Told>;
+  readonly ask: Ask;
+  /** Where answers are held to a form: answers without it, and whether such an answer has the form all the same. */
+  readonly free?: { readonly ask: Ask; readonly keeps: (answer: string) => boolean } | undefined;
   /** Whether the prompt is known, so that the prompted model can be asked. */
   readonly isPrompted: boolean;
   /**
@@ -42,13 +38,16 @@ export type CertifyOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/** `leastForThreshold`: a verdict needs so many inputs. `resamplesAtOnce`: others are answered between them. `refine…`: inputs to refine gates on. */
+/**
+ * `timed`: inputs asked once more, each party alone. `free`: inputs asked without the constraint. `leastForThreshold`: a verdict needs so many
+ * inputs. `refine…`: inputs to refine gates on.
+ */
 export const certifyLimits = {
   inputs: 2000,
   atOnce: 8,
-  timed: 5,
+  timed: 20,
+  free: 50,
   leastForThreshold: 20,
-  resamplesAtOnce: 50,
   refineLeast: 4,
   refineMost: 500,
   busyMs: [500, 2000, 8000],
@@ -64,8 +63,12 @@ type Result = Pick<
   | "parties"
   | "ahead"
   | "firstTokenKl"
+  | "saved"
+  | "timedInputs"
+  | "freeInputs"
   | "threshold"
   | "rung"
+  | "sure"
   | "notTried"
 >;
 
@@ -94,31 +97,36 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
   if (rows.length === 0)
     throw new AppError("E_DATA", "certificate: nothing could be made of any answer of the reference model");
   const notTried = threshold === undefined ? {} : await climbed(rows, asked, threshold, options);
-  const times = await timed(inputs, asked, options);
-  const draw = await resampled(
-    asked.map((party) => rows.map(({ scores }) => scores[party]!)),
-    rng,
-  );
-  const meanOf = (party: Party) => draw((means) => means[asked.indexOf(party)]!);
-  const resultOf = (party: Party) => ({
-    score: meanOf(party),
-    inputTokens: mean(rows.map(({ inputTokens }) => inputTokens[party]!)),
-    ms: times[party] ?? null,
-  });
+  const free = await freeShares(rows, asked, options);
+  const times = await askInTurn(spread(rows, certifyLimits.timed), asked, options);
+  const scoresOf = (party: Party) => rows.map(({ answers }) => answers[party]!.score);
+  const draw = await resampled(asked.map(scoresOf), rng);
   const aheadOf = (party: Party) =>
     draw((means) => means[asked.indexOf("specialized")]! - means[asked.indexOf(party)]!);
   const kls = rows.flatMap(({ kl }) => (kl === undefined ? [] : [kl]));
-  const others = asked.filter((party) => party !== "specialized" && party !== "base" && party !== "control");
-  const found: Certificate["parties"] = {
-    specialized: resultOf("specialized"),
-    base: resultOf("base"),
-    control: resultOf("control"),
-    ...Object.fromEntries(others.map((party) => [party, resultOf(party)])),
-  };
+  const results: [Party, Certificate["parties"]["base"]][] = [];
+  for (const party of asked) {
+    const read = rows.flatMap(({ answers }) => answers[party]!.inputTokens ?? []);
+    const freely = free[party];
+    results.push([
+      party,
+      {
+        score: await scoreMean(scoresOf(party), rng),
+        inputTokens: read.length === 0 ? 0 : mean(read),
+        ms: medianMs(times, party),
+        kept: {
+          ended: shareOf(rows.map(({ answers }) => answers[party]!.isEnded)),
+          ...(freely === undefined ? {} : { free: freely }),
+        },
+      },
+    ]);
+  }
+  const found = Object.fromEntries(results) as Certificate["parties"];
   return {
     inputs: rows.length,
     leftOut: inputs.length - rows.length,
-    failed: rows.filter(({ isFailed }) => isFailed).length,
+    failed: rows.filter(({ answers }) => Object.values(answers).some(({ inputTokens }) => inputTokens === undefined))
+      .length,
     inputsSha256: sha256(JSON.stringify(rows.map(({ input, target }) => [input, target]))),
     scorer,
     parties: found,
@@ -127,8 +135,13 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
       control: aheadOf("control"),
       ...(isPrompted ? { prompted: aheadOf("prompted") } : {}),
     },
-    ...(kls.length === 0 ? {} : { firstTokenKl: (await resampled([kls], rng))(([kl]) => kl!) }),
-    ...(threshold === undefined ? {} : { threshold, rung: lowestRung(found, threshold) }),
+    ...(kls.length === 0 ? {} : { firstTokenKl: await meanOf(kls, rng) }),
+    ...(isPrompted ? { saved: await savedBy(rows, asked, times, rng) } : {}),
+    timedInputs: times.length,
+    ...(options.free === undefined ? {} : { freeInputs: spread(rows, certifyLimits.free).length }),
+    ...(threshold === undefined
+      ? {}
+      : { threshold, rung: lowestRung(found, threshold), sure: surely(found, threshold) }),
     ...(Object.keys(notTried).length === 0 ? {} : { notTried }),
   };
 }
@@ -165,26 +178,23 @@ async function climbed(
         continue;
       }
       rows.forEach((row, i) => {
-        const { score, inputTokens } = answers[i]!;
-        row.scores[rung] = score;
-        row.inputTokens[rung] = inputTokens ?? 0;
-        row.isFailed ||= inputTokens === undefined;
+        row.answers[rung] = answers[i]!;
       });
       asked.push(rung);
     }
-    if (mean(rows.map(({ scores }) => scores[rung]!)) >= threshold) break;
+    if (mean(rows.map(({ answers }) => answers[rung]!.score)) >= threshold) break;
   }
   return notTried;
 }
 
-/** What a rung scores on each row, without tokens where the input did not fit; or why the cloud model did not answer all of them. */
+/** How a rung answers each row; or why the cloud model did not answer all of them. */
 async function answersOf(rung: Rung, rows: readonly Row[], { ask, scorer, busyMs, signal }: CertifyOptions) {
-  const found: { readonly score: number; readonly inputTokens: number | undefined }[] = [];
+  const found: Scored[] = [];
   try {
     await atOnce(rows, certifyLimits.atOnce, async ({ input, target }, at) => {
       requireRunning(signal, "certificate: interrupted");
       const told = await fitting(() => patiently(() => ask(rung, input), rung === "cloud" ? busyMs : [], signal));
-      found[at] = { score: await scoreOf(told, target, scorer), inputTokens: told?.inputTokens };
+      found[at] = await scored(told, target, scorer);
     });
   } catch (error) {
     if (isOfCloud(rung, error)) return error.message;
@@ -211,25 +221,21 @@ async function patiently(
   return ask();
 }
 
-/** Of a cloud model on another host, which may refuse a question too: what was measured without it is worth keeping. */
-const ofCloud: ReadonlySet<string> = new Set(["E_IO", "E_BUSY", "E_DEADLINE", "E_MISMATCH", "E_FORMAT", "E_USAGE"]);
-const isOfCloud = (party: Party, error: unknown): error is AppError =>
-  party === "cloud" && error instanceof AppError && ofCloud.has(error.code);
+/** An answer of a party, which scores 0 without tokens where the input did not fit. */
+type Scored = { readonly score: number; readonly inputTokens: number | undefined; readonly isEnded: boolean };
 
-/** What an answer scores; 0 where the input did not fit. */
-async function scoreOf(told: Told | undefined, target: string, scorer: ScorerName): Promise<number> {
-  if (told === undefined) return 0;
-  return (await scoreLine({ target, answer: told.text, finish: told.finish }, [scorer])).scores[scorer]!.score;
+async function scored(told: Told | undefined, target: string, scorer: ScorerName): Promise<Scored> {
+  if (told === undefined) return { score: 0, inputTokens: undefined, isEnded: false };
+  const { text: answer, finish, inputTokens } = told;
+  const { scores } = await scoreLine({ target, answer, finish }, [scorer]);
+  return { score: scores[scorer]!.score, inputTokens, isEnded: finish === "stop" };
 }
 
 type Row = {
   readonly input: string;
   readonly target: string;
-  readonly scores: Partial<Record<Party, number>>;
-  readonly inputTokens: Partial<Record<Party, number>>;
+  readonly answers: Partial<Record<Party, Scored>>;
   readonly kl: number | undefined;
-  /** It did not fit the model for one of the parties, which scores 0. */
-  isFailed: boolean;
 };
 
 async function rowOf(
@@ -243,70 +249,74 @@ async function rowOf(
   const told = Object.fromEntries(answers) as Readonly<Partial<Record<Party, Told | undefined>>>;
   const target = known ?? (refer === undefined ? told.prompted?.text : await refer(input));
   if (target === undefined) return undefined;
-  const scores = await Promise.all(
-    answers.map(async ([party, answer]) => [party, await scoreOf(answer, target, scorer)] as const),
+  const found = await Promise.all(
+    answers.map(async ([party, answer]) => [party, await scored(answer, target, scorer)] as const),
   );
   const { prompted, specialized } = told;
   return {
     input,
     target,
-    scores: Object.fromEntries(scores),
-    inputTokens: Object.fromEntries(answers.map(([party, answer]) => [party, answer?.inputTokens ?? 0])),
+    answers: Object.fromEntries(found),
     kl: prompted?.first && specialized?.first ? klOf(prompted.first, specialized.first) : undefined,
-    isFailed: answers.some(([, answer]) => answer === undefined),
   };
 }
 
-/** undefined where an input is too long for the model. */
-export const fitting = <T>(work: () => Promise<T>): Promise<T | undefined> =>
-  work().catch((error: unknown) => {
-    if (error instanceof AppError && (error.code === "E_LIMIT" || error.code === "E_PROMPT")) return undefined;
-    throw error;
-  });
+/** Whether the lower end of each rung's interval reaches the threshold too. */
+const surely = (found: Certificate["parties"], threshold: number): Partial<Record<Rung, boolean>> =>
+  Object.fromEntries(
+    rungs.flatMap((rung) => {
+      const low = found[rung]?.score.low;
+      return low === undefined ? [] : [[rung, low >= threshold] as const];
+    }),
+  );
 
-/**
- * Draws the inputs again and again, all columns (columns, inputs) together, so that differences are paired. Others get their turn in between.
- * @returns the mean of a statistic of the columns' means, with its 95 % percentile interval
- */
-async function resampled(columns: readonly (readonly number[])[], rng: Rng) {
-  const { length } = columns[0]!;
-  const draws: number[][] = [];
-  for (let r = 0; r < BOOTSTRAP_RESAMPLES; r++) {
-    const sums = columns.map(() => 0);
-    for (let i = 0; i < length; i++) {
-      const at = rng.int(length);
-      for (let k = 0; k < columns.length; k++) sums[k]! += columns[k]![at]!;
-    }
-    draws.push(sums.map((sum) => sum / length));
-    if (r % certifyLimits.resamplesAtOnce === 0) await new Promise((done) => setImmediate(done));
-  }
-  return (statistic: (means: readonly number[]) => number) => {
-    const sorted = draws.map(statistic).sort((a, b) => a - b);
-    return { mean: statistic(columns.map(mean)), low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) };
-  };
-}
-
-/** Milliseconds of the first inputs, asked one after the other: the median of each party, none of a cloud model that fails by then. */
-async function timed(
-  inputs: readonly Measured[],
+/** Of some of the inputs asked without the constraint: the share of each party's answers that have its form all the same. */
+async function freeShares(
+  rows: readonly Row[],
   asked: readonly Party[],
-  { ask, signal }: CertifyOptions,
-): Promise<Partial<Record<Party, number>>> {
-  const medians: Partial<Record<Party, number>> = {};
+  { free, signal }: CertifyOptions,
+): Promise<Partial<Record<Party, Mean>>> {
+  if (free === undefined) return {};
+  const shares: Partial<Record<Party, Mean>> = {};
   for (const party of asked) {
-    const times: number[] = [];
-    for (const { input } of inputs.slice(0, certifyLimits.timed)) {
-      requireRunning(signal, "certificate: interrupted");
-      const answer = await fitting(() => ask(party, input)).catch((error: unknown) => {
-        if (isOfCloud(party, error)) return undefined;
-        throw error;
+    const kept: boolean[] = [];
+    try {
+      await atOnce(spread(rows, certifyLimits.free), certifyLimits.atOnce, async ({ input }, at) => {
+        requireRunning(signal, "certificate: interrupted");
+        const told = await fitting(() => free.ask(party, input));
+        kept[at] = told?.finish === "stop" && free.keeps(told.text);
       });
-      if (answer !== undefined) times.push(answer.ms);
+    } catch (error) {
+      if (isOfCloud(party, error)) continue;
+      throw error;
     }
-    times.sort((a, b) => a - b);
-    if (times.length > 0) medians[party] = quantile(times, 0.5);
+    shares[party] = shareOf(kept);
   }
-  return medians;
+  return shares;
+}
+
+/** What rungs by gates save beside the prompted model, paired by input. */
+async function savedBy(
+  rows: readonly Row[],
+  asked: readonly Party[],
+  times: readonly Times[],
+  rng: Rng,
+): Promise<NonNullable<Certificate["saved"]>> {
+  const saved: NonNullable<Certificate["saved"]> = {};
+  for (const rung of savingRungs) {
+    if (!asked.includes(rung)) continue;
+    const tokens = rows.flatMap(({ answers }) => {
+      const [read, own] = [answers.prompted?.inputTokens, answers[rung]?.inputTokens];
+      return read === undefined || own === undefined ? [] : [read - own];
+    });
+    const ms = savedMs(times, rung);
+    if (tokens.length === 0) continue;
+    saved[rung] = {
+      inputTokens: await meanOf(tokens, rng),
+      ms: ms.length === 0 ? null : await meanOf(ms, rng),
+    };
+  }
+  return saved;
 }
 
 /** Σ p (ln p − ln q) of the softmaxes of logits, in nats. */

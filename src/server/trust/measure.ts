@@ -3,7 +3,9 @@ import { timingSafeEqual } from "node:crypto";
 import { AppError } from "../../base/errors.ts";
 import { hmacSha256 } from "../../base/hash.ts";
 import { createRng } from "../../base/rng.ts";
+import { utf8Length } from "../../base/utf8.ts";
 import { version } from "../../base/version.ts";
+import { keepsForm } from "../../constraint/keeps-form.ts";
 import type { ConstraintSpec } from "../../constraint/spec.ts";
 import type { ScorerName } from "../../eval/scorers/table.ts";
 import { gateValues } from "../../pair/gated-edge.ts";
@@ -12,8 +14,9 @@ import { encodeSpecialization, type Specialization } from "../../pair/specializa
 import type { Example } from "../../text/prompt.ts";
 import type { CloudSide, Side } from "../sides.ts";
 import { type Asking, askParty, type Source, shuffledGates } from "./ask-party.ts";
+import { fitting } from "./asking.ts";
 import type { Certificate, Party, Reference, Rung } from "./certificate.ts";
-import { certify, certifyLimits, fitting, type Measured, requireVerdict } from "./certify.ts";
+import { certify, certifyLimits, type Measured, requireVerdict } from "./certify.ts";
 import type { ReferenceModel } from "./reference.ts";
 import type { RefineGates } from "./refine.ts";
 import { residualPrompt } from "./residual.ts";
@@ -63,6 +66,12 @@ export function drawInputs({ inputs, refine = 0, object }: Pick<Measurement, "in
 
 /** Longest answer of a question that is measured. */
 export const answerTokens = 128;
+
+/** Of an answer that is not held to its form: one that is longer than any label, in bytes, is none. */
+const freeTokens = (constraint: ConstraintSpec): number =>
+  constraint.kind === "labels"
+    ? Math.min(answerTokens, 2 + Math.max(...constraint.labels.map(utf8Length)))
+    : answerTokens;
 
 /** Throws E_USAGE for what does not fit together, before anything is asked. */
 export function checkMeasurement(
@@ -129,15 +138,13 @@ export async function measure(
     ["base", { side: edge }],
     ["prompted", { side: edge, prompt }],
   ]);
-  const ask = askParty({
-    sources,
-    constraint: content.constraint,
-    tenant,
-    maxTokens: answerTokens,
-    signal,
-    turn,
-    onAnswer,
-  });
+  const { constraint } = content;
+  const asking = { sources, tenant, signal, turn, onAnswer };
+  const ask = askParty({ ...asking, constraint, maxTokens: answerTokens });
+  const free = constraint && {
+    ask: askParty({ ...asking, constraint: undefined, maxTokens: freeTokens(constraint) }),
+    keeps: keepsForm(constraint),
+  };
   let refined: Specialization | undefined;
   let residual: string | undefined;
 
@@ -156,7 +163,6 @@ export async function measure(
       if (refineGates === undefined) return "gates are not refined here";
       const examples: Example[] = [];
       for (const each of fitted) examples.push(...(await targetOf(each)));
-      const { constraint } = content;
       const scoring =
         constraint?.kind === "labels"
           ? { scorer: "choice" as const, labels: constraint.labels }
@@ -195,6 +201,7 @@ export async function measure(
 
   const measured = await certify(measuredInputs, {
     ask,
+    free,
     isPrompted: prompt !== undefined,
     refer,
     scorer: scoredBy,
