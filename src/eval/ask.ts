@@ -113,7 +113,7 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
   const compiled: { choosing?: Promise<TeacherForcing>; writing?: Promise<TeacherForcing> } = {};
   let opened: Promise<Decoder> | undefined;
   const forcing = (use: keyof typeof compiled) => {
-    compiled[use] ??= createTeacherForcing(model, { ...compileOptions, change, greedy: use === "writing" });
+    compiled[use] ??= createTeacherForcing(model, { ...compileOptions, change, prefix, greedy: use === "writing" });
     return compiled[use];
   };
   const decoder = () => {
@@ -128,16 +128,16 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
   const stopIds = model.config.eosIds;
   const textOf = (ids: readonly number[]): string => tokenizer.decode([...ids], { skipSpecial: true });
 
-  /** What a forward pass over given answers tells of a query, or decoding alone where there is a prefix or a constraint. */
+  /** What a forward pass over given answers tells of a query, or decoding alone where there is a constraint or no given answer. */
   async function* ask(queries: readonly Query[], options: AskOptions) {
     for (const use of ["choosing", "writing"] as const) {
       const asked = ofUse(queries, use);
       if (asked.length === 0) continue;
       const isAlone = options.constraint !== undefined || asked[0]!.query.answers.length === 0;
-      if (prefix !== undefined || (use === "writing" && isAlone))
+      if (use === "writing" && isAlone)
         for (const { at, query } of asked) {
           requireRunning(options.signal, "evaluation: interrupted");
-          yield { index: at, ...(await askAlone(query, options)) };
+          yield { index: at, ...(await decode(query.prompt, [], options)) };
         }
       else yield* askTogether(use, asked, options);
     }
@@ -163,21 +163,6 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
       const known = target === undefined ? {} : { targetLogLikelihood: target.logLikelihood };
       yield { index: at, ...told, ...known };
     }
-  }
-
-  async function askAlone({ prompt, answers, given = [], choices }: Query, options: AskOptions): Promise<Told> {
-    if (choices === undefined) return decode(prompt, [], options);
-    const writer = await decoder();
-    const whole = await writer.score(prompt, answers);
-    if (given.every((count) => count === 0)) return choose(choices, whole);
-    const heads = await writer.score(
-      prompt,
-      answers.map((answer, i) => answer.slice(0, given[i])),
-    );
-    return choose(
-      choices,
-      whole.map((value, i) => value - heads[i]!),
-    );
   }
 
   /** The greedy answer. What it shares with the target is known from one forward pass over the target; only the rest is decoded. */
@@ -227,7 +212,6 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
         reusePrefix: false,
         ...underConstraint(constraint),
       });
-    else if (prefix !== undefined) await (await decoder()).score(query.prompt, query.answers, { reusePrefix: false });
     else for await (const _ of (await forcing("choosing")).run([query]));
     return now() - from;
   }

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
 import { createDecoder } from "../decode/decoder.ts";
+import { readPrefix } from "../decode/prefix.ts";
 import type { ForcedQuery } from "./packing.ts";
 import { createTeacherForcing, type ForcedAnswer, type TeacherForcing } from "./teacher-forcing.ts";
 
@@ -55,6 +56,41 @@ test("the greedy token behind each beginning of an answer is the one the decoder
     }
   }
 });
+
+test.each<[string, Parameters<typeof randomLlama>[0], number]>([
+  ["keys and values", {}, 0],
+  ["keys and values that stand further in front", {}, 9],
+  ["a window that ends among them", { windows: [6, 0] }, 4],
+  [
+    "what convolutions read",
+    { modelType: "lfm2", layers: 3, convolution: { width: 4, layers: [true, false, true] } },
+    0,
+  ],
+])(
+  "behind a prefix, %s, packed choices and greedy tokens are those of the decoder one by one",
+  async (_, changes, gap) => {
+    const model = randomLlama({ seed: 6, tied: false, ...changes });
+    const read = await readPrefix(model, { tokens: [7, 3, 11, 30, 2] }, { threads: 1 });
+    const prefix = { ...read, next: read.positions + gap };
+    await using forcing = await createTeacherForcing(model, { threads: 1, prefix });
+    await using decoder = await createDecoder(model, { threads: 1, prefix });
+    const queries = randomQueries(7, 40, { shared: 3, choices: 4 });
+    const results = await runAll(forcing, queries);
+    for (const [i, { prompt, answers }] of queries.entries()) {
+      const [wanted, found] = [await decoder.score(prompt, answers), results[i]!];
+      for (const [j, { logLikelihood }] of found.entries())
+        expect(Math.abs(logLikelihood - wanted[j]!)).toBeLessThan(1e-4);
+      const best = (values: readonly number[]) => values.indexOf(Math.max(...values));
+      expect(best(found.map(({ logLikelihood }) => logLikelihood))).toBe(best(wanted));
+      const said = await decoder.generate(prompt, { maxTokens: 1, stopIds: [] });
+      expect(found.map(({ greedy }) => greedy[0])).toEqual(answers.map(() => said.ids[0]));
+    }
+    const long = { prompt: new Array<number>(60 - gap).fill(3), answers: [[4]] };
+    await expect(runAll(forcing, [long])).rejects.toMatchObject({ code: "E_LIMIT" });
+    const other = randomLlama({ layers: 5 });
+    await expect(createTeacherForcing(other, { prefix })).rejects.toMatchObject({ code: "E_SHAPE" });
+  },
+);
 
 test("a query beyond the context, NaN weights and an abort are named", async () => {
   const model = randomLlama();

@@ -2,6 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import type { StepChange } from "../decode/cached-model.ts";
+import { behindPrefix, type Prefix, requirePrefix } from "../decode/prefix.ts";
 import { cast, crossEntropy, flattenRows, gather, input, iota, matmul, reshape, topKMask } from "../graph/build.ts";
 import { mulDims } from "../graph/dims.ts";
 import { simplify } from "../graph/simplify.ts";
@@ -13,7 +14,7 @@ import type { Parts } from "../nn/parts.ts";
 import { compile } from "../runtime/node.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { floats, intTensor } from "../runtime/tensor.ts";
-import { packedForward, packedNames } from "./packed-model.ts";
+import { packedForward, packedNames, prefixSources } from "./packed-model.ts";
 import { type ForcedQuery, type PackedRow, packQueries } from "./packing.ts";
 
 export type ForcedAnswer = {
@@ -37,6 +38,8 @@ export type TeacherForcing = AsyncDisposable & {
 
 export type TeacherForcingOptions = Pick<CompileOptions, "threads" | "device"> & {
   readonly change?: StepChange | undefined;
+  /** Stands in front of every query. */
+  readonly prefix?: Prefix | undefined;
   /** Whether the most likely tokens are found too: a pass over the whole vocabulary at each token, on by default. */
   readonly greedy?: boolean;
 };
@@ -44,15 +47,17 @@ export type TeacherForcingOptions = Pick<CompileOptions, "threads" | "device"> &
 /** Compiles a model for packed rows. */
 export async function createTeacherForcing(
   model: FrozenModel,
-  { change, greedy = true, ...options }: TeacherForcingOptions = {},
+  { change, prefix, greedy = true, ...options }: TeacherForcingOptions = {},
 ): Promise<TeacherForcing> {
   const { config } = model;
+  const before = behindPrefix(prefix);
+  if (prefix !== undefined) requirePrefix(prefix, config, config.context);
   const parts = frozenParts(model);
   // A session lives for one task: packing its weights once more would cost more than it saves. Quantised ones are slow unpacked.
   const prepack = isCoded(model);
-  const session = await compile(forcedGraph(config, change?.wrap(parts) ?? parts, greedy), {
+  const session = await compile(forcedGraph(config, change?.wrap(parts) ?? parts, { greedy, prefix }), {
     ...options,
-    weights: { ...frozenSources(model), ...change?.weights },
+    weights: { ...frozenSources(model), ...change?.weights, ...prefixSources(prefix) },
     prepack,
   });
 
@@ -64,7 +69,10 @@ export async function createTeacherForcing(
       ...change?.feeds,
       ...Object.fromEntries([
         ...row(packedNames.tokens, tokens),
-        ...row(packedNames.positions, positions),
+        ...row(
+          packedNames.positions,
+          positions.map((position) => before + position),
+        ),
         ...row(packedNames.until, until),
         ...row(askNames.at, askedAt),
         ...row(askNames.first, first),
@@ -82,7 +90,7 @@ export async function createTeacherForcing(
   }
 
   async function* run(queries: readonly ForcedQuery[], signal?: AbortSignal) {
-    for (const query of queries) requireFit(query, config);
+    for (const query of queries) requireFit(query, config, before);
     for (const row of packQueries(queries)) {
       requireRunning(signal, "evaluation: interrupted");
       const result = await runRow(row);
@@ -105,8 +113,12 @@ const askNames = { at: "asked_at", first: "first_targets", edges: "edges" } as c
  * Inputs: a packed row; `asked_at` (u) and `first_targets` (u): one of the tokens asked for there; `edges` (e): asked · vocab + token. All i64.
  * Outputs: `loss` (u) of the first targets, `edge_logits` (e), with `greedy` also `best` (u, 1).
  */
-function forcedGraph(config: ModelConfig, parts: Parts, greedy: boolean): Graph {
-  const hidden = flattenRows(packedForward(config, parts));
+function forcedGraph(
+  config: ModelConfig,
+  parts: Parts,
+  { greedy, prefix }: { readonly greedy: boolean; readonly prefix: Prefix | undefined },
+): Graph {
+  const hidden = flattenRows(packedForward(config, parts, prefix));
   const predicted = logits(config, parts, gather(hidden, input(askNames.at, ["asked"], "i64"))); // (u, vocab)
   const ids = reshape(cast(iota(config.vocab), "f32"), [config.vocab, 1]); // exact: a vocabulary has at most 2^24 tokens
   const flat = reshape(predicted, [mulDims("asked", config.vocab)]);
@@ -146,10 +158,10 @@ function forcedAnswer({ logProbabilities, best }: RowResult, path: readonly numb
   return { logLikelihood, greedy: best === undefined ? [] : path.map((edge) => best[edge]!) };
 }
 
-function requireFit({ prompt, answers }: ForcedQuery, { context }: ModelConfig): void {
+function requireFit({ prompt, answers }: ForcedQuery, { context }: ModelConfig, before: number): void {
   const shortest = Math.min(prompt.length, ...answers.map(({ length }) => length));
   if (!(shortest > 0)) throw new Error("internal: a query without prompt or answer");
-  const length = sequenceLength({ prompt, answers });
+  const length = before + sequenceLength({ prompt, answers });
   if (length > context) throw new AppError("E_LIMIT", `${length} tokens exceed the edge model's context of ${context}`);
 }
 

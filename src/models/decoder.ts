@@ -76,6 +76,8 @@ export type View = {
   readonly hasLongRows?: boolean;
   /** Per layer: what all tokens see in front of them, for rows of their own or the same for all (b = 1). */
   readonly prefix?: readonly LayerCache[] | undefined;
+  /** 0 where a token sees a position of the prefix, −1e9 where not, (b, 1, t, p), for a layer with a window; else it sees all of it. */
+  readonly prefixMask?: (window: number) => Node;
 };
 
 /** The same for any positions and any visibility. */
@@ -114,12 +116,14 @@ function throughLayers(config: ModelConfig, parts: Parts, embedded: Node, view: 
   const seen = convolution && seenBefore(maskOf(0), batch, time, convolution.width - 1);
   const keys: LayerCache[] = [];
   const attendLayer: Attend = (layer, q, k, v) => {
-    const mask = maskOf(config.windows[layer] ?? 0);
+    const window = config.windows[layer] ?? 0;
+    const mask = maskOf(window);
     const own = { k: turn(layer, k, kvHeads), v: splitHeads(v, kvHeads) };
     keys[layer] = own;
     const prefix = view.prefix?.[layer];
     if (prefix !== undefined && "inputs" in prefix) throw new Error("internal: a layer that attends has no keys");
-    const options = { scale: attentionScale(config), cap, prefix };
+    const front = prefix && { ...prefix, mask: window === 0 ? undefined : view.prefixMask?.(window) };
+    const options = { scale: attentionScale(config), cap, prefix: front };
     return joinHeads(attend(turn(layer, q, heads), own.k, own.v, mask, options));
   };
   const before = (layer: number): Before => {

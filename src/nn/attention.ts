@@ -51,11 +51,11 @@ export function causalMask(time: Dim, window = 0): Node {
   return add(future, where(less(reach, query), constant(-1e9), constant(0)));
 }
 
-/** The same window where tokens do not stand in order: positions (b, t) i64 → (b, 1, t, t), 0 where less than `window` apart. */
-export function windowMask(positions: Node, window: number): Node {
+/** The same window where tokens do not stand in order: positions (b, t) i64, of what they see (b, s) → (b, 1, t, s), 0 where less than `window` apart. */
+export function windowMask(positions: Node, window: number, seen: Node = positions): Node {
   const [batch, time] = positions.shape as [Dim, Dim];
   const query = reshape(positions, [batch, 1, time, 1]);
-  const key = reshape(positions, [batch, 1, 1, time]);
+  const key = reshape(seen, [seen.shape[0]!, 1, 1, seen.shape[1]!]);
   return where(less(key, sub(query, constant(window - 1, [], "i64"))), constant(-1e9), constant(0));
 }
 
@@ -69,7 +69,12 @@ export function segmentMask(ids: Node, sees: Node): Node {
 }
 
 /** What every query of a row sees beside its own tokens, positions already in the keys: (b, kvHeads, p, d) each, or the same for all rows, b = 1. */
-export type KeysValues = { readonly k: Node; readonly v: Node };
+export type KeysValues = {
+  readonly k: Node;
+  readonly v: Node;
+  /** Added to the scores, (b, 1, t, p): where not every query sees all of them. */
+  readonly mask?: Node | undefined;
+};
 
 /**
  * softmax(softCap(q kᵀ · scale) + mask) v.
@@ -77,7 +82,7 @@ export type KeysValues = { readonly k: Node; readonly v: Node };
  * @param k (b, kvHeads, t, d), shared by heads/kvHeads queries each
  * @param v (b, kvHeads, t, d)
  * @param mask (t, t) or (b, 1, t, t), added to the scores
- * @param prefix keys and values in front of those of the tokens, seen by all queries
+ * @param prefix keys and values in front of those of the tokens
  * @returns (b, heads, t, d)
  */
 export function attend(
@@ -104,7 +109,8 @@ export function attend(
   if (prefix === undefined) return mixture(softmax(own), v, time);
   // Two parts of one softmax, for a symbolic length and a number do not join: both by the larger of their maxima.
   const length = prefix.k.shape[2]!;
-  const before = scores(prefix.k, length);
+  const unmasked = scores(prefix.k, length);
+  const before = prefix.mask === undefined ? unmasked : add(unmasked, prefix.mask);
   const [high, other] = [own, before].map((part) => max(part, [-1], { keepDims: true })) as [Node, Node];
   const top = add(high, relu(sub(other, high)));
   const [ownWeights, beforeWeights] = [own, before].map((part) => exp(sub(part, top))) as [Node, Node];
