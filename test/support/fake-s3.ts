@@ -26,6 +26,8 @@ export type FakeS3 = AsyncDisposable & {
     readonly lostAnswers: Set<string>;
     /** Conditions are not looked at, as by an old server. */
     ignoresConditions: boolean;
+    /** Tags are compared without their quotation marks, as by Ceph's gateway 16. */
+    comparesBareTags: boolean;
     /** Requests with conditions that are not known at all. */
     readonly unknown: Set<"PUT" | "DELETE">;
     /** Every page of a listing says that it goes on with itself. */
@@ -38,6 +40,7 @@ export type FakeS3 = AsyncDisposable & {
 const bucket = "bucket";
 /** Few, so that a listing of a test has several. */
 const pageSize = 3;
+const bare = (tag: string) => tag.replace(/^"(.*)"$/, "$1");
 const etagOf = (text: string) => `"${createHash("md5").update(text).digest("hex")}"`;
 
 export async function fakeS3(): Promise<FakeS3> {
@@ -48,10 +51,12 @@ export async function fakeS3(): Promise<FakeS3> {
     isSilent: false,
     lostAnswers: new Set(),
     ignoresConditions: false,
+    comparesBareTags: false,
     unknown: new Set(),
     repeatsPages: false,
     before: undefined,
   };
+  const comparedTag = (text: string) => (faults.comparesBareTags ? bare(etagOf(text)) : etagOf(text));
   const server = createServer((request, response) => {
     void answer(request, response).catch((error: unknown) => {
       fail(response, 500, "InternalError", String(error));
@@ -80,7 +85,7 @@ export async function fakeS3(): Promise<FakeS3> {
       response.writeHead(200, { etag: etagOf(found.text) });
       response.end(found.text);
     } else if (method === "PUT") {
-      const tag = found && etagOf(found.text);
+      const tag = found && comparedTag(found.text);
       const { "if-match": same, "if-none-match": none } = request.headers;
       if (!faults.ignoresConditions) {
         if (same !== undefined && found === undefined) return fail(response, 404, "NoSuchKey");
@@ -95,7 +100,7 @@ export async function fakeS3(): Promise<FakeS3> {
     } else {
       const { "if-match": same } = request.headers;
       if (same !== undefined && found === undefined) return fail(response, 404, "NoSuchKey");
-      if (same !== undefined && found !== undefined && same !== etagOf(found.text))
+      if (same !== undefined && found !== undefined && same !== comparedTag(found.text))
         return fail(response, 412, "PreconditionFailed");
       objects.delete(key);
       response.writeHead(204);

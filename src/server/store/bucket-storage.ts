@@ -148,7 +148,7 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
       await write(key, content);
     },
     async swap(key, content, tag) {
-      const condition = tag === undefined ? ({ IfNoneMatch: "*" } as const) : { IfMatch: tag };
+      const condition = tag === undefined ? ({ IfNoneMatch: "*" } as const) : { IfMatch: asCompared(tag) };
       return write(key, content, condition);
     },
     async remove(key) {
@@ -156,13 +156,15 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
       forget(key);
     },
     async removeSame(key, tag) {
-      const isGone = await bucket.delete(key, tag).finally(() => wrote(key));
+      const isGone = await bucket.delete(key, asCompared(tag)).finally(() => wrote(key));
       if (isGone) forget(key);
       return isGone;
     },
   };
 
   let checked: Promise<void> | undefined;
+  /** The form of a tag that the server compares, known from the check on. */
+  let asCompared: TagForm = tagForms[0]!;
   /** Once, before the first change: a server that does not know conditions would let two machines write over each other. */
   function checkConditions(): Promise<void> {
     checked ??= checkTwice().catch((error: unknown) => {
@@ -174,7 +176,11 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
 
   /** A lost answer looks like a condition that was not kept, so a server is refused for what it does twice. */
   async function checkTwice(): Promise<void> {
-    if ((await keepsConditions(bucket)) || (await keepsConditions(bucket))) return;
+    for (const form of [...tagForms, ...tagForms]) {
+      if (!(await keepsConditions(bucket, form))) continue;
+      asCompared = form;
+      return;
+    }
     throw new AppError("E_IO", noConditions);
   }
 
@@ -226,15 +232,20 @@ export function bucketStorage(bucket: Bucket, { now, sleep }: BucketStorageOptio
   };
 }
 
+type TagForm = (tag: string) => string;
+
+/** In quotation marks, as RFC 9110 has it, and as the server gave it; without them for servers that compare so (Ceph's gateway 16). */
+const tagForms: readonly TagForm[] = [(tag) => tag, (tag) => tag.replace(/^"(.*)"$/, "$1")];
+
 /** Writes a small file and tries to write it again on conditions that do not hold. Returns whether that was refused. A process that ends meanwhile leaves it behind. */
-async function keepsConditions(bucket: Bucket): Promise<boolean> {
+async function keepsConditions(bucket: Bucket, form: TagForm): Promise<boolean> {
   const key = `trials/${randomUUID()}.json`;
-  const other = '"00000000000000000000000000000000"';
+  const other = form('"00000000000000000000000000000000"');
   try {
     const tag = await bucket.put(key, "{}", { IfNoneMatch: "*" });
     const again = await bucket.put(key, "[]", { IfNoneMatch: "*" });
     const overOther = await bucket.put(key, "[]", { IfMatch: other });
-    const over = tag === undefined ? undefined : await bucket.put(key, "[1]", { IfMatch: tag });
+    const over = tag === undefined ? undefined : await bucket.put(key, "[1]", { IfMatch: form(tag) });
     return tag !== undefined && over !== undefined && again === undefined && overOther === undefined;
   } finally {
     await bucket.delete(key).catch(() => undefined);

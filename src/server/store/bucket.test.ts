@@ -378,6 +378,17 @@ describe("a bucket that does not answer", () => {
     expect(fake.objects.size).toBe(0);
   });
 
+  test("or compares tags without their quotation marks is given them so", async () => {
+    fake.faults.comparesBareTags = true;
+    const [store, other] = [await open(), await open()];
+    await Promise.all([store.put("main", "a", contentOf(0.25)), other.put("main", "a", contentOf(0.5))]);
+    expect((await store.put("main", "a", contentOf(0.75))).version).toBe(3);
+    const { object } = await store.put("main", "b", contentOf(0.125));
+    fake.objects.delete(`some/prefix/objects/${object}.json`);
+    await store.repair();
+    expect([...fake.objects.keys()].filter((key) => key.includes("/b.json"))).toEqual([]);
+  });
+
   test("or loses one answer of the trial is written to", async () => {
     const store = await open();
     fake.faults.before = (method, key) => {
