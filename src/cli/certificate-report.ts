@@ -1,5 +1,7 @@
 /** @file A certificate for people: who scored what, what is saved, and the verdict. */
+
 import { type Certificate, parties, rungs, savingRungs } from "../server/trust/certificate.ts";
+import type { CertificateDiff } from "../server/trust/certificate-diff.ts";
 import type { Mean } from "../server/trust/intervals.ts";
 import { percent, plural } from "./format.ts";
 import { formatTable } from "./table.ts";
@@ -73,5 +75,25 @@ function verdict({ threshold, rung, sure = {}, refinedOn, notTried = {} }: Certi
       ? []
       : [`${plural(refinedOn, "input")} beside them were set aside to refine gates on.`]),
     ...Object.entries(notTried).map(([each, why]) => `not tried: ${each}: ${why}`),
+  ];
+}
+
+/** How two certificates differ: "no certificate" where neither content has one. */
+export function certificateDiffLines(diff: CertificateDiff | null): string[] {
+  if (diff === null) return ["certificates  none"];
+  const { sameInputs, inputs, rung, answers, scores } = diff;
+  const sides = <Value>({ from, to }: { readonly from: Value; readonly to: Value }, say: (value: Value) => string) =>
+    from === to ? say(from) : `${say(from)} → ${say(to)}`;
+  const measured = (count: number | null): string => (count === null ? "not measured" : plural(count, "input"));
+  const same = sameInputs === null ? "" : sameInputs ? ", the same" : ", not the same: their scores hardly compare";
+  const asked = parties.filter((party) => scores[party] !== undefined);
+  const score = (mean: Mean | null): string => (mean === null ? "" : interval(mean, percent));
+  return [
+    `certificates  ${measured(inputs.from)} → ${measured(inputs.to)}${same}`,
+    `answered by   ${sides(answers, (who) => who ?? "–")}; scores the threshold: ${sides(rung, (who) => who ?? "none")}`,
+    formatTable(
+      [{ title: "score, %" }, { title: "from", align: "right" }, { title: "to", align: "right" }],
+      asked.map((party) => [party, score(scores[party]!.from), score(scores[party]!.to)]),
+    ),
   ];
 }

@@ -13,6 +13,7 @@ import { createEngine } from "../../server/engine/engine.ts";
 import { requireAddress } from "../../server/remote.ts";
 import { remoteAnswers } from "../../server/remote-answers.ts";
 import { type CloudSide, cloudSide } from "../../server/sides.ts";
+import { shownCertificate } from "../../server/trust/certificate.ts";
 import { certifyLimits, type Measured } from "../../server/trust/certify.ts";
 import { checkMeasurement, drawInputs, measure } from "../../server/trust/measure.ts";
 import { refineWith } from "../../server/trust/refine.ts";
@@ -186,9 +187,9 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
     );
     progress.finish();
     await store.certify(tenant, certificate);
-    const { prompt: _, residual: __, refined: ___, ...shown } = certificate;
-    printResult(context, flags, { model: `${found.name}@${found.version}`, ...shown }, () =>
-      certificateLines(`${found.name}@${found.version}`, certificate).join("\n"),
+    const model = `${found.name}@${found.version}`;
+    printResult(context, flags, { model, ...shownCertificate(certificate) }, () =>
+      certificateLines(model, certificate).join("\n"),
     );
   } finally {
     progress.finish();

@@ -7,7 +7,10 @@ import { recordingContext } from "../../../test/support/cli-context.ts";
 import { fakeCredentials, fakeS3 } from "../../../test/support/fake-s3.ts";
 import { specializationOf } from "../../../test/support/tiny-pair.ts";
 import { sha256 } from "../../base/hash.ts";
+import { version } from "../../base/version.ts";
 import { writeSpecialization } from "../../pair/specialization-file.ts";
+import { openStore } from "../../server/store/store.ts";
+import type { Certificate } from "../../server/trust/certificate.ts";
 import { runCli } from "../program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "store-commands-"));
@@ -23,6 +26,19 @@ beforeAll(async () => {
 async function run(...args: string[]) {
   const { context, written } = recordingContext();
   return { status: await runCli(args, { ...context, store: join(folder, "own") }), ...written };
+}
+
+/** As it was kept before certificates said what is saved and how sure rungs are. */
+function certificateOf(object: string, mean: number): Certificate {
+  const result = (of: number) => ({ score: { mean: of, low: of - 0.1, high: of + 0.1 }, inputTokens: 10, ms: 1 });
+  const none = { mean: 0, low: 0, high: 0 };
+  return {
+    format: "lora-gen certificate 1",
+    ...{ object, version, at: "2026-11-28T12:00:00.000Z", reference: { kind: "labels" }, scorer: "exact" },
+    ...{ inputs: 40, leftOut: 0, failed: 0, inputsSha256: sha256("inputs") },
+    parties: { specialized: result(mean), base: result(0.25), control: result(0.25) },
+    ahead: { base: none, control: none },
+  };
 }
 
 test("a specialisation is pushed, listed, compared, rolled back and pulled", async () => {
@@ -42,6 +58,59 @@ test("a specialisation is pushed, listed, compared, rolled back and pulled", asy
   await run("pull", "live", "--out", join(folder, "pulled"));
   const read = (name: string) => readFileSync(join(folder, name, "specialization.json"), "utf8");
   expect(read("pulled")).toBe(read("first"));
+});
+
+test("a certificate is shown by inspect, by list, and where it differs by diff", async () => {
+  const place = join(folder, "certified");
+  const own = (...args: string[]) => run(...args, "--store", place);
+  for (const name of ["first", "second"]) await own("push", "a", "--specialization", join(folder, name));
+  await own("push", "b", "--specialization", join(folder, "first"));
+  await own("push", "live", "--alias-of", "a");
+  expect((await own("diff", "a@1", "a@2")).stdout).toContain("certificates  none");
+  const store = await openStore(place);
+  const [first, second] = [await store.resolve("main", "a@1"), await store.resolve("main", "a@2")];
+  const kept = certificateOf(second.object, 0.625);
+  await store.certify("main", { ...kept, threshold: 0.9, rung: null, sure: { specialized: false } });
+  const half = await own("diff", "a@1", "a@2");
+  expect(half.stdout).toMatch(/certificates +not measured → 40 inputs\n/);
+  await store.certify("main", { ...certificateOf(first.object, 0.5), prompt: "secret words", answers: "prompted" });
+
+  const shown = await own("inspect", "a");
+  expect(shown.stdout).toContain("certificate of a@2: 40 inputs, scored by exact against labelled examples");
+  expect(shown.stdout).toMatch(/^specialized +62\.5 \[52\.5, 72\.5\] +10\.0/m);
+  expect(shown.stdout).toContain("None scores 90.0 %");
+  expect(shown.stdout).toContain("reaches that too: specialized no.");
+  const json = JSON.parse((await own("inspect", "a@1", "--json")).stdout) as object;
+  expect(json).toMatchObject({ kind: "name", version: 1, certificate: { keepsPrompt: true, inputs: 40 } });
+  expect(JSON.stringify(json)).not.toContain("secret words");
+  await store.uncertify("main", first.object);
+  expect((await own("inspect", "b")).stdout).toContain("no certificate: loragen certify b@1");
+
+  expect((await own("list")).stdout).toMatch(
+    /^a .*specialized 62\.5 < 90\.0\nb .*not measured\nlive .*specialized 62\.5 < 90\.0$/m,
+  );
+  const { names } = JSON.parse((await own("list", "--json")).stdout) as { names: object[] };
+  expect(names).toMatchObject([
+    { name: "a", certificate: { answers: "specialized", score: { mean: 0.625 }, inputs: 40, threshold: 0.9 } },
+    { name: "b", certificate: null },
+    { name: "live", certificate: { answers: "specialized" } },
+  ]);
+
+  await store.certify("main", { ...certificateOf(first.object, 0.5), inputsSha256: sha256("others") });
+  const diff = await own("diff", "a@1", "a@2");
+  expect(diff.stdout).toContain("40 inputs → 40 inputs, not the same");
+  expect(diff.stdout).toMatch(/^specialized +50\.0 \[40\.0, 60\.0\] +62\.5 \[52\.5, 72\.5\]$/m);
+  expect(JSON.parse((await own("diff", "a@1", "a@2", "--json")).stdout)).toMatchObject({
+    certificates: { sameInputs: false, rung: { from: null, to: null }, answers: { from: "specialized" } },
+  });
+});
+
+test("inspect takes what is there for a path, and says where a text is neither path nor name", async () => {
+  expect((await run("inspect", join(folder, "first"))).stdout).toContain("a specialisation");
+  expect((await run("inspect", "a", "--json")).stdout).toContain('"kind":"name"');
+  expect((await run("inspect", "nobody")).stderr).toContain("nobody: not found, neither a path nor a name");
+  expect((await run("inspect", "no/where")).stderr).toBe("error E_NOT_FOUND: no/where: not found\n");
+  expect((await run("inspect", "--store", join(folder, "own", "models"))).stderr).toContain("expected NAME");
 });
 
 test("a store that is not there is no empty one: only push and serve make a folder", async () => {

@@ -1,12 +1,19 @@
 /** @file `loragen push`, `pull`, `list`, `diff`, `rollback` and `store`: the names that `loragen serve` answers to. */
 import { Argument, type Command, Option } from "commander";
+import { atOnce } from "../../base/at-once.ts";
 import { AppError } from "../../base/errors.ts";
 import { readSpecialization } from "../../pair/specialization-file.ts";
 import { diffSpecializations } from "../../server/store/diff.ts";
 import type { OwnName, Store, StoredName } from "../../server/store/store.ts";
+import {
+  type CertificateSummary,
+  diffCertificates,
+  summarizeCertificate,
+} from "../../server/trust/certificate-diff.ts";
+import { certificateDiffLines } from "../certificate-report.ts";
 import { describeSpec } from "../constraint-flags.ts";
 import type { CliContext } from "../context.ts";
-import { plural, shortHash } from "../format.ts";
+import { percent, plural, shortHash } from "../format.ts";
 import { jsonOption, required, wholeNumber } from "../options.ts";
 import { type JsonFlag, printResult, warnOn } from "../output.ts";
 import { replaceSpecialization } from "../replace-specialization.ts";
@@ -70,11 +77,13 @@ export function addStore(program: Command, context: CliContext): void {
   add("list", "the names of the store and their versions", ["list", "list --tenant shop --json"]).action(
     async (flags: Flags) => {
       const damaged: string[] = [];
-      const found = await (await open(flags)).list(flags.tenant, (name) => damaged.push(name));
+      const store = await open(flags);
+      const found = await store.list(flags.tenant, (name) => damaged.push(name));
       const warn = warnOn(context);
       for (const name of damaged) warn(`${name}: its file cannot be read; see loragen store verify`);
-      const names = found.map(({ format: _, ...rest }) => rest);
-      printResult(context, flags, { names, damaged }, () => nameTable(found));
+      const certificates = await certificatesOf(store, flags.tenant, found, warn);
+      const names = found.map(({ format: _, ...rest }, i) => ({ ...rest, certificate: certificates[i] ?? null }));
+      printResult(context, flags, { names, damaged }, () => nameTable(found, certificates));
     },
   );
 
@@ -85,7 +94,9 @@ export function addStore(program: Command, context: CliContext): void {
       const store = await open(flags);
       const [a, b] = [await store.resolve(flags.tenant, from), await store.resolve(flags.tenant, to)];
       const diff = diffSpecializations(await store.read(a.object), await store.read(b.object));
-      printResult(context, flags, { from: a, to: b, ...diff }, () => {
+      const certificateOf = ({ object }: { readonly object: string }) => store.certificate(flags.tenant, object);
+      const certificates = diffCertificates(await certificateOf(a), await certificateOf(b));
+      printResult(context, flags, { from: a, to: b, ...diff, certificates }, () => {
         const { gates, similarity, samePrompt, promptTokens, constraint, samePair } = diff;
         const spec = (side: "from" | "to") => {
           const found = constraint?.[side];
@@ -96,6 +107,7 @@ export function addStore(program: Command, context: CliContext): void {
           `prompt   ${samePrompt === null ? "not comparable: one is anonymous" : samePrompt ? "the same" : `another one, ${promptTokens.from} → ${promptTokens.to} tokens`}`,
           `answers  ${constraint === null ? "of the same form" : `${spec("from")} → ${spec("to")}`}`,
           ...(samePair ? [] : ["made for different pairs"]),
+          ...certificateDiffLines(certificates),
         ].join("\n");
       });
     });
@@ -143,7 +155,28 @@ export function addStore(program: Command, context: CliContext): void {
     });
 }
 
-const nameTable = (found: readonly StoredName[]): string => {
+/** Of what each name stands for now: how it answered; undefined where it was not measured. */
+async function certificatesOf(
+  store: Store,
+  tenant: string,
+  names: readonly StoredName[],
+  warn: (message: string) => void,
+): Promise<(CertificateSummary | undefined)[]> {
+  const found: (CertificateSummary | undefined)[] = [];
+  await atOnce(names, 16, async ({ name }, at) => {
+    try {
+      const { object } = await store.resolve(tenant, name);
+      const certificate = await store.certificate(tenant, object);
+      found[at] = certificate && summarizeCertificate(certificate);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code === "E_IO") throw error;
+      warn(`${name}: ${error.message}`);
+    }
+  });
+  return names.map((_, at) => found[at]);
+}
+
+const nameTable = (found: readonly StoredName[], certificates: readonly (CertificateSummary | undefined)[]): string => {
   if (found.length === 0) return "no names yet: loragen push NAME --specialization DIR";
   const row = (own: OwnName): string[] => {
     const current = own.versions.find(({ version }) => version === own.current)!;
@@ -156,7 +189,19 @@ const nameTable = (found: readonly StoredName[]): string => {
       { title: "versions", align: "right" },
       { title: "since" },
       { title: "content" },
+      { title: "answers, score %" },
     ],
-    found.map((file) => ("versions" in file ? row(file) : [file.name, file.aliasOf, "", "", ""])),
+    found.map((file, i) => [
+      ...("versions" in file ? row(file) : [file.name, file.aliasOf, "", "", ""]),
+      answersWith(certificates[i]),
+    ]),
   );
 };
+
+/** "specialized 91.5", "specialized 62.0 < 90.0" below the threshold */
+function answersWith(certificate: CertificateSummary | undefined): string {
+  if (certificate === undefined) return "not measured";
+  const { answers, score, threshold = 0 } = certificate;
+  if (score === null) return answers;
+  return `${answers} ${percent(score.mean)}${score.mean < threshold ? ` < ${percent(threshold)}` : ""}`;
+}

@@ -3,7 +3,7 @@ import { AppError } from "../../base/errors.ts";
 import { CertificateRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
 import type { RouteContext, Services } from "../services.ts";
-import type { Certificate } from "../trust/certificate.ts";
+import { shownCertificate } from "../trust/certificate.ts";
 import { checkMeasurement, drawInputs, measure } from "../trust/measure.ts";
 import { promptAsMade } from "../trust/prompt-as-made.ts";
 
@@ -40,7 +40,7 @@ export async function show(c: RouteContext, { store, certifications }: Services,
   const certificate = await store.certificate(tenant, found.object);
   if (state === undefined && certificate === undefined)
     throw new AppError("E_NOT_FOUND", `model ${JSON.stringify(name)}: has no certificate`);
-  const shown = certificate === undefined ? {} : { certificate: withoutPrompt(certificate) };
+  const shown = certificate === undefined ? {} : { certificate: shownCertificate(certificate) };
   return c.json({ ...head, ...(state ?? { status: "done" }), ...shown });
 }
 
@@ -52,10 +52,3 @@ export async function remove(c: RouteContext, { store, certifications }: Service
   await store.uncertify(tenant, found.object);
   return c.json({ id: `${found.name}@${found.version}`, object: "certificate", deleted: true });
 }
-
-/** The text of a kept prompt, or of a part of it, is no part of what readers see. */
-const withoutPrompt = ({ prompt, residual, refined, ...rest }: Certificate) => ({
-  ...rest,
-  keepsPrompt: prompt !== undefined || residual !== undefined,
-  isRefined: refined !== undefined,
-});

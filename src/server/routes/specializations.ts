@@ -21,6 +21,7 @@ import type { CloudPass, RouteContext, Services } from "../services.ts";
 import { diffSpecializations } from "../store/diff.ts";
 import { requireName } from "../store/names.ts";
 import type { StoredName } from "../store/store.ts";
+import { diffCertificates } from "../trust/certificate-diff.ts";
 import { within } from "../within.ts";
 
 const described = ({ format: _, ...rest }: StoredName) => rest;
@@ -192,7 +193,9 @@ export async function diff(c: RouteContext, { store }: Services, name: string): 
   const against = c.req.query("against");
   if (against === undefined) throw new AppError("E_USAGE", "diff: expected ?against=NAME or NAME@VERSION");
   const [a, b] = await Promise.all([store.resolve(tenant, against), store.resolve(tenant, name)]);
-  return c.json({ from: a, to: b, ...diffSpecializations(await store.read(a.object), await store.read(b.object)) });
+  const diff = diffSpecializations(await store.read(a.object), await store.read(b.object));
+  const [from, to] = await Promise.all([a, b].map(({ object }) => store.certificate(tenant, object)));
+  return c.json({ from: a, to: b, ...diff, certificates: diffCertificates(from, to) });
 }
 
 /** vLLM's call: a specialisation in a folder of this machine, below the one that `serve` was given for it. */

@@ -19,6 +19,12 @@ export function requireName(name: string): string {
   return name;
 }
 
+/** Whether a text is a reference: NAME or NAME@VERSION. */
+export function isReference(text: string): boolean {
+  const [name = "", version, ...rest] = text.split("@");
+  return isName(name) && rest.length === 0 && (version === undefined || /^[1-9]\d{0,8}$/.test(version));
+}
+
 /** Throws E_USAGE for what is no reference. */
 export function parseReference(text: string): Reference {
   const [, name, version] = /^([^@]*)(?:@([1-9]\d{0,8}))?$/.exec(text) ?? [];

@@ -363,6 +363,22 @@ test("one that is under way is called off; of a tenant one is measured at a time
   expect((await certified({ inputs, prompt })).inputs).toBe(inputs.length);
 });
 
+test("diff says how two certificates differ, and that a content has none", async () => {
+  await service.ask("/v1/specializations", { name: "shouting", prompt: "Shout.", options: { labels } });
+  const diff = (against: string) => json(service.ask(`/v1/specializations/triage/diff?against=${against}`));
+  const { parties } = await certified({ inputs, prompt });
+  expect(await diff("shouting")).toMatchObject({
+    certificates: { sameInputs: null, inputs: { from: null, to: 20 }, answers: { from: null, to: "specialized" } },
+  });
+  const other = await certified({ inputs, prompt: "Shout." }, "shouting");
+  expect(await diff("shouting")).toMatchObject({
+    certificates: {
+      sameInputs: true, // the reference says the same of both
+      scores: { specialized: { from: other.parties.specialized.score, to: parties.specialized.score } },
+    },
+  });
+});
+
 test("a specialisation that was made of examples is certified by them", async () => {
   const shots = [{ input: "hi", output: labels[3]! }];
   await service.ask("/v1/specializations", { name: "shown", prompt, examples: shots, options: { labels } });
