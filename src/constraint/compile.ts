@@ -6,38 +6,40 @@ import { type SortedVocabulary, sortVocabulary, tokensOf } from "./allowed-token
 import { answerFrame } from "./answer-frame.ts";
 import { automatonOf } from "./automaton.ts";
 import type { CompiledConstraint } from "./compiled.ts";
-import { sequence, text } from "./grammar.ts";
+import { type Grammar, sequence, text } from "./grammar.ts";
 import { labelTrie } from "./labels.ts";
 import { answerGrammar, type ConstraintSpec } from "./spec.ts";
 import { concatenated, tokenBytes } from "./token-bytes.ts";
+import { type AnswerSpec, toolsGrammar } from "./tools.ts";
 
 export type { CompiledConstraint } from "./compiled.ts";
 
-export type ConstraintCompiler = (spec: ConstraintSpec) => CompiledConstraint;
+export type ConstraintCompiler = (spec: AnswerSpec) => CompiledConstraint;
 
 /** What all constraints of a tokenizer share: made when it is first needed. */
 type Shared = { readonly tokenizer: Tokenizer; readonly layout: PromptLayout; vocabulary?: SortedVocabulary };
 
-type Compile<Kind> = (shared: Shared, spec: Extract<ConstraintSpec, { kind: Kind }>) => CompiledConstraint;
+type Compile<Kind> = (shared: Shared, spec: Extract<AnswerSpec, { kind: Kind }>) => CompiledConstraint;
 
-const compilers: { [Kind in ConstraintSpec["kind"]]: Compile<Kind> } = {
+const compilers: { [Kind in AnswerSpec["kind"]]: Compile<Kind> } = {
   labels({ tokenizer, layout }, { labels }) {
     const frame = answerFrame(tokenizer, layout);
     const { next, labelOf, bytes } = labelTrie(tokenizer, frame, labels);
     return { next, labelOf, stopIds: frame.endId === undefined ? [] : [frame.endId], bytes: () => bytes };
   },
-  schema: grammarOf,
-  calls: grammarOf,
+  schema: (shared, spec) => compileGrammar(shared, answerGrammar(spec)),
+  calls: (shared, spec) => compileGrammar(shared, answerGrammar(spec)),
+  tools: (shared, spec) => compileGrammar(shared, toolsGrammar(spec)),
 };
 
-function grammarOf(shared: Shared, spec: ConstraintSpec): CompiledConstraint {
+function compileGrammar(shared: Shared, answers: Grammar): CompiledConstraint {
   const { encode, endId } = answerFrame(shared.tokenizer, shared.layout);
   if (endId === undefined)
     throw new AppError("E_CONFIG", "constraint: expected a layout with a token that ends an answer, found none");
   shared.vocabulary ??= sortVocabulary(tokenBytes(shared.tokenizer));
   const { tokens } = shared.vocabulary;
   const lead = leadOf(new TextDecoder().decode(concatenated(encode("{}").map((id) => tokens[id]))));
-  const grammar = sequence(text(lead), answerGrammar(spec));
+  const grammar = sequence(text(lead), answers);
   return { ...tokensOf(automatonOf(grammar), shared.vocabulary, endId), stopIds: [endId] };
 }
 
@@ -57,7 +59,7 @@ function leadOf(written: string): string {
  */
 export function constraintCompiler(tokenizer: Tokenizer, layout: PromptLayout): ConstraintCompiler {
   const shared: Shared = { tokenizer, layout };
-  return (spec) => (compilers[spec.kind] as Compile<ConstraintSpec["kind"]>)(shared, spec);
+  return (spec) => (compilers[spec.kind] as Compile<AnswerSpec["kind"]>)(shared, spec);
 }
 
 /** One constraint. Throws as `constraintCompiler` does. */

@@ -89,6 +89,16 @@ test.each<[string, JsonValue, readonly string[], readonly string[]]>([
     ["1"],
   ],
   [
+    "references to properties, escaped as JSON pointers are",
+    {
+      type: "object",
+      properties: { "a/b~%": { enum: [1, 2] }, same: { $ref: "#/properties/a~1b~0%25" } },
+      required: ["a/b~%", "same"],
+    },
+    ['{"a/b~%": 1, "same": 2}'],
+    ['{"a/b~%": 1, "same": 3}', '{"a/b~%": 1}'],
+  ],
+  [
     "a date",
     { type: "string", format: "date" },
     ['"2026-02-28"', '"1999-12-31"'],
@@ -201,8 +211,39 @@ test.each<[string, JsonValue, string, RegExp]>([
   [
     "a reference to itself",
     { $ref: "#/$defs/x", $defs: { x: { type: "array", items: { $ref: "#/$defs/x" } } } },
-    "E_LIMIT",
+    "E_CONFIG",
     /reference to itself/,
+  ],
+  [
+    "two that refer to each other",
+    {
+      anyOf: [{ $ref: "#/$defs/a" }],
+      $defs: { a: { type: "array", items: { $ref: "#/$defs/b" } }, b: { anyOf: [{ $ref: "#/$defs/a" }] } },
+    },
+    "E_CONFIG",
+    /reference to itself, found "#\/\$defs\/a"/,
+  ],
+  ["the whole within itself", { type: "array", items: { $ref: "#" } }, "E_CONFIG", /reference to itself, found "#"/],
+  [
+    "a property within itself",
+    { type: "object", properties: { a: { type: "array", items: { $ref: "#/properties/a" } } } },
+    "E_CONFIG",
+    /reference to itself/,
+  ],
+  [
+    "a reference that names itself",
+    { $ref: "#/$defs/x", $defs: { x: { $ref: "#/$defs/x" } } },
+    "E_CONFIG",
+    /reference to itself/,
+  ],
+  ["a reference that is not encoded right", { $ref: "#/$defs/%", $defs: { "%": {} } }, "E_CONFIG", /\$ref/],
+  ["a reference to a part that is no schema", { $ref: "#/$defs", $defs: { a: { const: 1 } } }, "E_CONFIG", /type/],
+  ["long constants that are referred to often", repeated(1000, { enum: ["a".repeat(9000)] }), "E_LIMIT", /parts/],
+  [
+    "long names that are referred to often",
+    repeated(1000, { type: "object", properties: { ["a".repeat(9000)]: { const: 1 } } }),
+    "E_LIMIT",
+    /parts/,
   ],
   ["a thousand levels", deep(1000), "E_LIMIT", /nested deeper/],
   ["a length of a billion", { type: "string", maxLength: 1e9 }, "E_LIMIT", /maxLength/],
@@ -211,6 +252,11 @@ test.each<[string, JsonValue, string, RegExp]>([
   const refusal = { code, message: expect.stringMatching(message) as unknown };
   expect(() => automatonOf(schemaGrammar(schema))).toThrow(expect.objectContaining(refusal));
 });
+
+function repeated(times: number, schema: JsonValue): JsonValue {
+  const properties = Object.fromEntries(Array.from({ length: times }, (_, i) => [`p${i}`, { $ref: "#/$defs/x" }]));
+  return { type: "object", properties, required: Object.keys(properties), $defs: { x: schema } };
+}
 
 function doubling(levels: number): JsonValue {
   const $defs = Object.fromEntries(

@@ -45,28 +45,46 @@ type TypeName = keyof typeof ofTypes;
 /** Depth of a schema, references followed; parts of the grammar; the most that `minLength` and the like may ask for. */
 export const schemaLimits = { depth: 32, parts: 20_000, repeats: 10_000 } as const;
 
+/** Parts by now. */
+type Size = { parts: number };
+
 type Reading = {
   readonly root: Schema;
   readonly path: string;
   readonly depth: number;
-  readonly size: { parts: number };
+  readonly size: Size;
+  /** The schemas within which this one is read. */
+  readonly open: readonly Schema[];
 };
+
+/** Every so many characters of constants and of names count as a part, for references repeat them. */
+const charactersOfPart = 100;
+
+function grow(size: Size, parts: number): void {
+  size.parts += parts;
+  if (size.parts > schemaLimits.parts) throw new AppError("E_LIMIT", `schema: more than ${schemaLimits.parts} parts`);
+}
 
 /**
  * The grammar of a schema's texts: JSON on one line, properties in the schema's order, none but those it names.
+ * @param about what it is called in messages, and the parts of schemas that were read before, where several share the limit
  * @throws E_CONFIG for keywords that cannot be kept, and for what no text satisfies; E_LIMIT
  */
-export function schemaGrammar(schema: JsonValue): Grammar {
-  const root = asSchema(schema, "schema");
-  return read(root, { root, path: "schema", depth: 0, size: { parts: 0 } });
+export function schemaGrammar(
+  schema: JsonValue,
+  { path = "schema", size = { parts: 0 } }: { readonly path?: string; readonly size?: Size } = {},
+): Grammar {
+  const root = asSchema(schema, path);
+  return read(root, { root, path, depth: 0, size, open: [] });
 }
 
-function read(value: JsonValue, reading: Reading): Grammar {
-  const { path, depth, size } = reading;
+function read(value: JsonValue, { open, ...around }: Reading): Grammar {
+  const { path, depth, size } = around;
   const schema = asSchema(value, path);
+  const reading: Reading = { ...around, open: [...open, schema] };
   if (depth > schemaLimits.depth)
-    throw new AppError("E_LIMIT", `${path}: nested deeper than ${schemaLimits.depth} levels, or a reference to itself`);
-  if (++size.parts > schemaLimits.parts) throw new AppError("E_LIMIT", `schema: more than ${schemaLimits.parts} parts`);
+    throw new AppError("E_LIMIT", `${path}: nested deeper than ${schemaLimits.depth} levels, references followed`);
+  grow(size, 1);
   const rules = Object.keys(schema).filter((key) => !annotations.includes(key));
   const only = (key: string, ...beside: readonly string[]) => {
     const other = rules.find((rule) => rule !== key && !beside.includes(rule));
@@ -83,7 +101,7 @@ function read(value: JsonValue, reading: Reading): Grammar {
   }
   if ("const" in schema || "enum" in schema) {
     only("const", "enum", "type");
-    return readEnum(schema, path);
+    return readEnum(schema, reading);
   }
   if (!("type" in schema)) refuse(path, "a type, an enum, a const, anyOf or a $ref");
   const types = typesOf(schema, path);
@@ -115,16 +133,40 @@ function asList(value: JsonValue | undefined, path: string): readonly JsonValue[
 
 /** What a reference within the schema names, one level deeper. */
 function follow(reference: JsonValue, reading: Reading): [JsonValue, Reading] {
-  const { path, root, depth } = reading;
-  const found = typeof reference === "string" ? /^#\/(\$defs|definitions)\/([^/~%]+)$/.exec(reference) : null;
-  const table = found === null ? undefined : root[found[1]!];
-  const target = found !== null && isRecord(table) && Object.hasOwn(table, found[2]!) ? table[found[2]!] : undefined;
+  const { path, root, depth, open } = reading;
+  const target = targetOf(root, reference);
   if (target === undefined)
     throw new AppError(
       "E_CONFIG",
       `${path}.$ref: expected "#/$defs/NAME" of this schema, found ${describe(reference)}`,
     );
-  return [target, { ...reading, path: `${path}.$ref(${found![2]})`, depth: depth + 1 }];
+  if (isRecord(target) && open.includes(target))
+    throw new AppError(
+      "E_CONFIG",
+      `${path}.$ref: expected no reference to itself, found ${describe(reference)} within what it names`,
+    );
+  const name = String(reference).split("/").at(-1)!.slice(0, 60);
+  return [target, { ...reading, path: `${path}.$ref(${name})`, depth: depth + 1 }];
+}
+
+/** The part of a schema that a JSON pointer names (RFC 6901), as "#/$defs/NAME" or "#/properties/NAME"; undefined for none. */
+function targetOf(root: Schema, reference: JsonValue | undefined): JsonValue | undefined {
+  if (typeof reference !== "string" || !/^#(?:\/|$)/.test(reference)) return undefined;
+  let at: JsonValue | undefined = root;
+  for (const part of reference.split("/").slice(1)) {
+    const key = decoded(part)?.replaceAll("~1", "/").replaceAll("~0", "~");
+    if (key === undefined || at === null || typeof at !== "object" || !Object.hasOwn(at, key)) return undefined;
+    at = (at as Schema)[key];
+  }
+  return at;
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
 }
 
 const isRecord = (value: JsonValue | undefined): value is { [key: string]: JsonValue } =>
@@ -140,14 +182,7 @@ function readChoice(key: "anyOf" | "oneOf" | "allOf", value: JsonValue, reading:
 
 /** `oneOf` is `anyOf` where no text fits two: of different types, or objects told apart by the value of a property. */
 function requireApart(parts: readonly JsonValue[], { root, path }: Reading): void {
-  const resolved = parts.map((part) => {
-    const name =
-      isRecord(part) && typeof part["$ref"] === "string"
-        ? /^#\/(\$defs|definitions)\/([^/]+)$/.exec(part["$ref"])
-        : null;
-    const table = name === null ? undefined : root[name[1]!];
-    return name !== null && isRecord(table) ? table[name[2]!] : part;
-  });
+  const resolved = parts.map((part) => (isRecord(part) && "$ref" in part ? targetOf(root, part["$ref"]) : part));
   const values = (schema: JsonValue | undefined): JsonValue[] | undefined => {
     if (!isRecord(schema)) return undefined;
     if ("const" in schema) return [schema["const"]!];
@@ -198,7 +233,7 @@ const isWritable = (value: JsonValue): boolean =>
     ? Number.isFinite(value)
     : value === null || typeof value !== "object" || Object.values(value).every(isWritable);
 
-function readEnum(schema: Schema, path: string): Grammar {
+function readEnum(schema: Schema, { path, size }: Reading): Grammar {
   const types = "type" in schema ? typesOf(schema, path) : undefined;
   const listed = "enum" in schema ? asList(schema["enum"], `${path}.enum`) : [schema["const"]!];
   const texts = new Set(
@@ -209,6 +244,7 @@ function readEnum(schema: Schema, path: string): Grammar {
   if (kept.length === 0) refuse(path, "a value that fits type, enum and const");
   if (kept.some((value) => value.length > schemaLimits.repeats))
     throw new AppError("E_LIMIT", `${path}: a constant of more than ${schemaLimits.repeats} characters`);
+  grow(size, Math.floor(kept.reduce((sum, value) => sum + value.length, 0) / charactersOfPart));
   return choice(...kept.map(text));
 }
 
@@ -306,6 +342,8 @@ const readers: { readonly [Type in TypeName]: (schema: Schema, reading: Reading)
     const others = schema["additionalProperties"];
     if (others !== undefined && typeof others !== "boolean")
       refuse(`${path}.additionalProperties`, "true or false, found a schema", false);
+    const names = Object.keys(properties).reduce((sum, key) => sum + key.length, 0);
+    grow(reading.size, Math.floor(names / charactersOfPart));
     const members = Object.entries(properties).map(([key, value]) => ({
       isRequired: required.includes(key),
       grammar: sequence(
@@ -323,7 +361,7 @@ type Member = { readonly isRequired: boolean; readonly grammar: Grammar };
 function membersGrammar(members: readonly Member[], { size }: Reading): Grammar {
   const firstRequired = members.findIndex(({ isRequired }) => isRequired);
   const mayBeFirst = firstRequired < 0 ? members : members.slice(0, firstRequired + 1);
-  size.parts += mayBeFirst.length * members.length;
+  grow(size, mayBeFirst.length * members.length);
   const behind = members.map(({ isRequired, grammar }) => {
     const next = sequence(text(", "), grammar);
     return isRequired ? next : optional(next);

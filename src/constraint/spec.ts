@@ -56,7 +56,7 @@ export function requireSpec(section: z.infer<typeof ConstraintSection>, file: st
 
 /** JSON of a schema. Throws E_CONFIG for what is no schema, cannot be kept, or is satisfied by no text; E_LIMIT for what is too large. */
 export function schemaSpec(schema: JsonValue): ConstraintSpec {
-  requireSize(schema);
+  requireSchemaSize(schema);
   automatonOf(schemaGrammar(schema));
   return { kind: "schema", schema };
 }
@@ -132,11 +132,12 @@ function callPattern({ name, parameters }: FunctionSignature): string {
   return `${escapedName(name)}\\(${given}\\)`;
 }
 
-function requireSize(schema: JsonValue): void {
+/** Throws E_LIMIT for what nests too deep or is too long. */
+export function requireSchemaSize(schema: JsonValue, what = "schema"): void {
   if (isDeeper(schema, constraintLimits.schemaDepth))
-    throw new AppError("E_LIMIT", `schema: nested deeper than ${constraintLimits.schemaDepth} levels of JSON`);
+    throw new AppError("E_LIMIT", `${what}: nested deeper than ${constraintLimits.schemaDepth} levels of JSON`);
   if (utf8Length(JSON.stringify(schema)) > constraintLimits.schemaBytes)
-    throw new AppError("E_LIMIT", `schema: expected at most ${constraintLimits.schemaBytes} bytes`);
+    throw new AppError("E_LIMIT", `${what}: expected at most ${constraintLimits.schemaBytes} bytes`);
 }
 
 /** Looks no further down than that, so no depth overflows the stack. */

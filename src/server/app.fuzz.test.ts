@@ -51,6 +51,41 @@ const seeds: readonly (readonly [method: string, path: string, body: object | un
       tool_choice: "auto",
     },
   ],
+  [
+    "POST",
+    "/v1/chat/completions",
+    {
+      model: "tiny-0",
+      messages: [
+        user,
+        {
+          role: "assistant",
+          content: null,
+          tool_calls: ["1", "2"].map((id) => ({ id, type: "function", function: { name: "f", arguments: "{}" } })),
+        },
+        { role: "tool", tool_call_id: "2", content: "paid" },
+        { role: "tool", tool_call_id: "1", content: [{ type: "text", text: "asked" }] },
+      ],
+      max_tokens: 3,
+      stream: true,
+      tools: [
+        {
+          type: "function",
+          function: {
+            name: "f",
+            parameters: {
+              type: "object",
+              properties: { a: { $ref: "#/$defs/a" }, b: { $ref: "#/properties/a" } },
+              $defs: { a: { anyOf: [{ $ref: "#/$defs/b" }] }, b: { type: "string" } },
+            },
+            strict: true,
+          },
+        },
+      ],
+      tool_choice: { type: "function", function: { name: "f" } },
+      parallel_tool_calls: false,
+    },
+  ],
   ["POST", "/v1/completions", { model: "triage", prompt: "the weather", max_tokens: 2, logprobs: 1, echo: false }],
   [
     "POST",
@@ -65,6 +100,16 @@ const seeds: readonly (readonly [method: string, path: string, body: object | un
     "POST",
     "/v1/cloud/chat/completions",
     { model: "cloud", messages: [user], max_tokens: 2, constraint: { kind: "labels", labels: ["a", "b"] } },
+  ],
+  [
+    "POST",
+    "/v1/cloud/chat/completions",
+    {
+      model: "cloud",
+      messages: [user],
+      max_tokens: 2,
+      constraint: { kind: "tools", tools: [{ name: "f", parameters: schema }], instead: "text" },
+    },
   ],
   ["POST", "/v1/gates", { prompt: "Say what the customer wants.", truncate: "left" }],
   ["POST", "/v1/embeddings", { model: "triage", input: "the weather" }],

@@ -180,7 +180,7 @@ describe("the openai package", () => {
   }));
 
   test("gets a call of one of its tools, of the one it names, or none", async () => {
-    const { choices } = await chat({ tools, max_tokens: 60 });
+    const { choices } = await chat({ tools, tool_choice: "required", max_tokens: 60 });
     expect(choices[0]!.finish_reason).toBe("tool_calls");
     const call = choices[0]!.message.tool_calls![0]!;
     if (call.type !== "function") throw new Error("expected a call of a function");
@@ -282,6 +282,7 @@ describe("the AI SDK", () => {
       model,
       prompt: "pay my bill",
       tools: { flag: tool({ description: "flags it", inputSchema: schema }) },
+      toolChoice: "required",
     });
     expect(toolCalls.map(({ toolName, input }) => [toolName, typeof (input as { urgent: boolean }).urgent])).toEqual([
       ["flag", "boolean"],

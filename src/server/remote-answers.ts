@@ -128,8 +128,13 @@ function bodyOf({ conversation, constraint, sampled, maxTokens, logprobs }: Clou
   };
 }
 
-const messagesOf = ({ prompt, history, input }: Conversation): CloudRequest["messages"] => [
+/** Where tools were called the turns as they were sent: that host knows how its cloud model reads results. */
+const messagesOf = ({ prompt, history, input, tools }: Conversation): CloudRequest["messages"] => [
   ...(prompt === undefined ? [] : [{ role: "system" as const, content: prompt }]),
+  ...(tools?.sent ?? turnsOf(history, input)),
+];
+
+const turnsOf = (history: Conversation["history"], input: string): CloudRequest["messages"] => [
   ...history.flatMap(({ input, output }) => [
     { role: "user" as const, content: input },
     { role: "assistant" as const, content: output },

@@ -4,14 +4,17 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService, testSecret } from "../../test/support/tiny-service.ts";
 import { hmacSha256 } from "../base/hash.ts";
+import { labelsSpec } from "../constraint/spec.ts";
+import { toolsSpec } from "../constraint/tools.ts";
 import type { Pair } from "../pair/pair-file.ts";
+import { readMessages } from "./api/conversation.ts";
 import { type RemoteOptions, remoteLimits } from "./remote.ts";
 import { remoteAnswers } from "./remote-answers.ts";
 import { remoteCloud } from "./remote-cloud.ts";
 import { listenOn } from "./serve.ts";
 import { type ServiceOptions, waitingLimits } from "./service.ts";
 import type { LogLine } from "./services.ts";
-import type { CloudQuestion } from "./sides.ts";
+import { type CloudQuestion, cloudSide } from "./sides.ts";
 import type { Certificate } from "./trust/certificate.ts";
 
 const prompt = "Say what the customer wants. The labels are: billing, delivery, refund.";
@@ -304,6 +307,30 @@ describe("the ladder's highest rung", () => {
     const fetch: RemoteOptions["fetch"] = async (input, init) => far.fetch(new Request(input as string, init));
     const { answer } = remoteAnswers(whole, { url: "http://far", fetch, key: "k" });
     await expect(answer(question)).rejects.toThrow("expected a host of the same pair");
+  });
+
+  test("reads calls with their results, and calls tools, as it does on the same machine", async () => {
+    const fetch: RemoteOptions["fetch"] = async (input, init) => far.fetch(new Request(input as string, init));
+    const there = remoteAnswers(pair, { url: "http://far", fetch, key: "k" });
+    const here = cloudSide(pair, { threads: 1 });
+    const called = { name: "pay", arguments: '{"amount": 3}' };
+    const conversation = readMessages([
+      { role: "system", content: prompt },
+      { role: "user", content: "pay" },
+      { role: "assistant", tool_calls: [{ id: "1", type: "function", function: called }] },
+      { role: "tool", tool_call_id: "1", content: "paid" },
+    ]);
+    const tools = [{ name: "pay", parameters: { properties: { amount: { enum: [1, 2] } }, required: ["amount"] } }];
+    for (const instead of [undefined, "text", labelsSpec(labels)] as const) {
+      const asked = { ...question, conversation, constraint: toolsSpec(tools, instead), maxTokens: 30 };
+      const wanted = await here.answer(asked);
+      expect(wanted.text.startsWith('{"name": "pay"')).toBe(instead === undefined);
+      for (const onPiece of [undefined, () => undefined]) {
+        const { text, usage } = await there.answer(asked, onPiece);
+        expect([text, usage]).toEqual([wanted.text, wanted.usage]);
+      }
+    }
+    await here.close();
   });
 
   test("is asked so much at once and no more, and no more at the end, which waits for what is under way", async () => {

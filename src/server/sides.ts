@@ -1,6 +1,6 @@
 /** @file The models that answer: the edge model with its gates and, where it is to answer too, the cloud model as it is. */
 import { AppError } from "../base/errors.ts";
-import type { ConstraintSpec } from "../constraint/spec.ts";
+import type { AnswerSpec } from "../constraint/tools.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { type Answered, answer, type OnPiece, type Question } from "./api/answers.ts";
@@ -17,7 +17,7 @@ export type Side = {
 
 export type CloudQuestion = Pick<Question, "sampled" | "maxTokens" | "logprobs" | "tenant" | "deadline" | "signal"> & {
   readonly conversation: Conversation;
-  readonly constraint: ConstraintSpec | undefined;
+  readonly constraint: AnswerSpec | undefined;
 };
 
 /** The cloud model as it is: on this machine, or on another host. */

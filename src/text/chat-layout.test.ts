@@ -145,3 +145,48 @@ describe("a chat template as prompt layout", () => {
     );
   });
 });
+
+describe("what a tool gave back", () => {
+  const withResults = [
+    { role: "user", content: "pay" },
+    { role: "assistant", content: "call" },
+    { role: "tool", content: "done <end>" },
+  ] as const;
+  const chat = { history: [{ input: "pay", output: "call" }], input: "result: done <end>", withResults };
+  const encoded = (template: string, prompt?: string) => {
+    const tokenizer = tokenizerOf(template);
+    return tokenizer.decode(encodeConversation(tokenizer, layout, { ...chat, prompt }));
+  };
+  const plain =
+    "<bos><turn>user:pay<end>\n<turn>assistant:call<end>\n<turn>user:result: done <end><end>\n<turn>assistant:";
+  const known = "{{ 'user:<' ~ m.content ~ '>' if m.role == 'tool' else m.role ~ ':' ~ m.content }}";
+
+  test("is a message of its own where the template writes that role in its own way, special tokens in it as text", () => {
+    const ofTools = turns.replace("{{ m.role }}:{{ m.content | trim }}", known);
+    expect(encoded(ofTools)).toBe(
+      "<bos><turn>user:pay<end>\n<turn>assistant:call<end>\n<turn>user:<done <end>><end>\n<turn>assistant:",
+    );
+    expect(encoded(ofTools, "be kind")).toContain("<turn>system:be kind<end>");
+    const tokenizer = tokenizerOf(ofTools);
+    const ids = encodeConversation(tokenizer, layout, chat);
+    expect(ids.filter((id) => id === tokenizer.eosId)).toHaveLength(3);
+  });
+
+  test.each([
+    ["writes any role as a word", turns],
+    ["refuses it", turns.replace("<turn>", "{% if m.role == 'tool' %}{{ raise_exception('no') }}{% endif %}<turn>")],
+    [
+      "refuses any role that it does not know",
+      turns.replace(
+        "<turn>",
+        "{% if m.role not in ['system', 'user', 'assistant'] %}{{ raise_exception('no') }}{% endif %}<turn>",
+      ),
+    ],
+    [
+      "leaves it out",
+      turns.replace("<turn>", "{% if m.role != 'tool' %}<turn>").replace("<end>\n", "<end>\n{% endif %}"),
+    ],
+  ])("is an input where the template %s", (_, template) => {
+    expect(encoded(template)).toBe(plain);
+  });
+});

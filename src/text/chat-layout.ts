@@ -23,15 +23,40 @@ export const CHAT_TEMPLATE_LAYOUT = { kind: "chat-template" } as const satisfies
 
 export type ChatTurn = { readonly input: string; readonly output: string };
 
+/** Turns, and an input that the model is to answer. */
+export type Chat = {
+  readonly prompt?: string | undefined;
+  readonly history?: readonly ChatTurn[];
+  readonly input: string;
+  /** The same turns where tools were called: results as messages of their own, which some templates know. */
+  readonly withResults?: readonly ChatMessage[] | undefined;
+};
+
 /** A conversation up to where the model answers `input`. */
-export function encodeChat(
-  tokenizer: Tokenizer,
-  layout: ChatLayout,
-  { prompt, history = [], input }: { prompt?: string | undefined; history?: readonly ChatTurn[]; input: string },
-): number[] {
-  const messages = chatMessages(layout, prompt, history, input);
+export function encodeChat(tokenizer: Tokenizer, layout: ChatLayout, chat: Chat): number[] {
+  const { prompt, history = [], input, withResults } = chat;
+  const turns = withResults !== undefined && knowsResults(tokenizer, layout) ? withResults : turnsOf(history, input);
+  const messages = behindPrompt(layout, prompt, turns);
   if (prompt === undefined && layout.defaultSystem === "omit") return encodeAsLaterTurn(tokenizer, layout, messages);
   return encodeMessages(tokenizer, layout, messages, true);
+}
+
+/**
+ * Whether a template writes what tools give back in a way of its own, as models that were trained with tools read it. Templates that do not
+ * know the role refuse it, leave it out, or write it as any other word.
+ */
+function knowsResults(tokenizer: TemplateTokens, layout: ChatLayout): boolean {
+  const written = (role: string): string | undefined => {
+    const result = { role: role as ChatMessage["role"], content: PROBE };
+    try {
+      return render(tokenizer, layout, [...turnsOf([], PROBE_INPUT), ANSWER, result], true);
+    } catch (error) {
+      if (error instanceof AppError) return undefined;
+      throw error;
+    }
+  };
+  const result = written("tool");
+  return result?.includes(PROBE) === true && result !== written(UNHEARD)?.replaceAll(UNHEARD, "tool");
 }
 
 /** What follows an input: the answer and the token that ends the turn. */
@@ -93,20 +118,26 @@ export function encodeChatHead(tokenizer: Tokenizer, layout: ChatLayout): number
 const PROBE = "\uFDD0";
 const PROBE_INPUT = "Hello";
 const PROBE_OUTPUT = "Hi";
+const ANSWER: ChatMessage = { role: "assistant", content: PROBE_OUTPUT };
+/** A role that no template knows. */
+const UNHEARD = "utensil";
 
-function chatMessages(
+const turnsOf = (history: readonly ChatTurn[], input: string): ChatMessage[] => [
+  ...history.flatMap(({ input, output }): ChatMessage[] => [
+    { role: "user", content: input },
+    { role: "assistant", content: output },
+  ]),
+  { role: "user", content: input },
+];
+
+const chatMessages = (layout: ChatLayout, prompt: string | undefined, history: readonly ChatTurn[], input: string) =>
+  behindPrompt(layout, prompt, turnsOf(history, input));
+
+function behindPrompt(
   { system = "role" }: ChatLayout,
   prompt: string | undefined,
-  history: readonly ChatTurn[],
-  input: string,
-): ChatMessage[] {
-  const messages: ChatMessage[] = [
-    ...history.flatMap(({ input, output }): ChatMessage[] => [
-      { role: "user", content: input },
-      { role: "assistant", content: output },
-    ]),
-    { role: "user", content: input },
-  ];
+  messages: readonly ChatMessage[],
+): readonly ChatMessage[] {
   if (prompt === undefined) return messages;
   if (system === "role") return [{ role: "system", content: prompt }, ...messages];
   const [first, ...later] = messages;

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { parseTemplate, type Template } from "./bounded-template.ts";
 
-export type ChatMessage = { readonly role: "system" | "user" | "assistant"; readonly content: string };
+/** `tool`: what a tool gave back, for templates that know that role. */
+export type ChatMessage = { readonly role: "system" | "user" | "assistant" | "tool"; readonly content: string };
 
 /** A tokenizer's templates by name; the usual one is "default". Each is parsed when it is first used. */
 export type ChatTemplates = ReadonlyMap<string, Template>;

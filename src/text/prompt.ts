@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import {
+  type Chat,
   ChatLayout,
   type ChatTurn,
   encodeChat,
@@ -97,10 +98,11 @@ export function encodeLaterInput(tokenizer: Tokenizer, layout: PromptLayout, inp
 export function encodeConversation(
   tokenizer: Tokenizer,
   layout: PromptLayout,
-  { prompt, history, input }: { prompt?: string | undefined; history: readonly ChatTurn[]; input: string },
+  chat: Chat & { readonly history: readonly ChatTurn[] },
 ): number[] {
+  const { prompt, history, input } = chat;
   if (prompt !== undefined) checkPrompt(prompt);
-  if (layout.kind === "chat-template") return encodeChat(tokenizer, layout, { prompt, history, input });
+  if (layout.kind === "chat-template") return encodeChat(tokenizer, layout, chat);
   const { prompted, input: first, later, target } = encoderOf(tokenizer, layout);
   const opening = history[0]?.input ?? input;
   const turns = [prompt === undefined ? first(opening) : prompted(prompt, opening)];

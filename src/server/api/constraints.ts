@@ -3,16 +3,15 @@ import { AppError } from "../../base/errors.ts";
 import type { JsonValue } from "../../base/json.ts";
 import { type CompiledConstraint, type ConstraintCompiler, constraintCompiler } from "../../constraint/compile.ts";
 import { type ConstraintSpec, schemaSpec } from "../../constraint/spec.ts";
+import { type AnswerSpec, beginsLikeCall, type ToolsSpec, toolsSpec } from "../../constraint/tools.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import type { ChatRequest } from "./schemas.ts";
 
 export type Demand = {
-  readonly spec: ConstraintSpec | undefined;
-  /** Whether the answer is a call of a tool: `{"name": …, "arguments": …}`. */
-  readonly isCall: boolean;
+  readonly spec: AnswerSpec | undefined;
+  /** The tools of which the answer may call one. */
+  readonly tools: readonly string[];
 };
-
-type Tool = NonNullable<ChatRequest["tools"]>[number];
 
 /** Throws E_CONFIG for a schema that cannot be kept, E_USAGE for what contradicts itself. */
 export function demandOf(
@@ -25,37 +24,38 @@ export function demandOf(
       "E_USAGE",
       'response_format: JSON of any form cannot be kept to; expected {"type": "json_schema"} with a schema',
     );
-  const offered = choice === "none" ? [] : (tools ?? []);
-  if (format?.type === "json_schema") {
-    if (offered.length > 0)
-      throw new AppError("E_USAGE", "response_format, tools: expected one of the two, found both");
-    return { spec: schemaSpec(format.json_schema.schema as JsonValue), isCall: false };
-  }
-  if (format?.type === "text") return { spec: undefined, isCall: false };
+  const asked = format?.type === "json_schema" ? schemaSpec(format.json_schema.schema as JsonValue) : undefined;
   const wanted = typeof choice === "object" && choice !== null ? choice.function.name : undefined;
-  const callable = wanted === undefined ? offered : offered.filter((tool) => tool.function.name === wanted);
+  const offered = choice === "none" ? [] : (tools ?? []);
+  const callable = offered.filter(({ function: { name } }) => wanted === undefined || name === wanted);
   if (wanted !== undefined && callable.length === 0)
     throw new AppError("E_USAGE", `tool_choice: expected one of the tools, found ${JSON.stringify(wanted)}`);
   if (choice === "required" && callable.length === 0)
     throw new AppError("E_USAGE", "tool_choice: a call is required, but there are no tools");
-  if (callable.length === 0) return { spec: own, isCall: false };
-  return { spec: schemaSpec(callSchema(callable)), isCall: true };
+  if (callable.length === 0) return { spec: format?.type === "text" ? undefined : (asked ?? own), tools: [] };
+  const names = callable.map(({ function: { name } }) => name);
+  const signatures = callable.map(({ function: { name, parameters } }) => ({
+    name,
+    parameters: (parameters ?? {}) as JsonValue,
+  }));
+  if (choice === "required" || wanted !== undefined) return { spec: toolsSpec(signatures), tools: names };
+  const instead = format?.type === "text" ? "text" : insteadOf(asked, own, names);
+  return { spec: toolsSpec(signatures, instead), tools: names };
 }
 
-/** One of the calls that the tools allow. */
-function callSchema(tools: readonly Tool[]): JsonValue {
-  const calls = tools.map(({ function: { name, parameters } }): JsonValue => {
-    const given = parameters ?? { type: "object", properties: {} };
-    if ("$defs" in given || "definitions" in given)
-      throw new AppError("E_CONFIG", `tools: ${name}: parameters with definitions of their own cannot be kept to`);
-    return {
-      type: "object",
-      properties: { name: { const: name }, arguments: given as JsonValue },
-      required: ["name", "arguments"],
-      additionalProperties: false,
-    };
-  });
-  return calls.length === 1 ? calls[0]! : { anyOf: calls };
+/** What an answer is that calls no tool. A specialisation whose own answers are calls says nothing of it: then any text. */
+function insteadOf(
+  asked: ConstraintSpec | undefined,
+  own: ConstraintSpec | undefined,
+  names: readonly string[],
+): NonNullable<ToolsSpec["instead"]> {
+  if (asked !== undefined && beginsLikeCall(asked, names))
+    throw new AppError(
+      "E_USAGE",
+      'response_format, tools: expected a schema whose JSON does not begin as a call does, {"name": …, "arguments": …}',
+    );
+  if (asked !== undefined) return asked;
+  return own === undefined || own.kind === "calls" || beginsLikeCall(own, names) ? "text" : own;
 }
 
 export type ConstraintCache = { readonly compile: ConstraintCompiler; readonly bytes: () => number };
@@ -63,7 +63,7 @@ export type ConstraintCache = { readonly compile: ConstraintCompiler; readonly b
 /** `entryBytes`: what one counts at least. */
 export const constraintCacheLimits = { bytes: 2 ** 27, entryBytes: 2 ** 14 } as const;
 
-/** Compiled constraints of labels and schemas that come again: those used last, up to so many bytes. They grow while they are used. */
+/** Compiled constraints that come again: those used last, up to so many bytes. They grow while they are used. */
 export function createConstraintCache(
   { tokenizer, layout }: Pick<EdgePair, "tokenizer" | "layout">,
   maxBytes: number = constraintCacheLimits.bytes,

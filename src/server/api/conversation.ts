@@ -2,7 +2,11 @@
 import { timingSafeEqual } from "node:crypto";
 import { AppError } from "../../base/errors.ts";
 import { hmacSha256 } from "../../base/hash.ts";
+import { parseJson } from "../../base/json.ts";
+import { writeJson } from "../../constraint/json-grammar.ts";
 import type { EdgePair } from "../../pair/pair.ts";
+import type { ChatTurn } from "../../text/chat-layout.ts";
+import type { ChatMessage } from "../../text/chat-template.ts";
 import { encodeCloudPrompt, encodeConversation } from "../../text/prompt.ts";
 import type { ServedModel, SpecializedModel } from "../models.ts";
 import { requireReadable } from "./readable.ts";
@@ -11,35 +15,107 @@ import type { ChatRequest } from "./schemas.ts";
 type Message = ChatRequest["messages"][number];
 export type Conversation = {
   readonly prompt: string | undefined;
-  readonly history: readonly { readonly input: string; readonly output: string }[];
+  readonly history: readonly ChatTurn[];
   readonly input: string;
+  /** Where tools were called: the same turns as they were sent, and with results as messages of their own. */
+  readonly tools?: { readonly sent: readonly Message[]; readonly withResults: readonly ChatMessage[] } | undefined;
 };
 
-const textOf = ({ content }: Message): string =>
-  typeof content === "string" ? content : content.map(({ text }) => text).join("");
+const textOf = (content: Message["content"]): string =>
+  typeof content === "string" ? content : (content ?? []).map(({ text }) => text).join("");
 
-/** Throws E_USAGE where messages do not take turns, or the last one is not the user's. */
+/**
+ * Throws E_USAGE where messages do not take turns, the last one is not the user's or a tool's, or calls and results do not go together; E_FORMAT for arguments
+ * that are no JSON.
+ */
 export function readMessages(messages: ChatRequest["messages"]): Conversation {
   const isPrompt = ({ role }: Message): boolean => role === "system" || role === "developer";
   const first = messages.findIndex((message) => !isPrompt(message));
-  const prompts = messages.slice(0, first < 0 ? messages.length : first).map(textOf);
-  const rest = first < 0 ? [] : messages.slice(first);
-  const refuse = (expected: string, i: number): never => {
-    throw new AppError(
-      "E_USAGE",
-      `messages.${prompts.length + i}: expected ${expected}, found ${rest[i]?.role ?? "none"}`,
-    );
+  const prompts = messages.slice(0, first < 0 ? messages.length : first).map(({ content }) => textOf(content));
+  const { history, input, withResults } = readTurns(messages, prompts.length);
+  const prompt = prompts.length === 0 ? undefined : prompts.join("\n\n");
+  const hasResults = withResults.some(({ role }) => role === "tool");
+  return {
+    prompt,
+    history,
+    input,
+    ...(hasResults ? { tools: { sent: messages.slice(prompts.length), withResults } } : {}),
   };
-  rest.forEach(({ role }, i) => {
-    const wanted = i % 2 === 0 ? "user" : "assistant";
-    if (role !== wanted) refuse(`a message of the ${wanted}: after system messages the two take turns`, i);
+}
+
+/** The turns from a message on: an input and an output in turn, an input last. */
+function readTurns(messages: readonly Message[], from: number) {
+  const history: ChatTurn[] = [];
+  const withResults: ChatMessage[] = [];
+  let calls: readonly ReadCall[] = [];
+  for (let at = from; ; ) {
+    const results = readResults(messages, at, calls);
+    at += results.length;
+    const next = messages[at];
+    if (results.length === 0 && next?.role !== "user")
+      refuse(
+        at,
+        next === undefined
+          ? "a message of the user at the end, found none"
+          : next.role === "tool"
+            ? `the result of a call that the assistant made just before, found one of ${JSON.stringify(next.tool_call_id)}`
+            : `a message of the user: after system messages the two take turns, found ${next.role}`,
+      );
+    withResults.push(...results.map(({ content }): ChatMessage => ({ role: "tool", content })));
+    const said = next?.role === "user" ? [textOf(next.content)] : [];
+    withResults.push(...said.map((content): ChatMessage => ({ role: "user", content })));
+    at += said.length;
+    const lines = results.map(({ name, content }) => `Result of ${name}: ${content}`);
+    const input = [...(lines.length === 0 ? [] : [lines.join("\n")]), ...said].join("\n\n");
+    const answer = messages[at];
+    if (answer === undefined) return { history, input, withResults };
+    if (answer.role !== "assistant")
+      return refuse(at, `a message of the assistant: after system messages the two take turns, found ${answer.role}`);
+    calls = readCalls(answer, at);
+    const output = [textOf(answer.content), ...calls.map(({ text }) => text)].filter((text) => text !== "").join("\n");
+    history.push({ input, output });
+    withResults.push({ role: "assistant", content: output });
+    at++;
+  }
+}
+
+function refuse(at: number, what: string): never {
+  throw new AppError("E_USAGE", `messages.${at}: expected ${what}`);
+}
+
+type ReadCall = { readonly id: string; readonly name: string; readonly text: string };
+
+/** Calls as the models here write them. */
+function readCalls({ content, tool_calls: given }: Extract<Message, { role: "assistant" }>, at: number): ReadCall[] {
+  const sent = given ?? [];
+  if (sent.length === 0 && (content === undefined || content === null))
+    refuse(at, "content or tool_calls, found neither");
+  const twice = sent.find(({ id }, i) => sent.findIndex((other) => other.id === id) < i);
+  if (twice !== undefined) refuse(at, `calls with different ids, found ${JSON.stringify(twice.id)} twice`);
+  return sent.map(({ id, function: { name, arguments: text } }, i) => {
+    const what = `messages.${at}.tool_calls.${i}.function.arguments`;
+    return { id, name, text: writeJson({ name, arguments: text.trim() === "" ? {} : parseJson(text, { what }) }) };
   });
-  if (rest.length % 2 === 0) refuse("a message of the user at the end", rest.length);
-  const history = Array.from({ length: (rest.length - 1) / 2 }, (_, i) => ({
-    input: textOf(rest[2 * i]!),
-    output: textOf(rest[2 * i + 1]!),
+}
+
+/** The results of all calls, which stand right behind them in any order, in the order of the calls. */
+function readResults(messages: readonly Message[], from: number, calls: readonly ReadCall[]) {
+  const found = new Map<string, string>();
+  let at = from;
+  for (; calls.length > 0 && messages[at]?.role === "tool"; at++) {
+    const { tool_call_id: id, content } = messages[at] as Extract<Message, { role: "tool" }>;
+    const listed = () => calls.map((call) => JSON.stringify(call.id)).join(", ");
+    if (!calls.some((call) => call.id === id))
+      refuse(at, `the result of one of the calls ${listed()}, found one of ${JSON.stringify(id)}`);
+    if (found.has(id)) refuse(at, `one result of each call, found a second one of ${JSON.stringify(id)}`);
+    found.set(id, textOf(content));
+  }
+  return calls.map(({ id, name }) => ({
+    name,
+    content:
+      found.get(id) ??
+      refuse(at, `the result of the call ${JSON.stringify(id)} of ${name}, found ${messages[at]?.role ?? "none"}`),
   }));
-  return { prompt: prompts.length === 0 ? undefined : prompts.join("\n\n"), history, input: textOf(rest.at(-1)!) };
 }
 
 export type Encoded = {
@@ -72,10 +148,10 @@ export function encodeRead(
   conversation: Conversation,
   { specialized }: Pick<ServedModel, "specialized"> = {},
 ): Encoded {
-  const { prompt, history, input } = conversation;
+  const { prompt, history, input, tools } = conversation;
   const turns = history.flatMap((turn) => [turn.input, turn.output]);
   requireReadable({ tokenizer, edge }, [prompt ?? "", ...turns, input]);
-  const ids = encodeConversation(tokenizer, layout, conversation);
+  const ids = encodeConversation(tokenizer, layout, { prompt, history, input, withResults: tools?.withResults });
   if (prompt === undefined) return { ids, prefixTokens: 0, tokensSaved: specialized?.promptTokens ?? 0 };
   const head = encodeCloudPrompt(tokenizer, layout, prompt);
   let prefixTokens = 0;

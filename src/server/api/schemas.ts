@@ -1,6 +1,6 @@
 /** @file What may be asked over HTTP: OpenAI's requests, as far as they are understood here. The same schemas make the OpenAPI document. */
 import { z } from "zod";
-import { ConstraintSection } from "../../constraint/spec.ts";
+import { AnswerSection, toolLimits, toolName as toolNamePattern } from "../../constraint/tools.ts";
 import { SCORERS } from "../../eval/scorers/table.ts";
 import { certifyLimits } from "../trust/certify.ts";
 
@@ -10,17 +10,30 @@ export const apiLimits = {
   messages: 1000,
   stops: 16,
   stopText: 1000,
-  tools: 128,
+  tools: toolLimits.tools,
   topLogprobs: 20,
+  id: 200,
 } as const;
 
 const text = z.string().max(apiLimits.text);
+const toolName = z.string().regex(toolNamePattern);
 const Content = z.union([text, z.array(z.object({ type: z.literal("text"), text })).max(apiLimits.messages)]);
 
-const Message = z.object({
-  role: z.enum(["system", "developer", "user", "assistant"]),
-  content: Content,
+const ToolCall = z.object({
+  id: z.string().min(1).max(apiLimits.id),
+  type: z.literal("function"),
+  function: z.object({ name: toolName, arguments: text.describe("JSON of an object") }),
 });
+
+const Message = z.discriminatedUnion("role", [
+  z.object({ role: z.enum(["system", "developer", "user"]), content: Content }),
+  z.object({
+    role: z.literal("assistant"),
+    content: Content.nullish(),
+    tool_calls: z.array(ToolCall).max(apiLimits.tools).nullish(),
+  }),
+  z.object({ role: z.literal("tool"), content: Content, tool_call_id: z.string().max(apiLimits.id) }),
+]);
 
 /** What both kinds of requests share. */
 const sampling = {
@@ -43,7 +56,7 @@ const sampling = {
 const Tool = z.object({
   type: z.literal("function"),
   function: z.object({
-    name: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
+    name: toolName,
     description: z.string().max(apiLimits.text).nullish(),
     parameters: z.record(z.string(), z.json()).nullish(),
     strict: z.boolean().nullish(),
@@ -82,6 +95,7 @@ export const ChatRequest = z.object({
       z.object({ type: z.literal("function"), function: z.object({ name: z.string() }) }),
     ])
     .nullish(),
+  parallel_tool_calls: z.boolean().nullish().describe("either way an answer has one call at most"),
 });
 export type ChatRequest = z.infer<typeof ChatRequest>;
 
@@ -89,8 +103,8 @@ export const cloudModelName = "cloud";
 /** Of another host, whose names have prompts and constraints of their own. */
 export const CloudRequest = ChatRequest.omit({ constraint_of: true }).extend({
   model: z.literal(cloudModelName),
-  constraint: ConstraintSection.nullish().describe(
-    "the form that the answer keeps, as a specialisation's file says it",
+  constraint: AnswerSection.nullish().describe(
+    "the form that the answer keeps, as a specialisation's file says it, or one of tools",
   ),
 });
 export type CloudRequest = z.infer<typeof CloudRequest>;

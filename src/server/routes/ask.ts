@@ -1,10 +1,10 @@
 /** @file Asking: `/v1/chat/completions`, the same of the cloud model, and `/v1/completions`. */
 import { AppError } from "../../base/errors.ts";
-import { requireSpec } from "../../constraint/spec.ts";
+import { requireAnswerSpec } from "../../constraint/tools.ts";
 import { type Answered, answer, type OnPiece, type Question } from "../api/answers.ts";
 import { type Demand, demandOf } from "../api/constraints.ts";
 import { encodeRead, readBy, readMessages } from "../api/conversation.ts";
-import type { ChosenLogprob } from "../api/log-probabilities.ts";
+import { chatForm, completionForm, type Form } from "../api/forms.ts";
 import { requireReadable } from "../api/readable.ts";
 import { ChatRequest, CloudRequest, CompletionRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
@@ -15,21 +15,6 @@ import type { RouteContext, Services } from "../services.ts";
 import type { CloudQuestion, CloudSide } from "../sides.ts";
 
 type Body = Pick<ChatRequest, "stream" | "stream_options">;
-type Finish = Answered["finish"] | "tool_calls";
-
-/** How a kind of request writes its answers. */
-type Form = {
-  readonly whole: (answered: Answered) => object;
-  /** The first piece of a stream, where there is one before the text. */
-  readonly opening?: object;
-  /** A piece of text; undefined where nothing is told before the end. */
-  readonly piece?: (text: string, logprobs: readonly ChosenLogprob[]) => object;
-  /** What is told at the end of a stream before its reason. */
-  readonly rest?: (answered: Answered) => object;
-  readonly last: (answered: Answered) => object;
-  readonly object: { readonly whole: string; readonly piece: string };
-};
-
 /** Asks whoever answers. */
 type Ask = (signal: AbortSignal, onPiece?: OnPiece) => Promise<Answered>;
 
@@ -38,7 +23,7 @@ export async function chat(c: RouteContext, services: Services): Promise<Respons
   const body = await readBody(c, ChatRequest);
   const model = await models.find(c.var.caller.tenant, body.model);
   const like = body.constraint_of ? await models.find(c.var.caller.tenant, body.constraint_of) : model;
-  const { spec: constraint, isCall } = demandOf(body, like.specialized?.constraint);
+  const { spec: constraint, tools } = demandOf(body, like.specialized?.constraint);
   const conversation = readBy(model, readMessages(body.messages), secret);
   const asked = { ...chatted(body), ...askedBy(c, services) };
   const ask =
@@ -50,7 +35,7 @@ export async function chat(c: RouteContext, services: Services): Promise<Respons
           model,
           constraint: constraint && edge.constraints.compile(constraint),
         });
-  return respond(c, services, model, ask, body, chatForm(isCall, `call_${services.newId()}`));
+  return respond(c, services, model, ask, body, chatForm(tools, `call_${services.newId()}`));
 }
 
 /** The pair's cloud model as it is, for hosts that have none: behind the prompt that a name of theirs stands for. */
@@ -64,10 +49,10 @@ export async function chatWithCloud(c: RouteContext, services: Services): Promis
       "E_NOT_FOUND",
       "cloud: that model is on another host; ask that one, so that no question goes in circles",
     );
-  const { spec: constraint, isCall } = cloudDemand(body);
+  const { spec: constraint, tools } = cloudDemand(body);
   const conversation = readMessages(body.messages);
   const ask = byCloud(cloud, { ...chatted(body), ...askedBy(c, services), conversation, constraint });
-  return respond(c, services, { id: body.model }, ask, body, chatForm(isCall, `call_${services.newId()}`));
+  return respond(c, services, { id: body.model }, ask, body, chatForm(tools, `call_${services.newId()}`));
 }
 
 function cloudDemand({ constraint, ...body }: CloudRequest): Demand {
@@ -75,7 +60,7 @@ function cloudDemand({ constraint, ...body }: CloudRequest): Demand {
   if (!constraint) return demand;
   if (demand.spec !== undefined)
     throw new AppError("E_USAGE", "constraint: expected none beside response_format or tools");
-  return { spec: requireSpec(constraint, "body"), isCall: false };
+  return { spec: requireAnswerSpec(constraint, "body"), tools: [] };
 }
 
 export async function complete(c: RouteContext, services: Services): Promise<Response> {
@@ -173,23 +158,11 @@ async function respond(
     async (send) => {
       const chunk = (choices: readonly object[], more: object = {}) =>
         send({ ...head, object: form.object.piece, choices, ...more });
-      let isOpen = false;
-      const open = (): void => {
-        if (!isOpen && form.opening !== undefined) chunk([form.opening]);
-        isOpen = true;
-      };
-      const { piece } = form;
-      const onPiece: OnPiece | undefined =
-        piece &&
-        ((text, logprobs) => {
-          open();
-          chunk([piece(text, logprobs)]);
-        });
-      const answered = await ask(signal, onPiece);
+      const answered = await ask(signal, (text, logprobs) => {
+        for (const choice of form.pieces(text, logprobs)) chunk([choice]);
+      });
       count(answered);
-      open();
-      if (form.rest !== undefined) chunk([form.rest(answered)]);
-      chunk([form.last(answered)]);
+      for (const choice of form.ends(answered)) chunk([choice]);
       if (options?.include_usage) chunk([], { usage: answered.usage });
     },
     () => gone.abort(),
@@ -197,112 +170,4 @@ async function respond(
   );
   c.set("ended", ended);
   return response;
-}
-
-function chatForm(isCall: boolean, callId: string): Form {
-  const object = { whole: "chat.completion", piece: "chat.completion.chunk" };
-  const finishOf = ({ finish }: Answered): Finish => (isCall && finish === "stop" ? "tool_calls" : finish);
-  const shared = ({ confidence }: Answered) => (confidence === undefined ? {} : { confidence });
-  const opening = { index: 0, delta: { role: "assistant", content: isCall ? null : "" }, finish_reason: null };
-  const last = (answered: Answered) => ({
-    index: 0,
-    delta: {},
-    finish_reason: finishOf(answered),
-    ...shared(answered),
-  });
-  if (isCall)
-    return {
-      object,
-      whole: (answered) => ({
-        index: 0,
-        message: { role: "assistant", ...callOf(answered, callId) },
-        finish_reason: finishOf(answered),
-        logprobs: answered.logprobs === undefined ? null : { content: answered.logprobs },
-      }),
-      opening,
-      rest: (answered) => {
-        const { tool_calls: calls, content } = callOf(answered, callId);
-        const delta =
-          calls === undefined ? { content } : { tool_calls: calls.map((call, index) => ({ index, ...call })) };
-        return { index: 0, delta, finish_reason: null };
-      },
-      last,
-    };
-  return {
-    object,
-    whole: (answered) => ({
-      index: 0,
-      message: { role: "assistant", content: answered.text, refusal: null },
-      finish_reason: finishOf(answered),
-      logprobs: answered.logprobs === undefined ? null : { content: answered.logprobs },
-      ...shared(answered),
-    }),
-    opening,
-    piece: (text, logprobs) => ({
-      index: 0,
-      delta: { content: text },
-      finish_reason: null,
-      ...(logprobs.length === 0 ? {} : { logprobs: { content: logprobs } }),
-    }),
-    last,
-  };
-}
-
-type Call = { readonly id: string; readonly type: "function"; readonly function: { name: string; arguments: string } };
-
-/** An answer that was cut off, by its length or a stop string, is no call: it is shown as it is. */
-function callOf({ text, finish }: Answered, id: string): { content: string | null; tool_calls?: Call[] } {
-  const call = finish === "stop" ? wholeCall(text) : undefined;
-  if (call === undefined) return { content: text };
-  const { name, arguments: given } = call;
-  return {
-    content: null,
-    tool_calls: [{ id, type: "function", function: { name, arguments: JSON.stringify(given) } }],
-  };
-}
-
-function wholeCall(text: string): { name: string; arguments: unknown } | undefined {
-  try {
-    return JSON.parse(text) as { name: string; arguments: unknown };
-  } catch {
-    return undefined;
-  }
-}
-
-/** @param offset of the first token, in characters of the whole answer */
-function completionLogprobs(logprobs: readonly ChosenLogprob[] | undefined, offset = 0) {
-  if (logprobs === undefined) return null;
-  let at = offset;
-  return {
-    tokens: logprobs.map(({ token }) => token),
-    token_logprobs: logprobs.map(({ logprob }) => logprob),
-    top_logprobs: logprobs.map(({ top_logprobs: top }) =>
-      Object.fromEntries(top.map(({ token, logprob }) => [token, logprob])),
-    ),
-    text_offset: logprobs.map(({ token }) => {
-      const from = at;
-      at += token.length;
-      return from;
-    }),
-  };
-}
-
-function completionForm(): Form {
-  let told = 0;
-  return {
-    object: { whole: "text_completion", piece: "text_completion" },
-    whole: ({ text, finish, logprobs }) => ({
-      index: 0,
-      text,
-      finish_reason: finish,
-      logprobs: completionLogprobs(logprobs),
-    }),
-    piece: (text, logprobs) => {
-      const offset = told;
-      told += logprobs.reduce((sum, { token }) => sum + token.length, 0);
-      const shown = logprobs.length === 0 ? null : completionLogprobs(logprobs, offset);
-      return { index: 0, text, finish_reason: null, logprobs: shown };
-    },
-    last: ({ finish }) => ({ index: 0, text: "", finish_reason: finish, logprobs: null }),
-  };
 }
