@@ -121,9 +121,7 @@ describe("parameters", () => {
     $defs: Object.fromEntries(
       Array.from({ length: levels + 1 }, (_, level) => [
         `d${level}`,
-        level === 0
-          ? leaf
-          : { anyOf: Array.from({ length: width }, () => ({ $ref: `#/$defs/d${level - 1}` })) },
+        level === 0 ? leaf : { anyOf: Array.from({ length: width }, () => ({ $ref: `#/$defs/d${level - 1}` })) },
       ]),
     ),
   });

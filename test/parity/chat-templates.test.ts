@@ -43,6 +43,17 @@ describe.skipIf(withoutShared)("chat templates (skipped without ../shared/tokeni
     else expect(render).toThrow(`refuses the messages: ${one.refused}`);
   });
 
+  const ofLetters = (name: string): Tokenizer => {
+    const letters = [...new Set(Array.from({ length: 128 }, (_, i) => String.fromCharCode(i)))];
+    const vocab = Object.fromEntries([...letters, "<bos>"].map((token, id) => [token, id]));
+    const json = {
+      added_tokens: [{ id: letters.length, content: "<bos>", special: true, normalized: false }],
+      decoder: { type: "Fuse" },
+      model: { type: "BPE", vocab, merges: [] },
+    };
+    return createTokenizer(json, { bos_token: "<bos>", eos_token: "<bos>" }, { template: template(name) });
+  };
+
   test.each([
     ["Qwen-Qwen2.5-7B-Instruct.jinja", "<|im_start|>user\nINPUT<|im_end|>\n<|im_start|>assistant\n"],
     ["google-gemma-2-2b-it.jinja", "<bos><start_of_turn>user\nINPUT<end_of_turn>\n<start_of_turn>model\n"],
@@ -52,16 +63,26 @@ describe.skipIf(withoutShared)("chat templates (skipped without ../shared/tokeni
     ],
     ["mistralai-Mistral-Nemo-Instruct-2407.jinja", "<bos>[INST]INPUT[/INST]"],
   ])("%s begins without its default system prompt where that is omitted", (name, expected) => {
-    const letters = [...new Set(Array.from({ length: 128 }, (_, i) => String.fromCharCode(i)))];
-    const vocab = Object.fromEntries([...letters, "<bos>"].map((token, id) => [token, id]));
-    const json = {
-      added_tokens: [{ id: letters.length, content: "<bos>", special: true, normalized: false }],
-      decoder: { type: "Fuse" },
-      model: { type: "BPE", vocab, merges: [] },
-    };
-    const tokenizer = createTokenizer(json, { bos_token: "<bos>", eos_token: "<bos>" }, { template: template(name) });
+    const tokenizer = ofLetters(name);
     const layout: ChatLayout = { ...CHAT_TEMPLATE_LAYOUT, defaultSystem: "omit" };
     expect(tokenizer.decode(encodeInput(tokenizer, layout, "INPUT"))).toBe(expected);
+  });
+
+  test.each([
+    ["Qwen-Qwen2.5-7B-Instruct.jinja", "<|im_start|>user\n<tool_response>\nRESULT\n</tool_response><|im_end|>\n"],
+    ["meta-llama-Llama-3.1-8B-Instruct.jinja", '<|start_header_id|>ipython<|end_header_id|>\n\n"RESULT"<|eot_id|>'],
+    ["google-gemma-2-2b-it.jinja", "<start_of_turn>user\nAS INPUT<end_of_turn>\n"],
+    ["mistralai-Mistral-Nemo-Instruct-2407.jinja", "[INST]AS INPUT[/INST]"],
+  ])("%s: what a tool gave back is a message of its own where the template knows such messages", (name, expected) => {
+    const tokenizer = ofLetters(name);
+    const withResults: ChatMessage[] = [
+      { role: "user", content: "INPUT" },
+      { role: "assistant", content: "CALL" },
+      { role: "tool", content: "RESULT" },
+    ];
+    const chat = { history: [{ input: "INPUT", output: "CALL" }], input: "AS INPUT", withResults };
+    const text = tokenizer.decode(encodeConversation(tokenizer, CHAT_TEMPLATE_LAYOUT, chat));
+    expect(text.slice(text.indexOf("CALL"))).toContain(expected);
   });
 });
 
