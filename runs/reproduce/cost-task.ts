@@ -14,7 +14,11 @@ export const CostTask = z.discriminatedUnion("way", [
     method: z.string(),
     /** The system prompt that a method may prepare itself by. */
     prompt: z.string(),
+    /** Labelled examples of random inputs, for a method that searches by them. */
+    examples: z.int().min(0),
     tokens: z.int().min(1),
+    /** So many tokens stand before these. They are read once, before the clock runs, and their keys and values are kept. */
+    kept: z.int().min(0),
     /** Questions of a batch, one after the other. */
     questions: z.int().min(1),
     repeats,
@@ -31,5 +35,7 @@ export const CostSeen = z.strictObject({
   peakMb: z.number(),
   /** Weights that are trained; none in inference. */
   trained: z.number(),
+  /** What the method made of an instruction before the first question: seconds, bytes that are kept, labelled examples read. None in training. */
+  made: z.strictObject({ seconds: z.number(), bytes: z.number(), examples: z.number() }),
 });
 export type CostSeen = z.infer<typeof CostSeen>;

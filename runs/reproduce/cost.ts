@@ -22,6 +22,8 @@ import { type CostSeen, CostTask } from "./cost-task.ts";
 type Cost = Omit<CostSeen, "peakMb">;
 type Way = CostTask["way"];
 
+const nothing = { seconds: 0, bytes: 0, examples: 0 } as const;
+
 /** Median milliseconds, after one that is not counted. */
 async function timed(repeats: number, work: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
@@ -52,13 +54,15 @@ const ways: { readonly [W in Way]: (task: Extract<CostTask, { way: W }>) => Prom
     return {
       gigaFlops: graphProducts(buildStep(spec), { ...state, ...feeds }),
       ms,
+      made: nothing,
       trained: [...spec.parameters.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
     };
   },
-  async inference({ model: path, isPair, method: name, prompt, tokens: length, questions, repeats }) {
+  async inference({ model: path, isPair, method: name, prompt, examples, tokens: length, kept, questions, repeats }) {
     const subject = isPair ? pairSubject(await loadPair(path)) : { ...(await modelSubject(path)), layout: TEXT_LAYOUT };
     const [method] = parseMethods([name]);
-    const task = { name: "cost", stratum: "cost", kind: "cost", systemPrompt: prompt, examples: [] };
+    const labelled = Array.from({ length: examples }, (_, i) => ({ input: `question ${i}`, target: "a" }));
+    const task = { name: "cost", stratum: "cost", kind: "cost", systemPrompt: prompt, examples: labelled };
     const prepared = await method!.prepare(subject, task);
     const { model, change, prefix } = prepared;
     await using decoder = await createDecoder(model, {
@@ -66,14 +70,21 @@ const ways: { readonly [W in Way]: (task: Extract<CostTask, { way: W }>) => Prom
       ...(prefix === undefined ? {} : { prefix }),
     });
     const rng = createRng("tokens of a question");
+    const drawn = (length: number): number[] => Array.from({ length }, () => rng.int(model.config.vocab));
+    const before = drawn(kept);
     const ms = await timed(repeats, async () => {
-      for (let i = 0; i < questions; i++) {
-        const tokens = Array.from({ length }, () => rng.int(model.config.vocab));
-        await decoder.score(tokens, [[0]], { reusePrefix: false });
-      }
+      for (let i = 0; i < questions; i++)
+        await decoder.score([...before, ...drawn(length)], [[0]], { reusePrefix: kept > 0 });
     });
     await prepared.close?.();
-    return { gigaFlops: (questions * readingFlops(prepared, length)) / 1e9, ms, trained: 0 };
+    const counted = kept > 0 ? { ...prepared, prefix: { positions: kept } } : prepared;
+    const { seconds, bytes, examples: read } = prepared.cost;
+    return {
+      gigaFlops: (questions * readingFlops(counted, length)) / 1e9,
+      ms,
+      trained: 0,
+      made: { seconds, bytes, examples: read },
+    };
   },
 };
 

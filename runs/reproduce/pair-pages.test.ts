@@ -108,11 +108,12 @@ test("rv-12: each way of answering is seen in a process of its own", async () =>
 
 test("table12: a step and a batch of questions are counted and seen in processes of their own", async () => {
   const wanted = ["base, the input alone", "prompted", "MixLoRA", "gist tokens", "LoRA-Gen"];
-  const rows = costRows.filter(({ name }) => wanted.includes(name));
+  const others = ["prompted, its keys and values kept", "LLMLingua's kind, 1/2", "LoraHub"];
+  const rows = costRows.filter(({ name }) => [...wanted, ...others].includes(name));
   cpSync(at("pair/edge"), at("model"), { recursive: true });
   cpSync(at("pair/tokenizer"), at("model"), { recursive: true });
   const { text } = await table12Page(context({ model: at("model") }), rows);
-  const [training, inference] = text.split("## Inference") as [string, string];
+  const [training, inference, made] = text.split(/## (?:Inference|What an instruction)/) as [string, string, string];
   const cells = (part: string, name: string): number[] => {
     const [, row = ""] = new RegExp(`^\\| ${name} +\\|(.*)\\|$`, "m").exec(part) ?? [];
     return row === "" ? [] : row.split("|").map((cell) => Number(cell.replaceAll(",", "")));
@@ -128,6 +129,13 @@ test("table12: a step and a batch of questions are counted and seen in processes
   expect(mixlora).toBeGreaterThan(prompted!);
   expect(generated).toBe(base); // merged into plain weights
   expect(generated).toBeLessThan(prompted!);
+  const [kept, shorter, lorahub] = others.map((name) => cells(inference, name)[1]!) as number[];
+  expect(kept).toBeGreaterThan(base!); // attends to the prompt, and does not read it
+  for (const fewer of [kept!, shorter!]) expect(fewer).toBeLessThan(prompted!);
+  expect(lorahub).toBe(base);
+  expect(made).toMatch(/\| LoraHub +\| +once \| +nothing \| +0 \| +5 \|/);
+  expect(made).toMatch(/\| LLMLingua's kind, 1\/2 +\| +nothing \| +each prompt \| +100 \| +0 \|/);
+  expect(made).toMatch(/\| MixLoRA +\| +once \| +each question \| +200 \|/);
 });
 
 test("s0-table21 and s0-table24: intervals from table 2's log; without it they say what to run", async () => {

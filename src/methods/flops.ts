@@ -4,7 +4,11 @@ import { countProducts } from "../graph/products.ts";
 import { frozenParts } from "../models/frozen-model.ts";
 import type { Prepared } from "./method.ts";
 
-type Reading = Pick<Prepared, "model"> & { readonly [K in "change" | "prefix"]?: Prepared[K] | undefined };
+type Reading = Pick<Prepared, "model"> & {
+  readonly change?: Prepared["change"] | undefined;
+  /** Of keys and values that are there already, their number alone counts. */
+  readonly prefix?: { readonly positions: number } | undefined;
+};
 
 /** Floating-point operations of reading so many tokens at once, behind the prefix where there is one, and of the next token's logits. */
 export function readingCounter({ model, change, prefix }: Reading): (tokens: number) => number {
