@@ -8,6 +8,7 @@ import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { writeRunInputs } from "../../test/support/training-runs.ts";
 import { reproduce } from "./reproduce.ts";
 import type { Context } from "./row.ts";
+import type { Id } from "./table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ablations-"));
 const at = (name: string) => join(folder, name);
@@ -69,7 +70,9 @@ test("direct and indirect generators are trained, asked and compared; stopped wh
   const whole = await reproduce("table8", context(), at("whole"));
   const textOf = (outcome: typeof again) => readFileSync((outcome as { path: string }).path, "utf8");
   expect(textOf(again)).toBe(textOf(whole));
-  expect(textOf(again)).toMatch(/\| direct +\|.*\| indirect +\|.*seen there.*The paper's rows.*72\.1/s);
+  expect(textOf(again)).toMatch(
+    /\| direct \(one seed\) +\|.*\| indirect \(one seed\) +\|.*\| direct − indirect +\|.*seen there.*The paper's rows.*72\.1/s,
+  );
   // The direct one has no pool: the run's keys of it are left out.
   const keys = JSON.parse(readFileSync(at("work/runs/generation-direct-2-1.json"), "utf8")) as { generator: object };
   expect(keys.generator).toEqual({ rank: 2, alpha: 2, cloudRank: 2, generation: "direct" });
@@ -89,17 +92,49 @@ test("pages whose rows are the run's own configuration share its training and it
     return readFileSync((outcome as { path: string }).path, "utf8");
   };
   const diversity = await textOf("bn-diversity");
-  expect(diversity).toMatch(/\| with +\| +\d of 3 \|.*\| without +\| +\d of 3 \|/s);
+  expect(diversity).toMatch(
+    /\| with \(one seed\) +\| +\d of 3 \|.*\| without \(one seed\) +\| +\d of 3 \|.*\| without − with +\|/s,
+  );
   expect(diversity).toMatch(/differs from the paper's in\s.*`poolScope`\slayer/s);
   const trained = () =>
     readdirSync(at("shared/runs")).filter((name) => existsSync(at(`shared/runs/${name}/generator`)));
   expect(trained().sort()).toEqual(["as-configured-2-1", "routerNorm-none-2-1"]);
   told.length = 0;
   const validation = await textOf("s0-table22");
-  expect(validation).toMatch(/\| 0\.01 +\| +validation \|.*\| 0\.01 +\| +test \|.*The paper's rows.*\| +44\.5 \|/s);
+  expect(validation).toMatch(
+    /\| 0\.01 \(one seed\) +\| +validation \|.*\| 0\.01 \(one seed\) +\| +test \|.*The paper's rows.*\| +44\.5 \|/s,
+  );
   expect(trained()).toHaveLength(4); // two coefficients more
   expect(told.some((text) => text.startsWith("as-configured, seed"))).toBe(false);
   expect(told.some((text) => text.startsWith("ablation-as-configured"))).toBe(false); // neither trained nor asked again
+});
+
+test("no balance loss, the paper's coefficient, both routers and both generations have three seeds with the full budget, all else one", async () => {
+  const wantedBy = async (id: Id, budget: Context["budget"]) => {
+    const refused = reproduce(
+      id,
+      context({ train: undefined, pair: at("pair"), noTraining: true, budget }),
+      at("pages"),
+    );
+    const message = await refused.then(
+      () => "",
+      (error: Error) => error.message,
+    );
+    return /expected (.*) trained, found none/.exec(message)![1]!.split("; ");
+  };
+  const of = (name: string, seeds: number) => Array.from({ length: seeds }, (_, i) => `${name}-400-${i + 1}`);
+  const several = ["as-configured", "auxCoefficient-0"].flatMap((name) => of(name, 3));
+  const others = ["auxCoefficient-0.1", "auxCoefficient-0.005", "auxCoefficient-0.001"].flatMap((name) => of(name, 1));
+  expect((await wantedBy("table5", "full")).sort()).toEqual([...several, ...others].sort());
+  expect(await wantedBy("s0-table22", "full")).toEqual(expect.arrayContaining(several));
+  expect(await wantedBy("s0-table19", "full")).toEqual(expect.arrayContaining(several));
+  expect(await wantedBy("table7", "full")).toEqual([...of("strategy-gumbel", 3), ...of("as-configured", 3)]);
+  expect(await wantedBy("table8", "full")).toEqual([...of("generation-direct", 3), ...of("as-configured", 3)]);
+  const shapes = ["topK-1", "topK-4", "rank-4-alpha-4", "poolScope-layer", "routerScope-layer"];
+  const once = ["experts-4", "as-configured", "experts-12", ...shapes];
+  expect(await wantedBy("table4", "full")).toEqual(once.flatMap((name) => of(name, 1)));
+  for (const id of ["table4", "table5", "table7", "table8", "s0-table19", "s0-table22"] as const)
+    expect((await wantedBy(id, "hours")).filter((name) => !name.endsWith("-150-1"))).toEqual([]);
 });
 
 test("the run of something else than a generator is refused before anything is trained", async () => {

@@ -37,6 +37,7 @@ const runs = {
   GG: "the same with Gumbel's router (400 × 3, 2.1 h)",
   GD: "the direct generator (400 × 3, 2.1 h)",
   GS: "short generators: experts, coefficients, no BatchNorm, abstracted instructions (150 × 1 each, 2.4 h)",
+  GX: "short generators: kept experts, rank, a pool or a router per layer (150 × 1 each, 1.3 h)",
   B: "LoRA over all seen tasks, LoRAMoE, MixLoRA (5 runs of 400 steps, 3.5 h)",
   P: "soft compressors: gist and AutoCompressors (300 steps), ICAE and 500x (200 steps), 1.1 h",
   H: "per-task LoRAs for LoraHub, prefix tuning (0.5 h)",
@@ -87,8 +88,8 @@ export const loraGen = {
     kind: "trains",
     shows: "experts 4, 8, 12: AVE, HAR on six tasks",
     source: "S2 T4",
-    needs: needs("GS"),
-    takes: "0.1 h",
+    needs: needs("GS", "GX"),
+    takes: "0.3 h",
     make: table4Page,
   },
   table5: {

@@ -15,7 +15,7 @@ import {
   trainings,
 } from "../reasoning/trainings.ts";
 import type { Context } from "./row.ts";
-import { asConfigured, type Trained, trainedFolder, trainedPair, type Variant } from "./trained-pair.ts";
+import { asConfigured, isTrainedVariant, type Trained, trainedPair, type Variant } from "./trained-pair.ts";
 import { trainRun } from "./trained-run.ts";
 
 /** The models of the pair, or the model alone as both; the prompts are drawn where they are not there yet. */
@@ -74,8 +74,7 @@ function variantOf({ name, seed }: Training & { readonly name: GeneratorName }, 
 
 /** Whether there is nothing left to train of it. */
 export function isTrained({ name, seed }: Training, context: Context): boolean {
-  if (isGenerator(name))
-    return existsSync(join(trainedFolder(context.work, variantOf({ name, seed }, context)), "generator"));
+  if (isGenerator(name)) return isTrainedVariant(variantOf({ name, seed }, context), context);
   return existsSync(join(outputOf({ name, seed }, context), trainings[name].result));
 }
 

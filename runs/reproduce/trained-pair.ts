@@ -6,6 +6,7 @@ import { z } from "zod";
 import { AppError } from "../../src/base/errors.ts";
 import { checkSchema } from "../../src/base/json.ts";
 import { readJsonFile } from "../../src/base/json-file.ts";
+import { mean } from "../../src/eval/statistics.ts";
 import { readJsonl } from "../../src/files/jsonl.ts";
 import { GeneratorConfig } from "../../src/generator/config.ts";
 import { unusedKeys } from "../../src/generator/unused-keys.ts";
@@ -50,6 +51,8 @@ export type Trained = {
   readonly pair: string;
   /** The last numbers over the run's validation prompts. */
   readonly validation: Validation;
+  /** Mean of −log p over answers to the prompts of the last quarter of steps, without the balance loss. */
+  readonly training: number;
 };
 
 const Validation = z.looseObject({
@@ -60,11 +63,19 @@ const Validation = z.looseObject({
   expertLoad: z.array(z.number()).optional(),
 });
 type Validation = z.infer<typeof Validation>;
-const LogLine = z.looseObject({ validation: Validation.optional() });
+const LogLine = z.looseObject({
+  loss: z.number().optional(),
+  answerLoss: z.number().optional(),
+  validation: Validation.optional(),
+});
 
 /** The folder of a variant's run. */
-export const trainedFolder = (work: string, { name, steps, seed }: Omit<Variant, "generator">): string =>
+const trainedFolder = (work: string, { name, steps, seed }: Omit<Variant, "generator">): string =>
   join(work, "runs", `${name}-${steps}-${seed}`);
+
+/** Whether there is nothing left to train of it. */
+export const isTrainedVariant = (variant: Omit<Variant, "generator">, { work }: Pick<Context, "work">): boolean =>
+  existsSync(join(trainedFolder(work, variant), "generator"));
 
 /**
  * Trains it, or finds it trained.
@@ -78,14 +89,19 @@ export async function trainedPair(variant: Variant, runPath: string, context: Co
   const config = { ...run, output, steps, seed, generator: keysOf(run, variant) };
   await trainRun({ name: `${name}, seed ${seed}`, output, config, result: join(output, "generator") }, context);
   const pair = await linkPair(join(work, "pairs", `${name}-${steps}-${seed}`), run, output);
-  return { pair, validation: await lastValidation(runFolder(output).log) };
+  return { pair, ...(await endOf(runFolder(output).log)) };
 }
 
-async function lastValidation(path: string): Promise<Validation> {
+async function endOf(path: string): Promise<Omit<Trained, "pair">> {
   let last: Validation | undefined;
-  for await (const value of readJsonl(path)) last = checkSchema(value, LogLine, { what: path }).validation ?? last;
+  const losses: number[] = [];
+  for await (const value of readJsonl(path)) {
+    const { validation, loss, answerLoss = loss } = checkSchema(value, LogLine, { what: path });
+    last = validation ?? last;
+    if (validation === undefined && answerLoss !== undefined) losses.push(answerLoss);
+  }
   if (last === undefined) throw new AppError("E_DATA", `${path}: expected a validation, found none`);
-  return last;
+  return { validation: last, training: mean(losses.slice(-Math.ceil(losses.length / 4))) };
 }
 
 /** Those of the run and of the variant, but for keys that mean nothing beside it. */

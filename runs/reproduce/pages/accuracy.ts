@@ -27,6 +27,7 @@ import { number, paragraphs, table } from "../markdown.ts";
 import { paperTasks, table2, table6 } from "../paper.ts";
 import type { Budget, Context, Page } from "../row.ts";
 import { oneSeed, untrainedTasks } from "../shipped-pair.ts";
+import { spreadTable } from "../spread.ts";
 
 /** Tasks that the paper never trains on. */
 const unseen: readonly string[] = ["hellaswag", "winogrande", "piqa"];
@@ -132,26 +133,10 @@ export async function table26Page(context: Context): Promise<Page> {
     accuracies(lines).filter(({ method }) => /seed \d+\)$/.test(method)),
     ({ method }) => method.replace(/, seed \d+\)$/, ")"),
   );
-  const spread = (shares: readonly number[]): string => {
-    const average = mean(shares);
-    const variance = shares.reduce((sum, share) => sum + (share - average) ** 2, 0) / (shares.length - 1);
-    return shares.length < 2
-      ? number(100 * average)
-      : `${number(100 * average)} ± ${number(100 * Math.sqrt(variance), 2)}`;
-  };
-  const tasks = tasksOf([...byMethod.values()].flat());
   return {
     text: paragraphs(
       "Mean and standard deviation of accuracy in % over runs that differ in their seed alone, asked the same questions with the same five examples: first weights and dropout, not the prompts that are trained on. With two or three runs a deviation is itself hardly known. The spread over draws of examples: `fewshot-sd`.",
-      table(
-        ["method", "runs", ...tasks.map(({ task, n }) => `${task} (n ${n})`), "AVE"],
-        [...byMethod].map(([method, runs]) => [
-          method,
-          runs.length,
-          ...tasks.map(({ task }) => spread(runs.map((run) => run.tasks.find((one) => one.task === task)!.share))),
-          spread(runs.map((run) => mean(run.tasks.map(({ share }) => share)))),
-        ]),
-      ),
+      spreadTable(byMethod),
       ...trainedNote(trained),
       "## The paper's rows (Gemma-2B, two runs)",
       table(

@@ -2,14 +2,15 @@
 import { abstract, readInstructionFile } from "../../paper/abstraction.ts";
 import { instructionFile } from "../../reasoning/episodes.ts";
 import { type GeneratorName, trainings } from "../../reasoning/trainings.ts";
-import { accuracyTable } from "../ask.ts";
+import { armDifferences, armTables, validationNote, validationTable } from "../arm-tables.ts";
+import { type Arm, askGenerator, base, stepsOf } from "../arms.ts";
 import { number, paragraphs, table } from "../markdown.ts";
 import type { Context, Page } from "../row.ts";
 import { isTrained, trainedGenerator } from "../seen-tasks.ts";
 import { asConfigured } from "../trained-pair.ts";
-import { askGenerator, type Found, rowsOf, validationNote, validationTable } from "./ablations.ts";
 
-const arms = { "without instructions": "generator", "with instructions": "instructed" } as const satisfies Readonly<
+const without = "without instructions";
+const names = { [without]: "generator", "with instructions": "instructed" } as const satisfies Readonly<
   Record<string, GeneratorName>
 >;
 const seed = 1;
@@ -35,26 +36,25 @@ async function abstracted({ data }: Context): Promise<string[]> {
 }
 
 async function compared(context: Context): Promise<string[]> {
-  const { steps, rate } = trainings.instructed;
-  const missing = Object.values(arms).filter((name) => !isTrained({ name, seed }, context));
+  const { rate } = trainings.instructed;
+  const missing = Object.values(names).filter((name) => !isTrained({ name, seed }, context));
   if (context.noTraining === true && missing.length > 0)
     return [`Not trained yet, and left out (\`--no-training\`): ${missing.join(", ")}.`];
-  const found: Record<string, Found> = { base: { test: [], validation: [], runs: [] } };
-  for (const [row, name] of Object.entries(arms)) {
-    const { pair, validation } = await trainedGenerator(seed, context, name);
-    const folder = name === "generator" ? asConfigured.name : name;
-    const asked = { name: folder, steps: steps[context.budget], seed, pair, withBase: name === "generator" };
-    const answers = await askGenerator(asked, context);
-    const of = (split: "test" | "validation", isBase: boolean) =>
-      answers[split].filter(({ method }) => (method === "base") === isBase);
-    if (asked.withBase) found["base"] = { test: of("test", true), validation: of("validation", true), runs: [] };
-    found[row] = { test: of("test", false), validation: of("validation", false), runs: [validation] };
+  const arms: Arm[] = [];
+  for (const [row, name] of Object.entries(names)) {
+    const { pair, ...end } = await trainedGenerator(seed, context, name);
+    const withBase = name === "generator";
+    const folder = withBase ? asConfigured.name : name;
+    const answers = await askGenerator({ name: folder, steps: stepsOf(context), seed, pair, withBase }, context);
+    if (withBase) arms.push({ name: base, runs: [answers.base] });
+    arms.push({ name: row, runs: [{ seed, ...answers.own, end }] });
   }
   return [
-    `Two generators in the paper's configuration, ${steps[context.budget]} steps at a rate of ${rate}, one training seed: one reads prompts of the seen tasks (\`runs/reasoning\`), of the other every fourth is an abstracted instruction whose input and output are short enough. Accuracy by summed log-likelihood in %, ± one standard error over items; one example goes into the gates.`,
-    accuracyTable(rowsOf(found, "test")),
+    `Two generators in the paper's configuration, ${stepsOf(context)} steps at a rate of ${rate}, one training seed: one reads prompts of the seen tasks (\`runs/reasoning\`), of the other every fourth is an abstracted instruction whose input and output are short enough. Accuracy by summed log-likelihood in %, ± one standard error over items; one example goes into the gates.`,
+    ...armTables(arms),
+    ...armDifferences(arms, without),
     validationNote,
-    validationTable(found),
+    validationTable(arms),
     "The paper does not say what its instruction data add: it has no row without them.",
   ];
 }
