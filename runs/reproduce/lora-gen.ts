@@ -257,7 +257,7 @@ export const loraGen = {
   },
   headlines: {
     kind: "page",
-    shows: "claims in text, recomputed from the paper's cells",
+    shows: "claims in text, recomputed from the paper's cells, ours beside",
     source: "S0, S1, S2, S4",
     takes: "seconds",
     make: headlinesPage,

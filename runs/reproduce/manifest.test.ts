@@ -1,5 +1,6 @@
 /** @file Items of the manifest that are tests: what the data and the documents' own numbers say. */
 import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { readJsonFile } from "../../src/base/json-file.ts";
@@ -12,6 +13,7 @@ import { ToolsFile } from "./agent.ts";
 import { contradictions, wrongAverages } from "./contradictions.ts";
 import { countRows, type RowCounts } from "./data-counts.ts";
 import { headlines } from "./headlines.ts";
+import { keptTable } from "./kept-answers.ts";
 import { demoTools, paperTasks, table11, table23 } from "./paper.ts";
 
 const data = resolve(import.meta.dirname, "../../../shared/data");
@@ -35,6 +37,26 @@ test("rv-8: a ratio of tokens is no speed-up; the paper's CPU times have both", 
     expect(compressionRatio({ prompt: instruction, input, residual })).toBeCloseTo(ratio, 2);
     if (ratio > 1) expect(table23.baseline.ms / ms).toBeLessThan(ratio / 1.5);
   }
+});
+
+const pages = join(import.meta.dirname, "pages");
+test("rv-8: every page that prints a compression ratio prints a speed-up beside it", async () => {
+  const names = (await readdir(pages)).filter((name) => name.endsWith(".ts"));
+  const texts = await Promise.all(names.map((name) => readFile(join(pages, name), "utf8")));
+  const printing = names.filter((_, i) => /compression ratio/i.test(texts[i]!));
+  expect(printing.length).toBeGreaterThanOrEqual(6);
+  const without = printing.filter((name) => !/speed-up|times as fast/i.test(texts[names.indexOf(name)]!));
+  expect(without).toEqual([]);
+});
+
+test("headlines: the pair's row of rules is what docs/accuracy.md says of it", async () => {
+  const accuracy = await readFile(join(import.meta.dirname, "../../docs/accuracy.md"), "utf8");
+  const printed = /\| rules in new wordings and combinations \| (\d+) \|.*\| \*\*([\d.]+)\*\* \|/.exec(accuracy)!;
+  const row = /\| rules +\|([^\n]*)/
+    .exec(await keptTable())![1]!
+    .split("|")
+    .map((cell) => cell.trim());
+  expect([row[0], row[2]]).toEqual([printed[1], printed[2]]);
 });
 
 test("t2-params: a skill on all maps of SmolLM2's feed-forward blocks has less than a tenth of rank-16 LoRA's numbers", () => {

@@ -117,12 +117,27 @@ test("alpaca-abstraction: a generator with instructions among its prompts beside
     [1, 2].map((n) => `instructed, seed 1: ${n} of 2 steps`),
   );
   expect(text).toMatch(/30 instructions became 30 system prompts with 30 inputs/);
-  for (const row of ["base", "without instructions", "with instructions"])
+  for (const row of ["base", "without instructions \\(one seed\\)", "with instructions \\(one seed\\)"])
     expect(text).toMatch(new RegExp(`\\| ${row} +\\| +\\d.*on validation.*\\| ${row} +\\|`, "s"));
+  expect(text).toMatch(/\| with instructions − without instructions +\| +[+−]\d/);
   expect(text).not.toMatch(/NaN|undefined|Infinity/);
   expect(await pageOf("alpaca-abstraction", { work: at("untrained"), noTraining: true })).toMatch(
     /left out \(`--no-training`\): generator, instructed\./,
   );
+});
+
+test("headlines: ours stands beside each claim, from the logs of the pages made above; what has none is named", async () => {
+  const text = await pageOf("headlines");
+  const ours = (claim: string) => new RegExp(`^\\| ${claim}.*\\| +([^|]+?) +\\|$`, "m").exec(text)![1];
+  expect(ours("TinyLLaMA: HAR over LoRA")).toMatch(/^[−\d.]+ \(`table2`\)$/);
+  expect(ours("OPT-2.7B: times as fast as AutoCompressors")).toMatch(/^\d+\.\d\d \(`s0-table20`\)$/);
+  expect(ours("GPT4Tools untrained")).toBe("not run yet (`table3`)");
+  expect(ours("GPT4Tools trained")).toMatch(/^out, because/);
+  expect(ours("Direct generation")).toBe("not run yet (`table8`)");
+  const share = Number(/^[\d.]+/.exec(ours("TinyLLaMA: share of the sequence")!)![0]);
+  const ratio = Number(/^[\d.]+/.exec(ours("CPU: tokens with the instruction")!)![0]);
+  expect(share * ratio).toBeCloseTo(1, 1);
+  expect(text).not.toMatch(/NaN|undefined|Infinity/);
 });
 
 test("where nothing is to be trained, what is missing is left out and named", async () => {
