@@ -58,7 +58,7 @@ const wanted = {
     /\| TinyLLaMA-1\.1B +\| +34\.2 \| +44\.5 \|/,
   ],
   fig4: [/\| specialized +\| +\d of 1 /, /the paper: 3\.2×/],
-  "prompt-kinds": [/\| conversation format +\| +2 \|/, /The paper says that task descriptions/],
+  "prompt-kinds": [/\| conversation format +\| +2 \|.*\d× \| +\d+\.\d× \|/, /The paper says that task descriptions/],
   "gpt4tools-repeats": [/\| order 4 \|.*\| specialized +\| +\d/s, /± 0\.65 points/],
   baselines: [/\| prompted-3shot +\| +\d/, /\(table 6\)/],
   "s0-table20": [/\| llmlingua-4x +\| +\d.*\| specialized +\| +\d/s, /\| OPT-2\.7B, LoRA-Gen +\| +46\.3 /],

@@ -1,5 +1,6 @@
 /** @file What a kind of training brings to the loop: its graph, its start and its batches. */
 import type { Rng } from "../base/rng.ts";
+import type { RunCode } from "../eval/run-code.ts";
 import type { Feeds } from "../runtime/session.ts";
 import type { TrainingState } from "./state.ts";
 import type { StepSpec } from "./step.ts";
@@ -25,6 +26,8 @@ export type Opening = {
   readonly signal?: AbortSignal | undefined;
   /** Told how far it is with a part of it. */
   readonly onPreparing?: ((what: string, done: number, total: number) => void) | undefined;
+  /** Runs programs that the model writes, where they are rewarded and the user allows it. */
+  readonly runCode?: RunCode | undefined;
 };
 
 export type DrawBatch = (request: BatchRequest) => Feeds | Promise<Feeds>;

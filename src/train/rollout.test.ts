@@ -23,7 +23,7 @@ const questions = ["banana", "a", "naïve café an", "band", "an ananas", "banda
   ids: encodeInput(tokenizer, SPECIAL_TOKEN_LAYOUT, input),
   sample: { input, target: "an" },
 }));
-const policy = createPolicy(model, adaptation, {}, tokenizer, 1);
+const policy = createPolicy(model, adaptation, {}, tokenizer, { threads: 1 });
 afterAll(() => policy.close());
 
 test("answers that are sampled together are those that are sampled one by one, and are the same again", async () => {
@@ -54,7 +54,7 @@ test("answers that are sampled together are those that are sampled one by one, a
 test("an answer ends with the very token that ended it, where a model has several that do", async () => {
   const second = tokenizer.encode("a")[0]!;
   const config = { ...model.config, eosIds: [...model.config.eosIds, second] };
-  const several = createPolicy({ ...model, config }, adaptation, {}, tokenizer, 1);
+  const several = createPolicy({ ...model, config }, adaptation, {}, tokenizer, { threads: 1 });
   const options = { answers: 2, temperature: 0.5, maxTokens: 12, scorer: "exact", rng } as const;
   const ends = (await several.sample(state, questions, options)).flat().map(({ ids }) => ids.at(-1)!);
   await several.close();
@@ -66,4 +66,24 @@ test("what cannot be read fails for all, and the next question is answered", asy
   const strange = { ids: [model.config.vocab], sample: { input: "", target: "" } };
   await expect(policy.sample(state, [...questions, strange], options)).rejects.toMatchObject({ code: "E_LIMIT" });
   expect(await policy.sample(state, questions, options)).toHaveLength(questions.length);
+});
+
+test("programs are run one after the other, and passing is what is rewarded", async () => {
+  let running = 0;
+  const programs: string[] = [];
+  const runCode = async (program: string) => {
+    expect(++running).toBe(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    running--;
+    programs.push(program);
+    return { passed: programs.length % 2 === 1, reason: "" };
+  };
+  const rewarding = createPolicy(model, adaptation, {}, tokenizer, { threads: 1, runCode });
+  const options = { answers: 2, temperature: 0.5, maxTokens: 4, scorer: "code-run", rng } as const;
+  const rewards = (await rewarding.sample(state, questions, options)).flat().map(({ reward }) => reward);
+  await rewarding.close();
+  expect(programs).toHaveLength(2 * questions.length);
+  expect(programs.every((program) => program.endsWith("\nan\n"))).toBe(true);
+  expect(rewards.filter((reward) => reward === 1)).toHaveLength(questions.length);
+  await expect(policy.sample(state, questions, options)).rejects.toMatchObject({ code: "E_USAGE" });
 });

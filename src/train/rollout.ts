@@ -5,7 +5,8 @@ import type { Sample } from "../data/task.ts";
 import { createBatchModel } from "../decode/batch-model.ts";
 import { type Batcher, createBatcher } from "../decode/batcher.ts";
 import { generate } from "../decode/generate.ts";
-import { scorers } from "../eval/scorers/table.ts";
+import type { RunCode } from "../eval/run-code.ts";
+import { scoreLine } from "../eval/scorers/table.ts";
 import { input } from "../graph/build.ts";
 import type { FrozenModel } from "../models/frozen-model.ts";
 import { type Parts, wrapLinear } from "../nn/parts.ts";
@@ -22,6 +23,8 @@ export const rewardNames = [
   "normalized",
   "first-number",
   "first-word",
+  "last-number",
+  "math-answer",
   "json-equal",
   "function-name",
   "function-call",
@@ -29,6 +32,10 @@ export const rewardNames = [
   "regex",
 ] as const;
 export type RewardName = (typeof rewardNames)[number];
+
+/** What a training may be rewarded by besides: the last one runs what the model wrote, where the user allows it. */
+export const trainingRewardNames = [...rewardNames, "code-run"] as const;
+type TrainingRewardName = (typeof trainingRewardNames)[number];
 
 /** A question as the model reads it. */
 export type Question = { readonly ids: readonly number[]; readonly sample: Sample };
@@ -39,7 +46,7 @@ export type RolloutOptions = {
   readonly answers: number;
   readonly temperature: number;
   readonly maxTokens: number;
-  readonly scorer: RewardName;
+  readonly scorer: TrainingRewardName;
 };
 
 /** Owns a session: close it. */
@@ -65,7 +72,7 @@ export function createPolicy(
   adaptation: Adaptation,
   weights: Readonly<Record<string, WeightSource>>,
   tokenizer: Tokenizer,
-  threads: number,
+  { threads, runCode }: { readonly threads: number; readonly runCode?: RunCode | undefined },
 ): Policy {
   const { vocab, eosIds, context: capacity } = model.config;
   const shapes = [...adaptation.parameters].map(([name, { shape }]) => [name, shape] as const);
@@ -80,6 +87,7 @@ export function createPolicy(
       vocab,
     });
   const defaults = { vocab, eosIds, reusePrefix: false, now: () => performance.now() };
+  const rewardOf = createRewards(runCode && oneByOne(runCode));
   let opened: Promise<Batcher> | undefined;
 
   async function answer({ ids, sample }: Question, { maxTokens, scorer, ...options }: Asking): Promise<Sampled> {
@@ -88,7 +96,7 @@ export function createPolicy(
       const chosen: number[] = []; // the token that stopped it is part of what was decided
       const onToken = ({ id }: { readonly id: number }) => void chosen.push(id);
       const said = await generate(sequence, ids, defaults, { ...options, maxTokens, tokenizer, onToken });
-      return { ids: chosen, reward: rewardOf(scorer, sample, said.text!, said.finish) };
+      return { ids: chosen, reward: await rewardOf(scorer, sample, said.text!, said.finish) };
     } finally {
       sequence.close();
     }
@@ -118,9 +126,24 @@ export function createPolicy(
 
 type Asking = Omit<RolloutOptions, "answers"> & { readonly rng: Rng };
 
-function rewardOf(name: RewardName, { target }: Sample, answer: string, finish: string): number {
-  const { score } = scorers[name].score({ target, answer, finish: finish === "stop" ? "stop" : "length" });
-  return toReward(score, () => `scorer ${name}, where ${JSON.stringify(target.slice(0, 60))} is right`);
+type Rewards = (name: TrainingRewardName, sample: Sample, answer: string, finish: string) => Promise<number>;
+
+const createRewards =
+  (runCode: RunCode | undefined): Rewards =>
+  async (name, { target }, answer, finish) => {
+    const line = { target, answer, finish: finish === "stop" ? "stop" : "length" } as const;
+    const { scores } = await scoreLine(line, [name], runCode);
+    return toReward(scores[name]!.score, () => `scorer ${name}, where ${JSON.stringify(target.slice(0, 60))} is right`);
+  };
+
+/** Answers end together, and a program that waits for others' processors would miss its deadline. */
+function oneByOne(runCode: RunCode): RunCode {
+  let last: Promise<unknown> = Promise.resolve();
+  return (program) => {
+    const own = last.then(() => runCode(program));
+    last = own.catch(() => undefined);
+    return own;
+  };
 }
 
 /** 1 where an answer is right, −1 where it is wrong, between where it is partly so. Throws E_NAN saying which. */

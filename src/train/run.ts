@@ -9,16 +9,16 @@ import { openRun, TrainConfig } from "./recipes/table.ts";
 export type RunContext = LoopContext & {
   /** Finds what `model`, `cloud`, `edge` and `tokenizer` name; without it they are paths. */
   readonly resolveModel?: ResolveModel;
-};
+} & Pick<Opening, "runCode">;
 
 /** Reads the configuration, opens all it names, trains. Throws E_CONFIG before anything is written. */
 export async function runTraining(
   configPath: string,
-  { resolveModel = async (name) => name, ...context }: RunContext,
+  { resolveModel = async (name) => name, runCode, ...context }: RunContext,
 ): Promise<TrainingResult & { readonly output: string }> {
   const config = await readJsonFile(configPath, TrainConfig, { code: "E_CONFIG" });
   const { signal, log } = context;
-  const job = await openRun(config, resolveModel, { signal, onPreparing: tenthsOn(log) });
+  const job = await openRun(config, resolveModel, { signal, onPreparing: tenthsOn(log), runCode });
   const result = await trainLoop(config, job, context);
   return { ...result, output: config.output };
 }

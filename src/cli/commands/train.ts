@@ -8,6 +8,7 @@ import { createProgress } from "../../base/progress.ts";
 import { requireDevice } from "../../runtime/require-device.ts";
 import { recipes } from "../../train/recipes/table.ts";
 import { runTraining } from "../../train/run.ts";
+import { type AllowCodeFlag, allowCodeOption, codeRunnerOf } from "../allow-code.ts";
 import type { CliContext } from "../context.ts";
 import { formatMs } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
@@ -17,7 +18,7 @@ import { type JsonFlag, printResult } from "../output.ts";
 /** What is looked at before the run is opened. */
 const Run = z.looseObject({ device: z.enum(["cuda", "webgpu"]).optional().catch(undefined) });
 
-type Flags = JsonFlag & { readonly config?: string; readonly resume?: boolean };
+type Flags = JsonFlag & AllowCodeFlag & { readonly config?: string; readonly resume?: boolean };
 
 const examples = `
 The configuration says what is trained (its kind: ${Object.keys(recipes).join(", ")}),
@@ -37,6 +38,7 @@ export function addTrain(program: Command, context: CliContext): void {
     .description("Trains what a configuration file describes.")
     .option("--config <file>", "required: the run, as JSON")
     .option("--resume", "go on from the newest checkpoint of an earlier run")
+    .addOption(allowCodeOption())
     .addOption(jsonOption())
     .addHelpText("after", examples)
     .action((flags: Flags) => interruptible(context, (signal) => trainCommand(context, flags, signal)));
@@ -56,6 +58,7 @@ async function trainCommand(context: CliContext, flags: Flags, signal: AbortSign
     signal,
     resume: flags.resume === true,
     resolveModel: context.resolveModel,
+    runCode: await codeRunnerOf(context, flags),
   });
   const { output, steps, best } = result;
   if (result.interrupted)

@@ -1,10 +1,12 @@
 /** @file Learning by rewards: answers that are rewarded come more often, whatever is trained. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { quietContext } from "../../../test/support/toy-training.ts";
 import { configureReinforce, writeRunInputs } from "../../../test/support/training-runs.ts";
+import { createCodeRunner } from "../../eval/run-code.ts";
+import { scorers } from "../../eval/scorers/table.ts";
 import { readPeft } from "../../lora/peft-format.ts";
 import { openModel } from "../../models/model-file.ts";
 import { parameterShapes } from "../../models/parameters.ts";
@@ -45,6 +47,21 @@ test.each([
     expect((await readPeft(join(output, "adapter"), parameterShapes(edge.config))).size).toBe(3 * edge.config.layers);
 });
 
+test("held by the divergence of the published code, which looks from the base model, a run learns and its log has it", async () => {
+  const reward = { scorer: "regex", answers: 4, maxTokens: 1, baseline: "batch", klShare: 0.05 };
+  const run = async (klDirection: string) => {
+    const output = join(root, klDirection);
+    const changes = { steps: 3, reward: { ...reward, klDirection } };
+    await runTraining(await configureReinforce(root, output, changes), quietContext());
+    return logOf(output).flatMap(({ kl }) => kl ?? []);
+  };
+  const [toBase, fromBase] = [await run("toBase"), await run("fromBase")];
+  expect(fromBase).toHaveLength(3);
+  expect(fromBase[0]).toBeCloseTo(0, 4); // before the first step both are the base model
+  expect(fromBase.at(-1)).toBeGreaterThan(1e-4);
+  expect(Math.abs(fromBase[1]! / toBase[1]! - 1)).toBeGreaterThan(1e-3); // from the same first step
+});
+
 test("stopped and gone on with, it ends as one that was never stopped", async () => {
   const finish = async (name: string, stopAt?: number) => {
     const output = join(root, name);
@@ -61,4 +78,55 @@ test("stopped and gone on with, it ends as one that was never stopped", async ()
     return readFileSync(join(output, "expert.safetensors"));
   };
   expect((await finish("stopped", 2)).equals(await finish("whole"))).toBe(true);
+});
+
+test("a reward that is no number ends the run, saying which scorer gave it", async () => {
+  const broken = vi.spyOn(scorers.exact, "score").mockReturnValue({ score: Number.NaN, reason: "" });
+  try {
+    const reward = { scorer: "exact", answers: 2, maxTokens: 1 };
+    const path = await configureReinforce(root, join(root, "no-number"), { steps: 4, reward, batch: 2 });
+    await expect(runTraining(path, quietContext())).rejects.toMatchObject({
+      code: "E_NAN",
+      message: expect.stringMatching(/^reward: expected a number, found NaN: scorer exact/) as unknown,
+    });
+  } finally {
+    broken.mockRestore();
+  }
+  expect(existsSync(join(root, "no-number/expert.safetensors"))).toBe(false);
+});
+
+test("a reward that never varies ends the run, saying so and what to change", async () => {
+  const reward = { scorer: "exact", answers: 2, maxTokens: 1 }; // an answer of one token never ends, so it is never equal
+  const path = await configureReinforce(root, join(root, "stuck"), {
+    steps: 1000,
+    reward,
+    batch: 1,
+    validateEvery: 1000,
+  });
+  await expect(runTraining(path, quietContext())).rejects.toMatchObject({
+    code: "E_DATA",
+    message: expect.stringMatching(/^reward: .*found -1 for all .*take another task, scorer or temperature/) as unknown,
+  });
+  expect(logOf(join(root, "stuck")).length).toBeLessThan(999);
+});
+
+test("answers that are programs are run where that is allowed, and else nothing is begun", async () => {
+  const reward = { scorer: "code-run", answers: 2, maxTokens: 1 };
+  const output = join(root, "programs");
+  const path = await configureReinforce(root, output, { steps: 1, reward, batch: 1 });
+  await expect(runTraining(path, quietContext())).rejects.toMatchObject({
+    code: "E_USAGE",
+    message: "reward: scorer code-run runs what a model wrote: expected --allow-code, found it left out",
+  });
+  expect(existsSync(output)).toBe(false);
+  const { run } = await createCodeRunner("python3");
+  const reasons: string[] = [];
+  const runCode = async (program: string) => {
+    const ended = await run(program);
+    reasons.push(ended.reason);
+    return ended;
+  };
+  await runTraining(path, { ...quietContext(), runCode });
+  expect(reasons.length).toBeGreaterThanOrEqual(2);
+  expect(reasons.join(" ")).toMatch(/Error/); // a letter and a regular expression are no program
 });

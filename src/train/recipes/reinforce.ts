@@ -1,5 +1,6 @@
 /** @file Training by rewards: a skill of Transformer², or a LoRA, by REINFORCE with a KL to the base model. */
 import { z } from "zod";
+import { needsCode, runsAnswers } from "../../eval/scorers/table.ts";
 import { frozenSources } from "../../models/frozen-model.ts";
 import type { Feeds } from "../../runtime/session.ts";
 import { encodeInput, encodePrompted, PromptLayout, SPECIAL_TOKEN_LAYOUT } from "../../text/prompt.ts";
@@ -18,7 +19,7 @@ import {
   type RatedAnswer,
   watchRewards,
 } from "../policy-step.ts";
-import { createPolicy, type Question, rewardNames } from "../rollout.ts";
+import { createPolicy, type Question, trainingRewardNames } from "../rollout.ts";
 import type { TaskSource } from "../task-batches.ts";
 import { edgeNames, type Recipe } from "./recipe.ts";
 
@@ -36,7 +37,7 @@ export const ReinforceRun = z.strictObject({
   reward: z
     .strictObject({
       /** 1 where it finds an answer right, −1 where wrong. */
-      scorer: z.enum(rewardNames).default("exact"),
+      scorer: z.enum(trainingRewardNames).default("exact"),
       /** Answers to each question. */
       answers: count.default(1),
       /** Of their sampling, and of the distribution that is trained. */
@@ -62,11 +63,16 @@ export const reinforce: Recipe<ReinforceRun> = {
 };
 
 async function open(config: ReinforceRun, { edge: baseName }: ReinforceRun, opening?: Opening): Promise<Job> {
+  const { scorer } = config.reward;
+  if (runsAnswers(scorer) && opening?.runCode === undefined) throw needsCode(scorer, "reward: ");
   const { edge, tokenizer, source } = await openEdge(config);
   const learner = await openLearner(config, edge, baseName, opening);
   const { optimizer, recompute, reward } = config;
   const spec = policySpec(edge, learner.adaptation, reward, optimizer, optimizer.maxGradientNorm);
-  const policy = createPolicy(edge, learner.adaptation, learner.weights, tokenizer, config.threads);
+  const policy = createPolicy(edge, learner.adaptation, learner.weights, tokenizer, {
+    threads: config.threads,
+    runCode: opening?.runCode,
+  });
   const watch = watchRewards();
   const rated = async ({ rng, index, state }: BatchRequest, split: "train" | "validation"): Promise<Feeds> => {
     const isTraining = split === "train";
