@@ -10,6 +10,12 @@ export const ReadyAnswer = z.strictObject({
   store: z.enum(["reached", "out of reach"]).optional(),
 });
 
+const progress = {
+  done: z.int().optional().describe("inputs that were measured so far"),
+  total: z.int().optional(),
+  before: z.int().optional().describe("it waits: so many of the tenant's are measured before it"),
+};
+
 const [own, alias] = NameFile.options;
 export const NameAnswer = z.union([own.omit({ format: true }), alias.omit({ format: true })]);
 export const NamesAnswer = z.strictObject({
@@ -36,6 +42,10 @@ export const MadeAnswer = StoredAnswer.extend({
   warnings: z
     .array(z.string())
     .describe("what makes the gates doubtful: a prompt in another language, or one unlike those of the training"),
+  certificate: z
+    .strictObject({ status: z.enum(["running", "done"]), ...progress })
+    .optional()
+    .describe("where one was asked for; done: the same was measured before"),
 });
 
 export const ReaderAnswer = z.strictObject({
@@ -46,8 +56,7 @@ export const CertificateAnswer = z.strictObject({
   name: z.string(),
   version: z.int().positive(),
   status: z.enum(["running", "failed", "done"]),
-  done: z.int().optional().describe("inputs that were measured so far"),
-  total: z.int().optional(),
+  ...progress,
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   certificate: Certificate.omit({ prompt: true, residual: true, refined: true })
     .extend({

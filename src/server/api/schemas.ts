@@ -159,26 +159,6 @@ export const neutral: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 const Name = z.string().describe("up to 64 small letters, digits, . _ -");
-export const SpecializationRequest = z.strictObject({
-  name: Name,
-  prompt: text.describe("the system prompt; its text is not kept").optional(),
-  examples: z
-    .array(z.strictObject({ input: text, output: text }))
-    .max(apiLimits.messages)
-    .optional()
-    .describe("questions with their answers, put behind the prompt"),
-  options: z
-    .strictObject({
-      labels: z.array(z.string()).optional().describe("answers are one of these"),
-      schema: z.json().optional().describe("answers are JSON of this schema"),
-      constraint: z.literal(false).optional().describe("false: none, also where the prompt says one"),
-      truncate: z
-        .enum(["middle", "left"])
-        .optional()
-        .describe("a prompt that is too long is shortened there; without it such a prompt is refused"),
-    })
-    .optional(),
-});
 export const GatesRequest = z.strictObject({ prompt: text, truncate: z.enum(["middle", "left"]).optional() });
 export const CertificateRequest = z.strictObject({
   examples: z
@@ -217,6 +197,29 @@ export const CertificateRequest = z.strictObject({
     .describe(
       "the cheapest that scores the threshold answers, where that is not the specialisation; what it needs of the prompt's text is kept",
     ),
+});
+export const SpecializationRequest = z.strictObject({
+  name: Name,
+  prompt: text.describe("the system prompt; its text is not kept").optional(),
+  examples: z
+    .array(z.strictObject({ input: text, output: text }))
+    .max(apiLimits.messages)
+    .optional()
+    .describe("questions with their answers, put behind the prompt"),
+  options: z
+    .strictObject({
+      labels: z.array(z.string()).optional().describe("answers are one of these"),
+      schema: z.json().optional().describe("answers are JSON of this schema"),
+      constraint: z.literal(false).optional().describe("false: none, also where the prompt says one"),
+      truncate: z
+        .enum(["middle", "left"])
+        .optional()
+        .describe("a prompt that is too long is shortened there; without it such a prompt is refused"),
+    })
+    .optional(),
+  certificate: CertificateRequest.omit({ prompt: true, promptExamples: true })
+    .optional()
+    .describe("measured in the background once the name is stored, as POST …/certificate does; the prompt is known"),
 });
 export const WhyRequest = z.strictObject({
   prompt: text.optional().describe("the prompt that the name stands for: each of its sentences is left out in turn"),

@@ -1,34 +1,80 @@
 /** @file Certificates: how the specialisation that a name stands for answers, measured on the caller's inputs. */
+import type { z } from "zod";
 import { AppError } from "../../base/errors.ts";
-import { CertificateRequest } from "../api/schemas.ts";
+import { CertificateRequest, type SpecializationRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
+import type { Caller } from "../keys.ts";
 import type { RouteContext, Services } from "../services.ts";
 import { shownCertificate } from "../trust/certificate.ts";
-import { checkMeasurement, drawInputs, measure } from "../trust/measure.ts";
+import type { CertificationState } from "../trust/certifications.ts";
+import type { Measured } from "../trust/certify.ts";
+import { askedSha256, checkMeasurement, drawInputs, type Measurement, measure } from "../trust/measure.ts";
 import { promptAsMade } from "../trust/prompt-as-made.ts";
+
+type Asked = NonNullable<z.infer<typeof SpecializationRequest>["certificate"]>;
 
 /** Begins to measure, in the background. */
 export async function begin(c: RouteContext, services: Services, name: string): Promise<Response> {
-  const { store, certifications, edge, pair, cloud, refine, reference, secret, date, metrics } = services;
-  const { examples, inputs: alone, promptExamples, ...options } = await readBody(c, CertificateRequest);
-  if ((examples === undefined) === (alone === undefined))
-    throw new AppError("E_USAGE", "body: expected examples or inputs, found both or neither");
-  const inputs =
-    examples?.map(({ input, output }) => ({ input, target: output })) ?? alone!.map((input) => ({ input }));
-  const { tenant, turn } = c.var.caller;
-  const found = await store.resolve(tenant, name);
+  const { store } = services;
+  const { prompt: description, promptExamples, ...asked } = await readBody(c, CertificateRequest);
+  const { caller } = c.var;
+  const inputs = inputsOf(asked);
+  const found = await store.resolve(caller.tenant, name);
   const content = await store.read(found.object);
-  const prompt = promptAsMade(options.prompt, promptExamples);
-  const measurement = { ...options, prompt, content, object: found.object, inputs, reference, tenant };
+  const prompt = promptAsMade(description, promptExamples);
+  const measurement = measurementOf(services, caller, name, {
+    ...asked,
+    content,
+    object: found.object,
+    inputs,
+    prompt,
+  });
+  return c.json({ name: found.name, version: found.version, ...beginMeasuring(services, caller, measurement) }, 202);
+}
+
+/** Throws E_USAGE unless there are either examples or inputs. */
+export function inputsOf({ examples, inputs }: Pick<Asked, "examples" | "inputs">): Measured[] {
+  if ((examples === undefined) === (inputs === undefined))
+    throw new AppError("E_USAGE", "certificate: expected examples or inputs, found both or neither");
+  return examples?.map(({ input, output }) => ({ input, target: output })) ?? inputs!.map((input) => ({ input }));
+}
+
+/** Throws E_USAGE for what does not fit together. */
+export function measurementOf(
+  { reference, secret }: Services,
+  { tenant }: Caller,
+  name: string,
+  asked: Omit<Asked, "examples" | "inputs"> & Pick<Measurement, "content" | "object" | "inputs" | "prompt">,
+): Measurement {
+  const { content, object, inputs, prompt, scorer, threshold, refine, fallback } = asked;
+  const measurement = { content, object, inputs, prompt, scorer, threshold, refine, fallback, reference, tenant };
   checkMeasurement(name, measurement, { secret });
+  return measurement;
+}
+
+function beginMeasuring(services: Services, { tenant, turn }: Caller, measurement: Measurement): CertificationState {
+  const { store, certifications, edge, pair, cloud, refine, secret, date, metrics } = services;
   const total = drawInputs(measurement).measured.length;
-  const state = certifications.begin(tenant, found.object, total, async (onProgress, signal) => {
+  return certifications.begin(tenant, measurement.object, total, async (onProgress, signal) => {
     const asking = { edge, pair, cloud, refine, secret, date, turn, onAnswer: metrics.certified };
     const certificate = await measure(measurement, asking, { onProgress, signal });
     await store.certify(tenant, certificate);
     return certificate;
   });
-  return c.json({ name: found.name, version: found.version, ...state }, 202);
+}
+
+/** Of a name that was just stored: begins unless the same was measured of its content, or its content is being measured. */
+export async function beginUnlessKnown(
+  services: Services,
+  caller: Caller,
+  measurement: Measurement,
+): Promise<CertificationState | { readonly status: "done" }> {
+  const { tenant } = caller;
+  const state = services.certifications.state(tenant, measurement.object);
+  if (state?.status === "running") return state;
+  const known = await services.store.certificate(tenant, measurement.object);
+  if (known?.askedSha256 === askedSha256(measurement)) return { status: "done" };
+  return beginMeasuring(services, caller, measurement);
 }
 
 /** What is known: how far it is, that it failed, or the certificate; an earlier one beside the first two. */

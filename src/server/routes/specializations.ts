@@ -2,6 +2,7 @@
 import { createHmac } from "node:crypto";
 import { join, normalize } from "node:path";
 import { AppError } from "../../base/errors.ts";
+import { sha256 } from "../../base/hash.ts";
 import { findConstraint } from "../../constraint/find.ts";
 import { type ConstraintSpec, labelsSpec, schemaSpec } from "../../constraint/spec.ts";
 import { languageWarnings, unlikeWarnings } from "../../pair/prompt-warnings.ts";
@@ -23,6 +24,7 @@ import { requireName } from "../store/names.ts";
 import type { StoredName } from "../store/store.ts";
 import { diffCertificates } from "../trust/certificate-diff.ts";
 import { within } from "../within.ts";
+import { beginUnlessKnown, inputsOf, measurementOf } from "./certificates.ts";
 
 const described = ({ format: _, ...rest }: StoredName) => rest;
 
@@ -46,7 +48,7 @@ export async function listModels(c: RouteContext, { store, models }: Services): 
 
 export async function make(c: RouteContext, services: Services): Promise<Response> {
   const { store, cloudPass, secret, models, pair } = services;
-  const { name, prompt, examples, options = {} } = await readBody(c, SpecializationRequest);
+  const { name, prompt, examples, options = {}, certificate: asked } = await readBody(c, SpecializationRequest);
   refuseBase(name, models);
   if (prompt === undefined && (examples ?? []).length === 0)
     throw new AppError("E_USAGE", "body: expected a prompt, examples or both, found neither");
@@ -54,7 +56,9 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
     throw new AppError("E_USAGE", "specialise: there is no cloud model here; push a specialisation made elsewhere");
   const shots = (examples ?? []).map(({ input, output }) => ({ input, target: output }));
   const text = renderSystemPrompt({ ...(prompt === undefined ? {} : { description: prompt }), examples: shots });
-  const { tenant } = c.var.caller;
+  const inputs = asked && inputsOf(asked);
+  const { caller } = c.var;
+  const { tenant } = caller;
   const constraint = constraintOf(prompt, options);
   const { truncate } = options;
   /** The same question has the same answer, for as long as the same reads the prompts. */
@@ -73,7 +77,11 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
         : await store.read(known.object);
     return { key, known, content };
   });
+  const object = sha256(encodeSpecialization(content));
+  const measurement =
+    inputs && measurementOf(services, caller, name, { ...asked, content, object, inputs, prompt: text });
   const stored = await store.put(tenant, name, content, key);
+  const certificate = measurement && (await beginUnlessKnown(services, caller, measurement).catch(madeAll(stored)));
   return c.json(
     {
       ...stored,
@@ -81,10 +89,19 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
       cloudMs: known === undefined ? (content.ms?.cloud ?? null) : null,
       constraint: content.constraint ?? null,
       warnings: [...languageWarnings(prompt ?? text), ...unlikeWarnings(content)],
+      ...(certificate === undefined ? {} : { certificate }),
     },
     stored.isNew ? 201 : 200,
   );
 }
+
+/** Throws on what its certificate ended with, saying that the name is there all the same: the request may be sent again. */
+const madeAll =
+  ({ name, version }: { readonly name: string; readonly version: number }) =>
+  (error: unknown): never => {
+    if (!(error instanceof AppError)) throw error;
+    throw new AppError(error.code, `${name}@${version} is made all the same; ${error.message}`, { cause: error });
+  };
 
 /** Throws E_DEADLINE where the cloud model takes too long with a prompt. */
 const inTime = <T>(c: RouteContext, { promptMs }: Services, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>

@@ -70,6 +70,8 @@ export const Certificate = z.strictObject({
   leftOut: z.int().min(0),
   /** Of those scored, how many were too long for one of the parties, which scores 0 on them. */
   failed: z.int().min(0),
+  /** Of what was asked to be measured: inputs, labels, scorer, threshold and the like. What has the same hash was measured already. */
+  askedSha256: Sha256.optional(),
   /** Of all inputs with what was expected of them: the same inputs have the same hash. */
   inputsSha256: Sha256,
   parties: z.strictObject({

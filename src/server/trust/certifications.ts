@@ -1,24 +1,32 @@
-/** @file Certificates in the making: a few at a time, each in the background, its end kept in the store. */
+/** @file Certificates in the making: a few at a time, one of each tenant, each in the background, its end kept in the store. */
 import { AppError } from "../../base/errors.ts";
 import { tellError } from "../errors.ts";
 import type { Certificate } from "./certificate.ts";
 
+type Measuring = {
+  readonly status: "running";
+  readonly done: number;
+  readonly total: number;
+  /** It waits: so many of the tenant's are measured before it. */
+  readonly before?: number;
+};
+
 export type CertificationState =
-  | { readonly status: "running"; readonly done: number; readonly total: number }
+  | Measuring
   | { readonly status: "failed"; readonly error: { readonly code: string; readonly message: string } };
 
 export type Certifications = {
   /**
-   * Begins to measure.
+   * Begins to measure, or waits until it is its turn.
    * @param work tells of its progress, and ends with the certificate, which is in the store by then
-   * @throws E_BUSY where one of the tenant's is being measured already, or too many others are
+   * @throws E_BUSY where the same content is being measured already, or too many others wait
    */
   begin(
     tenant: string,
     object: string,
     total: number,
     work: (tell: (done: number) => void, signal: AbortSignal) => Promise<Certificate>,
-  ): CertificationState;
+  ): Measuring;
   /** undefined: nothing is being measured, and nothing failed. */
   state(tenant: string, object: string): CertificationState | undefined;
   /** Ends what is being measured, and forgets what failed. */
@@ -27,8 +35,11 @@ export type Certifications = {
   close(): Promise<void>;
 };
 
-export const certificationLimits = { running: 4, remembered: 1000 } as const;
+/** `waiting`: for their turn; each holds what it is to measure. */
+export const certificationLimits = { running: 4, waiting: 64, waitingOfTenant: 48, remembered: 1000 } as const;
 
+type Work = Parameters<Certifications["begin"]>[3];
+type Waiting = { readonly tenant: string; readonly object: string; readonly work: Work };
 type Running = { readonly object: string; readonly stop: AbortController; readonly ended: Promise<void> };
 
 /** @param log told of what failed without being thrown on purpose */
@@ -36,6 +47,7 @@ export function createCertifications(log: (error: unknown) => void): Certificati
   const states = new Map<string, CertificationState>();
   /** By tenant: one at a time of each. */
   const running = new Map<string, Running>();
+  const waiting: Waiting[] = [];
   let isEnding = false;
   const keyOf = (tenant: string, object: string): string => `${tenant}/${object}`;
 
@@ -48,7 +60,49 @@ export function createCertifications(log: (error: unknown) => void): Certificati
     }
   }
 
+  /** Those that wait and may begin now, in their order. */
+  function beginNext(): void {
+    while (!isEnding && running.size < certificationLimits.running) {
+      const at = waiting.findIndex(({ tenant }) => !running.has(tenant));
+      if (at < 0) return;
+      const [next] = waiting.splice(at, 1);
+      start(next!);
+    }
+  }
+
+  function start({ tenant, object, work }: Waiting): void {
+    const key = keyOf(tenant, object);
+    const stop = new AbortController();
+    const tell = (done: number): void => {
+      const state = states.get(key);
+      if (state?.status === "running") states.set(key, { ...state, done });
+    };
+    const ended = work(tell, stop.signal)
+      .then(
+        () => void states.delete(key),
+        (error: unknown) => {
+          if (!(error instanceof AppError)) log(error);
+          const { code, message } = tellError(error).body.error;
+          remember(key, { status: "failed", error: { code, message } });
+        },
+      )
+      .finally(() => {
+        running.delete(tenant);
+        beginNext();
+      });
+    running.set(tenant, { object, stop, ended });
+  }
+
+  /** Where it waits: its place among those of the tenant. */
+  function stateOf(tenant: string, object: string): CertificationState | undefined {
+    const state = states.get(keyOf(tenant, object));
+    const at = waiting.filter((each) => each.tenant === tenant).findIndex((each) => each.object === object);
+    return state?.status === "running" && at >= 0 ? { ...state, before: at + (running.has(tenant) ? 1 : 0) } : state;
+  }
+
   async function cancel(tenant: string, object: string): Promise<void> {
+    const at = waiting.findIndex((each) => each.tenant === tenant && each.object === object);
+    if (at >= 0) waiting.splice(at, 1);
     const found = running.get(tenant);
     if (found?.object === object) {
       found.stop.abort();
@@ -59,34 +113,22 @@ export function createCertifications(log: (error: unknown) => void): Certificati
 
   return {
     begin(tenant, object, total, work) {
-      if (running.has(tenant))
-        throw new AppError("E_BUSY", "certificate: another one of yours is being measured; ask again later");
-      if (isEnding || running.size >= certificationLimits.running)
-        throw new AppError("E_BUSY", `certificate: ${running.size} are being measured: ask again later`);
       const key = keyOf(tenant, object);
-      const begun: CertificationState = { status: "running", done: 0, total };
-      remember(key, begun);
-      const stop = new AbortController();
-      const tell = (done: number): void => {
-        if (states.get(key)?.status === "running") states.set(key, { ...begun, done });
-      };
-      const ended = work(tell, stop.signal)
-        .then(
-          () => void states.delete(key),
-          (error: unknown) => {
-            if (!(error instanceof AppError)) log(error);
-            const { code, message } = tellError(error).body.error;
-            remember(key, { status: "failed", error: { code, message } });
-          },
-        )
-        .finally(() => running.delete(tenant));
-      running.set(tenant, { object, stop, ended });
-      return begun;
+      if (states.get(key)?.status === "running")
+        throw new AppError("E_BUSY", "certificate: this one is being measured already; ask again later");
+      const own = waiting.filter((each) => each.tenant === tenant).length;
+      if (isEnding || waiting.length >= certificationLimits.waiting || own >= certificationLimits.waitingOfTenant)
+        throw new AppError("E_BUSY", `certificate: ${waiting.length} wait to be measured: ask again later`);
+      remember(key, { status: "running", done: 0, total });
+      waiting.push({ tenant, object, work });
+      beginNext();
+      return stateOf(tenant, object) as Measuring;
     },
-    state: (tenant, object) => states.get(keyOf(tenant, object)),
+    state: stateOf,
     cancel,
     async close() {
       isEnding = true;
+      waiting.length = 0;
       for (const { stop } of running.values()) stop.abort();
       await Promise.all([...running.values()].map(({ ended }) => ended));
     },

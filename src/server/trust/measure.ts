@@ -1,7 +1,7 @@
 /** @file From a specialisation of the store to its certificate: what the route and the command share. */
 import { timingSafeEqual } from "node:crypto";
 import { AppError } from "../../base/errors.ts";
-import { hmacSha256 } from "../../base/hash.ts";
+import { hmacSha256, sha256 } from "../../base/hash.ts";
 import { createRng } from "../../base/rng.ts";
 import { utf8Length } from "../../base/utf8.ts";
 import { version } from "../../base/version.ts";
@@ -64,6 +64,14 @@ export function drawInputs({ inputs, refine = 0, object }: Pick<Measurement, "in
   return { fitted: drawn.slice(0, refine), measured: drawn.slice(refine) };
 }
 
+/** Of what is asked to be measured of a content. */
+export function askedSha256({ inputs, prompt, reference, ...asked }: Omit<Measurement, "content" | "object">): string {
+  const { scorer = null, threshold = null, refine = 0, fallback = false } = asked;
+  const model = inputs.every(({ target }) => target !== undefined) ? null : (reference?.model ?? null);
+  const texts = inputs.map(({ input, target = null }) => [input, target]);
+  return sha256(JSON.stringify([texts, prompt !== undefined, model, scorer, threshold, refine, fallback]));
+}
+
 /** Longest answer of a question that is measured. */
 export const answerTokens = 128;
 
@@ -121,10 +129,11 @@ export function requirePromptOf(
 
 /** @throws as `certify`; E_MISMATCH for a specialisation of another pair */
 export async function measure(
-  { content, object, inputs, prompt, reference, scorer, threshold, refine = 0, fallback, tenant }: Measurement,
+  measurement: Measurement,
   { edge, pair, cloud, refine: refineGates, date, turn, onAnswer }: MeasuringWith,
   { onProgress, signal }: { onProgress?: (done: number, total: number) => void; signal?: AbortSignal | undefined } = {},
 ): Promise<Certificate> {
+  const { content, object, inputs, prompt, reference, scorer, threshold, refine = 0, fallback, tenant } = measurement;
   const isLabelled = inputs.every(({ target }) => target !== undefined);
   const model = isLabelled || prompt === undefined ? undefined : reference;
   const refer =
@@ -230,6 +239,7 @@ export async function measure(
     at: date().toISOString(),
     version,
     reference: from,
+    askedSha256: askedSha256(measurement),
     ...measured,
     ...(refine === 0 ? {} : { refinedOn: refine }),
     ...(fallback && rung && rung !== "specialized" ? { answers: rung, ...keeps[rung] } : {}),

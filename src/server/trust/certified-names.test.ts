@@ -1,0 +1,76 @@
+/** @file Names that are made with a certificate, in one request. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openTinyPair } from "../../../test/support/tiny-pair.ts";
+import { openTinyService, type TinyService } from "../../../test/support/tiny-service.ts";
+import { MadeAnswer } from "../api/answer-schemas.ts";
+import type { Certificate } from "./certificate.ts";
+
+const prompt = "Say what the customer wants.";
+const labels = ["a", "b", "c"];
+const examples = [
+  { input: "pay my bill", output: "a" },
+  { input: "hello", output: "b" },
+];
+
+let service: TinyService;
+beforeAll(async () => {
+  service = await openTinyService(await openTinyPair());
+});
+afterAll(() => service.close());
+
+async function make(name: string, certificate: unknown, more: object = {}) {
+  const response = await service.ask("/v1/specializations", {
+    ...{ name, prompt, options: { labels }, certificate },
+    ...more,
+  });
+  const body = (await response.json()) as Record<string, unknown>;
+  return { status: response.status, body };
+}
+async function ended(name: string): Promise<Certificate> {
+  for (;;) {
+    const response = await service.ask(`/v1/specializations/${name}/certificate`);
+    const found = (await response.json()) as { status: string; certificate: Certificate };
+    if (found.status !== "running") return found.certificate;
+    await new Promise((done) => setImmediate(done));
+  }
+}
+
+test("a name is made and measured by one request, and the same again measures nothing", async () => {
+  const { status, body } = await make("triage", { examples });
+  expect([status, MadeAnswer.parse(body).certificate]).toEqual([201, { status: "running", done: 0, total: 2 }]);
+  const certificate = await ended("triage");
+  expect(certificate).toMatchObject({ object: body["object"], inputs: 2, reference: { kind: "labels" } });
+  expect(certificate.parties.prompted).toBeDefined(); // the prompt is known
+  expect(await make("triage", { examples })).toMatchObject({ status: 200, body: { certificate: { status: "done" } } });
+  const other = await make("triage", { examples, scorer: "normalized" });
+  expect(other).toMatchObject({ status: 200, body: { isNew: false, certificate: { status: "running" } } });
+  expect((await ended("triage")).scorer).toBe("normalized");
+  expect((await make("triage", undefined)).body).not.toHaveProperty("certificate");
+});
+
+test("examples that a name is made of are shown to the prompted model too", async () => {
+  const { body } = await make("shown", { inputs: ["pay my bill"] }, { examples: [{ input: "hi", output: "c" }] });
+  expect(body).toMatchObject({ certificate: { status: "running" } });
+  expect(await ended("shown")).toMatchObject({ inputs: 1, reference: { kind: "prompted-edge" } });
+});
+
+test("one after the other: what waits says so", async () => {
+  const many = { inputs: Array.from({ length: 30 }, (_, i) => `message ${i}`) };
+  await make("first", many, { prompt: "Shout." });
+  const second = await make("second", many, { prompt: "Whisper." });
+  expect(second).toMatchObject({ status: 201, body: { certificate: { status: "running", before: 1 } } });
+  const again = await make("second", many, { prompt: "Whisper." });
+  expect(again).toMatchObject({ status: 200, body: { certificate: { status: "running" } } });
+  expect((await ended("second")).inputs).toBe(30);
+});
+
+test.each([
+  ["neither examples nor inputs", {}, "examples or inputs"],
+  ["a label that there is not", { examples: [{ input: "x", output: "nothing" }] }, "one of the labels"],
+  ["too few inputs for a verdict", { examples, threshold: 0.9 }, "at least 20"],
+  ["the prompt once more", { examples, prompt }, "prompt"],
+])("%s: refused with the reason, and no name is made", async (_, certificate, why) => {
+  const { status, body } = await make("refused", certificate);
+  expect([status, JSON.stringify(body)]).toEqual([400, expect.stringContaining(why)]);
+  expect((await service.ask("/v1/specializations/refused")).status).toBe(404);
+});
