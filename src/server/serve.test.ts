@@ -137,6 +137,41 @@ test("a client that takes nothing of its answer is cut off, which calls the answ
   await listening.close();
 });
 
+test("a client that does not come to the end of its head, or of its body, is told so and cut off, sending on or not; others are answered", async () => {
+  const short = { ...patience, headersMs: 40, requestMs: 80, lookMs: 10 };
+  const called: string[] = [];
+  const fetch = async (request: Request) => {
+    called.push(request.method);
+    return new Response(await request.text());
+  };
+  const listening = await listenOn(fetch, { host: "127.0.0.1", port: 0, patience: short });
+  const head = asked.slice(0, -2);
+  const body = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n{";
+  const slow = [
+    { begun: head, more: "" },
+    { begun: head, more: "x" },
+    { begun: body, more: "" },
+    { begun: body, more: " " },
+  ];
+  const told = slow.map(async ({ begun, more }) => {
+    const socket = await open(listening, begun);
+    let text = "";
+    socket.on("data", (piece) => {
+      text += String(piece);
+    });
+    const gone = once(socket, "close");
+    const drip = setInterval(() => socket.write(more), 5); // a byte at a time
+    await gone;
+    clearInterval(drip);
+    return text;
+  });
+  const quick = await open(listening, asked);
+  expect(String((await once(quick, "data"))[0])).toContain("200 OK");
+  for (const text of await Promise.all(told)) expect(text).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
+  expect(called.sort()).toEqual(["GET", "POST", "POST"]); // half a head calls nobody
+  await listening.close();
+});
+
 test("what is not done in the time that there is at the end is cut off, and tells whoever works on it", async () => {
   let signal: AbortSignal | undefined;
   const never = new Promise<Response>(() => undefined);

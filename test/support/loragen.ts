@@ -7,7 +7,7 @@ import { runCli } from "../../src/cli/program.ts";
 import { recordingContext } from "./cli-context.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
-const main = join(root, "dist/cli/main.js");
+export const main = join(root, "dist/cli/main.js");
 
 export type Finished = { readonly status: number | null; readonly stdout: string; readonly stderr: string };
 type Options = { readonly stdin?: string; readonly env?: Readonly<Record<string, string>> };
