@@ -71,7 +71,10 @@ export async function killServe({ kills, seed, folder, say = () => undefined }: 
     });
     const moment = createMoment(moments.least + rng.int(moments.most - moments.least));
     const work = told.map((own, i) =>
-      change(service.url, pair, `${i}`, own, rng.split(`${kill} ${i}`), moment.answered),
+      change(service.url, pair, `${i}`, own, rng.split(`${kill} ${i}`), moment.answered).catch((error: Error) => {
+        problems.push(`kill ${kill}: before it ${error.message}`);
+        moment.failed();
+      }),
     );
     await moment.come;
     const isAmidst = rng.next() < 0.7;
@@ -102,7 +105,7 @@ const turn = () => new Promise<void>((done) => setImmediate(done));
 const closed = (child: ChildProcess) => new Promise<void>((done) => child.once("close", () => done()));
 
 /** Comes with so many answers. */
-function createMoment(answers: number): { readonly come: Promise<void>; readonly answered: () => void } {
+function createMoment(answers: number): Record<"answered" | "failed", () => void> & { readonly come: Promise<void> } {
   let left = answers;
   let isHere: () => void = () => undefined;
   const come = new Promise<void>((done) => {
@@ -113,6 +116,7 @@ function createMoment(answers: number): { readonly come: Promise<void>; readonly
     answered() {
       if (--left === 0) isHere();
     },
+    failed: isHere,
   };
 }
 
