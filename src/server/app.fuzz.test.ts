@@ -126,6 +126,7 @@ const seeds: readonly (readonly [method: string, path: string, body: object | un
     "/metrics",
     "/openapi.json",
     "/v1/models",
+    "/v1/models/triage@1",
     "/v1/gates",
     "/v1/specializations",
     "/v1/specializations/triage@1",

@@ -39,6 +39,21 @@ describe("the openai package", () => {
     expect(data.map(({ id }) => id)).toEqual(["tiny-0", "labels", "triage"]);
   });
 
+  test("retrieves one of them: the base model, a name, a version, another name; and is told of one that is not there", async () => {
+    await service.ask("/v1/specializations", { name: "shown", prompt: "Answer in capitals." });
+    await service.ask("/v1/specializations", { name: "shown", prompt: "Count the words of the message." });
+    await service.ask("/v1/aliases", { name: "shown-live", target: "shown@1" });
+    const listed = (await openai.models.list()).data;
+    for (const id of ["tiny-0", "shown", "shown-live"])
+      expect(await openai.models.retrieve(id)).toEqual(listed.find((model) => model.id === id));
+    const version = { id: "shown@1", object: "model", root: "shown@1", parent: "tiny-0" };
+    expect(await openai.models.retrieve("shown@1")).toMatchObject(version);
+    for (const id of ["nobody", "shown@7", "Not A Name", "team/shown"])
+      await expect(openai.models.retrieve(id)).rejects.toMatchObject({ status: 404, code: "E_NOT_FOUND" });
+    for (const name of ["shown-live", "shown"])
+      await service.ask(`/v1/specializations/${name}`, undefined, { method: "DELETE" });
+  });
+
   test("gets the answer that the answerer of the merged model gives, and what was saved", async () => {
     const { version: _, ...resolved } = await service.store.resolve("main", "triage");
     const specialization = await service.store.read(resolved.object);

@@ -8,6 +8,7 @@ import type { Scope } from "./keys.ts";
 import { openApi } from "./open-api.ts";
 import { requireOwnPage } from "./origin.ts";
 import { assetResponse } from "./playground-file.ts";
+import * as adapters from "./routes/adapters.ts";
 import { chat, chatWithCloud, complete, embed } from "./routes/ask.ts";
 import * as certificates from "./routes/certificates.ts";
 import { download } from "./routes/downloads.ts";
@@ -41,6 +42,7 @@ export const routes: readonly Route[] = [
   },
   { method: "get", path: "/openapi.json", scope: undefined, run: (c) => c.json(openApi(routes)) },
   { method: "get", path: "/v1/models", scope: "read", run: names.listModels },
+  { method: "get", path: "/v1/models/:name", scope: "read", run: (c, s) => names.showModel(c, s, nameOf(c)) },
   { method: "post", path: "/v1/chat/completions", scope: "ask", run: chat },
   { method: "post", path: "/v1/completions", scope: "ask", run: complete },
   { method: "post", path: "/v1/embeddings", scope: "ask", run: embed },
@@ -81,8 +83,8 @@ export const routes: readonly Route[] = [
   { method: "get", path: "/v1/specializations/:name/why", scope: "read", run: (c, s) => why.show(c, s, nameOf(c)) },
   { method: "post", path: "/v1/specializations/:name/why", scope: "write", run: (c, s) => why.ablate(c, s, nameOf(c)) },
   { method: "post", path: "/v1/aliases", scope: "write", run: names.alias },
-  { method: "post", path: "/v1/load_lora_adapter", scope: "write", run: names.loadAdapter },
-  { method: "post", path: "/v1/unload_lora_adapter", scope: "write", run: names.unloadAdapter },
+  { method: "post", path: "/v1/load_lora_adapter", scope: "write", run: adapters.load },
+  { method: "post", path: "/v1/unload_lora_adapter", scope: "write", run: adapters.unload },
 ];
 export type { Route };
 

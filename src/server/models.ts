@@ -1,11 +1,11 @@
 /** @file What a model name stands for when it is asked: gates, what its answers must be, which prompt it replaces. */
-import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
 import type { ConstraintSpec } from "../constraint/spec.ts";
 import { gateValues } from "../pair/gated-edge.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import { parseSpecialization, type Specialization } from "../pair/specialization.ts";
 import type { Gates } from "./engine/engine.ts";
+import { notFoundIfNoName } from "./store/names.ts";
 import type { Store } from "./store/store.ts";
 import { answeringRung, type Certificate, type Rung } from "./trust/certificate.ts";
 
@@ -83,9 +83,7 @@ export function createModels(pair: EdgePair, store: Store, base: string): Models
         version,
         object,
       } = await store.resolve(tenant, name).catch((error: unknown) => {
-        if (error instanceof AppError && error.code === "E_USAGE")
-          throw new AppError("E_NOT_FOUND", `model ${JSON.stringify(name.slice(0, 80))}: not found`);
-        throw error;
+        throw notFoundIfNoName(error, name);
       });
       const id = `${own}@${version}`;
       const specialized = await specializedOf(object);

@@ -64,6 +64,10 @@ export const about: Readonly<Record<string, About>> = {
   "get /metrics": { summary: "Counters for Prometheus.", types: ["text/plain"] },
   "get /openapi.json": { summary: "This document." },
   "get /v1/models": { summary: "The base model and the tenant's names, as OpenAI lists models." },
+  "get /v1/models/:name": {
+    summary: "The base model, a name or one of its versions, as OpenAI retrieves a model.",
+    takesVersion: true,
+  },
   "post /v1/chat/completions": {
     summary: "A chat, whole or streamed, as OpenAI answers it.",
     body: { name: "ChatRequest", schema: ChatRequest },
@@ -155,7 +159,8 @@ export const about: Readonly<Record<string, About>> = {
     answer: { name: "NameAnswer", schema: NameAnswer },
   },
   "post /v1/load_lora_adapter": {
-    summary: "As vLLM's: a specialisation of a folder below --adapters.",
+    summary:
+      "As vLLM's: a specialisation of a folder below --adapters; without load_inplace the name must be a new one.",
     body: { name: "LoadAdapterRequest", schema: LoadAdapterRequest },
     types: ["text/plain"],
   },

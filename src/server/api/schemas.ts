@@ -233,5 +233,9 @@ export const AliasRequest = z.strictObject({ name: Name, target: z.string().desc
 export const RollbackRequest = z.strictObject({
   version: z.int().positive().optional().describe("the one before, where none is named"),
 });
-export const LoadAdapterRequest = z.object({ lora_name: z.string(), lora_path: z.string() });
+export const LoadAdapterRequest = z.object({
+  lora_name: z.string(),
+  lora_path: z.string().describe("below the folder of --adapters, relative to it or absolute"),
+  load_inplace: z.boolean().nullish().describe("true: it may replace what has the name, as a new version"),
+});
 export const UnloadAdapterRequest = z.object({ lora_name: z.string() });

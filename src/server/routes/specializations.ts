@@ -1,26 +1,17 @@
 /** @file Names and what they stand for: made of a prompt, listed, compared, taken back, removed. */
 import { createHmac } from "node:crypto";
-import { join, normalize } from "node:path";
 import { AppError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
 import { findConstraint } from "../../constraint/find.ts";
 import { type ConstraintSpec, labelsSpec, schemaSpec } from "../../constraint/spec.ts";
 import { languageWarnings, unlikeWarnings } from "../../pair/prompt-warnings.ts";
 import { encodeSpecialization, requireSamePair, type Specialization } from "../../pair/specialization.ts";
-import { readSpecialization } from "../../pair/specialization-file.ts";
 import { renderSystemPrompt } from "../../text/prompt.ts";
-import {
-  AliasRequest,
-  GatesRequest,
-  LoadAdapterRequest,
-  RollbackRequest,
-  SpecializationRequest,
-  UnloadAdapterRequest,
-} from "../api/schemas.ts";
+import { AliasRequest, GatesRequest, RollbackRequest, SpecializationRequest } from "../api/schemas.ts";
 import { readBody } from "../body.ts";
 import type { CloudPass, RouteContext, Services } from "../services.ts";
 import { diffSpecializations } from "../store/diff.ts";
-import { requireName } from "../store/names.ts";
+import { notFoundIfNoName, requireName } from "../store/names.ts";
 import type { StoredName } from "../store/store.ts";
 import { diffCertificates } from "../trust/certificate-diff.ts";
 import { within } from "../within.ts";
@@ -28,22 +19,35 @@ import { beginUnlessKnown, inputsOf, measurementOf } from "./certificates.ts";
 
 const described = ({ format: _, ...rest }: StoredName) => rest;
 
-/** As OpenAI lists models; `root` is what a name stands for, `parent` the base model, as vLLM tells of adapters. */
-export async function listModels(c: RouteContext, { store, models }: Services): Promise<Response> {
+/** As OpenAI tells of a model; `root` is what a name stands for, `parent` the base model, as vLLM tells of adapters. */
+const cardOf = (id: string, root: string, parent: string | null, at?: string) => ({
+  ...{ id, object: "model", created: at === undefined ? 0 : Math.floor(Date.parse(at) / 1000) },
+  ...{ owned_by: "lora-gen", root, parent },
+});
+
+function cardOfName(file: StoredName, base: string) {
+  if ("aliasOf" in file) return cardOf(file.name, file.aliasOf, base);
+  const current = file.versions.find(({ version }) => version === file.current);
+  return cardOf(file.name, `${file.name}@${file.current}`, base, current?.at);
+}
+
+export async function listModels(c: RouteContext, { store, models: { base } }: Services): Promise<Response> {
   const own = await store.list(c.var.caller.tenant);
-  const base = { id: models.base, object: "model", created: 0, owned_by: "lora-gen", root: models.base, parent: null };
-  const others = own.map((file) => {
-    const current = "versions" in file ? file.versions.find(({ version }) => version === file.current) : undefined;
-    return {
-      id: file.name,
-      object: "model",
-      created: current === undefined ? 0 : Math.floor(Date.parse(current.at) / 1000),
-      owned_by: "lora-gen",
-      root: "aliasOf" in file ? file.aliasOf : `${file.name}@${file.current}`,
-      parent: models.base,
-    };
-  });
-  return c.json({ object: "list", data: [base, ...others] });
+  const data = [cardOf(base, base, null), ...own.map((file) => cardOfName(file, base))];
+  return c.json({ object: "list", data });
+}
+
+/** One of them: the base model, a name, or one of its versions. */
+export async function showModel(c: RouteContext, { store, models: { base } }: Services, id: string): Promise<Response> {
+  if (id === base) return c.json(cardOf(base, base, null));
+  const { tenant } = c.var.caller;
+  try {
+    if (!id.includes("@")) return c.json(cardOfName(await store.get(tenant, id), base));
+    const { name, version, at } = await store.resolve(tenant, id);
+    return c.json(cardOf(id, `${name}@${version}`, base, at));
+  } catch (error) {
+    throw notFoundIfNoName(error, id);
+  }
 }
 
 export async function make(c: RouteContext, services: Services): Promise<Response> {
@@ -184,7 +188,7 @@ export async function remove(c: RouteContext, services: Services, name: string):
 }
 
 /** What is measured of contents that no name of the tenant has any more ends, too. */
-async function removeName({ store, certifications }: Services, tenant: string, name: string): Promise<void> {
+export async function removeName({ store, certifications }: Services, tenant: string, name: string): Promise<void> {
   const objectsOf = (file: StoredName): string[] =>
     "versions" in file ? file.versions.map(({ object }) => object) : [];
   const had = objectsOf(await store.get(tenant, name));
@@ -213,31 +217,4 @@ export async function diff(c: RouteContext, { store }: Services, name: string): 
   const diff = diffSpecializations(await store.read(a.object), await store.read(b.object));
   const [from, to] = await Promise.all([a, b].map(({ object }) => store.certificate(tenant, object)));
   return c.json({ from: a, to: b, ...diff, certificates: diffCertificates(from, to) });
-}
-
-/** vLLM's call: a specialisation in a folder of this machine, below the one that `serve` was given for it. */
-export async function loadAdapter(c: RouteContext, { store, pair, adapters, models }: Services): Promise<Response> {
-  const { lora_name: name, lora_path: path } = await readBody(c, LoadAdapterRequest);
-  if (adapters === undefined)
-    throw new AppError(
-      "E_USAGE",
-      "load_lora_adapter: no folder was opened for it; start the service with --adapters DIR",
-    );
-  if (requireName(name) === models.base) throw new AppError("E_USAGE", `lora_name: ${name} is the base model`);
-  const inside = normalize(path);
-  if (inside.startsWith("..") || inside.startsWith("/") || /^[A-Za-z]:/.test(inside) || path.includes("\0"))
-    throw new AppError(
-      "E_USAGE",
-      `lora_path: expected a path inside the folder of adapters, found ${JSON.stringify(path.slice(0, 200))}`,
-    );
-  const content = await readSpecialization(join(adapters, inside));
-  requireSamePair("lora_path", content, pair);
-  await store.put(c.var.caller.tenant, name, content);
-  return c.text(`Success: LoRA adapter '${name}' added successfully.`);
-}
-
-export async function unloadAdapter(c: RouteContext, services: Services): Promise<Response> {
-  const { lora_name: name } = await readBody(c, UnloadAdapterRequest);
-  await removeName(services, c.var.caller.tenant, name);
-  return c.text(`Success: LoRA adapter '${name}' removed successfully.`);
 }

@@ -7,6 +7,12 @@ const namePattern = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
 /** Whether something may be called so: a name, or a tenant. */
 export const isName = (name: string): boolean => namePattern.test(name);
 
+/** Who asks for a model by what no model can be called has not found it. */
+export const notFoundIfNoName = (error: unknown, name: string): unknown =>
+  error instanceof AppError && error.code === "E_USAGE"
+    ? new AppError("E_NOT_FOUND", `model ${JSON.stringify(name.slice(0, 80))}: not found`)
+    : error;
+
 export type Reference = { readonly name: string; readonly version: number | undefined };
 
 /** Throws E_USAGE for what is no name. */
