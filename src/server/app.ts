@@ -135,6 +135,7 @@ export function createApp(services: Services): Hono<Env> {
       try {
         if (pages !== undefined) requireOwnPage((name) => c.req.header(name), pages.hosts);
         isOtherPage = false;
+        if (scope !== undefined) await keys.refresh();
         if (scope !== undefined) c.set("caller", keys.admit(c.req.header("authorization"), scope));
         response = await run(c, services);
       } catch (error) {

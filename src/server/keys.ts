@@ -33,6 +33,8 @@ export type Caller = {
 };
 
 export type Keys = {
+  /** Before a request is let in: looks, once a second at most, whether the keys have changed. Never throws. */
+  refresh(): Promise<void>;
   /** Throws E_DENIED for a key that is missing or unknown, E_FORBIDDEN for one not allowed this, E_BUSY beyond its limit. */
   admit(authorization: string | undefined, scope: Scope): Caller;
 };
@@ -41,30 +43,55 @@ export type Keys = {
 export const newKey = (): string => `lg-${randomBytes(32).toString("base64url")}`;
 
 /** Everybody is one tenant that may do all: on one's own machine. */
-export const noKeys: Keys = { admit: () => ({ tenant: "main", scopes, turn: async () => undefined }) };
+export const noKeys: Keys = {
+  refresh: async () => undefined,
+  admit: () => ({ tenant: "main", scopes, turn: async () => undefined }),
+};
 
-/** How often work in the background looks whether its turn has come. */
+/** How often work in the background looks whether its turn has come, and how often whether the keys have changed. */
 const lookMs = 250;
+const refreshMs = 1000;
 
 type Known = KeyFile["keys"][number] & { readonly hash: Buffer; left: number; at: number };
 
+export type KeysOptions = {
+  readonly sleep?: (ms: number) => Promise<void>;
+  /** The keys where they are others than they were when this was asked last; undefined where they are the same. */
+  readonly changed?: (() => Promise<KeyFile | undefined>) | undefined;
+  /** Told of what `changed` throws. The keys that were known go on to count. */
+  readonly onBroken?: (error: unknown) => void;
+};
+
 /** @param now a clock in milliseconds */
-export function createKeys(
-  { keys }: KeyFile,
-  now: () => number,
-  sleep: (ms: number) => Promise<void> = (ms) =>
-    new Promise((done) => {
-      setTimeout(done, ms);
-    }),
-): Keys {
-  const known = keys.map(
-    (key): Known => ({
-      ...key,
-      hash: Buffer.from(key.sha256, "hex"),
-      left: key.requestsPerMinute ?? 0,
-      at: now(),
-    }),
-  );
+export function createKeys(file: KeyFile, now: () => number, options: KeysOptions = {}): Keys {
+  const { changed, onBroken = () => undefined } = options;
+  const {
+    sleep = (ms) =>
+      new Promise((done) => {
+        setTimeout(done, ms);
+      }),
+  } = options;
+  let known = file.keys.map(knownOf);
+  let lookedAt = now();
+  let looking: Promise<void> | undefined;
+
+  function knownOf(key: KeyFile["keys"][number]): Known {
+    return { ...key, hash: Buffer.from(key.sha256, "hex"), left: key.requestsPerMinute ?? 0, at: now() };
+  }
+  /** A key that is what it was has what is left of its limit; work that waits for its turn goes on. */
+  function replace({ keys }: KeyFile): void {
+    const before = new Map(known.map((key) => [describe(key), key]));
+    known = keys.map((key) => before.get(describe(key)) ?? knownOf(key));
+  }
+  async function look(): Promise<void> {
+    try {
+      const next = await changed?.();
+      if (next !== undefined) replace(next);
+    } catch (error) {
+      onBroken(error);
+    }
+    looking = undefined;
+  }
 
   /** Takes one request of a key's limit, if there are so many. */
   function take(key: Known, least: number): boolean {
@@ -79,6 +106,14 @@ export function createKeys(
   }
 
   return {
+    async refresh() {
+      if (changed === undefined) return;
+      if (looking === undefined && now() - lookedAt >= refreshMs) {
+        lookedAt = now();
+        looking = look();
+      }
+      await looking;
+    },
     admit(authorization, scope) {
       const [, given] = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? "") ?? [];
       if (given === undefined)
@@ -107,3 +142,6 @@ export function createKeys(
     },
   };
 }
+
+const describe = ({ name, sha256, tenant, scopes, requestsPerMinute }: KeyFile["keys"][number]): string =>
+  JSON.stringify([name, sha256, tenant, scopes, requestsPerMinute]);

@@ -243,6 +243,32 @@ describe("keys", () => {
   });
 });
 
+test("keys that change count from the next second on; where they cannot be read that is logged, and those of before count", async () => {
+  const fileOf = (...names: string[]) => ({
+    format: "lora-gen keys 1" as const,
+    keys: names.map((name) => ({ name, sha256: sha256(name), tenant: name, scopes: ["read" as const] })),
+  });
+  let time = 0;
+  let changed: () => Promise<ReturnType<typeof fileOf> | undefined> = async () => undefined;
+  const told: LogLine[] = [];
+  const options = { keys: fileOf("a"), changedKeys: () => changed(), now: () => time };
+  await using guarded = await openTinyService(pair, { ...options, log: (line) => told.push(line) });
+  const status = async (key: string) => {
+    time += 1000;
+    const headers = { authorization: `Bearer ${key}` };
+    return (await guarded.ask("/v1/models", undefined, { headers })).status;
+  };
+  expect([await status("a"), await status("b")]).toEqual([200, 401]);
+  changed = async () => fileOf("b");
+  expect([await status("a"), await status("b")]).toEqual([401, 200]);
+  changed = async () => {
+    throw new AppError("E_FORMAT", "keys.json: no JSON");
+  };
+  expect(await status("b")).toBe(200);
+  const faults = told.filter(({ level }) => level === "error");
+  expect(faults).toMatchObject([{ route: "keys", error: expect.stringContaining("keys.json: no JSON") }]);
+});
+
 test("where no key is asked for, pages of other sites and other names of this machine are turned away", async () => {
   await using local = await openTinyService(pair, { hosts: ["localhost"] });
   const status = async (headers: Record<string, string>) =>

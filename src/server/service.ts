@@ -34,6 +34,8 @@ export type ServiceOptions = Omit<EngineOptions, "now"> & {
   readonly secret?: Uint8Array | undefined;
   /** Who may ask; without them everybody may do all. */
   readonly keys?: KeyFile | undefined;
+  /** Asked at most once a second: the keys where they have changed since. What it throws is logged, and the keys stay. */
+  readonly changedKeys?: (() => Promise<KeyFile | undefined>) | undefined;
   /** The names by which it may be called where no key is asked for; any without them. */
   readonly hosts?: readonly string[] | undefined;
   readonly log?: (line: LogLine) => void;
@@ -99,24 +101,24 @@ export async function createService(
   const { cloudAnswers = false, promptMs = pass?.isRemote ? defaultRequestMs : undefined } = options;
   const answering =
     cloudAnswers === true ? cloudSide(requireCloud(pair), { ...options, now }) : cloudAnswers || undefined;
-  const keysOf = keys === undefined ? noKeys : createKeys(keys, now);
+  const fault = (method: string, route: string, error: unknown): void =>
+    log({
+      ...{ at: date().toISOString(), level: "error", request: "-", method, route, status: 500, ms: 0 },
+      error: error instanceof Error ? String(error.stack) : String(error),
+    });
+  const keysOf =
+    keys === undefined
+      ? noKeys
+      : createKeys(keys, now, {
+          changed: options.changedKeys,
+          onBroken: (error) => fault("-", "keys", error),
+        });
   const engine = await createEngine(pair, { ...options, now }); // the last that may be refused: nobody would close it
   const edge: Side = { engine, texts: pair, constraints: createConstraintCache(pair) };
   const { edgeName: baseName = pair.name, temporary: folder = tmpdir() } = options;
   const downloads = "tokenizerPath" in pair ? createDownloads(pair, { baseName, folder, date }) : undefined;
   const models = createModels(pair, store, base);
-  const certifications = createCertifications((error) =>
-    log({
-      at: date().toISOString(),
-      level: "error",
-      request: "-",
-      method: "POST",
-      route: "/v1/specializations/:name/certificate",
-      status: 500,
-      ms: 0,
-      error: error instanceof Error ? String(error.stack) : String(error),
-    }),
-  );
+  const certifications = createCertifications((error) => fault("POST", "/v1/specializations/:name/certificate", error));
   let isEnding = false;
   const app = createApp({
     pair,

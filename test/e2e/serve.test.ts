@@ -1,20 +1,20 @@
 /** @file `loragen serve` on a port, as a user starts and ends it. */
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { start } from "../support/loragen.ts";
+import { loragen, start } from "../support/loragen.ts";
 import { writeTinyPair } from "../support/tiny-pair.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "loragen-serve-"));
 const pair = join(folder, "pair");
 
 /** Starts it on a free port; resolves when it answers. */
-async function serve() {
+async function serve(...more: string[]) {
   const store = join(folder, "store");
-  const started = start(["serve", "--pair", pair, "--store", store, "--port", "0", "--threads", "1"]);
+  const started = start(["serve", "--pair", pair, "--store", store, "--port", "0", "--threads", "1", ...more]);
   const url = await new Promise<string>((done, fail) => {
     let text = "";
     started.child.stdout.on("data", (piece: string) => {
@@ -73,6 +73,26 @@ test("what is no HTTP is refused, and the service goes on", async () => {
   });
   expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
+});
+
+test("a key that is made while it runs is known to it, and one that is taken out of the file no more", async () => {
+  const keys = join(folder, "keys.json");
+  const make = async (name: string) => (await loragen(["key", "--keys", keys, "--name", name])).stdout.trim();
+  const first = await make("first");
+  const guarded = await serve("--keys", keys);
+  const becomes = async (key: string, wanted: number) => {
+    const headers = { authorization: `Bearer ${key}` };
+    while ((await fetch(`${guarded.url}/v1/models`, { headers })).status !== wanted);
+  };
+  await becomes(first, 200);
+  const second = await make("second");
+  await becomes(second, 200);
+  const file = JSON.parse(readFileSync(keys, "utf8")) as { keys: { name: string }[] };
+  writeFileSync(keys, JSON.stringify({ ...file, keys: file.keys.filter(({ name }) => name === "second") }));
+  await becomes(first, 401);
+  await becomes(second, 200);
+  guarded.child.kill("SIGKILL");
+  await guarded.finished;
 });
 
 test("a second one on the same port says that there is one", async () => {

@@ -8,6 +8,7 @@ import { readJsonFile, writeJsonFile } from "../../base/json-file.ts";
 import { takeLock } from "../../base/lock.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import { KeyFile, newKey, type Scope, scopes } from "../../server/keys.ts";
+import { openKeys } from "../../server/keys-file.ts";
 import { readPlayground } from "../../server/playground-file.ts";
 import { requireAddress } from "../../server/remote.ts";
 import { remoteAnswers } from "../../server/remote-answers.ts";
@@ -145,7 +146,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
   const { host, port, keys: keyPath, slots, threads, adapters, quiet } = flags;
   if (!isLocal(host) && keyPath === undefined)
     throw new AppError("E_USAGE", `serve: ${host} is not this machine alone: expected --keys FILE, found none`);
-  const keys = keyPath === undefined ? undefined : await readJsonFile(keyPath, KeyFile, { code: "E_CONFIG" });
+  const opened = keyPath === undefined ? undefined : await openKeys(keyPath);
   const reference = readReference(context, flags);
   if (flags.cloud !== undefined) requireAddress("cloud", flags.cloud);
   const store = await openStoreOf(context, flags.store, { makes: true });
@@ -166,7 +167,8 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
     await using service = await createService(pair, store, {
       threads,
       slots,
-      keys,
+      keys: opened?.keys,
+      changedKeys: opened?.changed,
       hosts: [...new Set(["localhost", "127.0.0.1", "[::1]", host])],
       adapters,
       cloud: elsewhere && remoteCloud(pair, elsewhere),
