@@ -29,7 +29,10 @@ beforeAll(async () => {
   expect((await as("ours", "POST", "/v1/aliases", { name: "live", target: "mine@1" })).status).toBe(200);
   expect((await as("theirs", "POST", "/v1/specializations", { name: "other", prompt })).status).toBe(201);
   await as("ours", "POST", "/v1/specializations/mine/certificate", { examples });
-  const state = async () => (await (await as("ours", "GET", "/v1/specializations/mine/certificate")).json()).status;
+  const state = async () => {
+    const found = await as("ours", "GET", "/v1/specializations/mine/certificate");
+    return ((await found.json()) as { status: string }).status;
+  };
   while ((await state()) === "running") await new Promise((done) => setImmediate(done));
   expect(await state()).toBe("done");
 });
@@ -37,7 +40,8 @@ afterAll(() => service.close());
 
 const at = "/v1/specializations";
 /** Each as another tenant asks it, about a name that it does not have. */
-const asked: readonly (readonly [method: string, path: string, body?: object])[] = [
+type Asked = readonly [method: string, path: string, body?: object | undefined];
+const asked: readonly Asked[] = [
   ["GET", `${at}/NAME`],
   ["GET", `${at}/NAME@1`],
   ["GET", "/v1/models/NAME"],
@@ -63,21 +67,20 @@ const asked: readonly (readonly [method: string, path: string, body?: object])[]
   ["POST", "/v1/chat/completions", { model: "other", messages, constraint_of: "NAME" }],
   ["POST", "/v1/completions", { model: "NAME@1", prompt: "hello" }],
 ];
-const of = (name: string, [method, path, body]: (typeof asked)[number]) => {
+function of(name: string, [method, path, body]: Asked): Asked {
   const put = (text: string) => text.replace("NAME", name);
-  return [method, put(path), body && (JSON.parse(put(JSON.stringify(body))) as object)] as const;
-};
+  return [method, put(path), body && (JSON.parse(put(JSON.stringify(body))) as object)];
+}
 
-test.each(asked)(
-  "%s %s: another tenant's name is not found, in the very words for one that nobody has",
-  async (...request) => {
+test.each(asked.map((request) => ({ request, title: request.slice(0, 2).join(" ") })))(
+  "$title: another tenant's name is not found, in the very words for one that nobody has",
+  async ({ request }) => {
     const before = await ours();
-    const answers = [];
+    const answers: [status: number, text: string][] = [];
     for (const name of ["mine", "live", "nobody"]) {
-      if (name === "live" && request[1].includes("@")) continue; // another name has no versions
+      if (name === "live" && JSON.stringify(request).includes("NAME@")) continue; // another name has no versions
       const response = await as("theirs", ...of(name, request));
-      const text = (await response.text()).replaceAll(name, "NAME");
-      answers.push([response.status, text]);
+      answers.push([response.status, (await response.text()).replaceAll(name, "NAME")]);
     }
     for (const answer of answers) expect(answer).toEqual([404, answers.at(-1)![1]]);
     expect(await ours()).toEqual(before);
