@@ -1,7 +1,7 @@
 /**
  * @file What one more specialisation takes in the memory of a service once it was asked:
  *
- *     npx tsx test/reliability/memory-per-name.ts [--count 300] [--rounds 3] [--pair DIR]
+ *     npx tsx test/reliability/memory-per-name.ts [--count 1000] [--rounds 3] [--pair DIR]
  *
  * A service of a tiny pair whose gates are as many as the shipped pair's (30 layers of 8 experts), or of another pair, asks names that nobody
  * asked before, one token each. The heap and its buffers are weighed after full collections before and after each round, behind a first one
@@ -22,7 +22,7 @@ import { openTinyService } from "../support/tiny-service.ts";
 const most = 2048;
 const { values } = parseArgs({
   options: {
-    count: { type: "string", default: "300" },
+    count: { type: "string", default: "1000" },
     rounds: { type: "string", default: "3" },
     pair: { type: "string" },
   },

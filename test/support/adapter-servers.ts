@@ -2,7 +2,7 @@
  * @file Servers that hold the contracts of vLLM and of llama.cpp's server, as far as `deploy` uses them. They really load the adapters.
  *
  * vLLM: `vllm/entrypoints/openai/models/serving.py` at commit 00153c8b7948 of its repository (2026), which knows `load_inplace`; versions
- * before it refuse a name that is there. llama.cpp: `tools/server/README.md` at commit 00dc8057ab28 (2026).
+ * before it refuse a name that is there. llama.cpp: `tools/server/README.md` at commit 00dc8057ab28 (2026), and the server itself.
  */
 import { createDecoder } from "../../src/decode/decoder.ts";
 import { readGgufAdapter } from "../../src/lora/gguf-format.ts";
@@ -82,7 +82,7 @@ export function vllmServer(pair: Served, { ignoresAdapters = false, isOld = fals
   });
 }
 
-/** @param paths of `--lora`, loaded with `--lora-init-without-apply` */
+/** @param paths of `--lora-scaled PATH:0`. A real server holds the same: `test/parity/llama-server.test.ts` */
 export async function llamaCppServer(pair: Served, paths: readonly string[]) {
   const { config } = pair.edge;
   const placing = { architecture: ggufArchitecture(config, "test").name, places: ggufPlaces(config) };

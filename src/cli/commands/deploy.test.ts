@@ -91,7 +91,7 @@ test("llama.cpp's server loads at its start: the command is told, then it is ask
   const path = join(out, readdirSync(out)[0]!, "adapter.gguf");
   expect([first.status, first.stderr]).toEqual([
     1,
-    expect.stringContaining(`--lora ${path} --lora-init-without-apply`),
+    expect.stringContaining(`--lora-scaled ${path}:0, and deploy again`),
   ]);
   await server.close();
   server = await llamaCppServer(pair, [path]);

@@ -18,10 +18,11 @@ export const llamaCpp: Target = {
     const listed = json(await getFrom(remote, "/lora-adapters", signal));
     const adapters = checkSchema(listed, Adapters, { what: remote.what });
     const own = adapters.find((adapter) => adapter.path === path);
+    // With --lora-init-without-apply, which has no say in some versions, it would answer all requests before anyone looked at it.
     if (own === undefined)
       throw new AppError(
         "E_NOT_FOUND",
-        `${remote.what}: does not have ${path}, and loads adapters at its start only: start it with llama-server -m BASE.gguf ${[...adapters.map((each) => each.path), path].map((each) => `--lora ${each}`).join(" ")} --lora-init-without-apply, and deploy again`,
+        `${remote.what}: does not have ${path}, and loads adapters at its start only: start it with llama-server -m BASE.gguf ${[...adapters, { path, scale: 0 }].map((each) => `--lora-scaled ${each.path}:${each.scale}`).join(" ")}, and deploy again`,
       );
     const lora = adapters.map(({ id }) => ({ id, scale: id === own.id ? 1 : 0 }));
     return {
