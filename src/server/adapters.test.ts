@@ -115,7 +115,7 @@ test.each([
   ["large letters", "SQL-LoRA", 400, 'expected \\"sql-lora\\"'],
   ["a path", "team/sql", 400, "small letters"],
   ["nothing", "", 400, "must be provided"],
-  ["the base model's", "tiny-0", 400, "is the base model"],
+  ["the base model's", "tiny-0", 400, "conflicts with a served base model"],
 ])("a name with %s is refused, and cannot be unloaded", async (_, name, status, why) => {
   expect(await told(await load({ lora_name: name, lora_path: "first" }))).toEqual([
     status,

@@ -1,8 +1,9 @@
 /**
  * @file Servers that hold the contracts of vLLM and of llama.cpp's server, as far as `deploy` uses them. They really load the adapters.
  *
- * vLLM: `vllm/entrypoints/openai/models/serving.py` at commit 00153c8b7948 of its repository (2026), which knows `load_inplace`; versions
- * before it refuse a name that is there. llama.cpp: `tools/server/README.md` at commit 00dc8057ab28 (2026), and the server itself.
+ * vLLM: release 0.33.0, as its wheel has it: `vllm/entrypoints/serve/lora/{protocol,api_router}.py` and
+ * `vllm/entrypoints/openai/models/serving.py`. It knows `load_inplace` (older ones refuse a name that
+ * is there) and takes bodies only that say that they are JSON. llama.cpp: `tools/server/README.md` at commit 00dc8057ab28 (2026), and the server itself.
  */
 import { createDecoder } from "../../src/decode/decoder.ts";
 import { readGgufAdapter } from "../../src/lora/gguf-format.ts";
@@ -21,13 +22,18 @@ export type AdapterServer = Listening & { readonly asked: string[] };
 type Served = Pick<EdgePair, "edge" | "tokenizer">;
 type Handler = (body: Record<string, unknown>) => Response | Promise<Response>;
 
-async function serve(handlers: Readonly<Record<string, Handler>>): Promise<AdapterServer> {
+async function serve(
+  handlers: Readonly<Record<string, Handler>>,
+  { onlyJson = false }: { readonly onlyJson?: boolean } = {},
+): Promise<AdapterServer> {
   const asked: string[] = [];
   const fetch = async (request: Request): Promise<Response> => {
     const call = `${request.method} ${new URL(request.url).pathname}`;
     const text = await request.text();
     asked.push(`${call} ${text}`.trim());
     const handler = handlers[call];
+    if (onlyJson && request.method === "POST" && request.headers.get("content-type") !== "application/json")
+      return refuse(400, "BadRequestError", "Unsupported Media Type: Only 'application/json' is allowed");
     return handler === undefined
       ? new Response("not found", { status: 404 })
       : handler(text === "" ? {} : JSON.parse(text));
@@ -53,16 +59,18 @@ export type VllmFaults = {
 
 export function vllmServer(pair: Served, { ignoresAdapters = false, isOld = false }: VllmFaults = {}) {
   const loaded = new Map<string, Adapter>();
-  return serve({
+  const handlers: Readonly<Record<string, Handler>> = {
     "GET /v1/models": () =>
       Response.json({ object: "list", data: ["base", ...loaded.keys()].map((id) => ({ id, object: "model" })) }),
     async "POST /v1/load_lora_adapter"({ lora_name: name, lora_path: path, load_inplace: inPlace = false }) {
+      if (name === "base")
+        return refuse(400, "InvalidUserInput", `The lora adapter '${name}' conflicts with a served base model.`);
       if (loaded.has(name as string) && (isOld || !inPlace))
         return refuse(400, "InvalidUserInput", `The lora adapter '${name}' has already been loaded.`);
       try {
         loaded.set(name as string, (await readPeftChange(path as string, peftBaseOf(pair.edge))).adapter as Adapter);
       } catch {
-        return refuse(404, "NotFoundError", `No adapter found for ${path}`);
+        return refuse(404, "NotFoundError", `Loading lora ${name} failed: No adapter found for ${path}`);
       }
       return new Response(`Success: LoRA adapter '${name}' added successfully.`);
     },
@@ -79,7 +87,8 @@ export function vllmServer(pair: Served, { ignoresAdapters = false, isOld = fals
       const text = await continued(pair, ignoresAdapters ? undefined : adapter, prompt as number[], most as number);
       return Response.json({ object: "text_completion", choices: [{ index: 0, text, finish_reason: "length" }] });
     },
-  });
+  };
+  return serve(handlers, { onlyJson: true });
 }
 
 /** @param paths of `--lora-scaled PATH:0`. A real server holds the same: `test/parity/llama-server.test.ts` */

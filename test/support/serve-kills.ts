@@ -3,7 +3,7 @@
  * anything that was said to be done is missing. Used by a test with a few kills and by `test/reliability/store-kills.ts` with many.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createRng, type Rng } from "../../src/base/rng.ts";
@@ -35,8 +35,9 @@ type Options = {
 };
 
 const clients = 3;
-/** Answers before a kill, at least and at most; turns of the event loop behind the last one, or behind the next change that begins. */
-const moments = { least: 8, most: 40, turns: 400, turnsOfChange: 40 } as const;
+/** Answers before a kill, at least and at most; turns of the event loop behind the last one, or behind the next change of whom it is aimed at. */
+const moments = { least: 8, most: 40, turns: 400, turnsOfChange: 12 } as const;
+const aims = ["serve", "serve", "collect", "nobody"] as const;
 
 /** What a client was told of its own names, which nobody else changes. */
 type Told = {
@@ -69,6 +70,7 @@ export async function killServe({ kills, seed, folder, say = () => undefined }: 
     createInterface({ input: collector.stdout }).on("line", (line) => {
       collected += Number(line);
     });
+    const children = { serve: service.child, collect: collector };
     const moment = createMoment(moments.least + rng.int(moments.most - moments.least));
     const work = told.map((own, i) =>
       change(service.url, pair, `${i}`, own, rng.split(`${kill} ${i}`), moment.answered).catch((error: Error) => {
@@ -77,13 +79,14 @@ export async function killServe({ kills, seed, folder, say = () => undefined }: 
       }),
     );
     await moment.come;
-    const isAmidst = rng.next() < 0.7;
-    while (isAmidst && !existsSync(join(where, lock))) await turn();
-    for (let turns = rng.int(isAmidst ? moments.turnsOfChange : moments.turns); turns > 0; turns--) await turn();
+    const aim = rng.pick(aims);
+    if (aim !== "nobody") while (holderOf(where, children) !== aim) await turn();
+    for (let turns = rng.int(aim === "nobody" ? moments.turns : moments.turnsOfChange); turns > 0; turns--)
+      await turn();
     const order = rng.shuffle([service.child, collector]);
     for (const child of order) child.kill("SIGKILL");
     await Promise.all([service.ended, closed(collector), ...work]);
-    const holder = holderOf(where, { serve: service.child, collect: collector });
+    const holder = holderOf(where, children);
     amidst[holder]++;
     const found = await lookAfter(store, told);
     problems.push(...found.map((problem) => `kill ${kill}: ${problem}`));
@@ -139,7 +142,7 @@ async function change(url: string, pair: Pair, client: string, told: Told, rng: 
     const text = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };
     const response = await fetch(`${url}/v1${path}`, { method, ...text });
     const json: unknown = await response.json();
-    answered();
+    if (method !== "GET") answered();
     return { status: response.status, json };
   }
   const content = () => {
@@ -190,7 +193,7 @@ async function change(url: string, pair: Pair, client: string, told: Told, rng: 
   try {
     for (;;) {
       if (told.versions.size === 0) await update();
-      await rng.pick([update, update, pass, pass, goBack, rename, ...(rng.next() < 0.3 ? [certify] : [])])();
+      await rng.pick([update, update, pass, pass, goBack, rename, ...(client === "0" ? [certify, certify] : [])])();
     }
   } catch (error) {
     if (!(error instanceof TypeError)) throw error; // fetch failed: the service is gone

@@ -27,7 +27,8 @@ export async function load(c: RouteContext, { store, pair, adapters, models }: S
     );
   if (name === "" || path === "") throw new AppError("E_USAGE", "Both 'lora_name' and 'lora_path' must be provided.");
   requireSmall(name);
-  if (name === models.base) throw new AppError("E_USAGE", `lora_name: ${name} is the base model`);
+  if (name === models.base)
+    throw new AppError("E_USAGE", `The lora adapter '${name}' conflicts with a served base model.`);
   const { tenant } = c.var.caller;
   if (inPlace !== true && (await isThere(store.get(tenant, name))))
     throw new AppError(
