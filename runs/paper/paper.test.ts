@@ -95,10 +95,7 @@ async function standIn(id: string): Promise<string> {
   return folder;
 }
 
-/** One of each architecture: stand-ins of the other Llamas would be the same. */
-const different = ["tinyllama-1.1b", "qwen2-1.5b", "gemma-2-2b", "opt-2.7b"];
-
-test.each(different.map((name) => [name, join(import.meta.dirname, `${name}.json`)] as const))(
+test.each(files.map((path) => [basename(path, ".json"), path] as const))(
   "paper-pairs: %s opens, and makes a step on stand-ins that moves the pool",
   async (name, path) => {
     const config = read(path);

@@ -348,11 +348,13 @@ export const loraGen = {
   },
   conformance: {
     kind: "test",
-    shows: "exports, leakage guard, determinism, controls, toy end to end",
+    shows:
+      "exports, leakage guard, determinism, controls; toy end to end is no test, because a toy pair did not show it (runs/assistant)",
     source: "spec §9",
     files: [
       "test/e2e/exports.test.ts",
       "src/eval/tasks/tasks.test.ts",
+      "runs/reproduce/skills/untested.test.ts",
       conformance,
       "test/parity/prompt-controls.test.ts",
     ],

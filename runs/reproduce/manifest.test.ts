@@ -9,12 +9,19 @@ import { gpt4tools } from "../../src/eval/tasks/gpt4tools.ts";
 import { readSplit } from "../../src/eval/tasks/rows.ts";
 import { type BenchmarkName, benchmarks } from "../../src/eval/tasks/table.ts";
 import { readJsonl } from "../../src/files/jsonl.ts";
+import { openModel } from "../../src/models/model-file.ts";
+import { parameterShapes } from "../../src/models/parameters.ts";
+import type { SvdFile } from "../../src/svf/svd-file.ts";
+import type { Adaptation } from "../../src/train/adapted-step.ts";
+import { loraAdaptation } from "../../src/train/lora-step.ts";
+import { svfAdaptation } from "../../src/train/svf-step.ts";
 import { ToolsFile } from "./agent.ts";
 import { contradictions, wrongAverages } from "./contradictions.ts";
 import { countRows, type RowCounts } from "./data-counts.ts";
 import { headlines } from "./headlines.ts";
 import { keptTable } from "./kept-answers.ts";
 import { demoTools, paperTasks, table11, table23 } from "./paper.ts";
+import { shippedModel } from "./shipped-pair.ts";
 
 const data = resolve(import.meta.dirname, "../../../shared/data");
 const missing = !existsSync(data);
@@ -59,12 +66,23 @@ test("headlines: the pair's row of rules is what docs/accuracy.md says of it", a
   expect([row[0], row[2]]).toEqual([printed[1], printed[2]]);
 });
 
-test("t2-params: a skill on all maps of SmolLM2's feed-forward blocks has less than a tenth of rank-16 LoRA's numbers", () => {
-  const [hidden, ffn, layers] = [576, 1536, 30];
-  const maps = 3 * layers;
-  const svf = maps * Math.min(hidden, ffn);
+test("t2-params: a skill on all maps of SmolLM2's feed-forward blocks has less than a tenth of rank-16 LoRA's numbers", async () => {
+  const { config } = await openModel(shippedModel, { keepBlocks: true });
+  const targets = ["gate", "up", "down"] as const;
+  const count = ({ parameters }: Pick<Adaptation, "parameters">) =>
+    [...parameters.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const maps = [...parameterShapes(config)].filter(([name]) => /\.mlp\.(gate|up|down)_proj\.weight$/.test(name));
+  const basis = new Map(
+    maps.map(([weight, [outputs, inputs]]) => [
+      weight,
+      { weight, outputs: outputs!, inputs: inputs!, rank: Math.min(outputs!, inputs!) } as SvdFile,
+    ]),
+  );
+  const svf = count(svfAdaptation({ basis, rank: null, form: "free" }));
+  const lora = count(loraAdaptation({ edge: config, rank: 16, alpha: 16, targets: [...targets] }));
   expect(svf).toBe(51_840);
-  expect(svf / (maps * 16 * (hidden + ffn))).toBeLessThan(0.1);
+  expect(lora).toBe(90 * 16 * (576 + 1536));
+  expect(svf / lora).toBeLessThan(0.1);
 });
 
 describe.skipIf(missing)(missing ? `data (skipped: ${data} is absent)` : "data", () => {

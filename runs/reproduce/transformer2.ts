@@ -120,11 +120,22 @@ export const transformer2 = {
     "src/svf/gradient.test.ts",
     "src/svf/expert.test.ts",
   ]),
-  "t2-objective": test("reward ±1, REINFORCE, KL", ["test/parity/svf.test.ts"]),
-  "t2-search": test("CEM finds a known optimum; ties", ["src/optim/search.test.ts"]),
+  "t2-objective": test("reward ±1, REINFORCE, KL", [
+    "test/parity/svf.test.ts",
+    "src/train/policy-step.test.ts",
+    "src/train/recipes/reinforce.test.ts",
+    "src/nn/loss.test.ts",
+  ]),
+  "t2-search": test("CEM finds a known optimum; ties", [
+    "src/train/search-loop.test.ts",
+    "src/optim/search.test.ts",
+    "src/dispatch/skill-pool.test.ts",
+  ]),
   "t2-hygiene": test("five faults of the public code not copied", [
     "src/methods/skills.test.ts",
     "src/eval/tasks/tasks.test.ts",
+    "runs/reproduce/skills/untested.test.ts",
+    "runs/transformer2/draw.test.ts",
   ]),
   "t2-one-model": test("one model, several vectors, swapped per sample", [
     "src/dispatch/skill-pool.test.ts",

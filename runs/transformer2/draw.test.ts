@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, expect, test } from "vitest";
 import type { TaskFamily } from "../../src/data/task.ts";
+import { classifierName } from "../../src/dispatch/skill-pool-file.ts";
 import { writeSkillData } from "../../test/support/skill-data.ts";
 import { drawTask } from "./draw.ts";
 import { openFamilies } from "./families.ts";
-import { SPLITS } from "./tasks/task.ts";
-import { tasks } from "./tasks.ts";
+import { keyOf, SPLITS } from "./tasks/task.ts";
+import { SKILLS, tasks } from "./tasks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "draw-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -59,4 +60,18 @@ test("a family has a file for each version: one of an older draw is not read, th
   const again = await openFamilies("no data", out);
   expect(again.numbers).toEqual(first.numbers);
   expect(readFileSync(path, "utf8")).toContain("TEST says");
+});
+
+test("no question that the classifier is trained on, or validated by, is in the test split of a skill, nor the other way round", async () => {
+  const families = await openFamilies(join(folder, "data"), join(folder, "classifier"));
+  const classifier = families[classifierName];
+  const inputs = (rows: readonly { readonly input: string }[]) => new Set(rows.map(({ input }) => keyOf(input)));
+  const both = (a: ReadonlySet<string>, b: ReadonlySet<string>) => [...a].filter((one) => b.has(one)).length;
+  expect(classifier.train.length).toBeGreaterThan(50);
+  const [learnt, tested] = [inputs([...classifier.train, ...classifier.validation]), inputs(classifier.test)];
+  for (const name of SKILLS) {
+    const { train, validation, test } = families[name];
+    expect([name, both(learnt, inputs(test)), both(tested, inputs([...train, ...validation]))]).toEqual([name, 0, 0]);
+    expect(both(learnt, inputs(train)), name).toBeGreaterThan(0); // they are its own splits
+  }
 });

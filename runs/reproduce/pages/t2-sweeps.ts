@@ -9,7 +9,6 @@ import {
   ablated,
   compared,
   kindOf,
-  nameOf,
   ranks,
   rateOf,
   rivals,
@@ -19,9 +18,9 @@ import {
 import { number, paragraphs, table } from "../markdown.ts";
 import * as paper from "../paper-transformer2.ts";
 import type { Context, Page } from "../row.ts";
-import { askSkills, base, shareOf } from "../skills/ask.ts";
+import { askSkills, base, skillAccuracies } from "../skills/ask.ts";
 import { bothRates } from "../skills/chosen.ts";
-import { againstBase, againstConstant, standing } from "../skills/compare.ts";
+import { againstBase, againstConstant, differenceTable, standing } from "../skills/compare.ts";
 import { paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
 import { type Trained, trainedAll } from "../skills/trained.ts";
 import { labels } from "./t2-accuracy.ts";
@@ -112,29 +111,34 @@ export async function loraSweepPage(context: Context): Promise<Page> {
   ]);
   const rows: (string | number)[][] = [];
   const all: Trained[] = [];
+  const lines = await askSkills({ tasks: compared, arms: [base] }, context);
+  const arms = new Set<string>();
   for (const training of wanted)
     for (const one of await bothRates(training, context)) {
       all.push(one);
       const { task } = training;
-      const label = nameOf(one.training);
-      const lines =
+      const label = `${labelOf(one.training)}, ${rateOf(one.training)}`;
+      const asked =
         one.failed === undefined
           ? await askSkills({ tasks: [training.task as "science"], arms: [{ label, method: one.method }] }, context)
           : [];
-      const percent = (share: number | undefined) => (share === undefined ? "–" : number(100 * share));
+      lines.push(...asked);
+      arms.add(label);
+      const [tested] = skillAccuracies(asked).flatMap(({ tasks }) => tasks);
       rows.push([
         `${task}: ${labelOf(one.training)}`,
         rateOf(one.training),
         fixed[kindOf(training.adapter)],
-        percent(one.validation),
-        percent(shareOf(lines, label, task)),
+        one.validation === undefined ? "–" : number(100 * one.validation),
+        tested === undefined ? "–" : `${number(100 * tested.share)} ± ${number(100 * tested.error)}`,
         number(one.seconds / 60),
       ]);
     }
   return {
     text: paragraphs(
-      "Two learning rates each; which of the two other pages ask is chosen by the column of validation (at most 100 questions).",
+      "Two learning rates each; which of the two other pages ask is chosen by the column of validation (at most 100 questions). Test: ± one standard error over what questions are about.",
       table(["", "learning rate", "fixed", "validation, %", "test, %", "minutes trained"], rows),
+      ...differenceTable(lines, [...arms], [againstBase, againstConstant]),
       stepNote(context),
       ...trainingNotes(all),
       `## The paper's rows (${paperModel})`,

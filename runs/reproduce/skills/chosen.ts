@@ -3,7 +3,9 @@ import type { SkillName } from "../../transformer2/tasks.ts";
 import { nameOf, type Training } from "../../transformer2/trainings.ts";
 import type { Context } from "../row.ts";
 import { askSkills, shareOf } from "./ask.ts";
+import { openPlace } from "./place.ts";
 import { type Trained, trainedAll } from "./trained.ts";
+import { requireUntested } from "./untested.ts";
 
 export type Validated = Trained & {
   /** Share of right answers on validation; undefined for a training without a result. */
@@ -14,6 +16,8 @@ export type Validated = Trained & {
 export async function bothRates(training: Training, context: Context): Promise<Validated[]> {
   const both = await trainedAll([training, { ...training, rate: "second" }], context);
   const task = training.task as SkillName;
+  const { families } = await openPlace(context);
+  requireUntested(`learning rates of ${task}`, families[task].validation, families[task]);
   const all: Validated[] = [];
   for (const one of both) {
     const label = nameOf(one.training);

@@ -17,6 +17,7 @@ import type { Budget, Context } from "../row.ts";
 import type { Arm } from "./ask.ts";
 import { openPlace } from "./place.ts";
 import type { Pool } from "./pool.ts";
+import { requireUntested } from "./untested.ts";
 
 /** Of examples in a search, on pages that do not compare their numbers. */
 export const usualShots = 10;
@@ -66,6 +67,7 @@ export async function searched(wanted: Wanted, context: Context): Promise<Mixtur
   const place = await openPlace(context);
   const { examples, scorer, maxTokens } = askedTask(place.families[task], { split: "test", items: 1 });
   const shown = examples.slice(0, shots);
+  requireUntested(`search for ${task}`, shown, place.families[task]);
   // Named by what it reads too: of other skills or examples it is another search.
   const content = sha256(JSON.stringify([pool.sha256, shown])).slice(0, 12);
   const name = [pool.name, task, by, ...(perLayer ? ["layers"] : []), shots, context.budget, content].join("-");
