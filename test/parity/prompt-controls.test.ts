@@ -16,25 +16,20 @@ const root = join(import.meta.dirname, "../..");
 const data = join(root, "../shared/data");
 const readTasks = () => readJsonFile(promptControlsPath, z.array(EvalTask));
 
-test("T17: over all trained kinds of rules with a free answer, the right prompt beats one of another task, and its own words shuffled, by far more than chance", async ({
+test("T17: over all trained kinds of rules with a free answer, the right prompt beats one of another task by far more than chance", async ({
   annotate,
 }) => {
   await using subject = pairSubject(await loadPair(join(root, "pairs/smollm2")));
   const { lines } = await evaluate(subject, await readTasks(), {
-    methods: ["specialized", "far-prompt", "shuffled-prompt"],
+    methods: ["specialized", "far-prompt"],
     timedQueries: 0,
   });
-  const { methods, promptEffect, comparisons } = summarize(lines).strata["tasks"]!;
-  for (const control of ["far-prompt", "shuffled-prompt"]) expect(methods[control]).toMatchObject({ tasks: 19, n: 38 });
+  const { methods, promptEffect } = summarize(lines).strata["tasks"]!;
+  expect(methods["far-prompt"]).toMatchObject({ tasks: 19, n: 38 });
   const percent = (share: number) => (100 * share).toFixed(1);
   const { specialized, effect, low, high } = promptEffect!;
   await annotate(`${percent(specialized)} % right, effect ${percent(effect)} [${percent(low)}, ${percent(high)}]`);
   expect(low).toBeGreaterThan(0.1);
-  const shuffled = comparisons.find(({ against }) => against === "shuffled-prompt")!;
-  await annotate(
-    `beside its words shuffled ${percent(shuffled.difference)} [${percent(shuffled.low)}, ${percent(shuffled.high)}]`,
-  );
-  expect(shuffled.low).toBeGreaterThan(0);
 });
 
 test.skipIf(!existsSync(data))(

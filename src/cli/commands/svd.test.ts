@@ -1,12 +1,16 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { storedLlama } from "../../../test/support/stored-llama.ts";
+import { writeTinyPair } from "../../../test/support/tiny-pair.ts";
 import { createRng } from "../../base/rng.ts";
+import { type ExportFormatName, exportFormats } from "../../export/formats.ts";
 import { openSafetensors, readTensor } from "../../files/safetensors.ts";
 import { svfMaps } from "../../models/decomposable.ts";
+import type { Model } from "../../models/model.ts";
+import { openModel } from "../../models/model-file.ts";
 import { writeExpert } from "../../svf/expert-file.ts";
 import { runCli } from "../program.ts";
 
@@ -15,13 +19,18 @@ const at = (name: string) => join(root, name);
 beforeAll(async () => {
   const model = await storedLlama(at("base"), { seed: 6, layers: 2 });
   await storedLlama(at("other"), { seed: 7, layers: 2 });
+  await writeSkill("skill", model);
+});
+
+async function writeSkill(name: string, { config, sha256 }: Pick<Model, "config" | "sha256">): Promise<void> {
   const rng = createRng("skill");
-  const scales = svfMaps(model.config, "feed-forward").map(
-    ({ weight }) => [weight, Float32Array.from({ length: 32 }, () => 0.5 + rng.next())] as const,
+  const scales = svfMaps(config, "feed-forward").map(
+    ({ weight, outputs, inputs }) =>
+      [weight, Float32Array.from({ length: Math.min(outputs, inputs) }, () => 0.5 + rng.next())] as const,
   );
   const madeBy = { by: "hand" };
-  await writeExpert(at("skill"), { modelSha256: model.sha256, scales: new Map(scales), renormalize: false, madeBy });
-});
+  await writeExpert(at(name), { modelSha256: sha256, scales: new Map(scales), renormalize: false, madeBy });
+}
 afterAll(() => rmSync(root, { recursive: true }));
 
 async function loragen(...args: string[]) {
@@ -91,6 +100,29 @@ test("as a LoRA of a few ranks a skill says what is left out; a skill of another
   const refused = await loragen("export", ...args, "--base", at("other"), "--out", at("wrong"));
   expect(refused).toMatchObject({ status: 1, json: { error: { code: "E_MISMATCH" } } });
   expect(JSON.stringify(refused.json)).toMatch(/[0-9a-f]{64}.*[0-9a-f]{64}/);
+});
+
+describe("of a model with its tokenizer", () => {
+  const edge = at("pair/edge");
+  beforeAll(async () => {
+    await writeTinyPair(at("pair"));
+    cpSync(at("pair/tokenizer"), edge, { recursive: true });
+    await writeSkill("own", await openModel(edge));
+  });
+
+  test.each(Object.keys(exportFormats) as ExportFormatName[])(
+    "a skill is exported as %s, read back, and answers like the model that it changes",
+    async (format) => {
+      const args = ["--expert", at("own"), "--base", edge, "--format", format, "--out", at(`as-${format}`)];
+      const exported = await loragen("export", ...args);
+      expect(exported, exported.stderr).toMatchObject({ status: 0, json: { format } });
+      const { largestDifference, largestLogit, tolerance } = exported.json as Record<string, number>;
+      expect(largestDifference).toBeLessThanOrEqual(tolerance! * largestLogit!);
+      const files = exported.json["files"] as { readonly name: string }[];
+      expect(files.length).toBeGreaterThan(0);
+      for (const { name } of files) expect(existsSync(join(at(`as-${format}`), name)), name).toBe(true);
+    },
+  );
 });
 
 test("inspect names a skill's model and draws which maps it moves", async () => {
