@@ -95,7 +95,8 @@ export const about: Readonly<Record<string, About>> = {
     answer: { name: "SpecializationFile", schema: file },
   },
   "post /v1/specializations": {
-    summary: "A prompt becomes a model name: a new version of it, 201, or the one that it stands for already, 200.",
+    summary:
+      "A prompt becomes a model name: a new version of it, 201, or the one that it stands for already, 200. It may be measured at once.",
     body: { name: "SpecializationRequest", schema: SpecializationRequest },
     answer: { name: "MadeAnswer", schema: MadeAnswer },
   },
@@ -114,7 +115,7 @@ export const about: Readonly<Record<string, About>> = {
   },
   "delete /v1/specializations/:name": { summary: "Removes a name with its versions and certificates." },
   "get /v1/specializations/:name/diff": {
-    summary: "How it differs from another: gates, prompt, constraint.",
+    summary: "How it differs from another: gates, prompt, constraint, certificates.",
     query: { against: { about: "NAME or NAME@VERSION", isRequired: true } },
     takesVersion: true,
   },

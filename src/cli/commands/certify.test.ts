@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { recordingContext } from "../../../test/support/cli-context.ts";
 import { openTinyPair, writeTinyPair } from "../../../test/support/tiny-pair.ts";
 import { openTinyService } from "../../../test/support/tiny-service.ts";
@@ -38,6 +38,8 @@ beforeAll(async () => {
   const constraint = labelsSpec(["billing", "greeting", "delivery"]);
   const specialization = await specialize(await openTinyPair(), prompt, { threads: 1, constraint });
   await writeSpecialization(join(folder, "triage"), specialization);
+  const { constraint: _, ...free } = specialization;
+  await writeSpecialization(join(folder, "free"), free);
   await run("push", "triage", "--specialization", join(folder, "triage"));
 });
 
@@ -80,9 +82,41 @@ test("the cloud model of another host is asked where nothing cheaper scores the 
   expect(await at(url)).toMatchObject({ rung: null, notTried: { cloud: "cloud: cannot be reached" } });
 });
 
+describe("a reference that is opened in this process", () => {
+  test("a folder with a chat template: what it answers is right, under its name and hash", async () => {
+    const model = join(folder, "judge");
+    cpSync(join(pair, "edge"), model, { recursive: true });
+    cpSync(join(pair, "tokenizer"), model, { recursive: true });
+    expect((await certify("--inputs", inputs, "--prompt", prompt, "--reference", model)).stderr).toContain(
+      "has no chat template",
+    );
+    const template = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}</s>{% endfor %}<|assistant|>";
+    writeFileSync(join(model, "chat_template.jinja"), template);
+    const { status, stderr } = await certify("--inputs", inputs, "--prompt", prompt, "--reference", model);
+    // A random model names no label: that is said, and nothing is made up.
+    expect([status, stderr]).toEqual([1, expect.stringContaining("nothing could be made of any answer")]);
+    await run("push", "free", "--specialization", join(folder, "free"));
+    const { stdout } = await run(
+      ...["certify", "free", "--pair", pair, "--threads", "1", "--inputs", inputs, "--prompt", prompt, "--json"],
+      ...["--reference", model],
+    );
+    const { reference } = JSON.parse(stdout) as Certificate;
+    expect(reference).toMatchObject({ kind: "model", model: expect.stringMatching(/^judge [0-9a-f]{12}$/) });
+  });
+
+  test("the pair's cloud model by the word cloud", async () => {
+    await run("push", "free", "--specialization", join(folder, "free"));
+    const args = ["--inputs", inputs, "--prompt", prompt, "--reference", "cloud", "--json"];
+    const { stdout, stderr } = await run("certify", "free", "--pair", pair, "--threads", "1", ...args);
+    expect(JSON.parse(stdout), stderr).toMatchObject({ reference: { kind: "model", model: "cloud" }, inputs: 2 });
+  });
+});
+
 test.each([
   ["neither examples nor inputs", [], "--examples FILE or --inputs FILE"],
   ["inputs without the prompt", ["--inputs", inputs], "expected the prompt"],
+  ["a model that is not there", ["--inputs", inputs, "--prompt", prompt, "--reference", "no.gguf"], "no.gguf"],
+  ["an address that is none", ["--inputs", inputs, "--reference", "here", "--reference-model", "m"], "http or https"],
   ["a reference without its model", ["--inputs", inputs, "--reference", "http://host/v1"], "together"],
   ["a name that is not there", ["--examples", examples, "--tenant", "other"], "not found"],
   ["a cloud that is no address", ["--examples", examples, "--cloud", "big-machine"], "http or https address"],

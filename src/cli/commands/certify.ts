@@ -62,6 +62,7 @@ model: where that cannot be prompted, agreement with it says little.
 Examples:
   $ loragen certify triage --examples labelled.jsonl --prompt-file triage.txt --threshold 0.9
   $ loragen certify triage --inputs mails.jsonl --prompt-file triage.txt --reference http://localhost:8000/v1 --reference-model qwen3
+  $ loragen certify triage --inputs mails.jsonl --prompt-file triage.txt --reference Qwen2.5-1.5B-Instruct.gguf
   $ loragen certify triage --examples labelled.jsonl --prompt-file triage.txt --threshold 0.9 --fallback --cloud http://big-machine:8080`;
 
 export function addCertify(program: Command, context: CliContext): void {
@@ -143,7 +144,7 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
   const { tenant, scorer, threshold, refine, fallback, threads, exact } = flags;
   const { stderr: stream, now } = context;
   requireCloudFlags(flags);
-  const reference = readReference(context, flags);
+  const reference = await readReference(context, flags, () => pair);
   const inputs = await readInputs(flags);
   const store = await openStoreOf(context, flags.store);
   const found = await store.resolve(tenant, name);
@@ -194,5 +195,6 @@ async function run(context: CliContext, name: string, flags: Flags, signal: Abor
   } finally {
     progress.finish();
     await cloud?.close();
+    await reference?.close?.();
   }
 }

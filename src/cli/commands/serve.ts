@@ -147,7 +147,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
   if (!isLocal(host) && keyPath === undefined)
     throw new AppError("E_USAGE", `serve: ${host} is not this machine alone: expected --keys FILE, found none`);
   const opened = keyPath === undefined ? undefined : await openKeys(keyPath);
-  const reference = readReference(context, flags);
+  const reference = await readReference(context, flags, () => pair);
   if (flags.cloud !== undefined) requireAddress("cloud", flags.cloud);
   const store = await openStoreOf(context, flags.store, { makes: true });
   for (const name of flags.pin ?? []) await store.resolve(pinsOf, name);
@@ -187,6 +187,7 @@ async function serveCommand(context: CliContext, flags: Flags): Promise<void> {
     await ended;
     const closing = listening.close();
     await service.close();
+    await reference?.close?.();
     await closing;
   });
 }

@@ -137,7 +137,11 @@ export async function measure(
   const isLabelled = inputs.every(({ target }) => target !== undefined);
   const model = isLabelled || prompt === undefined ? undefined : reference;
   const refer =
-    model && (async (input: string) => asAnswer(await model.ask(prompt!, input, signal), content.constraint));
+    model &&
+    (async (input: string) => {
+      const said = await model.ask(prompt!, input, signal);
+      return said === undefined ? undefined : asAnswer(said, content.constraint);
+    });
   const { fitted, measured: measuredInputs } = drawInputs({ inputs, refine, object });
   const scoredBy = scorer ?? scorerOf(content.constraint);
   const gates = gateValues(pair, content);
