@@ -64,6 +64,8 @@ export const ladder: Bench = {
       ratios: {
         "good prompts: choice right": shareOf(rows, "good"),
         "far prompts: choice right": shareOf(rows, "far"),
+        "prompts with a rung that passes on unseen inputs": rows.filter(passes).length,
+        "of these: choice right": rows.filter((row) => passes(row) && row.agrees).length,
         "canaries: digit named": digit.share,
         "canaries: name named": name.share,
       },
@@ -86,6 +88,9 @@ function shareOf(rows: readonly Judged[], kind: Judged["kind"]): number {
   const own = rows.filter((row) => row.kind === kind);
   return own.filter(({ agrees }) => agrees).length / own.length;
 }
+
+/** Where no rung passes, to choose none is right, and easily so: such prompts are counted apart too. */
+const passes = ({ lowest }: Judged): boolean => lowest !== null;
 
 const percent = (share: number | undefined): string => (share === undefined ? "–" : `${(100 * share).toFixed(1)} %`);
 
