@@ -59,6 +59,10 @@ type Reading = {
 
 /** Every so many characters of constants and of names count as a part, for references repeat them. */
 const charactersOfPart = 100;
+/** The same of what `oneOf` compares: the characters of its schemas, for each of them. */
+const comparedOfPart = 1000;
+
+const characters = (value: JsonValue | readonly JsonValue[]): number => JSON.stringify(value).length;
 
 function grow(size: Size, parts: number): void {
   size.parts += parts;
@@ -181,27 +185,28 @@ function readChoice(key: "anyOf" | "oneOf" | "allOf", value: JsonValue, reading:
 }
 
 /** `oneOf` is `anyOf` where no text fits two: of different types, or objects told apart by the value of a property. */
-function requireApart(parts: readonly JsonValue[], { root, path }: Reading): void {
+function requireApart(parts: readonly JsonValue[], { root, path, size }: Reading): void {
   const resolved = parts.map((part) => (isRecord(part) && "$ref" in part ? targetOf(root, part["$ref"]) : part));
-  const values = (schema: JsonValue | undefined): JsonValue[] | undefined => {
+  const compared = resolved.reduce<number>((sum, part) => sum + (part === undefined ? 0 : characters(part)), 0);
+  grow(size, Math.floor((resolved.length * compared) / comparedOfPart));
+  const values = (schema: JsonValue | undefined): Set<string> | undefined => {
     if (!isRecord(schema)) return undefined;
-    if ("const" in schema) return [schema["const"]!];
-    return Array.isArray(schema["enum"]) ? schema["enum"] : undefined;
+    if ("const" in schema) return new Set([writeJson(schema["const"]!)]);
+    return Array.isArray(schema["enum"]) ? new Set(schema["enum"].map(writeJson)) : undefined;
   };
   const areApart = (a: JsonValue | undefined, b: JsonValue | undefined): boolean => {
     if (!isRecord(a) || !isRecord(b)) return false;
     const [x, y] = [values(a), values(b)];
-    if (x !== undefined && y !== undefined)
-      return !x.some((value) => y.some((other) => writeJson(value) === writeJson(other)));
+    if (x !== undefined && y !== undefined) return ![...x].some((value) => y.has(value));
     if (typeof a["type"] === "string" && typeof b["type"] === "string" && a["type"] !== b["type"])
       return ![a["type"], b["type"]].every((type) => type === "integer" || type === "number");
     const [p, q] = [a["properties"], b["properties"]];
     if (!isRecord(p) || !isRecord(q) || !Array.isArray(a["required"]) || !Array.isArray(b["required"])) return false;
-    const [need, also] = [a["required"], b["required"]];
-    return need.some(
+    const [need, also] = [new Set(a["required"]), new Set(b["required"])];
+    return [...need].some(
       (key) =>
         typeof key === "string" &&
-        also.includes(key) &&
+        also.has(key) &&
         values(p[key]) !== undefined &&
         values(q[key]) !== undefined &&
         areApart(p[key], q[key]),
@@ -236,6 +241,7 @@ const isWritable = (value: JsonValue): boolean =>
 function readEnum(schema: Schema, { path, size }: Reading): Grammar {
   const types = "type" in schema ? typesOf(schema, path) : undefined;
   const listed = "enum" in schema ? asList(schema["enum"], `${path}.enum`) : [schema["const"]!];
+  grow(size, Math.floor(characters(listed) / charactersOfPart));
   const texts = new Set(
     listed.filter((value) => types === undefined || types.some((type) => isOfType[type](value))).map(writeJson),
   );
@@ -244,12 +250,12 @@ function readEnum(schema: Schema, { path, size }: Reading): Grammar {
   if (kept.length === 0) refuse(path, "a value that fits type, enum and const");
   if (kept.some((value) => value.length > schemaLimits.repeats))
     throw new AppError("E_LIMIT", `${path}: a constant of more than ${schemaLimits.repeats} characters`);
-  grow(size, Math.floor(kept.reduce((sum, value) => sum + value.length, 0) / charactersOfPart));
   return choice(...kept.map(text));
 }
 
 function typesOf(schema: Schema, path: string): TypeName[] {
   const listed = Array.isArray(schema["type"]) ? asList(schema["type"], `${path}.type`) : [schema["type"]];
+  if (new Set(listed).size < listed.length) refuse(`${path}.type`, "each type once", false);
   return listed.map((type) => {
     if (typeof type !== "string" || !Object.hasOwn(ofTypes, type))
       return refuse(`${path}.type`, `one of ${Object.keys(ofTypes).join(", ")}, found ${describe(type)}`, false);
@@ -334,8 +340,10 @@ const readers: { readonly [Type in TypeName]: (schema: Schema, reading: Reading)
   object(schema, reading) {
     const { path, depth } = reading;
     const properties = asSchema(schema["properties"] ?? {}, `${path}.properties`);
-    const required = schema["required"] === undefined ? [] : schema["required"];
-    if (!Array.isArray(required)) return refuse(`${path}.required`, `a list, found ${describe(required)}`, false);
+    const listed = schema["required"] === undefined ? [] : schema["required"];
+    if (!Array.isArray(listed)) return refuse(`${path}.required`, `a list, found ${describe(listed)}`, false);
+    const required = new Set(listed);
+    if (required.size < listed.length) refuse(`${path}.required`, "each name once", false);
     for (const key of required)
       if (typeof key !== "string" || !Object.hasOwn(properties, key))
         refuse(`${path}.required`, `names of properties, found ${describe(key)}`, false);
@@ -345,7 +353,7 @@ const readers: { readonly [Type in TypeName]: (schema: Schema, reading: Reading)
     const names = Object.keys(properties).reduce((sum, key) => sum + key.length, 0);
     grow(reading.size, Math.floor(names / charactersOfPart));
     const members = Object.entries(properties).map(([key, value]) => ({
-      isRequired: required.includes(key),
+      isRequired: required.has(key),
       grammar: sequence(
         text(`${JSON.stringify(key)}: `),
         read(value, { ...reading, path: `${path}.properties.${key}`, depth: depth + 1 }),

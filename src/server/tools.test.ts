@@ -145,7 +145,7 @@ describe("the openai package", () => {
     const response_format = { type: "json_schema" as const, json_schema: { name: "a", schema } };
     for (const content of [question, other, "hello"]) {
       const { message } = await chat({ response_format, messages: [user(content)] });
-      if (message.tool_calls === undefined) expect(['{"a": 1}', '{"a": 2}']).toContain(message.content);
+      expect(message.tool_calls === undefined ? message.content : "a call").toMatch(/^(\{"a": [12]\}|a call)$/);
     }
     const must = await chat({ response_format, tool_choice: "required" });
     expect(must.message.tool_calls).toHaveLength(1);

@@ -36,6 +36,16 @@ describe("a call in an answer", () => {
     expect(told(' {"name": "ask", "arguments": {}}', false)).toEqual(once(["name", "ask"], ["arguments", "{}"]));
   });
 
+  test("is told in whole characters, where it comes in whole characters", () => {
+    const argument = '{"text": "a😀{}😀"}';
+    const reader = callReader(names);
+    const parts = [...`{"name": "ask", "arguments": ${argument}}`].flatMap((piece) => reader.read(piece));
+    const [name, ...pieces] = [...parts, ...reader.end(false)];
+    expect(name).toEqual({ kind: "name", text: "ask" });
+    expect(pieces.map(({ text }) => text).join("")).toBe(argument);
+    for (const { text } of pieces) expect(Buffer.from(text).toString()).toBe(text);
+  });
+
   test("that is cut off is told as far as it came", () => {
     expect(told('{"name": "ask", "arguments": {"a', true)).toEqual(once(["name", "ask"], ["arguments", '{"a']));
     expect(told('{"name": "as', true)).toEqual(once(["text", '{"name": "as']));

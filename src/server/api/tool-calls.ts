@@ -48,7 +48,7 @@ export function callReader(names: readonly string[]): CallReader {
       is = "text";
     }
     // The last bracket of a call is none of its arguments'.
-    const certain = is === "call" ? held.slice(0, -1) : held;
+    const certain = is === "call" && held.endsWith("}") ? held.slice(0, -1) : held;
     held = held.slice(certain.length);
     return is === "call" && certain === "" ? [] : [{ kind: is === "call" ? "arguments" : "text", text: certain }];
   }
