@@ -36,7 +36,7 @@ type Options = {
 
 const clients = 3;
 /** Answers before a kill, at least and at most; turns of the event loop behind the last one, or behind the next change of whom it is aimed at. */
-const moments = { least: 8, most: 40, turns: 400, turnsOfChange: 12 } as const;
+const moments = { least: 8, most: 40, turns: 400, turnsOfChange: 4 } as const;
 const aims = ["serve", "serve", "collect", "nobody"] as const;
 
 /** What a client was told of its own names, which nobody else changes. */
