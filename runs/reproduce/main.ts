@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeFileAtomic } from "../../src/base/atomic-file.ts";
 import { onInterrupt } from "../../src/base/interrupt.ts";
+import { createCodeRunner } from "../../src/eval/run-code.ts";
 import { inTurn, runCommand } from "./command.ts";
 import { indexPage, listLine, reproduce, resultsFolder } from "./reproduce.ts";
 import { type Context, parseBudget } from "./row.ts";
@@ -21,6 +22,7 @@ npm run reproduce -- --list
   --train FILE    the generator's run of which ablations train their own, each with other keys and equal steps (default
                   that of runs/reasoning, over the paper's seen tasks); what was trained lies in --work, and goes on from there
   --no-training   trains nothing: what is not trained yet is left out of a page and named
+  --allow-code PYTHON  runs programs that a model wrote, to score them (MBPP, HumanEval), with this Python
   --methods LIST  methods asked beside a page's own, such as lora:FOLDER or loramoe:FILE
   --out DIR       where pages are written (default ${resultsFolder})
   --work DIR      logs, from which a page that was stopped goes on (default work/reproduce)
@@ -46,6 +48,7 @@ async function main(): Promise<void> {
       pair: { type: "string" },
       train: { type: "string" },
       "no-training": { type: "boolean", default: false },
+      "allow-code": { type: "string" },
       methods: { type: "string", default: "" },
       out: { type: "string", default: join(root, resultsFolder) },
       work: { type: "string", default: join(root, "work/reproduce") },
@@ -64,6 +67,7 @@ async function main(): Promise<void> {
     noTraining: values["no-training"],
     methods: values.methods === "" ? [] : values.methods.split(","),
     work: values.work,
+    runCode: values["allow-code"] === undefined ? undefined : (await createCodeRunner(values["allow-code"])).run,
     signal: interrupt.signal,
     tell: progress(),
   };

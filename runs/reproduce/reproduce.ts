@@ -33,11 +33,12 @@ export async function reproduce(id: Id, context: Context, folder: string): Promi
 }
 
 function pageOf(id: Id, { kind, shows, source }: Row, text: string, context: Context): string {
-  const { budget, model, pair, train, noTraining = false, methods } = context;
+  const { budget, model, pair, train, noTraining = false, methods, runCode } = context;
   const flags = [
     `--budget ${budget}`,
     ...(kind === "trains" && train !== undefined ? ["--train FILE"] : []),
     ...(noTraining ? ["--no-training"] : []),
+    ...(runCode === undefined ? [] : ["--allow-code PYTHON"]),
     ...(pair === shippedPair ? [] : [pair === undefined ? "--model FILE" : "--pair FOLDER"]),
     ...(methods.length === 0 ? [] : [`--methods ${methods.join(",")}`]),
   ];

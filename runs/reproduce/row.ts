@@ -1,5 +1,6 @@
 /** @file An item of the manifest: a page that is made, tests that are run, what trains first, what is out, or another name. */
 import { AppError } from "../../src/base/errors.ts";
+import type { RunCode } from "../../src/eval/run-code.ts";
 
 /** How much is trained and asked: a first look, the manifest's protocol on two cores, everything. */
 export const BUDGETS = ["minutes", "hours", "full"] as const;
@@ -33,6 +34,8 @@ export type Context = {
   /** Folder of logs: a page that was stopped goes on from them. They hold rows of the data, and are never committed. */
   readonly work: string;
   readonly signal?: AbortSignal | undefined;
+  /** Runs programs that a model wrote, where the user allows it. */
+  readonly runCode?: RunCode | undefined;
   /** How far it is. */
   readonly tell: (text: string) => void;
 };

@@ -1,16 +1,18 @@
 /** @file Pages of Transformer² over a tiny model: what they need is trained where it is not yet, and all of it stands on the page. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openModel } from "../../src/models/model-file.ts";
 import { readExpert } from "../../src/svf/expert-file.ts";
+import { writeBenchmarkData } from "../../test/support/benchmark-data.ts";
 import { pretendTraining } from "../../test/support/pretend-training.ts";
 import { writeGsm8k, writeSkillData } from "../../test/support/skill-data.ts";
 import { writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { nameOf, TRAININGS, type Training } from "../transformer2/trainings.ts";
 import { reproduce } from "./reproduce.ts";
 import type { Context } from "./row.ts";
+import { baseScores } from "./skills/base-scores.ts";
 import { lastState } from "./skills/last-state.ts";
 import { trained } from "./skills/trained.ts";
 import type { Id } from "./table.ts";
@@ -26,6 +28,9 @@ const hopeless: Training = { task: "intents", adapter: "lora", by: "rewards", ra
 beforeAll(async () => {
   writeSkillData(at("data"));
   writeGsm8k(at("data"));
+  writeBenchmarkData(at("published"));
+  for (const name of ["math", "mbpp", "humaneval"])
+    cpSync(at(`published/${name}`), at(`data/${name}`), { recursive: true });
   await writeTinyPair(at("pair"), { context: 1024 });
   const model = await openModel(at("pair/edge"));
   for (const training of TRAININGS) await pretendTraining(at("work/transformer2/runs"), training, model);
@@ -40,7 +45,10 @@ async function pageOf(id: Id): Promise<string> {
 
 /** What each page has of ours, then of the paper's. */
 const wanted = {
-  "t2-table1": [/\| best constant answer +\|.*\| SVF by rewards +\| +science +\| [+−]\d.*\[/s, /\| 79\.15 \|/],
+  "t2-table1": [
+    /\| best constant answer +\|.*\| SVF by rewards +\| +science +\| [+−]\d.*\[/s,
+    /\| 79\.15 \|.*\| math +\| +1 \|.*mbpp and humaneval are not in it/s,
+  ],
   "t2-table2": [/\| oracle choice +\|.*\| uniform mixture +\| +open-book +\| [+−]\d/s, /82\.61.*at 24\.46/s],
   "t2-table3": [/\| amortised over 10 \|.*\| arc-challenge \(n 3\) +\| +\d+\.\d/s, /\| MATH +\| +42\.64/],
   "t2-table4": [/\| SVF, attention, policy gradient +\|.*\| LoRA, next token +\|/s, /print no cell/],
@@ -79,6 +87,14 @@ test.each(Object.entries(wanted))("%s: our rows, and what the documents have of 
   expect(text).toMatch(ours);
   expect(text).toMatch(theirs);
   expect(text).not.toMatch(/NaN|undefined|Infinity/);
+});
+
+test("where programs may be run the base model's are, and their tasks have rows", async () => {
+  const ran: string[] = [];
+  const runCode = async (program: string) => ({ passed: ran.push(program) > 1, reason: "by turns" });
+  const [, scores] = await baseScores(context({ work: at("programs"), runCode }));
+  expect(scores).toMatch(/\| mbpp +\| +1 \| +0\.0 \|\n\| humaneval +\| +1 \| +100\.0 \|/);
+  expect(ran).toHaveLength(2);
 });
 
 test("a training that a page needs is stopped, gone on with, and not begun again when it is done", async () => {

@@ -6,6 +6,7 @@ import { number, paragraphs, table } from "../markdown.ts";
 import * as paper from "../paper-transformer2.ts";
 import type { Context, Page } from "../row.ts";
 import { type Arm, askSkills, base, shareOf } from "../skills/ask.ts";
+import { baseScores } from "../skills/base-scores.ts";
 import { chosen, type Validated } from "../skills/chosen.ts";
 import { againstArm, againstBase, againstConstant, standing } from "../skills/compare.ts";
 import { paperModel, stepNote, trainingNotes } from "../skills/notes.ts";
@@ -65,6 +66,8 @@ export async function table1Page(context: Context): Promise<Page> {
       ...trainingNotes([...skills, ...loras]),
       `## The paper's rows (${paperModel})`,
       paperTable("own", ["base model", "LoRA", "SVF; Transformer² from few examples"]),
+      "## The base model on the documents' own tasks",
+      ...(await baseScores(context)),
     ),
   };
 }
