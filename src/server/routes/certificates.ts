@@ -54,8 +54,12 @@ export function measurementOf(
 
 function beginMeasuring(services: Services, { tenant, turn }: Caller, measurement: Measurement): CertificationState {
   const { store, certifications, edge, pair, cloud, refine, secret, date, metrics } = services;
-  const total = drawInputs(measurement).measured.length;
-  return certifications.begin(tenant, measurement.object, total, async (onProgress, signal) => {
+  const what = {
+    total: drawInputs(measurement).measured.length,
+    characters: measurement.inputs.reduce((sum, { input, target = "" }) => sum + input.length + target.length, 0),
+    asked: askedSha256(measurement),
+  };
+  return certifications.begin(tenant, measurement.object, what, async (onProgress, signal) => {
     const asking = { edge, pair, cloud, refine, secret, date, turn, onAnswer: metrics.certified };
     const certificate = await measure(measurement, asking, { onProgress, signal });
     await store.certify(tenant, certificate);
@@ -63,7 +67,10 @@ function beginMeasuring(services: Services, { tenant, turn }: Caller, measuremen
   });
 }
 
-/** Of a name that was just stored: begins unless the same was measured of its content, or its content is being measured. */
+/**
+ * Of a name that was just stored: begins unless the same was measured of its content, or is being measured.
+ * @throws E_BUSY where something else is being measured of its content, or too much waits
+ */
 export async function beginUnlessKnown(
   services: Services,
   caller: Caller,
@@ -71,9 +78,10 @@ export async function beginUnlessKnown(
 ): Promise<CertificationState | { readonly status: "done" }> {
   const { tenant } = caller;
   const state = services.certifications.state(tenant, measurement.object);
-  if (state?.status === "running") return state;
+  const asked = askedSha256(measurement);
+  if (state?.status === "running" && services.certifications.asked(tenant, measurement.object) === asked) return state;
   const known = await services.store.certificate(tenant, measurement.object);
-  if (known?.askedSha256 === askedSha256(measurement)) return { status: "done" };
+  if (state?.status !== "running" && known?.askedSha256 === asked) return { status: "done" };
   return beginMeasuring(services, caller, measurement);
 }
 

@@ -27,7 +27,7 @@ export const compared = ["specialized", "prompted", "base", "control"] as const 
 const share = z.number().min(0).max(1);
 const Mean = z.strictObject({ mean: z.number(), low: z.number(), high: z.number() });
 
-const PartyResult = z.strictObject({
+const PartyResult = z.object({
   /** The scorer's mean over the inputs, with a 95 % interval over them. */
   score: Mean,
   /** Tokens read for an input, prompt included, on average. */
@@ -56,7 +56,8 @@ export const Reference = z.discriminatedUnion("kind", [
 ]);
 export type Reference = z.infer<typeof Reference>;
 
-export const Certificate = z.strictObject({
+/** Keys that this program does not know are left out: another machine on the same store may be newer. */
+export const Certificate = z.object({
   format: z.literal("lora-gen certificate 1"),
   /** The hash of the specialisation's content. */
   object: Sha256,

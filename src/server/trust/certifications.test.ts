@@ -7,8 +7,8 @@ function queue() {
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
   const all = createCertifications(() => undefined);
-  const begin = (tenant: string, object: string) =>
-    all.begin(tenant, object, 10, (_, signal) => {
+  const begin = (tenant: string, object: string, characters = 100) =>
+    all.begin(tenant, object, { total: 10, characters, asked: `${object} as asked` }, (_, signal) => {
       begun.push(`${tenant}/${object}`);
       return new Promise<Certificate>((done) => {
         ends.set(object, () => done({} as Certificate));
@@ -62,4 +62,39 @@ test("the same content twice, too many that wait, and a service that ends are re
   begin("other", "more");
   await all.close();
   expect(() => begin("other", "again")).toThrow(busy);
+});
+
+test("where there is room none is refused, however many of others wait, and however long its texts are", async () => {
+  const { all, begin } = queue();
+  for (let i = 0; i <= certificationLimits.waitingOfTenant; i++) begin("t", `o${i}`);
+  expect(begin("other", "long", certificationLimits.characters + 1)).toEqual(running);
+  await all.close();
+});
+
+test("texts of what waits are bounded, of a tenant and of all", async () => {
+  const { all, begin } = queue();
+  const busy = expect.objectContaining({ code: "E_BUSY" });
+  const { characters, charactersOfTenant } = certificationLimits;
+  const tenants = Array.from({ length: characters / charactersOfTenant }, (_, i) => `t${i}`);
+  for (const tenant of tenants) {
+    begin(tenant, "running");
+    begin(tenant, "waits", charactersOfTenant);
+    expect(() => begin(tenant, "more", 1)).toThrow(busy);
+  }
+  expect(() => begin("other", "a", 1)).toThrow(busy);
+  await all.close();
+});
+
+test("what was asked for is known while it is measured or waits", async () => {
+  const { all, begin, end } = queue();
+  begin("t", "a");
+  begin("t", "b");
+  expect([all.asked("t", "a"), all.asked("t", "b"), all.asked("t", "c")]).toEqual([
+    "a as asked",
+    "b as asked",
+    undefined,
+  ]);
+  await end("a");
+  expect([all.asked("t", "a"), all.asked("t", "b")]).toEqual([undefined, "b as asked"]);
+  await all.close();
 });

@@ -15,18 +15,23 @@ export type CertificationState =
   | Measuring
   | { readonly status: "failed"; readonly error: { readonly code: string; readonly message: string } };
 
+/** What is to be measured: inputs, their characters, and a hash of all that was asked for. */
+export type ToMeasure = { readonly total: number; readonly characters: number; readonly asked: string };
+
 export type Certifications = {
   /**
    * Begins to measure, or waits until it is its turn.
    * @param work tells of its progress, and ends with the certificate, which is in the store by then
-   * @throws E_BUSY where the same content is being measured already, or too many others wait
+   * @throws E_BUSY where the same content is being measured already, or too much else waits
    */
   begin(
     tenant: string,
     object: string,
-    total: number,
+    what: ToMeasure,
     work: (tell: (done: number) => void, signal: AbortSignal) => Promise<Certificate>,
   ): Measuring;
+  /** What was asked for of a content that is being measured, or waits for it. */
+  asked(tenant: string, object: string): string | undefined;
   /** undefined: nothing is being measured, and nothing failed. */
   state(tenant: string, object: string): CertificationState | undefined;
   /** Ends what is being measured, and forgets what failed. */
@@ -35,12 +40,24 @@ export type Certifications = {
   close(): Promise<void>;
 };
 
-/** `waiting`: for their turn; each holds what it is to measure. */
-export const certificationLimits = { running: 4, waiting: 64, waitingOfTenant: 48, remembered: 1000 } as const;
+/** `waiting`: for their turn; each holds the texts that it is to measure, so those are bounded too, in characters. */
+export const certificationLimits = {
+  running: 4,
+  waiting: 192,
+  waitingOfTenant: 48,
+  characters: 32 << 20,
+  charactersOfTenant: 8 << 20,
+  remembered: 1000,
+} as const;
 
 type Work = Parameters<Certifications["begin"]>[3];
-type Waiting = { readonly tenant: string; readonly object: string; readonly work: Work };
-type Running = { readonly object: string; readonly stop: AbortController; readonly ended: Promise<void> };
+type Waiting = { readonly tenant: string; readonly object: string; readonly what: ToMeasure; readonly work: Work };
+type Running = {
+  readonly object: string;
+  readonly asked: string;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+};
 
 /** @param log told of what failed without being thrown on purpose */
 export function createCertifications(log: (error: unknown) => void): Certifications {
@@ -70,7 +87,7 @@ export function createCertifications(log: (error: unknown) => void): Certificati
     }
   }
 
-  function start({ tenant, object, work }: Waiting): void {
+  function start({ tenant, object, what, work }: Waiting): void {
     const key = keyOf(tenant, object);
     const stop = new AbortController();
     const tell = (done: number): void => {
@@ -90,7 +107,19 @@ export function createCertifications(log: (error: unknown) => void): Certificati
         running.delete(tenant);
         beginNext();
       });
-    running.set(tenant, { object, stop, ended });
+    running.set(tenant, { object, asked: what.asked, stop, ended });
+  }
+
+  /** Whether no more may wait, of all or of the tenant. */
+  function isFull(tenant: string, { characters }: ToMeasure): boolean {
+    const own = waiting.filter((each) => each.tenant === tenant);
+    const held = (all: readonly Waiting[]) => all.reduce((sum, { what }) => sum + what.characters, characters);
+    return (
+      waiting.length >= certificationLimits.waiting ||
+      own.length >= certificationLimits.waitingOfTenant ||
+      held(waiting) > certificationLimits.characters ||
+      held(own) > certificationLimits.charactersOfTenant
+    );
   }
 
   /** Where it waits: its place among those of the tenant. */
@@ -112,19 +141,24 @@ export function createCertifications(log: (error: unknown) => void): Certificati
   }
 
   return {
-    begin(tenant, object, total, work) {
+    begin(tenant, object, what, work) {
       const key = keyOf(tenant, object);
       if (states.get(key)?.status === "running")
         throw new AppError("E_BUSY", "certificate: this one is being measured already; ask again later");
-      const own = waiting.filter((each) => each.tenant === tenant).length;
-      if (isEnding || waiting.length >= certificationLimits.waiting || own >= certificationLimits.waitingOfTenant)
+      const hasToWait = running.has(tenant) || running.size >= certificationLimits.running;
+      if (isEnding || (hasToWait && isFull(tenant, what)))
         throw new AppError("E_BUSY", `certificate: ${waiting.length} wait to be measured: ask again later`);
-      remember(key, { status: "running", done: 0, total });
-      waiting.push({ tenant, object, work });
+      remember(key, { status: "running", done: 0, total: what.total });
+      waiting.push({ tenant, object, what, work });
       beginNext();
       return stateOf(tenant, object) as Measuring;
     },
     state: stateOf,
+    asked(tenant, object) {
+      const found = running.get(tenant);
+      if (found?.object === object) return found.asked;
+      return waiting.find((each) => each.tenant === tenant && each.object === object)?.what.asked;
+    },
     cancel,
     async close() {
       isEnding = true;

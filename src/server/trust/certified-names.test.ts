@@ -61,6 +61,8 @@ test("one after the other: what waits says so", async () => {
   expect(second).toMatchObject({ status: 201, body: { certificate: { status: "running", before: 1 } } });
   const again = await make("second", many, { prompt: "Whisper." });
   expect(again).toMatchObject({ status: 200, body: { certificate: { status: "running" } } });
+  const other = await make("second", { inputs: ["another"] }, { prompt: "Whisper." });
+  expect(other).toMatchObject({ status: 429 }); // something else is asked for while the first waits
   expect((await ended("second")).inputs).toBe(30);
 });
 
@@ -68,6 +70,7 @@ test.each([
   ["neither examples nor inputs", {}, "examples or inputs"],
   ["a label that there is not", { examples: [{ input: "x", output: "nothing" }] }, "one of the labels"],
   ["too few inputs for a verdict", { examples, threshold: 0.9 }, "at least 20"],
+  ["a scorer that runs answers", { examples, scorer: "code-run" }, "runs code"],
   ["the prompt once more", { examples, prompt }, "prompt"],
 ])("%s: refused with the reason, and no name is made", async (_, certificate, why) => {
   const { status, body } = await make("refused", certificate);

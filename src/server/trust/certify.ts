@@ -77,8 +77,7 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
   const { isPrompted, refer, scorer, threshold, rng, onProgress, signal } = options;
   if (inputs.length < 1 || inputs.length > certifyLimits.inputs)
     throw new AppError("E_LIMIT", `certificate: expected 1…${certifyLimits.inputs} inputs, found ${inputs.length}`);
-  if (runsAnswers(scorer))
-    throw new AppError("E_USAGE", `certificate: the scorer ${scorer} runs code; expected one that reads answers`);
+  requireReading(scorer);
   if (refer === undefined && !isPrompted && inputs.some(({ target }) => target === undefined))
     throw new AppError(
       "E_USAGE",
@@ -144,6 +143,12 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
       : { threshold, rung: lowestRung(found, threshold), sure: surely(found, threshold) }),
     ...(Object.keys(notTried).length === 0 ? {} : { notTried }),
   };
+}
+
+/** Throws E_USAGE for a scorer that runs what was answered. */
+export function requireReading(scorer: ScorerName): void {
+  if (runsAnswers(scorer))
+    throw new AppError("E_USAGE", `certificate: the scorer ${scorer} runs code; expected one that reads answers`);
 }
 
 /** Throws E_USAGE where so many inputs are too few for a verdict. */

@@ -16,7 +16,7 @@ import type { CloudSide, Side } from "../sides.ts";
 import { type Asking, askParty, type Source, shuffledGates } from "./ask-party.ts";
 import { fitting } from "./asking.ts";
 import type { Certificate, Party, Reference, Rung } from "./certificate.ts";
-import { certify, certifyLimits, type Measured, requireVerdict } from "./certify.ts";
+import { certify, certifyLimits, type Measured, requireReading, requireVerdict } from "./certify.ts";
 import type { ReferenceModel } from "./reference.ts";
 import type { RefineGates } from "./refine.ts";
 import { residualPrompt } from "./residual.ts";
@@ -84,9 +84,10 @@ const freeTokens = (constraint: ConstraintSpec): number =>
 /** Throws E_USAGE for what does not fit together, before anything is asked. */
 export function checkMeasurement(
   name: string,
-  { content, object, inputs, prompt, threshold, reference, refine = 0, fallback = false }: Measurement,
+  { content, object, inputs, prompt, scorer, threshold, reference, refine = 0, fallback = false }: Measurement,
   { secret }: Pick<MeasuringWith, "secret">,
 ): void {
+  if (scorer !== undefined) requireReading(scorer);
   if (refine > 0 && (threshold === undefined || refine < certifyLimits.refineLeast))
     throw new AppError(
       "E_USAGE",
