@@ -1,11 +1,11 @@
 /** @file Exports of what changes nothing are errors. */
 import { AppError } from "../base/errors.ts";
 import type { Adapter } from "../lora/low-rank.ts";
-import type { FrozenModel } from "../models/frozen-model.ts";
+import { type FrozenModel, isCoded } from "../models/frozen-model.ts";
 import { mergeAdapter } from "../models/merge-adapter.ts";
 import { parameterShapes } from "../models/parameters.ts";
 import { dequantizeWeight } from "../models/quantized/dequantize.ts";
-import { type Quantization, type StoredWeight, storedWeights } from "../models/quantized/layout.ts";
+import { quantizedLayout, type StoredWeight, weightsHeldAs } from "../models/quantized/layout.ts";
 import type { WeightSource } from "../runtime/session.ts";
 import { allOf, isUnchanged, roundAdapter } from "./as-stored.ts";
 import type { ExportContext, ExportFormat, TypeOfWeight, WeightType } from "./format.ts";
@@ -20,7 +20,7 @@ export const storedTypes = async (
 /** Throws E_MISMATCH where no weight is another one, as it is stored. */
 export async function requireChange(format: ExportFormat, context: ExportContext, type: WeightType): Promise<void> {
   const { base, merged, adapter } = context;
-  if (base.quantization !== undefined) return requireChangeBeside(base, base.quantization, adapter, type);
+  if (isCoded(base)) return requireChangeBeside(base, adapter, type);
   const typeOf = await storedTypes(format, context, type);
   const shapes = parameterShapes(base.config);
   for (const [name, shape] of shapes)
@@ -28,25 +28,27 @@ export async function requireChange(format: ExportFormat, context: ExportContext
   throw changesNothing(adapter, type);
 }
 
-/** The same for an adapter that stays beside quantised weights: the adapter is rounded, what it is added to is not. */
-async function requireChangeBeside(
-  base: FrozenModel,
-  quantization: Quantization,
-  adapter: Adapter,
-  type: WeightType,
-): Promise<void> {
+/** The same for an adapter that stays beside codes: the adapter is rounded, what it is added to is not. */
+async function requireChangeBeside(base: FrozenModel, adapter: Adapter, type: WeightType): Promise<void> {
   const rounded = roundAdapter(adapter, type);
-  for (const weight of adaptedWeights(base, quantization, adapter)) {
-    const before: WeightSource = { kind: "data", data: await dequantizeWeight(weight, base.weights) };
-    const after = await mergeAdapter({ [weight.name]: before }, oneOf(rounded, weight));
-    if (!(await isUnchanged(before, after[weight.name]!, "f32"))) return;
+  for (const weight of adaptedWeights(base, adapter)) {
+    const { name, layout } = weight;
+    const before: WeightSource =
+      layout === undefined ? base.weights[name]! : { kind: "data", data: await dequantizeWeight(weight, base.weights) };
+    const after = await mergeAdapter({ [name]: before }, oneOf(rounded, weight));
+    if (!(await isUnchanged(before, after[name]!, "f32"))) return;
   }
   throw changesNothing(adapter, type);
 }
 
-/** The weights of a quantised model that an adapter changes. */
-export const adaptedWeights = ({ config }: FrozenModel, quantization: Quantization, adapter: Adapter): StoredWeight[] =>
-  storedWeights(config, quantization).filter(({ name }) => (adapter.get(name)?.rank ?? 0) > 0);
+/** The weights of a model of codes that an adapter changes; some may be held dense beside them. */
+export function adaptedWeights({ config, quantization, blocks }: FrozenModel, adapter: Adapter): StoredWeight[] {
+  const layoutOf =
+    quantization === undefined
+      ? (name: string) => blocks?.get(`${name}.weight`)
+      : quantizedLayout(config, quantization);
+  return weightsHeldAs(config, layoutOf).filter(({ name }) => (adapter.get(name)?.rank ?? 0) > 0);
+}
 
 const oneOf = (adapter: Adapter, { name }: StoredWeight): Adapter => new Map([[name, adapter.get(name)!]]);
 

@@ -38,7 +38,7 @@ export async function requireArrival(beside: FrozenModel, merged: FrozenModel, s
   if (quantization === undefined || adapter === undefined)
     throw new Error("internal: expected a quantised model with an adapter beside it");
   let [arrived, whole] = [0, 0];
-  for (const weight of adaptedWeights(beside, quantization, adapter)) {
+  for (const weight of adaptedWeights(beside, adapter)) {
     requireRunning(signal);
     const before = await roundedAnew(weight, beside);
     const after = await dequantizeWeight(weight, merged.weights);

@@ -4,13 +4,15 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openTinyPair } from "../../test/support/tiny-pair.ts";
+import { writeGgufCopy } from "../../test/support/gguf-copy.ts";
+import { openTinyPair, testTokenizer, writeTinyPair } from "../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../test/support/tiny-service.ts";
 import { exportFormats } from "../export/formats.ts";
 import { runExport } from "../export/run-export.ts";
 import { specializationSource } from "../export/specialization-source.ts";
 import { quantizations } from "../models/quantized/layout.ts";
-import type { Pair } from "../pair/pair-file.ts";
+import { loadPair, type Pair, writePairFile } from "../pair/pair-file.ts";
+import { SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
 import { createDownloads, type DownloadOptions } from "./downloads.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "downloads-"));
@@ -24,6 +26,14 @@ beforeAll(async () => {
   await service.ask("/v1/specializations", { name: "triage", prompt: "Answer billing, delivery or refund." });
 });
 afterAll(() => service.close());
+/** The folder of an archive's files. */
+function unpack(name: string, bytes: Uint8Array): string {
+  const [archive, taken] = [join(folder, `${name}.tar`), join(folder, `${name}-taken`)];
+  writeFileSync(archive, bytes);
+  mkdirSync(taken);
+  execFileSync("tar", ["-xf", archive, "-C", taken]);
+  return taken;
+}
 const download = (format: string) => service.ask(`/v1/specializations/triage/export?format=${format}`);
 
 test.each(["peft", "gguf", "onnx"] as const)(
@@ -36,11 +46,7 @@ test.each(["peft", "gguf", "onnx"] as const)(
     ]);
     const bytes = new Uint8Array(await response.arrayBuffer());
     expect(response.headers.get("content-length")).toBe(String(bytes.length));
-    const archive = join(folder, `${format}.tar`);
-    const taken = join(folder, `${format}-taken`);
-    writeFileSync(archive, bytes);
-    mkdirSync(taken);
-    execFileSync("tar", ["-xf", archive, "-C", taken]);
+    const taken = unpack(format, bytes);
     const out = join(folder, `${format}-wanted`);
     const content = await service.store.read((await service.store.resolve("main", "triage")).object);
     const { files } = await runExport(exportFormats[format], {
@@ -122,8 +128,39 @@ describe("limits", () => {
       /^export: format onnx .*: expected peft or gguf, the adapter alone$/,
     ) as string;
     await expect(whole).rejects.toMatchObject({ code: "E_CONFIG", message });
+    const refused = expect.stringContaining("holds quantised") as string;
+    expect(downloads.offered()).toEqual([{ format: "peft" }, { format: "gguf" }, { format: "onnx", refused }]);
     await (await downloads.open("main", await content(), "peft", signal)).body.cancel();
     await downloads.close();
+  });
+
+  test("a whole model of weights in blocks has the numbers that they stand for, where there is memory for it", async () => {
+    const directory = join(folder, "blocks");
+    await writeTinyPair(directory);
+    await writeGgufCopy(join(directory, "edge.gguf"), join(directory, "edge"), {
+      tokenizer: testTokenizer,
+      type: "Q4_1",
+    });
+    await writePairFile(directory, { name: "blocks", edge: "edge.gguf", layout: SPECIAL_TOKEN_LAYOUT });
+    const [kept, wide] = [await loadPair(directory), await loadPair(directory, { keepBlocks: false })];
+    expect([kept.edge.blocks !== undefined, wide.edge.blocks !== undefined]).toEqual([true, false]);
+    const made = { ...(await content()), edgeSha256: kept.edge.sha256 };
+    const options = { baseName: "me/edge", folder: temporary, date: () => new Date(0) };
+    const downloads = createDownloads(kept, options);
+    expect(downloads.offered()).toContainEqual({ format: "onnx" });
+    const { body } = await downloads.open("main", made, "onnx", signal);
+    const taken = unpack("blocks-onnx", new Uint8Array(await new Response(body).arrayBuffer()));
+    const out = join(folder, "blocks-wanted");
+    await runExport(exportFormats.onnx, { ...specializationSource(wide, made, "me/edge"), scale: 1, out });
+    const model = join("onnx", "model.onnx");
+    expect(readFileSync(join(taken, model)).equals(readFileSync(join(out, model)))).toBe(true);
+
+    const small = createDownloads(kept, { ...options, freeBytes: () => 2_000_000 });
+    expect(small.offered()[2]!.refused).toMatch(/^format onnx takes about \d+ MB of memory, and 2 MB are free here/);
+    await expect(small.open("main", made, "onnx", signal)).rejects.toMatchObject({ code: "E_LIMIT" });
+    for (const format of ["peft", "gguf"] as const)
+      await (await small.open("main", made, format, signal)).body.cancel();
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   test("one that is called off when it has just been made is not waited for, and leaves nothing", async () => {

@@ -1,32 +1,40 @@
 /** @file Exports to take away: made in a temporary folder, streamed as a tar archive, and deleted. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError } from "../base/errors.ts";
+import { AppError, type ErrorCode } from "../base/errors.ts";
 import { readChunks } from "../base/read-file.ts";
 import { tarBytes, tarEnd, tarHeader, tarPadding } from "../base/tar.ts";
 import { exportFormats } from "../export/formats.ts";
 import type { WrittenFile } from "../export/new-folder.ts";
 import { type ExportSource, runExport } from "../export/run-export.ts";
 import { specializationSource } from "../export/specialization-source.ts";
+import { openModel } from "../models/model-file.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import type { Specialization } from "../pair/specialization.ts";
 
 export const downloadFormats = ["peft", "gguf", "onnx"] as const;
 export type DownloadFormat = (typeof downloadFormats)[number];
 
+/** A format, and why it is not offered here where that is so. */
+export type OfferedFormat = { readonly format: DownloadFormat; readonly refused?: string };
+
 /**
  * `running`: of all tenants; each makes one at a time, for exports hold merged weights in memory. `idleMs`: a client that takes nothing for
- * so long has gone. `ms`: from the request to the archive's last byte.
+ * so long has gone. `ms`: from the request to the archive's last byte. `widening`: a whole model of weights that are held in blocks takes so
+ * many times its bytes in fp32 of memory.
  */
-export const downloadLimits = { running: 2, bytes: 4 * 2 ** 30, idleMs: 60_000, ms: 600_000 } as const;
+export const downloadLimits = { running: 2, bytes: 4 * 2 ** 30, idleMs: 60_000, ms: 600_000, widening: 5 } as const;
 
 export type Download = { readonly bytes: number; readonly body: ReadableStream<Uint8Array> };
 
 export type Downloads = {
+  /** All formats, with what speaks against them now. */
+  offered(): OfferedFormat[];
   /**
    * Exports, verifies, and opens the archive. Its folder is gone when it was read, or was not read on.
    * @throws E_BUSY while the tenant's last one, or too many others, are made or read; E_LIMIT, before anything is written, for one that is too
-   * large; E_CONFIG for a whole model where the edge model's weights are held quantised; E_DEADLINE; E_INTERRUPTED; and as `runExport`
+   * large, or takes more memory than is free; E_CONFIG for a whole model where the edge model's weights were quantised; E_ARCHITECTURE;
+   * E_DEADLINE; E_INTERRUPTED; and as `runExport`
    */
   open(tenant: string, specialization: Specialization, format: DownloadFormat, signal: AbortSignal): Promise<Download>;
   /** Ends those under way. */
@@ -39,11 +47,17 @@ export type DownloadOptions = {
   /** Where the temporary folders are made. */
   readonly folder: string;
   readonly date: () => Date;
+  /** Memory that is free for this process. */
+  readonly freeBytes?: () => number;
   readonly limits?: { readonly [L in keyof typeof downloadLimits]?: number } | undefined;
 };
 
-export function createDownloads(pair: Pair, { baseName, folder, date, limits: given }: DownloadOptions): Downloads {
+export function createDownloads(
+  pair: Pair,
+  { baseName, folder, date, freeBytes = () => process.availableMemory(), limits: given }: DownloadOptions,
+): Downloads {
   const limits = { ...downloadLimits, ...given };
+  const { edge } = pair;
   const ending = new AbortController();
   /** By tenant. */
   const running = new Map<string, Promise<void>>();
@@ -54,7 +68,8 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
     format: DownloadFormat,
     asked: AbortSignal,
   ): Promise<Download> {
-    requireDenseEdge(pair, format);
+    const against = refusal(format);
+    if (against !== undefined) throw new AppError(against.code, `export: ${against.why}`);
     if (running.has(tenant))
       throw new AppError("E_BUSY", "export: another one of yours is being made or read: ask again later");
     if (running.size >= limits.running || ending.signal.aborted)
@@ -79,8 +94,11 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
         throw new AppError("E_LIMIT", `export: expected at most ${limits.bytes} bytes, found ${bytes}`);
     };
     try {
-      const source = specializationSource(pair, specialization, baseName);
-      requireSize(leastBytes(pair, source, format));
+      const isWhole = exportFormats[format].typeOfWeights !== undefined;
+      // Blocks are widened for this export alone, to the very numbers that the service computes with.
+      const base = isWhole && edge.blocks !== undefined ? await openModel(edge.directory) : edge;
+      const source = specializationSource({ ...pair, edge: base }, specialization, baseName);
+      if (!isWhole) requireSize(adapterBytes(source));
       temporary = await mkdtemp(join(folder, "loragen-export-"));
       const out = join(temporary, format);
       const { files } = await runExport(exportFormats[format], { ...source, scale: 1, out, signal });
@@ -98,7 +116,35 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
     }
   }
 
+  /** What speaks against a format, before anything is made. */
+  function refusal(format: DownloadFormat): { readonly code: ErrorCode; readonly why: string } | undefined {
+    const { architectures, tool, typeOfWeights } = exportFormats[format];
+    const { modelType } = edge.config;
+    if (!architectures.includes(modelType))
+      return { code: "E_ARCHITECTURE", why: `format ${format}: ${tool} does not support ${modelType}` };
+    if (typeOfWeights === undefined) return undefined;
+    const bytes = 4 * edge.parameterCount;
+    if (edge.quantization !== undefined)
+      return {
+        code: "E_CONFIG",
+        why: `format ${format} has the edge model's own weights in it, which this service holds quantised: expected peft or gguf, the adapter alone`,
+      };
+    if (bytes > limits.bytes)
+      return { code: "E_LIMIT", why: `format ${format}: expected at most ${limits.bytes} bytes, found ${bytes}` };
+    const [needed, free] = [limits.widening * bytes, freeBytes()];
+    if (edge.blocks === undefined || needed <= free) return undefined;
+    return {
+      code: "E_LIMIT",
+      why: `format ${format} takes about ${megabytes(needed)} of memory, and ${megabytes(free)} are free here: \`loragen export\` makes it elsewhere`,
+    };
+  }
+
   return {
+    offered: () =>
+      downloadFormats.map((format) => {
+        const against = refusal(format);
+        return against === undefined ? { format } : { format, refused: against.why };
+      }),
     open,
     async close() {
       ending.abort();
@@ -107,18 +153,10 @@ export function createDownloads(pair: Pair, { baseName, folder, date, limits: gi
   };
 }
 
-/** Throws E_CONFIG for a format with the edge model's own weights where those are not at hand in full. */
-function requireDenseEdge({ edge: { blocks, quantization } }: Pair, format: DownloadFormat): void {
-  if (exportFormats[format].typeOfWeights !== undefined && (blocks !== undefined || quantization !== undefined))
-    throw new AppError(
-      "E_CONFIG",
-      "export: format onnx has the edge model's own weights in it, which this service holds quantised: expected peft or gguf, the adapter alone",
-    );
-}
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6).toLocaleString("en")} MB`;
 
-/** Of the weights alone, 4 bytes each: an ONNX model has all of them, an adapter its own. */
-function leastBytes({ edge }: Pair, { adapter }: ExportSource, format: DownloadFormat): number {
-  if (format === "onnx") return 4 * edge.parameterCount;
+/** Of an adapter's numbers alone, 4 bytes each. */
+function adapterBytes({ adapter }: ExportSource): number {
   let numbers = 0;
   for (const { a, b } of adapter.values()) numbers += a.length + b.length;
   return 4 * numbers;

@@ -104,8 +104,11 @@ export type StoredWeight = {
 };
 
 /** Every weight of a quantised model in checkpoint order. */
-export function storedWeights(config: ModelConfig, quantization: Quantization): StoredWeight[] {
-  const layoutOf = quantizedLayout(config, quantization);
+export const storedWeights = (config: ModelConfig, quantization: Quantization): StoredWeight[] =>
+  weightsHeldAs(config, quantizedLayout(config, quantization));
+
+/** The same of a model whose layouts are known by the names of its maps. */
+export function weightsHeldAs(config: ModelConfig, layoutOf: LayoutOf): StoredWeight[] {
   return [...parameterShapes(config)].map(([name, shape]) => {
     const layout = layoutOf(name.replace(/\.weight$/, ""));
     if (layout === undefined) return { name, shape, layout, tensors: [{ name, shape, dtype: "f32" }] };

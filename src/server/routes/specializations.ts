@@ -31,15 +31,24 @@ function cardOfName(file: StoredName, base: string) {
   return cardOf(file.name, `${file.name}@${file.current}`, base, current?.at);
 }
 
-export async function listModels(c: RouteContext, { store, models: { base } }: Services): Promise<Response> {
+/** The base model's also says which exports there are of its specialisations. */
+const cardOfBase = ({ models: { base }, downloads }: Services) => ({
+  ...cardOf(base, base, null),
+  exports: downloads?.offered() ?? [],
+});
+
+export async function listModels(c: RouteContext, services: Services): Promise<Response> {
+  const { store, models } = services;
   const own = await store.list(c.var.caller.tenant);
-  const data = [cardOf(base, base, null), ...own.map((file) => cardOfName(file, base))];
+  const data = [cardOfBase(services), ...own.map((file) => cardOfName(file, models.base))];
   return c.json({ object: "list", data });
 }
 
 /** One of them: the base model, a name, or one of its versions. */
-export async function showModel(c: RouteContext, { store, models: { base } }: Services, id: string): Promise<Response> {
-  if (id === base) return c.json(cardOf(base, base, null));
+export async function showModel(c: RouteContext, services: Services, id: string): Promise<Response> {
+  const { store, models } = services;
+  const { base } = models;
+  if (id === base) return c.json(cardOfBase(services));
   const { tenant } = c.var.caller;
   try {
     if (!id.includes("@")) return c.json(cardOfName(await store.get(tenant, id), base));
