@@ -1,8 +1,11 @@
 /** @file The service's HTTP API, as the playground asks it. */
 import type { ConstraintSpec } from "../src/constraint/spec.ts";
+import type { DownloadFormat, OfferedFormat } from "../src/server/downloads.ts";
 import type { Certificate, Rung } from "../src/server/trust/certificate.ts";
 import type { Nearest, SentenceEffect } from "../src/server/trust/why.ts";
 
+/** The base model's name, and which exports there are to take away. */
+export type Service = { readonly base: string; readonly exports: readonly OfferedFormat[] };
 export type Version = { readonly version: number; readonly object: string; readonly at: string };
 export type StoredName =
   | { readonly name: string; readonly current: number; readonly versions: readonly Version[] }
@@ -21,7 +24,6 @@ export type Made = Version & {
   readonly isNew: boolean;
   /** Of the cloud pass; null where the store had the answer already. */
   readonly cloudMs: number | null;
-
   readonly constraint: ConstraintSpec | null;
 };
 export type Diff = {
@@ -31,7 +33,9 @@ export type Diff = {
     readonly from: number;
     readonly to: number;
   }[];
+  /** Cosine of all gates; null where one has none. */
   readonly similarity: number | null;
+  /** Null where one of the two is anonymous. */
   readonly samePrompt: boolean | null;
 };
 export type Why = {
@@ -40,10 +44,14 @@ export type Why = {
   readonly nearest: readonly Nearest[];
   readonly sentences: readonly SentenceEffect[];
 };
-export type CertificateState =
-  | { readonly status: "running"; readonly done: number; readonly total: number; readonly certificate?: Certificate }
-  | { readonly status: "failed"; readonly error: { readonly message: string }; readonly certificate?: Certificate }
-  | { readonly status: "done"; readonly certificate: Certificate };
+/** As readers see it: not the text that a rung of it answers by. */
+export type ShownCertificate = Omit<Certificate, "prompt" | "residual" | "refined"> & { readonly keepsPrompt: boolean };
+/** An earlier one is there beside one that is measured, or that failed. */
+export type CertificateState = { readonly certificate?: ShownCertificate } & (
+  | { readonly status: "running"; readonly done: number; readonly total: number }
+  | { readonly status: "failed"; readonly error: { readonly message: string } }
+  | { readonly status: "done" }
+);
 
 export type Answer = {
   readonly text: string;
@@ -65,8 +73,14 @@ export type Question = {
 
 export type Api = ReturnType<typeof createApi>;
 
-/** What the service said went wrong. */
-export class ApiError extends Error {}
+/** What the service said went wrong, with the answer's status where there was one. */
+export class ApiError extends Error {
+  readonly status: number | undefined;
+  constructor(message: string, status?: number) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /** @param key of a service that asks for one; empty: none */
 export function createApi(key: string) {
@@ -82,40 +96,45 @@ export function createApi(key: string) {
     });
     if (response.ok) return response;
     const told = (await response.json().catch(() => undefined)) as { error?: { message?: string } } | undefined;
-    throw new ApiError(told?.error?.message ?? `The service answered with status ${response.status}.`);
+    const message = told?.error?.message ?? `The service answered with status ${response.status}.`;
+    throw new ApiError(message, response.status);
   }
   const ask = async <T>(path: string, body?: object): Promise<T> => (await send(path, body)).json() as Promise<T>;
   const at = (name: string, rest = ""): string => `/v1/specializations/${encodeURIComponent(name)}${rest}`;
 
   return {
-    /** The base model's name. */
-    async base(): Promise<string> {
-      return (await ask<{ data: { id: string; parent: string | null }[] }>("/v1/models")).data[0]!.id;
+    async service(): Promise<Service> {
+      const [base] = (await ask<{ data: { id: string; exports?: readonly OfferedFormat[] }[] }>("/v1/models")).data;
+      return { base: base!.id, exports: base!.exports ?? [] };
     },
     names: async (): Promise<StoredName[]> => (await ask<{ data: StoredName[] }>("/v1/specializations")).data,
     specialize: (name: string, prompt: string) => ask<Made>("/v1/specializations", { name, prompt }),
-    content: async (name: string, version: number): Promise<Content> =>
-      (await ask<{ content: Content }>(at(`${name}@${version}`))).content,
+    version: (name: string, version: number) =>
+      ask<Version & { readonly name: string; readonly content: Content }>(at(`${name}@${version}`)),
     diff: (name: string, from: number, to: number) =>
-      ask<Diff>(at(`${name}@${from}`, `/diff?against=${encodeURIComponent(`${name}@${to}`)}`)),
+      ask<Diff>(at(`${name}@${to}`, `/diff?against=${encodeURIComponent(`${name}@${from}`)}`)),
     /** The archive of an export, with the name it is saved by. */
-    async download(
-      name: string,
-      version: number,
-      format: "peft" | "gguf" | "onnx",
-    ): Promise<{ blob: Blob; file: string }> {
+    async download(name: string, version: number, format: DownloadFormat): Promise<{ blob: Blob; file: string }> {
       const response = await send(at(`${name}@${version}`, `/export?format=${format}`));
       return { blob: await response.blob(), file: `${name}-${version}-${format}.tar` };
     },
     why: (name: string, version: number, prompt: string) => ask<Why>(at(`${name}@${version}`, "/why"), { prompt }),
     rollback: (name: string, version: number) => ask<Version>(at(name, "/rollback"), { version }),
     certify: (name: string, body: object) => ask<CertificateState>(at(name, "/certificate"), body),
-    certificate: (name: string) => ask<CertificateState>(at(name, "/certificate")),
+    /** Undefined: there is none, and none is being measured. */
+    certificate: (name: string): Promise<CertificateState | undefined> =>
+      ask<CertificateState>(at(name, "/certificate")).catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 404) return undefined;
+        throw error;
+      }),
     /** From now on the specialisation itself answers again. */
     uncertify: async (name: string): Promise<void> => void (await send(at(name, "/certificate"), undefined, "DELETE")),
 
     /** Streams an answer; `onText` gets all of it that is there. */
-    async answer({ model, prompt, input, constraintOf }: Question, onText: (text: string) => void): Promise<Answer> {
+    async answer(
+      { model, prompt, input, constraintOf }: Question,
+      onText: (text: string) => void = () => undefined,
+    ): Promise<Answer> {
       const system = prompt === undefined ? [] : [{ role: "system", content: prompt }];
       const from = performance.now();
       const response = await send("/v1/chat/completions", {

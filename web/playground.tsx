@@ -1,27 +1,32 @@
 /** @file The whole page: a prompt, what it became, and how it answers. */
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
-import { createApi, type StoredName } from "./api.ts";
+import { createApi, type Service, type StoredName } from "./api.ts";
+import type { Question } from "./ledger.ts";
 import { AskPanel } from "./panels/ask-panel.tsx";
 import { CertificatePanel } from "./panels/certificate-panel.tsx";
-import { CostPanel, type Costs } from "./panels/cost-panel.tsx";
+import { CostPanel } from "./panels/cost-panel.tsx";
 import { PromptPanel } from "./panels/prompt-panel.tsx";
 import { VersionsPanel } from "./panels/versions-panel.tsx";
 import { messageOf, modelOf, type Selected } from "./state.ts";
+import { useCertificate } from "./use-certificate.ts";
 
 export function Playground() {
   const [key, setKey] = useState("");
   const [prompt, setPrompt] = useState("");
   const [input, setInput] = useState("");
   const [selected, setSelected] = useState<Selected>();
-  const [costs, setCosts] = useState<Costs & { readonly of: Selected | undefined }>();
-  const [base, setBase] = useState<string>();
+  /** Of prompts that were specialised on this page, by the hash of what became of them. */
+  const [prompts, setPrompts] = useState<Readonly<Record<string, string>>>({});
+  const [questions, setQuestions] = useState<readonly Question[]>([]);
+  const [service, setService] = useState<Service>();
   const [names, setNames] = useState<readonly StoredName[]>([]);
   const [error, setError] = useState<string>();
   const api = useMemo(() => createApi(key), [key]);
+  const view = useCertificate(api, selected);
 
   const refresh = useCallback(async (): Promise<void> => {
     try {
-      setBase(await api.base());
+      setService(await api.service());
       setNames(await api.names());
       setError(undefined);
     } catch (failure) {
@@ -30,11 +35,21 @@ export function Playground() {
   }, [api]);
   useEffect(() => void refresh(), [refresh]);
 
-  const select = (chosen: Selected): void => {
-    setSelected(chosen);
+  function specialized(made: Selected): void {
+    setPrompts((all) => ({ ...all, [made.object]: prompt }));
+    setSelected(made);
     void refresh();
-  };
+  }
 
+  /** A version of the store, with the prompt that it stands for where this page knows it. */
+  function choose(version: Selected): void {
+    setPrompt((typed) => prompts[version.object] ?? typed);
+    setSelected(version);
+    void refresh();
+  }
+
+  const base = service?.base;
+  const ofSelected = questions.filter((each) => each.object === selected?.object && each.prompt === prompt);
   return (
     <main>
       <header>
@@ -59,7 +74,14 @@ export function Playground() {
           </p>
         )}
       </header>
-      <PromptPanel api={api} prompt={prompt} onPrompt={setPrompt} selected={selected} onSelect={select} />
+      <PromptPanel
+        api={api}
+        prompt={prompt}
+        onPrompt={setPrompt}
+        exports={service?.exports ?? []}
+        selected={selected}
+        onSelect={specialized}
+      />
       <AskPanel
         key={selected && modelOf(selected)}
         api={api}
@@ -68,11 +90,11 @@ export function Playground() {
         input={input}
         onInput={setInput}
         selected={selected}
-        onAnswers={(prompted, specialized) => setCosts({ of: selected, prompted, specialized })}
+        onAsked={(question) => setQuestions((all) => [...all, question])}
       />
-      <CertificatePanel api={api} prompt={prompt} selected={selected} />
-      <CostPanel selected={selected} costs={costs?.of === selected ? costs : undefined} />
-      <VersionsPanel api={api} names={names} onSelect={select} onChange={() => void refresh()} />
+      <CertificatePanel prompt={prompt} selected={selected} view={view} />
+      <CostPanel selected={selected} questions={ofSelected} certificate={view.certificate} />
+      <VersionsPanel api={api} names={names} onSelect={choose} onChange={() => void refresh()} />
     </main>
   );
 }

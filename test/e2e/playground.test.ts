@@ -1,184 +1,321 @@
-/** @file The playground in headless Chromium, by what a user does: a prompt is specialised, asked, measured, taken back. */
+/** @file The playground in headless Chromium, by what a user does: a prompt is specialised, asked, measured, compared, taken away and taken back. */
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { quantizations } from "../../src/models/quantized/layout.ts";
 import type { Certificate, Rung } from "../../src/server/trust/certificate.ts";
-import { noChromium, openPage } from "../support/browser-page.ts";
-import { type PlaygroundPage, servePlayground, takePicture } from "../support/playground-page.ts";
+import { noChromium } from "../support/browser-page.ts";
+import {
+  answerOf,
+  askAll,
+  labelled,
+  labelPrompt,
+  labels,
+  measure,
+  type PlaygroundPage,
+  servePlayground,
+  specialize,
+} from "../support/playground-page.ts";
 import { openTinyPair } from "../support/tiny-pair.ts";
+import { testSecret } from "../support/tiny-service.ts";
 
-const prompt = "Say what the customer wants. The labels are: billing, delivery, refund.";
 const input = "where is my parcel";
+const user = { role: "user", content: input };
 
-let folder: string;
 let playground: PlaygroundPage;
-let opened: { readonly page: Page; readonly errors: readonly string[] };
+let opened: Awaited<ReturnType<PlaygroundPage["open"]>>;
 let page: Page;
 beforeAll(async () => {
   if (noChromium !== undefined) return;
-  folder = await mkdtemp(join(tmpdir(), "loragen-playground-"));
-  const secret = new Uint8Array(32).fill(7);
-  playground = await servePlayground(await openTinyPair(), folder, { threads: 1, secret });
-  opened = await openPage(playground.browser, playground.url);
+  playground = await servePlayground(await openTinyPair(), { threads: 1, secret: testSecret });
+  opened = await playground.open();
   page = opened.page;
 });
-afterAll(async () => {
-  await playground?.[Symbol.asyncDispose]();
-  if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => playground?.[Symbol.asyncDispose]());
 
-const ask = async (path: string, body: object) =>
-  (await fetch(`${playground.url}${path}`, { method: "POST", body: JSON.stringify(body) })).json() as Promise<{
-    choices: { message: { content: string } }[];
-  }>;
-const answerOf = async (model: string, messages: readonly object[], like?: string): Promise<string> =>
-  (await ask("/v1/chat/completions", { model, messages, max_tokens: 96, constraint_of: like })).choices[0]!.message
-    .content;
-const user = { role: "user", content: input };
+const text = async (selector: string): Promise<string> => (await page.textContent(selector))!.trim();
+const certificateOf = async (model: string) =>
+  (await playground.ask<{ certificate: Certificate }>(`/v1/specializations/${model}/certificate`)).certificate;
 
-test.skipIf(noChromium)("by keyboard alone a prompt becomes gates, and the labels in it are found", async () => {
-  await page.focus("#prompt");
-  await page.keyboard.type(prompt);
-  await page.keyboard.press("Tab");
-  await page.keyboard.press("Control+A");
-  await page.keyboard.type("triage");
-  await page.keyboard.press("Tab");
-  await page.keyboard.press("Enter");
-  await page.waitForSelector("#specialized[data-name=triage][data-version='1']");
-  expect(await page.textContent("#constraint")).toContain("billing, delivery, refund");
-  const shown = await fetch(`${playground.url}/v1/specializations/triage@1`);
-  const { content } = (await shown.json()) as { content: { gates: number[][] } };
+test.skipIf(noChromium)("a prompt becomes gates, and the labels in it are found", async () => {
+  await specialize(page, "triage", labelPrompt);
+  expect(await text("#constraint")).toContain("billing, delivery, refund");
+  const { content } = await playground.ask<{ content: { gates: number[][] } }>("/v1/specializations/triage@1");
   expect(await page.locator(".gates rect").count()).toBe(content.gates.flat().length);
+  const opacities = await page
+    .locator(".gates rect")
+    .evaluateAll((all) => all.map((each) => Number(each.getAttribute("fill-opacity"))));
+  const largest = Math.max(...content.gates.flat().map(Math.abs));
+  expect(opacities).toEqual(content.gates.flat().map((gate) => expect.closeTo(Math.abs(gate) / largest, 6) as number));
 });
 
 test.skipIf(noChromium)("which sentence moved the gates is shown", async () => {
   await page.click("#why");
   await page.waitForSelector("#nearest");
   const shown = await page.locator("#sentences li").allTextContents();
-  expect(shown.map((text) => text.replace(/^.*?%: | \(most.*$/g, "")).sort()).toEqual([
+  expect(shown.map((each) => each.replace(/^.*?%: | \(most.*$/g, "")).sort()).toEqual([
     "Say what the customer wants.",
     "The labels are: billing, delivery, refund.",
   ]);
 });
 
-test.skipIf(noChromium)("it is taken away as a PEFT adapter", async () => {
-  const download = page.waitForEvent("download");
-  await page.click("#download-peft");
-  const taken = await download;
-  expect(taken.suggestedFilename()).toBe("triage-1-peft.tar");
-  const path = join(folder, "taken.tar");
-  await taken.saveAs(path);
-  expect(execFileSync("tar", ["-tf", path], { encoding: "utf8" })).toContain("adapter_model.safetensors\n");
+test.skipIf(noChromium)("all that is offered to take away arrives: numbers, PEFT, GGUF, ONNX", async () => {
+  const offered = await page.locator("#downloads :is(a, button)").evaluateAll((all) => all.map(({ id }) => id));
+  expect(offered).toEqual(["download", "download-peft", "download-gguf", "download-onnx"]);
+  const files: Record<string, string> = {};
+  for (const id of offered) {
+    const download = page.waitForEvent("download");
+    await page.click(`#${id}:not(:disabled)`);
+    const taken = await download;
+    const path = join(playground.folder, taken.suggestedFilename());
+    await taken.saveAs(path);
+    files[taken.suggestedFilename()] = path;
+    await page.waitForSelector("#download-peft:not(:disabled)");
+  }
+  const within = (file: string): string => execFileSync("tar", ["-tf", files[file]!], { encoding: "utf8" });
+  expect(Object.keys(files)).toEqual(["triage-1.json", "triage-1-peft.tar", "triage-1-gguf.tar", "triage-1-onnx.tar"]);
+  expect(within("triage-1-peft.tar")).toContain("adapter_model.safetensors\n");
+  expect(within("triage-1-gguf.tar")).toContain("adapter.gguf\n");
+  expect(within("triage-1-onnx.tar")).toContain("onnx/model.onnx\n");
+  expect(await page.locator("[id^=refused]").count()).toBe(0);
 });
 
 test.skipIf(noChromium)("one question is answered by all three as the service answers them", async () => {
-  await page.fill("#input", input);
-  await page.click("#ask");
-  await page.waitForSelector("#costs");
+  await askAll(page, input);
   const shown = await page.locator(".answer .text").allTextContents();
-  const system = { role: "system", content: prompt };
+  const system = { role: "system", content: labelPrompt };
   expect(shown).toEqual([
-    await answerOf("tiny-0", [user], "triage"),
-    await answerOf("tiny-0", [system, user], "triage"),
-    await answerOf("triage", [user]),
+    await answerOf(playground, "tiny-0", [user], "triage"),
+    await answerOf(playground, "tiny-0", [system, user], "triage"),
+    await answerOf(playground, "triage", [user]),
   ]);
-  expect(["billing", "delivery", "refund"]).toContain(shown[2]);
-  expect(await page.locator(".answer .numbers").last().textContent()).toMatch(
-    /^\d+ tokens read · \d+ ms · \d+ % sure$/,
-  );
-  expect(await page.locator(".chart canvas").count()).toBe(1);
+  expect(labels).toContain(shown[2]);
+  for (const numbers of await page.locator(".answer .numbers").allTextContents())
+    expect(numbers).toMatch(/^\d+ tokens read · \d+ ms alone · \d+ % sure$/);
 });
 
-test.skipIf(noChromium)("labelled examples give a certificate", async () => {
-  const own = await answerOf("triage", [user]);
-  await page.fill("#examples", Array.from({ length: 20 }, () => `${input} => ${own}`).join("\n"));
-  await page.fill("#threshold", "0.5");
+/** The rows of the ledger: who, tokens, milliseconds. */
+const ledger = (by: string): Promise<string[][]> =>
+  page
+    .locator(`#costs [data-by=${by}] tr:has(td)`)
+    .evaluateAll((rows) => rows.map((row) => Array.from(row.children, ({ textContent }) => textContent.trim())));
+const isPaidBack =
+  /the cloud pass is (paid back after \d+ questions?|not paid back after any number of questions\. .*)\.$/;
+
+test.skipIf(noChromium)(
+  "the ledger has the mean of the questions so far, and when the cloud pass is paid back",
+  async () => {
+    const tokensOf = async (who: string) => Number((await text(`[data-who=${who}] .numbers`)).split(" ")[0]);
+    const askers = ["base", "prompted", "specialized"];
+    const first = await Promise.all(askers.map(tokensOf));
+    expect((await ledger("asked")).map((row) => Number(row[1]))).toEqual(first);
+    await askAll(page, `${input}, it should have been here last week`);
+    const second = await Promise.all(askers.map(tokensOf));
+    expect(second[0]).toBeGreaterThan(first[0]!);
+    const asked = await ledger("asked");
+    expect(asked.map(([who]) => who)).toEqual(["base", "prompted", "specialised"]);
+    expect(asked.map((row) => row[1])).toEqual(first.map((tokens, i) => ((tokens + second[i]!) / 2).toFixed(0)));
+    expect(await text("#costs [data-by=asked] [scope=rowgroup]")).toBe("asked here, mean of 2");
+    const [, prompted, specialized] = asked.map((row) => Number(row[2]));
+    const [[, , cloudMs]] = (await ledger("cloud")) as [string[]];
+    expect(cloudMs).toMatch(/^\d+$/);
+    const said = await text("#break-even [data-by=asked]");
+    expect(said).toMatch(isPaidBack);
+    if (prompted! > specialized! + 1) expect(said).toContain("is paid back after");
+    if (prompted! < specialized! - 1) expect(said).toContain("not paid back after any number of questions");
+    expect(await page.locator(".chart canvas").count()).toBe(1);
+    await page.fill("#input", input);
+  },
+);
+
+test.skipIf(noChromium)("labelled examples give a certificate, and a line in the ledger", async () => {
+  await measure(page, labelled(20, await answerOf(playground, "triage", [user])), "0.5");
+  const found = await certificateOf("triage");
+  expect(await page.getAttribute("#certificate", "data-rung")).toBe(found.rung ?? "none");
+  expect(await text("#certificate")).toContain("20 inputs");
+  expect(await text("#judge")).toBe("Held against the answers that were given.");
+  const [, , specialized] = await ledger("certified");
+  expect(specialized!.slice(1)).toEqual([
+    found.parties.specialized.inputTokens.toFixed(0),
+    found.parties.specialized.ms!.toFixed(0),
+  ]);
+  expect(await text("#break-even [data-by=certified]")).toMatch(isPaidBack);
+});
+
+test.skipIf(noChromium)(
+  "inputs alone are held against the prompted model, and how far it is ahead is shown",
+  async () => {
+    await measure(page, ['{"input": "where is my parcel"}', '{"input": "the card was charged twice"}']);
+    const { ahead, firstTokenKl, reference } = await certificateOf("triage");
+    expect(reference).toEqual({ kind: "prompted-edge" });
+    expect(await text("#judge")).toContain("Held against the prompted edge model's own answers");
+    expect(await text("#kl")).toContain(`${firstTokenKl!.mean.toFixed(3)} nats`);
+    const shown = await page
+      .locator("#ahead tbody tr")
+      .evaluateAll((rows) => rows.map(({ dataset }) => dataset["party"]));
+    expect(shown).toEqual(["base", "control", "prompted"]);
+    const signed = (value: number) => `${value >= 0 ? "+" : "−"}${(100 * Math.abs(value)).toFixed(0)}`;
+    for (const party of ["base", "control", "prompted"] as const) {
+      const { mean, low, high } = ahead[party]!;
+      expect(await text(`#ahead [data-party=${party}] td`)).toBe(`${signed(mean)} (${signed(low)} to ${signed(high)})`);
+    }
+  },
+);
+
+test.skipIf(noChromium)("lines that are not all of one kind are refused before anything is asked", async () => {
+  await page.fill("#examples", "where is it => delivery\nwho paid");
+  await page.fill("#threshold", "");
   await page.click("#measure");
-  await page.waitForSelector("#certificate[data-rung=specialized]");
-  expect(await page.textContent("#certificate")).toContain("20 inputs");
+  await page.waitForSelector(".error:text('Line 2: expected an answer in every line or in none')");
 });
 
 test.skipIf(noChromium)("answers, costs and certificates that are shown are of the selected version", async () => {
   const answers = () => page.locator(".answer .text").allTextContents();
-  expect((await answers()).every((text) => text !== "")).toBe(true);
-  await page.fill("#name", "twin");
-  await page.click("#specialize");
-  await page.waitForSelector("#specialized[data-name=twin]");
+  expect((await answers()).every((each) => each !== "")).toBe(true);
+  await specialize(page, "shout", "Shout.");
   expect(await answers()).toEqual(["", "", ""]);
   for (const shown of ["#costs", "#certificate"]) expect(await page.locator(shown).count()).toBe(0);
   expect(await page.inputValue("#input")).toBe(input);
   await page.click("#names li:has(b:text-is('triage')) button");
-  await page.waitForSelector("#certificate[data-rung=specialized]");
-  await page.fill("#name", "triage");
+  await page.waitForSelector("#certificate");
+  expect(await page.inputValue("#prompt")).toBe(labelPrompt); // it is known on this page
+  expect(await text("#costs [data-by=asked] [scope=rowgroup]")).toBe("asked here, mean of 2");
+  expect(await text("#break-even [data-by=asked]")).toMatch(isPaidBack);
 });
 
 test.skipIf(noChromium)(
-  "by keyboard gates are refined on a few examples, and each rung says what became of it",
+  "a free answer grows while it is written: what was seen is the beginning of its end",
   async () => {
-    const texts = Array.from({ length: 26 }, (_, i) => `${input}${"?".repeat(i)}`);
-    const own = await Promise.all(texts.map((content) => answerOf("triage", [{ role: "user", content }])));
-    const other = own.map((answer) => (answer === "refund" ? "billing" : "refund")); // what it never answers
-    await page.fill("#examples", texts.map((text, i) => `${text} => ${other[i]}`).join("\n"));
-    await page.focus("#threshold");
-    await page.keyboard.press("Control+A");
-    await page.keyboard.type("0.9");
-    await page.keyboard.press("Tab");
-    await page.keyboard.type("6");
-    await page.keyboard.press("Tab");
-    await page.keyboard.press("Space");
-    await page.keyboard.press("Tab");
-    await page.keyboard.press("Enter");
-    await page.waitForSelector("#rungs");
-    const shown = await fetch(`${playground.url}/v1/specializations/triage/certificate`);
-    const { certificate } = (await shown.json()) as { certificate: Certificate };
-    expect(certificate).toMatchObject({ refinedOn: 6, inputs: 20 });
-    const rung = (name: Rung) => page.textContent(`#rungs [data-rung=${name}]`);
-    expect(await rung("specialized")).toContain("scores 0 %, less than 90 %");
-    const taken = await page
-      .locator("#rungs [aria-current]")
-      .evaluateAll((all) => all.map((each) => each.dataset.rung));
-    expect(taken).toEqual(certificate.rung ? [certificate.rung] : []);
-    if (certificate.rung) expect(await rung(certificate.rung)).toContain("it answers for this name");
-    for (const [name, why] of Object.entries(certificate.notTried ?? {}))
-      expect(await rung(name as Rung)).toContain(`not tried: ${why}`);
-    await page.click("#forget");
-    await page.waitForSelector("#rungs", { state: "detached" });
-    expect((await fetch(shown.url)).status).toBe(404);
+    await page.click("#names li:has(b:text-is('shout')) button");
+    await page.waitForSelector("#specialized[data-name=shout]");
+    await page.evaluate(`(() => {
+    window.seen = {};
+    for (const each of document.querySelectorAll(".answer")) {
+      const who = each.dataset.who;
+      seen[who] = [];
+      new MutationObserver(() => seen[who].push(each.querySelector(".text").textContent))
+        .observe(each, { subtree: true, childList: true, characterData: true });
+    }
+  })()`);
+    await askAll(page, input);
+    const seen = await page.evaluate<Record<string, string[]>>("seen");
+    for (const who of ["base", "prompted", "specialized"]) {
+      const end = await page.locator(`[data-who=${who}] .text`).evaluate((each) => each.textContent);
+      const begun = seen[who]!.filter((each) => each !== "" && each.length < end.length);
+      expect(new Set(begun).size, who).toBeGreaterThan(2);
+      for (const each of seen[who]!) expect(end.startsWith(each), who).toBe(true);
+      const lengths = seen[who]!.map(({ length }) => length);
+      expect(lengths, who).toEqual([...lengths].sort((a, b) => a - b));
+    }
   },
 );
 
-test.skipIf(noChromium)("versions are compared, and one goes back to the first", async () => {
+test.skipIf(noChromium)("gates are refined on a few examples, and each rung says what became of it", async () => {
+  await page.click("#names li:has(b:text-is('triage')) button");
+  await page.waitForSelector("#certificate");
+  const texts = Array.from({ length: 26 }, (_, i) => `${input}${"?".repeat(i)}`);
+  const own = await Promise.all(texts.map((content) => answerOf(playground, "triage", [{ role: "user", content }])));
+  const other = own.map((answer) => (answer === "refund" ? "billing" : "refund")); // what it never answers
+  await page.fill("#examples", texts.map((each, i) => `${each} => ${other[i]}`).join("\n"));
+  await page.fill("#threshold", "0.9");
+  await page.fill("#refine", "6");
+  await page.check("#fallback");
+  await page.click("#measure");
+  await page.waitForSelector("#rungs");
+  const certificate = await certificateOf("triage");
+  expect(certificate).toMatchObject({ refinedOn: 6, inputs: 20 });
+  const rung = (name: Rung) => text(`#rungs [data-rung=${name}]`);
+  expect(await rung("specialized")).toContain("scores 0 %, less than 90 %");
+  const taken = await page
+    .locator("#rungs [aria-current]")
+    .evaluateAll((all) => all.map((each) => each.dataset["rung"]));
+  expect(taken).toEqual(certificate.rung ? [certificate.rung] : []);
+  if (certificate.rung) expect(await rung(certificate.rung)).toContain("it answers for this name");
+  for (const [name, why] of Object.entries(certificate.notTried ?? {}))
+    expect(await rung(name as Rung)).toContain(`not tried: ${why}`);
+  await page.click("#forget");
+  await page.waitForSelector("#rungs", { state: "detached" });
+  expect((await fetch(`${playground.url}/v1/specializations/triage/certificate`)).status).toBe(404);
+});
+
+test.skipIf(noChromium)(
+  "two versions are compared by their gates, prompts, forms and certificates; one goes back",
+  async () => {
+    await measure(page, ['{"input": "where is my parcel", "target": "delivery"}']);
+    await specialize(page, "triage", "Shout.");
+    await page.waitForSelector("#specialized[data-version='2']");
+    await page.click("text=compare");
+    await page.waitForSelector("#diff");
+    const diff = await playground.ask<{ gates: { layer: number; expert: number; from: number; to: number }[] }>(
+      "/v1/specializations/triage@2/diff?against=triage@1",
+    );
+    const shown = await text("#diff");
+    expect(shown).toContain(`${diff.gates.length} of 8 gates differ`);
+    expect(shown).toContain("another prompt; answers of another form");
+    const titles = await page.locator("#diff rect title").allTextContents();
+    expect(titles).toHaveLength(8);
+    for (const { layer, expert, from, to } of diff.gates)
+      expect(titles).toContain(`layer ${layer + 1}, expert ${expert + 1}: ${from.toFixed(3)} → ${to.toFixed(3)}`);
+    const rows = await page
+      .locator("#diff tr")
+      .evaluateAll((all) => all.map((row) => Array.from(row.children, ({ textContent }) => textContent)));
+    const { score } = (await certificateOf("triage@1")).parties.specialized;
+    const percent = (value: number) => (100 * value).toFixed(0);
+    expect(rows).toEqual([
+      ["", "triage@1", "triage@2"],
+      ["prompt", expect.stringMatching(/^\d+ tokens$/), expect.stringMatching(/^\d+ tokens$/)],
+      ["answers", "Answers are one of: billing, delivery, refund.", "Answers are free text."],
+      [
+        "score, % (95 % interval)",
+        `${percent(score.mean)} (${percent(score.low)} to ${percent(score.high)}), 1 input`,
+        "no certificate",
+      ],
+    ]);
+    await page.click("text=go back to it");
+    await page.waitForSelector("#names [aria-pressed=true]:text('@1')");
+  },
+);
+
+test.skipIf(noChromium)(
+  "a certificate that was made elsewhere is there when its version is chosen, also after a reload",
+  async () => {
+    const path = "/v1/specializations/shout/certificate";
+    await playground.ask(path, { examples: labelled(3, "PARCEL").map((line) => ({ input: line, output: "HERE" })) });
+    await page.reload();
+    expect(await page.locator("#certificate").count()).toBe(0);
+    await page.click("#names li:has(b:text-is('shout')) button");
+    await page.waitForSelector("#certificate"); // waited for, where it is still measured
+    expect(await text("#certificate")).toContain("3 inputs");
+    expect(await page.inputValue("#prompt")).toBe("");
+    const [[, , cloudMs]] = (await ledger("cloud")) as [string[]];
+    expect(cloudMs).toMatch(/^\d+$/); // kept by the tab
+    expect(await text("#break-even [data-by=certified]")).toContain("not known, for the prompted model was not timed");
+  },
+);
+
+test.skipIf(noChromium)("no script failed, and nothing was asked of another address", () => {
+  expect(opened.errors).toEqual([]);
+});
+
+test.skipIf(noChromium)("what is refused is said", async () => {
   await page.fill("#prompt", "Shout.");
-  await page.click("#specialize");
-  await page.waitForSelector("#specialized[data-version='2']");
-  await page.click("text=compare");
-  await page.waitForSelector("#diff");
-  expect(await page.textContent("#diff")).toMatch(/^triage@1 and @2: \d+ gates differ.*other prompts/);
-  await page.click("text=go back to it");
-  await page.waitForSelector("#names [aria-pressed=true]:text('@1')");
-});
-
-test.skipIf(noChromium)("the picture of the docs can be made anew: npm run picture", async () => {
-  const shown = await openPage(playground.browser, playground.url);
-  const samples = [{ input, expected: "delivery" }];
-  const path = join(folder, "picture.png");
-  await takePicture(shown.page, { name: "shown", title: "shown", prompt, samples }, path);
-  const bytes = await readFile(path);
-  expect([bytes.toString("latin1", 1, 4), bytes.readUInt32BE(16)]).toEqual(["PNG", 1100]); // its width
-  expect(shown.errors).toEqual([]);
-});
-
-test.skipIf(noChromium)("on a phone and in the dark nothing is cut off, and what is refused is said", async () => {
-  await page.setViewportSize({ width: 360, height: 740 });
-  await page.emulateMedia({ colorScheme: "dark" });
-  const isCut = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
-  expect(isCut).toBe(false);
-  expect(await page.evaluate("getComputedStyle(document.body).backgroundColor")).toBe("rgb(20, 23, 27)");
-  expect(opened.errors).toEqual([]); // no script failed, and nothing was asked of another address
   await page.fill("#name", "tiny-0");
   await page.click("#specialize");
   await page.waitForSelector(".error:text('is the base model')");
+});
+
+test.skipIf(noChromium)("a format that the service cannot make is not offered, and the reason is said", async () => {
+  const pair = await openTinyPair({}, { quantize: { edge: quantizations.int8 } });
+  await using quantised = await servePlayground(pair, { threads: 1, secret: testSecret });
+  const other = await quantised.open();
+  await specialize(other.page, "triage", labelPrompt);
+  const offered = other.page.locator("#downloads :is(a, button)");
+  expect(await offered.evaluateAll((all) => all.map(({ id }) => id))).toEqual([
+    "download",
+    "download-peft",
+    "download-gguf",
+  ]);
+  expect(await other.page.textContent("#refused-onnx")).toContain("which this service holds quantised");
+  expect(other.errors).toEqual([]);
 });

@@ -17,7 +17,9 @@ const installed = [
 /** A software GPU: SwiftShader, which comes with Chromium. */
 const softwareGpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 
+/** Why pages cannot be tested here. `.ci/run` does not take that for an answer. */
 export const noChromium = installed === undefined ? "Chromium is not installed: no page to test" : undefined;
+if (noChromium !== undefined && process.env["LORAGEN_NEEDS_CHROMIUM"] === "1") throw new Error(noChromium);
 
 export type ServedPage = AsyncDisposable & {
   /** A page that was opened, with what it reported as errors so far. */
@@ -52,13 +54,18 @@ export async function servePage({ page, files, out }: PageToServe): Promise<Serv
 export const launchBrowser = (): Promise<Browser> =>
   chromium.launch({ executablePath: installed!, args: ["--no-sandbox", ...softwareGpu] });
 
-/** A page that was opened, with what it reported as errors so far: what it asked of other addresses too. */
-export async function openPage(browser: Browser, url: string) {
+/**
+ * A page that was opened, with what it reported as errors so far: what it asked of other addresses too.
+ * @param isExpected of which addresses the browser may report that they answered with an error
+ */
+export async function openPage(browser: Browser, url: string, isExpected: (url: string) => boolean = () => false) {
   const page = await browser.newPage();
   const errors: string[] = [];
   page.setDefaultTimeout(300_000); // only what hangs takes longer
   page.on("pageerror", (error) => errors.push(error.message));
-  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !isExpected(message.location().url)) errors.push(message.text());
+  });
   page.on("request", (request) => {
     if (!request.url().startsWith(new URL(url).origin) && !/^(data|blob):/.test(request.url()))
       errors.push(`asked for ${request.url()}`);

@@ -1,67 +1,36 @@
-/** @file How the specialisation answers labelled examples, beside the others. */
+/** @file How the specialisation answers inputs of the user's own, beside the others: asked for, waited for, shown, forgotten. */
 import { useState } from "preact/hooks";
-import type { Certificate } from "../../src/server/trust/certificate.ts";
-import type { Api } from "../api.ts";
-import { messageOf, modelOf, type Selected } from "../state.ts";
-import { Ladder } from "./ladder.tsx";
-
-const pollMs = 1000;
-const parties = ["specialized", "refined", "residual", "prompted", "cloud", "base", "control"] as const;
+import { readGiven } from "../examples.ts";
+import { messageOf, type Selected } from "../state.ts";
+import type { CertificateView } from "../use-certificate.ts";
+import { CertificatePart } from "./certificate.tsx";
 
 export type CertificatePanelProps = {
-  readonly api: Api;
   readonly prompt: string;
   readonly selected: Selected | undefined;
+  readonly view: CertificateView;
 };
 
-export function CertificatePanel({ api, prompt, selected }: CertificatePanelProps) {
+export function CertificatePanel({ prompt, selected, view }: CertificatePanelProps) {
+  const { certificate, progress, error, measure, forget } = view;
   const [text, setText] = useState("");
   const [threshold, setThreshold] = useState("");
   const [refine, setRefine] = useState("");
   const [isFallback, setFallback] = useState(false);
-  const [progress, setProgress] = useState<string>();
-  const [error, setError] = useState<string>();
-  const [known, setKnown] = useState<{ readonly model: string; readonly certificate: Certificate }>();
+  const [unread, setUnread] = useState<string>();
 
-  async function measure(model: string): Promise<void> {
-    setError(undefined);
-    setKnown(undefined);
-    setProgress("begins …");
+  async function begin(of: Selected): Promise<void> {
+    setUnread(undefined);
     try {
-      await api.certify(model, {
-        examples: examplesOf(text),
-        prompt,
+      await measure(of, {
+        ...readGiven(text),
+        ...(prompt === "" ? {} : { prompt }),
         ...(threshold === "" ? {} : { threshold: Number(threshold) }),
         ...(refine === "" ? {} : { refine: Number(refine) }),
         ...(isFallback ? { fallback: true } : {}),
       });
-      for (;;) {
-        const state = await api.certificate(model);
-        if (state.status === "failed") throw new Error(state.error.message);
-        if (state.status === "done") {
-          setKnown({ model, certificate: state.certificate });
-          break;
-        }
-        setProgress(
-          state.done < state.total
-            ? `${state.done} of ${state.total} inputs`
-            : "all inputs; rungs of the ladder are tried …",
-        );
-        await new Promise((done) => setTimeout(done, pollMs));
-      }
     } catch (failure) {
-      setError(messageOf(failure));
-    }
-    setProgress(undefined);
-  }
-
-  async function forget(model: string): Promise<void> {
-    setError(undefined);
-    try {
-      await api.uncertify(model);
-      setKnown(undefined);
-    } catch (failure) {
-      setError(messageOf(failure));
+      setUnread(messageOf(failure));
     }
   }
 
@@ -72,11 +41,11 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (selected !== undefined) void measure(modelOf(selected));
+          if (selected !== undefined) void begin(selected);
         }}
       >
         <label>
-          Labelled examples, one a line: input {"=>"} answer
+          Inputs of yours, one a line: input {"=>"} answer, or inputs alone, or JSON lines of input and target
           <textarea
             id="examples"
             rows={4}
@@ -85,6 +54,10 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
             onInput={(event) => setText(event.currentTarget.value)}
           />
         </label>
+        <p class="hint">
+          Inputs alone are held against the service's reference model, or else against what the prompted edge model
+          answers; they take the prompt above.
+        </p>
         <label>
           Least score, 0 to 1, for a verdict on 20 inputs or more
           <input
@@ -125,11 +98,11 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
       </form>
       <div aria-live="polite">
         {progress && <p>{progress}</p>}
-        {error && <p class="error">{error}</p>}
-        {known && selected && known.model === modelOf(selected) && (
+        {(unread ?? error) && <p class="error">{unread ?? error}</p>}
+        {certificate && selected && (
           <>
-            <CertificateTable certificate={known.certificate} />
-            <button id="forget" type="button" class="quiet" onClick={() => void forget(known.model)}>
+            <CertificatePart certificate={certificate} />
+            <button id="forget" type="button" class="quiet" onClick={() => void forget(selected)}>
               Forget this certificate
             </button>
           </>
@@ -137,61 +110,4 @@ export function CertificatePanel({ api, prompt, selected }: CertificatePanelProp
       </div>
     </section>
   );
-}
-
-function CertificateTable({ certificate }: { readonly certificate: Certificate }) {
-  const { parties: found, inputs, refinedOn, rung, threshold } = certificate;
-  const share = (value: number): string => (100 * value).toFixed(0);
-  return (
-    <div id="certificate" data-rung={rung ?? "none"}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">who</th>
-            <th scope="col">score, % (95 % interval)</th>
-            <th scope="col">tokens read</th>
-            <th scope="col">ms</th>
-          </tr>
-        </thead>
-        <tbody>
-          {parties.flatMap((party) => {
-            const result = found[party];
-            if (result === undefined) return [];
-            const { score, inputTokens, ms } = result;
-            return [
-              <tr key={party}>
-                <th scope="row">{party}</th>
-                <td>
-                  {share(score.mean)} ({share(score.low)} to {share(score.high)})
-                </td>
-                <td>{inputTokens.toFixed(0)}</td>
-                <td>{ms?.toFixed(0) ?? ""}</td>
-              </tr>,
-            ];
-          })}
-        </tbody>
-      </table>
-      <p>
-        {inputs} inputs{refinedOn === undefined ? "" : `, and ${refinedOn} that gates could be refined on`}.{" "}
-        {threshold === undefined
-          ? ""
-          : rung
-            ? `The cheapest that scores the least: ${rung}.`
-            : "None scores the least."}
-      </p>
-      <Ladder certificate={certificate} />
-    </div>
-  );
-}
-
-/** Throws where a line is no example. */
-function examplesOf(text: string): { input: string; output: string }[] {
-  return text
-    .split("\n")
-    .filter((line) => line.trim() !== "")
-    .map((line, i) => {
-      const at = line.lastIndexOf("=>");
-      if (at < 1) throw new Error(`Line ${i + 1}: expected input => answer.`);
-      return { input: line.slice(0, at).trim(), output: line.slice(at + 2).trim() };
-    });
 }

@@ -1,70 +1,187 @@
-/** @file What a specialisation costs and saves: time over the number of questions, and where the two lines meet. */
-import { useEffect, useRef } from "preact/hooks";
+/** @file What a specialisation costs and saves: tokens and time of a question, the cloud pass, and after how many questions that is paid back. */
+import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import type { Answer } from "../api.ts";
-import type { Selected } from "../state.ts";
+import type { ShownCertificate } from "../api.ts";
+import { cloudMsOf } from "../kept.ts";
+import { askers, breakEven, type Costs, certifiedCosts, meanCosts, type Question } from "../ledger.ts";
+import { countOf, type Selected } from "../state.ts";
 
-export type Costs = { readonly prompted: Answer; readonly specialized: Answer };
-export type CostPanelProps = { readonly selected: Selected | undefined; readonly costs: Costs | undefined };
+export type CostPanelProps = {
+  readonly selected: Selected | undefined;
+  /** That were asked of this version, beside this prompt. */
+  readonly questions: readonly Question[];
+  readonly certificate: ShownCertificate | undefined;
+};
 
-/** After how many questions the cloud pass is paid back; undefined: never. */
-export function breakEven(cloudMs: number, promptedMs: number, specializedMs: number): number | undefined {
-  return promptedMs > specializedMs ? Math.ceil(cloudMs / (promptedMs - specializedMs)) : undefined;
+type Source = {
+  readonly id: "asked" | "certified";
+  /** How it begins a sentence. */
+  readonly by: string;
+  readonly title: string;
+  readonly costs: Costs;
+};
+
+const names = { base: "base", prompted: "prompted", specialized: "specialised" } as const;
+
+export function CostPanel({ selected, questions, certificate }: CostPanelProps) {
+  const cloudMs = selected && cloudMsOf(selected.object);
+  const asked = meanCosts(questions);
+  const sources: Source[] = [
+    ...(asked === undefined
+      ? []
+      : [
+          {
+            id: "asked" as const,
+            by: "By the questions asked here",
+            title: `asked here, mean of ${asked.questions}`,
+            costs: asked,
+          },
+        ]),
+    ...(certificate === undefined
+      ? []
+      : [
+          {
+            id: "certified" as const,
+            by: "By the certificate",
+            title: `certificate of ${countOf(certificate.inputs, "input")}`,
+            costs: certifiedCosts(certificate),
+          },
+        ]),
+  ];
+  const drawn = sources.flatMap(({ costs: { costs } }) => {
+    const [prompted, specialized] = [costs.prompted?.ms ?? undefined, costs.specialized?.ms ?? undefined];
+    return prompted === undefined || specialized === undefined ? [] : [{ prompted, specialized }];
+  })[0];
+  return (
+    <section aria-labelledby="cost-title">
+      <h2 id="cost-title">Costs</h2>
+      {selected === undefined || sources.length === 0 ? (
+        <p>Ask a question of all three, or measure a certificate, to see what the prompt costs.</p>
+      ) : (
+        <>
+          <table id="costs">
+            <thead>
+              <tr>
+                <th scope="col">a question</th>
+                <th scope="col">tokens read</th>
+                <th scope="col">ms</th>
+              </tr>
+            </thead>
+            {sources.map(({ id, title, costs: { costs } }) => (
+              <tbody key={id} data-by={id}>
+                <tr>
+                  <th scope="rowgroup" colSpan={3}>
+                    {title}
+                  </th>
+                </tr>
+                {askers.map((asker) => (
+                  <tr key={asker} data-who={asker}>
+                    <th scope="row">{names[asker]}</th>
+                    <td>{costs[asker]?.tokens.toFixed(0) ?? "not asked"}</td>
+                    <td>{costs[asker]?.ms?.toFixed(0) ?? ""}</td>
+                  </tr>
+                ))}
+              </tbody>
+            ))}
+            <tbody data-by="cloud">
+              <tr>
+                <th scope="row">cloud pass, once</th>
+                <td>{selected.content.promptTokens}</td>
+                <td>{cloudMs?.toFixed(0) ?? "not known"}</td>
+              </tr>
+            </tbody>
+          </table>
+          {cloudMs === undefined ? (
+            <p id="break-even">
+              When the cloud pass is paid back is not known: the cloud model did not read this prompt for this page.
+            </p>
+          ) : (
+            <div id="break-even">
+              {sources.map(({ id, by, costs }) => (
+                <p key={id} data-by={id}>
+                  {by}: {paidBack(costs, cloudMs)}
+                </p>
+              ))}
+            </div>
+          )}
+          {cloudMs !== undefined && drawn !== undefined && <Chart cloudMs={cloudMs} {...drawn} />}
+        </>
+      )}
+    </section>
+  );
 }
 
-export function CostPanel({ selected, costs }: CostPanelProps) {
+function paidBack({ costs: { prompted, specialized } }: Costs, cloudMs: number): string {
+  const [slow, fast] = [prompted?.ms ?? undefined, specialized?.ms ?? undefined];
+  if (slow === undefined || fast === undefined) return "not known, for the prompted model was not timed.";
+  const even = breakEven(cloudMs, slow, fast);
+  if (even === undefined)
+    return "the cloud pass is not paid back after any number of questions. The specialised one is not faster.";
+  return `the cloud pass is paid back after ${countOf(even, "question")}.`;
+}
+
+type ChartProps = { readonly cloudMs: number; readonly prompted: number; readonly specialized: number };
+
+/** Time over the number of questions, and where the two lines meet. */
+function Chart({ cloudMs, prompted, specialized }: ChartProps) {
   const chart = useRef<HTMLDivElement>(null);
-  const cloudMs = selected?.cloudMs;
-  const even =
-    costs === undefined || cloudMs === undefined
-      ? undefined
-      : breakEven(cloudMs, costs.prompted.ms, costs.specialized.ms);
+  const lines = useRef<HTMLElement>(null);
+  const isDark = useDark();
+  const even = breakEven(cloudMs, prompted, specialized);
   useEffect(() => {
     const element = chart.current;
-    if (element === null || costs === undefined || cloudMs === undefined) return undefined;
+    if (element === null || lines.current === null) return undefined;
     const most = Math.max(10, 2 * (even ?? 20));
     const questions = Array.from({ length: 41 }, (_, i) => (i * most) / 40);
-    const color = getComputedStyle(element).color;
+    const colors = [...lines.current.querySelectorAll("b")].map((each) => getComputedStyle(each).color);
     const seconds = (from: number, each: number) => questions.map((count) => (from + count * each) / 1000);
-    const axis = { stroke: color, grid: { stroke: "#8884" } };
+    const axis = { stroke: getComputedStyle(element).color, grid: { stroke: "#8884" } };
     const plot = new uPlot(
       {
         width: Math.max(240, Math.min(560, element.clientWidth)),
         height: 220,
+        legend: { show: false },
         scales: { x: { time: false } },
         axes: [
           { ...axis, label: "questions" },
           { ...axis, label: "seconds" },
         ],
-        series: [
-          { label: "questions" },
-          { label: "prompted", stroke: "#d97706", width: 2 },
-          { label: "specialised", stroke: "#2563eb", width: 2 },
-        ],
+        series: [{}, ...colors.map((stroke) => ({ stroke, width: 2 }))],
       },
-      [questions, seconds(0, costs.prompted.ms), seconds(cloudMs, costs.specialized.ms)],
+      [questions, seconds(0, prompted), seconds(cloudMs, specialized)],
       element,
     );
     return () => plot.destroy();
-  }, [costs, cloudMs, even]);
+  }, [cloudMs, prompted, specialized, even, isDark]);
   return (
-    <section aria-labelledby="cost-title">
-      <h2 id="cost-title">Costs</h2>
-      {costs === undefined ? (
-        <p>Ask a question of all three to see what the prompt costs.</p>
-      ) : (
-        <p id="costs">
-          A question reads {costs.prompted.promptTokens} tokens with the prompt and {costs.specialized.promptTokens}{" "}
-          without.{" "}
-          {cloudMs === undefined
-            ? "The cloud model did not read this prompt just now: specialise a new one to see when that is paid back."
-            : even === undefined
-              ? "This answer was no faster without the prompt."
-              : `The cloud pass is paid back after ${even} ${even === 1 ? "question" : "questions"} like this one.`}
-        </p>
-      )}
-      <div ref={chart} class="chart" />
-    </section>
+    <figure>
+      <div
+        ref={chart}
+        class="chart"
+        role="img"
+        aria-label={
+          even === undefined
+            ? "Seconds over questions: the two lines do not meet."
+            : `Seconds over questions: the two lines meet at ${even}.`
+        }
+      />
+      <figcaption ref={lines}>
+        Seconds over the number of questions: <b class="prompted">prompted</b>,{" "}
+        <b class="specialized">specialised, behind the cloud pass</b>.
+      </figcaption>
+    </figure>
   );
+}
+
+/** Whether the page is shown in the dark, also when that changes. */
+function useDark(): boolean {
+  const [query] = useState(() => matchMedia("(prefers-color-scheme: dark)"));
+  const [isDark, setDark] = useState(query.matches);
+  useEffect(() => {
+    const change = (): void => setDark(query.matches);
+    query.addEventListener("change", change);
+    return () => query.removeEventListener("change", change);
+  }, [query]);
+  return isDark;
 }

@@ -1,18 +1,26 @@
-/** @file A specialisation to take away: its numbers, or weights for other tools. */
+/** @file A specialisation to take away: its numbers, or weights for other tools, in the formats that the service offers. */
 import { useState } from "preact/hooks";
+import type { DownloadFormat, OfferedFormat } from "../../src/server/downloads.ts";
 import type { Api } from "../api.ts";
 import { messageOf, type Selected } from "../state.ts";
 
-export type DownloadsProps = { readonly api: Api; readonly selected: Selected };
+export type DownloadsProps = {
+  readonly api: Api;
+  readonly exports: readonly OfferedFormat[];
+  readonly selected: Selected;
+};
 
-const formats = { peft: "PEFT", gguf: "GGUF adapter", onnx: "ONNX" } as const;
-type Format = keyof typeof formats;
+const titles: Readonly<Record<DownloadFormat, string>> = {
+  peft: "PEFT adapter",
+  gguf: "GGUF adapter",
+  onnx: "ONNX, the whole model",
+};
 
-export function Downloads({ api, selected: { name, version, content } }: DownloadsProps) {
-  const [busy, setBusy] = useState<Format>();
+export function Downloads({ api, exports, selected: { name, version, content } }: DownloadsProps) {
+  const [busy, setBusy] = useState<DownloadFormat>();
   const [error, setError] = useState<string>();
 
-  async function take(format: Format): Promise<void> {
+  async function take(format: DownloadFormat): Promise<void> {
     setBusy(format);
     setError(undefined);
     try {
@@ -29,29 +37,43 @@ export function Downloads({ api, selected: { name, version, content } }: Downloa
   }
 
   return (
-    <div aria-live="polite">
+    <div id="downloads" aria-live="polite">
+      <h3>Take away</h3>
       <p>
-        Take away:{" "}
         <a
           id="download"
+          class="button"
           download={`${name}-${version}.json`}
           href={`data:application/json,${encodeURIComponent(JSON.stringify(content))}`}
         >
-          its numbers (JSON)
-        </a>{" "}
-        {(Object.keys(formats) as Format[]).map((format) => (
-          <button
-            key={format}
-            id={`download-${format}`}
-            type="button"
-            class="quiet"
-            disabled={busy !== undefined}
-            onClick={() => void take(format)}
-          >
-            {busy === format ? "is made and checked …" : formats[format]}
-          </button>
-        ))}
+          Its numbers (JSON)
+        </a>
+        {exports.flatMap(({ format, refused }) =>
+          refused === undefined
+            ? [
+                <button
+                  key={format}
+                  id={`download-${format}`}
+                  type="button"
+                  class="quiet"
+                  disabled={busy !== undefined}
+                  onClick={() => void take(format)}
+                >
+                  {busy === format ? "is made and checked …" : titles[format]}
+                </button>,
+              ]
+            : [],
+        )}
       </p>
+      {exports.flatMap(({ format, refused }) =>
+        refused === undefined
+          ? []
+          : [
+              <p key={format} id={`refused-${format}`}>
+                Not from here, {titles[format]}: {refused}.
+              </p>,
+            ],
+      )}
       {error && <p class="error">{error}</p>}
     </div>
   );

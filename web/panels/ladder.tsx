@@ -1,5 +1,6 @@
 /** @file The rungs of the ladder: which one scores the least that was asked for, which one answers, and why not the others. */
-import type { Certificate, Rung } from "../../src/server/trust/certificate.ts";
+import type { Rung } from "../../src/server/trust/certificate.ts";
+import type { ShownCertificate } from "../api.ts";
 
 const rungs: readonly { readonly rung: Rung; readonly what: string }[] = [
   { rung: "specialized", what: "the gates that the prompt predicts" },
@@ -9,7 +10,7 @@ const rungs: readonly { readonly rung: Rung; readonly what: string }[] = [
   { rung: "cloud", what: "the cloud model with the whole prompt" },
 ];
 
-export function Ladder({ certificate }: { readonly certificate: Certificate }) {
+export function Ladder({ certificate }: { readonly certificate: ShownCertificate }) {
   const { threshold, rung: found } = certificate;
   if (threshold === undefined) return null;
   return (
@@ -26,7 +27,7 @@ export function Ladder({ certificate }: { readonly certificate: Certificate }) {
   );
 }
 
-function whyOf(rung: Rung, { parties, notTried, rung: found, answers }: Certificate, threshold: number): string {
+function whyOf(rung: Rung, { parties, notTried, rung: found, answers }: ShownCertificate, threshold: number): string {
   const share = (value: number): string => `${Number((100 * value).toFixed(1))} %`;
   const score = parties[rung]?.score.mean;
   if (score === undefined) return notTried?.[rung] === undefined ? "not needed" : `not tried: ${notTried[rung]}`;

@@ -1,7 +1,10 @@
 /** @file A prompt becomes gates. */
 import { useState } from "preact/hooks";
+import type { OfferedFormat } from "../../src/server/downloads.ts";
 import type { Api } from "../api.ts";
+import { cloudMsOf, keepCloudMs } from "../kept.ts";
 import { messageOf, type Selected } from "../state.ts";
+import { describeConstraint } from "./constraint.ts";
 import { Downloads } from "./downloads.tsx";
 import { GatesMap } from "./gates-map.tsx";
 import { WhyPart } from "./why.tsx";
@@ -10,11 +13,12 @@ export type PromptPanelProps = {
   readonly api: Api;
   readonly prompt: string;
   readonly onPrompt: (prompt: string) => void;
+  readonly exports: readonly OfferedFormat[];
   readonly selected: Selected | undefined;
   readonly onSelect: (selected: Selected) => void;
 };
 
-export function PromptPanel({ api, prompt, onPrompt, selected, onSelect }: PromptPanelProps) {
+export function PromptPanel({ api, prompt, onPrompt, exports, selected, onSelect }: PromptPanelProps) {
   const [name, setName] = useState("my-task");
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
@@ -23,14 +27,17 @@ export function PromptPanel({ api, prompt, onPrompt, selected, onSelect }: Promp
     setBusy(true);
     setError(undefined);
     try {
-      const { version, cloudMs } = await api.specialize(name, prompt);
-      onSelect({ name, version, content: await api.content(name, version), cloudMs: cloudMs ?? undefined });
+      const { version, object, cloudMs } = await api.specialize(name, prompt);
+      if (cloudMs !== null) keepCloudMs(object, cloudMs);
+      const { content } = await api.version(name, version);
+      onSelect({ name, version, object, content });
     } catch (failure) {
       setError(messageOf(failure));
     }
     setBusy(false);
   }
 
+  const cloudMs = selected && cloudMsOf(selected.object);
   return (
     <section aria-labelledby="prompt-title">
       <h2 id="prompt-title">Prompt</h2>
@@ -77,27 +84,24 @@ export function PromptPanel({ api, prompt, onPrompt, selected, onSelect }: Promp
               {selected.name}@{selected.version}
             </b>{" "}
             stands for {selected.content.promptTokens} tokens of prompt.{" "}
-            {selected.cloudMs === undefined ? "" : `The cloud model took ${selected.cloudMs.toFixed(0)} ms.`}
+            {cloudMs === undefined ? "" : `The cloud model took ${cloudMs.toFixed(0)} ms.`}
           </p>
           {selected.content.unlike && (
             <p id="unlike">
               The prompt is unlike those of the training: try it on inputs of yours before you trust it.
             </p>
           )}
-          <p id="constraint">{constraintOf(selected)}</p>
+          <p id="constraint">{describeConstraint(selected.content)}</p>
           <GatesMap gates={selected.content.gates} experts={selected.content.experts} />
           <WhyPart key={`${selected.name}@${selected.version}`} api={api} prompt={prompt} selected={selected} />
-          <Downloads key={`${selected.name}@${selected.version}`} api={api} selected={selected} />
+          <Downloads
+            key={`${selected.name}@${selected.version}/downloads`}
+            api={api}
+            exports={exports}
+            selected={selected}
+          />
         </div>
       )}
     </section>
   );
-}
-
-function constraintOf({ content: { constraint } }: Selected): string {
-  if (constraint === undefined) return "Answers are free text.";
-  if (constraint.kind === "labels") return `Answers are one of: ${constraint.labels.join(", ")}.`;
-  if (constraint.kind === "calls")
-    return `Answers call one of: ${constraint.functions.map(({ name, parameters }) => `${name}(${parameters.join(", ")})`).join("; ")}.`;
-  return `Answers are JSON of this schema: ${JSON.stringify(constraint.schema)}`;
 }

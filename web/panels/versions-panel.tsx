@@ -1,7 +1,8 @@
 /** @file The names of the store: their versions, how two of them differ, and back to an earlier one. */
 import { useState } from "preact/hooks";
-import type { Api, Diff, StoredName } from "../api.ts";
-import { messageOf, type Selected } from "../state.ts";
+import type { Api, StoredName } from "../api.ts";
+import { messageOf, modelOf, type Selected } from "../state.ts";
+import { DiffPart, type DiffPartProps, type Side } from "./diff.tsx";
 
 export type VersionsPanelProps = {
   readonly api: Api;
@@ -12,12 +13,18 @@ export type VersionsPanelProps = {
 
 export function VersionsPanel({ api, names, onSelect, onChange }: VersionsPanelProps) {
   const [error, setError] = useState<string>();
-  const [diff, setDiff] = useState<{ readonly title: string; readonly found: Diff }>();
+  const [compared, setCompared] = useState<DiffPartProps>();
 
   const run = (work: () => Promise<void>) => () => {
     setError(undefined);
     work().catch((failure: unknown) => setError(messageOf(failure)));
   };
+
+  async function side(name: string, version: number): Promise<Side> {
+    const model = modelOf({ name, version });
+    const [{ content }, state] = await Promise.all([api.version(name, version), api.certificate(model)]);
+    return { model, content, certificate: state?.certificate };
+  }
 
   return (
     <section aria-labelledby="versions-title">
@@ -43,10 +50,7 @@ export function VersionsPanel({ api, names, onSelect, onChange }: VersionsPanelP
                     type="button"
                     aria-pressed={version === file.current}
                     title={at}
-                    onClick={run(async () => {
-                      const content = await api.content(file.name, version);
-                      onSelect({ name: file.name, version, content, cloudMs: undefined });
-                    })}
+                    onClick={run(async () => onSelect(await api.version(file.name, version)))}
                   >
                     @{version}
                   </button>
@@ -56,8 +60,12 @@ export function VersionsPanel({ api, names, onSelect, onChange }: VersionsPanelP
                         type="button"
                         class="quiet"
                         onClick={run(async () => {
-                          const found = await api.diff(file.name, version, file.current);
-                          setDiff({ title: `${file.name}@${version} and @${file.current}`, found });
+                          const [from, to, diff] = await Promise.all([
+                            side(file.name, version),
+                            side(file.name, file.current),
+                            api.diff(file.name, version, file.current),
+                          ]);
+                          setCompared({ from, to, diff });
                         })}
                       >
                         compare
@@ -80,18 +88,7 @@ export function VersionsPanel({ api, names, onSelect, onChange }: VersionsPanelP
           ),
         )}
       </ul>
-      {diff && (
-        <p id="diff">
-          {diff.title}: {diff.found.gates.length} gates differ
-          {diff.found.similarity === null ? "" : `, cosine ${diff.found.similarity.toFixed(3)}`};{" "}
-          {diff.found.samePrompt === null
-            ? "prompts cannot be compared"
-            : diff.found.samePrompt
-              ? "the same prompt"
-              : "other prompts"}
-          .
-        </p>
-      )}
+      <div aria-live="polite">{compared && <DiffPart {...compared} />}</div>
     </section>
   );
 }
