@@ -1,7 +1,7 @@
 /** @file The service's HTTP API, as the playground asks it. */
 import type { ConstraintSpec } from "../src/constraint/spec.ts";
 import type { DownloadFormat, OfferedFormat } from "../src/server/downloads.ts";
-import type { Certificate, Rung } from "../src/server/trust/certificate.ts";
+import type { Rung, shownCertificate } from "../src/server/trust/certificate.ts";
 import type { Nearest, SentenceEffect } from "../src/server/trust/why.ts";
 
 /** The base model's name, and which exports there are to take away. */
@@ -44,8 +44,7 @@ export type Why = {
   readonly nearest: readonly Nearest[];
   readonly sentences: readonly SentenceEffect[];
 };
-/** As readers see it: not the text that a rung of it answers by. */
-export type ShownCertificate = Omit<Certificate, "prompt" | "residual" | "refined"> & { readonly keepsPrompt: boolean };
+export type ShownCertificate = ReturnType<typeof shownCertificate>;
 /** An earlier one is there beside one that is measured, or that failed. */
 export type CertificateState = { readonly certificate?: ShownCertificate } & (
   | { readonly status: "running"; readonly done: number; readonly total: number }

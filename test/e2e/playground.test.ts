@@ -147,7 +147,7 @@ test.skipIf(noChromium)(
   "inputs alone are held against the prompted model, and how far it is ahead is shown",
   async () => {
     await measure(page, ['{"input": "where is my parcel"}', '{"input": "the card was charged twice"}']);
-    const { ahead, firstTokenKl, reference } = await certificateOf("triage");
+    const { ahead, firstTokenKl, reference, saved, parties } = await certificateOf("triage");
     expect(reference).toEqual({ kind: "prompted-edge" });
     expect(await text("#judge")).toContain("Held against the prompted edge model's own answers");
     expect(await text("#kl")).toContain(`${firstTokenKl!.mean.toFixed(3)} nats`);
@@ -155,6 +155,11 @@ test.skipIf(noChromium)(
       .locator("#ahead tbody tr")
       .evaluateAll((rows) => rows.map(({ dataset }) => dataset["party"]));
     expect(shown).toEqual(["base", "control", "prompted"]);
+    expect(await text("#saved-specialized")).toContain(
+      `saves ${saved!.specialized!.inputTokens.mean.toFixed(1)} tokens`,
+    );
+    const free = parties.specialized.kept!.free!;
+    expect(await text("#kept [data-party=specialized] td")).toMatch(new RegExp(`^${(100 * free.mean).toFixed(0)} \\(`));
     const signed = (value: number) => `${value >= 0 ? "+" : "−"}${(100 * Math.abs(value)).toFixed(0)}`;
     for (const party of ["base", "control", "prompted"] as const) {
       const { mean, low, high } = ahead[party]!;

@@ -5,13 +5,18 @@ import { Ladder } from "./ladder.tsx";
 
 const parties = ["specialized", "refined", "residual", "prompted", "cloud", "base", "control"] as const;
 const others = ["base", "control", "prompted"] as const;
+const saving = ["specialized", "refined", "residual"] as const;
+type Mean = ShownCertificate["parties"]["base"]["score"];
 
 const share = (value: number): string => (100 * value).toFixed(0);
+const percent = ({ mean, low, high }: Mean): string => `${share(mean)} (${share(low)} to ${share(high)})`;
+const amount = ({ mean, low, high }: Mean, what: string): string =>
+  `${mean.toFixed(1)} ${what} (${low.toFixed(1)} to ${high.toFixed(1)})`;
 /** A difference with its sign. */
 const signed = (value: number): string => `${value >= 0 ? "+" : "−"}${share(Math.abs(value))}`;
 
 export function CertificatePart({ certificate }: { readonly certificate: ShownCertificate }) {
-  const { parties: found, ahead, firstTokenKl, rung, threshold } = certificate;
+  const { parties: found, ahead, saved, freeInputs, firstTokenKl, rung, threshold } = certificate;
   return (
     <div id="certificate" data-rung={rung ?? "none"}>
       <table>
@@ -31,9 +36,7 @@ export function CertificatePart({ certificate }: { readonly certificate: ShownCe
             return [
               <tr key={party} data-party={party}>
                 <th scope="row">{party}</th>
-                <td>
-                  {share(score.mean)} ({share(score.low)} to {share(score.high)})
-                </td>
+                <td>{percent(score)}</td>
                 <td>{inputTokens.toFixed(0)}</td>
                 <td>{ms?.toFixed(0) ?? ""}</td>
               </tr>,
@@ -63,6 +66,40 @@ export function CertificatePart({ certificate }: { readonly certificate: ShownCe
           })}
         </tbody>
       </table>
+      {saving.flatMap((rung) => {
+        const by = saved?.[rung];
+        return by === undefined
+          ? []
+          : [
+              <p key={rung} id={`saved-${rung}`}>
+                An answer of {rung} saves {amount(by.inputTokens, "tokens")}
+                {by.ms === null ? "" : ` and ${amount(by.ms, "ms")}`} of what the prompted model takes.
+              </p>,
+            ];
+      })}
+      {parties.some((party) => found[party]?.kept?.free) && (
+        <table id="kept">
+          <thead>
+            <tr>
+              <th scope="col">where nothing holds answers to their form</th>
+              <th scope="col">they have it, % of {countOf(freeInputs ?? 0, "input")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {parties.flatMap((party) => {
+              const free = found[party]?.kept?.free;
+              return free === undefined
+                ? []
+                : [
+                    <tr key={party} data-party={party}>
+                      <th scope="row">{party}</th>
+                      <td>{percent(free)}</td>
+                    </tr>,
+                  ];
+            })}
+          </tbody>
+        </table>
+      )}
       {firstTokenKl && (
         <p id="kl">
           First token of an answer: {firstTokenKl.mean.toFixed(3)} nats ({firstTokenKl.low.toFixed(3)} to{" "}

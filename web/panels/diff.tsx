@@ -33,7 +33,7 @@ export function DiffPart({ from, to, diff: { gates, similarity, samePrompt } }: 
       <p>
         {gates.length} of {layers * experts} gates differ
         {similarity === null ? "" : `, cosine ${similarity.toFixed(3)}`}; {promptsOf(samePrompt)};{" "}
-        {isSameForm ? "answers of the same form" : "answers of another form"}.
+        {isSameForm ? "answers of the same form" : "answers of another form"}.{inputsOf(from, to)}
       </p>
       {gates.length > 0 && (
         <HeatMap
@@ -68,6 +68,13 @@ export function DiffPart({ from, to, diff: { gates, similarity, samePrompt } }: 
 
 const promptsOf = (isSame: boolean | null): string =>
   isSame === null ? "whether the prompts are the same is not known" : isSame ? "the same prompt" : "another prompt";
+
+function inputsOf({ certificate: one }: Side, { certificate: other }: Side): string {
+  if (one === undefined || other === undefined) return "";
+  return one.inputsSha256 === other.inputsSha256
+    ? " Both were measured on the same inputs."
+    : " They were measured on other inputs, so their scores do not say which is better.";
+}
 
 function scoreOf({ certificate }: Side): string {
   if (certificate === undefined) return "no certificate";

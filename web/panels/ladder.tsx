@@ -27,13 +27,17 @@ export function Ladder({ certificate }: { readonly certificate: ShownCertificate
   );
 }
 
-function whyOf(rung: Rung, { parties, notTried, rung: found, answers }: ShownCertificate, threshold: number): string {
+function whyOf(
+  rung: Rung,
+  { parties, notTried, rung: found, answers, sure }: ShownCertificate,
+  threshold: number,
+): string {
   const share = (value: number): string => `${Number((100 * value).toFixed(1))} %`;
   const score = parties[rung]?.score.mean;
   if (score === undefined) return notTried?.[rung] === undefined ? "not needed" : `not tried: ${notTried[rung]}`;
   if (rung === found)
     return `scores ${share(score)}, the cheapest that scores ${share(threshold)}${
-      rung === (answers ?? "specialized") ? "; it answers for this name" : "; it was not told to answer"
-    }`;
+      sure?.[rung] === false ? ", which the lower end of its interval does not" : ""
+    }${rung === (answers ?? "specialized") ? "; it answers for this name" : "; it was not told to answer"}`;
   return score < threshold ? `scores ${share(score)}, less than ${share(threshold)}` : `scores ${share(score)} too`;
 }
