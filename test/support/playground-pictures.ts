@@ -20,6 +20,7 @@ export async function takePictures(
   pathOf: (picture: (typeof pictures)[number]) => string,
 ): Promise<void> {
   const { page, errors } = await open();
+  page.setDefaultTimeout(3_600_000); // a certificate asks many questions
   await page.setViewportSize({ width: 1180, height: 900 });
   const take = async (picture: (typeof pictures)[number], section: string) =>
     void (await page.locator(`section[aria-labelledby=${section}-title]`).screenshot({ path: pathOf(picture) }));
