@@ -47,7 +47,13 @@ export type Why = {
 export type ShownCertificate = ReturnType<typeof shownCertificate>;
 /** An earlier one is there beside one that is measured, or that failed. */
 export type CertificateState = { readonly certificate?: ShownCertificate } & (
-  | { readonly status: "running"; readonly done: number; readonly total: number }
+  | {
+      readonly status: "running";
+      readonly done: number;
+      readonly total: number;
+      /** It waits: so many of the tenant's are measured before it. */
+      readonly before?: number;
+    }
   | { readonly status: "failed"; readonly error: { readonly message: string } }
   | { readonly status: "done" }
 );

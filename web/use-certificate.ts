@@ -1,7 +1,7 @@
 /** @file The certificate of the version that is selected: what is kept of it, how far it is, and why it failed. */
 import { useEffect, useState } from "preact/hooks";
 import type { Api, CertificateState, ShownCertificate } from "./api.ts";
-import { messageOf, modelOf, type Selected } from "./state.ts";
+import { countOf, messageOf, modelOf, type Selected } from "./state.ts";
 
 const pollMs = 1000;
 
@@ -16,8 +16,10 @@ export type CertificateView = Known & {
   readonly forget: (selected: Selected) => Promise<void>;
 };
 
-const progressOf = ({ done, total }: { readonly done: number; readonly total: number }): string =>
-  done < total ? `${done} of ${total} inputs` : "all inputs; rungs of the ladder are tried …";
+function progressOf({ done, total, before = 0 }: Extract<CertificateState, { status: "running" }>): string {
+  if (before > 0) return `waits until ${countOf(before, "other")} of yours ${before === 1 ? "is" : "are"} measured …`;
+  return done < total ? `${done} of ${total} inputs` : "all inputs; what remains is asked …";
+}
 
 const knownOf = (state: CertificateState): Known => ({
   certificate: state.certificate,
