@@ -36,6 +36,19 @@ test("rewards that never differ end a run after some batches, saying so; one tha
   );
 });
 
+test("rewards that never differ from the first batch on end a run sooner than those of a model that has learnt", () => {
+  const batches = (count: number, watch: (rewards: readonly number[]) => void) => {
+    for (let i = 0; i < count; i++) watch([1, 1]);
+  };
+  const stuck = expect.objectContaining({ code: "E_DATA", message: expect.stringMatching(/last 15/) });
+  expect(() => batches(15, watchRewards())).toThrow(stuck);
+  const watch = watchRewards();
+  batches(14, watch);
+  watch([1, -1]);
+  batches(49, watch);
+  expect(() => batches(1, watch)).toThrow(/last 50/);
+});
+
 test("a score that is no number is refused, saying whose it is", () => {
   expect([0, 0.75, 1].map((score) => toReward(score, () => ""))).toEqual([-1, 0.5, 1]);
   expect(() => toReward(Number.NaN, () => "scorer exact")).toThrow(/NaN: scorer exact/);

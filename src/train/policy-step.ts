@@ -125,16 +125,27 @@ export function advantagesOf(rewards: readonly (readonly number[])[], baseline: 
 
 /** Batches without a difference between rewards, behind each other, after which a run ends. */
 const maxStuckBatches = 50;
+/**
+ * The same at the beginning, where rewards that are alike move nothing: every batch asks the same model. With 32 answers a batch, one that is
+ * right once in a hundred times is given up in one run of 120, one that is right twice in a hundred in one of 16,000.
+ */
+const maxFirstStuckBatches = 15;
 
 /** Throws E_DATA where answers are all as good, step after step: there is nothing to learn from. */
-export function watchRewards(most = maxStuckBatches): (rewards: readonly number[]) => void {
+export function watchRewards(
+  most = maxStuckBatches,
+  first = Math.min(most, maxFirstStuckBatches),
+): (rewards: readonly number[]) => void {
   let stuck = 0;
+  let bound = first;
   return (rewards) => {
-    stuck = rewards.every((reward) => reward === rewards[0]) ? stuck + 1 : 0;
-    if (stuck === most)
+    const isStuck = rewards.every((reward) => reward === rewards[0]);
+    stuck = isStuck ? stuck + 1 : 0;
+    if (!isStuck) bound = most;
+    if (stuck === bound)
       throw new AppError(
         "E_DATA",
-        `reward: expected answers that differ in it, found ${rewards[0]} for all in each of the last ${most} batches: the model never solves this task, or always; take another task, scorer or temperature, or more answers to a question`,
+        `reward: expected answers that differ in it, found ${rewards[0]} for all in each of the last ${bound} batches: the model never solves this task, or always; take another task, scorer or temperature, or more answers to a question`,
       );
   };
 }
