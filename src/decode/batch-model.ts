@@ -6,6 +6,7 @@
  * a time. So there are three kinds of steps.
  */
 import { compile } from "#runtime";
+import type { ModelConfig } from "../models/config.ts";
 import { type FrozenModel, frozenParts, frozenSources } from "../models/frozen-model.ts";
 import type { CompileOptions, Feeds } from "../runtime/session.ts";
 import { floats, intTensor, type Tensor, tensor } from "../runtime/tensor.ts";
@@ -45,6 +46,27 @@ export type BatchModel = AsyncDisposable & {
   load(slot: number, saved: SavedPositions): void;
   close(): Promise<void>;
 };
+
+/** What the tokens of a row leave, by names of `decoderGraph`'s outputs: (1, heads, t, width), of one that convolves (1, t, hidden). */
+export type LeftByRow = Readonly<Record<string, Tensor>>;
+
+/** Of what a row's tokens leave that of one sequence among them, the places of its tokens in their order. */
+export function savedOf(config: ModelConfig, left: LeftByRow, places: readonly number[]): SavedPositions {
+  const { nearFrom } = slotLayout(config);
+  const values = cacheEntries(config).map(({ present, heads, width, reach }) => {
+    const own = places.slice(reach === undefined ? 0 : nearFrom(places.length));
+    const data = floats(left[present]);
+    const time = data.length / (heads * width);
+    const kept = new Float32Array(heads * own.length * width);
+    for (let head = 0; head < heads; head++)
+      for (const [i, place] of own.entries()) {
+        const from = (head * time + place) * width;
+        kept.set(data.subarray(from, from + width), (head * own.length + i) * width);
+      }
+    return kept;
+  });
+  return { positions: places.length, values };
+}
 
 export type Gating = {
   readonly change: Pick<StepChange, "wrap" | "weights">;

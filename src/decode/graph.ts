@@ -91,11 +91,17 @@ export function decoderGraph(
     near: { last: input(nearNames.last, ["batch"], "i64"), total: input(nearNames.total, [], "i64") },
   };
   const { hidden, present } = forwardCached(config, parts, embedded, positions, cache);
-  const outputs: Record<string, Node> = { logits: logits(config, parts, gather(flattenRows(hidden), rows)) };
+  const found = logits(config, parts, gather(flattenRows(hidden), rows));
+  return simplify({ outputs: { logits: found, ...presentOutputs(present) } });
+}
+
+/** What layers leave to later tokens, under the names of the cache. */
+export function presentOutputs(present: readonly LayerCache[]): Record<string, Node> {
+  const outputs: Record<string, Node> = {};
   for (const [layer, found] of present.entries()) {
     const { presentK, presentV } = cacheNames(layer);
     if ("inputs" in found) outputs[inputNames(layer).present] = found.inputs;
     else [outputs[presentK], outputs[presentV]] = [found.k, found.v];
   }
-  return simplify({ outputs });
+  return outputs;
 }

@@ -1,9 +1,12 @@
 /** @file Asking a model the queries of a task: what it answers, and how long a query takes. */
+import { inOrder } from "../base/at-once.ts";
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import type { CompiledConstraint } from "../constraint/compile.ts";
 import type { EvalSample } from "../data/eval-task.ts";
 import type { TextLayout } from "../data/text-question.ts";
+import { type BatchDecoder, createBatchDecoder } from "../decode/batch-decoder.ts";
+import type { SavedPositions } from "../decode/batch-model.ts";
 import type { StepChange } from "../decode/cached-model.ts";
 import { createDecoder, type Decoder } from "../decode/decoder.ts";
 import { behindPrefix, type Prefix } from "../decode/prefix.ts";
@@ -11,7 +14,7 @@ import type { FrozenModel } from "../models/frozen-model.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { encodeBehindPrompt, encodeInput, encodePrompted, encodeTarget, type PromptLayout } from "../text/prompt.ts";
 import type { Tokenizer } from "../text/tokenizer-file.ts";
-import type { ForcedQuery } from "./packing.ts";
+import { commonLength, type ForcedQuery } from "./packing.ts";
 import { createTeacherForcing, type ForcedAnswer, sequenceLength, type TeacherForcing } from "./teacher-forcing.ts";
 import { encodeTextQuery } from "./text-query.ts";
 
@@ -107,13 +110,23 @@ export type AskerOptions = Pick<CompileOptions, "threads" | "device"> & {
   readonly reusePrefix?: boolean;
 };
 
+/** Queries that are worked on at once where answers are written: some are known from their targets, of others as many are decoded as have room. */
+const ahead = 32;
+/** Tokens that prompts have in common from which on these are read once for all of them. */
+const leastShared = 16;
+
 /** Sessions are compiled at the first need: not every task needs both. */
 export function createAsker({ model, change, prefix, tokenizer }: Edge, options: AskerOptions = {}): Asker {
   const { now = () => performance.now(), reusePrefix = true, ...compileOptions } = options;
   const compiled: { choosing?: Promise<TeacherForcing>; writing?: Promise<TeacherForcing> } = {};
   let opened: Promise<Decoder> | undefined;
+  let openedMany: Promise<BatchDecoder> | undefined;
+  /** Elsewhere caches stay on the device, and behind a prefix tokens stand where the batch's do not. */
+  const writesMany = prefix === undefined && (options.device ?? "cpu") === "cpu";
   const forcing = (use: keyof typeof compiled) => {
-    compiled[use] ??= createTeacherForcing(model, { ...compileOptions, change, prefix, greedy: use === "writing" });
+    const writes = use === "writing";
+    const what = { change, prefix, greedy: writes, holds: writes && writesMany };
+    compiled[use] ??= createTeacherForcing(model, { ...compileOptions, ...what });
     return compiled[use];
   };
   const decoder = () => {
@@ -125,6 +138,11 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
     });
     return opened;
   };
+  const batchDecoder = () => {
+    openedMany ??= createBatchDecoder(model, { ...compileOptions, ...(change === undefined ? {} : { change }) });
+    return openedMany;
+  };
+  const capacity = model.config.context - behindPrefix(prefix);
   const stopIds = model.config.eosIds;
   const textOf = (ids: readonly number[]): string => tokenizer.decode([...ids], { skipSpecial: true });
 
@@ -134,13 +152,21 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
       const asked = ofUse(queries, use);
       if (asked.length === 0) continue;
       const isAlone = options.constraint !== undefined || asked[0]!.query.answers.length === 0;
-      if (use === "writing" && isAlone)
-        for (const { at, query } of asked) {
-          requireRunning(options.signal, "evaluation: interrupted");
-          yield { index: at, ...(await decode(query.prompt, [], options)) };
-        }
+      if (use === "writing" && isAlone) yield* writeAlone(asked, options);
       else yield* askTogether(use, asked, options);
     }
+  }
+
+  /** Answers of which nothing is known beforehand. What prompts have in common is read once. */
+  async function* writeAlone(asked: readonly PlacedQuery[], options: AskOptions) {
+    const [first] = asked;
+    const shared = commonLength(asked.map(({ query }) => query.prompt));
+    const beginning = first!.query.prompt.slice(0, shared);
+    const saved = writesMany && shared >= leastShared ? await (await batchDecoder()).read(beginning) : undefined;
+    yield* inOrder(asked, writesMany ? ahead : 1, async ({ at, query }) => {
+      requireRunning(options.signal, "evaluation: interrupted");
+      return { index: at, ...(await decode(query.prompt, [], options, saved && (() => saved))) };
+    });
   }
 
   async function* askTogether(use: Use, asked: readonly PlacedQuery[], options: AskOptions) {
@@ -149,7 +175,7 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
       asked.map(({ query }) => query),
       options.signal,
     );
-    for await (const { index, answers } of run) {
+    yield* inOrder(run, use === "writing" && writesMany ? ahead : 1, async ({ index, answers }) => {
       const { at, query } = asked[index]!;
       const { choices } = query;
       const told =
@@ -161,33 +187,37 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
             );
       const target = answers[choices === undefined ? 0 : choices.indexOf(query.target)];
       const known = target === undefined ? {} : { targetLogLikelihood: target.logLikelihood };
-      yield { index: at, ...told, ...known };
-    }
+      return { index: at, ...told, ...known };
+    });
   }
 
   /** The greedy answer. What it shares with the target is known from one forward pass over the target; only the rest is decoded. */
-  async function write({ prompt, answers }: Query, { greedy }: ForcedAnswer, options: AskOptions): Promise<Told> {
+  async function write({ prompt, answers }: Query, { greedy, held }: ForcedAnswer, options: AskOptions): Promise<Told> {
     const target = answers[0]!;
     const leaves = target.findIndex((id, i) => greedy[i] !== id);
     const said = leaves < 0 ? [...target] : [...target.slice(0, leaves), greedy[leaves]!];
     return stopIds.includes(said.at(-1)!)
       ? { answer: textOf(said.slice(0, -1)), finish: "stop" }
-      : decode(prompt, said, options);
+      : decode(prompt, said, options, held && (() => held(said.length - 1)));
   }
 
-  /** What follows `said`. */
+  /** What follows `said`. @param held what was read of both already */
   async function decode(
     prompt: readonly number[],
     said: readonly number[],
-    { maxTokens, constraint }: AskOptions,
+    { maxTokens, constraint, signal }: AskOptions,
+    held?: () => SavedPositions,
   ): Promise<Told> {
-    const writer = await decoder();
-    if (said.length >= maxTokens || prompt.length + said.length > writer.capacity)
+    if (said.length >= maxTokens || prompt.length + said.length > capacity)
       return { answer: textOf(said), finish: "length" };
+    const writer = await (writesMany ? batchDecoder() : decoder());
     const { ids, finish, confidence } = await writer.generate([...prompt, ...said], {
       maxTokens: maxTokens - said.length,
+      held,
+      signal,
       ...underConstraint(constraint),
     });
+    requireRunning(signal, "evaluation: interrupted");
     return {
       answer: textOf([...said, ...ids]),
       finish: finish === "stop" ? "stop" : "length",
@@ -232,6 +262,7 @@ export function createAsker({ model, change, prefix, tokenizer }: Edge, options:
     async [Symbol.asyncDispose]() {
       for (const forced of Object.values(compiled)) await (await forced).close();
       await (await opened)?.close();
+      await (await openedMany)?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -70,7 +70,7 @@ function withFirstPass({ inputTokens, flops, ms }: Asked, first: LogLine["dispat
   return {
     inputTokens: inputTokens + (first.tokens ?? 0),
     flops: flops === undefined || first.flops === undefined ? undefined : flops + first.flops,
-    ms: ms === null ? null : ms + first.ms,
+    ms: ms === null || first.ms === undefined ? null : ms + first.ms,
   };
 }
 

@@ -49,11 +49,11 @@ export const LogLine = z.looseObject({
   flops: z.exactOptional(z.number()),
   /** Of the question asked alone; null where it was not timed. */
   ms: z.number().nullable(),
-  /** The first of two passes: the skill that it chose for this question, how long that took, and what it read. */
+  /** The first of two passes: the skill that it chose for this question, how long that took where it was timed, and what it read. */
   dispatch: z.exactOptional(
     z.looseObject({
       skill: z.string(),
-      ms: z.number(),
+      ms: z.exactOptional(z.number()),
       tokens: z.exactOptional(z.int().min(0)),
       flops: z.exactOptional(z.number()),
     }),

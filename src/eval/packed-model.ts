@@ -3,7 +3,7 @@ import { behindPrefix, type Prefix } from "../decode/prefix.ts";
 import { add, constant, input, iota, less, reshape, weight, where } from "../graph/build.ts";
 import type { Node, Shape } from "../graph/types.ts";
 import type { ModelConfig } from "../models/config.ts";
-import { embed, forwardView, type View } from "../models/decoder.ts";
+import { embed, forwardKeys, type View } from "../models/decoder.ts";
 import { windowMask } from "../nn/attention.ts";
 import type { Parts } from "../nn/parts.ts";
 import type { WeightSource } from "../runtime/session.ts";
@@ -22,14 +22,14 @@ export const prefixSources = (prefix: Prefix | undefined): Record<string, Weight
   );
 
 /**
- * The last hidden states of a packed row: (1, t, d). A row that holds many sequences may be longer than the context. Positions count those of
- * a prefix, which all of them see.
+ * The last hidden states of a packed row, (1, t, d), and what its tokens leave to those behind them. A row that holds many sequences may be
+ * longer than the context. Positions count those of a prefix, which all of them see.
  */
-export function packedForward(config: ModelConfig, parts: Parts, prefix?: Prefix): Node {
+export function packedForward(config: ModelConfig, parts: Parts, prefix?: Prefix): ReturnType<typeof forwardKeys> {
   const row = (name: keyof typeof packedNames) => input(packedNames[name], ["time"], "i64");
   const inRow = reshape(row("positions"), [1, "time"]);
   const branch = branchMask(row("until"));
-  return forwardView(config, parts, embed(config, parts, reshape(row("tokens"), [1, "time"])), {
+  return forwardKeys(config, parts, embed(config, parts, reshape(row("tokens"), [1, "time"])), {
     positions: inRow,
     mask: (window) => (window === 0 ? branch : add(branch, windowMask(inRow, window))),
     hasLongRows: true,

@@ -11,6 +11,8 @@ export type ForcedQuery = {
 
 /** One row of t tokens, the u of them behind which a token is asked for, and the e tokens that are asked for there. */
 export type PackedRow = {
+  /** How many first tokens belong to all queries. */
+  readonly shared: number;
   readonly tokens: readonly number[];
   /** Where each token stands in its own sequence. */
   readonly positions: readonly number[];
@@ -55,7 +57,7 @@ export function packQueries(queries: readonly ForcedQuery[]): PackedRow[] {
 }
 
 /** How many first tokens all sequences share, leaving each at least one of its own. */
-function commonLength(sequences: readonly (readonly number[])[]): number {
+export function commonLength(sequences: readonly (readonly number[])[]): number {
   const [first = [], ...rest] = sequences;
   let length = Math.min(...sequences.map((ids) => ids.length - 1));
   for (const ids of rest) {
@@ -129,7 +131,22 @@ function openRow(shared: readonly number[]) {
     },
     close(): PackedRow {
       until.fill(tokens.length, 0, shared.length);
-      return { tokens, positions, until, askedAt, edges, members };
+      return { shared: shared.length, tokens, positions, until, askedAt, edges, members };
     },
   };
+}
+
+/**
+ * Where a row has the tokens of a query's prompt, and behind it the first ones of an answer, one less than it has at most.
+ * @param answer as indices into `edges`
+ */
+export function placesOf(
+  { shared, askedAt, edges }: PackedRow,
+  promptLength: number,
+  answer: readonly number[],
+  count: number,
+): number[] {
+  const own = promptLength - shared;
+  const [last, ...behind] = answer.slice(0, count + 1).map((edge) => askedAt[edges[edge]!.asked]!) as [number];
+  return [...Array(shared).keys(), ...Array.from({ length: own }, (_, i) => last - own + 1 + i), ...behind];
 }

@@ -334,19 +334,18 @@ async function* ask(
   const context = await prepared.context?.(task.systemPrompt);
   const edge = { ...subject, ...prepared };
   try {
-    const queries: PlacedQuery[] = [];
+    const fitted: Omit<PlacedQuery, "dispatched">[] = [];
     for (const [at, [, sample]] of samples.entries()) {
       const query = await fitting(async () =>
         encodeQuery(edge, sample, { choices: choicesOf(task, sample), context, isAnswer, textLayout: task.layout }),
       );
       if (query instanceof AppError) yield await line(at, prepared, failed(query));
-      else
-        queries.push({
-          at,
-          query,
-          dispatched: await prepared.dispatch?.(sample.input, signal),
-        });
+      else fitted.push({ at, query });
     }
+    const isTimed = ({ at }: { readonly at: number }): boolean => timed.has(samples[at]![0]);
+    const inputs = fitted.map((one) => ({ input: samples[one.at]![1].input, isTimed: isTimed(one) }));
+    const chosen = await dispatchAll(prepared, inputs, signal);
+    const queries = fitted.map((one, i): PlacedQuery => ({ ...one, dispatched: chosen[i] }));
     const { tokenizer, layout } = subject;
     const constraint = demanded === undefined ? prepared.constraint : compileConstraint(tokenizer, layout, demanded);
     const maxTokens = task.maxTokens ?? (isAnswer ? longestTarget(subject, task) + spareTokens : programTokens);
@@ -359,7 +358,7 @@ async function* ask(
       const asker = askers.of(answering);
       const asked = group.map(({ query }) => query);
       const flopsOf = readingCounter(answering);
-      const toTime = [...group.keys()].filter((index) => timed.has(samples[group[index]!.at]![0]));
+      const toTime = [...group.keys()].filter((index) => isTimed(group[index]!));
       const times = await asker.time(
         toTime.map((index) => asked[index]!),
         asking,
@@ -390,9 +389,30 @@ async function* ask(
 /** A question with what the first pass said of it, where there is one. */
 type PlacedQuery = { readonly at: number; readonly query: Query; readonly dispatched: Dispatched | undefined };
 
+/** The first pass of all inputs, in their order: those that are timed alone, then the others together where that is faster. */
+async function dispatchAll(
+  { dispatch, dispatchMany }: Prepared,
+  inputs: readonly { readonly input: string; readonly isTimed: boolean }[],
+  signal: AbortSignal | undefined,
+): Promise<(Dispatched | undefined)[]> {
+  if (dispatch === undefined) return [];
+  const all: (Dispatched | undefined)[] = [];
+  const isAlone = ({ isTimed }: { readonly isTimed: boolean }): boolean => isTimed || dispatchMany === undefined;
+  for (const [i, one] of inputs.entries()) if (isAlone(one)) all[i] = await dispatch(one.input, signal);
+  const others = [...inputs.keys()].filter((i) => !isAlone(inputs[i]!));
+  const found = await dispatchMany?.(
+    others.map((i) => inputs[i]!.input),
+    signal,
+  );
+  others.forEach((i, j) => {
+    all[i] = found![j];
+  });
+  return all;
+}
+
 const told = ({ skill, ms, tokens, flops }: Dispatched): NonNullable<LogLine["dispatch"]> => ({
   skill,
-  ms,
+  ...(ms === undefined ? {} : { ms }),
   tokens,
   flops,
 });

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { nearModels } from "../../test/support/near-models.ts";
 import { randomLlama } from "../../test/support/random-llama.ts";
 import { createRng } from "../base/rng.ts";
+import { createBatchDecoder } from "../decode/batch-decoder.ts";
 import { createDecoder } from "../decode/decoder.ts";
 import { readPrefix } from "../decode/prefix.ts";
 import type { ForcedQuery } from "./packing.ts";
@@ -89,6 +91,31 @@ test.each<[string, Parameters<typeof randomLlama>[0], number]>([
     await expect(runAll(forcing, [long])).rejects.toMatchObject({ code: "E_LIMIT" });
     const other = randomLlama({ layers: 5 });
     await expect(createTeacherForcing(other, { prefix })).rejects.toMatchObject({ code: "E_SHAPE" });
+  },
+);
+
+test.each([["all positions", {}] as const, ...nearModels])(
+  "an answer goes on from any of its tokens as if it had been read alone: %s",
+  async (_, changes) => {
+    const model = randomLlama({ seed: 8, tied: false, ...changes, context: 200 });
+    await using forcing = await createTeacherForcing(model, { threads: 1, holds: true });
+    await using many = await createBatchDecoder(model, { threads: 1 });
+    await using decoder = await createDecoder(model, { threads: 1 });
+    const queries = randomQueries(9, 30, { shared: 25, choices: 3 });
+    const results = await runAll(forcing, queries);
+    const options = { maxTokens: 6, stopIds: [] };
+    const found: Promise<readonly number[]>[] = [];
+    const wanted: (readonly number[])[] = [];
+    for (const [i, { prompt, answers }] of queries.entries())
+      for (const [j, answer] of answers.entries()) {
+        const read = (3 * i + j) % answer.length;
+        const ids = [...prompt, ...answer.slice(0, read + 1)];
+        const held = () => results[i]![j]!.held!(read);
+        expect(held().positions).toBe(ids.length - 1);
+        found.push(many.generate(ids, { ...options, held }).then((said) => said.ids));
+        wanted.push((await decoder.generate(ids, options)).ids);
+      }
+    expect(await Promise.all(found)).toEqual(wanted);
   },
 );
 

@@ -1,7 +1,9 @@
 /** @file Many given answers in one forward pass: how likely each is, and what greedy decoding would say at each of its tokens. */
 import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
+import { type LeftByRow, type SavedPositions, savedOf } from "../decode/batch-model.ts";
 import type { StepChange } from "../decode/cached-model.ts";
+import { presentOutputs } from "../decode/graph.ts";
 import { behindPrefix, type Prefix, requirePrefix } from "../decode/prefix.ts";
 import { cast, crossEntropy, flattenRows, gather, input, iota, matmul, reshape, topKMask } from "../graph/build.ts";
 import { mulDims } from "../graph/dims.ts";
@@ -15,13 +17,15 @@ import { compile } from "../runtime/node.ts";
 import type { CompileOptions } from "../runtime/session.ts";
 import { floats, intTensor } from "../runtime/tensor.ts";
 import { packedForward, packedNames, prefixSources } from "./packed-model.ts";
-import { type ForcedQuery, type PackedRow, packQueries } from "./packing.ts";
+import { type ForcedQuery, type PackedRow, packQueries, placesOf } from "./packing.ts";
 
 export type ForcedAnswer = {
   /** Σ log p(token | prompt, answer tokens before it), without those that are given */
   readonly logLikelihood: number;
   /** Per answer token: the most likely token there, the smallest id among equals. Empty where it was not asked for. */
   readonly greedy: readonly number[];
+  /** What is left where the prompt and so many first tokens of the answer were read, fewer than it has; where it was asked for. */
+  readonly held?: (tokens: number) => SavedPositions;
 };
 
 /** Holds a session: close it. */
@@ -42,12 +46,14 @@ export type TeacherForcingOptions = Pick<CompileOptions, "threads" | "device"> &
   readonly prefix?: Prefix | undefined;
   /** Whether the most likely tokens are found too: a pass over the whole vocabulary at each token, on by default. */
   readonly greedy?: boolean;
+  /** Whether answers can be gone on from, off by default. Not behind a prefix. */
+  readonly holds?: boolean;
 };
 
 /** Compiles a model for packed rows. */
 export async function createTeacherForcing(
   model: FrozenModel,
-  { change, prefix, greedy = true, ...options }: TeacherForcingOptions = {},
+  { change, prefix, greedy = true, holds = false, ...options }: TeacherForcingOptions = {},
 ): Promise<TeacherForcing> {
   const { config } = model;
   const before = behindPrefix(prefix);
@@ -55,13 +61,19 @@ export async function createTeacherForcing(
   const parts = frozenParts(model);
   // A session lives for one task: packing its weights once more would cost more than it saves. Quantised ones are slow unpacked.
   const prepack = isCoded(model);
-  const session = await compile(forcedGraph(config, change?.wrap(parts) ?? parts, { greedy, prefix }), {
+  const session = await compile(forcedGraph(config, change?.wrap(parts) ?? parts, { greedy, prefix, holds }), {
     ...options,
     weights: { ...frozenSources(model), ...change?.weights, ...prefixSources(prefix) },
     prepack,
   });
 
-  async function runRow({ tokens, positions, until, askedAt, edges }: PackedRow): Promise<RowResult> {
+  async function runRow({
+    tokens,
+    positions,
+    until,
+    askedAt,
+    edges,
+  }: PackedRow): Promise<RowResult & { left: LeftByRow }> {
     const first = askedAt.map(() => -1);
     for (const { asked, token } of edges) if (first[asked] === -1) first[asked] = token;
     const row = (name: string, values: readonly number[]) => [[name, intTensor([values.length], values)]] as const;
@@ -82,11 +94,12 @@ export async function createTeacherForcing(
         ),
       ]),
     });
-    return edgeResults(edges, first, {
+    const results = edgeResults(edges, first, {
       loss: floats(outputs["loss"]),
       best: greedy ? floats(outputs["best"]) : undefined,
       edgeLogits: floats(outputs["edge_logits"]),
     });
+    return { ...results, left: outputs };
   }
 
   async function* run(queries: readonly ForcedQuery[], signal?: AbortSignal) {
@@ -95,8 +108,13 @@ export async function createTeacherForcing(
       requireRunning(signal, "evaluation: interrupted");
       const result = await runRow(row);
       for (const { index, answers } of row.members) {
-        const { given = [] } = queries[index]!;
-        yield { index, answers: answers.map((path, i) => forcedAnswer(result, path.slice(given[i]))) };
+        const { given = [], prompt } = queries[index]!;
+        const found = answers.map((path, i): ForcedAnswer => {
+          const answer = forcedAnswer(result, path.slice(given[i]));
+          const held = (tokens: number) => savedOf(config, result.left, placesOf(row, prompt.length, path, tokens));
+          return holds ? { ...answer, held } : answer;
+        });
+        yield { index, answers: found };
       }
     }
   }
@@ -111,14 +129,15 @@ const askNames = { at: "asked_at", first: "first_targets", edges: "edges" } as c
 
 /**
  * Inputs: a packed row; `asked_at` (u) and `first_targets` (u): one of the tokens asked for there; `edges` (e): asked · vocab + token. All i64.
- * Outputs: `loss` (u) of the first targets, `edge_logits` (e), with `greedy` also `best` (u, 1).
+ * Outputs: `loss` (u) of the first targets, `edge_logits` (e), with `greedy` also `best` (u, 1), with `holds` what tokens leave (`LeftByRow`).
  */
 function forcedGraph(
   config: ModelConfig,
   parts: Parts,
-  { greedy, prefix }: { readonly greedy: boolean; readonly prefix: Prefix | undefined },
+  { greedy, prefix, holds }: Pick<Required<TeacherForcingOptions>, "greedy" | "prefix" | "holds">,
 ): Graph {
-  const hidden = flattenRows(packedForward(config, parts, prefix));
+  const { hidden: rows, keys } = packedForward(config, parts, prefix);
+  const hidden = flattenRows(rows);
   const predicted = logits(config, parts, gather(hidden, input(askNames.at, ["asked"], "i64"))); // (u, vocab)
   const ids = reshape(cast(iota(config.vocab), "f32"), [config.vocab, 1]); // exact: a vocabulary has at most 2^24 tokens
   const flat = reshape(predicted, [mulDims("asked", config.vocab)]);
@@ -127,6 +146,7 @@ function forcedGraph(
       loss: crossEntropy(predicted, input(askNames.first, ["asked"], "i64")),
       ...(greedy ? { best: matmul(topKMask(predicted, 1), ids) } : {}),
       edge_logits: gather(flat, input(askNames.edges, ["edges"], "i64")),
+      ...(holds ? presentOutputs(keys) : {}),
     },
   });
 }

@@ -68,6 +68,8 @@ export type Prepared = {
   readonly prompt?: string;
   /** The first of two passes: chooses for each input by which change it is answered. Without it `change` answers all. */
   readonly dispatch?: (input: string, signal?: AbortSignal) => Promise<Dispatched>;
+  /** The same of many inputs at once, none of them timed, in their order. */
+  readonly dispatchMany?: (inputs: readonly string[], signal?: AbortSignal) => Promise<Dispatched[]>;
   readonly cost: Cost;
   /** Gives back what the first pass holds. */
   readonly close?: () => Promise<void>;
@@ -78,8 +80,8 @@ export type Dispatched = {
   readonly skill: string;
   /** Beside the weights in the second pass; undefined: the base model answers. One object for each skill. */
   readonly change: StepChange | undefined;
-  /** Milliseconds of the first pass; next to none where the choice was remembered. */
-  readonly ms: number;
+  /** Milliseconds of the first pass, next to none where the choice was remembered; absent where it was not timed. */
+  readonly ms?: number;
   /** What the first pass read, and the operations of reading it; none where the choice was remembered. */
   readonly tokens: number;
   readonly flops: number;

@@ -57,6 +57,25 @@ test("a first pass asks once for each question, forgets the one asked for longes
   expect((await first.choose("long ".repeat(200))).skill).toBe("other"); // beyond the context
 });
 
+test("a first pass over many questions names what it names one by one, asks each once, and remembers them", async () => {
+  const inputs = [
+    ...Array.from({ length: 40 }, (_, i) => `a band ${i % 20} ${"na".repeat(i % 7)}`),
+    "long ".repeat(200),
+  ];
+  const babbler = { ...subject, model: talkativeModel(4) };
+  await using alone = createFirstPass(babbler, pool.names, { threads: 1 });
+  await using many = createFirstPass(babbler, pool.names, { threads: 1, remembered: 2 });
+  const wanted = [];
+  for (const input of inputs) wanted.push(await alone.choose(input));
+  const found = await many.chooseMany(inputs);
+  expect(found).toEqual(wanted.map(({ ms: _, ...choice }) => choice));
+  expect(new Set(found.map(({ said }) => said)).size).toBeGreaterThan(3);
+  expect(await many.chooseMany(inputs.slice(-2))).toEqual(
+    found.slice(-2).map((choice) => ({ ...choice, inputTokens: 0, isRemembered: true })),
+  );
+  await expect(many.chooseMany(["x", "y"], AbortSignal.abort())).rejects.toMatchObject({ code: "E_INTERRUPTED" });
+});
+
 test("compiling is no part of a first pass's time", async () => {
   let opened = 0; // the clock: how often the weights were taken
   const watched = {
@@ -85,8 +104,8 @@ test("the skill called classifier speaks in the place of the base model", async 
 describe("what no skill answers, the base weights answer", () => {
   const samples = Array.from({ length: 8 }, (_, i) => ({ input: `banana ${i} a band`, target: "an" }));
   const task: EvalTask = { name: "t", stratum: "s", kind: "k", systemPrompt: "Say.", examples: [], samples };
-  const answers = async (method: string | NamedMethod) => {
-    const { lines } = await evaluate(subject, [task], { methods: [method], threads: 1, timedQueries: 1 });
+  const answers = async (method: string | NamedMethod, timedQueries = 1) => {
+    const { lines } = await evaluate(subject, [task], { methods: [method], threads: 1, timedQueries });
     return [...lines].sort((a, b) => a.sample - b.sample);
   };
   const said = (lines: readonly LogLine[], rest: number) =>
@@ -127,10 +146,13 @@ describe("what no skill answers, the base weights answer", () => {
   test("all of them, where the first pass says nothing that is a skill's name", async () => {
     const strip = (lines: readonly LogLine[]) =>
       lines.map(({ answer, finish, scores }) => ({ answer, finish, scores }));
-    const found = await answers(`skills-prompt:${root}`);
+    const found = await answers(`skills-prompt:${root}`, samples.length);
     expect(strip(found)).toEqual(strip(await answers("base")));
     expect(new Set(found.map(({ dispatch }) => dispatch!.skill))).toEqual(new Set(["other"]));
-    expect(found.every(({ dispatch }) => dispatch!.ms > 0)).toBe(true);
+    expect(found.every(({ dispatch }) => dispatch!.ms! > 0)).toBe(true);
+    const others = await answers(`skills-prompt:${root}`); // one of them timed
+    expect(strip(others)).toEqual(strip(found));
+    expect(others.map(({ dispatch }) => dispatch!.ms !== undefined)).toEqual(samples.map((_, i) => i === 0));
     expect(found.every(({ inputTokens, dispatch }) => dispatch!.tokens! > inputTokens!)).toBe(true);
     expect(found.every(({ flops, dispatch }) => dispatch!.flops! > flops!)).toBe(true);
   });

@@ -4,7 +4,7 @@ import { AppError } from "../base/errors.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import type { StepChange } from "../decode/cached-model.ts";
 import { findShares, type SearchName } from "../dispatch/few-shot.ts";
-import { createFirstPass, otherSkill } from "../dispatch/first-pass.ts";
+import { type Choice, createFirstPass, otherSkill } from "../dispatch/first-pass.ts";
 import { createShotScorer, type Shots } from "../dispatch/shots.ts";
 import { everywhere, whole } from "../dispatch/skill-pool.ts";
 import { classifierName, openSkillPool } from "../dispatch/skill-pool-file.ts";
@@ -37,13 +37,17 @@ export const chosenSkill = (folder: string, by: Dispatching): Method => ({
     const first = createFirstPass({ ...subject, change }, pool.names, { threads, device });
     const flopsOf = readingCounter({ model: subject.model, change });
     const changes = new Map<string, StepChange>();
+    const dispatched = ({ skill, inputTokens: tokens }: Pick<Choice, "skill" | "inputTokens">) => {
+      if (skill !== otherSkill && !changes.has(skill)) changes.set(skill, whole(pool, skill));
+      return { skill, tokens, flops: tokens === 0 ? 0 : flopsOf(tokens), change: changes.get(skill) };
+    };
     return {
       model: subject.model,
       async dispatch(input, signal) {
-        const { skill, ms, inputTokens: tokens } = await first.choose(input, signal);
-        if (skill !== otherSkill && !changes.has(skill)) changes.set(skill, whole(pool, skill));
-        return { skill, ms, tokens, flops: tokens === 0 ? 0 : flopsOf(tokens), change: changes.get(skill) };
+        const choice = await first.choose(input, signal);
+        return { ...dispatched(choice), ms: choice.ms };
       },
+      dispatchMany: async (inputs, signal) => (await first.chooseMany(inputs, signal)).map(dispatched),
       cost: { ...freeOfCost, seconds: (performance.now() - from) / 1000, bytes: pool.bytes },
       close: async () => first[Symbol.asyncDispose](),
     };
