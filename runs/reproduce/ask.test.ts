@@ -1,6 +1,10 @@
-import { expect, test } from "vitest";
-import type { LogLine } from "../../src/eval/log.ts";
-import { accuracies, accuracyTable, drawsTable } from "./ask.ts";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { type LogLine, taskHash } from "../../src/eval/log.ts";
+import { writeBenchmarkData } from "../../test/support/benchmark-data.ts";
+import { accuracies, accuracyTable, drawsTable, sharedWith, toldByExamples } from "./ask.ts";
 
 const answers = (method: string, task: string, scores: readonly number[], seed = 1): LogLine[] =>
   scores.map((score, sample) => ({
@@ -66,4 +70,24 @@ test("spread over draws is that of each method by its name, in whatever order a 
     ["other", "50.0", "0.0", "25.0", "0.3536"],
     ["late", "–", "50.0", "–", "–"],
   ]);
+});
+
+test("pages over five compressed examples share their answers, for their tasks are the same ones; a generator's logs share by its name", async () => {
+  const compressed = ["table2-compressed", "s0-table20", "fig1-compressed-5"];
+  for (const id of compressed)
+    expect(sharedWith(id)).toEqual(expect.arrayContaining(compressed.filter((other) => other !== id)));
+  expect(sharedWith("s0-table20")).not.toContain("fig1-compressed-3");
+  expect(sharedWith("table2-as-configured-400-1")).toContain("baselines-as-configured-400-1");
+  expect(sharedWith("table3")).toEqual([]);
+  const data = mkdtempSync(join(tmpdir(), "sharing-"));
+  onTestFinished(() => rmSync(data, { recursive: true }));
+  writeBenchmarkData(data);
+  const [all, some] = [
+    await toldByExamples(["reasoning"], 5, 4, { data }),
+    await toldByExamples(["arc-c", "piqa"], 5, 2, { data }),
+  ];
+  for (const task of some) {
+    const same = all.find(({ name }) => name === task.name)!;
+    expect([taskHash(same), same.samples.slice(0, 2)]).toEqual([taskHash(task), task.samples]);
+  }
 });

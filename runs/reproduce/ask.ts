@@ -24,16 +24,10 @@ export type Question = Asked & {
   readonly split?: "test" | "validation";
 };
 
-/** Pages that ask some of the same questions of the same models: what one of them has in its log, no other asks again. */
-const sharing: readonly string[] = [
-  "table1",
-  "table2",
-  "table6",
-  "fewshot-sd",
-  "fig1",
-  "rv-6",
-  "baselines",
-  "ablation",
+/** Logs of which some have the same questions of the same models: what one of them has, none of its row asks again. */
+const sharing: readonly (readonly string[])[] = [
+  ["table1", "table2", "table6", "fewshot-sd", "fig1", "rv-6", "baselines", "ablation"],
+  ["table2-compressed", "s0-table20", "fig1-compressed-5"], // five examples, compressed
 ];
 
 /** How tasks are asked. */
@@ -78,15 +72,20 @@ export async function toldByExamples(
   return tasks.map((task) => ({ ...task, systemPrompt: shotsPrompt(task, shots) }));
 }
 
-/** What other pages' logs hold. One that another process writes to is left alone: its questions are asked again. */
+/** The logs that may have answers for one. A generator of its own has a log of its own for each page: "table2-as-configured-400-1". */
+export const sharedWith = (id: string): string[] =>
+  sharing.flatMap((pages) => {
+    const page = pages.find((one) => id === one || id.startsWith(`${one}-`));
+    if (page === undefined) return [];
+    return pages.filter((other) => other !== page).map((other) => `${other}${id.slice(page.length)}`);
+  });
+
+/** What other logs hold. One that another process writes to is left alone: its questions are asked again. */
 async function linesOfOthers(id: string, work: string): Promise<LogLine[]> {
   const found: LogLine[] = [];
-  const page = sharing.find((one) => id === one || id.startsWith(`${one}-`));
-  if (page === undefined) return found;
-  // A generator of its own has a log of its own for each page: "table2-as-configured-400-1".
-  for (const other of sharing) {
-    const path = join(work, `${other}${id.slice(page.length)}.jsonl`);
-    if (other === page || !existsSync(path)) continue;
+  for (const other of sharedWith(id)) {
+    const path = join(work, `${other}.jsonl`);
+    if (!existsSync(path)) continue;
     await using log = await openLog(path).catch((error: unknown) => {
       if (error instanceof AppError && error.code === "E_IO") return undefined;
       throw error;
