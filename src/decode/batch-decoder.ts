@@ -38,7 +38,7 @@ export async function createBatchDecoder(
   const { bytesOf } = slotLayout(config);
   const gating = change && ({ change, feeds: () => change.feeds, shape: [0, 0] } as const);
   const compiled = await createBatchModel(model, { slots, gating, ...(threads === undefined ? {} : { threads }) });
-  const batcher = createBatcher(compiled, { slots, capacity, vocab });
+  const batcher = createBatcher(compiled, { slots, capacity, vocab, readsFirst: true });
   const defaults = { vocab, eosIds, reusePrefix: true, now };
   const waiting: { readonly positions: number; readonly begin: () => void }[] = [];
 

@@ -50,6 +50,8 @@ export type BatcherOptions = {
   readonly slots: number;
   readonly capacity: number;
   readonly vocab: number;
+  /** Whether nothing is written while something is to be read: steps that write are fuller then, and first answers come later. */
+  readonly readsFirst?: boolean;
   /** Called before every round. */
   readonly onRound?: () => void;
   /** Called after every step with the rows that were wanted, and the tokens read. */
@@ -92,7 +94,7 @@ const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 export function createBatcher(
   model: BatchModel,
-  { slots, capacity, vocab, onRound, onStep, inTurn = (step) => step() }: BatcherOptions,
+  { slots, capacity, vocab, readsFirst = false, onRound, onStep, inTurn = (step) => step() }: BatcherOptions,
 ): Batcher {
   const open = new Set<Open>();
   let driving: Promise<void> | undefined;
@@ -192,10 +194,12 @@ export function createBatcher(
       for (const sequence of open) if (sequence.waiting?.signal?.aborted) sequence.waiting = undefined;
       if (ready().length === 0) break;
       prepare();
-      await step(firstTokens(byAge()), "prefill", (rows) => model.prefill(rows));
+      const first = firstTokens(byAge());
+      await step(first, "prefill", (rows) => model.prefill(rows));
       prepare();
       const later = byAge().find((sequence) => sequence.held > 0 && nextPiece(sequence) > 1);
       if (later !== undefined) await step([later], "extend", ([row]) => model.extend(row!));
+      if (readsFirst && (first.length > 0 || later !== undefined)) continue;
       prepare();
       const single = ready().filter((sequence) => sequence.held > 0 && nextPiece(sequence) === 1);
       await step(single, "decode", (rows, held) => model.decode(rows, held));
