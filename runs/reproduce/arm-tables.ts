@@ -63,6 +63,8 @@ export function armDifferences(
       ),
     ),
   );
+  if (lines.length > 0 && !lines.some(({ method }) => method === against))
+    return [`Differences are to the row "${against}", which is not there yet.`];
   return differenceTable(lines, against);
 }
 

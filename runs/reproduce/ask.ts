@@ -171,8 +171,12 @@ export function accuracies(
 /** As many as reviewers asked for. */
 const resamples = 10_000;
 
-/** Every method against one, paired by question, tasks drawn too; p by flipping the signs of tasks, corrected by Holm. Empty for one method. */
+/**
+ * Every method against one, paired by question, tasks drawn too; p by flipping the signs of tasks, corrected by Holm. Empty for one method, and
+ * where the one was not asked.
+ */
 export function differenceTable(lines: readonly LogLine[], against: string): string[] {
+  if (!lines.some(({ method }) => method === against)) return [];
   const { strata } = summarize(
     lines.map((line) => ({ ...line, stratum: "all" })),
     { against, resamples },

@@ -5,7 +5,7 @@
 #     test/reliability/s3-ceph.sh /tmp/ceph 9900
 #     AWS_ACCESS_KEY_ID=testkey AWS_SECRET_ACCESS_KEY=testsecret npx tsx test/reliability/s3-store.ts \
 #         --endpoint http://127.0.0.1:9900 --bucket loragen
-#     pkill radosgw; pkill ceph-osd; pkill ceph-mon
+#     kill $(cat /tmp/ceph/run/*.pid)
 #
 # The folder must not be there yet. It has a bucket called "loragen".
 set -e
@@ -63,5 +63,5 @@ AWS_ACCESS_KEY_ID=testkey AWS_SECRET_ACCESS_KEY=testsecret node --input-type=mod
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 const client = new S3Client({ endpoint: `http://127.0.0.1:${process.argv[1]}`, region: "us-east-1", forcePathStyle: true });
 await client.send(new CreateBucketCommand({ Bucket: "loragen" }));
-' "$PORT" 2>/dev/null
+' "$PORT"
 ceph --version

@@ -5,7 +5,7 @@ import { EvalTask } from "../../../src/data/eval-task.ts";
 import { summarize } from "../../../src/eval/report.ts";
 import { type Example, renderSystemPrompt } from "../../../src/text/prompt.ts";
 import { type ClincRow, readClinc } from "../../sources/clinc150.ts";
-import { askTasks } from "../ask.ts";
+import { askTasks, noCell } from "../ask.ts";
 import { number, paragraphs, signed, table } from "../markdown.ts";
 import type { Budget, Context, Page } from "../row.ts";
 import { oneSeed, pairOf } from "../shipped-pair.ts";
@@ -88,9 +88,10 @@ export async function promptKindsPage(context: Context): Promise<Page> {
       String(n),
       ...[...methods, ...pairMethods].map((name) => number(100 * reports[name]!.score)),
       `${signed(100 * effect)} [${signed(100 * low)}, ${signed(100 * high)}]`,
-      ...(["inputTokens", "msPerQuery"] as const).map(
-        (key) => `${number(reports["prompted"]![key]! / reports["specialized"]![key]!)}×`,
-      ),
+      ...(["inputTokens", "msPerQuery"] as const).map((key) => {
+        const [prompted, specialized] = [reports["prompted"]![key], reports["specialized"]![key]];
+        return prompted === null || specialized === null ? noCell : `${number(prompted / specialized)}×`;
+      }),
     ];
   });
   return {
