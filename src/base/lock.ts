@@ -1,5 +1,5 @@
 /** @file A lock file: while one process works on something, others keep away from it. A lock whose process is gone is nobody's. */
-import { link, rename, rm, writeFile } from "node:fs/promises";
+import { link, rm, writeFile } from "node:fs/promises";
 import { AppError } from "./errors.ts";
 import { ioError } from "./io-error.ts";
 import { isRunning, startOf } from "./process-identity.ts";
@@ -17,15 +17,16 @@ const maxBytes = 4096;
  */
 export async function takeLock(path: string, busy: (processId: number) => string): Promise<() => Promise<void>> {
   const text = `${process.pid} ${await startOf(process.pid)}`;
+  const release = () => rm(path, { force: true });
   try {
     await sweepTemporary(path);
     for (let tries = 0; tries < maxTries; tries++) {
-      if (await place(path, text)) return () => rm(path, { force: true });
-      const found = await contentOf(path);
-      const holder = found === undefined ? undefined : await runningHolder(found);
-      if (holder !== undefined) throw new AppError("E_IO", busy(holder));
-      if (found !== undefined) await discard(path, found);
+      if (await place(path, text)) return release;
+      const holder = await holderOf(path);
+      if (typeof holder === "number") throw new AppError("E_IO", busy(holder));
+      if (holder === "nobody") await removeAbandoned(path);
     }
+    if (await place(path, text)) return release;
   } catch (error) {
     throw ioError(error, "write", path);
   }
@@ -50,17 +51,27 @@ async function place(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Removes a lock that was seen to be nobody's. One that another process has put in its place by then is given back. */
-async function discard(path: string, seen: string): Promise<void> {
-  const aside = await temporaryPath(path);
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+/**
+ * Removes a lock that is nobody's. One process at a time looks and removes, by a lock of its own: another one that looked before would remove
+ * the lock that was taken since.
+ */
+async function removeAbandoned(path: string): Promise<void> {
+  const end = await takeLock(`${path}.removal`, () => "it is being removed").catch((error: unknown) => {
+    if (error instanceof AppError && error.code === "E_IO") return undefined;
     throw error;
+  });
+  if (end === undefined) return;
+  try {
+    if ((await holderOf(path)) === "nobody") await rm(path, { force: true });
+  } finally {
+    await end();
   }
-  if ((await contentOf(aside)) !== seen) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
+}
+
+/** The process that holds a lock; undefined where there is no lock (any more). */
+async function holderOf(path: string): Promise<number | "nobody" | undefined> {
+  const found = await contentOf(path);
+  return found === undefined ? undefined : ((await runningHolder(found)) ?? "nobody");
 }
 
 /** Undefined where there is no lock (any more). */
