@@ -90,6 +90,8 @@ test("an item asked of two seeds is one draw: repeating a seed makes no interval
 test("tasks may be taken apart, and nothing is held against an arm that is not there", () => {
   const only = armDifferences(arms, "usual", { isOf: (task) => task === "two" });
   expect(rowsOf(only[1]!)["short − usual"]![0]).toBe("+0.0");
-  expect(armDifferences(arms, "untrained")).toEqual(['Differences are to the row "untrained", which is not there yet.']);
+  expect(armDifferences(arms, "untrained")).toEqual([
+    'Differences are to the row "untrained", which is not there yet.',
+  ]);
   expect(armDifferences([], "untrained")).toEqual([]);
 });
