@@ -147,3 +147,13 @@ function decodeKey(quoted: string): string {
 
 const keyPath = (path: readonly PropertyKey[]): string =>
   path.length === 0 ? "top level" : path.map(String).join(".");
+
+/** Whether a text is JSON as a whole, of whatever size. */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

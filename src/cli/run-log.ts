@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { checkSchema, parseJson } from "../base/json.ts";
+import { checkSchema, isJson, parseJson } from "../base/json.ts";
 import { readFileBounded } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
 
@@ -92,13 +92,4 @@ function toPoint({ expertLoad, ...entry }: z.infer<typeof Training>): TrainingPo
   if (expertLoad === undefined) return point;
   const total = expertLoad.reduce((sum, load) => sum + load, 0);
   return { ...point, expertShares: expertLoad.map((load) => (total > 0 ? load / total : 0)) };
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,4 +1,5 @@
 /** @file Calls of tools in the text of an answer, whole or piece by piece: `{"name": "pay", "arguments": {"amount": 3}}`. */
+import { isJson } from "../../base/json.ts";
 import { openingOf } from "../../constraint/tools.ts";
 
 export type Call = { readonly name: string; readonly arguments: string };
@@ -20,15 +21,6 @@ export function callOf(text: string, names: readonly string[]): Call | undefined
   const name = names.find((each) => answer.startsWith(openingOf(each)));
   if (name === undefined || !isJson(answer)) return undefined;
   return { name, arguments: answer.slice(openingOf(name).length, -1) };
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Reads an answer as it comes: nothing is told before it is certain whether it calls one of the tools. */
