@@ -29,3 +29,15 @@ test.each([["all positions", {}] as const, ...nearModels])(
     expect([aborted.finish, aborted.ids]).toEqual(["aborted", []]);
   },
 );
+
+test("what goes wrong as a prompt's turn comes is its own fault, not of the one that made room", async () => {
+  await using many = await createBatchDecoder(randomLlama({ seed: 3, tied: false, context: 200 }), { threads: 1 });
+  const held = () => {
+    throw new Error("lost");
+  };
+  const before = Array.from({ length: 20 }, () => many.generate([1, 2, 3], { maxTokens: 4 }));
+  const faulty = many.generate([1, 2, 3], { maxTokens: 4, held });
+  const behind = many.generate([1, 2, 3], { maxTokens: 4 });
+  const ended = await Promise.allSettled([...before, faulty, behind]);
+  expect(ended.flatMap(({ status }, i) => (status === "rejected" ? [i] : []))).toEqual([20]);
+});

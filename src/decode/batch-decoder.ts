@@ -56,8 +56,15 @@ export async function createBatchDecoder(
     prefixOf: () => KeptPrefix | undefined,
     work: (sequence: Sequence) => Promise<T>,
   ): Promise<T> {
-    const sequence = await new Promise<Sequence>((resolve) => {
-      const begin = () => resolve(batcher.start({ gates: new Float32Array(), positions, prefix: prefixOf() }));
+    const sequence = await new Promise<Sequence>((resolve, reject) => {
+      // What goes wrong here is this sequence's, not of the one whose end made room.
+      const begin = () => {
+        try {
+          resolve(batcher.start({ gates: new Float32Array(), positions, prefix: prefixOf() }));
+        } catch (error) {
+          reject(error);
+        }
+      };
       waiting.push({ positions, begin });
       admit();
     });

@@ -52,14 +52,11 @@ describe("the openai package", () => {
     },
   };
 
+  const asked = { model: "labels", messages: [user(question)], tools: [runnable], max_tokens: 60 };
+
   test("runs tools up to an answer in words", async () => {
     paid.length = 0;
-    const runner = openai.chat.completions.runTools({
-      model: "labels",
-      messages: [user(question)],
-      tools: [runnable],
-      max_tokens: 60,
-    });
+    const runner = openai.chat.completions.runTools(asked);
     expect(labels).toContain(await runner.finalContent());
     expect(paid).toHaveLength(1);
     expect(runner.messages.map(({ role }) => role)).toEqual(["user", "assistant", "tool", "assistant"]);
@@ -67,13 +64,7 @@ describe("the openai package", () => {
 
   test("runs tools over streams, with the same messages", async () => {
     paid.length = 0;
-    const runner = openai.chat.completions.runTools({
-      model: "labels",
-      messages: [user(question)],
-      tools: [runnable],
-      max_tokens: 60,
-      stream: true,
-    });
+    const runner = openai.chat.completions.runTools({ ...asked, stream: true });
     expect(labels).toContain(await runner.finalContent());
     expect(paid).toHaveLength(1);
     const whole = await chat();
