@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { kept } from "../bench/support/kept.ts";
-import { type Judge, judge } from "../bench/support/ladder-judge.ts";
+import { isDecided, type Judge, judge } from "../bench/support/ladder-judge.ts";
 import { labelsSpec } from "../src/constraint/spec.ts";
 import { createAnswerer } from "../src/pair/answer.ts";
 import type { Pair } from "../src/pair/pair-file.ts";
@@ -64,6 +64,14 @@ test("that no rung passes is right where none passes on unseen inputs, and wrong
   expect(Object.keys(none.unseen)).toEqual(expect.arrayContaining(["specialized", "prompted"]));
   const wrong = await judged((answer, i) => (isUnseen(i) ? answer : impossible(i)));
   expect(wrong).toMatchObject({ choice: null, lowest: "specialized", agrees: false });
+});
+
+test("as few unseen inputs are asked as decide whether a rung passes on all of them", () => {
+  const ones = (count: number) => Array.from({ length: count }, () => 1);
+  expect([isDecided(ones(249), 500, 0.5), isDecided(ones(250), 500, 0.5)]).toEqual([false, true]);
+  const zeros = (count: number) => Array.from({ length: count }, () => 0);
+  expect([isDecided(zeros(250), 500, 0.5), isDecided(zeros(251), 500, 0.5)]).toEqual([false, true]);
+  expect([isDecided([], 6, 1), isDecided([1, 0], 6, 1)]).toEqual([false, true]);
 });
 
 test("what was measured is kept by its key, and measured once", async () => {

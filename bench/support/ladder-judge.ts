@@ -1,6 +1,7 @@
 /** @file One prompt: the rung that its certificate chooses, and the lowest that passes on inputs which the certificate never saw. */
 import { atOnce } from "../../src/base/at-once.ts";
 import { sha256 } from "../../src/base/hash.ts";
+import { utf8Length } from "../../src/base/utf8.ts";
 import { findConstraint } from "../../src/constraint/find.ts";
 import { scoreLine } from "../../src/eval/scorers/table.ts";
 import { mean } from "../../src/eval/statistics.ts";
@@ -14,6 +15,7 @@ import { type Party, type Rung, rungs } from "../../src/server/trust/certificate
 import { answerTokens, measure } from "../../src/server/trust/measure.ts";
 import { refineWith } from "../../src/server/trust/refine.ts";
 import { residualPrompt } from "../../src/server/trust/residual.ts";
+import type { Example } from "../../src/text/prompt.ts";
 import type { LadderPrompt } from "./ladder-prompts.ts";
 
 export type LadderSizes = {
@@ -39,7 +41,7 @@ export type Judged = {
   readonly agrees: boolean;
   /** Of the rungs that the certificate tried, on its inputs. */
   readonly measured: Shares;
-  /** From the lowest on, up to the first that passes, or to the choice. */
+  /** From the lowest on, up to the first that passes, or to the choice; of so many inputs as decide whether it passes on all. */
   readonly unseen: Shares;
   readonly seconds: number;
 };
@@ -51,8 +53,17 @@ export type Judge = {
   readonly threads: number;
 };
 
-const asked = { tenant: "ladder", maxTokens: answerTokens, signal: undefined } as const;
+const asked = { tenant: "ladder", signal: undefined } as const;
 const questionsAtOnce = 16;
+const sum = (scores: readonly number[]): number => scores.reduce((all, score) => all + score, 0);
+
+/** Whether the answers so far, each of 0 or 1, decide if so many reach the threshold on average. */
+export const isDecided = (scores: readonly number[], count: number, threshold: number): boolean =>
+  sum(scores) >= threshold * count || sum(scores) + count - scores.length < threshold * count;
+
+/** Tokens of the longest answer that may be right, each of a byte at least; white space around it beside. */
+const longest = (examples: readonly Example[]): number =>
+  Math.min(answerTokens, 8 + Math.max(...examples.map(({ target }) => utf8Length(target))));
 
 /** The cloud model is left out: of the shipped pair it is the edge model itself, and would answer as the rung below does. */
 export async function judge(
@@ -90,18 +101,21 @@ export async function judge(
     ...(residual === undefined ? [] : ([["residual", { side: edge, gates: better, prompt: residual }]] as const)),
     ["prompted", { side: edge, prompt }],
   ]);
-  const ask = askParty({ ...asked, sources, constraint });
   const later = examples.slice(sizes.inputs + refine, sizes.inputs + refine + sizes.unseen);
+  const ask = askParty({ ...asked, sources, constraint, maxTokens: longest(later) });
   const unseen: Shares = {};
   let lowest: Rung | null = null;
   for (const rung of rungs.filter((one) => sources.has(one))) {
     const scores: number[] = [];
-    await atOnce(later, questionsAtOnce, async ({ input, target }, at) => {
-      const { text, finish } = await ask(rung, input);
-      scores[at] = (await scoreLine({ target, answer: text, finish }, ["exact"])).scores["exact"]!.score;
-    });
+    while (!isDecided(scores, later.length, threshold)) {
+      const from = scores.length;
+      await atOnce(later.slice(from, from + questionsAtOnce), questionsAtOnce, async ({ input, target }, at) => {
+        const { text, finish } = await ask(rung, input);
+        scores[from + at] = (await scoreLine({ target, answer: text, finish }, ["exact"])).scores["exact"]!.score;
+      });
+    }
     unseen[rung] = mean(scores);
-    if (unseen[rung] >= threshold) lowest = rung;
+    if (sum(scores) >= threshold * later.length) lowest = rung;
     if (lowest !== null || rung === choice) break;
   }
   const measured: Shares = {};

@@ -109,7 +109,7 @@ test("pages whose rows are the run's own configuration share its training and it
   expect(told.some((text) => text.startsWith("ablation-as-configured"))).toBe(false); // neither trained nor asked again
 });
 
-test("no balance loss, the paper's coefficient, both routers and both generations have three seeds with the full budget, all else one", async () => {
+test("no balance loss, the paper's coefficient, both routers and both generations have three seeds with the budget of hours and the full one, all else one", async () => {
   const wantedBy = async (id: Id, budget: Context["budget"]) => {
     const refused = reproduce(
       id,
@@ -122,19 +122,24 @@ test("no balance loss, the paper's coefficient, both routers and both generation
     );
     return /expected (.*) trained, found none/.exec(message)![1]!.split("; ");
   };
-  const of = (name: string, seeds: number) => Array.from({ length: seeds }, (_, i) => `${name}-400-${i + 1}`);
-  const several = ["as-configured", "auxCoefficient-0"].flatMap((name) => of(name, 3));
-  const others = ["auxCoefficient-0.1", "auxCoefficient-0.005", "auxCoefficient-0.001"].flatMap((name) => of(name, 1));
-  expect((await wantedBy("table5", "full")).sort()).toEqual([...several, ...others].sort());
-  expect(await wantedBy("s0-table22", "full")).toEqual(expect.arrayContaining(several));
-  expect(await wantedBy("s0-table19", "full")).toEqual(expect.arrayContaining(several));
-  expect(await wantedBy("table7", "full")).toEqual([...of("strategy-gumbel", 3), ...of("as-configured", 3)]);
-  expect(await wantedBy("table8", "full")).toEqual([...of("generation-direct", 3), ...of("as-configured", 3)]);
-  const shapes = ["topK-1", "topK-4", "rank-4-alpha-4", "poolScope-layer", "routerScope-layer"];
-  const once = ["experts-4", "as-configured", "experts-12", ...shapes];
-  expect(await wantedBy("table4", "full")).toEqual(once.flatMap((name) => of(name, 1)));
-  for (const id of ["table4", "table5", "table7", "table8", "s0-table19", "s0-table22"] as const)
-    expect((await wantedBy(id, "hours")).filter((name) => !name.endsWith("-150-1"))).toEqual([]);
+  for (const { budget, steps } of [
+    { budget: "hours", steps: 150 },
+    { budget: "full", steps: 400 },
+  ] as const) {
+    const of = (name: string, seeds: number) => Array.from({ length: seeds }, (_, i) => `${name}-${steps}-${i + 1}`);
+    const several = ["as-configured", "auxCoefficient-0"].flatMap((name) => of(name, 3));
+    const others = ["auxCoefficient-0.1", "auxCoefficient-0.005", "auxCoefficient-0.001"].flatMap((name) =>
+      of(name, 1),
+    );
+    expect((await wantedBy("table5", budget)).sort()).toEqual([...several, ...others].sort());
+    expect(await wantedBy("s0-table22", budget)).toEqual(expect.arrayContaining(several));
+    expect(await wantedBy("s0-table19", budget)).toEqual(expect.arrayContaining(several));
+    expect(await wantedBy("table7", budget)).toEqual([...of("strategy-gumbel", 3), ...of("as-configured", 3)]);
+    expect(await wantedBy("table8", budget)).toEqual([...of("generation-direct", 3), ...of("as-configured", 3)]);
+    const shapes = ["topK-1", "topK-4", "rank-4-alpha-4", "poolScope-layer", "routerScope-layer"];
+    const once = ["experts-4", "as-configured", "experts-12", ...shapes];
+    expect(await wantedBy("table4", budget)).toEqual(once.flatMap((name) => of(name, 1)));
+  }
 });
 
 test("the run of something else than a generator is refused before anything is trained", async () => {

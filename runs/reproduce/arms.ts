@@ -42,13 +42,14 @@ export type Arms = {
 
 export type Wanted = {
   readonly keys: Keys;
-  /** Whether it is trained with as many seeds as the budget has of the paper's configuration, or with one. */
+  /** Whether it is trained with several seeds, or with one. */
   readonly repeated?: true;
 };
 
+const seeds: Readonly<Record<Budget, number>> = { minutes: 1, hours: 3, full: 3 };
+
 /** Seeds of an arm. */
-export const seedsOf = ({ repeated }: Wanted, { budget }: Context): number =>
-  repeated ? trainings.generator.seeds[budget] : 1;
+export const seedsOf = ({ repeated }: Wanted, { budget }: Context): number => (repeated ? seeds[budget] : 1);
 
 /** Of every arm: those of the generator that other pages have, so that it is one of them. */
 export const stepsOf = ({ budget }: Context): number => trainings.generator.steps[budget];
@@ -69,7 +70,8 @@ export async function answersOf(wanted: Readonly<Record<string, Wanted>>, contex
     return Array.from({ length: seedsOf(one, context) }, (_, i) => ({ arm, ...variant, seed: i + 1 }));
   });
   const isThere = (variant: Variant) => context.noTraining !== true || isTrainedVariant(variant, context);
-  const there = variants.filter(isThere);
+  // First seeds first: what is stopped has then one of every arm.
+  const there = variants.filter(isThere).sort((a, b) => a.seed - b.seed);
   const missing = variants.filter((variant) => !isThere(variant)).map(shownRun);
   if (there.length === 0)
     throw new AppError("E_NOT_FOUND", `expected ${missing.join("; ")} trained, found none; nothing is to be trained`);
