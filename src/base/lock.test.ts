@@ -64,6 +64,15 @@ test("of many that find a lock nobody holds, one takes it", async () => {
   }
 });
 
+test("a lock that a running process is about to take, for its holder has ended, is held by that process", async () => {
+  writeFileSync(path, "999999999 x");
+  const end = await takeLock(`${path}.removal`, () => "not held");
+  await expect(take()).rejects.toMatchObject(held(process.pid));
+  await end();
+  await (await take())();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 test.skipIf(process.platform === "win32")("a pipe in the lock's place is refused, not waited for", async () => {
   execFileSync("mkfifo", [path]);
   await expect(take()).rejects.toMatchObject({ code: "E_FORMAT", message: `${path}: not a regular file` });

@@ -24,7 +24,7 @@ export async function takeLock(path: string, busy: (processId: number) => string
       if (await place(path, text)) return release;
       const holder = await holderOf(path);
       if (typeof holder === "number") throw new AppError("E_IO", busy(holder));
-      if (holder === "nobody") await removeAbandoned(path);
+      if (holder === "nobody") await removeAbandoned(path, busy);
     }
     if (await place(path, text)) return release;
   } catch (error) {
@@ -33,14 +33,14 @@ export async function takeLock(path: string, busy: (processId: number) => string
   throw new AppError("E_IO", `cannot write ${path}: other processes are taking it`);
 }
 
-/** Makes the lock appear with its content, so that nobody reads an empty one; false where there is one already. */
+/** Makes the lock appear with its content, for an empty one is nobody's; false where there is one already. */
 async function place(path: string, text: string): Promise<boolean> {
   const temporary = await temporaryPath(path);
   try {
     await writeFile(temporary, text, { flag: "wx" });
     await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "EEXIST") throw error;
-      return writeFile(path, text, { flag: "wx" }); // a file system without links
+      return writeFile(path, text, { flag: "wx" }); // a file system without links: there it is empty for a moment
     });
     return true;
   } catch (error) {
@@ -53,14 +53,10 @@ async function place(path: string, text: string): Promise<boolean> {
 
 /**
  * Removes a lock that is nobody's. One process at a time looks and removes, by a lock of its own: another one that looked before would remove
- * the lock that was taken since.
+ * the lock that was taken since. It takes the lock next, so the others are told that it holds it.
  */
-async function removeAbandoned(path: string): Promise<void> {
-  const end = await takeLock(`${path}.removal`, () => "it is being removed").catch((error: unknown) => {
-    if (error instanceof AppError && error.code === "E_IO") return undefined;
-    throw error;
-  });
-  if (end === undefined) return;
+async function removeAbandoned(path: string, busy: (processId: number) => string): Promise<void> {
+  const end = await takeLock(`${path}.removal`, busy);
   try {
     if ((await holderOf(path)) === "nobody") await rm(path, { force: true });
   } finally {

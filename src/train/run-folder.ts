@@ -77,7 +77,7 @@ const isRunConfig = (path: string): Promise<boolean> =>
 
 async function namesIn(folder: string): Promise<string[]> {
   try {
-    return (await readdir(folder)).filter((name) => name !== lockName && !isTemporaryName(name)).sort();
+    return (await readdir(folder)).filter((name) => !name.startsWith(lockName) && !isTemporaryName(name)).sort();
   } catch (error) {
     throw ioError(error, "read", folder);
   }
