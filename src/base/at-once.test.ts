@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inOrder } from "./at-once.ts";
+import { atOnce, inOrder } from "./at-once.ts";
 
 test("results come in the items' order, so many are worked on at once, and a failure is told when the others have ended", async () => {
   let underWay = 0;
@@ -19,4 +19,18 @@ test("results come in the items' order, so many are worked on at once, and a fai
   };
   await expect(failing()).rejects.toThrow("seven");
   expect([found.slice(5), underWay]).toEqual([[1], 0]);
+});
+
+test("of items that fail, the failure that came first is told, when the others have ended, and none is begun after it", async () => {
+  const begun: number[] = [];
+  let underWay = 0;
+  const work = async (turns: number): Promise<void> => {
+    begun.push(turns);
+    underWay++;
+    for (let i = 0; i < turns; i++) await undefined;
+    underWay--;
+    throw new Error(`after ${turns}`);
+  };
+  await expect(atOnce([90, 7, 40, 20], 3, work)).rejects.toThrow("after 7");
+  expect([begun, underWay]).toEqual([[90, 7, 40], 0]);
 });

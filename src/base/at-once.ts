@@ -7,19 +7,19 @@ export async function atOnce<T>(
   work: (item: T, at: number) => Promise<void>,
 ): Promise<void> {
   let next = 0;
+  const failures: unknown[] = [];
   const worker = async (): Promise<void> => {
-    try {
-      while (next < items.length) {
-        const at = next++;
+    while (failures.length === 0 && next < items.length) {
+      const at = next++;
+      try {
         await work(items[at]!, at);
+      } catch (error) {
+        failures.push(error);
       }
-    } finally {
-      next = items.length;
     }
   };
-  const ends = await Promise.allSettled(Array.from({ length: Math.min(count, items.length) }, worker));
-  const failed = ends.find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") throw failed.reason;
+  await Promise.all(Array.from({ length: Math.min(count, items.length) }, worker));
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Works on items as they come, so many at once, and tells the results in the items' order. A failure is told when all work under way has ended. */
