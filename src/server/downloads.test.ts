@@ -1,6 +1,6 @@
 /** @file Exports over HTTP: whole archives, one of a tenant at a time, nothing left behind. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -174,6 +174,21 @@ describe("limits", () => {
     await expect(new Response(body).arrayBuffer()).rejects.toThrow("ended before it was read");
     await downloads.close();
     expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  test("one whose folder cannot be removed keeps its tenant from no other one, and fails nothing", async () => {
+    const [own, away] = [join(folder, "own"), join(folder, "away")];
+    mkdirSync(own);
+    const options = { baseName: "me/edge", folder: own, date: () => new Date(0) };
+    const downloads = createDownloads(pair, options);
+    const { body } = await downloads.open("main", await content(), "peft", signal);
+    renameSync(own, away);
+    writeFileSync(own, ""); // a file where its folder was
+    await body.cancel();
+    rmSync(own);
+    renameSync(away, own);
+    await (await downloads.open("main", await content(), "peft", signal)).body.cancel();
+    await downloads.close();
   });
 
   test("one that is not made in time is refused, and leaves nothing", async () => {

@@ -83,9 +83,10 @@ export function createDownloads(
     const timer = setTimeout(() => late.abort(), limits.ms);
     const signal = AbortSignal.any([asked, ending.signal, late.signal]);
     let temporary: string | undefined;
+    /** What cannot be removed stays: the tenant's next export does not wait for it. */
     const remove = async (): Promise<void> => {
       clearTimeout(timer);
-      if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+      if (temporary !== undefined) await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
       running.delete(tenant);
       done();
     };
