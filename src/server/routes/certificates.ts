@@ -76,12 +76,15 @@ export async function beginUnlessKnown(
   caller: Caller,
   measurement: Measurement,
 ): Promise<CertificationState | { readonly status: "done" }> {
+  const { store, certifications } = services;
   const { tenant } = caller;
-  const state = services.certifications.state(tenant, measurement.object);
+  const { object } = measurement;
   const asked = askedSha256(measurement);
-  if (state?.status === "running" && services.certifications.asked(tenant, measurement.object) === asked) return state;
-  const known = await services.store.certificate(tenant, measurement.object);
-  if (state?.status !== "running" && known?.askedSha256 === asked) return { status: "done" };
+  const known = await store.certificate(tenant, object);
+  const state = certifications.state(tenant, object); // asked for behind it: the same may have begun meanwhile
+  const isRunning = state?.status === "running";
+  if (isRunning && certifications.asked(tenant, object) === asked) return state;
+  if (!isRunning && known?.askedSha256 === asked) return { status: "done" };
   return beginMeasuring(services, caller, measurement);
 }
 

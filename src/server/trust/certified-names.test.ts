@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTinyPair } from "../../../test/support/tiny-pair.ts";
 import { openTinyService, type TinyService } from "../../../test/support/tiny-service.ts";
+import type { Pair } from "../../pair/pair-file.ts";
 import { MadeAnswer } from "../api/answer-schemas.ts";
+import type { Store } from "../store/store.ts";
 import type { Certificate } from "./certificate.ts";
 
 const prompt = "Say what the customer wants.";
@@ -12,9 +14,11 @@ const examples = [
   { input: "hello", output: "b" },
 ];
 
+let pair: Pair;
 let service: TinyService;
 beforeAll(async () => {
-  service = await openTinyService(await openTinyPair());
+  pair = await openTinyPair();
+  service = await openTinyService(pair);
 });
 afterAll(() => service.close());
 
@@ -46,6 +50,31 @@ test("a name is made and measured by one request, and the same again measures no
   expect(other).toMatchObject({ status: 200, body: { isNew: false, certificate: { status: "running" } } });
   expect((await ended("triage")).scorer).toBe("normalized");
   expect((await make("triage", undefined)).body).not.toHaveProperty("certificate");
+});
+
+test("of the same asked for twice at once, one is measured, and both are told of it", async () => {
+  const { certificate } = service.store;
+  let readers = 0;
+  let bothRead: () => void = () => undefined;
+  const both = new Promise<void>((done) => {
+    bothRead = done;
+  });
+  const store: Store = {
+    ...service.store,
+    async certificate(...of) {
+      const found = await certificate(...of);
+      if (++readers === 2) bothRead();
+      await both;
+      return found;
+    },
+  };
+  await using other = await openTinyService(pair, {}, store);
+  const twice = { name: "twice", prompt: "Be brief.", options: { labels } };
+  await other.ask("/v1/specializations", twice);
+  const asked = [0, 1].map(() => other.ask("/v1/specializations", { ...twice, certificate: { examples } }));
+  const made = await Promise.all(asked.map(async (response) => (await response).json()));
+  const running = { isNew: false, certificate: { status: "running", total: 2 } };
+  expect(made).toMatchObject([running, running]);
 });
 
 test("examples that a name is made of are shown to the prompted model too", async () => {
