@@ -1,5 +1,7 @@
 /** @file How parties are asked, and which failures say something of a party rather than of the certificate. */
+import { setTimeout as after } from "node:timers/promises";
 import { AppError } from "../../base/errors.ts";
+import { requireRunning } from "../../base/interrupt.ts";
 import type { Party } from "./certificate.ts";
 
 export type Told = {
@@ -13,6 +15,28 @@ export type Told = {
 
 /** Answers an input. */
 export type Ask = (party: Party, input: string) => Promise<Told>;
+
+/** Asks again after each pause where there is too much to do: what was measured until then is not lost to a full queue. */
+export const patient =
+  (
+    ask: Ask,
+    {
+      busyMs = [500, 2000, 8000],
+      signal,
+    }: { readonly busyMs?: readonly number[] | undefined; readonly signal?: AbortSignal | undefined },
+  ): Ask =>
+  async (party, input) => {
+    for (const ms of busyMs) {
+      try {
+        return await ask(party, input);
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== "E_BUSY") throw error;
+      }
+      await after(ms, undefined, signal && { signal }).catch(() => undefined);
+      requireRunning(signal, "certificate: interrupted");
+    }
+    return ask(party, input);
+  };
 
 /** undefined where an input is too long for the model. */
 export const fitting = <T>(work: () => Promise<T>): Promise<T | undefined> =>

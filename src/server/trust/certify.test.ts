@@ -202,6 +202,24 @@ describe("of a cloud model that does not answer everything", () => {
   });
 });
 
+test("an edge model whose queue is full for a moment is asked again, and given up in the end", async () => {
+  const { ask } = answersBelow({ specialized: 40 });
+  const busy = (most: number, party: Party) => {
+    let refused = 0;
+    return certify(inputs, {
+      ...{ ...options, busyMs: [0, 0] },
+      ask: async (asked, input) => {
+        if (asked === party && input === "7" && refused++ < most) throw new AppError("E_BUSY", "ask again");
+        return ask(asked, input);
+      },
+    });
+  };
+  for (const party of ["specialized", "control"] as const) {
+    expect(await busy(2, party)).toMatchObject({ failed: 0, parties: { specialized: { score: { mean: 1 } } } });
+    await expect(busy(3, party)).rejects.toMatchObject({ code: "E_BUSY" });
+  }
+});
+
 test.each([0, certifyLimits.inputs + 1])("%d inputs are refused", async (count) => {
   const { ask } = answersBelow({ specialized: 1, prompted: 1, base: 1, control: 1 });
   const many = Array.from({ length: count }, () => inputs[0]!);

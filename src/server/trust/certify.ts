@@ -1,5 +1,4 @@
 /** @file Measures a specialisation on inputs: asks all parties, scores their answers, and says how sure that is. */
-import { setTimeout as after } from "node:timers/promises";
 import { atOnce } from "../../base/at-once.ts";
 import { AppError } from "../../base/errors.ts";
 import { sha256 } from "../../base/hash.ts";
@@ -7,7 +6,7 @@ import { requireRunning } from "../../base/interrupt.ts";
 import type { Rng } from "../../base/rng.ts";
 import { runsAnswers, type ScorerName, scoreLine } from "../../eval/scorers/table.ts";
 import { mean } from "../../eval/statistics.ts";
-import { type Ask, fitting, isOfCloud, spread, type Told } from "./asking.ts";
+import { type Ask, fitting, isOfCloud, patient, spread, type Told } from "./asking.ts";
 import { type Certificate, compared, lowestRung, type Party, type Rung, rungs, savingRungs } from "./certificate.ts";
 import { type Mean, meanOf, resampled, scoreMean, shareOf } from "./intervals.ts";
 import { askInTurn, medianMs, savedMs, type Times } from "./timing.ts";
@@ -31,7 +30,7 @@ export type CertifyOptions = {
   readonly threshold?: number | undefined;
   /** Makes what a rung answers by that was not asked yet. Called from the cheapest on, while none scores the threshold. Returns why it cannot. */
   readonly climb?: ((rung: Rung) => Promise<string | undefined>) | undefined;
-  /** Pauses before the cloud model is asked again where it has too much to do, in milliseconds; else `certifyLimits.busyMs`. */
+  /** Pauses before one that has too much to do is asked again, in milliseconds; else as `patient`. */
   readonly busyMs?: readonly number[] | undefined;
   readonly rng: Rng;
   readonly onProgress?: (done: number, total: number) => void;
@@ -50,7 +49,6 @@ export const certifyLimits = {
   leastForThreshold: 20,
   refineLeast: 4,
   refineMost: 500,
-  busyMs: [500, 2000, 8000],
 } as const;
 
 type Result = Pick<
@@ -73,7 +71,9 @@ type Result = Pick<
 >;
 
 /** @throws E_USAGE where nothing says what is expected; E_LIMIT for too many inputs; E_INTERRUPTED */
-export async function certify(inputs: readonly Measured[], options: CertifyOptions): Promise<Result> {
+export async function certify(inputs: readonly Measured[], given: CertifyOptions): Promise<Result> {
+  const free = given.free && { ...given.free, ask: patient(given.free.ask, given) };
+  const options = { ...given, ask: patient(given.ask, given), free };
   const { isPrompted, refer, scorer, threshold, rng, onProgress, signal } = options;
   if (inputs.length < 1 || inputs.length > certifyLimits.inputs)
     throw new AppError("E_LIMIT", `certificate: expected 1…${certifyLimits.inputs} inputs, found ${inputs.length}`);
@@ -96,7 +96,7 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
   if (rows.length === 0)
     throw new AppError("E_DATA", "certificate: nothing could be made of any answer of the reference model");
   const notTried = threshold === undefined ? {} : await climbed(rows, asked, threshold, options);
-  const free = await freeShares(rows, asked, options);
+  const shares = await freeShares(rows, asked, options);
   const times = await askInTurn(spread(rows, certifyLimits.timed), asked, options);
   const scoresOf = (party: Party) => rows.map(({ answers }) => answers[party]!.score);
   const draw = await resampled(asked.map(scoresOf), rng);
@@ -106,7 +106,7 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
   const results: [Party, Certificate["parties"]["base"]][] = [];
   for (const party of asked) {
     const read = rows.flatMap(({ answers }) => answers[party]!.inputTokens ?? []);
-    const freely = free[party];
+    const freely = shares[party];
     results.push([
       party,
       {
@@ -137,7 +137,7 @@ export async function certify(inputs: readonly Measured[], options: CertifyOptio
     ...(kls.length === 0 ? {} : { firstTokenKl: await meanOf(kls, rng) }),
     ...(isPrompted ? { saved: await savedBy(rows, asked, times, rng) } : {}),
     timedInputs: times.length,
-    ...(options.free === undefined ? {} : { freeInputs: spread(rows, certifyLimits.free).length }),
+    ...(free === undefined ? {} : { freeInputs: spread(rows, certifyLimits.free).length }),
     ...(threshold === undefined
       ? {}
       : { threshold, rung: lowestRung(found, threshold), sure: surely(found, threshold) }),
@@ -193,12 +193,12 @@ async function climbed(
 }
 
 /** How a rung answers each row; or why the cloud model did not answer all of them. */
-async function answersOf(rung: Rung, rows: readonly Row[], { ask, scorer, busyMs, signal }: CertifyOptions) {
+async function answersOf(rung: Rung, rows: readonly Row[], { ask, scorer, signal }: CertifyOptions) {
   const found: Scored[] = [];
   try {
     await atOnce(rows, certifyLimits.atOnce, async ({ input, target }, at) => {
       requireRunning(signal, "certificate: interrupted");
-      const told = await fitting(() => patiently(() => ask(rung, input), rung === "cloud" ? busyMs : [], signal));
+      const told = await fitting(() => ask(rung, input));
       found[at] = await scored(told, target, scorer);
     });
   } catch (error) {
@@ -206,24 +206,6 @@ async function answersOf(rung: Rung, rows: readonly Row[], { ask, scorer, busyMs
     throw error;
   }
   return found;
-}
-
-/** Asks again after each pause where there is too much to do. */
-async function patiently(
-  ask: () => Promise<Told>,
-  pausesMs: readonly number[] = certifyLimits.busyMs,
-  signal?: AbortSignal,
-): Promise<Told> {
-  for (const ms of pausesMs) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== "E_BUSY") throw error;
-    }
-    await after(ms, undefined, signal && { signal }).catch(() => undefined);
-    requireRunning(signal, "certificate: interrupted");
-  }
-  return ask();
 }
 
 /** An answer of a party, which scores 0 without tokens where the input did not fit. */

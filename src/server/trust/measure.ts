@@ -14,7 +14,7 @@ import { encodeSpecialization, type Specialization } from "../../pair/specializa
 import type { Example } from "../../text/prompt.ts";
 import type { CloudSide, Side } from "../sides.ts";
 import { type Asking, askParty, type Source, shuffledGates } from "./ask-party.ts";
-import { fitting } from "./asking.ts";
+import { fitting, patient } from "./asking.ts";
 import type { Certificate, Party, Reference, Rung } from "./certificate.ts";
 import { certify, certifyLimits, type Measured, requireReading, requireVerdict } from "./certify.ts";
 import type { ReferenceModel } from "./reference.ts";
@@ -166,7 +166,9 @@ export async function measure(
   async function targetOf({ input, target }: Measured): Promise<Example[]> {
     const found =
       target ??
-      (refer === undefined ? (await fitting(() => ask("prompted", input)))?.text : await fitting(() => refer(input)));
+      (refer === undefined
+        ? (await fitting(() => patient(ask, { signal })("prompted", input)))?.text
+        : await fitting(() => refer(input)));
     return found === undefined || found === "" ? [] : [{ input, target: found }];
   }
 
