@@ -71,7 +71,7 @@ describe("the ledger", () => {
     });
     const certificate = {
       inputs: 20,
-      keepsPrompt: false,
+      answers: "specialized",
       parties: { specialized: party(6, 10), refined: party(6, 11), base: party(6, null), control: party(6, 10) },
     } as unknown as ShownCertificate;
     expect(certifiedCosts(certificate).costs).toEqual({

@@ -34,8 +34,8 @@ export function meanCosts(questions: readonly Question[]): Costs | undefined {
 }
 
 /** What a certificate measured; the specialised one is whoever answers for the name. */
-export function certifiedCosts({ parties, inputs, answers, keepsPrompt }: ShownCertificate): Costs {
-  const answering = parties[answers ?? (keepsPrompt ? "prompted" : "specialized")] ?? parties.specialized;
+export function certifiedCosts({ parties, inputs, answers }: ShownCertificate): Costs {
+  const answering = parties[answers] ?? parties.specialized;
   const found = { base: parties.base, prompted: parties.prompted, specialized: answering };
   const costs = askers.flatMap((asker) => {
     const result = found[asker];

@@ -38,6 +38,6 @@ function whyOf(
   if (rung === found)
     return `scores ${share(score)}, the cheapest that scores ${share(threshold)}${
       sure?.[rung] === false ? ", which the lower end of its interval does not" : ""
-    }${rung === (answers ?? "specialized") ? "; it answers for this name" : "; it was not told to answer"}`;
+    }${rung === answers ? "; it answers for this name" : "; it was not told to answer"}`;
   return score < threshold ? `scores ${share(score)}, less than ${share(threshold)}` : `scores ${share(score)} too`;
 }

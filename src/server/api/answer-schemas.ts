@@ -3,7 +3,7 @@ import { z } from "zod";
 import { Sha256 } from "../../base/sha256.ts";
 import { ConstraintSection } from "../../constraint/spec.ts";
 import { NameFile, StoredVersion } from "../store/stored-name.ts";
-import { Certificate } from "../trust/certificate.ts";
+import { Certificate, rungs } from "../trust/certificate.ts";
 
 export const ReadyAnswer = z.strictObject({
   status: z.enum(["ready", "not ready", "ending"]),
@@ -60,6 +60,7 @@ export const CertificateAnswer = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   certificate: Certificate.omit({ prompt: true, residual: true, refined: true })
     .extend({
+      answers: z.enum(rungs).describe("who answers for the name"),
       keepsPrompt: z.boolean().describe("the prompt's text, or sentences of it, are kept to answer with"),
       isRefined: z.boolean(),
     })

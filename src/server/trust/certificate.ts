@@ -115,13 +115,17 @@ export type Certificate = z.infer<typeof Certificate>;
 export const lowestRung = (found: Certificate["parties"], threshold: number): Rung | null =>
   rungs.find((rung) => (found[rung]?.score.mean ?? -1) >= threshold) ?? null;
 
-/** The text of a kept prompt, or of a part of it, is no part of what readers see. */
-export const shownCertificate = ({ prompt, residual, refined, ...rest }: Certificate) => ({
-  ...rest,
-  keepsPrompt: prompt !== undefined || residual !== undefined,
-  isRefined: refined !== undefined,
-});
-
 /** Who answers for a name whose content has this certificate. */
 export const answeringRung = ({ answers, prompt }: Certificate): Rung =>
   answers ?? (prompt === undefined ? "specialized" : "prompted");
+
+/** Readers see who answers, and no text of a kept prompt, or of a part of it. */
+export const shownCertificate = (certificate: Certificate) => {
+  const { prompt, residual, refined, ...rest } = certificate;
+  return {
+    ...rest,
+    answers: answeringRung(certificate),
+    keepsPrompt: prompt !== undefined || residual !== undefined,
+    isRefined: refined !== undefined,
+  };
+};

@@ -3,7 +3,7 @@ import { AppError } from "../../base/errors.ts";
 import { createRng } from "../../base/rng.ts";
 import { labelsSpec, schemaSpec } from "../../constraint/spec.ts";
 import type { Told } from "./asking.ts";
-import { lowestRung, type Party, type Rung } from "./certificate.ts";
+import { type Certificate, lowestRung, type Party, type Rung, shownCertificate } from "./certificate.ts";
 import { certify, certifyLimits, klOf } from "./certify.ts";
 import { asAnswer } from "./measure.ts";
 
@@ -139,6 +139,15 @@ test("the ladder takes the cheapest rung that scores the threshold", () => {
     "prompted",
     null,
   ]);
+});
+
+test.each([
+  [{}, "specialized"],
+  [{ prompt: "Be brief." }, "prompted"], // as it was written before there were other rungs
+  [{ answers: "cloud", prompt: "Be brief." }, "cloud"],
+] as const)("readers of a certificate with %j are told who answers, and no prompt", (kept, answers) => {
+  const shown = shownCertificate({ rung: "prompted", ...kept } as Certificate);
+  expect(shown).toEqual({ rung: "prompted", answers, keepsPrompt: "prompt" in kept, isRefined: false });
 });
 
 test("the ladder is climbed from the cheapest rung on, no further than the first that scores the threshold", async () => {
