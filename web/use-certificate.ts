@@ -1,5 +1,5 @@
 /** @file The certificate of the version that is selected: what is kept of it, how far it is, and why it failed. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Api, CertificateState, ShownCertificate } from "./api.ts";
 import { countOf, messageOf, modelOf, type Selected } from "./state.ts";
 
@@ -31,8 +31,19 @@ const knownOf = (state: CertificateState): Known => ({
 export function useCertificate(api: Api, selected: Selected | undefined): CertificateView {
   const [found, setFound] = useState<{ readonly of: Selected; readonly known: Known }>();
   const [round, setRound] = useState(0);
+  const current = useRef(selected);
+  current.current = selected;
 
-  // Another round begins where one was told to be measured.
+  /** Of a version that is not selected any more nothing is told. Where nothing is said of the certificate, the one that is shown stays. */
+  function tell(of: Selected, known: Known): void {
+    if (current.current !== of) return;
+    setFound((last) => ({
+      of,
+      known: { certificate: last?.of === of ? last.known.certificate : undefined, ...known },
+    }));
+  }
+
+  // Another round begins where one was told to be measured, or was forgotten.
   useEffect(() => {
     if (selected === undefined) return undefined;
     let isOver = false;
@@ -40,37 +51,34 @@ export function useCertificate(api: Api, selected: Selected | undefined): Certif
       while (!isOver) {
         const state = await api.certificate(modelOf(of));
         if (isOver) return;
-        setFound({ of, known: state === undefined ? {} : knownOf(state) });
+        tell(of, state === undefined ? { certificate: undefined } : knownOf(state));
         if (state?.status !== "running") return;
         await new Promise((done) => setTimeout(done, pollMs));
       }
     }
     follow(selected).catch((error: unknown) => {
-      if (!isOver) setFound({ of: selected, known: { error: messageOf(error) } });
+      if (!isOver) tell(selected, { error: messageOf(error) });
     });
     return () => {
       isOver = true;
     };
   }, [api, selected, round]);
 
-  async function measure(of: Selected, body: object): Promise<void> {
-    setFound({ of, known: { progress: "begins …" } });
+  async function change(of: Selected, work: () => Promise<unknown>): Promise<void> {
     try {
-      await api.certify(modelOf(of), body);
+      await work();
       setRound((last) => last + 1);
     } catch (error) {
-      setFound({ of, known: { error: messageOf(error) } });
+      tell(of, { error: messageOf(error) });
     }
   }
 
-  async function forget(of: Selected): Promise<void> {
-    try {
-      await api.uncertify(modelOf(of));
-      setFound({ of, known: {} });
-    } catch (error) {
-      setFound({ of, known: { error: messageOf(error) } });
-    }
-  }
-
-  return { ...(found !== undefined && found.of === selected ? found.known : {}), measure, forget };
+  return {
+    ...(found !== undefined && found.of === selected ? found.known : {}),
+    measure(of, body) {
+      tell(of, { progress: "begins …" });
+      return change(of, () => api.certify(modelOf(of), body));
+    },
+    forget: (of) => change(of, () => api.uncertify(modelOf(of))),
+  };
 }

@@ -175,6 +175,15 @@ test.skipIf(noChromium)("lines that are not all of one kind are refused before a
   await page.waitForSelector(".error:text('Line 2: expected an answer in every line or in none')");
 });
 
+test.skipIf(noChromium)("a certificate that is kept stays where another is refused", async () => {
+  await page.fill("#examples", labelled(3, "delivery").join("\n"));
+  await page.fill("#threshold", "0.5");
+  await page.click("#measure");
+  await page.waitForSelector(".error:text('at least 20 inputs')");
+  expect(await page.locator("#certificate").allTextContents()).toEqual([expect.stringContaining("2 inputs")]);
+  await page.fill("#threshold", "");
+});
+
 test.skipIf(noChromium)("answers, costs and certificates that are shown are of the selected version", async () => {
   const answers = () => page.locator(".answer .text").allTextContents();
   expect((await answers()).every((each) => each !== "")).toBe(true);
@@ -298,6 +307,31 @@ test.skipIf(noChromium)(
     expect(await text("#break-even [data-by=certified]")).toContain("not known, for the prompted model was not timed");
   },
 );
+
+test.skipIf(noChromium)("what is answered late of another version changes nothing that is shown", async () => {
+  const ofTriage = /triage%401\/certificate$/;
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((done) => {
+    release = done;
+  });
+  await page.route(ofTriage, async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    await held;
+    return route.fulfill({ status: 400, json: { error: { message: "late" } } });
+  });
+  await page.click("#names li:has(b:text-is('triage')) button");
+  await page.waitForSelector("#specialized[data-name=triage]");
+  await page.fill("#examples", `${input} => delivery`);
+  await page.click("#measure");
+  await page.click("#names li:has(b:text-is('shout')) button");
+  await page.waitForSelector("#certificate:has-text('3 inputs')");
+  const late = page.waitForResponse((response) => ofTriage.test(response.url()) && response.status() === 400);
+  release();
+  await (await late).finished();
+  await page.evaluate("fetch('/healthz').then((answer) => answer.text())"); // the page has read the late answer by then
+  expect(await page.locator("#certificate").allTextContents()).toEqual([expect.stringContaining("3 inputs")]);
+  await page.unroute(ofTriage);
+});
 
 test.skipIf(noChromium)("no script failed, and nothing was asked of another address", () => {
   expect(opened.errors).toEqual([]);
