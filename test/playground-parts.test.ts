@@ -23,6 +23,7 @@ describe("inputs of a certificate", () => {
     ],
     ["where is it\nwho paid", ["where is it", "who paid"]],
     ['{"input": "where is it"}\n{"input": "who paid", "target": null}', ["where is it", "who paid"]],
+    ['{"input": "where is it", "output": null}', ["where is it"]],
     ['{"a": 1}\n{not JSON', ['{"a": 1}', "{not JSON"]], // inputs that are no lines of ours
   ])("%j is read", (text, wanted) => {
     const found = readGiven(text);

@@ -32,7 +32,7 @@ function fromText(line: string, at: number): Line {
 
 function fromJson(line: string, at: number): Line {
   const found = objectOf(line);
-  const output = found?.target ?? found?.output;
+  const output = found?.target ?? found?.output ?? undefined;
   if (found === undefined || (output !== undefined && typeof output !== "string"))
     throw new Error(`Line ${at}: expected {"input": "…"}, or {"input": "…", "target": "…"}, as the first line has it.`);
   return { input: found.input, output };
