@@ -44,6 +44,16 @@ export function parseJson(
   }
 }
 
+/** Whether a text is JSON as a whole, of whatever size. */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export interface SchemaOptions {
   readonly what: string;
   /** E_CONFIG for what a user writes, E_FORMAT for what a program wrote. */
@@ -147,13 +157,3 @@ function decodeKey(quoted: string): string {
 
 const keyPath = (path: readonly PropertyKey[]): string =>
   path.length === 0 ? "top level" : path.map(String).join(".");
-
-/** Whether a text is JSON as a whole, of whatever size. */
-export function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}

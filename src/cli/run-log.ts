@@ -62,7 +62,7 @@ export async function readRunLog(run: string): Promise<RunLog> {
     throw new AppError("E_NOT_FOUND", `${run}: expected the output folder of a training run, found no folder`);
   const lines = decodeUtf8(await readFileBounded(path, maxBytes), path).split("\n");
   const last = lines.pop()!; // what follows the last line end: nothing, or a line that was cut off
-  if (last !== "" && isJson(last)) lines.push(last);
+  if (isJson(last)) lines.push(last);
   const training: TrainingPoint[] = [];
   const validation: RunLog["validation"][number][] = [];
   lines.forEach((line, i) => {

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { AppError } from "../base/errors.ts";
 import { ioError } from "../base/io-error.ts";
-import { type JsonValue, jsonLimits, parseJson } from "../base/json.ts";
+import { isJson, type JsonValue, jsonLimits, parseJson } from "../base/json.ts";
 import { readChunks } from "../base/read-file.ts";
 import { decodeUtf8 } from "../base/utf8.ts";
 
@@ -182,13 +182,9 @@ async function mendTail(file: FileHandle, path: string): Promise<"" | "\n"> {
     if (lineEnd !== -1) break;
   }
   if (tail.length === 0) return "";
-  try {
-    JSON.parse(tail.toString());
-    return "\n";
-  } catch {
-    if (tail[0] !== 0x7b)
-      throw new AppError("E_FORMAT", `${path}: expected JSON objects, one a line, found other text at the end`);
-    await file.truncate(size - tail.length);
-    return "";
-  }
+  if (isJson(tail.toString())) return "\n";
+  if (tail[0] !== 0x7b)
+    throw new AppError("E_FORMAT", `${path}: expected JSON objects, one a line, found other text at the end`);
+  await file.truncate(size - tail.length);
+  return "";
 }
