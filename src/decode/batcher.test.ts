@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { BatchModel } from "./batch-model.ts";
-import { createBatcher } from "./batcher.ts";
+import { createBatcher, type Sequence } from "./batcher.ts";
 import { pieceTokens } from "./slots.ts";
 
 test("what fails between steps fails for those that wait, and the next request is answered", async () => {
@@ -139,5 +139,42 @@ test("what came first is read first: those that come later take lower slots and 
   await Promise.all([answer(), answer(), answer()]);
   expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].slice(0, order.length));
   expect(order.length).toBeGreaterThanOrEqual(8);
+  await batcher.close();
+});
+
+test.each([
+  [false, [1, 1]],
+  [true, [2]],
+])("where reading goes first (%s), what waits to be written is written together", async (readsFirst, wanted) => {
+  const written: number[] = [];
+  const model: BatchModel = {
+    room: 8,
+    makeRoom: () => undefined,
+    prefill: async (rows) => new Float32Array(rows.length),
+    extend: async () => new Float32Array(1),
+    decode: async (rows) => {
+      written.push(rows.length);
+      return new Float32Array(rows.length);
+    },
+    move: () => undefined,
+    save: () => ({ positions: 0, values: [] }),
+    load: () => undefined,
+    close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const batcher = createBatcher(model, { slots: 2, capacity: 8, vocab: 1, readsFirst });
+  const [early, late] = [0, 1].map(() => batcher.start({ gates: new Float32Array(0), positions: 4 })) as [
+    Sequence,
+    Sequence,
+  ];
+  await early.feed([0]);
+  await new Promise((done) => setImmediate(done)); // the round ends
+  async function answer(): Promise<void> {
+    await late.feed([0]);
+    for (let i = 0; i < 100; i++) await undefined; // it asks on through functions of its own
+    await late.feed([0]);
+  }
+  await Promise.all([early.feed([0]), answer()]);
+  expect(written).toEqual(wanted);
   await batcher.close();
 });
