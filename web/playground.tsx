@@ -1,5 +1,5 @@
 /** @file The whole page: a prompt, what it became, and how it answers. */
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { createApi, type Service, type StoredName } from "./api.ts";
 import type { Question } from "./ledger.ts";
 import { AskPanel } from "./panels/ask-panel.tsx";
@@ -22,30 +22,47 @@ export function Playground() {
   const [names, setNames] = useState<readonly StoredName[]>([]);
   const [error, setError] = useState<string>();
   const api = useMemo(() => createApi(key), [key]);
+  const current = useRef(api);
+  current.current = api;
   const view = useCertificate(api, selected);
 
+  /** What is told by another key than the one that stands there by then is left alone. */
   const refresh = useCallback(async (): Promise<void> => {
     try {
-      setService(await api.service());
-      setNames(await api.names());
+      const found = [await api.service(), await api.names()] as const;
+      if (current.current !== api) return;
+      setService(found[0]);
+      setNames(found[1]);
       setError(undefined);
     } catch (failure) {
-      setError(messageOf(failure));
+      if (current.current === api) setError(messageOf(failure));
     }
   }, [api]);
   useEffect(() => void refresh(), [refresh]);
 
+  /** Another key may be another tenant's: of its names none is shown, and nothing of what they stand for. */
+  function changeKey(next: string): void {
+    setKey(next);
+    setSelected(undefined);
+    setNames([]);
+  }
+
+  /** Not where the key has changed since it was asked for. */
+  function select(version: Selected): void {
+    if (current.current !== api) return;
+    setSelected(version);
+    void refresh();
+  }
+
   function specialized(made: Selected): void {
     setPrompts((all) => ({ ...all, [made.object]: prompt }));
-    setSelected(made);
-    void refresh();
+    select(made);
   }
 
   /** A version of the store, with the prompt that it stands for where this page knows it. */
   function choose(version: Selected): void {
     setPrompt((typed) => prompts[version.object] ?? typed);
-    setSelected(version);
-    void refresh();
+    select(version);
   }
 
   const base = service?.base;
@@ -65,7 +82,7 @@ export function Playground() {
             type="password"
             autocomplete="off"
             value={key}
-            onChange={(event) => setKey(event.currentTarget.value)}
+            onChange={(event) => changeKey(event.currentTarget.value)}
           />
         </label>
         {error && (
@@ -94,7 +111,7 @@ export function Playground() {
       />
       <CertificatePanel prompt={prompt} selected={selected} view={view} />
       <CostPanel selected={selected} questions={ofSelected} certificate={view.certificate} />
-      <VersionsPanel api={api} names={names} onSelect={choose} onChange={() => void refresh()} />
+      <VersionsPanel key={key} api={api} names={names} onSelect={choose} onChange={() => void refresh()} />
     </main>
   );
 }

@@ -3,7 +3,9 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { sha256 } from "../../src/base/hash.ts";
 import { quantizations } from "../../src/models/quantized/layout.ts";
+import { type KeyFile, scopes } from "../../src/server/keys.ts";
 import type { Certificate, Rung } from "../../src/server/trust/certificate.ts";
 import { noChromium } from "../support/browser-page.ts";
 import {
@@ -357,4 +359,36 @@ test.skipIf(noChromium)("a format that the service cannot make is not offered, a
   ]);
   expect(await other.page.textContent("#refused-onnx")).toContain("which this service holds quantised");
   expect(other.errors).toEqual([]);
+});
+
+test.skipIf(noChromium)("another key shows nothing of what the one before could see", async () => {
+  const keys: KeyFile = {
+    format: "lora-gen keys 1",
+    keys: ["one", "two"].map((tenant) => ({
+      name: tenant,
+      sha256: sha256(`key-${tenant}`),
+      tenant,
+      scopes: [...scopes],
+    })),
+  };
+  await using guarded = await servePlayground(await openTinyPair(), { threads: 1, secret: testSecret, keys });
+  const { page } = await guarded.open();
+  const enter = async (key: string): Promise<void> => {
+    await page.fill("#key", key);
+    await page.press("#key", "Tab");
+  };
+  const shown = async () => [await page.locator("#names li").count(), await page.locator("#specialized").count()];
+  await enter("key-one");
+  await page.waitForSelector("header p:has-text('base model is')");
+  await specialize(page, "triage", labelPrompt);
+  await page.waitForSelector("#names li");
+  for (const other of ["key-two", "key-none"]) {
+    await enter(other);
+    await page.waitForSelector("text=No prompt has been specialised yet.");
+    expect(await shown()).toEqual([0, 0]);
+  }
+  await page.waitForSelector("header .error");
+  await enter("key-one");
+  await page.waitForSelector("#names li");
+  expect(await shown()).toEqual([1, 0]);
 });
