@@ -81,7 +81,6 @@ export function Playground() {
             id="key"
             type="password"
             autocomplete="off"
-            value={key}
             onChange={(event) => changeKey(event.currentTarget.value)}
           />
         </label>

@@ -339,6 +339,18 @@ test.skipIf(noChromium)("no script failed, and nothing was asked of another addr
   expect(opened.errors).toEqual([]);
 });
 
+test.skipIf(noChromium)("a key that is half typed stays while the page changes", async () => {
+  await page.fill("#key", "half");
+  await page.evaluate(`(() => {
+    const prompt = document.querySelector("#prompt");
+    prompt.value = "Be brief.";
+    prompt.dispatchEvent(new Event("input"));
+  })()`);
+  await page.waitForSelector("#specialize:not(:disabled)"); // the page has been drawn anew
+  expect(await page.inputValue("#key")).toBe("half");
+  await page.fill("#key", "");
+});
+
 test.skipIf(noChromium)("what is refused is said", async () => {
   await page.fill("#prompt", "Shout.");
   await page.fill("#name", "tiny-0");
