@@ -1,5 +1,5 @@
 /** @file Hard compression: fewer of the system prompt's own tokens in the context, the first ones or the most surprising. */
-import { createCachedModel } from "../decode/cached-model.ts";
+import { type CachedModel, createCachedModel } from "../decode/cached-model.ts";
 import { logSumExp } from "../decode/sampling.ts";
 import { cloudHead, encodeCloudPrompt } from "../text/prompt.ts";
 import { readingFlops } from "./flops.ts";
@@ -50,24 +50,32 @@ export async function mostSurprising(
   ratio: number,
   { threads = 0, device = "cpu" }: Preparing = {},
 ): Promise<number[]> {
-  const { vocab } = model.config;
   await using cached = await createCachedModel(model, { threads, device });
   const kept: number[] = [];
   for (let start = 0; start < ids.length; start += segmentTokens) {
     const segment = ids.slice(start, start + segmentTokens);
-    const read = [...before, ...kept];
-    const held = cached.rewind(read.slice(0, -1), { reuse: true });
-    const first = read.length === 0 ? undefined : Float32Array.from(await cached.feed(read.slice(held)));
-    const rows = await cached.feedAll(segment);
-    const surprisal = segment.map((id, i) => {
-      const logits = i === 0 ? first : rows.subarray((i - 1) * vocab, i * vocab);
-      return logits === undefined ? Number.POSITIVE_INFINITY : logSumExp(logits) - logits[id]!;
-    });
+    const surprisal = await surprisals(cached, [...before, ...kept], segment);
     const best = [...segment.keys()].sort((a, b) => surprisal[b]! - surprisal[a]! || a - b);
     const chosen = new Set(best.slice(0, keptOf(segment.length, ratio)));
     kept.push(...segment.filter((_, i) => chosen.has(i)));
   }
   return kept;
+}
+
+/** −log p of each token of a segment behind what is read before it and the segment's own tokens; infinite behind nothing. */
+export async function surprisals(
+  cached: CachedModel,
+  read: readonly number[],
+  segment: readonly number[],
+): Promise<number[]> {
+  const held = cached.rewind(read.slice(0, -1), { reuse: true });
+  const first = read.length === 0 ? undefined : Float32Array.from(await cached.feed(read.slice(held)));
+  const rows = await cached.feedAll(segment);
+  const vocab = rows.length / segment.length;
+  return segment.map((id, i) => {
+    const logits = i === 0 ? first : rows.subarray((i - 1) * vocab, i * vocab);
+    return logits === undefined ? Number.POSITIVE_INFINITY : logSumExp(logits) - logits[id]!;
+  });
 }
 
 function reading(
