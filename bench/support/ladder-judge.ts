@@ -1,7 +1,6 @@
 /** @file One prompt: the rung that its certificate chooses, and the lowest that passes on inputs which the certificate never saw. */
 import { atOnce } from "../../src/base/at-once.ts";
 import { sha256 } from "../../src/base/hash.ts";
-import { utf8Length } from "../../src/base/utf8.ts";
 import { findConstraint } from "../../src/constraint/find.ts";
 import { scoreLine } from "../../src/eval/scorers/table.ts";
 import { mean } from "../../src/eval/statistics.ts";
@@ -12,10 +11,9 @@ import type { Specializer } from "../../src/pair/specialize.ts";
 import type { Side } from "../../src/server/sides.ts";
 import { askParty, type Source } from "../../src/server/trust/ask-party.ts";
 import { type Party, type Rung, rungs } from "../../src/server/trust/certificate.ts";
-import { answerTokens, measure } from "../../src/server/trust/measure.ts";
+import { measure, tokensFor } from "../../src/server/trust/measure.ts";
 import { refineWith } from "../../src/server/trust/refine.ts";
 import { residualPrompt } from "../../src/server/trust/residual.ts";
-import type { Example } from "../../src/text/prompt.ts";
 import type { LadderPrompt } from "./ladder-prompts.ts";
 
 export type LadderSizes = {
@@ -61,10 +59,6 @@ const sum = (scores: readonly number[]): number => scores.reduce((all, score) =>
 export const isDecided = (scores: readonly number[], count: number, threshold: number): boolean =>
   sum(scores) >= threshold * count || sum(scores) + count - scores.length < threshold * count;
 
-/** Tokens of the longest answer that may be right, each of a byte at least; white space around it beside. */
-const longest = (examples: readonly Example[]): number =>
-  Math.min(answerTokens, 8 + Math.max(...examples.map(({ target }) => utf8Length(target))));
-
 /** The cloud model is left out: of the shipped pair it is the edge model itself, and would answer as the rung below does. */
 export async function judge(
   { pair, edge, specializer, threads }: Judge,
@@ -102,7 +96,7 @@ export async function judge(
     ["prompted", { side: edge, prompt }],
   ]);
   const later = examples.slice(sizes.inputs + refine, sizes.inputs + refine + sizes.unseen);
-  const ask = askParty({ ...asked, sources, constraint, maxTokens: longest(later) });
+  const ask = askParty({ ...asked, sources, constraint, maxTokens: tokensFor(later.map(({ target }) => target)) });
   const unseen: Shares = {};
   let lowest: Rung | null = null;
   for (const rung of rungs.filter((one) => sources.has(one))) {

@@ -324,6 +324,27 @@ test("what is too long to be asked is left out of what gates are refined on", as
   expect(told.at(-1)).toEqual([20, 20]);
 });
 
+test("where answers have to be the examples' own, none is read on that is much longer", async () => {
+  await service.ask("/v1/specializations", { name: "free", prompt: "Say a letter." });
+  const { object } = await service.store.resolve("main", "free");
+  const content = await service.store.read(object);
+  const examples = inputs.map((input, i) => ({ input, target: i === 3 ? "a longer one" : "a" }));
+  const [{ side: edge }] = [...sourcesOf().values()] as [EdgeSource];
+  const longestOf = async (scorer: "exact" | "json-equal") => {
+    const tokens: number[] = [];
+    await measure(
+      { content, object, inputs: examples, scorer, tenant: "main" },
+      {
+        ...{ edge, pair, secret: undefined, date: () => new Date(0) },
+        onAnswer: ({ completion_tokens }) => tokens.push(completion_tokens),
+      },
+    );
+    return Math.max(...tokens);
+  };
+  expect(await longestOf("exact")).toBe(16 + "a longer one".length);
+  expect(await longestOf("json-equal")).toBe(128); // white space in JSON may be long
+});
+
 test.each([
   ["neither examples nor inputs", { prompt }, "examples or inputs"],
   ["inputs that nothing says the answers of", { inputs }, "the prompt beside them"],

@@ -75,6 +75,10 @@ export function askedSha256({ inputs, prompt, reference, ...asked }: Omit<Measur
 /** Longest answer of a question that is measured. */
 export const answerTokens = 128;
 
+/** Where an answer has to be the target, one that is much longer than any is none: tokens of a byte each, and some for white space and marks. */
+export const tokensFor = (targets: readonly string[]): number =>
+  Math.min(answerTokens, 16 + Math.max(...targets.map(utf8Length)));
+
 /** Of an answer that is not held to its form: one that is longer than any label, in bytes, is none. */
 const freeTokens = (constraint: ConstraintSpec): number =>
   constraint.kind === "labels"
@@ -154,7 +158,9 @@ export async function measure(
   ]);
   const { constraint } = content;
   const asking = { sources, tenant, signal, turn, onAnswer };
-  const ask = askParty({ ...asking, constraint, maxTokens: answerTokens });
+  const targets = inputs.flatMap(({ target }) => target ?? []);
+  const isText = constraint === undefined && isLabelled && (scoredBy === "exact" || scoredBy === "normalized");
+  const ask = askParty({ ...asking, constraint, maxTokens: isText ? tokensFor(targets) : answerTokens });
   const free = constraint && {
     ask: askParty({ ...asking, constraint: undefined, maxTokens: freeTokens(constraint) }),
     keeps: keepsForm(constraint),
