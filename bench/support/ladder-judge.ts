@@ -52,7 +52,7 @@ export type Judge = {
 };
 
 const asked = { tenant: "ladder", signal: undefined } as const;
-const questionsAtOnce = 16;
+const questionsAtOnce = 32;
 const sum = (scores: readonly number[]): number => scores.reduce((all, score) => all + score, 0);
 
 /** Whether the answers so far, each of 0 or 1, decide if so many reach the threshold on average. */
@@ -96,7 +96,7 @@ export async function judge(
     ["prompted", { side: edge, prompt }],
   ]);
   const later = examples.slice(sizes.inputs + refine, sizes.inputs + refine + sizes.unseen);
-  const ask = askParty({ ...asked, sources, constraint, maxTokens: tokensFor(later.map(({ target }) => target)) });
+  const ask = askParty({ ...asked, sources, constraint, maxTokens: tokensFor(pair, later) });
   const unseen: Shares = {};
   let lowest: Rung | null = null;
   for (const rung of rungs.filter((one) => sources.has(one))) {

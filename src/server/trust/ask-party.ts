@@ -21,21 +21,24 @@ export type Asking = {
   readonly sources: ReadonlyMap<Party, Source>;
   readonly constraint: ConstraintSpec | undefined;
   readonly tenant: string;
-  readonly maxTokens: number;
+  /** Of the longest answer. */
+  readonly maxTokens: number | ((input: string) => number);
   readonly signal: AbortSignal | undefined;
   /** Waited for before each question. */
   readonly turn?: ((signal?: AbortSignal) => Promise<void>) | undefined;
   readonly onAnswer?: ((usage: Pick<Usage, "prompt_tokens" | "completion_tokens">) => void) | undefined;
 };
 
-export function askParty({ sources, constraint: spec, tenant, maxTokens, signal, turn, onAnswer }: Asking) {
+export function askParty({ sources, constraint: spec, tenant, maxTokens: most, signal, turn, onAnswer }: Asking) {
+  const mostOf = typeof most === "number" ? () => most : most;
+
   async function askCloud({ cloud, prompt }: CloudSource, input: string): Promise<Told> {
     await turn?.(signal);
     const { text, finish, usage, ms } = await cloud.answer({
       conversation: { prompt, history: [], input },
       constraint: spec,
       sampled: {},
-      maxTokens,
+      maxTokens: mostOf(input),
       logprobs: undefined,
       tenant,
       deadline: undefined,
@@ -61,7 +64,7 @@ export function askParty({ sources, constraint: spec, tenant, maxTokens, signal,
       prefixTokens,
       tenant,
       tokenizer: texts.tokenizer,
-      maxTokens: Math.max(0, Math.min(maxTokens, engine.capacity - ids.length + 1)),
+      maxTokens: Math.max(0, Math.min(mostOf(input), engine.capacity - ids.length + 1)),
       signal,
       onToken: ({ logits }) => {
         if (isFirst) first = logits;

@@ -11,7 +11,7 @@ import type { ScorerName } from "../../eval/scorers/table.ts";
 import { gateValues } from "../../pair/gated-edge.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import { encodeSpecialization, type Specialization } from "../../pair/specialization.ts";
-import type { Example } from "../../text/prompt.ts";
+import { type Example, encodeTarget } from "../../text/prompt.ts";
 import type { CloudSide, Side } from "../sides.ts";
 import { type Asking, askParty, type Source, shuffledGates } from "./ask-party.ts";
 import { fitting, patient } from "./asking.ts";
@@ -75,9 +75,18 @@ export function askedSha256({ inputs, prompt, reference, ...asked }: Omit<Measur
 /** Longest answer of a question that is measured. */
 export const answerTokens = 128;
 
-/** Where an answer has to be the target, one that is much longer than any is none: tokens of a byte each, and some for white space and marks. */
-export const tokensFor = (targets: readonly string[]): number =>
-  Math.min(answerTokens, 16 + Math.max(...targets.map(utf8Length)));
+/** Where an answer has to be the target, one of more than twice its tokens, and a few for white space and marks, is none. */
+export function tokensFor(
+  { tokenizer, layout }: Pick<EdgePair, "tokenizer" | "layout">,
+  examples: readonly Measured[],
+): (input: string) => number {
+  const longest = new Map<string, number>();
+  for (const { input, target = "" } of examples) {
+    const tokens = encodeTarget(tokenizer, layout, target).length;
+    longest.set(input, Math.max(tokens, longest.get(input) ?? 0));
+  }
+  return (input) => Math.min(answerTokens, 16 + 2 * longest.get(input)!);
+}
 
 /** Of an answer that is not held to its form: one that is longer than any label, in bytes, is none. */
 const freeTokens = (constraint: ConstraintSpec): number =>
@@ -158,9 +167,8 @@ export async function measure(
   ]);
   const { constraint } = content;
   const asking = { sources, tenant, signal, turn, onAnswer };
-  const targets = inputs.flatMap(({ target }) => target ?? []);
   const isText = constraint === undefined && isLabelled && (scoredBy === "exact" || scoredBy === "normalized");
-  const ask = askParty({ ...asking, constraint, maxTokens: isText ? tokensFor(targets) : answerTokens });
+  const ask = askParty({ ...asking, constraint, maxTokens: isText ? tokensFor(pair, inputs) : answerTokens });
   const free = constraint && {
     ask: askParty({ ...asking, constraint: undefined, maxTokens: freeTokens(constraint) }),
     keeps: keepsForm(constraint),
