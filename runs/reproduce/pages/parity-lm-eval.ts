@@ -120,7 +120,7 @@ export async function parityPage(context: Context): Promise<Page> {
       ),
       `Demanded: the same choice on at least ${100 * demanded.same} % of the items, accuracies within ${demanded.points} points. ${missed.length === 0 ? "Met by every row." : `Not met by: ${missed.map(({ name, count }) => `${name}, ${count} shots`).join("; ")}.`}`,
       ...(left.length === 0 ? [] : [`Not run yet: ${left.join(", ")}.`]),
-      "Where likelihoods differ by more than rounding, tokens differ: transformers reads a GGUF file's `smollm` tokenizer without its splitting of digits, which shows where several spaces stand before a digit (2 of PIQA's 60 items). `lm_eval_answers.py` puts that back since; the harness's rows above were asked before, until they are asked again.",
+      "Where likelihoods differ by more than rounding, tokens differ: transformers reads a GGUF file's `smollm` tokenizer without its splitting of digits, which shows where several spaces stand before a digit (2 of PIQA's 60 items). `lm_eval_answers.py` puts that back.",
       "The examples are five fixed ones, the same for each item: the harness's `first_n` sampler.",
     ),
   };
