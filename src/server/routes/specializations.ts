@@ -14,6 +14,7 @@ import { diffSpecializations } from "../store/diff.ts";
 import { notFoundIfNoName, requireName } from "../store/names.ts";
 import type { StoredName } from "../store/store.ts";
 import { diffCertificates } from "../trust/certificate-diff.ts";
+import { checkAsked } from "../trust/measure.ts";
 import { within } from "../within.ts";
 import { beginUnlessKnown, inputsOf, measurementOf } from "./certificates.ts";
 
@@ -73,6 +74,8 @@ export async function make(c: RouteContext, services: Services): Promise<Respons
   const { caller } = c.var;
   const { tenant } = caller;
   const constraint = constraintOf(prompt, options);
+  // Before the cloud model reads the prompt in vain.
+  if (inputs) checkAsked({ ...asked, inputs, prompt: text, reference: services.reference, constraint });
   const { truncate } = options;
   /** The same question has the same answer, for as long as the same reads the prompts. */
   async function keyOf(signal: AbortSignal): Promise<string | undefined> {

@@ -106,3 +106,13 @@ test.each([
   expect([status, JSON.stringify(body)]).toEqual([400, expect.stringContaining(why)]);
   expect((await service.ask("/v1/specializations/refused")).status).toBe(404);
 });
+
+test("a certificate is refused before the cloud model reads anything", async () => {
+  const tooLong = { prompt: "again ".repeat(10_000) };
+  expect(await make("long", { examples }, tooLong)).toMatchObject({
+    status: 400,
+    body: { error: { code: "E_PROMPT" } },
+  });
+  const { status, body } = await make("long", { examples, threshold: 0.9 }, tooLong);
+  expect([status, JSON.stringify(body)]).toEqual([400, expect.stringContaining("at least 20")]);
+});

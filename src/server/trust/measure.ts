@@ -97,9 +97,25 @@ const freeTokens = (constraint: ConstraintSpec): number =>
 /** Throws E_USAGE for what does not fit together, before anything is asked. */
 export function checkMeasurement(
   name: string,
-  { content, object, inputs, prompt, scorer, threshold, reference, refine = 0, fallback = false }: Measurement,
+  measurement: Measurement,
   { secret }: Pick<MeasuringWith, "secret">,
 ): void {
+  const { content, prompt } = measurement;
+  checkAsked({ ...measurement, constraint: content.constraint });
+  requirePromptOf(name, content, prompt, secret);
+}
+
+/** The part of it that can be told before there is a content, of which the constraint alone counts. */
+export function checkAsked({
+  constraint,
+  inputs,
+  prompt,
+  scorer,
+  threshold,
+  reference,
+  refine = 0,
+  fallback = false,
+}: Omit<Measurement, "content" | "object" | "tenant"> & { readonly constraint: ConstraintSpec | undefined }): void {
   if (scorer !== undefined) requireReading(scorer);
   if (refine > 0 && (threshold === undefined || refine < certifyLimits.refineLeast))
     throw new AppError(
@@ -108,7 +124,7 @@ export function checkMeasurement(
     );
   if (threshold !== undefined) {
     const beside = refine === 0 ? "" : ` beside ${refine} to refine gates on, each input counted once`;
-    requireVerdict(drawInputs({ inputs, refine, object }).measured.length, beside);
+    requireVerdict(drawInputs({ inputs, refine, object: "" }).measured.length, beside); // as many of any object
   }
   if (fallback && (prompt === undefined || threshold === undefined))
     throw new AppError("E_USAGE", "fallback: expected the prompt and a threshold beside it");
@@ -117,7 +133,6 @@ export function checkMeasurement(
       "E_USAGE",
       "fallback: expected labelled examples or a reference model; the prompt always agrees with itself",
     );
-  const { constraint } = content;
   const unknown = constraint?.kind === "labels" ? inputs.find((one) => isNoLabel(one, constraint.labels)) : undefined;
   if (unknown !== undefined)
     throw new AppError(
@@ -126,7 +141,6 @@ export function checkMeasurement(
     );
   if (prompt === undefined && inputs.some(({ target }) => target === undefined))
     throw new AppError("E_USAGE", "inputs: expected the prompt beside them, which says what is right; found none");
-  requirePromptOf(name, content, prompt, secret);
 }
 
 /** Throws E_USAGE for a prompt that is not the one that a name stands for; an anonymous one takes the caller's word. */
