@@ -22,17 +22,17 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-async function make(name: string, certificate: unknown, more: object = {}) {
-  const response = await service.ask("/v1/specializations", {
+async function make(name: string, certificate: unknown, more: object = {}, asked: TinyService = service) {
+  const response = await asked.ask("/v1/specializations", {
     ...{ name, prompt, options: { labels }, certificate },
     ...more,
   });
   const body = (await response.json()) as Record<string, unknown>;
   return { status: response.status, body };
 }
-async function ended(name: string): Promise<Certificate> {
+async function ended(name: string, asked: TinyService = service): Promise<Certificate> {
   for (;;) {
-    const response = await service.ask(`/v1/specializations/${name}/certificate`);
+    const response = await asked.ask(`/v1/specializations/${name}/certificate`);
     const found = (await response.json()) as { status: string; certificate: Certificate };
     if (found.status !== "running") return found.certificate;
     await new Promise((done) => setImmediate(done));
@@ -84,15 +84,26 @@ test("examples that a name is made of are shown to the prompted model too", asyn
 });
 
 test("one after the other: what waits says so", async () => {
-  const many = { inputs: Array.from({ length: 30 }, (_, i) => `message ${i}`) };
-  await make("first", many, { prompt: "Shout." });
-  const second = await make("second", many, { prompt: "Whisper." });
+  let release!: () => void;
+  const released = new Promise<void>((done) => {
+    release = done;
+  });
+  const ask = async () => {
+    await released;
+    return "a";
+  };
+  await using waiting = await openTinyService(await openTinyPair(), { reference: { model: "strong", ask } });
+  const certificate = { inputs: Array.from({ length: 4 }, (_, i) => `message ${i}`) };
+  await make("first", certificate, { prompt: "Shout." }, waiting);
+  const whisper = { prompt: "Whisper." };
+  const second = await make("second", certificate, whisper, waiting);
   expect(second).toMatchObject({ status: 201, body: { certificate: { status: "running", before: 1 } } });
-  const again = await make("second", many, { prompt: "Whisper." });
+  const again = await make("second", certificate, whisper, waiting);
   expect(again).toMatchObject({ status: 200, body: { certificate: { status: "running" } } });
-  const other = await make("second", { inputs: ["another"] }, { prompt: "Whisper." });
+  const other = await make("second", { inputs: ["another"] }, whisper, waiting);
   expect(other).toMatchObject({ status: 429 }); // something else is asked for while the first waits
-  expect((await ended("second")).inputs).toBe(30);
+  release();
+  expect((await ended("second", waiting)).inputs).toBe(4);
 });
 
 test.each([
