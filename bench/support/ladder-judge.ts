@@ -57,7 +57,7 @@ const sum = (scores: readonly number[]): number => scores.reduce((all, score) =>
 
 /** Whether the answers so far, each of 0 or 1, decide if so many reach the threshold on average. */
 export const isDecided = (scores: readonly number[], count: number, threshold: number): boolean =>
-  sum(scores) >= threshold * count || sum(scores) + count - scores.length < threshold * count;
+  sum(scores) / count >= threshold || (sum(scores) + count - scores.length) / count < threshold;
 
 /** The cloud model is left out: of the shipped pair it is the edge model itself, and would answer as the rung below does. */
 export async function judge(
@@ -96,7 +96,7 @@ export async function judge(
     ["prompted", { side: edge, prompt }],
   ]);
   const later = examples.slice(sizes.inputs + refine, sizes.inputs + refine + sizes.unseen);
-  const ask = askParty({ ...asked, sources, constraint, maxTokens: tokensFor(pair, later) });
+  const ask = askParty({ ...asked, sources, constraint, maxTokens: tokensFor(later) });
   const unseen: Shares = {};
   let lowest: Rung | null = null;
   for (const rung of rungs.filter((one) => sources.has(one))) {
@@ -109,7 +109,7 @@ export async function judge(
       });
     }
     unseen[rung] = mean(scores);
-    if (sum(scores) >= threshold * later.length) lowest = rung;
+    if (sum(scores) / later.length >= threshold) lowest = rung;
     if (lowest !== null || rung === choice) break;
   }
   const measured: Shares = {};

@@ -70,7 +70,7 @@ export async function answersOf(wanted: Readonly<Record<string, Wanted>>, contex
     return Array.from({ length: seedsOf(one, context) }, (_, i) => ({ arm, ...variant, seed: i + 1 }));
   });
   const isThere = (variant: Variant) => context.noTraining !== true || isTrainedVariant(variant, context);
-  // First seeds first: what is stopped has then one of every arm.
+  // First seeds first, so that what is stopped has one run of every arm.
   const there = variants.filter(isThere).sort((a, b) => a.seed - b.seed);
   const missing = variants.filter((variant) => !isThere(variant)).map(shownRun);
   if (there.length === 0)

@@ -30,7 +30,7 @@ import { table14Page } from "./pages/table14.ts";
 import { s1SheetPage, termsPage, written } from "./pages/text.ts";
 import type { Row } from "./row.ts";
 
-/** Trainings that several items share, on SmolLM2-135M: steps × seeds of `--budget hours`, and hours of two quiet cores. */
+/** Trainings that several items share, on SmolLM2-135M: steps × seeds as ablations train them with `--budget hours`, and hours of two quiet cores. */
 const runs = {
   G0: "the generator in the paper's configuration (150 steps × 3 seeds, 0.8 h)",
   GA: "the same without a balance loss (150 × 3, 0.8 h)",

@@ -32,7 +32,7 @@ import { generatorOf } from "../trained-pair.ts";
 
 type AllWanted = Readonly<Record<string, Wanted>>;
 
-/** Arms of one seed whatever the budget; those that the documents compare over seeds are trained with as many as it has. */
+/** Arms of one seed whatever the budget; those that the documents compare over seeds are trained with several. */
 const once = (all: Readonly<Record<string, Keys>>): AllWanted =>
   Object.fromEntries(Object.entries(all).map(([name, keys]) => [name, { keys }]));
 const repeated = (all: Readonly<Record<string, Keys>>): AllWanted =>

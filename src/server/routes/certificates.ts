@@ -80,12 +80,16 @@ export async function beginUnlessKnown(
   const { tenant } = caller;
   const { object } = measurement;
   const asked = askedSha256(measurement);
-  const known = await store.certificate(tenant, object);
-  const state = certifications.state(tenant, object); // asked for behind it: the same may have begun meanwhile
-  const isRunning = state?.status === "running";
-  if (isRunning && certifications.asked(tenant, object) === asked) return state;
-  if (!isRunning && known?.askedSha256 === asked) return { status: "done" };
-  return beginMeasuring(services, caller, measurement);
+  for (;;) {
+    const before = certifications.state(tenant, object)?.status;
+    const known = await store.certificate(tenant, object);
+    const state = certifications.state(tenant, object);
+    if (state?.status !== before) continue; // the same has begun or ended meanwhile
+    const isRunning = state?.status === "running";
+    if (isRunning && certifications.asked(tenant, object) === asked) return state;
+    if (!isRunning && known?.askedSha256 === asked) return { status: "done" };
+    return beginMeasuring(services, caller, measurement);
+  }
 }
 
 /** What is known: how far it is, that it failed, or the certificate; an earlier one beside the first two. */

@@ -21,7 +21,7 @@ export type Asking = {
   readonly sources: ReadonlyMap<Party, Source>;
   readonly constraint: ConstraintSpec | undefined;
   readonly tenant: string;
-  /** Of the longest answer. */
+  /** Tokens that an answer has at most; perhaps another number for each input. */
   readonly maxTokens: number | ((input: string) => number);
   readonly signal: AbortSignal | undefined;
   /** Waited for before each question. */

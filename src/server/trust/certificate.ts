@@ -37,7 +37,7 @@ const PartyResult = z.object({
   /** Certificates from before this was measured are without it. */
   kept: z
     .strictObject({
-      /** The share of answers that ended by themselves. Under a constraint they have its form then. */
+      /** The share of answers that ended by themselves, before they were cut off. Under a constraint they have its form then. */
       ended: Mean,
       /** Of `freeInputs` asked without the constraint: the share of answers that have its form all the same. */
       free: Mean.optional(),

@@ -7,7 +7,6 @@ import { labelsSpec } from "../../constraint/spec.ts";
 import { createAnswerer } from "../../pair/answer.ts";
 import { gateValues } from "../../pair/gated-edge.ts";
 import type { Pair } from "../../pair/pair-file.ts";
-import { encodeTarget } from "../../text/prompt.ts";
 import { CertificateAnswer } from "../api/answer-schemas.ts";
 import { createConstraintCache } from "../api/constraints.ts";
 import { createPlainEngine } from "../engine/engine.ts";
@@ -16,7 +15,7 @@ import { createService } from "../service.ts";
 import { askParty, type EdgeSource, type Source } from "./ask-party.ts";
 import type { Certificate, Party } from "./certificate.ts";
 import { certifyLimits } from "./certify.ts";
-import { drawInputs, measure } from "./measure.ts";
+import { drawInputs, measure, tokensFor } from "./measure.ts";
 import { type ReferenceModel, referenceModel } from "./reference.ts";
 
 const prompt = "Say what the customer wants.";
@@ -342,8 +341,17 @@ test("where answers have to be the examples' own, none is read on that is much l
     );
     return Math.max(...tokens);
   };
-  expect(await longestOf("exact")).toBe(16 + 2 * encodeTarget(pair.tokenizer, pair.layout, "a").length);
+  expect(await longestOf("exact")).toBe(16 + 1);
   expect(await longestOf("json-equal")).toBe(128); // white space in JSON may be long
+});
+
+test("an answer may have as many tokens as its longest target has bytes, and a few more", () => {
+  const most = tokensFor([
+    { input: "a", target: "né" },
+    { input: "a", target: "x" },
+    { input: "b", target: "y".repeat(500) },
+  ]);
+  expect([most("a"), most("b")]).toEqual([16 + 3, 128]);
 });
 
 test.each([

@@ -93,16 +93,19 @@ test("one after the other: what waits says so", async () => {
     return "a";
   };
   await using waiting = await openTinyService(await openTinyPair(), { reference: { model: "strong", ask } });
-  const certificate = { inputs: Array.from({ length: 4 }, (_, i) => `message ${i}`) };
-  await make("first", certificate, { prompt: "Shout." }, waiting);
-  const whisper = { prompt: "Whisper." };
-  const second = await make("second", certificate, whisper, waiting);
-  expect(second).toMatchObject({ status: 201, body: { certificate: { status: "running", before: 1 } } });
-  const again = await make("second", certificate, whisper, waiting);
-  expect(again).toMatchObject({ status: 200, body: { certificate: { status: "running" } } });
-  const other = await make("second", { inputs: ["another"] }, whisper, waiting);
-  expect(other).toMatchObject({ status: 429 }); // something else is asked for while the first waits
-  release();
+  try {
+    const certificate = { inputs: Array.from({ length: 4 }, (_, i) => `message ${i}`) };
+    await make("first", certificate, { prompt: "Shout." }, waiting);
+    const whisper = { prompt: "Whisper." };
+    const second = await make("second", certificate, whisper, waiting);
+    expect(second).toMatchObject({ status: 201, body: { certificate: { status: "running", before: 1 } } });
+    const again = await make("second", certificate, whisper, waiting);
+    expect(again).toMatchObject({ status: 200, body: { certificate: { status: "running" } } });
+    const other = await make("second", { inputs: ["another"] }, whisper, waiting);
+    expect(other).toMatchObject({ status: 429 }); // something else is asked for while the first waits
+  } finally {
+    release();
+  }
   expect((await ended("second", waiting)).inputs).toBe(4);
 });
 

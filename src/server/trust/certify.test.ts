@@ -94,6 +94,20 @@ test("rules kept: answers that ended by themselves, and those that have the form
   expect([unheld.parties.base.kept!.free, unheld.freeInputs]).toEqual([undefined, undefined]);
 });
 
+test("where an answer has to end, the right beginning of one that did not is wrong, whatever the scorer ignores", async () => {
+  const { ask } = answersBelow({ specialized: 40 });
+  const cutOff = async (party: Party, input: string): Promise<Told> => ({
+    ...(await ask(party, input)),
+    text: "Right!",
+    finish: "length",
+  });
+  const shareOf = async (mustEnd: boolean) => {
+    const found = await certify(inputs, { ...options, scorer: "normalized", ask: cutOff, mustEnd });
+    return found.parties.specialized.score.mean;
+  };
+  expect([await shareOf(false), await shareOf(true)]).toEqual([1, 0]);
+});
+
 test("a rung is sure where the lower end of its interval reaches the threshold too; its mean decides", async () => {
   const { ask } = answersBelow({ specialized: 40, prompted: 30 });
   const at = (threshold: number) => certify(inputs, { ...options, ask, threshold });

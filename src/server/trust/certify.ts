@@ -27,6 +27,8 @@ export type CertifyOptions = {
    */
   readonly refer?: ((input: string) => Promise<string | undefined>) | undefined;
   readonly scorer: ScorerName;
+  /** Whether an answer that did not end is wrong, whatever the scorer makes of its beginning. */
+  readonly mustEnd?: boolean;
   readonly threshold?: number | undefined;
   /** Makes what a rung answers by that was not asked yet. Called from the cheapest on, while none scores the threshold. Returns why it cannot. */
   readonly climb?: ((rung: Rung) => Promise<string | undefined>) | undefined;
@@ -193,13 +195,13 @@ async function climbed(
 }
 
 /** How a rung answers each row; or why the cloud model did not answer all of them. */
-async function answersOf(rung: Rung, rows: readonly Row[], { ask, scorer, signal }: CertifyOptions) {
+async function answersOf(rung: Rung, rows: readonly Row[], { ask, scorer, mustEnd = false, signal }: CertifyOptions) {
   const found: Scored[] = [];
   try {
     await atOnce(rows, certifyLimits.atOnce, async ({ input, target }, at) => {
       requireRunning(signal, "certificate: interrupted");
       const told = await fitting(() => ask(rung, input));
-      found[at] = await scored(told, target, scorer);
+      found[at] = await scored(told, target, { scorer, mustEnd });
     });
   } catch (error) {
     if (isOfCloud(rung, error)) return error.message;
@@ -211,9 +213,14 @@ async function answersOf(rung: Rung, rows: readonly Row[], { ask, scorer, signal
 /** An answer of a party, which scores 0 without tokens where the input did not fit. */
 type Scored = { readonly score: number; readonly inputTokens: number | undefined; readonly isEnded: boolean };
 
-async function scored(told: Told | undefined, target: string, scorer: ScorerName): Promise<Scored> {
+async function scored(
+  told: Told | undefined,
+  target: string,
+  { scorer, mustEnd = false }: Pick<CertifyOptions, "scorer" | "mustEnd">,
+): Promise<Scored> {
   if (told === undefined) return { score: 0, inputTokens: undefined, isEnded: false };
   const { text: answer, finish, inputTokens } = told;
+  if (mustEnd && finish === "length") return { score: 0, inputTokens, isEnded: false };
   const { scores } = await scoreLine({ target, answer, finish }, [scorer]);
   return { score: scores[scorer]!.score, inputTokens, isEnded: finish === "stop" };
 }
@@ -228,7 +235,7 @@ type Row = {
 async function rowOf(
   { input, target: known }: Measured,
   asked: readonly Party[],
-  { ask, refer, scorer }: CertifyOptions,
+  { ask, refer, scorer, mustEnd = false }: CertifyOptions,
 ): Promise<Row | undefined> {
   const answers = await Promise.all(
     asked.map(async (party) => [party, await fitting(() => ask(party, input))] as const),
@@ -237,7 +244,7 @@ async function rowOf(
   const target = known ?? (refer === undefined ? told.prompted?.text : await refer(input));
   if (target === undefined) return undefined;
   const found = await Promise.all(
-    answers.map(async ([party, answer]) => [party, await scored(answer, target, scorer)] as const),
+    answers.map(async ([party, answer]) => [party, await scored(answer, target, { scorer, mustEnd })] as const),
   );
   const { prompted, specialized } = told;
   return {

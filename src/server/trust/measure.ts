@@ -11,7 +11,7 @@ import type { ScorerName } from "../../eval/scorers/table.ts";
 import { gateValues } from "../../pair/gated-edge.ts";
 import type { EdgePair } from "../../pair/pair.ts";
 import { encodeSpecialization, type Specialization } from "../../pair/specialization.ts";
-import { type Example, encodeTarget } from "../../text/prompt.ts";
+import type { Example } from "../../text/prompt.ts";
 import type { CloudSide, Side } from "../sides.ts";
 import { type Asking, askParty, type Source, shuffledGates } from "./ask-party.ts";
 import { fitting, patient } from "./asking.ts";
@@ -75,17 +75,12 @@ export function askedSha256({ inputs, prompt, reference, ...asked }: Omit<Measur
 /** Longest answer of a question that is measured. */
 export const answerTokens = 128;
 
-/** Where an answer has to be the target, one of more than twice its tokens, and a few for white space and marks, is none. */
-export function tokensFor(
-  { tokenizer, layout }: Pick<EdgePair, "tokenizer" | "layout">,
-  examples: readonly Measured[],
-): (input: string) => number {
+/** An answer that has to be the target has no more tokens than bytes, whoever writes it; a few more for white space, marks and the end. */
+export function tokensFor(examples: readonly Measured[]): (input: string) => number {
   const longest = new Map<string, number>();
-  for (const { input, target = "" } of examples) {
-    const tokens = encodeTarget(tokenizer, layout, target).length;
-    longest.set(input, Math.max(tokens, longest.get(input) ?? 0));
-  }
-  return (input) => Math.min(answerTokens, 16 + 2 * longest.get(input)!);
+  for (const { input, target = "" } of examples)
+    longest.set(input, Math.max(utf8Length(target), longest.get(input) ?? 0));
+  return (input) => Math.min(answerTokens, 16 + longest.get(input)!);
 }
 
 /** Of an answer that is not held to its form: one that is longer than any label, in bytes, is none. */
@@ -105,7 +100,7 @@ export function checkMeasurement(
   requirePromptOf(name, content, prompt, secret);
 }
 
-/** The part of it that can be told before there is a content, of which the constraint alone counts. */
+/** What can be refused before there is a content: of that it needs the constraint alone. */
 export function checkAsked({
   constraint,
   inputs,
@@ -124,7 +119,8 @@ export function checkAsked({
     );
   if (threshold !== undefined) {
     const beside = refine === 0 ? "" : ` beside ${refine} to refine gates on, each input counted once`;
-    requireVerdict(drawInputs({ inputs, refine, object: "" }).measured.length, beside); // as many of any object
+    const count = refine === 0 ? inputs.length : new Set(inputs.map(({ input }) => input)).size - refine;
+    requireVerdict(Math.max(0, count), beside);
   }
   if (fallback && (prompt === undefined || threshold === undefined))
     throw new AppError("E_USAGE", "fallback: expected the prompt and a threshold beside it");
@@ -182,7 +178,7 @@ export async function measure(
   const { constraint } = content;
   const asking = { sources, tenant, signal, turn, onAnswer };
   const isText = constraint === undefined && isLabelled && (scoredBy === "exact" || scoredBy === "normalized");
-  const ask = askParty({ ...asking, constraint, maxTokens: isText ? tokensFor(pair, inputs) : answerTokens });
+  const ask = askParty({ ...asking, constraint, maxTokens: isText ? tokensFor(inputs) : answerTokens });
   const free = constraint && {
     ask: askParty({ ...asking, constraint: undefined, maxTokens: freeTokens(constraint) }),
     keeps: keepsForm(constraint),
@@ -249,6 +245,7 @@ export async function measure(
     isPrompted: prompt !== undefined,
     refer,
     scorer: scoredBy,
+    mustEnd: isText,
     threshold,
     climb: (rung) => steps[rung](),
     rng: createRng(`certificate ${object}`),
