@@ -123,7 +123,7 @@ test("no balance loss, the paper's coefficient, both routers and both generation
     return /expected (.*) trained, found none/.exec(message)![1]!.split("; ");
   };
   for (const { budget, steps } of [
-    { budget: "hours", steps: 150 },
+    { budget: "hours", steps: 75 },
     { budget: "full", steps: 400 },
   ] as const) {
     const of = (name: string, seeds: number) => Array.from({ length: seeds }, (_, i) => `${name}-${steps}-${i + 1}`);

@@ -18,7 +18,7 @@ export type Wanted = {
 };
 
 export type TrainedAnswers = {
-  /** Their methods are called by steps and seed: "lora-5shot (150 steps, seed 1)". */
+  /** Their methods are called by steps and seed: "lora-5shot (75 steps, seed 1)". */
   readonly lines: readonly LogLine[];
   /** What is left out, by the names of `runs/reasoning`. */
   readonly missing: readonly string[];

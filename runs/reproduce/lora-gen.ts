@@ -32,15 +32,15 @@ import type { Row } from "./row.ts";
 
 /** Trainings that several items share, on SmolLM2-135M: steps × seeds as ablations train them with `--budget hours`, and hours of two quiet cores. */
 const runs = {
-  G0: "the generator in the paper's configuration (150 steps × 3 seeds, 0.8 h)",
-  GA: "the same without a balance loss (150 × 3, 0.8 h)",
-  GG: "the same with Gumbel's router (150 × 3, 0.8 h)",
-  GD: "the direct generator (150 × 3, 0.8 h)",
-  GS: "short generators: experts, coefficients, no BatchNorm, abstracted instructions (150 × 1 each, 2.4 h)",
-  GX: "short generators: kept experts, rank, a pool or a router per layer (150 × 1 each, 1.3 h)",
-  B: "LoRA over all seen tasks, LoRAMoE, MixLoRA (150 steps each, 0.9 h)",
-  P: "soft compressors: gist, AutoCompressors, ICAE and 500x (100 steps each, 0.9 h)",
-  H: "per-task LoRAs for LoraHub, prefix tuning (100 steps each, 0.6 h)",
+  G0: "the generator in the paper's configuration (75 steps × 3 seeds, 0.4 h)",
+  GA: "the same without a balance loss (75 × 3, 0.4 h)",
+  GG: "the same with Gumbel's router (75 × 3, 0.4 h)",
+  GD: "the direct generator (75 × 3, 0.4 h)",
+  GS: "short generators: experts, coefficients, no BatchNorm, abstracted instructions (75 × 1 each, 1.2 h)",
+  GX: "short generators: kept experts, rank, a pool or a router per layer (75 × 1 each, 0.7 h)",
+  B: "LoRA over all seen tasks, LoRAMoE, MixLoRA (75 steps each, 0.6 h)",
+  P: "soft compressors: gist, AutoCompressors, ICAE and 500x (75 steps each, 0.7 h)",
+  H: "per-task LoRAs for LoraHub, prefix tuning (50 steps each, 0.3 h)",
 } as const;
 
 const needs = (...names: readonly (keyof typeof runs)[]): string => names.map((name) => runs[name]).join("; ");

@@ -27,7 +27,7 @@ const specialised = ["specialized-general", "specialized", "specialized-5shot"];
 /** The paper's configuration under each prompt, and the rivals as table 2 asks them. */
 const wanted: readonly Wanted[] = [...rivals(5), { of: "generator", forms: specialised }];
 
-/** "specialized" of "specialized (G0, 150 steps, seed 1)". */
+/** "specialized" of "specialized (G0, 75 steps, seed 1)". */
 const formOf = (method: string): string => method.replace(/ \(.*\)$/, "");
 
 export async function generalPromptPage(context: Context): Promise<Page> {
