@@ -6,13 +6,14 @@ import { createRng } from "../src/base/rng.ts";
 import { createSpecializer, type Specializer } from "../src/pair/specialize.ts";
 import { createConstraintCache } from "../src/server/api/constraints.ts";
 import { createEngine } from "../src/server/engine/engine.ts";
+import type { Rung } from "../src/server/trust/certificate.ts";
 import { certifyLimits } from "../src/server/trust/certify.ts";
 import { type LeakReport, leakLimits, leakReport, plantedPrompts } from "../src/server/trust/leak-check.ts";
 import { answerTokens } from "../src/server/trust/measure.ts";
 import { atLeast, atMost, type Bench, type BenchOptions } from "./support/bench.ts";
 import { benchPair } from "./support/bench-pair.ts";
 import { kept } from "./support/kept.ts";
-import { type Judged, judge, type LadderSizes } from "./support/ladder-judge.ts";
+import { type Judged, judge, judging, type LadderSizes } from "./support/ladder-judge.ts";
 import { ladderPrompts } from "./support/ladder-prompts.ts";
 import { projectRoot } from "./support/machine.ts";
 
@@ -50,7 +51,7 @@ export const ladder: Bench = {
     const rows: Judged[] = [];
     for (const given of prompts) {
       const { name, prompt, examples } = given;
-      const key = { made, name, prompt, examples: sha256(JSON.stringify(examples)), answerTokens, ...judged };
+      const key = { judging, made, name, prompt, examples: sha256(JSON.stringify(examples)), answerTokens, ...judged };
       const row = await kept(folder, key, () => judge({ pair, edge, specializer, threads }, given, judged));
       rows.push(row);
       log(`${rows.length}/${prompts.length} ${describe(row)}`);
@@ -92,12 +93,13 @@ function shareOf(rows: readonly Judged[], kind: Judged["kind"]): number {
 /** Where no rung passes, to choose none is right, and easily so: such prompts are counted apart too. */
 const passes = ({ lowest }: Judged): boolean => lowest !== null;
 
-const percent = (share: number | undefined): string => (share === undefined ? "–" : `${(100 * share).toFixed(1)} %`);
+const percent = (share = 0): string => `${(100 * share).toFixed(1)} %`;
 
-function describe({ kind, name, choice, lowest, measured, unseen, unlike, seconds }: Judged): string {
-  const shares = Object.entries(measured).map(
-    ([rung, share]) => `${rung} ${percent(share)} (unseen ${percent(unseen[rung as keyof typeof unseen])})`,
-  );
+function describe({ kind, name, choice, lowest, measured, unseen, unseenAsked, unlike, seconds }: Judged): string {
+  const shares = (Object.entries(measured) as [Rung, number][]).map(([rung, share]) => {
+    const asked = unseenAsked[rung];
+    return `${rung} ${percent(share)} (unseen ${asked === undefined ? "–" : `${percent(unseen[rung])} of ${asked}`})`;
+  });
   return `${kind} ${name}${unlike ? " (warned of)" : ""}: choice ${choice ?? "none"}, on unseen inputs ${lowest ?? "none"}; ${shares.join(", ")}; ${seconds.toFixed(0)} s`;
 }
 

@@ -53,6 +53,7 @@ test("a choice is right where the rung passes on unseen inputs too, and wrong wh
   const right = await judged((answer) => answer);
   expect(right).toMatchObject({ choice: "specialized", lowest: "specialized", agrees: true });
   expect(right.unseen).toEqual({ specialized: 1 }); // no higher rung has to be asked
+  expect(right.unseenAsked).toEqual({ specialized: sizes.unseen });
   const wrong = await judged((answer, i) => (isUnseen(i) ? other(answer) : answer));
   expect(wrong).toMatchObject({ choice: "specialized", lowest: null, agrees: false, unseen: { specialized: 0 } });
 });

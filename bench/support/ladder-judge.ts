@@ -27,6 +27,9 @@ export type LadderSizes = {
 
 type Shares = Partial<Record<Rung, number>>;
 
+/** Goes up with each change of how a prompt is judged, here or in a certificate: what an older one judged is judged again. */
+export const judging = 2;
+
 export type Judged = {
   readonly name: string;
   readonly kind: LadderPrompt["kind"];
@@ -41,6 +44,8 @@ export type Judged = {
   readonly measured: Shares;
   /** From the lowest on, up to the first that passes, or to the choice; of so many inputs as decide whether it passes on all. */
   readonly unseen: Shares;
+  /** How many inputs each share of `unseen` is of. */
+  readonly unseenAsked: Partial<Record<Rung, number>>;
   readonly seconds: number;
 };
 
@@ -98,6 +103,7 @@ export async function judge(
   const later = examples.slice(sizes.inputs + refine, sizes.inputs + refine + sizes.unseen);
   const ask = askParty({ ...asked, sources, constraint, maxTokens: tokensFor(later) });
   const unseen: Shares = {};
+  const unseenAsked: Judged["unseenAsked"] = {};
   let lowest: Rung | null = null;
   for (const rung of rungs.filter((one) => sources.has(one))) {
     const scores: number[] = [];
@@ -109,6 +115,7 @@ export async function judge(
       });
     }
     unseen[rung] = mean(scores);
+    unseenAsked[rung] = scores.length;
     if (sum(scores) / later.length >= threshold) lowest = rung;
     if (lowest !== null || rung === choice) break;
   }
@@ -120,6 +127,6 @@ export async function judge(
   const { name, kind } = given;
   return {
     ...{ name, kind, prompt, unlike: content.unlike ?? false, choice, lowest, agrees: lowest === choice },
-    ...{ measured, unseen, seconds: (performance.now() - from) / 1000 },
+    ...{ measured, unseen, unseenAsked, seconds: (performance.now() - from) / 1000 },
   };
 }
