@@ -6,7 +6,14 @@ import { createRng } from "../../base/rng.ts";
 import { loadPair } from "../../pair/pair-file.ts";
 import { createSpecializer } from "../../pair/specialize.ts";
 import type { Attack } from "../../server/trust/attacker.ts";
-import { canaries, type LeakReport, leakLimits, leakReport, plantedPrompts } from "../../server/trust/leak-check.ts";
+import {
+  type Coarser,
+  canaries,
+  type LeakReport,
+  leakLimits,
+  leakReport,
+  plantedPrompts,
+} from "../../server/trust/leak-check.ts";
 import type { CliContext } from "../context.ts";
 import { percent } from "../format.ts";
 import { interruptible } from "../interruptible.ts";
@@ -66,7 +73,12 @@ async function run(context: CliContext, flags: Flags, signal: AbortSignal): Prom
   printResult(context, flags, { seed: flags.seed, ...report }, () => describe(report));
 }
 
-function describe({ prompts, attacks, leaks, canAttack }: LeakReport): string {
+const coarserTitles: { readonly [K in Coarser]: string } = {
+  quarters: "gates rounded to quarters",
+  chosen: "which experts alone",
+};
+
+function describe({ prompts, attacks, coarser, leaks, canAttack }: LeakReport): string {
   const row = (what: string, { share, low, high, chance, p }: Attack): string[] => [
     what,
     `${percent(share)} [${percent(low)}, ${percent(high)}]`,
@@ -87,7 +99,12 @@ function describe({ prompts, attacks, leaks, canAttack }: LeakReport): string {
         { title: "by chance, %", align: "right" },
         { title: "p", align: "right" },
       ],
-      canaries.map((canary) => row(canary, attacks[canary])),
+      [
+        ...canaries.map((canary) => row(canary, attacks[canary])),
+        ...(Object.keys(coarserTitles) as Coarser[]).flatMap((kind) =>
+          (["digit", "name"] as const).map((canary) => row(`${canary}, ${coarserTitles[kind]}`, coarser[kind][canary])),
+        ),
+      ],
     ),
     verdict,
   ].join("\n");

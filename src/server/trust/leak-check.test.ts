@@ -27,6 +27,21 @@ test("a digit that is planted in the gates is found, also where it is weak and s
   expect(report.attacks.digit.p).toBeLessThan(1e-6);
 });
 
+test("what coarser gates hide is not found in them, and what they keep is", () => {
+  // The digit lies within a quarter, the name in which expert is chosen.
+  const leaking = prompts.map(({ kind, digit, name }) => [
+    ...Array.from({ length: 8 }, (_, i) => (i === kind ? 0.75 : 0)),
+    ...Array.from({ length: 10 }, (_, i) => (i === digit ? 0.6 : 0.5)),
+    ...Array.from({ length: 10 }, (_, i) => (i === name ? 0.01 : 0)),
+  ]);
+  const { leaks, coarser } = leakReport(prompts, leaking, createRng("attack"));
+  expect(leaks).toEqual(["digit", "name"]);
+  expect(coarser.quarters.digit.p).toBeGreaterThan(0.01);
+  expect(coarser.quarters.name.p).toBeGreaterThan(0.01);
+  expect(coarser.chosen.digit.p).toBeGreaterThan(0.01);
+  expect(coarser.chosen.name.share).toBeGreaterThan(0.95);
+});
+
 test("an attacker that cannot even name the kind says so", () => {
   const blind = createRng("blind");
   const report = leakReport(
