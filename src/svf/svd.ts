@@ -1,6 +1,6 @@
 /** @file The singular value decomposition of one weight: fp64 eigenvectors of the smaller Gram matrix, small singular values with care. */
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { requireFinite, transpose } from "../lora/low-rank.ts";
+import { eigenvectors } from "./symmetric-eigen.ts";
 
 /** W = Uᵀ diag(s) V of a weight (out, in), with r = min(out, in). */
 export type Svd = {
@@ -29,26 +29,28 @@ export function decompose(weight: Float32Array, outputs: number, inputs: number)
   const isWide = outputs <= inputs;
   const rows = Float64Array.from(isWide ? weight : transpose(weight, outputs, inputs));
   const [n, m] = isWide ? [outputs, inputs] : [inputs, outputs];
-  const { left, right, s } = singularPairs(rows, gramVectors(rows, n, m), n, m);
+  const { left, right, s } = singularPairs(rows, eigenvectors(gram(rows, n, m), n), n, m);
   const error = reconstructionError(rows, { left, right, s }, n, m);
   const [u, v] = isWide ? [left, right] : [right, left];
   return { rank: n, outputs, inputs, u, s, v, error };
 }
 
-/** The eigenvectors of W Wᵀ: (n, n), one a row. */
-function gramVectors(rows: Float64Array, n: number, m: number): Float64Array {
-  const gram = Matrix.zeros(n, n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      const value = dot(rows, i * m, rows, j * m, m);
-      gram.set(i, j, value);
-      gram.set(j, i, value);
-    }
+/** So many rows stay in the processor's cache while all others are held against them. */
+const tileRows = 32;
+
+/** W Wᵀ, (n, n). */
+function gram(rows: Float64Array, n: number, m: number): Float64Array {
+  const out = new Float64Array(n * n);
+  for (let tile = 0; tile < n; tile += tileRows) {
+    const end = Math.min(n, tile + tileRows);
+    for (let i = tile; i < n; i++)
+      for (let j = tile; j < Math.min(end, i + 1); j++) {
+        const value = dot(rows, i * m, rows, j * m, m);
+        out[i * n + j] = value;
+        out[j * n + i] = value;
+      }
   }
-  const { eigenvectorMatrix } = new EigenvalueDecomposition(gram, { assumeSymmetric: true });
-  const vectors = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) for (let k = 0; k < n; k++) vectors[i * n + k] = eigenvectorMatrix.get(k, i);
-  return vectors;
+  return out;
 }
 
 type Sides = { readonly left: Float32Array; readonly right: Float32Array; readonly s: Float32Array };
@@ -130,25 +132,39 @@ function reconstructionError(rows: Float64Array, { left, right, s }: Sides, n: n
 /** (n, k) times (k, m), four rows of the second at a time. */
 function product(a: Float64Array, b: Float64Array, n: number, k: number, m: number): Float64Array {
   const out = new Float64Array(n * m);
-  for (let i = 0; i < n; i++) {
-    const to = i * m;
-    let r = 0;
-    for (; r + 3 < k; r += 4) {
-      const at = i * k + r;
-      const [f0, f1, f2, f3] = [a[at]!, a[at + 1]!, a[at + 2]!, a[at + 3]!];
-      const [r0, r1, r2, r3] = [r * m, (r + 1) * m, (r + 2) * m, (r + 3) * m];
-      for (let j = 0; j < m; j++) out[to + j]! += f0 * b[r0 + j]! + f1 * b[r1 + j]! + f2 * b[r2 + j]! + f3 * b[r3 + j]!;
-    }
-    for (; r < k; r++) {
-      const factor = a[i * k + r]!;
-      for (let j = 0; j < m; j++) out[to + j]! += factor * b[r * m + j]!;
+  for (let tile = 0; tile < k; tile += tileRows) {
+    const end = Math.min(k, tile + tileRows);
+    for (let i = 0; i < n; i++) {
+      const row = out.subarray(i * m, (i + 1) * m);
+      let r = tile;
+      for (; r + 3 < end; r += 4) addRows(row, a, i * k + r, b, r * m);
+      for (; r < end; r++) {
+        const factor = a[i * k + r]!;
+        for (let j = 0; j < m; j++) row[j]! += factor * b[r * m + j]!;
+      }
     }
   }
   return out;
 }
 
+/** Adds four rows, each times its factor. */
+function addRows(to: Float64Array, factors: Float64Array, at: number, rows: Float64Array, first: number): void {
+  const m = to.length;
+  const f0 = factors[at]!;
+  const f1 = factors[at + 1]!;
+  const f2 = factors[at + 2]!;
+  const f3 = factors[at + 3]!;
+  const [second, third, fourth] = [first + m, first + 2 * m, first + 3 * m];
+  for (let j = 0; j < m; j++)
+    to[j]! += f0 * rows[first + j]! + f1 * rows[second + j]! + f2 * rows[third + j]! + f3 * rows[fourth + j]!;
+}
+
 function dot(a: Float64Array, fromA: number, b: Float64Array, fromB: number, count: number): number {
-  let [s0, s1, s2, s3, k] = [0, 0, 0, 0, 0];
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  let k = 0;
   for (; k + 3 < count; k += 4) {
     s0 += a[fromA + k]! * b[fromB + k]!;
     s1 += a[fromA + k + 1]! * b[fromB + k + 1]!;
