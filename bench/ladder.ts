@@ -93,12 +93,13 @@ function shareOf(rows: readonly Judged[], kind: Judged["kind"]): number {
 /** Where no rung passes, to choose none is right, and easily so: such prompts are counted apart too. */
 const passes = ({ lowest }: Judged): boolean => lowest !== null;
 
-const percent = (share = 0): string => `${(100 * share).toFixed(1)} %`;
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 function describe({ kind, name, choice, lowest, measured, unseen, unseenAsked, unlike, seconds }: Judged): string {
   const shares = (Object.entries(measured) as [Rung, number][]).map(([rung, share]) => {
-    const asked = unseenAsked[rung];
-    return `${rung} ${percent(share)} (unseen ${asked === undefined ? "–" : `${percent(unseen[rung])} of ${asked}`})`;
+    const [later, asked] = [unseen[rung], unseenAsked[rung]];
+    const shown = later === undefined ? "not asked" : `${percent(later)} of ${asked}`;
+    return `${rung} ${percent(share)} (unseen ${shown})`;
   });
   return `${kind} ${name}${unlike ? " (warned of)" : ""}: choice ${choice ?? "none"}, on unseen inputs ${lowest ?? "none"}; ${shares.join(", ")}; ${seconds.toFixed(0)} s`;
 }

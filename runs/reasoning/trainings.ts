@@ -39,7 +39,6 @@ type Spec = {
   readonly recipe: RecipeKeys;
 };
 
-/** Half as many as at first: losses over validation prompts of 150 steps were at their end, or nearly, at the 76th. */
 const long = { minutes: 2, hours: 75, full: 400 } as const;
 const once = { minutes: 1, hours: 1, full: 1 } as const;
 /** Of what pages give a spread over seeds of. */
@@ -93,7 +92,7 @@ const table = {
     seeds: { minutes: 1, hours: 1, full: 3 },
     ...prompts,
     rate: 0.003,
-    seconds: 9,
+    seconds: 6.5,
     result: "generator",
     recipe: { kind: "generator", rowTokens, generator: {} },
   },
@@ -161,7 +160,7 @@ const table = {
     data: "instructed",
     batch: 6,
     rate: 0.003,
-    seconds: 9,
+    seconds: 6.5,
     result: "generator",
     recipe: { kind: "generator", rowTokens, generator: {} },
   },

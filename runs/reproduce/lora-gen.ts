@@ -39,7 +39,7 @@ const runs = {
   GS: "short generators: experts, coefficients, no BatchNorm, abstracted instructions (75 × 1 each, 1.2 h)",
   GX: "short generators: kept experts, rank, a pool or a router per layer (75 × 1 each, 0.7 h)",
   B: "LoRA over all seen tasks, LoRAMoE, MixLoRA (75 steps each, 0.6 h)",
-  P: "soft compressors: gist, AutoCompressors, ICAE and 500x (75 steps each, 0.7 h)",
+  P: "soft compressors: gist, AutoCompressors, ICAE and 500x (75 steps each, 0.8 h)",
   H: "per-task LoRAs for LoraHub, prefix tuning (50 steps each, 0.3 h)",
 } as const;
 

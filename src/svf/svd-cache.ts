@@ -55,7 +55,7 @@ export const svdLimits = {
 /** U, Σ and V of a map in bytes, its header left out. */
 const storedBytes = (map: SvfMap): number => 4 * mapRank(map) * (map.inputs + map.outputs + 1);
 
-/** The weight twice in fp64, both sides in fp32, the Gram matrix and its eigenvectors with copies. */
+/** The weight and its longer side in fp64, the weight and that side in fp32, and four matrices as large as the Gram matrix. */
 const workBytes = (map: SvfMap): number => 24 * map.inputs * map.outputs + 32 * mapRank(map) ** 2;
 
 /**

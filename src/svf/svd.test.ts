@@ -41,12 +41,22 @@ test.each([
   ["tall", 40, 24],
   ["wide", 24, 40],
   ["square", 30, 30],
+  ["larger than a tile", 70, 45],
+  ["larger than a tile and wide", 45, 70],
   ["of one row", 1, 7],
   ["of one column", 7, 1],
 ])("a weight that is %s: both sides are orthonormal, and together they are the weight", (_, outputs, inputs) => {
   const svd = decompose(random(outputs * inputs, `${outputs}`), outputs, inputs);
   expect(svd).toMatchObject({ rank: Math.min(outputs, inputs), outputs, inputs });
   expectSound(svd);
+});
+
+test("a weight of which most rows are zero has orthonormal sides too", () => {
+  const weight = new Float32Array(160 * 200);
+  for (let i = 0; i < 160; i += 16) weight.set(random(200, `row ${i}`), i * 200);
+  const svd = decompose(weight, 160, 200);
+  expectSound(svd);
+  expect(svd.s.filter((value) => value > 1e-3).length).toBe(10);
 });
 
 test("the singular values of a diagonal weight are its numbers, however small, the largest first", () => {

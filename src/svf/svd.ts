@@ -35,7 +35,7 @@ export function decompose(weight: Float32Array, outputs: number, inputs: number)
   return { rank: n, outputs, inputs, u, s, v, error };
 }
 
-/** So many rows stay in the processor's cache while all others are held against them. */
+/** So many rows stay in the processor's cache while all others are multiplied with them. */
 const tileRows = 32;
 
 /** W Wᵀ, (n, n). */
@@ -117,19 +117,26 @@ function scaleRow(rows: Float64Array, row: number, m: number, factor: number): v
   for (let j = row * m; j < (row + 1) * m; j++) rows[j]! *= factor;
 }
 
+/** The product of both sides beside the weight, some rows at a time: never the whole of it. */
 function reconstructionError(rows: Float64Array, { left, right, s }: Sides, n: number, m: number): number {
   const scaled = new Float64Array(n * n);
   for (let i = 0; i < n; i++) for (let k = 0; k < n; k++) scaled[k * n + i] = left[i * n + k]! * s[i]!;
-  const sums = product(scaled, Float64Array.from(right), n, n, m);
-  let [missed, all] = [0, 0];
-  for (let i = 0; i < rows.length; i++) {
-    missed += (rows[i]! - sums[i]!) ** 2;
-    all += rows[i]! ** 2;
+  const wide = Float64Array.from(right);
+  let missed = 0;
+  let all = 0;
+  for (let from = 0; from < n; from += 2 * tileRows) {
+    const count = Math.min(n - from, 2 * tileRows);
+    const sums = product(scaled.subarray(from * n, (from + count) * n), wide, count, n, m);
+    for (let i = 0; i < sums.length; i++) {
+      const value = rows[from * m + i]!;
+      missed += (value - sums[i]!) ** 2;
+      all += value ** 2;
+    }
   }
   return all === 0 ? 0 : Math.sqrt(missed / all);
 }
 
-/** (n, k) times (k, m), four rows of the second at a time. */
+/** (n, k) times (k, m): tiles of the second matrix, four of their rows at a time. */
 function product(a: Float64Array, b: Float64Array, n: number, k: number, m: number): Float64Array {
   const out = new Float64Array(n * m);
   for (let tile = 0; tile < k; tile += tileRows) {

@@ -1,7 +1,7 @@
-/** @file Eigenvectors of a symmetric matrix: Householder reflections to three diagonals, then QL sweeps with implicit shifts (Golub & Van Loan §8.3). All inner loops run along rows. */
+/** @file Eigenvectors of a symmetric matrix: Householder reflections to a tridiagonal matrix, then QL sweeps with implicit shifts (Golub & Van Loan §8.3). All inner loops run along rows. */
 import { AppError } from "../base/errors.ts";
 
-/** What a reflection leaves: T has d on its diagonal and e[i] beside it between i − 1 and i; vector i, of i numbers, lies in row i. */
+/** What the reflections leave: T has d on its diagonal, and e[i] between i − 1 and i. The vector of reflection i has i numbers and stands in row i of the matrix. */
 type Tridiagonal = {
   readonly d: Float64Array;
   readonly e: Float64Array;
@@ -9,20 +9,20 @@ type Tridiagonal = {
   readonly h: Float64Array;
 };
 
-/** Sweeps of one eigenvalue; two are usual. */
-const mostSweeps = 100;
+/** Sweeps of one eigenvalue; two are usual, six the most that was seen. */
+const mostSweeps = 30;
 
 /**
- * @param matrix (n, n), symmetric; it is used up
+ * @param matrix (n, n), symmetric; it is overwritten
  * @returns (n, n): each row an eigenvector of length 1, in no order
- * @throws E_NAN where it has numbers that are not finite
+ * @throws E_NAN where it has numbers that are not finite, or so far apart that sweeps do not end
  */
 export function eigenvectors(matrix: Float64Array, n: number): Float64Array {
   if (!matrix.every(Number.isFinite))
     throw new AppError("E_NAN", "eigenvectors: expected finite numbers, found others");
-  const three = tridiagonalize(matrix, n);
-  const rows = reflections(matrix, three.h, n);
-  diagonalize(three, rows, n);
+  const tridiagonal = tridiagonalize(matrix, n);
+  const rows = reflections(matrix, tridiagonal.h, n);
+  diagonalize(tridiagonal, rows, n);
   return rows;
 }
 
@@ -98,17 +98,20 @@ function reflections(a: Float64Array, h: Float64Array, n: number): Float64Array 
   return rows;
 }
 
-/** Turns neighbouring rows until T has nothing beside its diagonal. */
+/** Turns neighbouring rows until T has nothing beside its diagonal that counts beside its largest numbers. */
 function diagonalize({ d, e: beside }: Tridiagonal, rows: Float64Array, n: number): void {
   const e = new Float64Array(n);
   e.set(beside.subarray(1));
+  const largest = d.reduce((most, value, i) => Math.max(most, Math.abs(value) + Math.abs(e[i]!)), 0);
+  // Not beside the neighbours alone: in a part of T that is zero but for rounding, sweeps would not end.
+  const small = Number.EPSILON * largest;
   for (let first = 0; first < n; first++) {
     for (let sweeps = 0; ; sweeps++) {
       let last = first;
-      while (last < n - 1 && Math.abs(e[last]!) > Number.EPSILON * (Math.abs(d[last]!) + Math.abs(d[last + 1]!)))
-        last++;
+      while (last < n - 1 && Math.abs(e[last]!) > small) last++;
       if (last === first) break;
-      if (sweeps === mostSweeps) throw new Error(`internal: ${mostSweeps} sweeps for one eigenvalue`);
+      if (sweeps === mostSweeps)
+        throw new AppError("E_NAN", `eigenvectors: no end after ${mostSweeps} sweeps; the numbers are too far apart`);
       sweep(d, e, rows, n, first, last);
     }
   }
@@ -144,6 +147,7 @@ function sweep(d: Float64Array, e: Float64Array, rows: Float64Array, n: number, 
   e[last] = 0;
 }
 
+/** Turns two rows by an angle of which c is the cosine and s the sine. */
 function turn(rows: Float64Array, upper: number, lower: number, n: number, c: number, s: number): void {
   for (let k = 0; k < n; k++) {
     const up = rows[upper + k]!;

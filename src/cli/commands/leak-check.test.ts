@@ -18,5 +18,9 @@ test("a pair's gates are attacked, the same with the same seed", async () => {
   expect(first.status).toBe(0);
   expect(JSON.parse(first.stdout)).toMatchObject({ prompts: 60, attacks: { kind: { trained: 36, asked: 24 } } });
   expect((await run("--json")).stdout).toBe(first.stdout);
-  expect((await run("--seed", "2")).stdout).toMatch(/^digit +\d+\.\d \[/m);
+  const coarser = { quarters: { digit: { asked: 24 } }, chosen: { kind: { asked: 24 } } };
+  expect(JSON.parse(first.stdout)).toMatchObject({ coarser });
+  const { stdout } = await run("--seed", "2");
+  expect(stdout).toMatch(/^digit +\d+\.\d \[/m);
+  expect(stdout).toMatch(/^name, which experts alone +\d+\.\d \[/m);
 });

@@ -102,7 +102,7 @@ function describe({ prompts, attacks, coarser, leaks, canAttack }: LeakReport): 
       [
         ...canaries.map((canary) => row(canary, attacks[canary])),
         ...(Object.keys(coarserTitles) as Coarser[]).flatMap((kind) =>
-          (["digit", "name"] as const).map((canary) => row(`${canary}, ${coarserTitles[kind]}`, coarser[kind][canary])),
+          canaries.map((canary) => row(`${canary}, ${coarserTitles[kind]}`, coarser[kind][canary])),
         ),
       ],
     ),

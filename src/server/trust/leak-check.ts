@@ -32,7 +32,7 @@ const names = ["Anna", "Boris", "Clara", "David", "Elena", "Frank", "Grace", "Hu
 export const canaries = ["digit", "name", "kind"] as const;
 export type Canary = (typeof canaries)[number];
 /** What should not be found. */
-export type Planted = Exclude<Canary, "kind">;
+const planted = ["digit", "name"] as const satisfies readonly Canary[];
 const counts: { readonly [C in Canary]: number } = { digit: 10, name: names.length, kind: kinds.length };
 
 export type PlantedPrompt = { readonly text: string } & { readonly [C in Canary]: number };
@@ -47,20 +47,20 @@ export function plantedPrompts(count: number, rng: Rng): PlantedPrompt[] {
   });
 }
 
-/** Gates that say less, each from one gate: whether canaries would be safe in them. */
-const coarser = {
+/** Two ways to coarsen a gate, to see whether canaries would still be found. */
+const coarsen = {
   quarters: (gate: number): number => Math.round(4 * gate) / 4,
   chosen: (gate: number): number => (gate === 0 ? 0 : 1),
 } as const;
-export type Coarser = keyof typeof coarser;
+export type Coarser = keyof typeof coarsen;
 
 export type LeakReport = {
   readonly prompts: number;
   readonly attacks: { readonly [C in Canary]: Attack };
   /** The same on gates rounded to quarters, and on which experts are chosen alone. */
-  readonly coarser: { readonly [K in Coarser]: { readonly [C in Planted]: Attack } };
+  readonly coarser: { readonly [K in Coarser]: { readonly [C in Canary]: Attack } };
   /** Canaries that are named so often that guesses do as well in less than one of a hundred tries. */
-  readonly leaks: readonly Planted[];
+  readonly leaks: readonly (typeof planted)[number][];
   /** Whether the prompt's kind is named in 80 % or more: only then says it something that canaries are not. */
   readonly canAttack: boolean;
 };
@@ -74,23 +74,23 @@ export function leakReport(
   gates: readonly (readonly number[])[],
   rng: Rng,
 ): LeakReport {
-  const of = (canary: Canary, rows = gates): Attack =>
-    attack(
-      rows,
-      prompts.map((prompt) => prompt[canary]),
-      counts[canary],
-      rng.split(canary),
-    );
-  const ofCoarser = (kind: Coarser) => {
-    const rows = gates.map((row) => row.map(coarser[kind]));
-    return { digit: of("digit", rows), name: of("name", rows) };
+  const attacksOn = (rows: readonly (readonly number[])[]): LeakReport["attacks"] => {
+    const of = (canary: Canary): Attack =>
+      attack(
+        rows,
+        prompts.map((prompt) => prompt[canary]),
+        counts[canary],
+        rng.split(canary),
+      );
+    return { digit: of("digit"), name: of("name"), kind: of("kind") };
   };
-  const attacks = { digit: of("digit"), name: of("name"), kind: of("kind") };
+  const coarser = (kind: Coarser) => attacksOn(gates.map((row) => row.map(coarsen[kind])));
+  const attacks = attacksOn(gates);
   return {
     prompts: prompts.length,
     attacks,
-    coarser: { quarters: ofCoarser("quarters"), chosen: ofCoarser("chosen") },
-    leaks: (["digit", "name"] as const).filter((canary) => attacks[canary].p < leakLimits.p),
+    coarser: { quarters: coarser("quarters"), chosen: coarser("chosen") },
+    leaks: planted.filter((canary) => attacks[canary].p < leakLimits.p),
     canAttack: attacks.kind.share >= leakLimits.control,
   };
 }
