@@ -73,7 +73,7 @@ export const loraGen = {
     kind: "page",
     shows: "5-shot accuracy on eight tasks, AVE, HAR, latency; five methods",
     source: "S2 T2",
-    takes: `${first("G0", "B", "P")}; then 1.3 h`,
+    takes: `${first("G0", "B", "P")}; then 1 h`,
     make: table2Page,
   },
   table3: {

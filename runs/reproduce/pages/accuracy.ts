@@ -65,7 +65,7 @@ function seenAndUnseen(rows: readonly Accuracy[]): string {
   );
 }
 
-const table2Items: Readonly<Record<Budget, number>> = { minutes: 20, hours: 500, full: 500 };
+const table2Items: Readonly<Record<Budget, number>> = { minutes: 20, hours: 200, full: 500 };
 
 /** Table 2's questions, with answers of so many seeds of what has several. */
 async function table2Answers(context: Context, seeds = 1): Promise<TrainedAnswers> {
