@@ -128,7 +128,7 @@ export async function linesOfPage(id: string, work: string): Promise<LogLine[]> 
 export const trainedNote = ({ missing, hasAny }: Pick<TrainedAnswers, "missing" | "hasAny">): string[] => [
   ...(hasAny
     ? [
-        "Rows with steps and a seed were trained for this comparison on the same rows of ARC-c, ARC-e, OpenBookQA and BoolQ, in the words of these questions (`runs/reasoning`): G0 is LoRA-Gen with the paper's configuration, few steps and a guessed learning rate, as all of them. `specialized` without steps is the pair that ships, trained on other prompts. A LoRA, LoRAMoE and MixLoRA read the examples with every question, as in the paper.",
+        "Rows with steps and a seed were trained for this comparison on the same rows of ARC-c, ARC-e, OpenBookQA and BoolQ, in the words of these questions (`runs/reasoning`): G0 is LoRA-Gen with the paper's configuration. All had few steps; G0's learning rate is the best of four by its validation loss, the others' are guesses. `specialized` without steps is the pair that ships, trained on other prompts. A LoRA, LoRAMoE and MixLoRA read the examples with every question, as in the paper.",
       ]
     : []),
   ...(missing.length === 0 ? [] : [`Not trained yet, and left out (\`--no-training\`): ${missing.join(", ")}.`]),
