@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
+import LongestFirst from "./test/support/longest-first.ts";
 
 const common = {
   // Limits that only a hang reaches, however busy the machine is: no test depends on timing.
@@ -14,6 +15,7 @@ export default defineConfig({
   resolve: { alias: { "#runtime": resolve(import.meta.dirname, "src/runtime/node.ts") } },
   test: {
     maxWorkers: "100%",
+    sequence: { sequencer: LongestFirst },
     globalSetup: "test/support/temporary-folder.ts",
     coverage: {
       include: ["src/**/*.ts"],

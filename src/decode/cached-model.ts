@@ -24,6 +24,8 @@ export type StepChange = {
   readonly weights: Readonly<Record<string, WeightSource>>;
   /** Fed with every step; their values may be overwritten between steps, after which the cache is no longer true: rewind it. */
   readonly feeds: Feeds;
+  /** Whether `feeds` are overwritten between the questions of an evaluation, so that one session answers as many models. */
+  readonly steered?: boolean;
 };
 
 export type CachedModel = AsyncDisposable & {

@@ -17,6 +17,7 @@ import { merge } from "../pair/merge.ts";
 import { loadPair } from "../pair/pair-file.ts";
 import { specialize } from "../pair/specialize.ts";
 import { encodeInput, encodePrompted, encodeTarget, SPECIAL_TOKEN_LAYOUT } from "../text/prompt.ts";
+import { questionKey } from "./log.ts";
 import { openLog, readLogs } from "./log-file.ts";
 import { summarize } from "./report.ts";
 import { type EvalOptions, evaluate, runEval } from "./run-eval.ts";
@@ -374,6 +375,17 @@ describe("an evaluation of a pair on disk", () => {
   afterAll(() => rm(folder, { recursive: true }));
   const run = (options: Partial<Parameters<typeof runEval>[0]> = {}) =>
     runEval({ pairDirectory: join(folder, "pair"), taskFiles: files(), methods, ...timesNothing, ...options });
+
+  test("specialised models that are swapped in one session answer as merged ones do", async () => {
+    const own = { methods: ["specialized", "far-prompt"], written: (task: { name: string }) => task.name === "alpha" };
+    const [log, swapped] = [join(folder, "merged.jsonl"), join(folder, "swapped.jsonl")];
+    await run({ ...own, log });
+    await run({ ...own, log: swapped, swap: true, timedQueries: 1 });
+    const said = async (path: string) =>
+      (await readLogs([path])).map((line) => [questionKey(line), line.answer] as const);
+    expect(await said(swapped)).toEqual(await said(log));
+    expect(new Set((await said(log)).map(([, answer]) => answer)).size).toBeGreaterThan(3);
+  });
 
   test("asks merged weights of each task's own and of the control's prompt", async () => {
     const report = await run();

@@ -25,7 +25,7 @@ import { type Job, type LeftOut, planJobs, type Selection, selectTasks } from ".
 import { type EvalReport, summarize } from "./report.ts";
 import type { RunCode } from "./run-code.ts";
 import { needsCode, runsAnswers, scoreLine } from "./scorers/table.ts";
-import { modelSubject, pairSubject, requireLayout } from "./subject.ts";
+import { modelSubject, pairSubject, requireLayout, type SubjectOptions } from "./subject.ts";
 
 export type EvalProgress = {
   /** Questions answered, by all methods together; those of an earlier run among them. */
@@ -81,8 +81,10 @@ export async function runEval({
   resolveModel,
   warn,
   exact,
+  swap,
   ...options
 }: EvalOptions &
+  SubjectOptions &
   Pick<PairOptions, "resolveModel" | "warn" | "exact"> & {
     readonly pairDirectory?: string;
     /** A model alone, in the place of a pair; what `resolveModel` takes, where that is given. */
@@ -105,7 +107,7 @@ export async function runEval({
   await using pair =
     pairDirectory === undefined
       ? undefined
-      : pairSubject(await loadPair(pairDirectory, { resolveModel, warn, exact }), { threads, device });
+      : pairSubject(await loadPair(pairDirectory, { resolveModel, warn, exact }), { threads, device, swap });
   const subject = pair ?? (await modelSubject((await resolveModel?.(modelPath!)) ?? modelPath!, { exact }));
   const { lines, leftOut } = await evaluate(subject, tasks, options, log);
   return { ...summarize(lines, { against: options.against }), leftOut };
@@ -443,7 +445,7 @@ type Answering = {
 
 type Askers = AsyncDisposable & {
   of(answering: Answering): Asker;
-  /** Gives the sessions of a model back, unless it is the subject's own, which is asked again. */
+  /** Gives the sessions of a model back, unless it is asked again: the subject's own, or one that is steered. */
   release(answering: Answering): Promise<void>;
 };
 
@@ -458,12 +460,14 @@ function createAskers(
     of({ model, change, prefix }) {
       const found = open[find({ model, change, prefix })];
       if (found !== undefined) return found.asker;
-      const asker = createAsker({ ...subject, model, change, prefix }, { threads, device, now });
+      const reusePrefix = change?.steered !== true;
+      const asker = createAsker({ ...subject, model, change, prefix }, { threads, device, now, reusePrefix });
       open.push({ model, change, prefix, asker });
       return asker;
     },
     async release({ model, change, prefix }) {
-      if (model === subject.model && change === undefined && prefix === undefined) return;
+      const isSubject = model === subject.model && change === undefined && prefix === undefined;
+      if (isSubject || change?.steered === true) return;
       const [found] = open.splice(find({ model, change, prefix }), 1);
       await found?.asker[Symbol.asyncDispose]();
     },

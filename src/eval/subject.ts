@@ -2,24 +2,42 @@
 import { basename } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
-import type { Subject } from "../methods/method.ts";
+import { gateCount } from "../generator/generations.ts";
+import type { SpecializedModel, Subject } from "../methods/method.ts";
 import type { Model } from "../models/model.ts";
 import { type OpenOptions, openModel } from "../models/model-file.ts";
+import { gatedExperts, gateValues } from "../pair/gated-edge.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { encodeSpecialization, type Specialization } from "../pair/specialization-file.ts";
 import { createSpecializer, specializeFlops } from "../pair/specialize.ts";
 import { specializedEdge } from "../pair/specialized-edge.ts";
 import type { CompileOptions } from "../runtime/session.ts";
+import { zeros } from "../runtime/tensor.ts";
 import { CHAT_TEMPLATE_LAYOUT } from "../text/chat-layout.ts";
 import { loadTokenizer } from "../text/tokenizer-file.ts";
 
 /** Holds the cloud model's session: close it. */
 export type PairSubject = Subject & AsyncDisposable & Required<Pick<Subject, "specialize">>;
 
-/** A pair's edge model and generator. The cloud model is compiled at the first specialisation, and reads each prompt once. */
-export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" | "device"> = {}): PairSubject {
+export type SubjectOptions = {
+  /**
+   * Specialisations are swapped in one session, as a service does, instead of each having its own: many prompts begin sooner, and each token
+   * costs the whole pool of experts.
+   */
+  readonly swap?: boolean | undefined;
+};
+
+/**
+ * A pair's edge model and generator. The cloud model is compiled at the first specialisation, and reads each prompt once. With `swap`
+ * the model is the one that was specialised last.
+ */
+export function pairSubject(
+  pair: Pair,
+  { swap = false, ...options }: Pick<CompileOptions, "threads" | "device"> & SubjectOptions = {},
+): PairSubject {
   let specializer: ReturnType<typeof createSpecializer> | undefined;
   const known = new Map<string, Specialization>();
+  const put = swap ? swapped(pair) : async (made: Specialization) => ({ model: await specializedEdge(pair, made) });
   return {
     name: pair.name,
     sha256: pairHash(pair),
@@ -34,15 +52,25 @@ export function pairSubject(pair: Pair, options: Pick<CompileOptions, "threads" 
       known.set(prompt, specialization);
       const read = specialization.promptTokens + specialization.layers;
       const from = performance.now();
-      const model = await specializedEdge(pair, specialization);
       return {
-        model,
+        ...(await put(specialization)),
         bytes: encodeSpecialization(specialization).length,
         flops: specializeFlops(pair, read),
         seconds: ((specialization.ms?.cloud ?? 0) + performance.now() - from) / 1000,
       };
     },
     [Symbol.asyncDispose]: async () => (await specializer)?.close(),
+  };
+}
+
+/** Puts a specialisation in the place of the one before. Throws E_CONFIG for a generator without a pool. */
+function swapped(pair: Pair): (made: Specialization) => Promise<Pick<SpecializedModel, "model" | "change">> {
+  const { change, feeds } = gatedExperts(pair, 1);
+  const gates = zeros("f32", [1, pair.shape.edge.layers, gateCount(pair.shape)]);
+  const steered = { ...change, feeds: feeds(gates), steered: true };
+  return async (made) => {
+    gates.data.set(gateValues(pair, made));
+    return { model: pair.edge, change: steered };
   };
 }
 

@@ -29,6 +29,8 @@ export type Subject = {
 
 export type SpecializedModel = {
   readonly model: FrozenModel;
+  /** Beside the weights, where the specialisation is not in them. */
+  readonly change?: StepChange;
   /** Of what has to be kept of the specialisation. */
   readonly bytes: number;
   /** Floating-point operations of the cloud pass. */

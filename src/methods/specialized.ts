@@ -8,8 +8,8 @@ const refusesGenerator = ({ specialize }: Subject): string | undefined =>
 
 /** Specialised by one text; `examples` of them are labelled. */
 async function specializedBy(subject: Subject, prompt: string, examples = 0): Promise<Prepared> {
-  const { model, ...cost } = await subject.specialize!(prompt);
-  return { model, prompt, cost: { ...cost, examples } };
+  const { model, change, ...cost } = await subject.specialize!(prompt);
+  return { model, ...(change === undefined ? {} : { change }), prompt, cost: { ...cost, examples } };
 }
 
 export const specialized: Method = {

@@ -15,27 +15,26 @@ import { promptControlsPath } from "../support/prompt-controls.ts";
 
 const root = join(import.meta.dirname, "../..");
 const data = join(root, "../shared/data");
+const methods = ["specialized", "far-prompt", "shuffled-prompt"];
 const readTasks = () => readJsonFile(promptControlsPath, z.array(EvalTask));
 const percent = (share: number) => (100 * share).toFixed(1);
 
-/** Answers of each method, which is asked once: a prompt takes the cloud model seconds. */
-const asked = new Map<string, Promise<readonly LogLine[]>>();
+/** Answers of all methods, asked once, in one session: opening the model anew for each prompt would take most of the time. */
+let asked: Promise<readonly LogLine[]> | undefined;
 
-function answersOf(method: string): Promise<readonly LogLine[]> {
-  const known = asked.get(method) ?? ask(method);
-  asked.set(method, known);
-  return known;
+async function ask(): Promise<readonly LogLine[]> {
+  await using subject = pairSubject(await loadPair(join(root, "pairs/smollm2")), { swap: true });
+  return (await evaluate(subject, await readTasks(), { methods, timedQueries: 0 })).lines;
 }
 
-async function ask(method: string): Promise<readonly LogLine[]> {
-  await using subject = pairSubject(await loadPair(join(root, "pairs/smollm2")));
-  return (await evaluate(subject, await readTasks(), { methods: [method], timedQueries: 0 })).lines;
+async function besides(control: string) {
+  asked ??= ask();
+  return summarize((await asked).filter(({ method }) => method === "specialized" || method === control)).strata[
+    "tasks"
+  ]!;
 }
 
-const besides = async (control: string) =>
-  summarize([...(await answersOf("specialized")), ...(await answersOf(control))]).strata["tasks"]!;
-
-// Half an hour each: a busy machine has taken as long for two methods.
+// Half an hour: a busy machine has taken as long.
 const timeout = 1_800_000;
 
 test("T17: over all trained kinds of rules with a free answer, the right prompt beats one of another task by far more than chance", {

@@ -51,6 +51,7 @@ type Flags = PairFlags &
     readonly written?: boolean;
     readonly amongLabels?: boolean;
     readonly against?: string;
+    readonly swap?: boolean;
   };
 
 const defaultMethods = "base,prompted,prompted-5shot,specialized,sibling-prompt,far-prompt";
@@ -119,7 +120,8 @@ export function addEval(program: Command, context: CliContext): void {
     )
     .option("--log <file>", "write each answer as it comes, as JSON lines; go on where it ends")
     .option("--log-prompts", "keep prompts, and all that a model read, in the log; else their hashes alone")
-    .option("--against <method>", "hold every method against this one");
+    .option("--against <method>", "hold every method against this one")
+    .option("--swap", "specialise one session anew for each prompt, as `serve` does: sooner where prompts are many");
   const forms = [writtenOption(), amongLabelsOption(), ...formOptions(), findConstraintOption(), allowCodeOption()];
   for (const option of [modelOption(), ...forms, ...pairOptions(), exactOption(), jsonOption()])
     command.addOption(option);
