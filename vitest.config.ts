@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
-import LongestFirst from "./test/support/longest-first.ts";
+import { LongestFirst } from "./test/support/longest-first.ts";
 
 const common = {
   // Limits that only a hang reaches, however busy the machine is: no test depends on timing.

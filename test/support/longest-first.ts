@@ -23,7 +23,7 @@ const long = [
   "src/hub/hub.test.ts",
 ];
 
-export default class LongestFirst extends BaseSequencer {
+export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ project, moduleId }: TestSpecification): number => {
       const at = long.indexOf(relative(this.ctx.config.root, moduleId));
