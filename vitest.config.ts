@@ -17,6 +17,7 @@ export default defineConfig({
     maxWorkers: "100%",
     sequence: { sequencer: LongestFirst },
     globalSetup: "test/support/temporary-folder.ts",
+    env: { LORAGEN_SPIN: "0" }, // tests share the processors
     coverage: {
       include: ["src/**/*.ts"],
       exclude: ["src/**/*.test.ts"],

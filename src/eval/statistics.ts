@@ -74,21 +74,36 @@ export function clusterBootstrap(
 ): Interval {
   const columns = clusters[0]!.length;
   const draws = new Float64Array(resamples);
-  const drawn: number[] = [];
+  const tasks = clusters.map((cluster, at) => sumsByItem(cluster, items[at]!));
+  const sums = new Float64Array(columns);
   for (let r = 0; r < resamples; r++) {
     const means = new Array<number>(columns).fill(0);
-    for (let c = 0; c < clusters.length; c++) {
-      const at = clusters.length === 1 ? 0 : rng.int(clusters.length);
-      const [cluster, own] = [clusters[at]!, items[at]!];
+    for (let c = 0; c < tasks.length; c++) {
+      const { byItem, questions } = tasks[tasks.length === 1 ? 0 : rng.int(tasks.length)]!;
       let count = 0;
-      for (let i = 0; i < own.length; i++) for (const question of own[rng.int(own.length)]!) drawn[count++] = question;
-      const weight = 1 / (count * clusters.length);
-      for (let i = 0; i < count; i++) for (let k = 0; k < columns; k++) means[k]! += cluster[k]![drawn[i]!]! * weight;
+      sums.fill(0);
+      for (let i = 0; i < questions.length; i++) {
+        const item = rng.int(questions.length);
+        count += questions[item]!;
+        for (let k = 0; k < columns; k++) sums[k]! += byItem[item * columns + k]!;
+      }
+      for (let k = 0; k < columns; k++) means[k]! += sums[k]! / (count * tasks.length);
     }
     draws[r] = statistic(means);
   }
   draws.sort();
   return { low: quantile(draws, (1 - confidence) / 2), high: quantile(draws, (1 + confidence) / 2) };
+}
+
+/** Of each item its columns' sums over its questions, (items, columns), and how many these are. */
+function sumsByItem(cluster: Cluster, items: Items): { readonly byItem: Float64Array; readonly questions: number[] } {
+  const byItem = new Float64Array(items.length * cluster.length);
+  items.forEach((item, i) => {
+    cluster.forEach((column, k) => {
+      byItem[i * cluster.length + k] = item.reduce((sum, question) => sum + column[question]!, 0);
+    });
+  });
+  return { byItem, questions: items.map(({ length }) => length) };
 }
 
 const eachAlone = ([first]: Cluster): Items => Array.from(first!, (_, at) => [at]);

@@ -27,7 +27,8 @@ const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.E
  *   E_RUNTIME where ONNX Runtime refuses; E_IO, E_FORMAT where a file of weights cannot be read or was changed since it was opened
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Session> {
-  const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true, spin = true, profile } = options;
+  const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true, profile } = options;
+  const { spin = process.env["LORAGEN_SPIN"] !== "0" } = options;
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
   requireThreads(threads);

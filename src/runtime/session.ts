@@ -70,7 +70,10 @@ export type CompileOptions = {
   readonly prepack?: boolean;
   /** Keeps freed activations for the next run. Off where peak memory matters more than speed. */
   readonly arena?: boolean;
-  /** Threads without work keep their processor busy for a while, ready for the next operator. Off where operators are long. */
+  /**
+   * Threads without work keep their processor busy for a while, ready for the next operator. Off where operators are long, and by default
+   * where `LORAGEN_SPIN=0`: a tenth slower to decode alone, faster beside other programs.
+   */
   readonly spin?: boolean;
   /** Records what every operator takes. Written to a JSON file once the session is closed: this, then the date. On the CPU in Node. */
   readonly profile?: string;

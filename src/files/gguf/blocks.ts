@@ -2,7 +2,8 @@
 import { float16ToFloat32 } from "../../base/half.ts";
 import { fiveBits, type GgufTensorType, ggufTypes, nonLinear } from "./types.ts";
 
-type Copy = (from: Uint8Array, at: number, to: Uint8Array, start: number) => void;
+/** Takes a block's codes apart, four to a word: a word at a time is several times as fast as bytes. */
+type Copy = (from: Uint8Array, at: number, to: Uint32Array, start: number) => void;
 
 type Split = {
   readonly bits: 4 | 8;
@@ -44,10 +45,10 @@ export function blockCodes(type: GgufTensorType, bytes: Uint8Array, { wide = fal
   const { blockBytes } = ggufTypes[type];
   const bits = wide ? 8 : split.bits;
   const blocks = bytes.length / blockBytes;
-  const packed = new Uint8Array(blocks * 4 * bits);
+  const packed = new Uint32Array(blocks * bits);
   const write = wide ? spread : copy;
-  for (let block = 0; block < blocks; block++) write(bytes, block * blockBytes + codesAt, packed, block * 4 * bits);
-  return packed;
+  for (let block = 0; block < blocks; block++) write(bytes, block * blockBytes + codesAt, packed, block * bits);
+  return new Uint8Array(packed.buffer);
 }
 
 /** One for each block. */
@@ -84,37 +85,53 @@ function halvesAt(type: GgufTensorType, bytes: Uint8Array, offset: number): Floa
   return float16ToFloat32(words);
 }
 
+/** Four bytes, the first in the lowest place. */
+const wordAt = (from: Uint8Array, at: number): number =>
+  from[at]! | (from[at + 1]! << 8) | (from[at + 2]! << 16) | (from[at + 3]! << 24);
+
+const wordOf = (value: (i: number) => number): number =>
+  value(0) | (value(1) << 8) | (value(2) << 16) | (value(3) << 24);
+
 /** 32 × int8 → codes around 128. */
-function copySigned(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
-  for (let i = 0; i < 32; i++) to[start + i] = from[at + i]! ^ 0x80;
+function copySigned(from: Uint8Array, at: number, to: Uint32Array, start: number): void {
+  for (let word = 0; word < 8; word++) to[start + word] = wordAt(from, at + 4 * word) ^ 0x80808080;
+}
+
+/** The low halves of four bytes, as two bytes. */
+function joinHalves(word: number): number {
+  const halves = word & 0x0f0f0f0f;
+  const pairs = (halves | (halves >>> 4)) & 0x00ff00ff;
+  return (pairs | (pairs >>> 8)) & 0xffff;
 }
 
 /** Byte i holds values i and i + 16; MatMulNBits has neighbours in a byte. */
-function pairNibbles(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
-  for (let i = 0; i < 8; i++) {
-    const [a, b] = [from[at + 2 * i]!, from[at + 2 * i + 1]!];
-    to[start + i] = (a & 15) | ((b & 15) << 4);
-    to[start + 8 + i] = (a >> 4) | (b & 0xf0);
+function pairNibbles(from: Uint8Array, at: number, to: Uint32Array, start: number): void {
+  for (let word = 0; word < 2; word++) {
+    const [a, b] = [wordAt(from, at + 8 * word), wordAt(from, at + 8 * word + 4)];
+    to[start + word] = joinHalves(a) | (joinHalves(b) << 16);
+    to[start + 2 + word] = joinHalves(a >>> 4) | (joinHalves(b >>> 4) << 16);
   }
 }
 
 /** The same codes around 128 instead of 8, a byte each. */
-function spreadNibbles(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
-  for (let i = 0; i < 16; i++) {
-    to[start + i] = (from[at + i]! & 15) + 120;
-    to[start + 16 + i] = (from[at + i]! >> 4) + 120;
+function spreadNibbles(from: Uint8Array, at: number, to: Uint32Array, start: number): void {
+  for (let word = 0; word < 4; word++) {
+    const codes = wordAt(from, at + 4 * word);
+    to[start + word] = (codes & 0x0f0f0f0f) + 0x78787878;
+    to[start + 4 + word] = ((codes >>> 4) & 0x0f0f0f0f) + 0x78787878;
   }
 }
 
 /** Codes of five bits around 128 instead of 16. */
-function spreadFiveBits(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
-  for (let i = 0; i < 32; i++) to[start + i] = fiveBits(from, at, i) + 112;
+function spreadFiveBits(from: Uint8Array, at: number, to: Uint32Array, start: number): void {
+  for (let word = 0; word < 8; word++)
+    to[start + word] = wordOf((i) => fiveBits(from, at, 4 * word + i) + 112);
 }
 
 /** What the places in the table stand for, around 128. */
-function spreadPlaces(from: Uint8Array, at: number, to: Uint8Array, start: number): void {
-  for (let i = 0; i < 16; i++) {
-    to[start + i] = nonLinear[from[at + i]! & 15]! + 128;
-    to[start + 16 + i] = nonLinear[from[at + i]! >> 4]! + 128;
+function spreadPlaces(from: Uint8Array, at: number, to: Uint32Array, start: number): void {
+  for (let word = 0; word < 4; word++) {
+    to[start + word] = wordOf((i) => nonLinear[from[at + 4 * word + i]! & 15]! + 128);
+    to[start + 4 + word] = wordOf((i) => nonLinear[from[at + 4 * word + i]! >> 4]! + 128);
   }
 }
