@@ -8,6 +8,7 @@ const common = {
   hookTimeout: 600_000,
   // No module keeps state, and tests take back what they change: files share a process, which saves two seconds of loading for each.
   isolate: false,
+  setupFiles: ["test/support/equal-numbers.ts"],
 };
 
 // One project per kind of test: `unit` and `fuzz` sit beside the source, `parity` compares with references, `e2e` runs commands.
@@ -17,7 +18,7 @@ export default defineConfig({
     maxWorkers: "100%",
     sequence: { sequencer: LongestFirst },
     globalSetup: "test/support/temporary-folder.ts",
-    env: { LORAGEN_SPIN: "0" }, // tests share the processors
+    env: { LORAGEN_THREADS: "1" }, // workers share the processors
     coverage: {
       include: ["src/**/*.ts"],
       exclude: ["src/**/*.test.ts"],

@@ -34,7 +34,7 @@ export function parseJson(
     uniqueKeys = false,
   }: ParseJsonOptions,
 ): JsonValue {
-  if (text.length > maxBytes || utf8Length(text) > maxBytes)
+  if (3 * text.length > maxBytes && utf8Length(text) > maxBytes)
     throw new AppError("E_LIMIT", `${what}: JSON of more than ${maxBytes} bytes`);
   scan(text, { what, maxDepth, maxValues, uniqueKeys });
   try {

@@ -2,13 +2,13 @@
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "../base/half.ts";
 import { createRng } from "../base/rng.ts";
 import { add, gather, input, matmul, neg, sum, weight } from "../graph/build.ts";
 import { compile } from "./node.ts";
 import { maxThreads, requireThreads } from "./session.ts";
-import { floatTensor, intTensor, zeros } from "./tensor.ts";
+import { floats, floatTensor, intTensor, zeros } from "./tensor.ts";
 
 test("results are written into the memory given for them, and handed back in it", async () => {
   const x = input("x", ["rows", 2]);
@@ -122,6 +122,15 @@ test.each([
 });
 
 test.each([0, maxThreads])("%d threads are taken", (threads) => expect(() => requireThreads(threads)).not.toThrow());
+
+test("threads that nobody named are as many as LORAGEN_THREADS says, which is refused where it is no number of threads", async () => {
+  const graph = { outputs: { y: neg(input("x", [1])) } };
+  vi.stubEnv("LORAGEN_THREADS", "many");
+  await expect(compile(graph)).rejects.toMatchObject({ code: "E_USAGE", message: /found NaN$/ });
+  await using named = await compile(graph, { threads: 1 });
+  expect(floats((await named.run({ x: floatTensor([1], [2]) }))["y"])).toEqual(Float32Array.of(-2));
+  vi.unstubAllEnvs();
+});
 
 test.each([-1, 1.5, 257, Number.NaN])("%d threads are refused", async (threads) => {
   await expect(compile({ outputs: { y: neg(input("x", [1])) } }, { threads })).rejects.toMatchObject({

@@ -27,8 +27,8 @@ const providers: Readonly<Record<Exclude<Device, "wasm">, ort.InferenceSession.E
  *   E_RUNTIME where ONNX Runtime refuses; E_IO, E_FORMAT where a file of weights cannot be read or was changed since it was opened
  */
 export async function compile(graph: Graph, options: CompileOptions = {}): Promise<Session> {
-  const { weights = {}, device = "cpu", threads = 0, prepack = true, arena = true, profile } = options;
-  const { spin = process.env["LORAGEN_SPIN"] !== "0" } = options;
+  const { weights = {}, device = "cpu", prepack = true, arena = true, spin = true, profile } = options;
+  const { threads = 0 } = options;
   if (device === "wasm")
     throw new AppError("E_RUNTIME", "device wasm runs in a browser; expected cpu, webgpu or cuda here");
   requireThreads(threads);
@@ -41,7 +41,7 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
     const model = lower(simplify(graph), placement.place, { emptySequence: stop });
     const sessionOptions: ort.InferenceSession.SessionOptions = {
       executionProviders: providers[device],
-      intraOpNumThreads: threads,
+      intraOpNumThreads: threads === 0 ? threadsByDefault() : threads,
       interOpNumThreads: 1,
       graphOptimizationLevel: "basic",
       enableMemPattern: false,
@@ -63,6 +63,13 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   } finally {
     await release();
   }
+}
+
+/** What no number of threads means. Throws E_USAGE. */
+function threadsByDefault(): number {
+  const said = Number(process.env["LORAGEN_THREADS"] ?? 0);
+  requireThreads(said);
+  return said;
 }
 
 /**

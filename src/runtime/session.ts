@@ -64,16 +64,13 @@ export function requireThreads(threads: number): void {
 export type CompileOptions = {
   readonly weights?: Readonly<Record<string, WeightSource>>;
   readonly device?: Device;
-  /** Threads for one operator. 0: one per core. */
+  /** Threads for one operator. 0: as many as `LORAGEN_THREADS` says, else one per core. */
   readonly threads?: number;
   /** Repacks frozen weights for speed at the price of a second copy: worth it for decoding, not for training batches. */
   readonly prepack?: boolean;
   /** Keeps freed activations for the next run. Off where peak memory matters more than speed. */
   readonly arena?: boolean;
-  /**
-   * Threads without work keep their processor busy for a while, ready for the next operator. Off where operators are long, and by default
-   * where `LORAGEN_SPIN=0`: a tenth slower to decode alone, faster beside other programs.
-   */
+  /** Threads without work keep their processor busy for a while, ready for the next operator. Off where operators are long. */
   readonly spin?: boolean;
   /** Records what every operator takes. Written to a JSON file once the session is closed: this, then the date. On the CPU in Node. */
   readonly profile?: string;
