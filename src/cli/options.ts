@@ -53,7 +53,9 @@ export const pairOption = () =>
   new Option("--pair <dir>", "cloud model, edge model and generator").default(defaultPair(), "the pair lora-gen ships");
 
 export const threadsOption = () =>
-  new Option("--threads <n>", "threads per operator, 0: $LORAGEN_THREADS, else one per core").argParser(wholeNumber(0, maxThreads)).default(0);
+  new Option("--threads <n>", "threads per operator, 0: $LORAGEN_THREADS, else one per core")
+    .argParser(wholeNumber(0, maxThreads))
+    .default(0);
 
 const deviceOption = () =>
   new Option("--device <name>", "where models run").choices(["cpu", "webgpu", "cuda"]).default("cpu");

@@ -124,8 +124,7 @@ function spreadNibbles(from: Uint8Array, at: number, to: Uint32Array, start: num
 
 /** Codes of five bits around 128 instead of 16. */
 function spreadFiveBits(from: Uint8Array, at: number, to: Uint32Array, start: number): void {
-  for (let word = 0; word < 8; word++)
-    to[start + word] = wordOf((i) => fiveBits(from, at, 4 * word + i) + 112);
+  for (let word = 0; word < 8; word++) to[start + word] = wordOf((i) => fiveBits(from, at, 4 * word + i) + 112);
 }
 
 /** What the places in the table stand for, around 128. */
