@@ -2,17 +2,15 @@
 import { basename } from "node:path";
 import { AppError } from "../base/errors.ts";
 import { sha256 } from "../base/hash.ts";
-import { gateCount } from "../generator/generations.ts";
-import type { SpecializedModel, Subject } from "../methods/method.ts";
+import type { Subject } from "../methods/method.ts";
 import type { Model } from "../models/model.ts";
 import { type OpenOptions, openModel } from "../models/model-file.ts";
-import { gatedExperts, gateValues } from "../pair/gated-edge.ts";
+import { swappedEdge } from "../pair/gated-edge.ts";
 import type { Pair } from "../pair/pair-file.ts";
 import { encodeSpecialization, type Specialization } from "../pair/specialization-file.ts";
 import { createSpecializer, specializeFlops } from "../pair/specialize.ts";
 import { specializedEdge } from "../pair/specialized-edge.ts";
 import type { CompileOptions } from "../runtime/session.ts";
-import { zeros } from "../runtime/tensor.ts";
 import { CHAT_TEMPLATE_LAYOUT } from "../text/chat-layout.ts";
 import { loadTokenizer } from "../text/tokenizer-file.ts";
 
@@ -37,7 +35,7 @@ export function pairSubject(
 ): PairSubject {
   let specializer: ReturnType<typeof createSpecializer> | undefined;
   const known = new Map<string, Specialization>();
-  const put = swap ? swapped(pair) : async (made: Specialization) => ({ model: await specializedEdge(pair, made) });
+  const put = swap ? swappedEdge(pair) : async (made: Specialization) => ({ model: await specializedEdge(pair, made) });
   return {
     name: pair.name,
     sha256: pairHash(pair),
@@ -60,17 +58,6 @@ export function pairSubject(
       };
     },
     [Symbol.asyncDispose]: async () => (await specializer)?.close(),
-  };
-}
-
-/** Puts a specialisation in the place of the one before. Throws E_CONFIG for a generator without a pool. */
-function swapped(pair: Pair): (made: Specialization) => Promise<Pick<SpecializedModel, "model" | "change">> {
-  const { change, feeds } = gatedExperts(pair, 1);
-  const gates = zeros("f32", [1, pair.shape.edge.layers, gateCount(pair.shape)]);
-  const steered = { ...change, feeds: feeds(gates), steered: true };
-  return async (made) => {
-    gates.data.set(gateValues(pair, made));
-    return { model: pair.edge, change: steered };
   };
 }
 

@@ -10,9 +10,10 @@ import type { StepChange } from "../decode/cached-model.ts";
 import { gateCount, generations } from "../generator/generations.ts";
 import { generatorParameters, type PairShape } from "../generator/parameters.ts";
 import { input } from "../graph/build.ts";
+import type { FrozenModel } from "../models/frozen-model.ts";
 import { frozenWeights, type Parts } from "../nn/parts.ts";
 import type { Feeds, WeightSource } from "../runtime/session.ts";
-import { intTensor, type Tensor } from "../runtime/tensor.ts";
+import { intTensor, type Tensor, zeros } from "../runtime/tensor.ts";
 import { type MergeOptions, requireScale } from "./merge.ts";
 import type { EdgePair } from "./pair.ts";
 import { requireSamePair, type Specialization } from "./specialization.ts";
@@ -110,5 +111,21 @@ export function gatedExperts(
         ),
       };
     },
+  };
+}
+
+/**
+ * The edge model steered by gates, for one session: each specialisation takes the place of the one before. Throws as `requirePool`, what it
+ * returns as `gateValues`.
+ */
+export function swappedEdge(
+  pair: EdgePair,
+): (specialization: Specialization) => Promise<{ readonly model: FrozenModel; readonly change: StepChange }> {
+  const { change, feeds } = gatedExperts(pair, 1);
+  const gates = zeros("f32", [1, pair.shape.edge.layers, gateCount(pair.shape)]);
+  const steered = { ...change, feeds: feeds(gates), steered: true };
+  return async (specialization) => {
+    gates.data.set(gateValues(pair, specialization));
+    return { model: pair.edge, change: steered };
   };
 }

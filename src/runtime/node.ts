@@ -12,6 +12,7 @@ import { placeWeights } from "./place-weights.ts";
 import { type CompileOptions, type Device, type Feeds, requireThreads, type Session } from "./session.ts";
 import { disableTelemetry } from "./telemetry.ts";
 import { type Tensor, zeros } from "./tensor.ts";
+import { threadsByDefault } from "./threads.ts";
 
 export { readWeight } from "./read-weight.ts";
 
@@ -63,13 +64,6 @@ export async function compile(graph: Graph, options: CompileOptions = {}): Promi
   } finally {
     await release();
   }
-}
-
-/** What no number of threads means. Throws E_USAGE. */
-function threadsByDefault(): number {
-  const said = Number(process.env["LORAGEN_THREADS"] ?? 0);
-  requireThreads(said);
-  return said;
 }
 
 /**
