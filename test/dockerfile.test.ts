@@ -30,11 +30,11 @@ test("what is copied is in the repository, let through by .dockerignore, or made
     expect(stages).toContain(from!.slice("--from=".length));
 });
 
-test("it runs the program that the package has, by commands and flags that there are", () => {
+test("it runs the program that the package has, by commands and flags that there are", async () => {
   const json = (instruction: string) => JSON.parse(of(instruction)[0]!) as string[];
   expect(json("ENTRYPOINT")).toEqual(["node", about.bin.loragen]);
   const [name, ...flags] = json("CMD");
-  const command = createProgram(recordingContext().context).commands.find((each) => each.name() === name)!;
+  const command = (await createProgram(recordingContext().context)).commands.find((each) => each.name() === name)!;
   const known = command.options.map(({ long }) => long);
   for (const flag of flags.filter((each) => each.startsWith("--"))) expect(known).toContain(flag);
   const scripts = of("RUN").flatMap((line) => [...line.matchAll(/npm run (\w+)/g)].map(([, script]) => script!));

@@ -7,7 +7,8 @@ const loading = onInterrupt((name) => {
   process.stderr.write("stopped before it began\n");
   process.exit(exitStatus(name));
 });
-const [{ nodeContext }, { runCli }] = await Promise.all([import("./context.ts"), import("./program.ts")]);
+const [{ nodeContext }, { loadCommands, runCli }] = await Promise.all([import("./context.ts"), import("./program.ts")]);
+await loadCommands(process.argv[2]);
 for (let turn = 0; turn < 2; turn++) await nextTurn(); // what came while modules were evaluated is heard by now
 loading.close();
 

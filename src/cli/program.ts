@@ -4,59 +4,40 @@ import { AppError } from "../base/errors.ts";
 import { version } from "../base/version.ts";
 import { requireDevice } from "../runtime/require-device.ts";
 import type { Device } from "../runtime/session.ts";
-import { addAdapt } from "./commands/adapt.ts";
-import { addBench } from "./commands/bench.ts";
-import { addCertify } from "./commands/certify.ts";
-import { addChat } from "./commands/chat.ts";
-import { addCombine } from "./commands/combine.ts";
-import { addDemo } from "./commands/demo.ts";
-import { addDeploy } from "./commands/deploy.ts";
-import { addEval } from "./commands/eval.ts";
-import { addExport } from "./commands/export.ts";
-import { addInspect } from "./commands/inspect.ts";
-import { addKnownPrompts } from "./commands/known-prompts.ts";
-import { addLeakCheck } from "./commands/leak-check.ts";
-import { addMerge } from "./commands/merge.ts";
-import { addPlot } from "./commands/plot.ts";
-import { addQuantize } from "./commands/quantize.ts";
-import { addReport } from "./commands/report.ts";
-import { addRun } from "./commands/run.ts";
-import { addServe } from "./commands/serve.ts";
-import { addSpecialize } from "./commands/specialize.ts";
-import { addStore } from "./commands/store.ts";
-import { addSvd } from "./commands/svd.ts";
-import { addTrain } from "./commands/train.ts";
-import { addUnmerge } from "./commands/unmerge.ts";
-import { addWhy } from "./commands/why.ts";
 import type { CliContext } from "./context.ts";
 import { printError } from "./output.ts";
 
-/** In the order of the help. */
-const commands: readonly ((program: Command, context: CliContext) => void)[] = [
-  addDemo,
-  addSpecialize,
-  addRun,
-  addChat,
-  addServe,
-  addStore,
-  addCertify,
-  addWhy,
-  addLeakCheck,
-  addInspect,
-  addExport,
-  addDeploy,
-  addMerge,
-  addUnmerge,
-  addCombine,
-  addQuantize,
-  addEval,
-  addReport,
-  addTrain,
-  addKnownPrompts,
-  addSvd,
-  addAdapt,
-  addPlot,
-  addBench,
+type Add = (program: Command, context: CliContext) => void;
+
+/** In the order of the help. A command is loaded alone where it is named: all of them take as long again to load as one. */
+const commands: readonly { readonly names: readonly string[]; readonly load: () => Promise<Add> }[] = [
+  { names: ["demo"], load: async () => (await import("./commands/demo.ts")).addDemo },
+  { names: ["specialize"], load: async () => (await import("./commands/specialize.ts")).addSpecialize },
+  { names: ["run"], load: async () => (await import("./commands/run.ts")).addRun },
+  { names: ["chat"], load: async () => (await import("./commands/chat.ts")).addChat },
+  { names: ["serve", "key"], load: async () => (await import("./commands/serve.ts")).addServe },
+  {
+    names: ["push", "pull", "list", "diff", "rollback", "store"],
+    load: async () => (await import("./commands/store.ts")).addStore,
+  },
+  { names: ["certify"], load: async () => (await import("./commands/certify.ts")).addCertify },
+  { names: ["why"], load: async () => (await import("./commands/why.ts")).addWhy },
+  { names: ["leak-check"], load: async () => (await import("./commands/leak-check.ts")).addLeakCheck },
+  { names: ["inspect"], load: async () => (await import("./commands/inspect.ts")).addInspect },
+  { names: ["export"], load: async () => (await import("./commands/export.ts")).addExport },
+  { names: ["deploy"], load: async () => (await import("./commands/deploy.ts")).addDeploy },
+  { names: ["merge"], load: async () => (await import("./commands/merge.ts")).addMerge },
+  { names: ["unmerge"], load: async () => (await import("./commands/unmerge.ts")).addUnmerge },
+  { names: ["combine"], load: async () => (await import("./commands/combine.ts")).addCombine },
+  { names: ["quantize"], load: async () => (await import("./commands/quantize.ts")).addQuantize },
+  { names: ["eval"], load: async () => (await import("./commands/eval.ts")).addEval },
+  { names: ["report"], load: async () => (await import("./commands/report.ts")).addReport },
+  { names: ["train"], load: async () => (await import("./commands/train.ts")).addTrain },
+  { names: ["known-prompts"], load: async () => (await import("./commands/known-prompts.ts")).addKnownPrompts },
+  { names: ["svd"], load: async () => (await import("./commands/svd.ts")).addSvd },
+  { names: ["adapt"], load: async () => (await import("./commands/adapt.ts")).addAdapt },
+  { names: ["plot"], load: async () => (await import("./commands/plot.ts")).addPlot },
+  { names: ["bench"], load: async () => (await import("./commands/bench.ts")).addBench },
 ];
 
 const about = `From a system prompt to a specialised small model in one forward pass.
@@ -76,7 +57,7 @@ Help of a command: loragen COMMAND --help`;
 /** Runs one command line (without node and script). Returns the exit status; errors were printed. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
   const json = args.includes("--json");
-  const program = createProgram(context);
+  const program = await createProgram(context, args[0]);
   try {
     await program.parseAsync([...args], { from: "user" });
     return 0;
@@ -88,8 +69,15 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
   }
 }
 
-/** All commands, bound to a context. */
-export function createProgram(context: CliContext): Command {
+/** What the first word of a command line needs: the command of that name, none for the version, all of them for anything else. */
+export async function loadCommands(word: string | undefined): Promise<Add[]> {
+  if (word === "--version" || word === "-v") return [];
+  const named = commands.filter(({ names }) => names.some((name) => name === word));
+  return Promise.all((named.length > 0 ? named : commands).map(({ load }) => load()));
+}
+
+/** The program with the commands that a command line needs, bound to a context; with all of them where no first word is given. */
+export async function createProgram(context: CliContext, word?: string): Promise<Command> {
   const program = new Command("loragen")
     .description(about)
     .version(version, "-v, --version", "print the version")
@@ -109,7 +97,7 @@ export function createProgram(context: CliContext): Command {
       getErrHelpWidth: () => context.stderr.columns ?? 100,
       getOutHasColors: () => context.isTerminal.stdout,
     });
-  for (const add of commands) add(program, context);
+  for (const add of await loadCommands(word)) add(program, context);
   return program.hook("preAction", async (_, command) => {
     const { device } = command.opts<{ device?: Device }>();
     if (device !== undefined) await requireDevice(device);

@@ -5,7 +5,7 @@ import { createProgram } from "../../src/cli/program.ts";
 import { recordingContext } from "../support/cli-context.ts";
 import { loragenHere } from "../support/loragen.ts";
 
-const commands = createProgram(recordingContext().context).commands.map((command) => command.name());
+const commands = (await createProgram(recordingContext().context)).commands.map((command) => command.name());
 
 test("the overview names every command and the first steps", async () => {
   const { status, stdout, stderr } = await loragenHere(["--help"]);
@@ -20,12 +20,26 @@ test("without a command the overview is printed, as an error", async () => {
   expect(stderr).toContain("Usage: loragen");
 });
 
+test.each(commands)(
+  "%s is loaded without the other commands' files, and has the same options as among them",
+  async (name) => {
+    const [alone, among] = [
+      await createProgram(recordingContext().context, name),
+      await createProgram(recordingContext().context),
+    ];
+    const optionsIn = (program: typeof alone) =>
+      program.commands.find((command) => command.name() === name)!.options.map(({ flags }) => flags);
+    expect(optionsIn(alone)).toEqual(optionsIn(among));
+    expect(alone.commands.length).toBeLessThan(among.commands.length / 2);
+  },
+);
+
 test("--version prints the version", async () => {
   expect(await loragenHere(["--version"])).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
 });
 
 test("what happens without a flag is told, also where that is no value", async () => {
-  for (const command of createProgram(recordingContext().context).commands) {
+  for (const command of (await createProgram(recordingContext().context)).commands) {
     const help = (await loragenHere([command.name(), "--help"])).stdout.replace(/\s+/g, " ");
     for (const { long, defaultValueDescription: told } of command.options)
       if (told !== undefined) expect(help, `${command.name()} ${long}`).toContain(`default: ${told})`);
@@ -37,7 +51,7 @@ test.each(commands)("help of %s: options fit their examples", async (name) => {
   expect(status).toBe(0);
   const examples = stdout.split("Examples:\n")[1]!.match(/loragen [a-z]+.*/g)!;
   expect(examples.length).toBeGreaterThan(0);
-  const program = createProgram(recordingContext().context);
+  const program = await createProgram(recordingContext().context);
   for (const example of examples) {
     const [, command, ...flags] = example.match(/"[^"]*"|\S+/g)!;
     const known = program.commands.find((candidate) => candidate.name() === command)!;

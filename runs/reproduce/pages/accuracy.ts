@@ -65,7 +65,7 @@ function seenAndUnseen(rows: readonly Accuracy[]): string {
   );
 }
 
-const table2Items: Readonly<Record<Budget, number>> = { minutes: 20, hours: 200, full: 500 };
+const table2Items: Readonly<Record<Budget, number>> = { minutes: 8, hours: 200, full: 500 };
 
 /** Table 2's questions, with answers of so many seeds of what has several. */
 async function table2Answers(context: Context, seeds = 1): Promise<TrainedAnswers> {
@@ -153,7 +153,7 @@ export async function table26Page(context: Context): Promise<Page> {
 }
 
 export async function table6Page(context: Context): Promise<Page> {
-  const asked = { suites: [...ablationTasks], items: { minutes: 20, hours: 200, full: 500 } };
+  const asked = { suites: [...ablationTasks], items: { minutes: 8, hours: 200, full: 500 } };
   const asking: Asking = (how, of) => ask({ ...asked, ...how }, of);
   const plain = ["base", "prompted-1shot", "prompted-3shot", "prompted-5shot"];
   const rows = { methods: plain, pairMethods: ["specialized-1shot"], wanted: [generator("specialized-1shot")] };
@@ -178,7 +178,7 @@ export async function table6Page(context: Context): Promise<Page> {
 /** Spread over draws: of each method, the accuracy with each draw's examples. */
 export async function fewshotSdPage(context: Context): Promise<Page> {
   const seeds = [1, 2, 3, 4, 5];
-  const asked = { suites: ["arc-c"], items: { minutes: 20, hours: 300, full: 1172 }, seeds };
+  const asked = { suites: ["arc-c"], items: { minutes: 8, hours: 300, full: 1172 }, seeds };
   const asking: Asking = (how, of) => ask({ ...asked, ...how }, of);
   const rows = {
     methods: ["prompted-5shot"],

@@ -5,7 +5,7 @@ import { partName } from "./combine.ts";
 
 /** What the command's action would be given. */
 async function parsed(...args: string[]) {
-  const program = createProgram(recordingContext().context);
+  const program = await createProgram(recordingContext().context);
   const given: unknown[] = [];
   program.commands.find((command) => command.name() === "combine")!.action((...values) => void given.push(...values));
   await program.parseAsync(["combine", ...args], { from: "user" });
