@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/support/longest-first.ts";
@@ -15,10 +16,10 @@ const common = {
 export default defineConfig({
   resolve: { alias: { "#runtime": resolve(import.meta.dirname, "src/runtime/node.ts") } },
   test: {
-    maxWorkers: "100%",
+    maxWorkers: availableParallelism() + 1, // some wait for processes that they started
     sequence: { sequencer: LongestFirst },
     globalSetup: "test/support/temporary-folder.ts",
-    env: { LORAGEN_THREADS: "1" }, // workers share the processors
+    env: { LORAGEN_THREADS: process.env["LORAGEN_THREADS"] ?? "1" }, // workers share the processors
     coverage: {
       include: ["src/**/*.ts"],
       exclude: ["src/**/*.test.ts"],

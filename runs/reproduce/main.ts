@@ -15,7 +15,7 @@ const help = `npm run reproduce -- ID… [options]
 npm run reproduce -- --list
 
   --list          all ids: what they show, where the documents say it, how long they take
-  --budget NAME   minutes (a first look, at most 20 items a task; default), hours (the protocol on two cores) or full
+  --budget NAME   minutes (a first look, at most 8 items a task; default), hours (the protocol on two cores) or full
   --data DIR      data sets (default ../shared/data)
   --model FILE    an edge model alone, without LoRA-Gen's rows (default that of pairs/smollm2, SmolLM2-135M-Instruct in Q4_1)
   --pair DIR      cloud, edge and generator, for LoRA-Gen's rows (default pairs/smollm2, the pair that ships)

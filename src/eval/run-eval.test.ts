@@ -27,7 +27,7 @@ const layout = SPECIAL_TOKEN_LAYOUT;
 const blank = { stratum: "tasks", kind: "task", examples: [] };
 
 /** Each prompt gives weights of its own. */
-const talker: Required<Omit<Subject, "stored" | "pair">> = {
+const talker: Required<Omit<Subject, "stored" | "pair" | "swaps">> = {
   name: "talker",
   sha256: "abc",
   model: talkativeModel(1),
@@ -384,6 +384,8 @@ describe("an evaluation of a pair on disk", () => {
     const said = async (path: string) =>
       (await readLogs([path])).map((line) => [questionKey(line), line.answer] as const);
     expect(await said(swapped)).toEqual(await said(log));
+    await expect(run({ ...own, log, swap: true })).rejects.toMatchObject({ code: "E_MISMATCH" });
+    await expect(run({ ...own, log: swapped })).rejects.toMatchObject({ code: "E_MISMATCH" });
     expect(new Set((await said(log)).map(([, answer]) => answer)).size).toBeGreaterThan(3);
   });
 

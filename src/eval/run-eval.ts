@@ -38,7 +38,7 @@ export type EvalProgress = {
 export type EvalOptions = Selection & {
   /** Names of methods (see `METHODS`), and methods of the caller's own, which come last. */
   readonly methods: readonly (string | NamedMethod)[];
-  /** Threads for one operator; 0: one per core. */
+  /** Threads for one operator; 0: as `LORAGEN_THREADS` says, else one per core. */
   readonly threads?: number;
   readonly device?: Device;
   /** So many first queries of each task and method are asked once more, alone, to be timed. */
@@ -217,6 +217,8 @@ function knownLines(
     const { task, seed, method, sha256: hashes } = line;
     if (hashes.model !== subject.sha256)
       throw new AppError("E_MISMATCH", `log: it was written for other weights; ${advice}`);
+    if (isSwapped(line) !== (subject.swaps === true))
+      throw new AppError("E_MISMATCH", `log: it was written with${isSwapped(line) ? "" : "out"} --swap; ${advice}`);
     const wanted = planned.get(JSON.stringify([task, seed ?? null]));
     if (wanted === undefined) continue;
     if (wanted.task !== hashes.task)
@@ -238,6 +240,9 @@ function knownLines(
   }
   return new Map(lines.map((line) => [questionKey(line), line]));
 }
+
+/** Answered by a session in which specialisations take turns. */
+const isSwapped = (line: LogLine): boolean => line["swapped"] === true;
 
 const isOf = ({ task: name, seed, method: by }: LogLine, { task, method }: Job): boolean =>
   task.name === name && task.seed === seed && method.name === by;
@@ -262,6 +267,7 @@ function sameQuestions(
     return found.filter(
       (line) =>
         rows.get(line.sample) === rowKey(line) &&
+        isSwapped(line) === (subject.swaps === true) &&
         Object.entries(wanted).every(([of, hash]) => line.sha256[of] === hash),
     );
   });
@@ -302,6 +308,7 @@ async function* ask(
       kind: task.kind,
       sample,
       subject: subject.name,
+      ...(subject.swaps === true ? { swapped: true } : {}),
       input,
       target,
       ...(choices === undefined ? {} : { choices: [...choices] }),

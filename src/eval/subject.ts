@@ -35,7 +35,12 @@ export function pairSubject(
 ): PairSubject {
   let specializer: ReturnType<typeof createSpecializer> | undefined;
   const known = new Map<string, Specialization>();
-  const put = swap ? swappedEdge(pair) : async (made: Specialization) => ({ model: await specializedEdge(pair, made) });
+  let swapped: ReturnType<typeof swappedEdge> | undefined;
+  async function put(made: Specialization) {
+    if (!swap) return { model: await specializedEdge(pair, made) };
+    swapped ??= swappedEdge(pair);
+    return swapped(made);
+  }
   return {
     name: pair.name,
     sha256: pairHash(pair),
@@ -44,6 +49,7 @@ export function pairSubject(
     pair,
     tokenizer: pair.tokenizer,
     layout: pair.layout,
+    swaps: swap,
     async specialize(prompt) {
       specializer ??= createSpecializer(pair, options);
       const specialization = known.get(prompt) ?? (await (await specializer).specialize(prompt));

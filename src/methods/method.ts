@@ -23,6 +23,8 @@ export type Subject = {
   readonly layout: PromptLayout;
   /** The pair whose edge model it is, where it is one's: specialisations are made for a pair. */
   readonly pair?: Pair;
+  /** Whether specialisations are swapped in one session: other times and operations, which a log does not mix with those of merged ones. */
+  readonly swaps?: boolean;
   /** The model specialised by a prompt; absent where there is no generator. */
   readonly specialize?: (prompt: string) => Promise<SpecializedModel>;
 };

@@ -11,6 +11,7 @@ import { isRunning, startOf } from "../base/process-identity.ts";
 import { readFileBounded } from "../base/read-file.ts";
 import { readWeight } from "../runtime/read-weight.ts";
 import type { WeightSource } from "../runtime/session.ts";
+import { threadsByDefault } from "../runtime/threads.ts";
 import { createDecomposer, type Decomposer } from "./decomposer.ts";
 import { largestSvdError, mapRank, openSvd, type SvdFile, type SvfMap, writeSvd } from "./svd-file.ts";
 
@@ -93,7 +94,7 @@ export async function openBasis(source: SvdSource, options: SvdCacheOptions): Pr
     await makeRoom(folder, source, quotaBytes);
     await ensureFolder(directory);
     const largest = Math.max(...missing.map(workBytes));
-    const asked = options.threads || availableParallelism();
+    const asked = options.threads || threadsByDefault() || availableParallelism();
     await using decomposer = createDecomposer(Math.max(1, Math.min(asked, Math.floor(svdLimits.workBytes / largest))));
     const queue = [...missing];
     let done = basis.size;

@@ -21,7 +21,7 @@ test("without a command the overview is printed, as an error", async () => {
 });
 
 test.each(commands)(
-  "%s is loaded without the other commands' files, and has the same options as among them",
+  "%s comes without the other files' commands, and has the same options as among them",
   async (name) => {
     const [alone, among] = [
       await createProgram(recordingContext().context, name),

@@ -26,7 +26,7 @@ const long = [
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ project, moduleId }: TestSpecification): number => {
-      const at = long.indexOf(relative(this.ctx.config.root, moduleId));
+      const at = long.indexOf(relative(this.ctx.config.root, moduleId).replaceAll("\\", "/"));
       return projects.indexOf(project.name) * (long.length + 1) + (at < 0 ? long.length : at);
     };
     return (await super.sort(files)).sort((a, b) => place(a) - place(b));

@@ -1,6 +1,6 @@
 /** @file One folder for everything temporary that tests write, removed when the last of them has ended. */
 import { accessSync, constants, mkdtempSync, rmSync, statfsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { freemem, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
 /** Short: Chromium puts sockets into it, whose paths may have 107 bytes. */
@@ -17,7 +17,7 @@ function hasRoom(folder: string): boolean {
   try {
     accessSync(folder, constants.W_OK);
     const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize >= roomBytes;
+    return bavail * bsize >= roomBytes && freemem() >= 2 * roomBytes;
   } catch {
     return false;
   }
@@ -29,7 +29,9 @@ function hasRoom(folder: string): boolean {
  */
 export function setup(): (() => void) | undefined {
   if (basename(tmpdir()).startsWith(prefix)) return undefined;
-  const folder = mkdtempSync(join(hasRoom(inMemory) ? inMemory : tmpdir(), prefix));
+  const folder = mkdtempSync(
+    join(process.env["TMPDIR"] === undefined && hasRoom(inMemory) ? inMemory : tmpdir(), prefix),
+  );
   for (const name of names) process.env[name] = folder;
   return () => rmSync(folder, { recursive: true, force: true });
 }

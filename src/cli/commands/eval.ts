@@ -121,7 +121,12 @@ export function addEval(program: Command, context: CliContext): void {
     .option("--log <file>", "write each answer as it comes, as JSON lines; go on where it ends")
     .option("--log-prompts", "keep prompts, and all that a model read, in the log; else their hashes alone")
     .option("--against <method>", "hold every method against this one")
-    .option("--swap", "specialise one session anew for each prompt, as `serve` does: sooner where prompts are many");
+    .addOption(
+      new Option(
+        "--swap",
+        "specialise one session anew for each prompt, as `serve` does: sooner where prompts are many",
+      ).conflicts("model"),
+    );
   const forms = [writtenOption(), amongLabelsOption(), ...formOptions(), findConstraintOption(), allowCodeOption()];
   for (const option of [modelOption(), ...forms, ...pairOptions(), exactOption(), jsonOption()])
     command.addOption(option);
