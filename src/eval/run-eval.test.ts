@@ -27,12 +27,13 @@ const layout = SPECIAL_TOKEN_LAYOUT;
 const blank = { stratum: "tasks", kind: "task", examples: [] };
 
 /** Each prompt gives weights of its own. */
-const talker: Required<Omit<Subject, "stored" | "pair" | "swaps">> = {
+const talker: Required<Omit<Subject, "stored" | "pair">> = {
   name: "talker",
   sha256: "abc",
   model: talkativeModel(1),
   tokenizer: smallTokenizer,
   layout,
+  swaps: false,
   specialize: async (prompt) => ({
     model: talkativeModel(100 + prompt.length),
     bytes: prompt.length,
