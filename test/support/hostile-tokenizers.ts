@@ -123,7 +123,7 @@ export const tokenizers: readonly Idea<Json>[] = [
     (rng) => {
       const chain = rng.pick(chainNames);
       return {
-        [chain]: many(5 + rng.int(18), () => 0).reduce<unknown>((inner) => sequence(keyOf[chain], [inner, inner]), {
+        [chain]: many(5 + rng.int(20), () => 0).reduce<unknown>((inner) => sequence(keyOf[chain], [inner, inner]), {
           type: "Lowercase",
         }),
       };

@@ -328,7 +328,7 @@ test("where answers have to be the examples' own, none is read on that is much l
   await service.ask("/v1/specializations", { name: "free", prompt: "Say a letter." });
   const { object } = await service.store.resolve("main", "free");
   const content = await service.store.read(object);
-  const examples = inputs.slice(0, 6).map((input) => ({ input, target: "a" }));
+  const examples = inputs.map((input) => ({ input, target: "a" }));
   const [{ side: edge }] = [...sourcesOf().values()] as [EdgeSource];
   const longestOf = async (scorer: "exact" | "json-equal") => {
     const tokens: number[] = [];
