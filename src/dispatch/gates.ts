@@ -6,10 +6,8 @@ import { AppError } from "../base/errors.ts";
 import { float16ToFloat32, float32ToFloat16 } from "../base/half.ts";
 import { requireRunning } from "../base/interrupt.ts";
 import { createRng } from "../base/rng.ts";
-import type { StepChange } from "../decode/cached-model.ts";
-import { gateCount } from "../generator/generations.ts";
 import { frozenSources } from "../models/frozen-model.ts";
-import { gatedExperts, poolSources, requirePool } from "../pair/gated-edge.ts";
+import { poolSources, requirePool, steeredGates } from "../pair/gated-edge.ts";
 import { maxGate } from "../pair/packed-gates.ts";
 import type { EdgePair } from "../pair/pair.ts";
 import { requireSamePair, type Specialization } from "../pair/specialization.ts";
@@ -169,15 +167,6 @@ function withGates(
   const rows = start.gates.map((row, layer) => [...gates.subarray(layer * row.length, (layer + 1) * row.length)]);
   const topK = Math.max(1, ...rows.map((row) => row.filter((gate) => gate !== 0).length));
   return { ...start, gates: rows, topK, found };
-}
-
-/** The pair's experts beside its edge model, by gates (L, n) that are written from outside. */
-function steeredGates(pair: EdgePair): { readonly change: StepChange; readonly steer: (gates: Float32Array) => void } {
-  const { change, feeds } = gatedExperts(pair, 1);
-  const { layers } = pair.shape.edge;
-  const width = gateCount(pair.shape);
-  const gates = floatTensor([1, layers, width], new Float32Array(layers * width));
-  return { change: { ...change, feeds: feeds(gates) }, steer: (values) => gates.data.set(values) };
 }
 
 type TryOut = (at: number, gates: Float32Array) => Promise<void>;

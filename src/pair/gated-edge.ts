@@ -114,6 +114,18 @@ export function gatedExperts(
   };
 }
 
+/** The pair's experts beside its edge model, by gates (L, n) that are written from outside. */
+export function steeredGates(pair: EdgePair): {
+  readonly change: StepChange;
+  readonly steer: (gates: Float32Array) => void;
+} {
+  const { change, feeds } = gatedExperts(pair, 1);
+  const { layers } = pair.shape.edge;
+  const width = gateCount(pair.shape);
+  const gates = zeros("f32", [1, layers, width]);
+  return { change: { ...change, feeds: feeds(gates) }, steer: (values) => gates.data.set(values) };
+}
+
 /**
  * The edge model steered by gates, for one session: each specialisation takes the place of the one before. Throws as `requirePool`, what it
  * returns as `gateValues`.
@@ -121,11 +133,10 @@ export function gatedExperts(
 export function swappedEdge(
   pair: EdgePair,
 ): (specialization: Specialization) => Promise<{ readonly model: FrozenModel; readonly change: StepChange }> {
-  const { change, feeds } = gatedExperts(pair, 1);
-  const gates = zeros("f32", [1, pair.shape.edge.layers, gateCount(pair.shape)]);
-  const steered = { ...change, feeds: feeds(gates), steered: true };
+  const { change, steer } = steeredGates(pair);
+  const steered = { ...change, steered: true };
   return async (specialization) => {
-    gates.data.set(gateValues(pair, specialization));
+    steer(gateValues(pair, specialization));
     return { model: pair.edge, change: steered };
   };
 }
